@@ -27,9 +27,9 @@ import torch
 
 from hiergeo import adapters
 from hiergeo.adapters import Model
+from hiergeo.datasets import reading
+from hiergeo.datasets.reading import Columns
 from hiergeo.search import corpus
-from hiergeo.search.corpus import readers
-from hiergeo.search.corpus.samples import Columns
 
 FORMATS = ("parquet", "csv", "jsonl.gz", "tar")
 
@@ -123,7 +123,7 @@ def ceilings(texts: Sequence[str], folder: Path) -> None:
     for form in FORMATS:
         path = folder / f"ceiling.{form}"
         write(path, texts)
-        read = seconds(lambda path=path: sum(1 for _ in readers.read(path, Columns())))
+        read = seconds(lambda path=path: sum(1 for _ in reading.read(path, Columns())))
         whole = seconds(lambda path=path, form=form: corpus.embed(path, folder / f"ix-{form}", StandIn()))
         rates = len(texts) / read, len(texts) / whole
         print(f"{form:<10}{rates[0]:>10,.0f} rows a processor second read, {rates[1]:,.0f} into an index", flush=True)

@@ -56,12 +56,14 @@ def track(
     enabled: bool,
     note: Callable[[], str] | None = None,
     size: Callable[[Item], int] = lambda _: 1,
+    total: int | None = None,
 ) -> Iterator[Item]:
     """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds.
 
-    What `note` says after an item stands beside the label. The bar counts `size` of each item.
+    What `note` says after an item stands beside the label. The bar counts `size` of each item, to `total` where items
+    have no length.
     """
-    total = len(items) if isinstance(items, Sized) else None
+    total = len(items) if isinstance(items, Sized) else total
     if not enabled or total == 0:
         yield from items
         return

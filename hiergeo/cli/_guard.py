@@ -5,7 +5,7 @@
 | 0 | done |
 | 1 | a check found something wrong |
 | 2 | the user has to change something |
-| 70 | an unforeseen error; a crash file holds the traceback |
+| 70 | an unexpected error; a crash file holds the traceback |
 | 130, 143 | interrupted by Ctrl-C, stopped by SIGTERM |
 | 141 | the reader of standard output closed it |
 """
@@ -52,10 +52,11 @@ ENVIRONMENT = (
 """Errors of the operating system that say enough by themselves: the machine is to blame, not the program."""
 
 AGAIN = {
+    ("index", "build"): "complete shards are kept, run the same command again to go on",
     ("embed",): "finished batches are kept, run the same command again to go on",
     ("data", "fetch"): "whole files are kept, run the same command again to go on",
-    ("suite",): "finished cells are kept, run it again with --resume to go on",
-    ("train", "re"): "run it again with --resume to go on from the newest checkpoint",
+    ("suite",): "finished cells are kept, run the same command again to go on",
+    ("train", "re"): "checkpoints are kept, run the same command again to go on from the newest one",
 }
 """Verbs that can continue after an interruption, and how."""
 
@@ -123,7 +124,7 @@ def _crash(error: BaseException, arguments: list[str]) -> int:
     """Report an unexpected error: write the traceback to a file and name the file."""
     report = _report(error, arguments)
     name = f"hiergeo-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    what = f"an unforeseen {type(error).__name__} ({str(error) or 'without words'})"
+    what = f"unexpected {type(error).__name__} ({str(error) or 'no message'})"
     for folder in (Path.cwd, lambda: Path(tempfile.gettempdir())):
         try:
             path = folder() / name

@@ -8,15 +8,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.table import Table
+from rich.text import Text
+
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.files import atomic_write_text, refuse_special
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
-from hiergeo.cli._terminal import note
+from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy, scenes
+from hiergeo.evaluation.findings.exports import csv_text, latex_row, latex_text, markdown_table
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
 
@@ -62,14 +66,52 @@ def write_json(path: Path | None, text: str) -> None:
         atomic_write_text(path, told + "\n")
 
 
-def printed_alone(result: "Result | Comparison | Study", form: str) -> bool:
-    """Print a result in another format than a table and return True; False where a table is wanted."""
-    from hiergeo.report import formatted
+def show(
+    form: str,
+    told: "str | Result | Comparison | Study",
+    tables: Iterable[Table],
+    *sentences: str | Text | None,
+    paths: Iterable[str] = (),
+) -> None:
+    """Print tables and sentences, or the numbers alone.
 
+    Args:
+        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone, unrounded where a result is
+            given, otherwise those of the tables.
+        told: the JSON of a result, or a result that has formats of its own.
+        tables: for the terminal.
+        sentences: below them.
+        paths: lines of their own that name files: last and not wrapped, or notes where the numbers stand alone.
+    """
     if form == "table":
-        return False
-    print(formatted(result, form))
-    return True
+        screen = console()
+        for each in (*tables, *filter(None, sentences)):
+            screen.print(each)
+        for line in paths:
+            screen.print(line, soft_wrap=True)
+        return
+    for line in paths:
+        note(line)
+    if not isinstance(told, str):
+        from hiergeo.report import formatted
+
+        print(formatted(told, form))
+    elif form == "json":
+        print(told)
+    else:
+        print("\n\n".join(_written(table, form) for table in tables))
+
+
+def _written(table: Table, form: str) -> str:
+    columns = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    header, *rows = zip(*columns, strict=True)
+    if form == "csv":
+        return csv_text(header, rows)
+    if form == "markdown":
+        return markdown_table(header, rows)
+    first, *others = (latex_row(map(latex_text, row)) for row in (header, *rows))
+    frame = rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule", first, r"\midrule"
+    return "\n".join((*frame, *others, r"\bottomrule", r"\end{tabular}"))
 
 
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
@@ -80,7 +122,7 @@ def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
     return hierarchy if rows is None else hierarchy.take(rows)
 
 
-class Asked(NamedTuple):
+class SpaceOptions(NamedTuple):
     """What ``--geometry``, ``--root`` and ``--min-radius`` say of a space; None is what the model brings.
 
     Attributes:

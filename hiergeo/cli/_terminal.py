@@ -4,12 +4,14 @@ import codecs
 import os
 import sys
 import warnings
+import webbrowser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.filesize import decimal
 from rich.segment import Segment
 from rich.text import Text
 
@@ -83,10 +85,13 @@ def counted(count: int, noun: str, several: str = "") -> str:
 
 def sized(count: float) -> str:
     """A number of bytes in the unit that fits."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.2f} {name}"
-    return f"{count:.0f} bytes"
+    return decimal(int(count), precision=2)
+
+
+def show_page(address: str, wanted: bool | None) -> None:
+    """Open a page in a browser; where nobody said whether it is wanted, only if a terminal is there."""
+    if sys.stdout.isatty() if wanted is None else wanted:
+        webbrowser.open(address)
 
 
 def console() -> Screen:

@@ -7,77 +7,80 @@ import typer
 from hiergeo._version import __version__
 from hiergeo.cli.verbs import Group, Verb
 
+MEASURE, TRAIN, SEARCH, BUILD, LOOK, SYSTEM = "Measure", "Train", "Search", "Build", "Look", "System"
+
 VERBS = {
     "demo": Verb(
         "demo:demo_command",
         "Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes.",
+        MEASURE,
     ),
     "probe": Verb(
         "probe:probe_command",
         "Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them.",
+        MEASURE,
     ),
     "compare": Verb(
         "compare:compare_command",
         "Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.",
+        MEASURE,
     ),
     "audit": Verb(
         "audit:audit_command",
-        "Audit a claim of hierarchy: where points lie, what cones hold, and what angles, radii and curvature each do.",
-    ),
-    "length": Verb(
-        "length:length_command", "Control the length of captions: is the order of the tiers more than one of length?"
+        "Audit a claim of hierarchy: what angles, radii and curvature each do; with --length what caption length does.",
+        MEASURE,
     ),
     "benchmark": Verb(
         "benchmark:benchmark_command",
         "Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them.",
+        MEASURE,
     ),
     "study": Verb(
         "study:study_command",
         "Train small heads in several geometries on the same embeddings, and say whether the geometry makes a "
         "difference.",
+        MEASURE,
     ),
     "suite": Verb(
-        "suite:suite_command",
-        "Measure every model of a plan in each of its spaces on every benchmark; interrupted, it goes on with "
-        "--resume.",
+        "suite:app",
+        "Measure every model of a plan in each of its spaces on every benchmark, or print the table.",
+        MEASURE,
     ),
-    "table": Verb(
-        "suite:table_command",
-        "The table of a suite, of whatever cells are there, with paired differences and published figures.",
-        planned=False,
+    "embed": Verb(
+        "embed:embed_command",
+        "Embed a dataset into one file, to be used as --model npz:FILE.",
+        TRAIN,
     ),
-    "ladder": Verb(
-        "ladder:ladder_command", "Print what each image is, from the most general caption to the most specific."
+    "train": Verb("train:app", "Sharpen the hierarchy of a model; describe and share trained heads.", TRAIN),
+    "index": Verb("stores:app", "Build, extend and check indexes of captions and images.", SEARCH),
+    "search": Verb(
+        "search:search_command",
+        "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
+        SEARCH,
     ),
     "tree": Verb(
         "tree:tree_command",
         "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
-    ),
-    "embed": Verb(
-        "embed:embed_command",
-        "Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.",
-    ),
-    "search": Verb(
-        "search:search_command",
-        "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
+        SEARCH,
     ),
     "serve": Verb(
-        "serve:serve_command", "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."
+        "serve:serve_command",
+        "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished.",
+        SEARCH,
     ),
+    "chains": Verb("chains:app", "Make, judge, review and compare chains.", BUILD),
     "explore": Verb(
         "explore:explore_command",
         "Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server.",
+        LOOK,
     ),
+    "data": Verb("data:app", "List, download and check datasets.", SYSTEM),
     "info": Verb(
         "info:info_command",
         "Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix.",
+        SYSTEM,
         planned=False,
     ),
-    "chains": Verb("chains:app", "Make, judge, review and compare chains."),
-    "data": Verb("data:app", "List, download and check datasets."),
-    "train": Verb("train_re:app", "Sharpen the hierarchy of a model."),
-    "head": Verb("heads:app", "Describe trained heads, and share them on the Hugging Face hub."),
-    "index": Verb("stores:app", "Build, extend and check indexes of captions and images."),
 }
 """Every verb, in the order of the overview. The summary is the first paragraph of its help."""
 

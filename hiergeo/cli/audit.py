@@ -1,27 +1,38 @@
-"""``hiergeo audit``: whether the geometry does the work."""
+"""``hiergeo audit``: whether the geometry does the work, or with ``--length`` the length of captions."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, sole_writer, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, sole_writer, write_json
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
-from hiergeo.evaluation.auditing import AuditSettings, audit
+from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Page = Annotated[
     Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
 ]
+Length = Annotated[
+    bool, typer.Option("--length", help="Control the length of captions: is the order of the tiers more than that?")
+]
 Copies = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help="Untrained copies of the network, beside captions without content and of shuffled words; 0 for none.",
+        help="Untrained copies of the network, beside captions without content and of shuffled words.  [0; 3 with "
+        "--length]",
         metavar="N",
         min=0,
     ),
+]
+Filler = Annotated[
+    str | None,
+    typer.Option(help="With --length: words of captions without content, repeated.  [a thing]", metavar="WORDS"),
 ]
 
 
@@ -35,34 +46,44 @@ def audit_command(
     steps: options.Steps = 50,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
+    length: Length = False,
+    copies: Copies = None,
+    filler: Filler = None,
+    format: options.Format = "table",
     json: options.Json = None,
     html: Page = None,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
-    copies: Copies = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Audit a claim of hierarchy: where points lie, what cones hold, and what angles, radii and curvature each do."""
-    from hiergeo.report import audit_tables, write_audit
+    """Audit a claim of hierarchy: what angles, radii and curvature each do; with --length what caption length does."""
+    from hiergeo.report import audit_tables, length_table, write_audit
 
     check_writable(json, html)
-    settings = AuditSettings(steps, seed, samples, copies)
+    if length and html is not None:
+        raise InputError("--html has no page for --length: leave it out.")
+    if filler is not None and not (length and filler.split()):
+        raise InputError("--filler needs at least one word, and --length.")
+    words = None if filler is None else tuple(filler.split())
+    settings: Any = AuditSettings(steps, seed, samples, copies or 0)
+    if length:
+        settings = LengthSettings(3 if copies is None else copies, filler=words, seed=seed, samples=samples)
     compute = Compute(**options.embedding(device, dtype, batch_size))
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
+    tables: list[Table]
     with sole_writer(json, html):
-        found = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-        write_json(json, found.to_json())
-        if html is not None:
-            write_audit(found, html)
-    screen = console()
-    for table in audit_tables(found):
-        screen.print(table)
-    for sentence in found.findings.sentences:
-        screen.print(sentence)
-    if html is not None:
-        screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+        if length:
+            facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
+            document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
+        else:
+            found = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
+            document, tables, sentences = found.to_json(), list(audit_tables(found)), found.findings.sentences
+            if html is not None:
+                write_audit(found, html)
+        write_json(json, document)
+    show(format, document, tables, *sentences, paths=[] if html is None else [f"Page: {html.absolute()}"])

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, printed_alone, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, show, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
@@ -73,7 +73,7 @@ def benchmark_command(
     task = benchmark_named(name, **settings_of(name, set))
     if model is None:
         raise InputError(f"name the model to measure on {name}: --model SPEC.")
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     wanted = options.embedding(device, dtype, batch_size)
     loaded, space = asked.load(model, device)
@@ -83,11 +83,8 @@ def benchmark_command(
         print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
     elif format == "markdown":
         print(benchmark_markdown(result, task))
-    elif not printed_alone(result, format):
-        screen = console()
-        screen.print(benchmark_table(result))
-        for line in published_lines(task.published):
-            screen.print(line)
+    else:
+        show(format, result, [benchmark_table(result)], *published_lines(task.published))
 
 
 def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:

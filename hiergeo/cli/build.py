@@ -64,7 +64,8 @@ def take_plan(context: typer.Context, value: Path | None) -> None:
 Captions = Annotated[
     str | None,
     typer.Argument(
-        help="A file, a folder or a pattern of CSV, TSV, JSON Lines, Parquet or text with captions.",
+        help="A file, a folder or a pattern of files of captions: .csv, .tsv, .parquet, .jsonl, .txt or .tar, "
+        "also compressed, or folders of images with captions beside them.",
         metavar="CAPTIONS",
         show_default=False,
     ),
@@ -133,29 +134,11 @@ TestFraction = Annotated[
     float, typer.Option(help="Share of the images that go to the test split.", metavar="X", min=0, max=1)
 ]
 ShardRows = Annotated[int, typer.Option(help="Captions that are worked on and stored together.", metavar="N", min=1)]
-CaptionColumn = Annotated[
-    str | None,
-    typer.Option(help="The column of captions. (by default caption or text)", metavar="NAME"),
-]
-ImageColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="The column of images. (by default image, image_path, file_name, image_url or url)", metavar="NAME"
-    ),
-]
 Title = Annotated[str, typer.Option(help="Of the data, for its card.", metavar="TEXT")]
 Licence = Annotated[str, typer.Option(help="Of the data, for its card.", metavar="TEXT")]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Go on in a folder of another plan or input; what still fits is kept."),
-]
-ShardOption = Annotated[
-    str | None,
-    typer.Option(
-        "--shard",
-        help="Only every N-th shard, as worker I of N; a last run without it writes the files.",
-        metavar="I/N",
-    ),
 ]
 
 
@@ -179,12 +162,12 @@ def build_command(
     test_fraction: TestFraction = 0.1,
     seed: options.Seed = 0,
     shard_rows: ShardRows = 1000,
-    caption_column: CaptionColumn = None,
-    image_column: ImageColumn = None,
+    caption_column: options.CaptionColumn = None,
+    image_column: options.ImageColumn = None,
     title: Title = "",
     licence: Licence = "",
     overwrite: Overwrite = False,
-    shard: ShardOption = None,
+    worker: options.Worker = None,
     json: options.Json = None,
 ) -> None:
     """Make a benchmark out of captions: chains from general to specific with contradicting negatives.
@@ -222,7 +205,7 @@ def build_command(
         licence=licence,
     )
     source: str | Hierarchy = captions if captions is not None else load_data(data or "", split or "test", rows)
-    built = construction.build(source, out, plan, overwrite=overwrite, shard=shard, progress=True)
+    built = construction.build(source, out, plan, overwrite=overwrite, worker=worker, progress=True)
     write_json(json, jsonlib.dumps({"metrics": built.metrics, "plan": plan.as_table()}, indent=2))
     _show(built, plan)
 
@@ -243,7 +226,7 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
         told = ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in built.usage.items())
         screen.print(f"Used by {plan.backend}: {told}.", soft_wrap=True)
     if not built.finished:
-        screen.print("This part is done: a last run without --shard writes the files.", soft_wrap=True)
+        screen.print("This part is done: a last run without --worker writes the files.", soft_wrap=True)
         return
     if built.dropped:
         drops = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -18,23 +18,29 @@ from hiergeo.construction.leakage import SIMILARITY, leakage, reference
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 
+PANEL = "Commands"
+
 VERBS = {
     "build": Verb(
         "build:build_command",
         "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
+        PANEL,
     ),
     "quality": Verb(
         "quality:quality_command",
         "Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii.",
+        PANEL,
     ),
     "review": Verb(
         "review:review_command",
         "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
+        PANEL,
         planned=False,
     ),
     "leaks": Verb(
         "chains:leaks_command",
         "Find rows of your chains that share an image or a text with a test set.",
+        PANEL,
         planned=False,
     ),
 }

@@ -7,26 +7,24 @@ import typer
 from rich.text import Text
 
 from hiergeo import adapters
-from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import (
-    Asked,
+    SpaceOptions,
     beside,
     check_writable,
     load_data,
     note_geometry,
-    printed_alone,
+    show,
     sole_writer,
     write_json,
 )
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import check
 
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
-Train = Annotated[str | None, typer.Option("--train", hidden=True)]
 
 
 def compare_command(
@@ -48,25 +46,17 @@ def compare_command(
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
-    train: Train = None,
 ) -> None:
     """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures."""
-    from hiergeo.report import check_format
-
-    if train is not None:
-        raise InputError(
-            f"heads that are trained in every geometry have a verb of their own: hiergeo study --train {train}."
-        )
-    check_format(format)
     check_writable(json, html)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
-    named = [Asked(spec, root, min_radius) for spec in geometry or options.COMPARED]
+    named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
     for each in named:
         each.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    own = Asked(None, root, min_radius).space(loaded)
+    own = SpaceOptions(None, root, min_radius).space(loaded)
     spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
@@ -82,12 +72,7 @@ def publish_comparison(
 
     write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
-    if printed_alone(comparison, form):
-        note(f"page: {html.absolute()}")
-        return
-    screen = console()
-    for table in comparison_tables(comparison, screen.width):
-        screen.print(table)
-    for result in comparison.results:
-        screen.print(Text.assemble((result.geometry, "bold"), f": {result.verdict}"))
-    screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+    verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
+    show(
+        form, comparison, comparison_tables(comparison, console().width), *verdicts, paths=[f"Page: {html.absolute()}"]
+    )

@@ -1,7 +1,5 @@
 """``hiergeo demo``: the whole story on bundled data, in a minute and without a network."""
 
-import sys
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -11,18 +9,10 @@ from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
-from hiergeo.cli._terminal import console
+from hiergeo.cli._terminal import console, show_page
 from hiergeo.cli.compare import publish_comparison
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
-
-Open = Annotated[
-    bool | None,
-    typer.Option(
-        "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
-    ),
-]
-
 
 READING = """
 How to read this: every image has a chain of captions from general to specific.
@@ -40,7 +30,7 @@ def demo_command(
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
-    open_page: Open = None,
+    open_page: options.OpenPage = None,
 ) -> None:
     """Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes."""
     check_writable(json, html)
@@ -49,5 +39,4 @@ def demo_command(
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)
     publish_comparison(comparison, html, json, images=12, seed=seed)
     console().print(READING)
-    if sys.stdout.isatty() if open_page is None else open_page:
-        webbrowser.open(html.absolute().as_uri())
+    show_page(html.absolute().as_uri(), open_page)

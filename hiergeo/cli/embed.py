@@ -1,4 +1,4 @@
-"""``hiergeo embed``: the embeddings of a dataset in one file, or an index of files of any size; both can be resumed."""
+"""``hiergeo embed``: the embeddings of a dataset in one file; an interrupted run can go on."""
 
 import json as jsonlib
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from hiergeo import adapters
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
-from hiergeo.cli import embed_shards, options
+from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
 
@@ -20,7 +20,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="The npz file to write; with --shards the folder of the index.",
+        help="The npz file to write.",
         metavar="PATH",
         callback=options.path,
     ),
@@ -29,7 +29,6 @@ BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", me
 
 
 def embed_command(
-    context: typer.Context,
     model: options.Model,
     out: Out,
     data: options.Data = "hierarcaps",
@@ -39,28 +38,11 @@ def embed_command(
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     device: options.Device = options.AUTO,
-    shards: embed_shards.Shards = None,
-    worker: embed_shards.Worker = None,
-    ray: embed_shards.Ray = None,
-    column: embed_shards.Column = None,
-    image_column: embed_shards.ImageColumn = None,
-    items: embed_shards.Items = None,
-    geometry: embed_shards.Geometry = None,
-    dtype: embed_shards.Dtype = None,
-    shard_rows: embed_shards.ShardRows = None,
-    max_poisoned: embed_shards.MaxPoisoned = None,
-    price_per_hour: embed_shards.Price = None,
 ) -> None:
-    """Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.
+    """Embed a dataset into one file, to be used as --model npz:FILE.
 
     An interrupted run goes on where it stopped when the same command is run again.
     """
-    embed_shards.check(context, shards)
-    if shards is not None:
-        batch = batch_size if embed_shards.given(context, "batch_size") else None
-        chosen = {name: context.params[name] for name in embed_shards.OWN}
-        embed_shards.embed_shards(model, out, json, device, shards, batch, chosen)
-        return
     check_writable(json, out)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)

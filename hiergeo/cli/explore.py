@@ -1,7 +1,6 @@
 """``hiergeo explore``: a collection in the browser."""
 
 import sys
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console, note, show_page
 from hiergeo.cli.plans import Config
 from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token
 from hiergeo.report import explorer
@@ -49,12 +48,6 @@ Data = Annotated[
     typer.Option("--data", "-d", help="Dataset whose chains give the tiers of captions.", metavar="NAME"),
 ]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.", metavar="N", min=0, max=65535)]
-Open = Annotated[
-    bool | None,
-    typer.Option(
-        "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
-    ),
-]
 Export = Annotated[
     Path | None,
     typer.Option(
@@ -81,7 +74,7 @@ def explore_command(
     port: Port = 8090,
     token: Token = None,
     insecure: Insecure = False,
-    open_page: Open = None,
+    open_page: options.OpenPage = None,
     export: Export = None,
     limit: Limit = None,
     device: options.Device = options.AUTO,
@@ -121,8 +114,7 @@ def explore_command(
             count = len(collection.first)
             seen = ", ".join(lens.title for lens in collection.lenses)
             console().print(f"Exploring {count:,} items ({seen}) at {url}", soft_wrap=True)
-            if sys.stdout.isatty() if open_page is None else open_page:
-                webbrowser.open(url)
+            show_page(url, open_page)
 
         serving.serve(app, bound, settings.limits, ready)
 

@@ -3,18 +3,21 @@
 import json as jsonlib
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hiergeo import adapters
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
-from hiergeo.cli import options
+from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults
-from hiergeo.cli._io import Asked, check_writable, note_geometry, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, note_geometry, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.plans import PlannedVerb
 from hiergeo.geometry import Space
+
+if TYPE_CHECKING:
+    from hiergeo.search import CaptionFiles
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
 
@@ -34,12 +37,12 @@ Model = Annotated[
     ),
 ]
 Captions = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="Captions: .txt with one a line; .csv or .parquet with a column caption, and if items have them image and "
-        "id (whole numbers, distinct).",
-        metavar="FILE",
-        callback=options.path,
+        help="Captions: a file, a folder or a pattern of .csv, .tsv, .parquet, .jsonl, .tar (WebDataset) or .txt, also "
+        "compressed, or folders of images; a table may have columns of images and, called id, of ids (whole numbers, "
+        "distinct).",
+        metavar="IN",
     ),
 ]
 Images = Annotated[
@@ -72,14 +75,44 @@ def build_command(
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     dtype: Dtype = "float16",
+    shards: index_shards.Shards = None,
+    worker: options.Worker = None,
+    ray: index_shards.Ray = False,
+    caption_column: options.CaptionColumn = None,
+    image_column: options.ImageColumn = None,
+    items: index_shards.Items = None,
+    batch_size: options.BatchSize = None,
+    shard_rows: index_shards.ShardRows = None,
+    max_poisoned: index_shards.MaxPoisoned = None,
+    price_per_hour: index_shards.Price = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
     """Build an index in one pass; an interrupted build goes on when the command is run again."""
     from hiergeo import search
 
+    large = {
+        "items": items,
+        "batch_size": batch_size,
+        "shard_rows": shard_rows,
+        "max_poisoned": max_poisoned,
+        "price_per_hour": price_per_hour,
+    }
+    if shards is not None:
+        if model is None or any(each is not None for each in (captions, images, embeddings, root, min_radius)):
+            raise InputError(
+                "--shards takes --model and --geometry alone: leave out --captions, --images, --embeddings, --root and "
+                "--min-radius."
+            )
+        more: dict[str, Any] = {"worker": worker, "ray": ray, "device": device, "json": json}
+        read = {"caption": caption_column, "image": image_column, "dtype": dtype}
+        index_shards.build_from_shards(shards, out, model, geometry, large | read, **more)
+        return
+    if ray or any(value is not None for value in (worker, *large.values())):
+        raise InputError("options of large collections go with --shards: name the files that are to be embedded.")
+    files = _files(captions, caption_column, image_column)
     check_writable(json)
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
@@ -92,7 +125,7 @@ def build_command(
         space = _unloaded(geometry, root, min_radius)
     start = time.monotonic()
     try:
-        index = search.build(out, loaded, captions, images, space, embeddings=embeddings, dtype=dtype)
+        index = search.build(out, loaded, files, images, space, embeddings=embeddings, dtype=dtype)
     except UnavailableError as error:
         raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
     manifest = index.manifest
@@ -105,6 +138,8 @@ def build_command(
 def add_command(
     path: Folder,
     captions: Captions = None,
+    caption_column: options.CaptionColumn = None,
+    image_column: options.ImageColumn = None,
     images: Images = None,
     embeddings: Embeddings = None,
     json: options.Json = None,
@@ -116,9 +151,17 @@ def add_command(
     check_writable(json)
     index = search.open(path, device=device)
     start = time.monotonic()
-    done = index.add(captions, images, embeddings)
+    done = index.add(_files(captions, caption_column, image_column), images, embeddings)
     more = {"path": str(path), "first": done.first, "last": done.last}
     _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
+
+
+def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
+    from hiergeo import search
+
+    if captions is None and not caption is image is None:
+        raise InputError("columns are those of --captions or --shards: name the files.")
+    return None if captions is None else search.CaptionFiles(captions, caption, image)
 
 
 @app.command("delete", cls=options.Verb)

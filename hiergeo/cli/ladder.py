@@ -1,10 +1,9 @@
-"""``hiergeo ladder``: captions from general to specific for pictures of the user's own."""
+"""``hiergeo search --ladder`` without an index: captions from general to specific for pictures of one's own."""
 
 import json as jsonlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.text import Text
 from rich.tree import Tree
 
@@ -13,21 +12,10 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import caption, isolated
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, write_json
+from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation.metrics import ladder as ladder_of
-
-Pictures = Annotated[
-    list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)
-]
-Captions = Annotated[
-    Path | None,
-    typer.Option(
-        help="Candidate captions, one a line, instead of those of a dataset.", metavar="FILE", callback=options.path
-    ),
-]
-
 
 TINY = (
     "the bundled model 'tiny' knows generated scenes of coloured shapes alone, and its words for photos mean nothing: "
@@ -35,32 +23,35 @@ TINY = (
 )
 
 
-def ladder_command(
-    images: Pictures,
-    model: options.Model = "tiny",
-    data: options.Data = "hierarcaps",
-    split: options.Split = "test",
-    captions: Captions = None,
-    geometry: options.MeasuredGeometry = None,
-    steps: options.Steps = 50,
-    root: options.Root = None,
-    json: options.Json = None,
-    device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
+def print_ladders(
+    images: Sequence[Path],
+    model: str,
+    texts: tuple[str, ...],
+    asked: SpaceOptions,
+    *,
+    steps: int,
+    json: Path | None,
+    device: str,
 ) -> None:
-    """Print what each image is, from the most general caption to the most specific."""
-    check_writable(json)
-    wanted = options.embedding(device, dtype, batch_size)
-    asked = Asked(geometry, root)
+    """Print what each image is, from the most general caption to the most specific.
+
+    Args:
+        images: files.
+        model: spec of the model that embeds them and the captions.
+        texts: candidate captions.
+        asked: where to measure.
+        steps: thresholds of the ladder.
+        json: where the result goes.
+        device: where everything is computed.
+    """
     asked.check()
-    texts = read_captions(captions) if captions else dataset_captions(data, split)
+    wanted = options.embedding(device, options.FLOAT32, None)
     loaded = adapters.load(model, device=device)
     space = asked.space(loaded)
-    note_geometry(loaded, [space], geometry is not None)
+    note_geometry(loaded, [space], asked.geometry is not None)
     embedded = loaded.encode_image(images, **wanted, progress=True)
     candidates = loaded.encode_text(texts, **wanted, progress=True)
-    rooted = space.rooted(loaded.root(wanted["device"], dtype))
+    rooted = space.rooted(loaded.root(wanted["device"], wanted["dtype"]))
     ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
     settings = {"model": loaded.name, "geometry": space.geometry.spec, "steps": steps, "candidates": len(texts)}

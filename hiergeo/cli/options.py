@@ -101,6 +101,27 @@ Data = Annotated[
 ]
 Split = Annotated[str, typer.Option(help="Split of the dataset.", metavar="NAME")]
 Rows = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N", min=1)]
+Worker = Annotated[
+    str | None,
+    typer.Option(
+        "--worker",
+        help="Only the share of worker I of N, for many machines on one folder; auto: as Slurm, torchrun or Kubernetes "
+        "say. (by default all)",
+        metavar="I/N|auto",
+    ),
+]
+CaptionColumn = Annotated[
+    str | None,
+    typer.Option("--caption-column", help="The column of captions. (by default caption or text)", metavar="NAME"),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column",
+        help="The column of images. (by default image, image_path, file_name, image_url or url)",
+        metavar="NAME",
+    ),
+]
 Geometry = Annotated[
     str,
     typer.Option(
@@ -115,6 +136,21 @@ MeasuredGeometry = Annotated[
         help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space that the model "
         "brings, and euclidean for a model that brings none)",
         metavar="SPEC",
+    ),
+]
+IndexGeometry = Annotated[
+    str | None,
+    typer.Option(
+        "--geometry",
+        "-g",
+        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space of the index)",
+        metavar="SPEC",
+    ),
+]
+OpenPage = Annotated[
+    bool | None,
+    typer.Option(
+        "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
     ),
 ]
 Geometries = Annotated[
@@ -144,9 +180,24 @@ Root = Annotated[
         metavar="model|none",
     ),
 ]
+
+
+def known_format(name: str) -> str:
+    """The name of a format of `hiergeo.report`. Raises InputError for one that is not known."""
+    from hiergeo.report.formats import check_format
+
+    check_format(name)
+    return name
+
+
 Format = Annotated[
     str,
-    typer.Option("--format", help="table; or csv, markdown, latex or json alone on standard output.", metavar="NAME"),
+    typer.Option(
+        "--format",
+        help="table; or csv, markdown, latex or json alone on standard output.",
+        metavar="NAME",
+        callback=known_format,
+    ),
 ]
 MinRadius = Annotated[
     float | None,

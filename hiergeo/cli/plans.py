@@ -19,7 +19,7 @@ from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo.cli.options import Verb, checked_path
 
-OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite", "resume"})
+OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
 """Parameters that say where a result goes, and so are no part of the command that makes it again."""
 
 FILE = "plan.toml"

@@ -1,8 +1,7 @@
 """``hiergeo probe``: the hierarchy of one model in one geometry."""
 
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, printed_alone, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, write_json
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
 
@@ -26,21 +25,15 @@ def probe_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
-    from hiergeo.report import check_format, result_table
+    from hiergeo.report import result_table
 
-    check_format(format)
     check_writable(json)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     write_json(json, result.to_json())
-    if printed_alone(result, format):
-        return
-    screen = console()
-    screen.print(result_table(result))
-    for sentence in filter(None, (result.beyond_length, result.verdict)):
-        screen.print(sentence)
+    show(format, result, [result_table(result)], result.beyond_length, result.verdict)

@@ -1,7 +1,5 @@
 """``hiergeo chains review``: chains checked by hand in the browser."""
 
-import sys
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +8,7 @@ import typer
 
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console, note
-from hiergeo.cli.explore import Open
+from hiergeo.cli._terminal import console, note, show_page
 from hiergeo.cli.serve import Host, Insecure, Port, Token, check_reach, check_token
 from hiergeo.report import review
 from hiergeo.search import serving
@@ -39,7 +36,7 @@ def review_command(
     port: Port = 8091,
     token: Token = None,
     insecure: Insecure = False,
-    open_page: Open = None,
+    open_page: options.OpenPage = None,
     export: Export = False,
     json: options.Json = None,
 ) -> None:
@@ -61,8 +58,7 @@ def review_command(
 
             def ready(_: Callable[[], None]) -> None:
                 console().print(f"Reviewing {len(desk.rows):,} chains of {folder} at {url}", soft_wrap=True)
-                if sys.stdout.isatty() if open_page is None else open_page:
-                    webbrowser.open(url)
+                show_page(url, open_page)
 
             serving.serve(app, bound, settings.limits, ready)
 

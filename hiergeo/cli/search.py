@@ -13,18 +13,41 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import caption, isolated, shortened
 from hiergeo.cli import options
-from hiergeo.cli._io import SPEC_SHOWN, check_writable, write_json
+from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, show, write_json
 from hiergeo.cli._terminal import Screen, console, counted
+from hiergeo.cli.ladder import dataset_captions, print_ladders, read_captions
 from hiergeo.cli.plans import finite
+from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
-from hiergeo.search.queries import SUFFIXES, Query, is_image
+from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
 from hiergeo.search.stores.places import without_password
 
 Index = Annotated[
-    Path, typer.Argument(help="Folder of the index.", metavar="PATH", show_default=False, callback=options.path)
+    Path,
+    typer.Argument(
+        help="Folder of the index; with --model an image.", metavar="PATH", show_default=False, callback=options.path
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="With --ladder: climb to images, PATH and QUERY..., through captions that this model embeds, without an "
+        "index.",
+        metavar="SPEC",
+    ),
+]
+Captions = Annotated[
+    Path | None,
+    typer.Option(
+        help="With --model: candidate captions, one a line, instead of those of --data.",
+        metavar="FILE",
+        callback=options.path,
+    ),
 ]
 Queries = Annotated[
     list[str] | None,
@@ -56,15 +79,6 @@ Order = Annotated[
         "--by",
         help="Order of children and parents: margin, angle or distance. (by default margin)",
         metavar="NAME",
-    ),
-]
-Geometry = Annotated[
-    str | None,
-    typer.Option(
-        "--geometry",
-        "-g",
-        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space of the index)",
-        metavar="SPEC",
     ),
 ]
 Steps = Annotated[
@@ -100,7 +114,7 @@ def search_command(
     count: Annotated[bool, typer.Option("--count", help="How many items each query entails.")] = False,
     k: Hits = None,
     by: Order = None,
-    geometry: Geometry = None,
+    geometry: options.IndexGeometry = None,
     steps: Steps = None,
     min_radius: MinRadius = None,
     within: Distance = None,
@@ -111,6 +125,12 @@ def search_command(
         typer.Option(help="Search through a store that holds the items, such as faiss:flat.", metavar="SPEC"),
     ] = None,
     skip_damaged: options.SkipDamaged = False,
+    model: Model = None,
+    data: options.Data = "hierarcaps",
+    split: options.Split = "test",
+    captions: Captions = None,
+    root: options.Root = None,
+    format: options.Format = "table",
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -122,6 +142,13 @@ def search_command(
         kind,
         {"-k": k, "--by": by, "--steps": steps, "--within": within, "--min-radius": min_radius, "--store": store},
     )
+    if model is not None:
+        if kind != "ladder" or store is not None:
+            raise InputError("--model climbs a --ladder without an index: give both, and leave out --store.")
+        texts = read_captions(captions) if captions else dataset_captions(data, split)
+        images = [path, *map(Path, queries or []), *(image or [])]
+        print_ladders(images, model, texts, SpaceOptions(geometry, root), steps=steps or 50, json=json, device=device)
+        return
     asked: list[Query] = [asked_of(query) for query in queries or []]
     asked += image or []
     if not asked:
@@ -139,14 +166,18 @@ def search_command(
     spec = index.chosen(geometry).geometry.spec
     used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
     document = {"metrics": metrics(results, len(index)), "answers": told, "settings": used}
-    write_json(json, jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    text = jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    write_json(json, text)
+    if format != "table":
+        show(format, text, _tables(kind, asked, results))
+        return
     screen, reach = console(), None if within is None else f"at most {within:g} away"
     for query, result in zip(asked, results, strict=True):
         if isinstance(result, int):
             found = f"{result:,} of {counted(len(index), 'item')} {reach or 'entailed'}"
             screen.print(Text(f"{caption(isolated(str(query)))}: {found}"))
         else:
-            show(screen, str(query), kind, result, shortened(spec, SPEC_SHOWN))
+            print_result(screen, str(query), kind, result, shortened(spec, SPEC_SHOWN))
 
 
 FITTING: dict[str, tuple[Kind, ...]] = {
@@ -201,21 +232,10 @@ def metrics(results: list[Result], rows: int) -> dict[str, float]:
     return {**numbers, "entailed": sum(counted)} if counted else numbers
 
 
-def show(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: str) -> None:
+def print_result(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: str) -> None:
     """Print the result of one query; margins of children and parents alone, whose sides they tell apart."""
-    shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
-    table = Table()
-    if isinstance(result, Climb):
-        table.add_column("radius <=", justify="right", no_wrap=True)
-    table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("item", overflow="fold")
-    for name in shown:
-        table.add_column(name, justify="right", no_wrap=True)
-    for first, hit in _lines(result):
-        numbers = [f"{getattr(hit, name):.4f}" for name in shown]
-        table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
     screen.print(Text(f"{kind} of {caption(isolated(query))}"))
-    screen.print(table)
+    screen.print(_table(kind, result))
     if kind in CONES:
         inside = sum(hit.margin >= 0 for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
@@ -227,6 +247,30 @@ def show(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: s
 
 CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
 """What a margin that is not negative says of the hits of a kind."""
+
+
+def _tables(kind: Kind, queries: list[Query], results: list[Result]) -> list[Table]:
+    """One table a query; of counts one of all."""
+    counts = Table("query", "items")
+    for query, result in zip(queries, results, strict=True):
+        if isinstance(result, int):
+            counts.add_row(Text(str(query)), str(result))
+    return [counts] if counts.rows else [_table(kind, each) for each in results if not isinstance(each, int)]
+
+
+def _table(kind: Kind, result: Answer | Climb) -> Table:
+    shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
+    table = Table()
+    if isinstance(result, Climb):
+        table.add_column("radius <=", justify="right", no_wrap=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("item", overflow="fold")
+    for name in shown:
+        table.add_column(name, justify="right", no_wrap=True)
+    for first, hit in _lines(result):
+        numbers = [f"{getattr(hit, name):.4f}" for name in shown]
+        table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
+    return table
 
 
 def _recall(result: Answer | Climb) -> str:

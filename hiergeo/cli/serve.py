@@ -52,7 +52,7 @@ Store = Annotated[
     ),
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a token all the same.")]
-BatchSize = Annotated[
+Sweep = Annotated[
     int,
     typer.Option(help="Queries that one sweep answers at most; 1 answers each alone.", metavar="N", min=1, max=1024),
 ]
@@ -85,7 +85,7 @@ def serve_command(
     store: Store = None,
     embeddings_only: EmbeddingsOnly = False,
     insecure: Insecure = False,
-    batch_size: BatchSize = 64,
+    sweep: Sweep = 64,
     window: Window = 2.0,
     timeout: Timeout = LIMITS.answer_seconds,
     queue: Queue = LIMITS.waiting,
@@ -106,7 +106,7 @@ def serve_command(
             hosts=hosts,
             store=store,
             window=window / 1000,
-            batch=batch_size,
+            batch=sweep,
             embeds=not embeddings_only,
             limits=dataclasses.replace(LIMITS, answer_seconds=timeout, waiting=queue),
         )

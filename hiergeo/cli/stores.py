@@ -13,7 +13,7 @@ from rich.table import Table
 from hiergeo._core import limits
 from hiergeo._core.storage.texts import read_lines
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, write_json
+from hiergeo.cli._io import check_writable, show, write_json
 from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.index import Folder, app
 from hiergeo.search.stores.places import without_password
@@ -60,9 +60,8 @@ def audit_command(
     ] = 100,
     k: Annotated[int, typer.Option("-k", help="Hits of each query, thresholds of its ladder.", min=1, max=1024)] = 10,
     by: Annotated[str, typer.Option(help="Order: margin, angle or distance.", metavar="NAME")] = "margin",
-    geometry: Annotated[
-        str | None, typer.Option("--geometry", "-g", help="(by default the space of the index)", metavar="SPEC")
-    ] = None,
+    geometry: options.IndexGeometry = None,
+    format: options.Format = "table",
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -91,7 +90,8 @@ def audit_command(
         "space": index.chosen(geometry).geometry.spec,
     }
     document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
-    write_json(json, jsonlib.dumps(document, indent=2))
+    text = jsonlib.dumps(document, indent=2)
+    write_json(json, text)
     table = Table("", f"recall@{k}", "95 %", "certified", "scored", "min shell", title_justify="left")
     for each in audits:
         worst = min(shell.value for shell in each.shells if shell is not None)
@@ -99,4 +99,4 @@ def audit_command(
         table.add_row(
             each.kind, f"{each.recall.value:.3f}", ends, f"{each.certified:.0%}", f"{each.scored:.1%}", f"{worst:.3f}"
         )
-    console().print(table)
+    show(format, text, [table])

@@ -1,7 +1,7 @@
 """``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -12,9 +12,9 @@ from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, printed_alone, sole_writer, write_json
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._io import check_writable, load_data, show, sole_writer, write_json
 from hiergeo.cli.plans import PlanFile
+from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
 from hiergeo.training.study import Plan, Study, StudySettings, run_study
 
@@ -36,49 +36,7 @@ Rates = Annotated[
     list[float], typer.Option("--learning-rate", help="A candidate of the tuning, once for each.", metavar="X")
 ]
 Steps = Annotated[int, typer.Option(help="The budget of steps of each head.", metavar="N", min=1)]
-BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1)]
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
-
-
-class Heads(NamedTuple):
-    """What the options say of the heads; see there."""
-
-    geometries: list[str]
-    dims: list[int] | None
-    seeds: int
-    rates: list[float]
-    losses: list[str]
-    hidden: int
-    steps: int
-    batch_size: int
-    learn_curvature: bool
-    free_norms: bool
-
-    def plan(self, dim: int) -> Plan:
-        """The plan of a study; `dim` where no dimension was asked for."""
-        check_whole("--seeds", self.seeds, 1, limits.COUNT)
-        losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
-        if self.losses == options.LOSSES:
-            losses = options.fitting(losses, dim, dims)
-        recipe = Recipe(
-            losses=losses,
-            hidden=self.hidden,
-            unit=not self.free_norms,
-            steps=self.steps,
-            batch=self.batch_size,
-            every=min(DEFAULTS.every, self.steps),
-        )
-        plan = Plan(
-            geometries=tuple(self.geometries),
-            dims=dims,
-            seeds=tuple(range(self.seeds)),
-            learning_rates=tuple(self.rates),
-            recipe=recipe,
-            learnable=self.learn_curvature,
-        )
-        if self.losses == options.LOSSES:
-            options.note_prior(losses, dim)
-        return plan
 
 
 def study_command(
@@ -95,7 +53,7 @@ def study_command(
     loss: options.Loss = options.LOSSES,
     hidden: options.Hidden = DEFAULTS.hidden,
     steps: Steps = DEFAULTS.steps,
-    batch_size: BatchSize = DEFAULTS.batch,
+    batch: Batch = DEFAULTS.batch,
     learn_curvature: options.LearnCurvature = False,
     free_norms: options.FreeNorms = False,
     force: options.Force = False,
@@ -106,22 +64,32 @@ def study_command(
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
-    embed_batch_size: options.BatchSize = None,
+    batch_size: options.BatchSize = None,
 ) -> None:
     """Train small heads in several geometries on the same embeddings, and say whether the geometry makes a difference.
 
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
-    from hiergeo.report import check_format
-
-    check_format(format)
     check_writable(json, html)
     resolve_dtype(dtype)
-    heads = Heads(geometry, dim, seeds, learning_rate, loss, hidden, steps, batch_size, learn_curvature, free_norms)
+    check_whole("--seeds", seeds, 1, limits.COUNT)
     loaded = adapters.load(model, device=device)
-    made = heads.plan(loaded.dim)
+    dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
+    if loss == options.LOSSES:
+        losses = options.fitting(losses, loaded.dim, dims)
+    every, unit = min(DEFAULTS.every, steps), not free_norms
+    made = Plan(
+        geometries=tuple(geometry),
+        dims=dims,
+        seeds=tuple(range(seeds)),
+        learning_rates=tuple(learning_rate),
+        recipe=Recipe(losses=losses, hidden=hidden, unit=unit, steps=steps, batch=batch, every=every),
+        learnable=learn_curvature,
+    )
+    if loss == options.LOSSES:
+        options.note_prior(losses, loaded.dim)
     test = load_data(data, split, rows)
-    settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=embed_batch_size)
+    settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=batch_size)
     chains = _chains(train, loaded, data, rows, force, settings)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
@@ -149,15 +117,8 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
     from hiergeo.report import study_tables, write_page
 
     write_json(json, done.to_json())
-    if printed_alone(done, form):
-        write_page(done, html, images=images, seed=seed)
-        note(f"page: {html.absolute()}")
-        return
-    screen = console()
-    for table in study_tables(done):
-        screen.print(table)
-    for (geometry, dim), words in done.verdicts.items():
-        screen.print(Text.assemble((f"{geometry}, dimension {dim}", "bold"), f": {words}"))
-    screen.print(Text(f"\n{done.conclusion}"))
     write_page(done, html, images=images, seed=seed)
-    screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+    verdicts = (
+        Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
+    )
+    show(form, done, study_tables(done), *verdicts, Text(f"\n{done.conclusion}"), paths=[f"Page: {html.absolute()}"])

@@ -1,4 +1,4 @@
-"""``hiergeo suite`` and ``hiergeo table``: models x spaces x benchmarks into one folder, and the table of it."""
+"""``hiergeo suite``: models x spaces x benchmarks into one folder, and the table of it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
+from hiergeo.cli.verbs import WithDefault
 from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ PAGE = "leaderboard.html"
 ACROSS = 4
 """Benchmarks that stand side by side in a terminal."""
 
-FORMATS = ("md", "csv", "latex", "html")
+FORMATS = ("table", "csv", "markdown", "latex", "html")
 
 Plan = Annotated[
     str | None, typer.Argument(help="A TOML file, or a plan that is shipped: demo, paper.", metavar="PLAN.toml")
@@ -36,17 +37,13 @@ Out = Annotated[
         "--out", "-o", help="The folder of cells, embeddings and trained models.", metavar="DIR", callback=options.path
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Keep finished cells in --out and measure the others.")]
-ShardOption = Annotated[
-    str | None, typer.Option("--shard", help="Only part I of N of the cells, for many machines.", metavar="I/N")
-]
 Ray = Annotated[bool, typer.Option("--ray", help="Spread the cells over a cluster of Ray.")]
 Demo = Annotated[bool, typer.Option("--demo", help="The plan demo: bundled models and data, without a network.")]
 Device = Annotated[
     str | None, typer.Option(help="Where everything is computed, instead of the plan's.", metavar="NAME")
 ]
 Folder = Annotated[Path, typer.Argument(help="The folder of a suite.", metavar="DIR", callback=options.path)]
-Format = Annotated[str, typer.Option("--format", help="md, csv, latex or html.", metavar="NAME")]
+Format = Annotated[str, typer.Option("--format", help="table, csv, markdown, latex or html.", metavar="NAME")]
 File = Annotated[
     Path | None,
     typer.Option(
@@ -59,16 +56,24 @@ File = Annotated[
 ]
 
 
-def suite_command(
+app = typer.Typer(
+    help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
+    "hiergeo suite PLAN.toml is hiergeo suite run PLAN.toml.",
+    cls=WithDefault,
+)
+
+
+@app.command("run", cls=options.Verb)
+def run_command(
     plan: Plan = None,
     out: Out = Path("hiergeo-suite"),
-    resume: Resume = False,
-    shard: ShardOption = None,
+    overwrite: options.Overwrite = False,
+    worker: options.Worker = None,
     ray: Ray = False,
     demo: Demo = False,
     device: Device = None,
 ) -> None:
-    """Measure every model of a plan in each of its spaces on every benchmark; interrupted, it goes on with --resume."""
+    """Measure a suite; interrupted, it goes on when the command is run again."""
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 
@@ -80,34 +85,35 @@ def suite_command(
         raise InputError(f"{out} is a file: name a folder for the suite.")
     check_writable(out / PAGE)
     made = suite.read_plan(plan) if plan is not None else suite.shipped_plan("demo")
-    if resume and not suite.is_begun(out):
-        note(f"{out} holds no suite yet, so there is nothing to resume: everything is measured.")
     made = made if device is None else replace(made, device=device)
-    table = suite.run(made, out, resume=resume, shard=shard, ray=ray, progress=True)
+    table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
     for (model, reason), places in _grouped(table).items():
         note(f"{model}, {listing(list(dict.fromkeys(place.benchmark for place in places)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
-    console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo table {out} --format md", soft_wrap=True)
+    console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo suite table {out}", soft_wrap=True)
     if table.failed:
         raise WrongResults
 
 
-def table_command(folder: Folder, format: Format = "md", out: File = None) -> None:
+@app.command("table", cls=options.Verb)
+def table_command(folder: Folder, format: Format = "markdown", out: File = None) -> None:
     """The table of a suite, of whatever cells are there, with paired differences and published figures."""
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 
-    form = {"markdown": "md", "tex": "latex"}.get(format, format)
-    if form not in FORMATS:
+    if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     check_writable(out)
     table = suite.read(folder)
-    if form == "html":
+    if format == "table" and out is None:
+        _show(table)
+        return
+    if format == "html":
         path = write_leaderboard(table, folder / PAGE if out is None else out)
         console().print(f"Page: {path.absolute()}", soft_wrap=True)
         return
-    made = {"md": table.to_markdown, "csv": table.to_csv, "latex": table.to_latex}[form]().rstrip("\n")
+    made = {"csv": table.to_csv, "latex": table.to_latex}.get(format, table.to_markdown)().rstrip("\n")
     if out is None:
         print(made)
     else:

@@ -1,90 +1,69 @@
-"""What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, the report."""
+"""``hiergeo train``: heads and towers; model cards of heads, and their upload to the Hugging Face hub."""
 
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from hiergeo import datasets
-from hiergeo._core import limits
-from hiergeo._core.errors import InputError
-from hiergeo.adapters import Model
-from hiergeo.cli._terminal import console
-from hiergeo.datasets import Labelled
-from hiergeo.evaluation.retrieval import check_labels
-from hiergeo.training import EvalRecord, Summary
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.documents import load_json
+from hiergeo.cli import options
+from hiergeo.cli.plans import PlannedVerb
+from hiergeo.cli.train_head import head_command
+from hiergeo.cli.train_re import re_command
 
-TrainingSplit = Annotated[
-    str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
+app = typer.Typer(help="Sharpen the hierarchy of a model; describe and share trained heads.", no_args_is_help=True)
+app.command("head", cls=PlannedVerb)(head_command)
+app.command("re", cls=PlannedVerb)(re_command)
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the head.", metavar="DIR")]
+Repository = Annotated[str, typer.Argument(help="The repository on the hub.", metavar="ORG/NAME")]
+Measured = Annotated[
+    Path | None,
+    typer.Option("--metrics", help="A result to tell of: what --json of probe or benchmark wrote.", metavar="FILE"),
 ]
-ZeroShot = Annotated[
+Audited = Annotated[
     str | None,
-    typer.Option(
-        help="Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
-        metavar="scenes|DIR",
-    ),
+    typer.Option("--audit", help="What --json of audit wrote, or a verdict in words.", metavar="FILE|TEXT"),
 ]
-TrainingSeed = Annotated[
-    int,
-    typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=limits.SEED),
+Licence = Annotated[
+    str | None, typer.Option("--license", help="Identifier of the licence, such as cc-by-4.0.", metavar="NAME")
 ]
+Name = Annotated[str | None, typer.Option("--name", help="Name in the card. (by default the folder's)", metavar="NAME")]
 
 
-def chosen_split(data: str, split: str | None) -> str:
-    """The split to train on where none is named."""
-    return split or ("expanded-train" if data == "hierarcaps" else "train")
+@app.command("card", cls=options.Verb)
+def card_command(
+    folder: Folder, metrics: Measured = None, audit: Audited = None, name: Name = None, license: Licence = None
+) -> None:
+    """Write the model card README.md of a head, with metrics and an audit if there are any."""
+    from hiergeo.report.interop import write_card
+
+    result = None if metrics is None else _object(metrics)
+    verdict: Any = audit
+    if audit is not None and audit.endswith(".json"):
+        verdict = _object(Path(audit))
+    print(write_card(folder, result, verdict, name=name, license=license))
 
 
-def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
-    """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
-    if source is None:
-        return None
-    if judge is None:
-        raise InputError("--zero-shot compares the model before and after: ask for that with --evaluate.")
-    images = datasets.labelled(source)
-    check_labels(judge, images)
-    return images
+@app.command("push", cls=options.Verb)
+def push_command(
+    folder: Folder,
+    repository: Repository,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    license: Licence = None,
+) -> None:
+    """Upload a head with its card to the Hugging Face hub, where you are logged in."""
+    from hiergeo.report.interop import push_to_hub
+
+    print(push_to_hub(folder, repository, private=private, license=license))
 
 
-def at(history: Sequence[EvalRecord], step: int) -> EvalRecord:
-    """The look of a step."""
-    return next(look for look in history if look.step == step)
-
-
-def report(
-    history: Sequence[EvalRecord], best: int, leakage: str | None, settings: Mapping[str, Any], summary: Summary | None
-) -> dict[str, object]:
-    """What ``--json`` holds: metrics first, a flat object."""
-    kept = at(history, best)
-    validation = {f"validation_{name}": value for name, value in kept.validation.items()}
-    return {
-        "metrics": validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics()),
-        "intervals": {} if summary is None else summary.intervals(),
-        "baselines": {} if summary is None else summary.after.baselines,
-        "leakage": leakage,
-        "settings": dict(settings),
-        "history": [look.as_dict() for look in history],
-    }
-
-
-def show(history: Sequence[EvalRecord], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
-    """Print before and after, and where the result is."""
-    from hiergeo.report.words import baseline, baseline_heading, label, number
-
-    screen = console()
-    heading = None if summary is None else baseline_heading(summary.after)
-    table = Table("", "before", "after", "difference, 95 %", heading or "", box=None, pad_edge=False)
-    table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{at(history, best).tau_d:.4f}", "")
-    for name, change in ({} if summary is None else summary.changes).items():
-        low, high = change.difference
-        found = None if summary is None else baseline(summary.after, name)
-        beside = "" if found is None else number(found[1], 4)
-        difference = f"{low:+.4f} to {high:+.4f}"
-        table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
-    screen.print(table)
-    for name, value in ({} if summary is None else summary.drift).items():
-        screen.print(f"{label(name)} {value:.4f}")
-    if leakage:
-        screen.print(f"Trained on test data: {leakage}", soft_wrap=True)
-    screen.print(result, soft_wrap=True)
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        held = load_json(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
+    if not isinstance(held, dict):
+        raise InputError(f"{path} holds no JSON object: name what --json wrote.")
+    return held

@@ -1,6 +1,5 @@
 """``hiergeo train head``: a small network behind a frozen model."""
 
-import json as jsonlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +7,13 @@ from typing import Annotated
 import typer
 
 from hiergeo import adapters, training
-from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.adapters.head_files import check_free
 from hiergeo.cli import options
-from hiergeo.cli import train as shared
-from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.cli import train_common as shared
+from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.plans import Config, remove_plan, write_plan
 from hiergeo.evaluation import Compute
 from hiergeo.geometry import Geometry, Space, parse
@@ -36,16 +34,6 @@ Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", mi
 Dim = Annotated[
     int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
 ]
-Rate = Annotated[float, typer.Option("--learning-rate", help="Learning rate of Adam.", metavar="X")]
-BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1, max=limits.COUNT)]
-Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
-Patience = Annotated[
-    int,
-    typer.Option(
-        help="Stop after so many validations without a better one; 0 takes all the steps.", metavar="N", min=0
-    ),
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR", callback=options.path)]
 Evaluate = Annotated[
     str | None,
     typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
@@ -53,7 +41,7 @@ Evaluate = Annotated[
 
 
 def head_command(
-    out: Out,
+    out: shared.Out,
     config: Config = None,
     train: Train = None,
     model: Base = None,
@@ -63,10 +51,10 @@ def head_command(
     geometry: options.Geometry = "euclidean",
     loss: options.Loss = options.LOSSES,
     steps: Steps = DEFAULTS.steps,
-    learning_rate: Rate = DEFAULTS.learning_rate,
-    batch_size: BatchSize = DEFAULTS.batch,
-    every: Every = DEFAULTS.every,
-    patience: Patience = DEFAULTS.patience or 0,
+    learning_rate: shared.LearningRate = DEFAULTS.learning_rate,
+    batch: shared.Batch = DEFAULTS.batch,
+    every: shared.Every = DEFAULTS.every,
+    patience: shared.Patience = DEFAULTS.patience or 0,
     hidden: options.Hidden = DEFAULTS.hidden,
     dim: Dim = None,
     free_norms: options.FreeNorms = False,
@@ -75,11 +63,12 @@ def head_command(
     zero_shot: shared.ZeroShot = None,
     force: options.Force = False,
     overwrite: options.Overwrite = False,
+    format: options.Format = "table",
     json: options.Json = None,
     seed: shared.TrainingSeed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
-    embed_batch_size: options.BatchSize = None,
+    batch_size: options.BatchSize = None,
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")
@@ -91,13 +80,13 @@ def head_command(
         outputs=dim,
         unit=not free_norms,
         steps=steps,
-        batch=batch_size,
+        batch=batch,
         learning_rate=learning_rate,
         every=every,
         patience=patience or None,
         seed=seed,
     )
-    wanted = options.embedding(device, dtype, embed_batch_size)
+    wanted = options.embedding(device, dtype, batch_size)
     space = learnable_geometry(geometry) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
@@ -135,9 +124,16 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
-    told = trained.history, trained.best, chains.leakage
-    write_json(json, jsonlib.dumps(shared.report(*told, training.describe(trained, chains), summary), indent=2))
-    shared.show(*told, summary, f"Head of step {trained.best}: {out}")
+    shared.publish(
+        trained.history,
+        trained.best,
+        chains.leakage,
+        training.describe(trained, chains),
+        summary,
+        f"Head of step {trained.best}: {out}",
+        json,
+        format,
+    )
     if trained.diverged:
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
 

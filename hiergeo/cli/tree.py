@@ -58,16 +58,6 @@ Least = Annotated[
     float,
     typer.Option("--min-confidence", help="Cut edges of less confidence.", metavar="C", min=0.0, max=1.0),
 ]
-Geometry = Annotated[
-    str | None,
-    typer.Option(
-        "--geometry",
-        "--space",
-        "-g",
-        help="A geometry around the root of the index. (by default the space of the index)",
-        metavar="SPEC",
-    ),
-]
 Against = Annotated[
     str | None,
     typer.Option(help="Compare with a known taxonomy: wordnet, where captions are nouns.", metavar="NAME"),
@@ -82,7 +72,7 @@ def tree_command(
     by: Order = DEFAULTS.by,
     k: Parents = DEFAULTS.k,
     min_confidence: Least = DEFAULTS.min_confidence,
-    geometry: Geometry = None,
+    geometry: options.IndexGeometry = None,
     against: Against = None,
     skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,

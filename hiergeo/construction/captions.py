@@ -1,23 +1,21 @@
 """The captions that chains are built of: files of any format of a corpus, or the finest captions of a dataset."""
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import final
-
-import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.construction.language import looks_english
 from hiergeo.construction.plan import BuildPlan
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.chains import is_address
-from hiergeo.search.corpus import readers, sources
-from hiergeo.search.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
+from hiergeo.datasets.reading import Columns, Defect, Read
+from hiergeo.datasets.reading.samples import EMPTY, MISSING
+from hiergeo.datasets.repeats import Repeats
 
 READ = "read"
 """The name of the first stage."""
@@ -110,7 +108,7 @@ EMPTY_INPUT = "there are no captions: the input is empty."
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
-    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.search.corpus` reads them.
+    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them.
 
     Args:
         inputs: the path.
@@ -121,17 +119,17 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
         InputError: there is no input, or the first one has not the columns that are asked for.
     """
     columns = Columns("captions", plan.caption_column, plan.image_column)
-    found = sources.listing(inputs, columns, out)
+    found = reading.listing(inputs, columns, out)
     for source in found.sources:
-        readers.peek(found.base / source.name, columns)
-    if not any(True for source in found.sources for _ in readers.read(found.base / source.name, columns)):
+        reading.peek(found.base / source.name, columns)
+    if not any(True for source in found.sources for _ in reading.read(found.base / source.name, columns)):
         raise InputError(EMPTY_INPUT)
 
     def drafts() -> Iterator[Draft]:
         start = 0
         for source in found.sources:
             ends = 0
-            for each in readers.read(found.base / source.name, columns):
+            for each in reading.read(found.base / source.name, columns):
                 ends = each.row + (each.rows if isinstance(each, Defect) else 1)
                 yield from _drafts(each, start, found.base, plan)
             start += ends
@@ -191,20 +189,11 @@ def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
 
 def _repeats(drafts: Iterator[Draft]) -> dict[int, int]:
     """Row -> the first row with the same caption and image, for rows that are not the first."""
-    digests, rows, read = array("Q"), array("q"), 0
+    repeats, read = Repeats(), 0
     for draft in drafts:
         read += 1
         if draft.dropped is None:
-            told = f"{normalised(draft.caption)}\0{draft.image}".encode()
-            digests.frombytes(blake2b(told, digest_size=16).digest())
-            rows.append(draft.row)
+            repeats.add(draft.row, normalised(draft.caption), draft.image)
     if not read:
         raise InputError(EMPTY_INPUT)
-    if not rows:
-        return {}
-    keys = np.frombuffer(digests, np.uint64).reshape(-1, 2)
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
-    same = np.r_[False, (keys[order[1:]] == keys[order[:-1]]).all(axis=1)]
-    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
-    numbers = np.frombuffer(rows, np.int64)
-    return dict(zip(numbers[order[same]].tolist(), numbers[order[first[same]]].tolist(), strict=True))
+    return repeats.found()

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hiergeo._core.errors import InputError, warn
+from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Sha256
 from hiergeo._core.storage.files import atomic_write_text, check_folder, retire, size_of, sync_folder
@@ -14,7 +15,6 @@ from hiergeo.construction.plan import FILE, BuildPlan, read_plan
 from hiergeo.construction.shards import FOLDER
 from hiergeo.datasets import chains
 from hiergeo.search.corpus.adopting import patiently
-from hiergeo.search.corpus.shares import Share
 
 INPUT = "input.json"
 """The file in the folder of the work that names the input."""

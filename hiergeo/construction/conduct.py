@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.shares import Share
 from hiergeo._core.storage.files import path_of
 from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, output, splitting
@@ -20,7 +21,6 @@ from hiergeo.construction.plan import BuildPlan
 from hiergeo.construction.shards import Work, hash_of
 from hiergeo.construction.stages import THRESHOLDS, stages
 from hiergeo.datasets import Hierarchy
-from hiergeo.search.corpus.shares import Share
 
 
 class NothingLeftError(InputError):
@@ -80,7 +80,7 @@ def build(
     plan: BuildPlan | None = None,
     *,
     overwrite: bool = False,
-    shard: str | None = None,
+    worker: str | None = None,
     progress: bool = False,
 ) -> Built:
     """Make chains out of captions, from general to specific and with contradicting negatives, as a benchmark.
@@ -90,12 +90,12 @@ def build(
 
     Args:
         captions: a file, a folder or a pattern of CSV, TSV, JSON Lines, Parquet, text and what else
-            `hiergeo.search.corpus` reads; or a dataset, whose most specific captions are taken.
+            `hiergeo.datasets.reading` reads; or a dataset, whose most specific captions are taken.
         out: folder of the result.
         plan: settings; by default those of `BuildPlan`.
         overwrite: go on in a folder that was begun with another plan or other captions; stages that do not depend on
             what changed are kept.
-        shard: ``I/N`` does only every N-th shard, for many processes or machines on one folder; a last run without it
+        worker: ``I/N`` does only every N-th shard, for many processes or machines on one folder; a last run without it
             writes the files.
         progress: draw bars on standard error.
 
@@ -106,7 +106,7 @@ def build(
         HeldError: another build is running in the folder, or a review of it.
     """
     asked = plan or BuildPlan()
-    share, folder = Share.parse(shard), path_of(out)
+    share, folder = Share.parse(worker), path_of(out)
     answers = Answers(Work(folder).folder / ANSWERS)
     source = (
         captions_.of_hierarchy(captions, asked)

@@ -8,6 +8,7 @@ from typing import Any, final
 
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.progress import track
+from hiergeo._core.shares import Share
 from hiergeo.construction.answers import Answers
 from hiergeo.construction.backends import BACKENDS, Backend
 from hiergeo.construction.captions import READ, Captions, Survey
@@ -16,7 +17,6 @@ from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.plan import BuildPlan
 from hiergeo.construction.shards import Head, Work, hash_of
 from hiergeo.construction.stages import Stage
-from hiergeo.search.corpus.shares import Share
 
 VERSION = 1
 """Raised when a stage makes other drafts of the same input: stored shards do not fit any more."""

@@ -154,7 +154,7 @@ Classes = Annotated[list[tuple[Any, str, str]], Field(min_length=1)]
 def _classes(path: Path) -> dict[str, str]:
     read_text(path, CURE)
     try:
-        held = documents.validated(Classes, documents.load_json(path))  # type: ignore[arg-type]
+        held = documents.validated(Classes, documents.load_json(path))
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:

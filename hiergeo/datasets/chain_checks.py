@@ -11,10 +11,11 @@ from hiergeo._core.storage.files import size_of
 from hiergeo.datasets import chains
 from hiergeo.datasets.addresses import image_file
 from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.hierarcaps.checks import Repeats, row_defects
+from hiergeo.datasets.hierarcaps.checks import repeat_defects, row_defects
 from hiergeo.datasets.hierarcaps.tables import TEST, TRAIN
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.datasets.pictures import open_rgb
+from hiergeo.datasets.repeats import Repeats
 from hiergeo.datasets.tables import Defect, read_table
 
 
@@ -59,11 +60,11 @@ def _of_file(path: Path, rows: list[Chain]) -> Iterator[Defect]:
                 continue
             rows.append(each)
             row = Row(place, each.positive, each.negative)
-            repeats.add(Row(place, (*each.positive, each.image), each.negative))
+            repeats.add(place, *each.positive, each.image, *(each.negative or ()))
             yield from row_defects(path.name, row, layout)
     except HiergeoError as error:
         yield Defect(path.name, None, None, str(error).rstrip("."))
-    yield from repeats.defects(path.name)
+    yield from repeat_defects(path.name, repeats)
 
 
 def _of_splits(folder: Path) -> Iterator[Defect]:

@@ -1,16 +1,13 @@
 """The data home, where datasets live on this machine, and downloads into it that are checked by hash."""
 
 import hashlib
-import http.client
 import os
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from email.message import Message
+from contextlib import contextmanager
+from http.client import responses
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, UnavailableError
@@ -42,6 +39,9 @@ TIMEOUT = 30.0
 
 PATIENCE, PACE = 60.0, 1024
 """A transfer is given up after this many seconds if it brought fewer bytes a second than this."""
+
+RETRIES = 2
+"""How often a connection that fails is tried again."""
 
 
 def fetch(
@@ -77,10 +77,14 @@ def fetch(
     destination = Path(destination)
     digest = hashlib.sha256()
     try:
-        with _open(url) as response, atomic_write(destination) as handle:
-            if response.length is None and sha256 is None:
+        with _opened(url) as response, atomic_write(destination) as handle:
+            length = int(response.headers.get("content-length", 0))
+            if not length and sha256 is None:
                 raise _Refused("the server does not say how long the file is, so that nobody can tell whether it ended")
-            for block in _blocks(response, destination.name, most, progress):
+            if length > most:
+                raise _Refused(f"the server announces {length:,} bytes, and the file has {most:,} at most")
+            blocks = _blocks(response, most)
+            for block in track(blocks, destination.name, enabled=progress, size=len, total=length or None):
                 digest.update(block)
                 handle.write(block)
             if sha256 is not None and digest.hexdigest() != sha256:
@@ -100,78 +104,47 @@ class _Refused(Exception):
     """The reason, in words, why the other side did not deliver."""
 
 
-class _ToHttps(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to https only."""
+@contextmanager
+def _opened(url: str) -> Iterator[Any]:
+    import requests
+    from requests.adapters import HTTPAdapter, Retry
+    from urllib3.exceptions import HTTPError
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> urllib.request.Request | None:
-        if not newurl.lower().startswith("https://"):
-            fp.close()
-            raise _Refused("the server redirects to an address that is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """An opener for http and https; `urllib.request.urlopen` would also open local files."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _ToHttps(),
-    ):
-        opener.add_handler(handler)
-    return opener
+    session = requests.Session()
+    session.headers.update({"User-Agent": f"hiergeo/{__version__}", "Accept-Encoding": "identity"})
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=Retry(RETRIES, read=0, backoff_factor=0.2)))
+    with session:
+        try:
+            with session.get(url, hooks={"response": _check}, stream=True, timeout=TIMEOUT) as response:
+                yield response
+        except HTTPError as error:
+            raise _Refused(f"the transfer broke off ({type(error).__name__})") from error
+        except requests.RequestException as error:
+            raise _Refused(f"no connection ({type(error).__name__})") from error
 
 
-def _open(url: str) -> http.client.HTTPResponse:
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": f"hiergeo/{__version__}"})
-        response: http.client.HTTPResponse = _opener().open(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        phrase = http.client.responses.get(error.code, "which is no code of HTTP")
-        raise _Refused(f"the server answers {error.code} ({phrase})") from error
-    except (http.client.HTTPException, ConnectionError) as error:
-        raise _Refused(f"no connection (what answers does not speak HTTP: {type(error).__name__})") from error
-    except (OSError, ValueError) as error:
-        raise _Refused(f"no connection ({getattr(error, 'reason', error)})") from error
-    return response
+def _check(response: Any, **_: object) -> None:
+    """Refuse a redirect that is not to https, and an answer without the file."""
+    if response.is_redirect and not response.headers["location"].lower().startswith("https://"):
+        response.close()
+        raise _Refused("the server redirects to an address that is not https")
+    if response.status_code >= 400:
+        response.close()
+        phrase = responses.get(response.status_code, "which is not a code of HTTP")
+        raise _Refused(f"the server answers {response.status_code} ({phrase})")
 
 
-def _blocks(response: http.client.HTTPResponse, label: str, most: int, progress: bool) -> Iterator[bytes]:
-    """The body of `response`; unlike `read`, a body shorter than announced is an error."""
-    length = response.length
-    if length is not None and length > most:
-        raise _Refused(f"the server announces {length:,} bytes, and the file has {most:,} at most")
+def _blocks(response: Any, most: int) -> Iterator[bytes]:
     received, began = 0, time.monotonic()
-    steps = range(sys.maxsize if length is None else -(-length // BLOCK))
-    for _ in track(steps, label, enabled=progress and length is not None):
-        block = bytearray()
-        while len(block) < BLOCK and (part := _part(response, BLOCK - len(block), received + len(block))):
-            block += part
-            elapsed = time.monotonic() - began
-            if elapsed > PATIENCE and received + len(block) < PACE * elapsed:
-                raise _Refused(f"the server sent {received + len(block):,} bytes in {elapsed:.0f} seconds, too slowly")
-        if not block:
-            break
+    while block := response.raw.read1(BLOCK):
         received += len(block)
+        elapsed = time.monotonic() - began
+        if elapsed > PATIENCE and received < PACE * elapsed:
+            raise _Refused(f"the server sent {received:,} bytes in {elapsed:.0f} seconds, too slowly")
         if received > most:
             raise _Refused(f"the server sends more than the {most:,} bytes that the file has at most")
-        yield bytes(block)
-    if length is not None and received < length:
-        raise _Refused(f"the transfer broke off after {received} of {length} bytes")
-
-
-def _part(response: http.client.HTTPResponse, count: int, received: int) -> bytes:
-    try:
-        return response.read1(count)
-    except (OSError, http.client.HTTPException) as error:
-        raise _Refused(f"the transfer broke off after {received} bytes ({type(error).__name__})") from error
+        yield block
 
 
 def _run(check: Callable[[Path], None], scratch: Path, destination: Path) -> None:

@@ -25,6 +25,9 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """What photographs and drawings are kept in. Formats that run programs, hold documents, take minutes to decode (PPM as
 text) or are seldom met are left to a converter."""
 
+SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+"""Suffixes of files of `FORMATS`, in lower case."""
+
 ORIENTATION = 0x0112
 """EXIF tag of the orientation."""
 
@@ -51,6 +54,13 @@ def check_images(images: Sequence[ImageLike]) -> None:
     for place, image in enumerate(images):
         if not isinstance(image, ImageRef):
             _read(image, _label(image, place), lambda _: None)
+
+
+def decoded(data: bytes) -> "Image":
+    """The picture in the bytes of a file of `FORMATS`, as its header has it; pixels are read when they are needed."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def open_rgb(image: ImageLike, least: int | None = None) -> "Image":

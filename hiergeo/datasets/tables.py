@@ -1,29 +1,24 @@
 """Tables of chains of captions: CSV files read record by record under caps, and what is wrong in them."""
 
-import csv
-import gzip
-import io
 import itertools
-import struct
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TextIO, TypeVar
+from typing import TypeVar
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.files import size_of
-from hiergeo._core.storage.texts import GZIP, Inflated, not_utf8
 from hiergeo._core.text import one_line, shortened
+from hiergeo.datasets.reading import samples
+from hiergeo.datasets.reading.lines import records
+from hiergeo.datasets.reading.samples import BrokenError, garbled
+from hiergeo.datasets.reading.streams import opened_text
 
 T = TypeVar("T")
 
 COUNTED = 1000
 """Number of defects after which reading stops."""
-
-LENGTH = struct.Struct("<I")
-"""Last four bytes of a gzip file: its inflated size modulo 2^32."""
 
 INTACT, UTF8 = "replace it by an intact copy", "save it as UTF-8 text"
 """What to do about a bad file."""
@@ -46,7 +41,7 @@ class Table:
 
 
 def read_table(path: Path, cure: str) -> Table:
-    """Begin to read the CSV file at `path` (UTF-8, gzip or not); cells may hold newlines.
+    """Begin to read the CSV file at `path` (UTF-8, perhaps compressed); cells may hold newlines.
 
     Lines end with LF, CR LF or CR. A cell may have 131,072 characters and a record 1,048,576.
 
@@ -56,108 +51,34 @@ def read_table(path: Path, cure: str) -> Table:
 
     Raises:
         UnavailableError: there is no such file, or it cannot be read.
-        InputError: it is truncated, undecodable, no CSV, has no records, or inflates beyond `hiergeo._core.limits`.
+        InputError: it is truncated, undecodable, not CSV, has no records, or inflates beyond `hiergeo._core.limits`.
     """
-    records = _records(path, cure)
-    header = next(records, None)
+    if size_of(path) is None:
+        raise UnavailableError(f"{path} is not there: {cure}.")
+    found = _records(path)
+    header = next(found, None)
     if header is None:
         raise InputError(f"{path} is empty: {INTACT}.")
-    first = next(records, None)
+    first = next(found, None)
     if first is None:
         raise InputError(f"{path} has a header but no rows: {INTACT}.")
-    return Table(path.name, header, itertools.chain([first], records))
+    return Table(path.name, header, itertools.chain([first], found))
 
 
-def _records(path: Path, cure: str) -> Iterator[list[str]]:
-    size = size_of(path)
-    if size is None:
-        raise UnavailableError(f"{path} is not there: {cure}.")
+def _records(path: Path) -> Iterator[list[str]]:
     try:
-        with path.open("rb") as handle:
-            yield from _records_in(path, handle, size)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is truncated or not gzip ({error}): {INTACT}.") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
-
-
-def _records_in(path: Path, handle: BinaryIO, size: int) -> Iterator[list[str]]:
-    begins = handle.read(len(GZIP))
-    handle.seek(0)
-    if begins == GZIP:
-        stream: BinaryIO = io.BufferedReader(_inflated(path, handle, size))
-    elif path.suffix == ".gz":
-        raise InputError(f"{path} is truncated or not gzip: {INTACT}.")
-    else:
-        stream = handle
-    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
-        lines = _Lines(path, text, begins)
-        try:
-            for record in csv.reader(lines, strict=True):
-                if record:
-                    yield record
-                    lines.records += 1
-                lines.characters = 0
-        except csv.Error as error:
-            problem = "a cell is longer than a caption can be" if "field limit" in str(error) else str(error)
-            raise InputError(f"{path} is not a CSV file ({problem}; {lines.place}): {INTACT}.") from error
-
-
-class _Lines:
-    """The lines of a CSV file, each checked as it passes.
-
-    Attributes:
-        records: how many were complete before the one at hand.
-        characters: how many of the one at hand have passed.
-    """
-
-    def __init__(self, path: Path, text: TextIO, begins: bytes) -> None:
-        self._path, self._text, self._begins = path, text, begins
-        self.records = self.characters = 0
-
-    def __iter__(self) -> Iterator[str]:
-        while line := self._text.readline(limits.RECORD_CHARACTERS + 1):
-            self.characters += len(line)
-            if self.characters > limits.RECORD_CHARACTERS:
-                longest = f"{limits.RECORD_CHARACTERS:,}"
-                raise self._refusal(f"it has more than {longest} characters, as if a quote were missing")
-            if not line.isascii():
-                self._check_encoding(line)
-            if "\0" in line:
-                raise self._refusal("there are null characters", UTF8)
-            yield line
-
-    @property
-    def place(self) -> str:
-        """Description of the current record."""
-        return f"data row {self.records - 1} (the first is 0)" if self.records else "header"
-
-    def _check_encoding(self, line: str) -> None:
-        try:
-            line.encode()
-        except UnicodeEncodeError as error:
-            raise self._refusal(not_utf8(self._begins), UTF8) from error
-
-    def _refusal(self, problem: str, cure: str = INTACT) -> InputError:
-        return InputError(f"{self._path}, {self.place}: {problem}; {cure}.")
-
-
-def _inflated(path: Path, packed: BinaryIO, size: int) -> Inflated:
-    """The content of a gzip file, refused where it is as much as that of no real table.
-
-    How much it is stands at the end of the file, where it can be wrong; so it is counted besides.
-    """
-
-    def refusal(problem: str = "inflates as no real table does") -> InputError:
-        return InputError(f"{path} {problem}: {INTACT}, or save it without compression if it is right.")
-
-    most = max(limits.TABLE_BYTES, limits.TABLE_RATIO * size)
-    packed.seek(-min(size, LENGTH.size), io.SEEK_END)
-    tail = packed.read(LENGTH.size)
-    packed.seek(0)
-    if len(tail) == LENGTH.size and LENGTH.unpack(tail)[0] > most:
-        raise refusal("is truncated, or inflates as no real table does")
-    return Inflated(packed, most, refusal)
+        with opened_text(path, limits.TABLE_BYTES, limits.TABLE_RATIO) as lines:
+            for row, record in enumerate(records(lines), -1):
+                place = f"data row {row} (the first is 0)" if row >= 0 else "header"
+                if isinstance(record, samples.Defect):
+                    raise InputError(f"{path}, {place}: {record.reason}; {INTACT}.")
+                if fault := garbled("".join(record)):
+                    raise InputError(f"{path}, {place}: {fault}; {UTF8}.")
+                yield record
+    except (BrokenError, OSError) as error:
+        if getattr(error, "errno", None):
+            raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
+        raise InputError(f"{path} is truncated or damaged ({reason(error)}): {INTACT}.") from error
 
 
 QUOTED = 100

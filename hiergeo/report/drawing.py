@@ -8,7 +8,7 @@ import io
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -44,7 +44,7 @@ VARIABLES = {
     SOFT: "--soft",
 }
 
-STYLE: dict[str, object] = {
+STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.edgecolor": LINE,
     "axes.labelcolor": SOFT,

@@ -8,7 +8,7 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -209,8 +209,8 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
         axes.set_title(f"mean radius, {each.title}")
         axes.set_ylabel("radius r (geodesic units)")
         for line in (line for line in each.lines if line.kept is None):
-            end, style = (line.x[-1], line.y[-1]), {"va": "center", "fontsize": "small"}
-            axes.annotate(line.name, end, xytext=(6, 0), textcoords="offset points", **style)
+            end = line.x[-1], line.y[-1]
+            axes.annotate(line.name, end, xytext=(6, 0), textcoords="offset points", va="center", fontsize="small")
     panels[0].legend(frameon=False, fontsize="small")
     return figure
 
@@ -361,7 +361,7 @@ def _radii(axes: "Axes", drawn: Radii, highest: int) -> None:
     for tier, (counts, mean) in enumerate(zip(drawn.counts, drawn.means, strict=True)):
         colour, base = TIERS[tier % len(TIERS)], tier + 0.35
         tops = base - BAR * counts / highest
-        style = {"color": colour, "label": f"tier {tier}", "linewidth": 1.1}
+        style: dict[str, Any] = {"color": colour, "label": f"tier {tier}", "linewidth": 1.1}
         axes.stairs(tops, drawn.edges, baseline=base, fill=True, alpha=0.3, **style | {"label": "_", "linewidth": 0})
         axes.stairs(tops, drawn.edges, baseline=base, gid=f"bars{tier}", **style)
         axes.plot((mean, mean), (base - 0.1, base + 0.07), color=colour, linewidth=2.5)
@@ -442,7 +442,7 @@ def _disk(axes: "Axes", view: disks.DiskView) -> None:
     for radius, text in view.circles:
         axes.add_patch(Circle((0, 0), radius, fill=False, color=LINE, linewidth=0.5))
         box = {"facecolor": WASH, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-        style = {"ha": "center", "va": "center", "fontsize": 7, "color": SOFT, "bbox": box, "zorder": 5}
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": SOFT, "bbox": box, "zorder": 5}
         axes.annotate(f"r = {text}", (0, -radius), **style)
     for kind in sorted({point.kind for point in view.points}, key=lambda kind: (kind == disks.IMAGE, kind)):
         points = [point for point in view.points if point.kind == kind]

@@ -9,6 +9,7 @@ from hiergeo.search.index import Index
 from hiergeo.search.queries import Item, Query
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Frame, Rows
+from hiergeo.search.sources import CaptionFiles
 from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Added",
     "Answer",
     "Candidates",
+    "CaptionFiles",
     "Checked",
     "Climb",
     "Compacted",

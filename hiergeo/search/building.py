@@ -61,8 +61,9 @@ def build(
     Args:
         path: a new folder.
         model: a model or its spec; None for embeddings of unknown origin, in which texts and images cannot be searched.
-        captions: of the items: a list or another iterable, or a file (.txt with one a line; .csv or .parquet with a
-            column ``caption``, whose columns ``image`` and ``id``, if any, name the images and the ids of the items).
+        captions: of the items: a list or another iterable; or a file, a folder or a pattern of what
+            `hiergeo.datasets.reading` reads, or `hiergeo.search.CaptionFiles`, which names the columns. A table may
+            have a column of images, and a column ``id`` of ids.
         images: paths, or a folder; alone they are items of their own, beside captions or embeddings one for each item.
         space: where searches measure unless another space is named; None is the native space of the model, Euclidean
             around its root for a model without one.

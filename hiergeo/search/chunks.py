@@ -9,15 +9,14 @@ import ctypes
 import errno
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import UnavailableError
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import Codes
@@ -93,17 +92,7 @@ def stream(stretches: Iterable[Stretch], coded: bool = False, chunk_bytes: int =
         return piece
 
     pieces = (piece for stretch in stretches for piece in stretch.pieces(_rows_of(bulk(stretch), chunk_bytes)))
-    reader = ThreadPoolExecutor(1, "hiergeo-reader")
-    coming: deque[Future[Stretch]] = deque()
-    try:
-        for piece in pieces:
-            coming.append(reader.submit(bring, piece))
-            if len(coming) > AHEAD:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
-    finally:
-        reader.shutdown(wait=True, cancel_futures=True)
+    yield from ahead(bring, pieces, AHEAD + 1)
 
 
 def _rows_of(bulk: Tensor, chunk_bytes: int) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
+from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.search.layout import ModelFacts
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ class Item:
 
 Query: TypeAlias = Union[str, Path, "Image", Tensor, Item]
 """A text, the path or picture of an image, an embedding (D,), or an item of the index itself."""
-
-SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 @final

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 
@@ -14,20 +14,81 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.files import path_of
+from hiergeo.datasets.pictures import SUFFIXES
+from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
-from hiergeo.search.caption_files import columns_in
-from hiergeo.search.queries import SUFFIXES
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
 ID = 1 << 63
 """Ids are below it."""
 
-COLUMN = ", or a table of captions whose column 'image' names the image of each"
+COLUMN = ", or a table of captions with a column of images"
 """What else can be done where captions and images differ in number."""
 
-Captions: TypeAlias = Iterable[str] | str | Path
-"""Captions; or a file: .txt with one a line; .csv or .parquet with a column ``caption``, perhaps ``image``, ``id``."""
+
+@final
+@dataclass(frozen=True)
+class CaptionFiles:
+    """Captions in files, with images and ids where the files have them.
+
+    Attributes:
+        path: a file, a folder or a pattern of what `hiergeo.datasets.reading` reads.
+        caption: the column of captions; None is the usual one.
+        image: the column of images; None is the usual one.
+    """
+
+    path: Path | str
+    caption: str | None = None
+    image: str | None = None
+
+    def columns(self, images: Path | None = None) -> dict[str, Iterator[Any]]:
+        """The ``captions``, and perhaps the ``images`` and ``ids`` beside them, each read a row at a time.
+
+        All must be read at one pace: what one of them is ahead of the others is held in memory. An image is a path, or
+        what its row names where that is no file; None for a row without one. An id that is no whole number is left as
+        it is.
+
+        Args:
+            images: the folder that names of images are relative to; None is that of each file.
+
+        Raises:
+            InputError: there is no such file, or a row that cannot be used; the file and the row are named.
+        """
+        rows = sound(self.path, Columns("captions", self.caption, self.image, "id", images))
+        first = next(rows, None)
+        if first is None:
+            return {"captions": iter(())}
+        captions, pictures, ids = tee(self._alike(chain([first], rows), first), 3)
+        columns: dict[str, Iterator[Any]] = {"captions": (row.caption for row in captions)}
+        if first.name is not None:
+            columns["images"] = (_image(row, images) for row in pictures)
+        if first.id is not None:
+            columns["ids"] = (_id(row.id) for row in ids)
+        return columns
+
+    def _alike(self, rows: Iterator[Sample], first: Sample) -> Iterator[Sample]:
+        for row in rows:
+            if (row.name is None, row.id is None) != (first.name is None, first.id is None):
+                raise InputError(f"some inputs of {self.path} have a column of images or ids and others do not.")
+            yield row
+
+
+def _image(row: Sample, images: Path | None) -> str | Path | None:
+    if not row.name or row.reference is None:
+        return None
+    file = Path(row.reference)
+    return file if images is not None or _is_file(file) else row.name
+
+
+def _id(cell: Any) -> Any:
+    """The whole number of a cell; anything else as it is."""
+    digits = cell.strip() if isinstance(cell, str) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
+
+
+Captions: TypeAlias = Iterable[str] | str | Path | CaptionFiles
+"""Captions; or a file, a folder or a pattern of files of them, perhaps with images and ids."""
 
 Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
@@ -153,21 +214,18 @@ class Inputs:
         ids: Any = self.ids
         folder = _folder(self.images)
         if self.captions is not None:
-            told: dict[str, Any] = {"captions": self.captions}
-            if isinstance(self.captions, str | Path):
-                told = columns_in(self.captions, folder)
+            files = CaptionFiles(self.captions) if isinstance(self.captions, str | Path) else self.captions
+            told = files.columns(folder) if isinstance(files, CaptionFiles) else {"captions": files}
             takers["captions"] = _taker(told["captions"], _check_caption)
             if "images" in told:
                 folder = None
                 takers["images"] = _taker(told["images"], _check_cell)
                 if self.images is not None and not isinstance(self.images, str | Path):
-                    raise InputError(
-                        "the table of captions has a column 'image', and images are given beside it: give one."
-                    )
+                    raise InputError("the captions bring images, and images are given beside them: give one.")
             if "ids" in told:
                 ids = told["ids"]
                 if self.ids is not None:
-                    raise InputError("the table of captions has a column 'id', and ids are given beside it: give one.")
+                    raise InputError("the captions have a column 'id', and ids are given beside them: give one.")
         if folder is not None:
             takers["images"] = _taker(_pictures(folder), _check_image)
         elif self.images is not None and not isinstance(self.images, str | Path):

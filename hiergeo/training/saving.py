@@ -11,7 +11,7 @@ from hiergeo._version import __version__
 from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.geometry import Space, parse
 from hiergeo.training.chains import Chains
-from hiergeo.training.trainer import Trained
+from hiergeo.training.trainer import Trained, at_step
 
 
 def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -41,7 +41,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
         "base": base,
         "base_fingerprint": fingerprint,
         "geometry": trained.geometry.spec,
-        "curvature": list(trained.history[[look.step for look in trained.history].index(trained.best)].curvature),
+        "curvature": list(at_step(trained.history, trained.best).curvature),
         "root": "the head's embedding of the empty caption",
         "losses": dict(recipe.losses),
         "data": {"origin": chains.origin, "rows": len(chains), "sha256": chains.sha256},

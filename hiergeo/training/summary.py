@@ -25,7 +25,7 @@ from hiergeo.evaluation.metrics import (
     tau_d_rows,
 )
 from hiergeo.evaluation.metrics.length import chain_lengths
-from hiergeo.evaluation.result import mean_of
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
 from hiergeo.geometry import Space
 
@@ -172,16 +172,21 @@ def measured(
         match = retrieve(embedded, space, held_out)
         rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
         rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
-    means = {name: mean_of(values) for name, values in rows.items()}
-    draws = {name: mean.draws(settings.samples, settings.seed) for name, mean in means.items()}
-    values = {name: mean.value for name, mean in means.items()}
+    means: dict[str, Statistic] = {name: mean_of(values) for name, values in rows.items()}
+    return replace(extended(result, Outcome(means, baselines=baselines), settings), rows=result.rows | rows)
+
+
+def extended(result: Result, outcome: Outcome, settings: Settings) -> Result:
+    """A result with the measurements of another outcome on the same data among its own."""
+    statistics = outcome.statistics
+    values = {name: each.value for name, each in statistics.items()} | outcome.numbers
     return replace(
         result,
         metrics=result.metrics | values,
-        draws=result.draws | draws,
-        rows=result.rows | rows,
-        items=result.items | {name: mean.rows for name, mean in means.items()},
-        baselines=result.baselines | baselines,
+        draws=result.draws | {name: each.draws(settings.samples, settings.seed) for name, each in statistics.items()},
+        items=result.items | {name: each.rows for name, each in statistics.items()},
+        rocs=result.rocs | outcome.rocs,
+        baselines=result.baselines | outcome.baselines,
     )
 
 

@@ -89,6 +89,11 @@ SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
 """Losses that order radii and hardly change the frozen directions, and so retrieval."""
 
 
+def at_step(history: Iterable[EvalRecord], step: int) -> EvalRecord:
+    """The look of a step."""
+    return next(look for look in history if look.step == step)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a head is made and trained.

@@ -75,7 +75,7 @@ def test_a_ladder_of_hostile_captions(run, home):
     Image.new("RGB", (40, 40), "red").save(home / name)
     (home / "captions.txt").write_text("\n".join(" ".join(text.split()) for text in HOSTILE), encoding="utf-8")
     for source in ([], ["--captions", "captions.txt"]):
-        code, out, err = run("ladder", name, "-m", "tiny", *source)
+        code, out, err = run("search", name, "--ladder", "-m", "tiny", *source)
         assert code == 0, err
         harmless(out)
         assert len(out) < 20_000

@@ -127,9 +127,9 @@ def _differs(whole: dict[int, object], out: Path) -> bool:
 
 
 def _driver(folder: Path, out: str, *words: str, address: str | None = None) -> "subprocess.Popen[str]":
-    line = [sys.executable, "-m", "hiergeo", "embed", "-m", f"npz:{folder / 'model.npz'}"]
+    line = [sys.executable, "-m", "hiergeo", "index", "build", str(folder / out), "-m", f"npz:{folder / 'model.npz'}"]
     line += ["--shards", str(folder / "in")]
-    line += ["--out", str(folder / out), "--batch-size", "16", *words]
+    line += ["--batch-size", "16", *words]
     told = {} if address is None else {"RAY_ADDRESS": address}
     settings = {**os.environ, **told, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=settings)

@@ -52,7 +52,7 @@ def _differs(whole: Path, out: Path) -> bool:
 
 def _run(plan: str, out: Path, patience: float | None = None) -> bool:
     """Run a suite, killed after some seconds; whether it ended by itself."""
-    words = [sys.executable, "-m", "hiergeo", "suite", plan, "--out", str(out), "--resume"]
+    words = [sys.executable, "-m", "hiergeo", "suite", plan, "--out", str(out)]
     running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         _, said = running.communicate(timeout=patience)

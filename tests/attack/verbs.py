@@ -220,17 +220,8 @@ def _inputs_of_corpus(folder: Path) -> None:
 
 SCENES = ("-d", "scenes", "--rows", "12")
 SHARDS = (
-    "embed",
-    "-m",
-    "tiny",
-    "--shards",
-    "INPUTS/corpus",
-    "--shard-rows",
-    "4",
-    "--batch-size",
-    "4",
-    "--out",
-    "OUT/ix",
+    *("index", "build", "OUT/ix", "-m", "tiny", "--shards", "INPUTS/corpus"),
+    *("--shard-rows", "4", "--batch-size", "4"),
 )
 BUILD = (
     *("chains", "build", *SCENES, "--shard-rows", "5", "--test-fraction", "0.5", "--seed", "1"),
@@ -239,7 +230,7 @@ BUILD = (
 EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
 HEAD = ("train", "head", "--train", "INPUTS/chains.npz", "--steps", "4", "--hidden", "4", "--out", "OUT/head")
 TOWER = (
-    *("train", "re", "-m", "tiny", "-d", "scenes", "--rows", "30", "--lr", "3e-4", "--batch", "4"),
+    *("train", "re", "-m", "tiny", "-d", "scenes", "--rows", "30", "--learning-rate", "3e-4", "--batch", "4"),
     *("--steps", "3", "--every", "1", "--out", "OUT/tower"),
 )
 COMPARE = (
@@ -268,11 +259,11 @@ VERBS = (
         _embeddings,
         instead=("embed", "-m", "head:INPUTS/head", *EMBED[3:], "--overwrite"),
     ),
-    Verb("embed shards", SHARDS, _corpus),
+    Verb("index build shards", SHARDS, _corpus),
     Verb("train head", HEAD, _head, again=("--overwrite",)),
     Verb("train head over another", (*HEAD, "--overwrite"), _head, earlier=(*HEAD, "--seed", "1")),
-    Verb("train re", TOWER, _tower, again=("--resume",)),
-    Verb("train re, two ranks", TOWER, _tower, again=("--resume",), ranks=2),
+    Verb("train re", TOWER, _tower),
+    Verb("train re, two ranks", TOWER, _tower, ranks=2),
     Verb("compare", COMPARE, _report),
     Verb("study", STUDY, _report),
     Verb("data fetch", FETCH, _fetched),

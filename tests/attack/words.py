@@ -57,10 +57,10 @@ LINES = (
     f"{PROBE} -g lorentz:-1 -p traversal --steps 5 --seed 3 --root model",
     f"{PROBE} -p pairs --split validation --json OUT/a.json --device cpu",
     "compare -m tiny -d scenes --rows 3 -g euclidean -g sphere:1 --html OUT/a.html",
-    "ladder PICTURE -m tiny -d scenes",
+    "search PICTURE --ladder -m tiny -d scenes",
     "embed -m tiny -d scenes --rows 3 --out OUT/a.npz --batch-size 2",
     "train head -m tiny -d scenes --rows 40 --out OUT/head --steps 2 --hidden 4",
-    "train re -m tiny -d scenes --rows 40 --out OUT/re --steps 1 --batch 4 --lr 1e-3 --every 1 --lora 2",
+    "train re -m tiny -d scenes --rows 40 --out OUT/re --steps 1 --batch 4 --learning-rate 1e-3 --every 1 --lora 2",
 )
 VARIABLES = (
     "COLUMNS LINES TERM HOME HIERGEO_DATA_HOME HIERGEO_NATIVE HIERGEO_THREADS RANK WORLD_SIZE LOCAL_RANK MASTER_ADDR "

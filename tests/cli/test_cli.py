@@ -54,7 +54,7 @@ def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
     row = scenes.load("test", count=1)
     row.images[0].open().save(picture)
     captions.write_text("\n".join(["", *row.rows[0].positive, row.rows[0].positive[0]]))
-    code, printed, _ = run("ladder", picture, "--captions", captions, "--json", out)
+    code, printed, _ = run("search", picture, "--ladder", "-m", "tiny", "--captions", captions, "--json", out)
     assert code == 0
     ladder = json.loads(out.read_text())["ladders"][0]["ladder"]
     assert ladder
@@ -68,7 +68,7 @@ def test_captions_are_printed_as_they_are(run, tmp_path):
     picture, captions = tmp_path / "[bold]scene.png", tmp_path / "captions.txt"
     scenes.load("test", count=1).images[0].open().save(picture)
     captions.write_text("[/red] a [circle] :smile:\n", encoding="utf-8-sig")
-    code, printed, _ = run("ladder", picture, "--captions", captions)
+    code, printed, _ = run("search", picture, "--ladder", "-m", "tiny", "--captions", captions)
     assert code == 0
     assert "[bold]scene.png" in printed
     assert "[/red] a [circle] :smile:" in printed
@@ -149,7 +149,8 @@ def test_data_check_exits_with_2_on_defects(run, tmp_path):
         (["probe", "-m", "npz:nowhere.npz", "-d", "scenes"], "nowhere.npz"),
         (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "unknown root 'text'"),
         (["probe", "-m", "tiny", "-d", "scenes", "--rows", "5", "-g", "product:lorentz:-1x3"], "have 3 dimensions"),
-        (["ladder", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
+        (["search", "--ladder", "-m", "tiny", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
+        (["search", "-m", "tiny", "nowhere.jpg", "-d", "scenes"], "--ladder"),
         (["info", "--device", "nope"], "device 'nope'"),
         (["probe", "-m", "tiny", "-d", "scenes", "--device", "meta"], "device 'meta' cannot be used here"),
         (["probe", "-m", "tiny", "-d", "scenes", "-g", "product:lorentz:-1x²"], "needs a dimension"),
@@ -210,7 +211,8 @@ def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_p
     checkpoint = tmp_path / "saved.safetensors"
     checkpoint.write_bytes(tiny.weights().read_bytes())
     pictures = sorted((data_home / "hierarcaps" / "images").glob("*.jpg"))[:2]
-    code, printed, _ = run("ladder", *pictures, "-m", f"open_clip:{tiny.register()}/{checkpoint}", "-d", "hierarcaps")
+    model = f"open_clip:{tiny.register()}/{checkpoint}"
+    code, printed, _ = run("search", "--ladder", *pictures, "-m", model, "-d", "hierarcaps")
     assert code == 0
     assert all(picture.name in printed for picture in pictures)
 
@@ -225,7 +227,7 @@ def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
     assert load_data("scenes", "test", 5000).rows == whole.rows
 
 
-@pytest.mark.parametrize("verb", [("embed", "-m", "tiny", "-d", "scenes", "-o", "e.npz"), ("ladder", "photo.jpg")])
+@pytest.mark.parametrize("verb", [("embed", "-m", "tiny", "-d", "scenes", "-o", "e.npz"), ("search", "photo.jpg")])
 def test_verbs_that_draw_nothing_take_no_seed(run, verb):
     code, _, err = run(*verb, "--seed", 1)
     assert code == 2

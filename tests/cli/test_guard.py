@@ -112,7 +112,7 @@ def test_what_is_nobodys_mistake_leaves_no_crash_file(run, failing, tmp_path, er
         (
             ("train", "re", "-m", "tiny", "-d", "scenes", "--rows", 5, "--out", "out"),
             "hiergeo.adapters.load",
-            "--resume",
+            "same command",
         ),
         (("data", "fetch"), "hiergeo.datasets.hierarcaps.fetch", "same command"),
     ],
@@ -368,4 +368,4 @@ def test_the_console_is_made_in_one_place():
     package = Path(info.__file__).parents[1]
     made = re.compile(r"(?<!class )\b(Console|Screen)\(")
     makers = {file.name for file in package.rglob("*.py") if made.search(file.read_text(encoding="utf-8"))}
-    assert makers == {"_terminal.py", "_progress.py"}
+    assert makers == {"_terminal.py", "progress.py"}

@@ -75,8 +75,8 @@ def test_a_head_is_made_again_from_its_folder(run, tmp_path):
     assert (one / "plan.toml").read_text() == (two / "plan.toml").read_text()
 
 
-def test_a_head_takes_learning_rate_batch_size_and_patience(run, tmp_path):
-    options = ["--learning-rate", 0.01, "--batch-size", 8, "--patience", 0, "--every", 2]
+def test_a_head_takes_learning_rate_batch_and_patience(run, tmp_path):
+    options = ["--learning-rate", 0.01, "--batch", 8, "--patience", 0, "--every", 2]
     assert run(*HEAD, *options, "--out", tmp_path / "head")[0] == 0
     recipe = json.loads((tmp_path / "head" / "config.json").read_text())["recipe"]
     assert (recipe["learning_rate"], recipe["batch"], recipe["patience"], recipe["every"]) == (0.01, 8, None, 2)
@@ -85,7 +85,8 @@ def test_a_head_takes_learning_rate_batch_size_and_patience(run, tmp_path):
 @pytest.mark.slow
 def test_a_tower_is_made_again_from_its_folder(run, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    asked = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, "--steps", 2, "--lr", 1e-4, "-g", "lorentz:-1"]
+    asked = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, "--steps", 2, "--learning-rate", 1e-4]
+    asked += ["-g", "lorentz:-1"]
     assert run(*asked, "--learn-curvature", "--out", one)[0] == 0
     assert run("train", "re", "--config", one / "plan.toml", "--out", two)[0] == 0
     curves = [json.loads((out / "history.json").read_text())["steps"] for out in (one, two)]

@@ -32,7 +32,7 @@ def served(run, monkeypatch):
 
 
 def test_every_setting_is_the_one_that_is_named(served, folder):
-    numbers = ("--window", 7, "--batch-size", 3, "--timeout", 4.5, "--queue", 99)
+    numbers = ("--window", 7, "--sweep", 3, "--timeout", 4.5, "--queue", 99)
     app, limits = served(folder, *numbers, "--token", TOKEN, "--writable")
     settings = app.state.service.settings
     assert (settings.window, settings.batch) == (pytest.approx(0.007), 3)

@@ -67,9 +67,30 @@ def test_an_audit_has_the_settings_that_are_named(called):
 
 def test_controls_of_length_have_the_settings_that_are_named(called):
     numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--samples", 9, "--batch-size", 2)
-    found = called("hiergeo.cli.length:length_controls", "length", *DATA, *numbers)
+    found = called("hiergeo.cli.audit:length_controls", "audit", "--length", *DATA, *numbers)
     assert found["settings"] == LengthSettings(copies=2, filler=("some", "thing"), seed=5, samples=9)
     assert found["compute"].batch_size == 2
+
+
+def test_a_study_has_the_settings_that_are_named(called):
+    heads = (
+        "--train",
+        "train",
+        "--seeds",
+        2,
+        "--learning-rate",
+        0.01,
+        "--loss",
+        "mean=1",
+        "--batch",
+        16,
+        "--free-norms",
+    )
+    found = called("hiergeo.cli.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
+    plan = found["plan"]
+    assert (plan.dims, plan.seeds, plan.learning_rates) == ((64,), (0, 1), (0.01,))
+    assert plan.geometries == ("euclidean", "lorentz:-1")
+    assert (plan.recipe.every, plan.recipe.unit, plan.recipe.batch) == (50, False, 16)
 
 
 def test_quality_has_the_settings_that_are_named(called):
@@ -110,7 +131,8 @@ def test_a_ladder_has_as_many_steps_as_are_named(run, tmp_path):
     (tmp_path / "captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\n")
     lengths = []
     for words in (("--steps", 1), ()):
-        code, printed, _ = run("ladder", tmp_path / "red.png", "--captions", tmp_path / "captions.txt", *words)
+        captions = ("--captions", tmp_path / "captions.txt")
+        code, printed, _ = run("search", "--ladder", tmp_path / "red.png", "-m", "tiny", *captions, *words)
         assert code == 0
         lengths.append(printed.count("──"))
     assert lengths[0] == 1 < lengths[1]

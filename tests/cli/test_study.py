@@ -60,14 +60,6 @@ def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
         np.testing.assert_allclose(found.text[places].numpy(), wanted.numpy(), atol=1e-5)
 
 
-def test_without_a_dimension_it_is_that_of_the_model():
-    heads = study.Heads(["euclidean", "lorentz:-1"], None, 2, [0.01], ["mean=1"], 0, 400, 128, False, True)
-    plan = heads.plan(24)
-    assert plan.dims == (24,)
-    assert plan.recipe.every == 50
-    assert not plan.recipe.unit
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -117,9 +109,3 @@ def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, verb):
     assert code == 2
     assert f"{page} is being written by" in err
     assert not list(tmp_path.iterdir())
-
-
-def test_compare_points_to_the_verb(run):
-    code, _, err = run("compare", "-m", "tiny", "--train", "chains.npz")
-    assert code == 2
-    assert "hiergeo study --train chains.npz" in err

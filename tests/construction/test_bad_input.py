@@ -225,7 +225,7 @@ def test_any_bytes_are_captions_or_refused(tmp_path_factory: pytest.TempPathFact
         (("CSV", "--backend", "wordnett"), "wordnet"),
         (("CSV", "--growth", "big"), "growth"),
         (("CSV", "--caption-column", "captin"), "caption"),
-        (("CSV", "--shard", "3/2"), "3/2"),
+        (("CSV", "--worker", "3/2"), "3/2"),
         (("CSV", "--entailment", "0.99"), "check_entailment"),
         (("--data", "scenez"), "scenes"),
         (("CSV", "--config", "PLAN"), "tiers"),

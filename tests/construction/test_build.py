@@ -165,7 +165,7 @@ def test_damaged_shards_are_made_again(stage: str, damage: str, captions: Path, 
 
 def test_shares_of_the_shards_add_up_to_the_whole(captions: Path, tmp_path: Path) -> None:
     whole = build(captions, tmp_path / "whole", toy_plan())
-    parts = [build(captions, tmp_path / "out", toy_plan(), shard=f"{part}/2") for part in range(2)]
+    parts = [build(captions, tmp_path / "out", toy_plan(), worker=f"{part}/2") for part in range(2)]
     assert not any(part.finished for part in parts)
     last = build(captions, tmp_path / "out", toy_plan())
     assert not made_in(last)

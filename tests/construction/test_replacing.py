@@ -112,23 +112,23 @@ def test_captions_that_another_process_replaced_are_not_built(
     def run(self: Passes, share: object) -> None:
         monkeypatch.setattr(Passes, "run", real)
         other = written(tmp_path / "captions.csv", "horse")
-        build(other, tmp_path / "out", toy_plan(), shard="1/2", overwrite=True)
+        build(other, tmp_path / "out", toy_plan(), worker="1/2", overwrite=True)
         written(captions)
         real(self, share)
 
     monkeypatch.setattr(Passes, "run", run)
     with pytest.warns(UserWarning, match="made again"):
-        build(captions, tmp_path / "out", toy_plan(), shard="0/2")
+        build(captions, tmp_path / "out", toy_plan(), worker="0/2")
     build(captions, tmp_path / "out", toy_plan())
     assert not any(b"horse" in files(tmp_path / "out")[name] for name in SPLITS)
 
 
 def test_a_share_of_other_captions_is_refused(captions: Path, tmp_path: Path) -> None:
-    build(captions, tmp_path / "out", toy_plan(), shard="0/2")
+    build(captions, tmp_path / "out", toy_plan(), worker="0/2")
     written(captions, "horse")
     with pytest.raises(InputError, match=r"other captions.*captions\.csv"):
-        build(captions, tmp_path / "out", toy_plan(), shard="1/2")
-    assert build(captions, tmp_path / "out", toy_plan(), shard="1/2", overwrite=True).rows == 8
+        build(captions, tmp_path / "out", toy_plan(), worker="1/2")
+    assert build(captions, tmp_path / "out", toy_plan(), worker="1/2", overwrite=True).rows == 8
 
 
 def test_captions_that_change_while_they_are_read_are_told(
@@ -157,7 +157,7 @@ def test_a_review_and_a_build_exclude_each_other(captions: Path, out: Path) -> N
     with review.open_desk(out):
         for shard in (None, "0/2"):
             with pytest.raises(HeldError, match="decisions"):
-                build(captions, out, toy_plan(test_fraction=0.3), overwrite=True, shard=shard)
+                build(captions, out, toy_plan(test_fraction=0.3), overwrite=True, worker=shard)
     assert files(out) == before
 
 

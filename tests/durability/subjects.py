@@ -174,7 +174,7 @@ def tuned() -> Subject:
     """The towers of the tiny model, fine-tuned for a moment, checkpoints and all; and the same run asked for again."""
 
     def train(folder: Path) -> None:
-        tower_common.tuned(folder / "tuned", resume=True, steps=2, every=1)
+        tower_common.tuned(folder / "tuned", steps=2, every=1)
 
     def see(folder: Path) -> Hashable:
         out = folder / "tuned"

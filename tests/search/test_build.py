@@ -56,7 +56,7 @@ def test_captions_of_any_unicode_come_back(tmp_path) -> None:
 
 
 def test_every_kind_of_source_gives_the_same_index(tmp_path) -> None:
-    listed = ["a dog", 'a "quoted", caption', "naïve 🦊", ""]
+    listed = ["a dog", 'a "quoted", caption', "naïve 🦊", "犬"]
     (tmp_path / "c.txt").write_text("\r\n".join(listed) + "\r\n", encoding="utf-8-sig", newline="")
     lines = "".join(f'x,"{caption.replace(chr(34), chr(34) * 2)}"\n' for caption in listed)
     (tmp_path / "c.csv").write_text("other,caption\n" + lines, encoding="utf-8")

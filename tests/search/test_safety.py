@@ -14,11 +14,12 @@ import torch
 from hiergeo import search
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.datasets import reading
+from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
 from hiergeo.search import appending, building, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
-from hiergeo.search.corpus import Options, adopting, conduct, embed, pipeline, readers, sources
-from hiergeo.search.corpus.samples import Columns, Defect
+from hiergeo.search.corpus import Options, adopting, conduct, embed, pipeline
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
@@ -220,7 +221,7 @@ def test_images_of_one_name_and_names_of_several_dots(tmp_path):
         (folder / name).write_bytes(picture(3))
     (folder / "cat.txt").write_text("a cat")
     (folder / "cat.large.txt").write_text("a large cat")
-    found = list(readers.read(folder, Columns("images")))
+    found = list(reading.read(folder, Columns("images")))
     assert [(each.row, getattr(each, "caption", None)) for each in found] == [
         (0, None),
         (1, None),
@@ -252,7 +253,7 @@ def test_images_without_captions_in_a_table(tmp_path):
 def test_captions_of_a_webdataset_whatever_the_order(tmp_path, order, column, held, caption):
     data = {"jpg": picture(1), "json": held, "txt": b"from txt"}
     members = [(f"./._001.{order[0]}", b"xx"), *((f"./001.{kind}", data[kind]) for kind in order), ("README", b"x")]
-    (found,) = readers.read(tar(tmp_path / "f.tar", members), Columns("pairs", column))
+    (found,) = reading.read(tar(tmp_path / "f.tar", members), Columns("pairs", column))
     assert found.caption == caption
     assert found.image == data["jpg"]
 
@@ -266,9 +267,7 @@ def test_a_missing_image_in_a_table_is_missing_in_its_row_alone(tmp_path, missin
     images[missing] = None
     table = tmp_path / f"t.{kind}"
     if kind == "csv":
-        table.write_text(
-            "caption,image\n" + "".join(f"c{i}{',' + name if name else ''}\n" for i, name in enumerate(images))
-        )
+        table.write_text("caption,image\n" + "".join(f"c{i},{name or ''}\n" for i, name in enumerate(images)))
     else:
         pq.write_table(pa.table({"caption": ["c0", "c1", "c2"], "image": images}), table)
     index = search.build(tmp_path / "ix", Quick(), table, tmp_path if beside else None)
@@ -317,7 +316,7 @@ def test_a_build_that_goes_on_with_replaced_pictures_is_refused(tmp_path, monkey
 def test_a_pattern_names_a_file_once(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     texts(tmp_path / "a" / "b", x=["one", "two"])
-    found = sources.listing(str(tmp_path / "**" / "**" / "*.txt"), Columns(), tmp_path / "none")
+    found = reading.listing(str(tmp_path / "**" / "**" / "*.txt"), Columns(), tmp_path / "none")
     assert [source.name for source in found.sources] == ["a/b/x.txt"]
 
 

@@ -108,7 +108,7 @@ def test_an_index_survives_the_death_of_an_actor_and_of_the_driver(
     cluster: dict[str, str], tmp_path: Path, gate: Path
 ) -> None:
     made = inputs(tmp_path / "in")
-    words = ["embed", "-m", f"gate:{gate}", "--shards", tmp_path / "in", "--out", tmp_path / "ray", "--device", "cpu"]
+    words = ["index", "build", tmp_path / "ray", "-m", f"gate:{gate}", "--shards", tmp_path / "in", "--device", "cpu"]
     with subprocess.Popen([sys.executable, "-m", "hiergeo", *map(str, words), "--ray"], env=cluster) as driver:
         try:
             before = waiting(gate, 2, driver)
@@ -137,7 +137,7 @@ def test_a_suite_survives_the_death_of_its_driver(cluster: dict[str, str], tmp_p
     assert cells, "the first model was measured before the second reached the gate"
     (gate / "open").touch()
     plan = suite.read_plan(tmp_path / "plan.toml")
-    suite.run(plan, tmp_path / "ray", resume=True, ray=True)
+    suite.run(plan, tmp_path / "ray", ray=True)
     assert {path: path.stat().st_mtime_ns for path in cells} == cells, "finished cells are kept"
     suite.run(plan, tmp_path / "plain")
     assert numbers(tmp_path / "ray") == numbers(tmp_path / "plain")

@@ -1,6 +1,7 @@
 """Two processes with half a batch each train as one with the whole, and only the first of them writes."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ import torch.multiprocessing as processes
 from hiergeo._core.errors import InputError
 from hiergeo.training.re import processes as processes_of_training
 from hiergeo.training.re.checkpoints import read
-from hiergeo.training.re.processes import is_writer, local
-from hiergeo.training.re.ranks import Place
+from hiergeo.training.re.processes import Rank, is_writer, local
 from tests.search.serving.port_common import reserved_port
 from tests.training.tower_common import curve, tuned, weights
 
@@ -59,7 +59,8 @@ def test_a_batch_that_does_not_part_evenly_is_refused(tmp_path, monkeypatch):
     import accelerate
 
     monkeypatch.setattr(accelerate.Accelerator, "num_processes", property(lambda self: 3))
-    monkeypatch.setattr(processes_of_training, "place", lambda: Place(0, 3))
+    monkeypatch.setattr(processes_of_training, "this_rank", lambda: Rank(0, 3))
+    monkeypatch.setattr(processes_of_training, "joined", lambda _: nullcontext())
     with pytest.raises(InputError, match="a batch of 8 chains does not part evenly among 3 processes"):
         tuned(tmp_path / "a")
 

@@ -103,9 +103,9 @@ def test_a_model_that_came_of_no_training_is_never_replaced(tmp_path):
     precious = tmp_path / "a" / "model" / "weights.bin"
     precious.parent.mkdir(parents=True)
     precious.write_bytes(b"precious")
-    for resume in (False, True):
+    for overwrite in (False, True):
         with pytest.raises(InputError, match="was not created by hiergeo"):
-            tuned(tmp_path / "a", resume=resume)
+            tuned(tmp_path / "a", overwrite=overwrite)
     assert precious.read_bytes() == b"precious"
 
 

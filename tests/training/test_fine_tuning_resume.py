@@ -83,7 +83,8 @@ runpy.run_module("hiergeo", run_name="__main__")
 @pytest.mark.slow
 def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     """The process gets SIGKILL before its checkpoint of step 15; another process goes on from that of step 10."""
-    out, options = tmp_path / "killed", {"--lr": SHORT["learning_rate"], "--batch": SHORT["batch"], "--rows": ROWS}
+    out, options = tmp_path / "killed", {"--learning-rate": SHORT["learning_rate"], "--batch": SHORT["batch"]}
+    options |= {"--rows": ROWS}
     options |= {f"--{name}": value for name, value in LONG.items()} | {"--model": "tiny", "--data": "scenes"}
     words = [str(word) for pair in options.items() for word in pair]
     command = [sys.executable, "-c", DYING, "train", "re", *words, "--out", str(out)]
@@ -92,7 +93,7 @@ def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     assert died.returncode == -signal.SIGKILL
     assert max(checkpoints.steps(out / "checkpoints")) == 10
     assert not (out / "config.json").exists()
-    tuned(out, resume=True, **LONG, validation=0.05)
+    tuned(out, **LONG, validation=0.05)
     tuned(tmp_path / "whole", **LONG, validation=0.05)
     assert len(curve(out)["total"]) == LONG["steps"]
     check_same(out, tmp_path / "whole")
@@ -107,11 +108,7 @@ def test_wherever_it_dies_it_goes_on(place, count, whole, tmp_path, monkeypatch)
     """Before the tensors of a checkpoint are written, between them and their description, before the old ones go."""
     out = tmp_path / "a"
     killed(out, monkeypatch, place, count)
-    if not checkpoints.steps(out / "checkpoints"):
-        with pytest.warns(UserWarning, match="training begins anew"):
-            tuned(out, resume=True)
-    else:
-        tuned(out, resume=True)
+    tuned(out)
     check_same(out, whole)
 
 
@@ -133,7 +130,7 @@ def test_every_kind_of_training_goes_on(change, tmp_path, monkeypatch):
         patch.setattr(checkpoints, "write", dying)
         with pytest.raises(Killed):
             tuned(tmp_path / "a", steps=4, **change)
-    tuned(tmp_path / "a", steps=4, resume=True, **change)
+    tuned(tmp_path / "a", steps=4, **change)
     check_same(tmp_path / "a", tmp_path / "whole")
 
 
@@ -166,7 +163,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(damage, whole, tmp_pat
     else:
         described.write_text(described.read_text()[:50])
     with pytest.warns(UserWarning, match="damaged.*: going back to the checkpoint before it"):
-        tuned(out, resume=True)
+        tuned(out)
     check_same(out, whole)
 
 
@@ -231,7 +228,7 @@ def test_tensors_of_another_model_are_refused(name, damage, whole, tmp_path):
         tensors["weight/of nothing"] = tensors.pop(found)
     checkpoints.write(folder, replace(held, tensors=tensors))
     with pytest.raises(InputError, match=r"does not fit the model.*'(weight|exp_avg|step)/|'generator'"):
-        tuned(tmp_path / "a", resume=True)
+        tuned(tmp_path / "a")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +243,7 @@ def test_tensors_of_another_model_are_refused(name, damage, whole, tmp_path):
 def test_another_configuration_is_refused_by_name(change, named, whole):
     before = (whole / "config.json").read_text()
     with pytest.raises(InputError, match=named):
-        tuned(whole, resume=True, **change)
+        tuned(whole, **change)
     assert (whole / "config.json").read_text() == before
 
 
@@ -255,12 +252,26 @@ def test_other_data_is_refused(whole, monkeypatch):
 
     monkeypatch.setattr("tests.training.tower_common.scenes", lambda: scenes(ROWS + 1))
     with pytest.raises(InputError, match=f'data .*"rows": {ROWS}'):
-        tuned(whole, resume=True)
-
-
-def test_a_folder_that_is_taken_is_refused(whole):
-    with pytest.raises(InputError, match="holds a training: go on with it, --resume, or choose another"):
         tuned(whole)
+
+
+def test_another_training_is_replaced_where_that_is_asked_for(whole, tmp_path):
+    out = tmp_path / "a"
+    shutil.copytree(whole, out)
+    tuned(out, overwrite=True, seed=1)
+    assert curve(out) != curve(whole)
+    tuned(out, overwrite=True)
+    check_same(out, whole)
+
+
+def test_a_finished_training_without_its_checkpoints_is_not_replaced_unasked(whole, tmp_path):
+    out = tmp_path / "a"
+    shutil.copytree(whole, out)
+    shutil.rmtree(out / "checkpoints")
+    with pytest.raises(InputError, match="--overwrite"):
+        tuned(out)
+    tuned(out, overwrite=True)
+    check_same(out, whole)
 
 
 def test_a_folder_is_trained_in_by_one_process_at_a_time(whole, tmp_path):
@@ -294,7 +305,7 @@ def test_a_model_is_there_whole_or_not_at_all(place, tmp_path, monkeypatch, whol
     with monkeypatch.context() as patch:
         patch.setattr(OpenClipTower, place, dying)
         with pytest.raises(Killed):
-            tuned(out, resume=True)
+            tuned(out)
     assert {path.name: path.read_bytes() for path in (out / "model").iterdir()} == held
     assert sorted(path.name for path in out.iterdir()) == ["checkpoints", "config.json", "history.json", "model"]
 
@@ -315,7 +326,7 @@ def test_a_folder_that_is_deleted_on_the_way_ends_in_one_sentence(tmp_path, monk
 
 def test_resuming_what_is_done_changes_nothing(whole):
     before = curve(whole), weights(whole)
-    again = tuned(whole, resume=True)
+    again = tuned(whole)
     assert (again.curve, json.loads((whole / "config.json").read_text())["best_step"]) == (before[0], again.best)
     assert all(torch.equal(before[1][name], weight) for name, weight in weights(whole).items())
 
@@ -341,7 +352,7 @@ def test_after_a_fallback_new_checkpoints_stay_and_foreign_files_too(whole, tmp_
         (folder / f"step-{step:08d}.json").write_text(last.read_text())
     last.unlink()
     with pytest.warns(UserWarning, match="going back"):
-        tuned(out, resume=True)
+        tuned(out)
     assert max(checkpoints.steps(folder)) == checkpoints.read(folder, SHORT["steps"]).step
     assert all(path.read_text() == "mine" for path in kept)
     check_same(out, whole)

@@ -19,10 +19,10 @@ def scenes(rows: int = ROWS) -> Hierarchy:
     return datasets.load("scenes", "train", count=rows)
 
 
-def tuned(out: Path, *, resume: bool = False, geometry: Any = "euclidean", **changes: Any) -> FineTuned:
+def tuned(out: Path, *, overwrite: bool = False, geometry: Any = "euclidean", **changes: Any) -> FineTuned:
     """The tiny model after a short training, `SHORT` but for the changes."""
     recipe = TowerRecipe(**(SHORT | changes))
-    return fine_tune(adapters.load("tiny"), scenes(), out, geometry, recipe, resume=resume)
+    return fine_tune(adapters.load("tiny"), scenes(), out, geometry, recipe, overwrite=overwrite)
 
 
 def curve(out: Path) -> dict[str, list[float]]:

@@ -2,13 +2,15 @@
 
 import difflib
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -274,11 +276,7 @@ def _toml(value: Any) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))
 
 
-# LEGACY
-import math
-from dataclasses import dataclass, field
-from typing import Protocol
-
+# Schemas of modules that have not moved to types yet: everything from here on goes with them.
 SHOWN = 40
 
 

@@ -1,11 +1,9 @@
 """Text files of others, gzipped or not, read under caps."""
 
-import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, final
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
@@ -96,30 +94,6 @@ def _inflated(path: Path | str, packed: bytes) -> bytes:
     if not inflater.eof or inflater.unused_data:
         raise InputError(f"{path} is truncated or holds more than one gzip member: replace it by an intact copy.")
     return raw
-
-
-@final
-class Inflated(io.RawIOBase):
-    """The content of a gzip file as a stream, counted while it is read.
-
-    Args:
-        packed: the file, at its beginning.
-        most: bytes that it may inflate to.
-        refusal: makes the error that is raised beyond that.
-    """
-
-    def __init__(self, packed: BinaryIO, most: int, refusal: Callable[[], Exception]) -> None:
-        self._inside, self._left, self._refusal = gzip.GzipFile(fileobj=packed), most, refusal
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._inside.readinto(buffer)
-        self._left -= count
-        if self._left < 0:
-            raise self._refusal()
-        return count
 
 
 def not_utf8(raw: bytes) -> str:

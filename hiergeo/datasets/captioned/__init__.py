@@ -1,8 +1,9 @@
 """Images with several captions each: COCO folders, Karpathy's splits, own tables, stored embeddings and scenes."""
 
+import glob
 from pathlib import Path
 
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.captioned.coco import coco_folder, karpathy
 from hiergeo.datasets.captioned.collection import Captioned
@@ -30,19 +31,19 @@ def load_captioned(
     source: str | Path = "coco",
     split: str | None = None,
     images: str | Path | None = None,
-    image_column: str = "image",
-    caption_column: str = "caption",
+    image_column: str | None = None,
+    caption_column: str | None = None,
 ) -> Captioned:
     """A set of captioned images.
 
     Args:
         source: ``coco`` (the folder ``coco`` of the data home), ``scenes``, ``clip_flickr8k`` (the stored embeddings in
             the data home); or a path: a COCO folder, a file of Karpathy's splits (``.json``), stored embeddings
-            (``.npz``), or a CSV or JSON Lines table (``.csv``, ``.jsonl``).
-        split: ``val2017`` by default in COCO folders, ``test`` elsewhere; tables and stored embeddings have none.
+            (``.npz``), or a file, a folder or a pattern of what `hiergeo.datasets.reading` reads.
+        split: ``val2017`` by default in COCO folders, ``test`` elsewhere; other files have none.
         images: the folder of the images, where it is not beside the captions.
-        image_column: of a CSV or JSON Lines table.
-        caption_column: of a CSV or JSON Lines table.
+        image_column: of a table; None is the usual one.
+        caption_column: of a table; None is the usual one.
 
     Raises:
         UnavailableError: the data is not there; the message says how to get it.
@@ -54,14 +55,13 @@ def load_captioned(
     if source == "clip_flickr8k":
         return stored_captions(data_home() / FLICKR8K, "clip_flickr8k")
     path = data_home() / "coco" if source == "coco" else path_of(source)
-    if source == "coco" or path.is_dir():
+    within = (path / (split or "val2017"), path / "annotations")
+    if source == "coco" or any(each.is_dir() for each in within):
         return coco_folder(path, split or "val2017", folder)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.exists() and not glob.has_magic(path.name):
         raise unknown_name("source of captions", str(source), SOURCES)
     if path.suffix == ".json":
         return karpathy(path, split or "test", folder)
-    if path.suffix not in (".npz", ".csv", ".jsonl", ".ndjson"):
-        raise InputError(f"{path} is of no known kind: name a folder, or a .json, .npz, .csv or .jsonl file.")
     if path.suffix == ".npz":
         return stored_captions(path)
     return caption_table(path, folder, image_column, caption_column)

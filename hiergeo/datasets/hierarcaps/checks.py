@@ -1,11 +1,7 @@
 """Checks of HierarCaps files, own tables included: every defect of a file is named with its row."""
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
-
-import numpy as np
 
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, UnavailableError
@@ -25,36 +21,14 @@ from hiergeo.datasets.hierarcaps.tables import (
     test_images,
 )
 from hiergeo.datasets.hierarchy import Row
+from hiergeo.datasets.repeats import Repeats
 from hiergeo.datasets.tables import Defect, read_table
 
-DIGEST = 16
-"""Bytes of the hash by which rows are compared."""
 
-
-class Repeats:
-    """Finds rows that repeat an earlier one, by a hash of each row (24 bytes a row)."""
-
-    def __init__(self) -> None:
-        self._digests = bytearray()
-        self._rows = array("q")
-
-    def add(self, row: Row) -> None:
-        """Take a row into account."""
-        told = "\0".join((*row.positive, *(row.negative or ()), str(row.image_id)))
-        self._digests += blake2b(told.encode(), digest_size=DIGEST).digest()
-        self._rows.append(row.row_id)
-
-    def defects(self, file: str) -> Iterator[Defect]:
-        """One defect for each repeated row, in order."""
-        halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        order = np.lexsort((halves[:, 1], halves[:, 0]))
-        ordered = halves[order]
-        new = np.ones(len(order), bool)
-        new[1:] = (ordered[1:] != ordered[:-1]).any(1)
-        first = order[new][np.cumsum(new) - 1]
-        later = np.flatnonzero(~new)
-        for place in later[np.argsort(order[later])]:
-            yield Defect(file, self._rows[order[place]], None, f"repeats data row {self._rows[first[place]]}")
+def repeat_defects(file: str, repeats: Repeats) -> Iterator[Defect]:
+    """One defect for each row that repeats an earlier one, in order."""
+    for row, first in repeats.found().items():
+        yield Defect(file, row, None, f"repeats data row {first}")
 
 
 def row_defects(file: str, row: Row, layout: Published) -> Iterator[Defect]:
@@ -147,12 +121,12 @@ def _defects(path: Path, split: Split | None, images: bool, progress: bool) -> I
         if isinstance(found, Defect):
             yield found
         elif split is None or belongs(found, split):
-            repeats.add(found)
+            repeats.add(found.row_id, *found.positive, *(found.negative or ()), str(found.image_id))
             yield from row_defects(table.file, found, layout)
             if training:
                 yield from leak_defects(table.file, found)
             if found.image_id is not None:
                 illustrated[found.image_id] = None
-    yield from repeats.defects(table.file)
+    yield from repeat_defects(table.file, repeats)
     if images:
         yield from image_defects(path.parent / "images", illustrated, test_images() if split else {}, progress)

@@ -10,6 +10,7 @@ import torch
 from hiergeo._core import limits
 from hiergeo._core.errors import UnavailableError, check_whole
 from hiergeo.adapters import Model
+from hiergeo.datasets import reading
 from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.base import Benchmark, Published, Run
@@ -40,8 +41,8 @@ class Retrieval(Benchmark):
         captions: how many captions each image must have; None takes any number.
         first: use the first so many captions of each image; None is all.
         take: use the first so many images; None is all.
-        image_column: of a CSV or JSON Lines table.
-        caption_column: of a CSV or JSON Lines table.
+        image_column: of a table; None is the usual one.
+        caption_column: of a table; None is the usual one.
     """
 
     name = "retrieval"
@@ -49,7 +50,7 @@ class Retrieval(Benchmark):
     primary = "image_to_text_r1"
     metrics = tuple(f"{direction}_r{k}" for direction in ("image_to_text", "text_to_image") for k in KS)
     images = True
-    needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own CSV or JSON Lines files, or scenes"
+    needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own files, or scenes"
     published: tuple[Published, ...] = (
         Published("CLIP ViT-B/32", "text_to_image_r1", 0.30, "arXiv 2407.08521", "COCO; split and captions not public"),
         Published(
@@ -73,14 +74,14 @@ class Retrieval(Benchmark):
         captions: int | None = None,
         first: int | None = None,
         take: int | None = None,
-        image_column: str = "image",
-        caption_column: str = "caption",
+        image_column: str | None = None,
+        caption_column: str | None = None,
     ) -> None:
         for option, value in (("captions", captions), ("first", first), ("take", take)):
             if value is not None:
                 check_whole(option, value, 1, limits.COUNT)
         kind = kind_of(data)
-        tabular = {"image_column": image_column != "image", "caption_column": caption_column != "caption"}
+        tabular = {"image_column": image_column is not None, "caption_column": caption_column is not None}
         check_unused(
             data,
             ({} if kind in ("coco", "karpathy", "scenes") else {"split": split is not None})
@@ -133,7 +134,9 @@ def kind_of(data: str) -> str:
     """What data by their name are: ``scenes``, ``stored`` embeddings, ``karpathy``, ``table``, or a folder ``coco``."""
     if data == "scenes":
         return data
-    endings = {".npz": "stored", ".json": "karpathy", ".csv": "table", ".jsonl": "table", ".ndjson": "table"}
+    if reading.is_input(Path(data)):
+        return "table"
+    endings = {".npz": "stored", ".json": "karpathy"}
     return "stored" if data == "clip_flickr8k" else endings.get(Path(data).suffix, "coco")
 
 

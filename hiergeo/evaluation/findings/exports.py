@@ -69,8 +69,8 @@ def latex(grid: Grid) -> str:
     """The table as a LaTeX tabular with booktabs rules; best figures are bold."""
 
     def written(figure: Figure) -> str:
-        if not figure.value:
-            return "--"
+        if not figure.value or figure.value[-1].isalpha():
+            return figure.value or "--"
         value = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
         if figure.detail.startswith("±"):
             return rf"${value} \pm {figure.detail[2:]}$".replace("−", "-")
@@ -96,6 +96,7 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "↓": r"$\downarrow$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 

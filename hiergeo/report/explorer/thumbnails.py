@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
-from hiergeo.datasets.pictures import small_jpeg
+from hiergeo.datasets.pictures import SUFFIXES, small_jpeg
 from hiergeo.report.explorer.recent import Recent
 from hiergeo.search import Index
-from hiergeo.search.queries import SUFFIXES
 
 SIDES = (64, 192)
 """Longest sides of thumbnails, pixels."""

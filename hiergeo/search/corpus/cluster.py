@@ -1,19 +1,17 @@
 """Inputs spread over a cluster by Ray; every machine needs the inputs and the index at the same paths."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
 from hiergeo import adapters
-from hiergeo._core import extras
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
+from hiergeo._core.ray import cluster
 from hiergeo.search import layout
 from hiergeo.search.corpus.embedding import ItemEmbedder
 from hiergeo.search.corpus.records import Allowance, Done
 from hiergeo.search.corpus.sources import read_plan
-from hiergeo.search.corpus.work import Corpus, Failed, Met, Result, work
+from hiergeo.search.corpus.work import Corpus, Result, work
 
 RESTARTS = 10
 """How often an actor is started anew after it died, and an input is tried again."""
@@ -46,13 +44,15 @@ class Actor:
         self._embedder = ItemEmbedder(model, space, plan.dtype, plan.items, batch_size)
         self._allowance = Allowance(max_poisoned)
 
-    def embed(self, number: int) -> dict[str, Any]:
-        """What became of an input: the fields of its result under the name of the class, or what stops the run."""
+    def embed(self, number: int) -> Result | HiergeoError:
+        """What became of an input, or what stops the run."""
         try:
             (result,) = work(self._corpus, [number], self._embedder, self._allowance, lambda _: None)
+        except UnavailableError as error:
+            return UnavailableError(str(error))
         except HiergeoError as error:
-            return {"stop": str(error), "kind": type(error).__name__}
-        return {type(result).__name__: asdict(result)}
+            return InputError(str(error))
+        return result
 
 
 def spread(
@@ -66,27 +66,21 @@ def spread(
 ) -> Iterator[Result]:
     """Embed inputs by actors of Ray; gives what became of each, as they end.
 
-    A running cluster is joined (``RAY_ADDRESS``, `ray.init`); where there is none, Ray starts on this machine. There is
-    one actor for each GPU where the cluster has some and the device is not the CPU, and otherwise for each CPU. An
-    actor that dies is started anew, and its input is embedded again.
+    There is one actor for each GPU where the cluster has some and the device is not the CPU, otherwise for each CPU. An
+    actor that dies is started anew, and its input is embedded again. Inputs are spread, and not batches as Ray Data
+    would do it: the lock and the record of an input make a run resume exactly, and equal to that of plain workers.
 
     Raises:
         InputError: as `work`.
         UnavailableError: as `work`, or actors die again and again.
     """
-    ray = require()
     if not numbers:
         return
-    started = not ray.is_initialized()
-    if started:
-        ray.init(log_to_driver=False)
-    try:
-        gpus = int(ray.cluster_resources().get("GPU", 0)) if device != "cpu" else 0
-        many = gpus or int(ray.cluster_resources().get("CPU", 1))
+    with cluster(device) as (ray, cpus, gpus):
         wanted = {"num_cpus": 1, "num_gpus": 1 if gpus else 0, "max_restarts": RESTARTS, "max_task_retries": RESTARTS}
         settings = (str(corpus.out.resolve()), str(corpus.base.resolve()), spec, device, batch_size, max_poisoned)
         make = ray.remote(**wanted)(Actor)
-        actors = [make.remote(*settings) for _ in range(min(many, len(numbers)))]
+        actors = [make.remote(*settings) for _ in range(min(gpus or cpus, len(numbers)))]
         waiting = list(reversed(numbers))
         busy = {actor.embed.remote(waiting.pop()): actor for actor in actors}
         while busy:
@@ -98,32 +92,16 @@ def spread(
             if isinstance(result, Done):
                 progress(result.rows)
             yield result
-    finally:
-        if started:
-            ray.shutdown()
 
 
 def _result(ray: Any, ready: Any) -> Result:
     try:
-        held = ray.get(ready)
+        result: Result | HiergeoError = ray.get(ready)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, HiergeoError):
             raise type(cause)(str(cause)) from error
         raise UnavailableError(f"an actor of Ray failed: {described(error)}.") from error
-    if "stop" in held:
-        kind = InputError if held["kind"] != "UnavailableError" else UnavailableError
-        raise kind(held["stop"])
-    if "Failed" in held:
-        return Failed(**held["Failed"])
-    return Done(**held["Done"]) if "Done" in held else Met(Done(**held["Met"]["done"]))
-
-
-def require() -> Any:
-    """The module ``ray``.
-
-    Raises:
-        UnavailableError: it is not installed.
-    """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    return extras.require("ray", "--ray")
+    if isinstance(result, HiergeoError):
+        raise result
+    return result

@@ -1,32 +1,34 @@
 """A run of embedding, from a path of inputs to the summary."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core.ray import require
+from hiergeo._core.shares import Share
 from hiergeo._core.storage.files import check_folder, path_of
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
+from hiergeo.datasets import reading
+from hiergeo.datasets.reading import ITEMS, Columns, Inputs, Items, MissingColumnError, UnreadableError
+from hiergeo.datasets.reading.inputs import MOST
 from hiergeo.geometry import Space
 from hiergeo.search import layout
-from hiergeo.search.corpus import cluster, readers, sources
+from hiergeo.search.corpus import cluster, sources
 from hiergeo.search.corpus.adopting import Adopter, patiently, settle, survey
 from hiergeo.search.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.search.corpus.records import Allowance, Done
 from hiergeo.search.corpus.report import Report, Summary, estimates
-from hiergeo.search.corpus.samples import ITEMS, Columns, Items, MissingColumnError, UnreadableError
-from hiergeo.search.corpus.shares import Share
-from hiergeo.search.corpus.sources import Inputs, Plan
+from hiergeo.search.corpus.sources import Plan
 from hiergeo.search.corpus.work import Corpus, Met, Result, work
 from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
 from hiergeo.search.rows import Frame
-from hiergeo.search.shards import arrow
 
-KEPT = sources.MOST << INPUT_BITS
+KEPT = MOST << INPUT_BITS
 """Ids below it are those of rows of inputs; items that are added to the index have others."""
 
 SHARD_ROWS = 1 << 17
@@ -92,7 +94,7 @@ def embed(
     """Embed the rows of files into an index; a run that was interrupted goes on where it stopped.
 
     Args:
-        inputs: a file, a folder or a pattern of Parquet, CSV, TSV, JSON Lines, WebDataset, text or folders of images.
+        inputs: a file, a folder or a pattern of what `hiergeo.datasets.reading` reads.
         out: folder of the index, a new one or that of an earlier run.
         model: a model or its spec.
         space: where searches measure unless another space is named, or what chooses it for the model; None is the
@@ -106,18 +108,17 @@ def embed(
     Raises:
         InputError: there are no inputs, the first one has not the columns that are asked for, the folder was begun with
             another plan (what changed is named), or too many rows are poisoned.
-        UnavailableError: pyarrow or Ray is not installed, or something cannot be written.
+        UnavailableError: Ray is not installed, or something cannot be written.
     """
     asked = options or Options()
     share = Share.parse(worker)
     if ray and worker is not None:
         raise InputError("a cluster takes all inputs: name a worker or Ray, not both.")
     folder = path_of(out)
-    arrow()
     if ray:
-        cluster.require()
+        require()
     check_folder(folder, "the index")
-    found = sources.listing(inputs, asked.columns, folder)
+    found = reading.listing(inputs, asked.columns, folder)
     _check_first(found, asked.columns)
     loaded = adapters.load(model, device=device) if isinstance(model, str) else model
     if asked.columns.pictures and not loaded.has_images:
@@ -135,8 +136,7 @@ def _run(
     missing = [number for number in mine if number not in before]
     adopter = Adopter(corpus.out)
     report = Report(corpus.out, sources_, missing, "ray" if ray else f"worker-{share}", progress)
-    with ExitStack() as held:
-        held.callback(report.close)
+    with closing(report):
         for number in mine:
             if number in before:
                 report.earlier(before[number])
@@ -147,7 +147,6 @@ def _run(
             results = cluster.spread(corpus, missing, model.name, *settings, report.count)
         else:
             embedder = ItemEmbedder(model, space, options.dtype, options.items, options.batch_size)
-            held.callback(embedder.close)
             allowance = Allowance(options.max_poisoned)
             results = work(corpus, missing, embedder, allowance, report.count)
         for result in results:
@@ -205,7 +204,7 @@ def _check_first(found: Inputs, columns: Columns) -> None:
     """Refuse columns that the first readable input does not have; damaged inputs are named at the end of the run."""
     for source in found.sources:
         try:
-            readers.peek(found.base / source.name, columns)
+            reading.peek(found.base / source.name, columns)
         except UnreadableError as error:
             if len(found.sources) == 1 or isinstance(error, MissingColumnError):
                 raise

@@ -1,9 +1,6 @@
 """Samples become rows of an index: batches of texts of like length, pictures decoded ahead, poisoned ones set aside."""
 
-import io
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar, final
 import torch
 from torch import Tensor
 
+from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, reason
 from hiergeo.adapters import Model
 from hiergeo.datasets.hierarchy import ImageRef
-from hiergeo.datasets.pictures import FORMATS, ImageLike, open_rgb
+from hiergeo.datasets.pictures import ImageLike, decoded, open_rgb
+from hiergeo.datasets.reading import Defect, Items, Sample
 from hiergeo.geometry import Space
-from hiergeo.search.corpus.samples import Defect, Items, Sample
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.rows import Rows
 
@@ -75,7 +73,6 @@ class ItemEmbedder:
         self.model, self.space, self.dtype, self.items = model, space, DTYPES[dtype], items
         self.text_batch = batch_size or model.text_batch
         self.image_batch = batch_size or model.image_batch
-        self._decoders = ThreadPoolExecutor(DECODERS, "decoder") if items != "captions" else None
 
     def embed(self, number: int, samples: Sequence[Sample]) -> tuple[list[ItemRows], list[Defect]]:
         """The items of a window of samples of the input of that number, and the defects among them."""
@@ -90,11 +87,6 @@ class ItemEmbedder:
                 found = [_without(each, defects) for each in found]
         return [each for each in found if len(each.rows)], [defects[row] for row in sorted(defects)]
 
-    def close(self) -> None:
-        """End the threads that decode."""
-        if self._decoders is not None:
-            self._decoders.shutdown(cancel_futures=True)
-
     def _texts(self, number: int, samples: Sequence[Sample], defects: dict[int, Defect]) -> Iterator[ItemRows]:
         order = sorted(samples, key=lambda sample: len(sample.caption or ""))
         encode = partial(self.model.encode_text, batch_size=self.text_batch)
@@ -108,7 +100,7 @@ class ItemEmbedder:
         pictures: list[ImageLike] = []
         pixels = 0
         linked = self.items == "pairs"
-        for sample, picture in self._decoded(samples):
+        for sample, picture in zip(samples, ahead(_picture, samples, DECODERS, DECODERS), strict=True):
             if isinstance(picture, HiergeoError):
                 defects[sample.row] = Defect(sample.row, reason(picture))
                 continue
@@ -120,18 +112,6 @@ class ItemEmbedder:
                 batch, pictures, pixels = [], [], 0
         if batch:
             yield from self._lifted(number, batch, pictures, encode, linked, defects)
-
-    def _decoded(self, samples: Sequence[Sample]) -> "Iterator[tuple[Sample, Image | HiergeoError]]":
-        """Samples with their pictures, or why there is none, a few of them decoded ahead."""
-        assert self._decoders is not None
-        ahead: deque[tuple[Sample, Future[Image | HiergeoError]]] = deque()
-        for sample in samples:
-            ahead.append((sample, self._decoders.submit(_picture, sample)))
-            if len(ahead) > DECODERS:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        for first, future in ahead:
-            yield first, future.result()
 
     def _lifted(
         self,
@@ -177,15 +157,9 @@ def _picture(sample: Sample) -> "Image | HiergeoError":
     try:
         if isinstance(image, Path):
             return open_rgb(image)
-        return open_rgb(ImageRef(sample.row, partial(_opened, image or b"")))
+        return open_rgb(ImageRef(sample.row, partial(decoded, image or b"")))
     except HiergeoError as error:
         return error
-
-
-def _opened(data: bytes) -> "Image":
-    from PIL import Image
-
-    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -1,16 +1,13 @@
-"""Reading ahead of the embedding, and writing behind it: each in a thread, with room for a few items in between."""
+"""What stands before and behind the embedding: windows of rows that are read ahead, and groups of items as shards."""
 
-import queue
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from itertools import repeat, takewhile
 from pathlib import Path
-from typing import Any, Generic, TypeVar, final
 
+from hiergeo._core.ahead import ahead
+from hiergeo.datasets.reading import Read, Sample
 from hiergeo.geometry import Geometry
 from hiergeo.search.corpus.embedding import ItemRows
-from hiergeo.search.corpus.samples import Read, Sample
 from hiergeo.search.layout import SHARD_CHARACTERS, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
@@ -19,7 +16,8 @@ from hiergeo.search.shards import Labels
 WINDOW, WINDOW_BYTES = 4096, 1 << 26
 """Samples, and bytes of them, that are embedded together, in batches of like length."""
 
-Item = TypeVar("Item")
+AHEAD = 2
+"""Windows that are read before they are needed."""
 
 
 def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
@@ -36,119 +34,30 @@ def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
         yield window
 
 
-@final
-class Ahead(Generic[Item]):
-    """Runs an iterator in a thread, a few items ahead of whoever iterates over it; its errors are passed on.
-
-    Args:
-        items: the iterator.
-        depth: items that wait at most.
-    """
-
-    _END: Any = object()
-
-    def __init__(self, items: Iterator[Item], depth: int) -> None:
-        self._items, self._waiting = items, queue.Queue[Any](depth)
-        self._over = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
-
-    def __enter__(self) -> Iterator[Item]:
-        self._thread.start()
-        return self._given()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        with suppress(queue.Empty):
-            while True:
-                self._waiting.get_nowait()
-        self._thread.join()
-        if isinstance(self._items, Generator):
-            self._items.close()
-
-    def _given(self) -> Iterator[Item]:
-        while (item := self._waiting.get()) is not self._END:
-            yield item
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-        except BaseException as error:
-            self._error = error
-        self._put(self._END)
-
-    def _put(self, item: Any) -> bool:
-        while not self._over.is_set():
-            with suppress(queue.Full):
-                self._waiting.put(item, timeout=0.1)
-                return True
-        return False
+def read_ahead(found: Iterator[Read]) -> Generator[list[Read], None, None]:
+    """The `windows` of rows, read in a thread."""
+    made = windows(found)
+    yield from takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD))
 
 
-@final
-class Parts:
-    """Collects the items of one input and writes shards of at least `size` rows, each while the next is embedded.
+def parts(items: Iterable[list[ItemRows]], size: int) -> Iterator[list[ItemRows]]:
+    """Items in groups that become shards: of at least `size` rows, or fewer where their captions are very long."""
+    part: list[ItemRows] = []
+    rows = characters = 0
+    for found in items:
+        part += found
+        rows += sum(len(each.rows) for each in found)
+        characters += sum(len(caption) for each in found for caption in each.captions if caption is not None)
+        if rows >= size or characters >= SHARD_CHARACTERS:
+            yield part
+            part, rows, characters = [], 0, 0
+    if rows:
+        yield part
 
-    Very long captions fill a shard earlier.
 
-    Args:
-        folder: of shards.
-        number: of the input, the first part of the names of its shards.
-        size: rows after which a shard is written.
-        geometry: of the index.
-
-    Attributes:
-        items: that were added.
-    """
-
-    def __init__(self, folder: Path, number: int, size: int, geometry: Geometry) -> None:
-        self.folder, self.number, self.size, self.geometry = folder, number, size, geometry
-        self.items = 0
-        self._held: list[ItemRows] = []
-        self._count = self._characters = 0
-        self._shards: list[Shard] = []
-        self._writer = ThreadPoolExecutor(1, "writer")
-        self._pending: Future[Shard] | None = None
-
-    def add(self, items: Sequence[ItemRows]) -> None:
-        """Take items; a shard is written where they fill one."""
-        self._held += items
-        count = sum(len(each.rows) for each in items)
-        self.items += count
-        self._count += count
-        self._characters += sum(len(caption) for each in items for caption in each.captions if caption is not None)
-        if self._count >= self.size or self._characters >= SHARD_CHARACTERS:
-            self._flush()
-
-    def finish(self) -> list[Shard]:
-        """Write what is left; returns all shards, which are on disk."""
-        if self._count:
-            self._flush()
-        self._await()
-        return self._shards
-
-    def close(self) -> None:
-        """End the thread that writes."""
-        self._writer.shutdown(wait=True)
-
-    def _flush(self) -> None:
-        self._await()
-        held, self._held, self._count, self._characters = self._held, [], 0, 0
-        place = self.folder / f"{self.number:06d}-{len(self._shards):04d}"
-        self._pending = self._writer.submit(self._write, place, held)
-
-    def _write(self, place: Path, held: list[ItemRows]) -> Shard:
-        rows = Rows.cat([each.rows for each in held])
-        captions = [caption for each in held for caption in each.captions]
-        images = [image for each in held for image in each.images]
-        held.clear()  # the caller's argument lives as long as this call
-        return write_shard(place, rows, Labels(captions, images), self.geometry)
-
-    def _await(self) -> None:
-        if self._pending is not None:
-            self._shards.append(self._pending.result())
-            self._pending = None
+def write_part(place: Path, part: list[ItemRows], geometry: Geometry) -> Shard:
+    """Write a group of items as a shard; the group is empty then, so that its memory is free while it is written."""
+    rows = Rows.cat([each.rows for each in part])
+    labels = Labels([text for each in part for text in each.captions], [name for each in part for name in each.images])
+    part.clear()
+    return write_shard(place, rows, labels, geometry)

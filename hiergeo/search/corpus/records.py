@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Count
 from hiergeo._core.storage.files import atomic_write_text, retire
-from hiergeo.search.corpus.samples import Defect
+from hiergeo.datasets.reading import Defect
 
 INPUTS, POISONED = "inputs", "poisoned"
 """Folders of records and of lists of poisoned rows in that of the index."""

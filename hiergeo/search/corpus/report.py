@@ -9,8 +9,8 @@ from typing import Any, final
 
 from hiergeo._core.progress import Bar
 from hiergeo._core.storage.files import writing
+from hiergeo.datasets.reading import Source
 from hiergeo.search.corpus.records import Done
-from hiergeo.search.corpus.sources import Source
 from hiergeo.search.corpus.work import Failed, Met, Result
 
 LOGS = "logs"

@@ -2,25 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
+from hiergeo.datasets import reading
+from hiergeo.datasets.reading import Defect, Sample, UnreadableError
 from hiergeo.search import layout
-from hiergeo.search.corpus import readers
 from hiergeo.search.corpus.adopting import recovered
-from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
-from hiergeo.search.corpus.pipeline import Ahead, Parts, windows
+from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder, ItemRows
+from hiergeo.search.corpus.pipeline import parts, read_ahead, write_part
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
-from hiergeo.search.corpus.samples import Defect, Sample, UnreadableError
 from hiergeo.search.corpus.sources import Plan
-from hiergeo.search.layout import SHARDS
-
-AHEAD = 2
-"""Windows that are read before they are needed."""
+from hiergeo.search.layout import SHARDS, Shard
 
 WAIT = 1.0
 """Seconds between looks at inputs that other processes are embedding."""
@@ -122,31 +121,36 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
         return known
     for shard in left:
         retire(shard)
-    parts = Parts(out / SHARDS, number, plan.shard_rows, embedder.space.geometry)
     poison = Poison(source.name)
     rows = 0
-    found = windows(readers.read(corpus.base / source.name, plan.columns))
-    try:
-        with Ahead(found, AHEAD) as read:
+
+    def embedded() -> Iterator[list[ItemRows]]:
+        nonlocal rows
+        with closing(read_ahead(reading.read(corpus.base / source.name, plan.columns))) as read:
             for window in read:
                 samples = [each for each in window if isinstance(each, Sample)]
                 broken = [each for each in window if isinstance(each, Defect)]
                 if window[-1].row >= IMAGE_BIT:
                     raise InputError(f"{source.name} has more than {IMAGE_BIT:,} rows: split it.")
                 items, unfit = embedder.embed(number, samples)
-                parts.add(items)
                 count = len(samples) + sum(each.rows for each in broken)
                 rows += count
                 if allowance.count(count, poison.add(sorted([*broken, *unfit], key=lambda each: each.row))):
                     raise _too_many(out, allowance, poison)
                 progress(count)
-        shards = parts.finish()
+                yield items
+
+    def write(numbered: tuple[int, list[ItemRows]]) -> Shard:
+        place = out / SHARDS / f"{number:06d}-{numbered[0]:04d}"
+        return write_part(place, numbered[1], embedder.space.geometry)
+
+    try:
+        shards = list(ahead(write, enumerate(parts(embedded(), plan.shard_rows)), 1))
     finally:
-        parts.close()
         poison.write(out, number)
     seconds = round(time.monotonic() - start, 3)
     names = tuple(shard.name for shard in shards)
-    done = Done(number, parts.items, rows, poison.rows, poison.complete, seconds, names)
+    done = Done(number, sum(shard.rows for shard in shards), rows, poison.rows, poison.complete, seconds, names)
     write_done(out, done)
     return done
 

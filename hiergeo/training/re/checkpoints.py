@@ -212,8 +212,8 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
         was, now = (json.loads(json.dumps(run.get(name))) for run in (begun, asked))
         if was != now:
             raise InputError(
-                f"{folder} is of another training, with {name} {_short(was)} instead of {_short(now)}: resume with the "
-                "same settings and data, or choose another folder."
+                f"{folder} is of another training, with {name} {_short(was)} instead of {_short(now)}: give the same "
+                "settings and data, replace it (--overwrite), or choose another folder."
             )
 
 

@@ -35,7 +35,7 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
 from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
 from hiergeo.training.re.run import Run
-from hiergeo.training.trainer import Divergence, EvalRecord
+from hiergeo.training.trainer import Divergence, EvalRecord, at_step
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
 """Names of the parts of a training's folder."""
@@ -77,7 +77,7 @@ def fine_tune(
     geometry: Geometry | str = "euclidean",
     recipe: TowerRecipe | None = None,
     *,
-    resume: bool = False,
+    overwrite: bool = False,
     force: bool = False,
     log: str | None = None,
     progress: bool = False,
@@ -85,8 +85,8 @@ def fine_tune(
     """Train a copy of the text tower of a model on captions alone; the model itself is not changed.
 
     ``OUT/model`` gets the whole model in the format of its own library, ``OUT/config.json`` and ``OUT/history.json``
-    what was done and seen, ``OUT/checkpoints`` what a training needs to go on. Of several processes only the first
-    writes.
+    what was done and seen, ``OUT/checkpoints`` what a training needs to go on: the same training goes on from its
+    newest intact checkpoint. Of several processes only the first writes.
 
     Args:
         model: of open_clip, transformers or sentence-transformers.
@@ -95,7 +95,7 @@ def fine_tune(
         geometry: where losses are taken, around the tower's embedding of the empty caption; a learnable curvature is
             learnt along.
         recipe: how; the paper's when None.
-        resume: go on from the newest intact checkpoint, or begin where there is none.
+        overwrite: begin anew whatever training the folder holds.
         force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
         log: ``tensorboard`` or ``wandb``, where losses go besides.
         progress: draw a bar for work that outlasts a second.
@@ -109,7 +109,8 @@ def fine_tune(
     recipe, out = recipe or TowerRecipe(), Path(out)
     geometry = parse(geometry) if isinstance(geometry, str) else copy.deepcopy(geometry)
     folder = out / CHECKPOINTS
-    _check_free(out, resume)
+    if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
+        raise InputError(f"{out / MODEL} exists but was not created by hiergeo: choose another folder.")
     settings = asdict(recipe)
     with _sole_writer(out), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
@@ -123,7 +124,7 @@ def fine_tune(
             data = caption_chains(hierarchy, model, force=force, progress=progress and is_writer())
             begun = _identity(model, data, geometry, settings)
             run = Run(tower, data, geometry, recipe, accelerator)
-            diverged = _train(run, folder, begun, resume=resume, progress=progress and is_writer())
+            diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
             accelerator.wait_for_everyone()
             checkpoints.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
             config = begun | _findings(run, tower, geometry, diverged)
@@ -154,17 +155,12 @@ def _sole_writer(out: Path) -> Iterator[None]:
         yield
 
 
-def _check_free(out: Path, resume: bool) -> None:
-    """Raise InputError for a folder with a training that must not be resumed, or a model that hiergeo did not train."""
-    if not resume and ((out / CONFIG).exists() or checkpoints.steps(out / CHECKPOINTS)):
-        raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
-    if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
-        raise InputError(f"{out / MODEL} exists but was not created by hiergeo: choose another folder.")
-
-
-def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progress: bool) -> str | None:
+def _train(run: Run, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
     """Take the remaining steps with evaluations and checkpoints; returns why training diverged, or None."""
-    saved = checkpoints.latest(folder) if resume else None
+    folder = out / CHECKPOINTS
+    saved = None if overwrite else checkpoints.latest(folder)
+    if saved is None and not overwrite and (out / CONFIG).exists():
+        raise InputError(f"{out} holds a training without intact checkpoints: replace it (--overwrite).")
     run.accelerator.wait_for_everyone()
     if saved is not None:
         checkpoints.check_same(folder, saved.run, begun)
@@ -172,7 +168,7 @@ def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progr
         run.restore(saved)
         _forget(run, folder, saved.step)
     else:
-        if resume:
+        if not overwrite and checkpoints.steps(folder):
             warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
         _forget(run, folder, -1)
         _look(run, 0, folder, begun)
@@ -232,12 +228,11 @@ def _identity(model: Model, data: CaptionChains, geometry: Geometry, settings: d
 
 
 def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
-    kept = next(look for look in run.looks if look.step == run.best)
     return {
         "architecture": type(tower.network).__name__,
         "activations": tower.activations,
         "geometry": geometry.spec,
-        "curvature": list(kept.curvature),
+        "curvature": list(at_step(run.looks, run.best).curvature),
         "best_step": run.best,
         "last_step": len(next(iter(run.curve.values()), [])),
         "diverged": diverged,

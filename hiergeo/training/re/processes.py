@@ -1,32 +1,129 @@
-"""Processes, precision and logging of a training, through Hugging Face accelerate."""
+"""Processes, precision and logging of a training, through torch.distributed and Hugging Face accelerate."""
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from hiergeo._core import extras
+from hiergeo._core import extras, limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
-from hiergeo.training.re.ranks import joined, place
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason, unknown_name
 
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 """Name of a log -> the packages of which one is needed."""
 
+MEETING = 300.0
+"""Seconds that processes wait for each other at the start."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Which process of a training this is.
+
+    Attributes:
+        rank: from 0.
+        size: how many processes there are.
+        local: the rank among those of this machine, where it is known.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local: int | None = None
+
+
+def this_rank() -> Rank:
+    """What RANK, WORLD_SIZE and LOCAL_RANK say, which torchrun and accelerate set.
+
+    Raises:
+        InputError: one of them is not a number, out of range, or missing beside the others; MASTER_ADDR or MASTER_PORT
+            is missing or not valid where there are several processes.
+    """
+    size, rank = _number("WORLD_SIZE", 1, limits.COUNT), _number("RANK", 0, limits.COUNT)
+    local = _number("LOCAL_RANK", 0, limits.COUNT)
+    if size is None and rank is None and local is None:
+        return Rank()
+    if size is None or rank is None:
+        missing = "WORLD_SIZE" if size is None else "RANK"
+        raise InputError(f"{missing} is not set: start the processes with torchrun or accelerate launch.")
+    if rank >= size:
+        raise InputError(f"RANK {rank} is not among {size} processes: with WORLD_SIZE={size} it must be below {size}.")
+    if size > 1 and (_number("MASTER_PORT", 1, 65535) is None or not os.environ.get("MASTER_ADDR")):
+        raise InputError(
+            f"{size} processes must meet at MASTER_ADDR and MASTER_PORT, and one of them is not set: start them with "
+            "torchrun or accelerate launch."
+        )
+    return Rank(rank, size, local)
+
+
+def _number(name: str, low: int, high: int) -> int | None:
+    """The whole number in an environment variable; None where it is not set."""
+    text = os.environ.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high):
+        raise InputError(f"{name} must be a whole number from {low} to {high}, not '{text}'.")
+    return int(text)
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[None]:
+    """Within the block all processes of the training form a group of torch.distributed.
+
+    A process that dies ends the others: a launcher stops them, and without one their next operation among processes
+    fails, since the operating system closes the connections of the dead one.
+
+    Args:
+        device: where this process computes: groups of ``cuda`` use NCCL, others gloo.
+
+    Raises:
+        InputError: as `this_rank`.
+        UnavailableError: the others did not come within `MEETING` seconds, or one of them is gone.
+    """
+    here = this_rank()
+    if here.size == 1 or dist.is_initialized():
+        yield
+        return
+    try:
+        store, rank, size = next(dist.rendezvous("env://", timeout=timedelta(seconds=MEETING)))
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=size)
+        yield
+    except HiergeoError:
+        raise
+    except Exception as error:  # all but those that another process caused are raised again
+        if not _of_transport(error):
+            raise
+        meeting = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise UnavailableError(
+            f"another of the {here.size} processes at {meeting} ended, or did not come within {MEETING:.0f} seconds: "
+            "see what it said, and start all of them again to go on."
+        ) from error
+    finally:
+        if dist.is_initialized():
+            with suppress(Exception):  # of connections that are gone
+                dist.destroy_process_group()
+
+
+def _of_transport(error: Exception) -> bool:
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
 
 def is_writer() -> bool:
     """Whether this process is the one that writes and prints: rank 0 of those that a launcher started."""
-    return place().rank == 0
+    return this_rank().rank == 0
 
 
 def local(device: str) -> str:
     """The device of this process: that of its rank if a launcher started several and no index was given."""
-    rank = place().local
+    rank = this_rank().local
     named = str(resolve_device(AUTO)) if device == AUTO else device
     return named if rank is None or ":" in named or named in ("cpu", "mps") else f"{named}:{rank}"
 
@@ -55,7 +152,7 @@ def accelerated(
     accelerate = extras.require("accelerate", "training a tower")
     if amp == "fp16" and device.type == "cpu":
         raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
-    with joined(str(device)), warnings.catch_warnings():
+    with joined(device), warnings.catch_warnings():
         accelerator = _accelerator(accelerate, device, amp, log, out)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         if log is not None:
@@ -67,7 +164,7 @@ def accelerated(
 
 
 def _accelerator(accelerate: Any, device: torch.device, amp: str, log: str | None, out: Path) -> Any:
-    here = place()
+    here = this_rank()
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     try:
         accelerator = accelerate.Accelerator(

@@ -20,7 +20,7 @@ from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training import Chains, Head, HeadModel, Trained
 from hiergeo.training.study.result import HeadRun
-from hiergeo.training.summary import behind, between, measured
+from hiergeo.training.summary import behind, between, extended, measured
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,7 @@ class Bench:
         with torch.no_grad(), beyond_the_equator():
             result = measured(embedded, space, settings, unseen=self.unseen, held_out=self.held_out)
             outcome = pairs_behind_head(aside, model, space)
-        values = {name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers
-        draws = {name: each.draws(settings.samples, settings.seed) for name, each in outcome.statistics.items()}
-        return replace(
-            result,
-            metrics=result.metrics | values,
-            draws=result.draws | draws,
-            items=result.items | {name: each.rows for name, each in outcome.statistics.items()},
-            rocs=outcome.rocs,
-            baselines=result.baselines | outcome.baselines,
-        )
+        return extended(result, outcome, settings)
 
 
 def pairs_behind_head(chains: Chains, model: HeadModel, space: Space) -> Outcome:

@@ -26,6 +26,7 @@ from hiergeo.evaluation.metrics import Roc
 from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary, Trained
 from hiergeo.training.study.plan import Plan, StudySettings
+from hiergeo.training.trainer import at_step
 
 DRIFT = ("similarity_change", "similarity_correlation")
 """Metrics of how far a head moved the embeddings, which are no merit."""
@@ -61,7 +62,7 @@ class HeadRun:
     @property
     def kept(self) -> EvalRecord:
         """The record at the state that was kept."""
-        return next(look for look in self.trained.history if look.step == self.trained.best)
+        return at_step(self.trained.history, self.trained.best)
 
     @property
     def facts(self) -> HeadFacts:

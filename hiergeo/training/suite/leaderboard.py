@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo.evaluation.findings.exports import csv_text
 from hiergeo.training.suite import text
 from hiergeo.training.suite.board import Board, Row
 from hiergeo.training.suite.cells import DONE, FAILED, Cell, Place, read_cell
-from hiergeo.training.suite.conduct import PLAN, read_table
 from hiergeo.training.suite.plan import SuitePlan
 from hiergeo.training.suite.reading import of_table
+
+PLAN = "plan.json"
+"""The file of the plan in the folder of a suite."""
 
 
 @dataclass(frozen=True)
@@ -121,3 +126,8 @@ def read(out: Path | str) -> Leaderboard:
         else:
             outdated.add(place)
     return Leaderboard(plan, cells, damaged, frozenset(outdated))
+
+
+def read_table(out: Path) -> dict[str, Any]:
+    """The plan in the folder of a suite, as a table. Raises InputError where it is missing or damaged."""
+    return documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"]

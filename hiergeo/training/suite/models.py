@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
@@ -140,9 +139,7 @@ def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> 
     hierarchy = _rows(train)
     recipe = train.recipe
     if isinstance(recipe, TowerRecipe):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*holds no intact checkpoint")
-            tuned = fine_tune(base, hierarchy, folder, geometry, recipe, resume=True)
+        tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
         found, learnt, diverged = tuned.spec, tuned.geometry.spec, tuned.diverged
     else:
         chains = from_hierarchy(hierarchy, cached(base, out / CACHE))

@@ -1,32 +1,17 @@
 """The table of a suite as CSV, Markdown and LaTeX."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from hiergeo.evaluation.findings.exports import latex_row, latex_text, markdown_table, number, signed
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.findings import exports
+from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.training.suite.board import Board, Range, Row
-from hiergeo.training.suite.cells import Place
+from hiergeo.training.suite.cells import DONE
 
-
-class Tables(Protocol):
-    """What is written: see `hiergeo.training.suite.Leaderboard`."""
-
-    @property
-    def title(self) -> str:
-        """What it is called."""
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """Every model in each of its spaces."""
-
-    @property
-    def boards(self) -> tuple[Board, ...]:
-        """One a benchmark."""
-
-    @property
-    def missing(self) -> Mapping[Place, str]:
-        """Cells without numbers, and why."""
+if TYPE_CHECKING:
+    from hiergeo.training.suite.leaderboard import Leaderboard
 
 
 COLUMNS = (
@@ -49,13 +34,15 @@ COLUMNS = (
 A difference is of (model, space) minus (than_model, than_space), its bounds those of the simultaneous interval.
 """
 
+CORNER = "model and space"
+
 READING = (
     "Values with 95 % bootstrap intervals. Bold: better than every other row of the same protocol, by simultaneous "
     "intervals of paired differences. ↓: less is better. Published figures are their authors', not measured here."
 )
 
 
-def records(table: Tables) -> Iterator[tuple[object, ...]]:
+def records(table: "Leaderboard") -> Iterator[tuple[object, ...]]:
     """The lines of the CSV."""
     for board in table.boards:
         yield from _measured(board)
@@ -86,12 +73,13 @@ def _measured(board: Board) -> Iterator[tuple[object, ...]]:
             yield "measured", board.name, *row, "", "", metric, value, *bounds, best, cell.protocol, ""
 
 
-def markdown(table: Tables) -> str:
+def markdown(table: "Leaderboard") -> str:
     """The whole table in Markdown."""
     parts = [f"# {_line(table.title)}", READING]
     if len(table.boards) > 1:
-        header = ("model", "space", *(_line(heading(board)) for board in table.boards))
-        parts.append(markdown_table(header, ((*map(_line, row), *_overview(table, row)) for row in table.rows)))
+        rows = ((str(row), tuple(_first(board, row) for board in table.boards)) for row in table.rows)
+        heads = tuple(_line(heading(board)) for board in table.boards)
+        parts.append(exports.markdown(_escaped(Grid(CORNER, heads, tuple(rows)))))
     for board in table.boards:
         parts += _board(board)
     if table.missing:
@@ -100,14 +88,51 @@ def markdown(table: Tables) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def latex(table: "Leaderboard") -> str:
+    """One tabular a benchmark, with booktabs rules; cells without numbers and their reasons as comments after them."""
+    parts = [f"{_protocols(board)}\n{exports.latex(grid(board))}" for board in table.boards]
+    if table.missing:
+        parts.append("\n".join(_comment(f"{' · '.join(place)}: {why}") for place, why in table.missing.items()))
+    return "\n\n".join(parts) + "\n"
+
+
 def heading(board: Board) -> str:
     """A benchmark and its first metric."""
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).heading}"
 
 
-def _overview(table: Tables, row: Row) -> Iterator[str]:
-    for board in table.boards:
-        yield _figure(board, row, board.task.primary) if board.task and row in board.cells else "not measured yet"
+def grid(board: Board, *, beside: bool = False) -> Grid:
+    """The rows of a benchmark, published figures and baselines; `beside` repeats published figures in their rows."""
+    metrics = board.metrics
+    rows = [(str(row), tuple(_figure(board, row, metric, beside=beside) for metric in metrics)) for row in board.cells]
+    for model, held in board.published.items():
+        values = {each.metric: f"{each.value:g}" for each in held}
+        rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in metrics)))
+    for name, by_metric in board.baselines.items():
+        rows.append((f"baseline: {name}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
+    return Grid(CORNER, tuple(find_metric(metric).heading for metric in metrics), tuple(rows))
+
+
+def _first(board: Board, row: Row) -> Figure:
+    if board.task is None or row not in board.cells:
+        return Figure("not measured yet")
+    return _figure(board, row, board.task.primary, beside=True)
+
+
+def _figure(board: Board, row: Row, metric: str, *, beside: bool) -> Figure:
+    value, interval, published = board.value(row, metric), board.interval(row, metric), board.beside(row, metric)
+    if value is None:
+        return Figure("" if board.cells[row].status == DONE else board.cells[row].status)
+    bounds = "" if interval is None else f"({' to '.join(map(number, interval))})"
+    told = f" (published {published.value:g})" if beside and published is not None else ""
+    return Figure(number(value), f"{bounds}{told}".strip(), board.is_best(row, metric))
+
+
+def _span(span: Range | None) -> Figure:
+    if span is None:
+        return Figure()
+    low, high = map(number, span)
+    return Figure(low if low == high else f"{low} .. {high}")
 
 
 def _board(board: Board) -> Iterator[str]:
@@ -115,17 +140,7 @@ def _board(board: Board) -> Iterator[str]:
     for protocol, rows in board.protocols.items():
         of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
         yield f"Protocol{_line(of)}: {_line(protocol)}."
-    metrics = board.metrics
-    lines = [(*map(_line, row), *(_figure(board, row, metric) for metric in metrics)) for row in board.cells]
-    lines += [
-        (f"*published: {_line(model)}*", "", *(_published(figures, metric) for metric in metrics))
-        for model, figures in ((model, {f.metric: f.value for f in held}) for model, held in board.published.items())
-    ]
-    lines += [
-        (f"*baseline: {_line(name)}*", "", *(_span(by_metric.get(metric)) for metric in metrics))
-        for name, by_metric in board.baselines.items()
-    ]
-    yield markdown_table(("model", "space", *(find_metric(metric).heading for metric in metrics)), lines)
+    yield exports.markdown(_escaped(grid(board, beside=True)))
     if board.verdicts:
         yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
@@ -138,7 +153,8 @@ def _board(board: Board) -> Iterator[str]:
     if board.task is not None and (held := board.leading(board.task.primary)):
         yield f"Paired differences in {find_metric(board.task.primary).label}, with simultaneous 95 % intervals:"
         yield "\n".join(
-            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} {_bounds(each.simultaneous)}"
+            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} "
+            f"({' to '.join(map(number, each.simultaneous))})"
             f"{f' (**{_line(each.winner)}** is better)' if each.winner else ''}"
             for each in held
         )
@@ -146,32 +162,10 @@ def _board(board: Board) -> Iterator[str]:
         yield _line(caution.message)
 
 
-def _figure(board: Board, row: Row, metric: str) -> str:
-    cell = board.cells[row]
-    if cell.status != "done":
-        return cell.status
-    value = board.value(row, metric)
-    if value is None:
-        return "–"
-    interval, beside = board.interval(row, metric), board.beside(row, metric)
-    shown = f"**{number(value)}**" if board.is_best(row, metric) else number(value)
-    bounds = "" if interval is None else f" {_bounds(interval)}"
-    return f"{shown}{bounds}{'' if beside is None else f' (published {beside.value:g})'}"
-
-
-def _published(figures: dict[str, float], metric: str) -> str:
-    return f"*{figures[metric]:g}*" if metric in figures else ""
-
-
-def _span(span: Range | None) -> str:
-    if span is None:
-        return ""
-    low, high = map(number, span)
-    return f"*{low}*" if low == high else f"*{low} to {high}*"
-
-
-def _bounds(interval: Interval) -> str:
-    return f"[{number(interval.low)}, {number(interval.high)}]"
+def _escaped(table: Grid) -> Grid:
+    """The same table with labels as text in Markdown."""
+    rows = tuple((_line(label), figures) for label, figures in table.rows)
+    return replace(table, rows=rows)
 
 
 def _line(words: object) -> str:
@@ -180,49 +174,8 @@ def _line(words: object) -> str:
     return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in told)
 
 
-def latex(table: Tables) -> str:
-    """One tabular a benchmark, with booktabs rules; published figures are in italics, baselines below a rule.
-
-    Cells without numbers are listed with their reasons in comments after the tables.
-    """
-    reasons = (_comment(f"{' · '.join(place)}: {why}") for place, why in table.missing.items())
-    return "\n\n".join((*map(_tabular, table.boards), *(["\n".join(reasons)] if table.missing else ()))) + "\n"
-
-
-def _tabular(board: Board) -> str:
-    metrics = board.metrics
-    labels = [latex_text(find_metric(metric).heading).replace("↓", r"$\downarrow$") for metric in metrics]
-    lines = [
-        _comment(f"{board.name}: {'; '.join(board.protocols)}"),
-        rf"\begin{{tabular}}{{ll{'r' * len(metrics)}}}",
-        r"\toprule",
-        latex_row(("model", "space", *labels)),
-        r"\midrule",
-        *(
-            latex_row((*map(latex_text, row), *(_latex(board, row, metric) for metric in metrics)))
-            for row in board.cells
-        ),
-    ]
-    if board.published or board.baselines:
-        lines.append(r"\midrule")
-    for model, held in board.published.items():
-        figures = {each.metric: rf"\textit{{{each.value:g}}}" for each in held}
-        lines.append(
-            latex_row((rf"\textit{{published: {latex_text(model)}}}", "", *(figures.get(m, "") for m in metrics)))
-        )
-    for name, by_metric in board.baselines.items():
-        spans = (_span(by_metric.get(metric)).strip("*").replace("−", "$-$") for metric in metrics)
-        lines.append(latex_row((f"baseline: {latex_text(name)}", "", *spans)))
-    return "\n".join((*lines, r"\bottomrule", r"\end{tabular}"))
-
-
-def _latex(board: Board, row: Row, metric: str) -> str:
-    value, interval = board.value(row, metric), board.interval(row, metric)
-    if value is None:
-        return latex_text(board.cells[row].status) if board.cells[row].status != "done" else "--"
-    shown = rf"\mathbf{{{number(value)}}}" if board.is_best(row, metric) else number(value)
-    bounds = "" if interval is None else rf" {{\small $[{number(interval.low)},\,{number(interval.high)}]$}}"
-    return f"${shown}${bounds}".replace("−", "-")
+def _protocols(board: Board) -> str:
+    return _comment(f"{board.name}: {'; '.join(board.protocols)}")
 
 
 def _comment(words: str) -> str:

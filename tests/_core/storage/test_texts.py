@@ -1,7 +1,6 @@
 """Text files and folders that people name: read, or refused in one sentence that names them."""
 
 import gzip
-import io
 import os
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.storage.files import size_of
-from hiergeo._core.storage.texts import Inflated, read_text
+from hiergeo._core.storage.texts import read_text
 from hiergeo.cli.ladder import read_captions
 from hiergeo.datasets import hyperlex, mammals
 
@@ -123,12 +122,3 @@ def test_a_compressed_text_is_one_whole_member(tmp_path, damage):
     (tmp_path / "a.gz").write_bytes(damage(gzip.compress(b"a text")))
     with pytest.raises(InputError, match=r"a\.gz"):
         read_text(tmp_path / "a.gz", "write it")
-
-
-def test_a_stream_inflates_to_as_much_as_it_may():
-    def read(most):
-        return Inflated(io.BytesIO(gzip.compress(b"x" * 10)), most, lambda: InputError("too long")).readall()
-
-    assert read(10) == b"x" * 10
-    with pytest.raises(InputError):
-        read(9)

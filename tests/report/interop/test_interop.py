@@ -219,7 +219,7 @@ def test_the_command_line_writes_cards(head: Path, tmp_path: Path):
     measured.write_text(result().to_json())
     audited = tmp_path / "audit.json"
     audited.write_text(json.dumps({"numbers": {"u_median": 0.25}, "verdict": "flat"}))
-    run = CliRunner().invoke(app, ["head", "card", str(head), "--metrics", str(measured), "--audit", str(audited)])
+    run = CliRunner().invoke(app, ["train", "card", str(head), "--metrics", str(measured), "--audit", str(audited)])
     assert (run.exit_code, run.stdout.strip()) == (0, str(head / "README.md"))
     card = (head / "README.md").read_text()
     assert "flat" in card

@@ -1,4 +1,4 @@
-"""``hiergeo embed --shards``: what it prints, stores and refuses, and Ray beside plain workers."""
+"""``hiergeo index build --shards``: what it prints, stores and refuses, and Ray beside plain workers."""
 
 import json
 
@@ -17,7 +17,7 @@ def test_few_rows_estimate_nothing():
 def test_files_become_an_index(run, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "LEAST", 1)
     made = inputs(tmp_path / "in")
-    words = ("embed", "-m", "tiny", "--shards", tmp_path / "in", "--out", tmp_path / "ix", "--price-per-hour", 3)
+    words = ("index", "build", tmp_path / "ix", "-m", "tiny", "--shards", tmp_path / "in", "--price-per-hour", 3)
     code, out, err = run(*words, "--json", tmp_path / "a.json")
     assert code == 0, err
     held = json.loads((tmp_path / "a.json").read_text())
@@ -40,7 +40,8 @@ def test_broken_inputs_end_with_1(run, tmp_path):
     path = tar(tmp_path / "in" / "f.tar", samples(9))
     path.write_bytes(path.read_bytes()[:4000])
     parquet(tmp_path / "in" / "g.parquet", captions(3)).write_bytes(b"PAR1")
-    code, _, err = run("embed", "-m", "tiny", "--shards", tmp_path / "in", "-o", tmp_path / "ix", "--max-poisoned", 0.5)
+    words = ("index", "build", tmp_path / "ix", "-m", "tiny", "--shards", tmp_path / "in")
+    code, _, err = run(*words, "--max-poisoned", 0.5)
     assert code == 1
     assert "g.parquet was left out" in err
     assert "f.tar broke off" in err
@@ -50,10 +51,10 @@ def test_broken_inputs_end_with_1(run, tmp_path):
     ("words", "named"),
     [
         (("--worker", "0/2"), "--shards"),
-        (("--column", "x"), "--shards"),
+        (("--caption-column", "x"), "--captions"),
         (("--ray",), "--shards"),
-        (("--shards", "IN", "--data", "scenes"), "--data"),
-        (("--shards", "IN", "--overwrite"), "--overwrite"),
+        (("--shards", "IN", "--captions", "IN/a.txt"), "--captions"),
+        (("--shards", "IN", "--root", "none"), "--shards"),
         (("--shards", "IN", "--items", "both"), "both"),
         (("--shards", "IN", "--dtype", "int8"), "int8"),
         (("--shards", "IN", "--worker", "9/2"), "9/2"),
@@ -65,7 +66,7 @@ def test_broken_inputs_end_with_1(run, tmp_path):
 def test_what_is_refused(run, tmp_path, words, named):
     (tmp_path / "a.txt").write_text("a dog")
     words = [word.replace("IN", str(tmp_path)) for word in words]
-    code, _, err = run("embed", "-m", "tiny", "-o", tmp_path / "ix", *words)
+    code, _, err = run("index", "build", tmp_path / "ix", "-m", "tiny", *words)
     assert code == 2
     assert named in err
     assert not (tmp_path / "ix").exists()

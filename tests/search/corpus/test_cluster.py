@@ -15,9 +15,8 @@ class RayError(Exception):
     cause = None
 
 
-def done(number: int) -> dict:
-    counts = {"items": 2, "rows": 10 + number, "poisoned": 0}
-    return {"number": number, **counts, "complete": True, "seconds": 0.5, "shards": ()}
+def done(number: int) -> Done:
+    return Done(number, items=2, rows=10 + number, poisoned=0, complete=True, seconds=0.5, shards=())
 
 
 class Ray:
@@ -56,7 +55,7 @@ class Ray:
 
     def get(self, number):
         answer = self.answers[number]
-        if isinstance(answer, Exception):
+        if isinstance(answer, RayError):
             raise answer
         return answer
 
@@ -68,11 +67,11 @@ def spread(monkeypatch, tmp_path, ray, numbers, device="cpu", progress=lambda ro
 
 
 def test_every_input_comes_back_once_as_what_became_of_it(monkeypatch, tmp_path):
-    answers = {number: {"Done": done(number)} for number in range(5)}
-    answers |= {3: {"Failed": {"number": 3, "reason": "broken."}}, 4: {"Met": {"done": done(4)}}}
+    answers = {number: done(number) for number in range(5)}
+    answers |= {3: Failed(3, "broken."), 4: Met(done(4))}
     ray, counted = Ray(answers, {"CPU": 2.0, "GPU": 1.0}), []
     found = spread(monkeypatch, tmp_path, ray, range(5), progress=counted.append)
-    wanted = [*(Done(**done(number)) for number in range(3)), Failed(3, "broken."), Met(Done(**done(4)))]
+    wanted = [*(done(number) for number in range(3)), Failed(3, "broken."), Met(done(4))]
     assert sorted(map(str, found)) == sorted(map(str, wanted))
     assert sorted(counted) == [10, 11, 12]
     assert ray.most == len(ray.actors) == 2
@@ -88,7 +87,7 @@ def test_every_input_comes_back_once_as_what_became_of_it(monkeypatch, tmp_path)
 def test_there_is_an_actor_for_each_gpu_or_cpu_and_none_too_many(
     monkeypatch, tmp_path, device, resources, actors, gpus
 ):
-    ray = Ray({number: {"Done": done(number)} for number in range(5)}, resources)
+    ray = Ray({number: done(number) for number in range(5)}, resources)
     assert len(spread(monkeypatch, tmp_path, ray, range(5), device)) == 5
     assert (len(ray.actors), ray.wanted["num_gpus"]) == (actors, gpus)
 
@@ -96,8 +95,8 @@ def test_there_is_an_actor_for_each_gpu_or_cpu_and_none_too_many(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        ({"stop": "too many.", "kind": "InputError"}, InputError),
-        ({"stop": "full.", "kind": "UnavailableError"}, UnavailableError),
+        (InputError("too many."), InputError),
+        (UnavailableError("full."), UnavailableError),
         (RayError("died"), UnavailableError),
     ],
 )

@@ -12,11 +12,11 @@ import torch
 
 from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.shares import Share
 from hiergeo.geometry import Space
 from hiergeo.search.compaction import compact
 from hiergeo.search.corpus import Options, embed
 from hiergeo.search.corpus.records import read_done, write_done
-from hiergeo.search.corpus.shares import Share
 from tests.search.corpus.corpus_common import (
     NAMES,
     Quick,

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from hiergeo import audit, datasets
 from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.shares import Share
 from hiergeo._core.storage.locks import locked
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.benchmarks import measure
 from hiergeo.training import suite
-from hiergeo.training.suite.conduct import Shard
+from hiergeo.training.suite.running import share_of
 from tests.attack.kills import before_operation, counted, die, undisturbed
 from tests.training.suite.suite_common import PLAN, TEXTS, Toy, numbers, plan, register, toys  # noqa: F401 - a fixture
 
@@ -48,24 +49,28 @@ class TestNumbers:
     def test_a_second_run_embeds_nothing(self, tmp_path):
         suite.run(plan(), tmp_path / "out")
         before, Toy.embedded = files(tmp_path / "out"), 0
-        suite.run(plan(), tmp_path / "out", resume=True)
+        suite.run(plan(), tmp_path / "out")
         assert Toy.embedded == 0
         assert files(tmp_path / "out") == before
 
 
 class TestResume:
-    def test_a_folder_that_is_taken_is_refused(self, tmp_path):
-        suite.run(plan(), tmp_path / "out")
-        with pytest.raises(InputError, match="--resume"):
-            suite.run(plan(), tmp_path / "out")
-        with pytest.raises(InputError, match="another suite"):
-            suite.run(plan(Toys="Others"), tmp_path / "out", shard="1/1000")
+    def test_numbers_of_another_plan_are_not_replaced_unasked(self, tmp_path):
+        out, other = tmp_path / "out", plan(**{"bar = 1.5": "bar = 1.3"})
+        suite.run(plan(), out)
+        before = files(out)
+        with pytest.raises(InputError, match=r"5 cells of another plan.*--overwrite"):
+            suite.run(other, out)
+        (out / "plan.json").write_text("{}")
+        with pytest.warns(UserWarning, match="damaged"), pytest.raises(InputError, match="--overwrite"):
+            suite.run(other, out)
+        assert files(out) == before
 
     def test_only_what_changed_is_measured_again(self, tmp_path):
         out = tmp_path / "out"
         suite.run(plan(), out)
         before = {name: (out / "cells" / name).stat().st_mtime_ns for name in files(out)}
-        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True)
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, overwrite=True)
         changed = {name for name in before if (out / "cells" / name).stat().st_mtime_ns != before[name]}
         assert changed == {place.file for place in plan().cells if place.benchmark == "higher bar"}
 
@@ -76,7 +81,7 @@ class TestResume:
         suite.run(plan(text), out)
         before = files(out)
         data.write_text("another")
-        suite.run(plan(text), out, resume=True)
+        suite.run(plan(text), out)
         after = files(out)
         assert {name for name in before if before[name] != after[name]} == {
             place.file for place in plan().cells if place.benchmark == "higher bar"
@@ -89,22 +94,22 @@ class TestResume:
         text = PLAN.replace("bar = 1.5", f'raises = "{folder}"')
         suite.run(plan(text), out)
         before = files(out)
-        suite.run(plan(text), out, resume=True)
+        suite.run(plan(text), out)
         assert files(out) == before
         (folder / "deep" / "two.csv").write_text("two")
-        suite.run(plan(text), out, resume=True)
+        suite.run(plan(text), out)
         assert sum(before[name] != held for name, held in files(out).items()) == 5
 
     def test_cells_of_an_earlier_plan_are_not_those_of_a_new_one(self, tmp_path):
         out = tmp_path / "out"
         suite.run(plan(), out)
-        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True, shard="1/1000")
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, overwrite=True, worker="1/1000")
         table = suite.read(out)
         old = {place for place in table.plan.cells if place.benchmark == "higher bar"}
         assert set(table.missing) == old
         assert all("earlier plan" in why for why in table.missing.values())
         assert not old & set(table.cells)
-        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True)
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, overwrite=True)
         assert not suite.read(out).missing
 
     def test_what_the_plan_says_beside_the_numbers_leaves_cells_as_they_are(self, tmp_path):
@@ -112,7 +117,7 @@ class TestResume:
         suite.run(plan(), out)
         before = files(out)
         changed = plan(Toys="Others", **{'published = "Toy A"': 'spaces = ["native", "lorentz:-1", "lorentz:-2"]'})
-        suite.run(changed, out, resume=True, shard="1/1000")
+        suite.run(changed, out, worker="1/1000")
         assert files(out) == before
         assert len(suite.read(out).cells) == len(before)
 
@@ -120,13 +125,13 @@ class TestResume:
         out = tmp_path / "out"
         suite.run(plan(), out)
         numbers_before, Toy.embedded = numbers(out), 0
-        suite.run(plan(**{"bar = 1.5": 'bar = 1.5\nraises = ""'}), out, resume=True)
+        suite.run(plan(**{"bar = 1.5": 'bar = 1.5\nraises = ""'}), out, overwrite=True)
         assert (numbers(out), Toy.embedded) == (numbers_before, 0)
 
-    def test_shards_on_unlike_machines_share_a_folder(self, tmp_path):
+    def test_workers_on_unlike_machines_share_a_folder(self, tmp_path):
         out = tmp_path / "out"
-        suite.run(plan(), out, shard="1/2")
-        suite.run(plan(**{'device = "cpu"': 'device = "auto"\nbatch_size = 7'}), out, shard="2/2")
+        suite.run(plan(), out, worker="0/2")
+        suite.run(plan(**{'device = "cpu"': 'device = "auto"\nbatch_size = 7'}), out, worker="1/2")
         assert not suite.read(out).missing
 
     @pytest.mark.parametrize("damage", [b"", b"{}", b'{"cell": 1}', None])
@@ -139,7 +144,7 @@ class TestResume:
         assert place in suite.read(out).damaged
         assert "damaged" in suite.read(out).to_markdown()
         with pytest.warns(UserWarning, match="damaged"):
-            suite.run(plan(), out, resume=True)
+            suite.run(plan(), out)
         assert numbers(out) == before
 
 
@@ -156,7 +161,7 @@ class TestFailures:
 
     def test_a_failed_cell_is_tried_again(self, tmp_path):
         suite.run(plan(**{"bar = 1.5": 'raises = "toy:b"'}), tmp_path / "out")
-        assert not suite.run(plan(), tmp_path / "out", resume=True).failed
+        assert not suite.run(plan(), tmp_path / "out", overwrite=True).failed
 
     def test_a_model_that_cannot_be_loaded_fails_its_own_cells(self, tmp_path):
         table = suite.run(plan(**{'"toy:b"': '"npz:nowhere.npz"'}), tmp_path / "out")
@@ -167,8 +172,8 @@ class TestFailures:
         before = suite.run(plan(), tmp_path / "out").to_csv()
         monkeypatch.setattr(Toy, "fingerprint", lambda _: 1 / 0)
         with pytest.warns(UserWarning, match="kept unchecked"):
-            assert suite.run(plan(), tmp_path / "out", resume=True).to_csv() == before
-        assert suite.run(plan(**{"samples = 60": "samples = 61"}), tmp_path / "out", resume=True).failed
+            assert suite.run(plan(), tmp_path / "out").to_csv() == before
+        assert suite.run(plan(**{"samples = 60": "samples = 61"}), tmp_path / "out", overwrite=True).failed
 
     def test_an_optional_model_is_skipped(self, tmp_path):
         package = 'spec = "npz:{package}/x.npz"\npackage = "no_such_package"\noptional = true'
@@ -181,34 +186,34 @@ class TestFailures:
         assert needed.failed
 
 
-class TestShards:
+class TestWorkers:
     @given(st.integers(1, 30), st.integers(0, 40))
     def test_every_cell_is_in_exactly_one(self, total, count):
         cells = [suite.Place(str(number), "", "") for number in range(count)]
-        shares = [Shard(number + 1, total).of(cells) for number in range(total)]
+        shares = [share_of(Share(number, total), cells) for number in range(total)]
         assert [cell for share in shares for cell in share] == cells
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
-    @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""])
-    def test_what_is_no_shard(self, text, tmp_path):
-        with pytest.raises(InputError, match="shard"):
-            suite.run(plan(), tmp_path / "out", shard=text)
+    @pytest.mark.parametrize("text", ["3/2", "1", "1/0", "0/0", "-1/2", "a/b", "1/2/3", ""])
+    def test_what_is_not_a_worker(self, text, tmp_path):
+        with pytest.raises(InputError, match="worker"):
+            suite.run(plan(), tmp_path / "out", worker=text)
 
-    def test_shards_together_give_the_table(self, tmp_path):
+    def test_workers_together_give_the_table(self, tmp_path):
         suite.run(plan(), tmp_path / "whole")
-        for number in (3, 1, 2):
-            suite.run(plan(), tmp_path / "parts", shard=(number, 3))
+        for number in (2, 0, 1):
+            suite.run(plan(), tmp_path / "parts", worker=f"{number}/3")
         assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
 
     def test_who_may_run_beside_whom(self, tmp_path):
         out = tmp_path / "out"
         out.mkdir()
-        with locked(out / "shard-1-of-2"):
-            suite.run(plan(), out, shard="2/2")
-            for other in (None, "1/2", "2/3"):
+        with locked(out / "worker-0-of-2"):
+            suite.run(plan(), out, worker="1/2")
+            for other in (None, "0/2", "1/3"):
                 with pytest.raises(UnavailableError, match="being written"):
-                    suite.run(plan(), out, shard=other, resume=True)
-        assert len(suite.run(plan(), out, resume=True).cells) == len(plan().cells)
+                    suite.run(plan(), out, worker=other)
+        assert len(suite.run(plan(), out).cells) == len(plan().cells)
 
 
 @pytest.mark.slow
@@ -219,7 +224,7 @@ def test_deaths_at_any_file_operation_leave_the_same_table(tmp_path):
 
     def measured(out: Path) -> int:
         register(dict.__setitem__)
-        suite.run(plan(), out, resume=True)
+        suite.run(plan(), out)
         return 0
 
     assert undisturbed(counted(lambda: measured(tmp_path / "counted"), tmp_path / "count")).code == 0
@@ -249,12 +254,12 @@ class TestRay:
         table = suite.run(plan(**{"bar = 1.5": 'raises = "toy:b"'}), tmp_path / "out", ray=True)
         assert {place.model for place in table.failed} == {"b"}
 
-    def test_it_needs_ray_and_takes_no_shard(self, tmp_path, monkeypatch):
+    def test_it_needs_ray_and_takes_no_worker(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
         with pytest.raises(UnavailableError, match="ray"):
             suite.run(plan(), tmp_path / "out", ray=True)
-        with pytest.raises(InputError, match="shard"):
-            suite.run(plan(), tmp_path / "out", ray=True, shard="1/2")
+        with pytest.raises(InputError, match="worker"):
+            suite.run(plan(), tmp_path / "out", ray=True, worker="0/2")
 
 
 def stub(calls: list[object]) -> SimpleNamespace:
@@ -313,7 +318,7 @@ bar = 1.0
     (out / "cells" / table.plan.cells[0].file).unlink()
     before = numbers(out)
     os.rename(out, tmp_path / "moved")
-    suite.run(plan(text), tmp_path / "moved", resume=True)
+    suite.run(plan(text), tmp_path / "moved")
     moved = {tmp_path / "moved" / path.relative_to(out): stamp for path, stamp in stamps.items()}
     assert {path: path.stat().st_mtime_ns for path in moved} == moved
     assert len(numbers(tmp_path / "moved")) > len(before)

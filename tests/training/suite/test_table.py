@@ -132,14 +132,14 @@ class TestFormats:
     def test_latex_has_a_tabular_a_benchmark(self, out):
         text = suite.read(out).to_latex()
         assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") == 2
-        assert all(line.count("&") == 3 for line in text.splitlines() if line.endswith(r"\\"))
+        assert all(line.count("&") == 2 for line in text.splitlines() if line.endswith(r"\\"))
 
     def test_latex_rows_begin_with_a_group_and_reasons_are_comments(self, tmp_path):
         text = PLAN.replace('name = "a"', 'name = "[2em] <a>|"').replace('name = "b"', 'name = "*b"')
         found = suite.run(plan(text.replace("bar = 1.5", 'broken = "toy:c"')), tmp_path / "out").to_latex()
         rows = [line for line in found.splitlines() if line.endswith(r"\\")]
         assert all(line.startswith("{}") for line in rows)
-        assert any(line.startswith(r"{}[2em] \textless{}a\textgreater{}\textbar{} &") for line in rows)
+        assert any(line.startswith(r"{}[2em] \textless{}a\textgreater{}\textbar{}") for line in rows)
         (reason,) = (line for line in found.splitlines() if "share is nan" in line)
         assert reason.startswith("% c · euclidean · higher bar")
 
@@ -178,7 +178,7 @@ class TestFormats:
             assert f"| {name} | {name} (equal length) |" in heads
 
     def test_a_suite_that_has_only_begun(self, tmp_path):
-        table = suite.run(plan(), tmp_path / "out", shard="1/10")
+        table = suite.run(plan(), tmp_path / "out", worker="1/10")
         assert len(table.missing) == len(plan().cells) - 1
         assert "not measured yet" in table.to_markdown()
         assert table.to_latex()
@@ -206,26 +206,20 @@ class TestCommandLine:
         code, _ = self.run("suite", str(file), "--out", str(out))
         assert code == 0
         assert (out / "leaderboard.html").is_file()
-        assert self.run("suite", str(file), "--out", str(out), "--resume")[0] == 0
-        for form, words in (("md", "| model | space |"), ("csv", "kind,benchmark"), ("latex", r"\toprule")):
-            assert words in self.run("table", str(out), "--format", form)[1]
-            self.run("table", str(out), "--format", form, "--out", str(tmp_path / form))
+        assert self.run("suite", str(file), "--out", str(out))[0] == 0
+        for form, words in (("markdown", "| model and space |"), ("csv", "kind,benchmark"), ("latex", r"\toprule")):
+            assert words in self.run("suite", "table", str(out), "--format", form)[1]
+            self.run("suite", "table", str(out), "--format", form, "--out", str(tmp_path / form))
             assert words in (tmp_path / form).read_text()
+        assert "higher bar" in self.run("suite", "table", str(out), "--format", "table")[1]
         (out / "leaderboard.html").unlink()
-        assert self.run("table", str(out), "--format", "html")[0] == 0
+        assert self.run("suite", "table", str(out), "--format", "html")[0] == 0
         assert (out / "leaderboard.html").is_file()
 
     def test_a_failed_cell_is_an_exit_code(self, tmp_path):
         file = tmp_path / "plan.toml"
         file.write_text(PLAN.replace("bar = 1.5", 'broken = "toy:c"'))
         assert self.run("suite", str(file), "--out", str(tmp_path / "out"))[0] == 1
-
-    def test_nothing_to_resume_is_told(self, tmp_path):
-        file = tmp_path / "plan.toml"
-        file.write_text(PLAN)
-        for said in (True, False):
-            told = self.run("suite", str(file), "--out", str(tmp_path / "new"), "--resume")[1]
-            assert ("nothing to resume" in " ".join(told.split())) == said
 
     def test_what_is_refused(self, tmp_path):
         (tmp_path / "taken").touch()
@@ -234,8 +228,8 @@ class TestCommandLine:
             (["suite", "paper", "--demo"], "not both"),
             (["suite", "--demo", "--out", str(tmp_path / "taken")], "name a folder"),
             (["suite", "papr.toml"], "papr"),
-            (["suite", "demo", "--shard", "5/2"], "shard"),
-            (["table", str(tmp_path), "--format", "markdwn"], "md"),
+            (["suite", "demo", "--worker", "5/2"], "worker"),
+            (["suite", "table", str(tmp_path), "--format", "markdwn"], "markdown"),
         ):
             with pytest.raises((InputError, RuntimeError), match=named):
                 self.run(*words)

@@ -1,5 +1,6 @@
 """Readers of inputs: every format as it is written by others, and files that are damaged or hostile."""
 
+import bz2
 import gzip
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import tarfile
 import tracemalloc
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +20,16 @@ from hypothesis import strategies as st
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo.search.corpus import Options, embed, readers, sources
-from hiergeo.search.corpus.samples import Columns, Defect, Sample, UnreadableError
+from hiergeo.datasets import reading
+from hiergeo.datasets.reading import Columns, Defect, Sample, UnreadableError
+from hiergeo.search.corpus import Options, embed
 from tests.search.corpus.corpus_common import NAMES, Quick, captions, inputs, parquet, picture, samples, tar
 
 TEXTS, IMAGES, PAIRS = Columns(), Columns("images"), Columns("pairs")
 
 
 def read(path: Path, columns: Columns = TEXTS) -> list[Sample | Defect]:
-    return list(readers.read(path, columns))
+    return list(reading.read(path, columns))
 
 
 def texts(path: Path, columns: Columns = TEXTS) -> dict[int, str | None]:
@@ -47,8 +50,8 @@ def test_csv_cells_hold_line_ends_quotes_and_commas(tmp_path):
         '\ufeffCaption,Image\r\n"two\nlines, ""quoted""",a.png\r\n\r\nplain,\r\n'.encode() + b"\xff,b\n,c\nx\n"
     )
     held = read(tmp_path / "a.csv")
-    assert held[0] == Sample(0, 'two\nlines, "quoted"', None, str(tmp_path / "a.png"))
-    assert held[1] == Sample(1, "plain")
+    assert held[0] == Sample(0, 'two\nlines, "quoted"', None, str(tmp_path / "a.png"), "a.png")
+    assert held[1] == Sample(1, "plain", name="")
     assert [type(each) for each in held[2:]] == [Defect, Defect, Defect]
     assert "UTF-8" in held[2].reason
     assert "empty" in held[3].reason
@@ -69,7 +72,9 @@ def test_a_missing_quote_costs_one_record_and_says_which_lines(tmp_path):
 
 def test_tables_of_tabulators_and_named_columns(tmp_path):
     (tmp_path / "a.tsv").write_text("url\ttitle\nhttps://x/1.jpg\ta dog\n")
-    assert read(tmp_path / "a.tsv", Columns(caption="title")) == [Sample(0, "a dog", None, "https://x/1.jpg")]
+    assert read(tmp_path / "a.tsv", Columns(caption="title")) == [
+        Sample(0, "a dog", None, "https://x/1.jpg", "https://x/1.jpg")
+    ]
     with pytest.raises(UnreadableError, match="did you mean 'title'"):
         read(tmp_path / "a.tsv", Columns(caption="titel"))
     assert "address" in defects(tmp_path / "a.tsv", Columns("images", caption="title"))[0]
@@ -94,7 +99,8 @@ def test_lines_of_json(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
     assert texts(tmp_path / "a.jsonl") == {0: "a dog", 12: "the end"}
     assert sorted(defects(tmp_path / "a.jsonl")) == list(range(2, 12))
-    assert read(tmp_path / "a.jsonl", IMAGES)[0] == Sample(0, "a dog", tmp_path / "a.png", str(tmp_path / "a.png"))
+    image = tmp_path / "a.png"
+    assert read(tmp_path / "a.jsonl", IMAGES)[0] == Sample(0, "a dog", image, str(image), "a.png")
 
 
 def test_names_of_images_that_are_no_names(tmp_path):
@@ -218,7 +224,7 @@ def test_a_name_of_gigabytes_is_refused(tmp_path):
     path = tar(tmp_path / "a.tar", [("1.txt", b"a dog"), ("2.txt", b"a dog")])
     path.write_bytes(path.read_bytes()[:2048] + info.tobuf() + bytes(4096))
     held = read(path)
-    assert held[0] == Sample(0, "a dog")
+    assert held[0] == Sample(0, "a dog", name="")
     assert held[1].ends
 
 
@@ -247,21 +253,54 @@ def test_a_damaged_header_does_not_end_an_archive_in_silence(tmp_path):
     assert [each.row for each in held] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.txt.gz", "a.tar.gz"])
-def test_bombs_of_gzip(tmp_path, name, monkeypatch):
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".zst": partial(pa.compress, codec="zstd", asbytes=True)}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "txt", "tar"])
+@pytest.mark.parametrize("packing", PACKERS)
+def test_bombs_of_every_compression(tmp_path, kind, packing, monkeypatch):
     monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 22)
-    with gzip.open(tmp_path / name, "wb") as handle:
-        for _ in range(16):
-            handle.write(bytes(1 << 20))
+    path = tmp_path / f"a.{kind}{packing}"
+    path.write_bytes(PACKERS[packing](bytes(1 << 24)))
     tracemalloc.start()
-    try:
-        held = read(tmp_path / name)
-        assert all(isinstance(each, Defect) for each in held)
-    except UnreadableError:
-        pass
+    with suppress(UnreadableError):
+        assert all(isinstance(each, Defect) for each in read(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12e6
+
+
+def test_bombs_of_parquet(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 20)
+    table = pa.table({"text": ["a" * (1 << 22)] * 4})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False, row_group_size=1)
+    held = read(tmp_path / "a.parquet")
+    assert [(each.row, each.ends, "inflates" in each.reason) for each in held] == [(i, False, True) for i in range(4)]
+
+
+@pytest.mark.parametrize("packing", PACKERS)
+@pytest.mark.parametrize("name", ["a.csv", "b.jsonl", "c.txt", "d.tar"])
+def test_every_compression_gives_the_same_rows(tmp_path, name, packing):
+    rows = captions(300)
+    path = tmp_path / name
+    if name == "d.tar":
+        tar(path, [(f"{i:04d}.txt", text.encode()) for i, text in enumerate(rows)])
+    else:
+        lines = {"a.csv": '"{}"'.format, "b.jsonl": lambda text: json.dumps({"caption": text}), "c.txt": str}[name]
+        path.write_text("\n".join([*(["caption"] if name == "a.csv" else []), *map(lines, rows)]))
+    packed = path.with_name(name + packing)
+    packed.write_bytes(PACKERS[packing](path.read_bytes()))
+    assert read(packed) == read(path)
+    assert texts(path) == dict(enumerate(rows))
+    packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+    with suppress(UnreadableError):
+        assert read(packed)[-1].ends
+
+
+def test_a_file_that_is_not_compressed_as_its_name_says(tmp_path):
+    (tmp_path / "a.csv.gz").write_text("caption\na dog\n")
+    with pytest.raises(UnreadableError, match="not compressed"):
+        read(tmp_path / "a.csv.gz")
 
 
 def test_truncated_gzip_ends_with_a_defect(tmp_path):
@@ -280,10 +319,10 @@ def test_a_folder_of_images(tmp_path):
     (tmp_path / "a.txt").write_text("a dog")
     (tmp_path / "notes.md").write_text("no input")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
-    held = read(tmp_path, IMAGES)
-    assert held == [
-        Sample(0, "a dog", tmp_path / "a.jpg", str(tmp_path / "a.jpg")),
-        Sample(1, None, tmp_path / "b.png", str(tmp_path / "b.png")),
+    first, second = tmp_path / "a.jpg", tmp_path / "b.png"
+    assert read(tmp_path, IMAGES) == [
+        Sample(0, "a dog", first, str(first), str(first)),
+        Sample(1, None, second, str(second), str(second)),
     ]
     assert texts(tmp_path) == {0: "a dog"}
 
@@ -298,7 +337,7 @@ def test_listing(tmp_path):
     (tmp_path / "images" / "1.png").write_bytes(picture(1))
 
     def names(place: Path | str, columns: Columns = TEXTS) -> list[str]:
-        return [each.name for each in sources.listing(place, columns, tmp_path / "ix").sources]
+        return [each.name for each in reading.listing(place, columns, tmp_path / "ix").sources]
 
     assert names(tmp_path) == ["A.CSV.GZ", "b.csv", "deep/er/c.parquet", "deep/f.tar"]
     assert names(tmp_path, IMAGES) == ["A.CSV.GZ", "b.csv", "deep/er/c.parquet", "deep/f.tar", "images"]

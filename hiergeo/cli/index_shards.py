@@ -1,0 +1,135 @@
+"""``hiergeo index build --shards``: files of any number and size become an index, by any number of workers."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hiergeo._core.errors import InputError
+from hiergeo.cli._guard import WrongResults
+from hiergeo.cli._io import SpaceOptions, check_writable, write_json
+from hiergeo.cli._terminal import console, counted, note
+
+if TYPE_CHECKING:
+    from hiergeo.search.corpus import Summary
+
+PANEL = "With --shards"
+
+NAMED = 10
+"""Inputs that notes name before they only count."""
+
+
+def _option(*names: str, **settings: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=PANEL, **settings)
+
+
+Shards = Annotated[
+    str | None,
+    _option(
+        "--shards",
+        help="Embed these into an index: a file, a folder or a pattern of .parquet, .csv, .tsv, .jsonl, .tar "
+        "(WebDataset) or .txt, also compressed, or folders of images.",
+        metavar="IN",
+    ),
+]
+Ray = Annotated[bool, _option("--ray", help="Spread the inputs over a cluster of Ray.")]
+Items = Annotated[
+    str | None,
+    _option("--items", help="What becomes an item: captions (the default), images, or pairs of both.", metavar="KIND"),
+]
+ShardRows = Annotated[
+    int | None,
+    _option("--shard-rows", help="Rows after which another shard is begun. (by default 131072)", metavar="N", min=1),
+]
+MaxPoisoned = Annotated[
+    float | None,
+    _option(
+        "--max-poisoned",
+        help="Share of rows that may be set aside before the run stops. (by default 0.01)",
+        metavar="X",
+        min=0,
+        max=1,
+    ),
+]
+Price = Annotated[
+    float | None,
+    _option("--price-per-hour", help="Of one worker: the estimate for 1e8 and 1e9 rows tells money too.", metavar="X"),
+]
+
+
+def build_from_shards(
+    shards: str,
+    out: Path,
+    model: str,
+    geometry: str | None,
+    settings: dict[str, Any],
+    *,
+    worker: str | None,
+    ray: bool,
+    device: str,
+    json: Path | None,
+) -> None:
+    """Embed files into an index, print what was done and what a billion rows would take.
+
+    Args:
+        shards: the inputs.
+        out: folder of the index.
+        model: its spec.
+        geometry: where searches measure; None is the space that the model brings.
+        settings: fields of `hiergeo.search.corpus.Options`; None is a default.
+        worker: the part of the inputs; None is all of them.
+        ray: whether they are spread over a cluster.
+        device: where the model runs.
+        json: where the summary goes.
+    """
+    from hiergeo.search import corpus
+
+    if out.is_file():
+        raise InputError(f"{out} is a file: name a folder for the index.")
+    check_writable(json, out / "index.json")
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    asked = SpaceOptions(geometry)
+    asked.check()
+    summary = corpus.embed(
+        shards,
+        out,
+        model,
+        asked.space if geometry else None,
+        corpus.Options(**chosen),
+        worker=worker,
+        ray=ray,
+        device=device,
+        progress=True,
+    )
+    told = {"model": model, "shards": shards, "out": str(out), "geometry": geometry, "worker": worker, **chosen}
+    write_json(json, jsonlib.dumps({**summary.as_dict(), "settings": told}, indent=2))
+    _show(summary, out)
+    if not summary.sound:
+        raise WrongResults
+
+
+def _show(summary: "Summary", out: Path) -> None:
+    for name, reason in list(summary.failed.items())[:NAMED]:
+        note(f"{name} was left out: {reason}")
+    for name in summary.incomplete[:NAMED]:
+        note(f"{name} broke off: what is before that is embedded.")
+    more = len(summary.failed) + len(summary.incomplete) - 2 * NAMED
+    if more > 0:
+        note(f"more inputs failed or broke off, {more} or so: see the logs in {out / 'logs'}.")
+    if summary.poisoned:
+        note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
+    screen = console()
+    screen.print(
+        f"{summary.embedded:,} of {counted(summary.inputs, 'input')} embedded, {summary.earlier:,} were there: "
+        f"{counted(summary.items, 'item')} of {counted(summary.rows, 'row')} in {summary.seconds:,.1f} s, "
+        f"{summary.rows_per_second:,.0f} rows/s.",
+        soft_wrap=True,
+    )
+    for each in summary.estimates:
+        price = "" if each.price is None else f", at a price of {each.price:,.0f}"
+        screen.print(
+            f"One worker of this speed takes {each.hours:,.0f} h for {each.rows:,} rows{price}.", soft_wrap=True
+        )
+    ready = "The index is complete" if summary.finished else "The index holds what is embedded so far"
+    screen.print(f"{ready}: hiergeo search {out} QUERY", soft_wrap=True)

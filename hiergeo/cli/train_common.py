@@ -1,0 +1,101 @@
+"""What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, what they report."""
+
+import json as jsonlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hiergeo import datasets
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo.adapters import Model
+from hiergeo.cli import options
+from hiergeo.cli._io import show, write_json
+from hiergeo.datasets import Labelled
+from hiergeo.evaluation.retrieval import check_labels
+from hiergeo.training import EvalRecord, Summary
+from hiergeo.training.trainer import at_step
+
+TrainingSplit = Annotated[
+    str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
+]
+ZeroShot = Annotated[
+    str | None,
+    typer.Option(
+        help="Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
+        metavar="scenes|DIR",
+    ),
+]
+TrainingSeed = Annotated[
+    int,
+    typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=limits.SEED),
+]
+
+
+LearningRate = Annotated[float, typer.Option(help="Learning rate of the optimiser.", metavar="X")]
+Batch = Annotated[int, typer.Option(help="Chains a batch.", metavar="N", min=1, max=limits.COUNT)]
+Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
+Patience = Annotated[
+    int, typer.Option(help="Stop after so many looks without a better one; 0 takes all the steps.", metavar="N", min=0)
+]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="The folder of what is trained.", metavar="DIR", callback=options.path)
+]
+
+
+def chosen_split(data: str, split: str | None) -> str:
+    """The split to train on where none is named."""
+    return split or ("expanded-train" if data == "hierarcaps" else "train")
+
+
+def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
+    """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
+    if source is None:
+        return None
+    if judge is None:
+        raise InputError("--zero-shot compares the model before and after: ask for that with --evaluate.")
+    images = datasets.labelled(source)
+    check_labels(judge, images)
+    return images
+
+
+def publish(
+    history: Sequence[EvalRecord],
+    best: int,
+    leakage: str | None,
+    settings: Mapping[str, Any],
+    summary: Summary | None,
+    result: str,
+    json: Path | None,
+    form: str,
+) -> None:
+    """Write the JSON, metrics first, print before and after, and where the result is."""
+    from hiergeo.report.words import baseline, baseline_heading, label, number
+
+    kept = at_step(history, best)
+    validation = {f"validation_{name}": value for name, value in kept.validation.items()}
+    document = {
+        "metrics": validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics()),
+        "intervals": {} if summary is None else summary.intervals(),
+        "baselines": {} if summary is None else summary.after.baselines,
+        "leakage": leakage,
+        "settings": dict(settings),
+        "history": [look.as_dict() for look in history],
+    }
+    text = jsonlib.dumps(document, indent=2)
+    write_json(json, text)
+    heading = None if summary is None else baseline_heading(summary.after)
+    table = Table("", "before", "after", "difference, 95 %", heading or "", box=None, pad_edge=False)
+    table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{kept.tau_d:.4f}", "")
+    for name, change in ({} if summary is None else summary.changes).items():
+        low, high = change.difference
+        found = None if summary is None else baseline(summary.after, name)
+        beside = "" if found is None else number(found[1], 4)
+        difference = f"{low:+.4f} to {high:+.4f}"
+        table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
+    drift = [f"{label(name)} {value:.4f}" for name, value in ({} if summary is None else summary.drift).items()]
+    paths = [f"Trained on test data: {leakage}"] if leakage else []
+    show(form, text, [table], *drift, paths=[*paths, result])

@@ -1,0 +1,31 @@
+"""One reader of captions and images: tables, texts, archives and folders, row by row in bounded memory."""
+
+from hiergeo.datasets.reading.inputs import Inputs, Source, is_input, listing, peek, read, sound
+from hiergeo.datasets.reading.samples import (
+    ITEMS,
+    Columns,
+    Defect,
+    Items,
+    MissingColumnError,
+    Read,
+    Sample,
+    UnreadableError,
+)
+
+__all__ = [
+    "ITEMS",
+    "Columns",
+    "Defect",
+    "Inputs",
+    "Items",
+    "MissingColumnError",
+    "Read",
+    "Sample",
+    "Source",
+    "UnreadableError",
+    "is_input",
+    "listing",
+    "peek",
+    "read",
+    "sound",
+]

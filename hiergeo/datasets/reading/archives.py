@@ -1,0 +1,163 @@
+"""Inputs whose rows are several files under one key: the tar archives of WebDataset, and folders of images."""
+
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+from hiergeo._core import limits
+from hiergeo._core.errors import reason
+from hiergeo._core.storage.documents import parse_json
+from hiergeo.datasets.pictures import SUFFIXES
+from hiergeo.datasets.reading.samples import (
+    NOT_UTF8,
+    BrokenError,
+    Cells,
+    Columns,
+    Defect,
+    Read,
+    UnreadableError,
+    sample,
+    spelled,
+)
+from hiergeo.datasets.reading.streams import opened
+
+EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, b"X")
+"""Kinds of tar members that hold names and other facts of the next one, and are read whole."""
+
+
+class Part(NamedTuple):
+    """One file of a sample: the key that its files have in common, and the ending behind it, in lower case."""
+
+    key: str
+    ending: str
+    size: int
+    reference: str
+    read: Callable[[], bytes]
+    file: Path | None = None
+
+
+def read_webdataset(path: Path, columns: Columns) -> Iterator[Read]:
+    """The samples of a tar archive: consecutive files whose names agree up to the first dot.
+
+    The caption is ``.txt``, or without one the usual column of ``.json``; a column that is named is one of ``.json``.
+    The image has a usual suffix; a second image of one sample is a defect where images are wanted. Nothing is unpacked
+    to a disk; links, devices, folders, hidden files and names without a dot are passed over.
+
+    The library webdataset is not used: it takes damage in the middle of an archive for its end, without a word, and
+    reads members of any size.
+    """
+    return _samples(_members(path), columns)
+
+
+def read_folder(path: Path, columns: Columns) -> Iterator[Read]:
+    """The images of one folder in order of their stems, each with the caption in ``.txt`` or ``.json`` beside it."""
+    return _samples(_files(path), columns)
+
+
+def _samples(parts: Iterator[Part], columns: Columns) -> Iterator[Read]:
+    row = 0
+    for _, held in groupby(parts, key=lambda part: part.key):
+        for each in _sample(row, held, columns):
+            yield each
+            row += 1
+
+
+def _sample(row: int, parts: Iterator[Part], columns: Columns) -> Iterator[Read]:
+    """The sample of files of one key; behind it a defect for each further image, where images are wanted."""
+    captions: dict[str, Any] = {}
+    image: bytes | Path | None = None
+    reference = fault = None
+    more: list[str] = []
+    wanted = (".json",) if columns.caption is not None else (".txt", ".json")
+    for part in parts:
+        if part.ending in wanted and part.ending not in captions:
+            captions[part.ending] = _caption(part, columns)
+        elif part.ending in SUFFIXES and reference is None:
+            reference = part.reference
+            if part.size > limits.IMAGE_BYTES:
+                fault = f"the image has {part.size:,} bytes"
+            elif columns.pictures:
+                image = part.file if part.file is not None else part.read()
+        elif part.ending in SUFFIXES and columns.pictures:
+            more.append(part.reference)
+    told = [captions[ending] for ending in wanted if captions.get(ending) is not None]
+    caption = next((each for each in told if not isinstance(each, Defect)), None)
+    if caption is None:
+        fault = next((each.reason for each in told), fault)
+    yield (
+        sample(row, columns, Cells(caption, image), reference, reference or "") if fault is None else Defect(row, fault)
+    )
+    for place, name in enumerate(more, row + 1):
+        yield Defect(place, f"{name} is a second image of one name: rename it")
+
+
+def _caption(part: Part, columns: Columns) -> Any:
+    """The caption in a file: a string or whatever its JSON has in place of one; a defect for a broken file."""
+    if part.size > limits.RECORD_CHARACTERS:
+        return Defect(0, f"{part.ending} has {part.size:,} bytes")
+    raw = part.read()
+    if part.ending == ".txt":
+        return raw.decode("utf-8", "surrogateescape").strip()
+    try:
+        held = parse_json(raw)
+        if not isinstance(held, dict):
+            return Defect(0, "its JSON is not an object")
+        return held.get(Columns(caption=columns.caption).find(list(held), Path(".json")).caption)
+    except UnreadableError:
+        return None
+    except ValueError as error:
+        return Defect(0, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
+
+
+def _members(path: Path) -> Iterator[Part]:
+    with (
+        opened(path) as stream,
+        tarfile.open(fileobj=stream, mode="r|", tarinfo=Header, errors="surrogateescape") as archive,
+    ):
+        for member in archive:
+            archive.members = []  # type: ignore[attr-defined]
+            folder, _, base = member.name.rpartition("/")
+            stem, dot, ending = base.partition(".")
+            if member.isreg() and dot and stem:
+                reference, read = spelled(f"{path}#{member.name}"), partial(_content, archive, member)
+                yield Part(f"{folder}/{stem}", f".{ending}".lower(), member.size, reference, read)
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    held = archive.extractfile(member)
+    return b"" if held is None else held.read()
+
+
+def _files(path: Path) -> Iterator[Part]:
+    with os.scandir(path) as entries:
+        files = [Path(entry) for entry in entries if not entry.name.startswith(".")]
+    for file in sorted(files, key=lambda file: (file.stem, file.suffix.lower(), file.name)):
+        ending = file.suffix.lower()
+        if ending in {*SUFFIXES, ".txt", ".json"} and file.is_file():
+            yield Part(file.stem, ending, file.stat().st_size, spelled(str(file)), file.read_bytes, file)
+
+
+@final
+class Header(tarfile.TarInfo):
+    """The header of a member; damage in the middle of an archive is an error, which tarfile takes for its end."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "Header":
+        """A header from its 512 bytes.
+
+        Raises:
+            BrokenError: it is damaged or missing, or announces a name of many megabytes.
+        """
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise BrokenError(f"the archive is truncated or damaged: {reason(error)}") from error
+        if header.type in EXTENSIONS and header.size > limits.RECORD_CHARACTERS:
+            raise BrokenError(f"the archive is damaged: a name of {header.size:,} bytes")
+        return header

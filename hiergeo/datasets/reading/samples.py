@@ -1,0 +1,213 @@
+"""What readers give, row by row: samples, and defects in place of rows that cannot be used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, unknown_name
+
+Items: TypeAlias = Literal["captions", "images", "pairs"]
+"""What becomes an item: captions (with the reference of their image), images (with their caption), or both as two."""
+
+ITEMS: tuple[Items, ...] = get_args(Items)
+
+CAPTIONS = ("caption", "text")
+"""Columns that captions are taken from where none is named, in this order and whatever the case of their letters."""
+
+IMAGES = ("image", "image_path", "file_name", "image_url", "url")
+"""Columns that images are taken from where none is named."""
+
+REFERENCES = ("http://", "https://", "s3://", "gs://")
+"""Beginnings of addresses, which are kept as references but not opened."""
+
+EMPTY, MISSING, NOT_UTF8 = "it is empty", "there is no caption", "the bytes are not UTF-8"
+"""Faults of captions."""
+
+
+class Cells(NamedTuple):
+    """What belongs to the caption, the image and the id of a row: their columns, or what is in them; None for none."""
+
+    caption: Any
+    image: Any = None
+    id: Any = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are read, and for what.
+
+    Attributes:
+        items: what becomes an item.
+        caption: the column of captions; None is the first of `CAPTIONS` that is there.
+        image: the column of images; None is the first of `IMAGES` that is there.
+        id: the column of ids, if they are wanted; it may be missing.
+        folder: what names of images in tables are relative to; None is the folder of the table.
+        several: whether a row may hold a list of captions of its image.
+    """
+
+    items: Items = "captions"
+    caption: str | None = None
+    image: str | None = None
+    id: str | None = None
+    folder: Path | None = None
+    several: bool = False
+
+    @property
+    def texts(self) -> bool:
+        """Whether captions become items."""
+        return self.items != "images"
+
+    @property
+    def pictures(self) -> bool:
+        """Whether images become items."""
+        return self.items != "captions"
+
+    def find(self, header: Sequence[str], where: Path) -> Cells:
+        """The columns of a table.
+
+        Raises:
+            MissingColumnError: one that is named or needed is missing or there twice, or one is named for two things.
+        """
+        others = [name for name in header if name not in (self.caption, self.image)]
+        caption = self.caption or _usual(others, CAPTIONS, self.texts, where)
+        image = self.image or _usual(others, IMAGES, self.pictures, where)
+        for name in filter(None, (caption, image)):
+            if name not in header:
+                raise MissingColumnError(str(unknown_name("column", name, header or ["none"], f" of {where}")))
+            if header.count(name) > 1:
+                raise MissingColumnError(f"{where} has the column '{name}' twice: rename or remove one.")
+        if caption is not None and caption == image:
+            raise MissingColumnError(f"captions and images cannot both be in the column '{image}': name two columns.")
+        return Cells(caption, image, self.id if self.id in header else None)
+
+
+def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Path) -> str | None:
+    folded = {name.casefold(): name for name in reversed(names)}
+    column = next((folded[name] for name in usual if name in folded), None)
+    if column is None and needed:
+        told = ", ".join(names[:12]) or "none"
+        raise MissingColumnError(f"{where} has no column named {' or '.join(usual)}: name one (it has {told}).")
+    return column
+
+
+class Sample(NamedTuple):
+    """One row of an input.
+
+    Attributes:
+        row: its place in the input, from 0.
+        caption: None for a row without one.
+        image: the bytes of its image, or the file; None for a row without one, and where images are not wanted.
+        reference: what the image is called in answers.
+        name: the image as the row names it, empty where it names none; None in inputs without images.
+        id: as its cell holds it, empty for none; None in inputs without ids.
+        others: captions beside the first, where `Columns.several`.
+    """
+
+    row: int
+    caption: str | None = None
+    image: bytes | Path | None = None
+    reference: str | None = None
+    name: str | None = None
+    id: Any = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return 200 + len(self.caption or "") + (len(self.image) if isinstance(self.image, bytes) else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Rows that are set aside.
+
+    Attributes:
+        row: the first of them.
+        reason: what is wrong, for the end of a sentence.
+        rows: how many they are.
+        ends: whether the rest of the input is lost with them.
+    """
+
+    row: int
+    reason: str
+    rows: int = 1
+    ends: bool = False
+
+
+Read: TypeAlias = Sample | Defect
+
+
+class UnreadableError(InputError):
+    """Error raised for an input of which no row can be read."""
+
+
+class MissingColumnError(UnreadableError):
+    """Error raised for an input without a column that is named or needed."""
+
+
+class BrokenError(Exception):
+    """Error raised within an input from whose present place on nothing can be read."""
+
+
+def sample(row: int, columns: Columns, cells: Cells, reference: str | None = None, name: str | None = None) -> Read:
+    """The sample of a row, or what keeps it from being embedded as far as can be seen without a model.
+
+    Its caption is a string, or a list of strings where `Columns.several`; its image bytes or a file.
+    """
+    captions = cells.caption if columns.several and isinstance(cells.caption, list) else (cells.caption,)
+    for each in captions or (None,):
+        if not isinstance(each, str | None):
+            return Defect(row, f"the caption is of type {type(each).__name__}, not a string")
+        fault = MISSING if each is None else fault_of(each)
+        if fault and columns.texts:
+            return Defect(row, fault)
+        if fault and each is not None and each.strip():
+            return Defect(row, f"of its caption, {fault}")
+    if columns.pictures and cells.image is None:
+        address = reference is not None and reference.startswith(REFERENCES)
+        return Defect(row, "the image is an address: download it first" if address else "there is no image")
+    kept = [each for each in captions if each and not each.isspace()] or (None,)
+    image = cells.image if columns.pictures else None
+    return Sample(row, kept[0], image, reference, name, cells.id, tuple(kept[1:]))
+
+
+def in_table(row: int, columns: Columns, where: Path, names: Cells, cells: Cells) -> Read:
+    """The sample of a row of a table, whose image is bytes, or an address or a file name relative to a folder.
+
+    Of a name that is too long for either, such as an image in letters, no image is made.
+    """
+    cells = cells if names.id is None or cells.id is not None else cells._replace(id="")
+    if names.image is None:
+        return sample(row, columns, cells)
+    if isinstance(cells.image, bytes):
+        reference = spelled(f"{where}#{row}")
+        return sample(row, columns, cells, reference, reference)
+    if not isinstance(cells.image, str | None):
+        return Defect(row, f"the image is of type {type(cells.image).__name__}, not the name of a file")
+    name = (cells.image or "").strip()
+    if not name or "\0" in name or len(name) > limits.PATH_BYTES:
+        return sample(row, columns, cells._replace(image=None), None, "")
+    address = name.startswith(REFERENCES)
+    file = None if address else (columns.folder or where.parent) / name
+    return sample(row, columns, cells._replace(image=file), spelled(name if address else str(file)), name)
+
+
+def fault_of(caption: str) -> str | None:
+    """What keeps a caption from being embedded; None if nothing does."""
+    if len(caption) > limits.ITEM_CHARACTERS:
+        return f"the caption is longer than {limits.ITEM_CHARACTERS:,} characters"
+    return garbled(caption) or (None if caption.strip() else EMPTY)
+
+
+def garbled(text: str) -> str | None:
+    """What shows that something was not text before it was decoded; None if nothing does."""
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        return NOT_UTF8
+    return "there are null characters" if "\0" in text else None
+
+
+def spelled(name: str) -> str:
+    """A name as text that can be stored: bytes that are not UTF-8 become escapes."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,324 @@
+"""Running a suite: cells one after another, each in a file of its own, by any number of workers on one folder.
+
+What goes wrong in a cell is a reason in its file, and the others go on.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from hiergeo._core.devices import resolve_device
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, warn
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo._core.ray import cluster
+from hiergeo._core.shares import Share
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.files import sha256 as file_sha256
+from hiergeo._core.storage.locks import locked
+from hiergeo._version import __version__
+from hiergeo.adapters import Model
+from hiergeo.evaluation.benchmarks import Benchmark, measure
+from hiergeo.geometry import Space
+from hiergeo.training.suite.cells import DONE, FAILED, SKIPPED, Cell, Place, Task, read_cell, write_cell
+from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read, read_table
+from hiergeo.training.suite.models import Loaded, load_model
+from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan
+from hiergeo.training.suite.reading import of_table, read_plan
+
+MACHINE = frozenset({"device", "batch_size"})
+"""Settings of a plan that may differ between the machines that share a folder: numbers are the same up to rounding."""
+
+LOCK = re.compile(r"\.worker-(\d+)-of-(\d+)\.lock")
+OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
+
+
+def share_of(worker: Share, cells: Sequence[Place]) -> Sequence[Place]:
+    """The cells of a worker: neighbours, so that few workers need the same model; each cell is of exactly one."""
+    start, end = (len(cells) * part // worker.total for part in (worker.number, worker.number + 1))
+    return cells[start:end]
+
+
+@torch_defaults()
+def run(
+    plan: SuitePlan | Path | str,
+    out: Path | str,
+    *,
+    overwrite: bool = False,
+    worker: str | None = None,
+    ray: bool = False,
+    progress: bool = False,
+) -> Leaderboard:
+    """Measure every model of a plan in each of its spaces on every benchmark, and read the table.
+
+    Every cell is one JSON file, written when it is measured. What goes wrong in a cell is a reason in its file; the
+    others go on. Finished cells whose model, space, benchmark and settings are the same are kept.
+
+    Args:
+        plan: a plan, its TOML file, or the name of one that is shipped: ``demo``, ``paper``.
+        out: the folder of cells, cached embeddings and trained models; other machines can share it.
+        overwrite: measure finished cells of another plan again, instead of refusing the folder.
+        worker: ``I/N`` measures part I of N of the cells, ``auto`` asks Slurm, torchrun or Kubernetes; None is all.
+        ray: spread the cells over a cluster of Ray (extra ``ray``).
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: the plan cannot be used, or `out` holds finished cells of which it says something else.
+        UnavailableError: another process measures the same cells into `out`, or it cannot be written.
+    """
+    plan = plan if isinstance(plan, SuitePlan) else read_plan(plan)
+    who = Share.parse(worker)
+    out = path_of(out)
+    plan.check()
+    if ray and who.total > 1:
+        raise InputError("a cluster takes all cells of a suite: give a worker or Ray, not both.")
+    cells = share_of(who, plan.cells)
+    with _sole_runner(out, who):
+        _claim(plan, out, overwrite)
+        if ray:
+            _spread(plan, out, cells, progress=progress)
+        else:
+            runner = Runner(plan, out)
+            for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
+                runner.run(place)
+    return read(out)
+
+
+@contextmanager
+def _sole_runner(out: Path, worker: Share) -> Iterator[None]:
+    """Hold the lock of a worker; refuse workers of another partition that run in the same folder.
+
+    Raises:
+        HeldError: the share, or one that has cells in common with it, is being measured by another process.
+    """
+    with ExitStack() as locks:
+        locks.enter_context(locked(out / f"worker-{worker}"))
+        for path in out.glob(".worker-*-of-*.lock"):
+            found = LOCK.fullmatch(path.name)
+            if found and int(found[2]) != worker.total:
+                with locked(out / f"worker-{Share(int(found[1]), int(found[2]))}"):
+                    pass
+        yield
+
+
+def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
+    """Write the plan into the folder of a suite.
+
+    Raises:
+        InputError: the folder holds finished cells of another plan that would be replaced, and may not be.
+    """
+    path, table = out / PLAN, plan.as_table()
+    before: dict[str, Any] | None = None
+    try:
+        before = read_table(out) if path.exists() else None
+    except InputError as error:
+        warn(f"the plan of the suite is damaged and is written again: {error}")
+    if before is not None and _portable(before) == _portable(table):
+        return
+    lost = () if overwrite else [place for place in plan.cells if _stands_for_other(plan, out, place)]
+    if lost:
+        raise InputError(
+            f"{out} holds {len(lost)} cells of another plan that this one would measure again: replace them "
+            "(--overwrite), or choose another folder."
+        )
+    documents.write(path, {"plan": table})
+
+
+def _portable(table: dict[str, Any]) -> dict[str, Any]:
+    """What a plan asks for, on whatever machine."""
+    return {key: value for key, value in table.items() if key not in MACHINE}
+
+
+def _stands_for_other(plan: SuitePlan, out: Path, place: Place) -> bool:
+    cell = _finished(out, place)
+    return cell is not None and cell.asked != plan.asked(place)
+
+
+def _finished(out: Path, place: Place) -> Cell | None:
+    """The finished cell; None where there is none, or its file is damaged."""
+    try:
+        cell = read_cell(out, place)
+    except InputError as error:
+        warn(f"a cell is damaged and is measured again: {error}")
+        return None
+    return cell if cell is not None and cell.status == DONE else None
+
+
+class Runner:
+    """Measures cells of a plan one after another; the model of the last one is kept.
+
+    Args:
+        plan: the plan.
+        out: the folder of the suite.
+
+    Attributes:
+        doing: what is being measured, in words.
+    """
+
+    def __init__(self, plan: SuitePlan, out: Path) -> None:
+        self.plan, self.out, self.doing = plan, out, ""
+        self._model: tuple[str, Loaded | Exception] | None = None
+
+    def run(self, place: Place) -> None:
+        """Measure a cell and write it, unless it is finished.
+
+        Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
+
+        Raises:
+            UnavailableError: its file cannot be written.
+        """
+        self.doing = " · ".join(place)
+        entry = self.plan.benchmark(place.benchmark)
+        empty = Cell(place, Task.of(entry.task), "", FAILED, asked=self.plan.asked(place))
+        loaded, known = self.load(place.model), _finished(self.out, place)
+        if isinstance(loaded, Exception):
+            if known is not None and known.asked == empty.asked:
+                warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
+                return
+            skipped = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
+            hint = OPTIONAL if isinstance(loaded, UnavailableError) and not skipped else ""
+            write_cell(self.out, empty.without(SKIPPED if skipped else FAILED, _reason(loaded) + hint))
+            return
+        try:
+            cell = self._cell(replace(empty, protocol=entry.task.protocol), entry, loaded, known)
+        except Exception as error:  # of the code of a model or a benchmark as well: this cell fails alone
+            missing = entry.optional and isinstance(error, UnavailableError)
+            cell = empty.without(SKIPPED if missing else FAILED, _reason(error))
+        if cell is not known:
+            write_cell(self.out, cell)
+
+    def load(self, name: str) -> Loaded | Exception:
+        """Load a model, and so train it where the plan says so; or what went wrong, which its cells tell."""
+        if self._model is None or self._model[0] != name:
+            self._model = None  # free the memory of the last one first
+            try:
+                made: Loaded | Exception = load_model(self.plan.model(name), self.out, self.plan.device)
+            except Exception as error:  # of a model's own code as well: its cells say what it was
+                made = error
+            self._model = name, made
+        return self._model[1]
+
+    def _cell(self, empty: Cell, entry: BenchmarkEntry, loaded: Loaded, known: Cell | None) -> Cell:
+        """The cell: the known one where its work is the same, measured otherwise."""
+        plan, task, model, space = self.plan, entry.task, loaded.model, loaded.space(empty.place.space)
+        work = _work(plan, entry, space, model.fingerprint())
+        if known is not None and known.work == work:
+            return known if known.asked == empty.asked else replace(known, asked=empty.asked)
+        with suppress(UnavailableError):  # it may be of data that these options do not need
+            task.load()
+        if unfit := _unfit(task, model, space):
+            return empty.without(SKIPPED, unfit)
+        start = time.monotonic()
+        result = measure(
+            model,
+            task,
+            space,
+            seed=plan.seed,
+            samples=plan.samples,
+            device=resolve_device(plan.device),
+            dtype=plan.dtype,
+            batch_size=plan.batch_size,
+        )
+        begun = replace(empty, work=work, status=DONE, fingerprint=model.fingerprint())
+        return begun.measured(result, time.monotonic() - start)
+
+
+def _unfit(task: Benchmark, model: Model, space: Space) -> str | None:
+    """Why a benchmark does not apply to a model in a space; None where it does."""
+    if task.images and not model.has_images:
+        return "the model embeds texts only, and the benchmark needs images"
+    try:
+        space.geometry.parts(model.dim)
+        task.check(model, space)
+    except InputError as error:
+        return _reason(error)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".") if isinstance(error, HiergeoError) else described(error)
+
+
+def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str) -> str:
+    """The hash of everything that the numbers of a cell depend on; what options name enters by `content_of`."""
+    root = None if space.root is None else sha256(space.root.double().cpu().numpy().tobytes()).hexdigest()
+    named = {key: content_of(value) for key, value in entry.settled.items() if isinstance(value, str)}
+    told = [
+        fingerprint,
+        [space.geometry.spec, space.centre, root, space.min_radius],
+        [entry.kind, entry.settled, entry.task.protocol, named],
+        [plan.seed, plan.samples, plan.dtype, __version__],
+    ]
+    return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def content_of(option: str) -> str | None:
+    """The hash of what an option names: of a file its content, of a folder the names, sizes and times of its files.
+
+    None where it names neither. A folder is named by a path with a separator, such as ``./data``, since bare words,
+    such as ``demo``, name datasets.
+    """
+    try:
+        path = Path(option).expanduser()
+        if path.is_file():
+            stat = path.stat()
+            return _content(path, stat.st_size, stat.st_mtime_ns)
+        return _listing(path) if ("/" in option or os.sep in option) and path.is_dir() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+@lru_cache
+def _content(path: Path, size: int, modified: int) -> str:
+    """The hash of a file, computed again where its size or its time of modification, nanoseconds, are others."""
+    return file_sha256(path)
+
+
+def _listing(folder: Path) -> str:
+    held = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            stat = path.stat()
+            held.update(repr((path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns)).encode())
+    return held.hexdigest()
+
+
+def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool) -> None:
+    """Measure cells by Ray tasks: models are trained first, then every model and benchmark is one task.
+
+    Each task asks for a GPU where the cluster has some and the plan's device is not the CPU. Every machine needs the
+    suite's folder, at the same path.
+
+    Raises:
+        UnavailableError: Ray is not installed.
+    """
+    with cluster(plan.device) as (ray, _, gpus):
+        task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
+        table, folder = plan.as_table(), str(out.resolve())
+        trained: list[tuple[Any, Any]] = [([each.name], []) for each in plan.models if each.train is not None]
+        groups = groupby(cells, lambda cell: (cell.model, cell.benchmark))
+        measured: list[tuple[Any, Any]] = [([], [tuple(cell) for cell in held]) for _, held in groups]
+        for label, work in (("training", trained), ("measuring", measured)):
+            left = [task.remote(table, folder, *each) for each in work]
+            for _ in track(list(left), label, enabled=progress):
+                done, left = ray.wait(left, num_returns=1)
+                ray.get(done)
+
+
+def _task(table: dict[str, Any], out: str, models: list[str], cells: list[tuple[str, str, str]]) -> None:
+    """What a task of Ray does: load, and so train, some models, then measure some cells."""
+    runner = Runner(of_table(table), Path(out))
+    for name in models:
+        runner.load(name)
+    for cell in cells:
+        runner.run(Place(*cell))
