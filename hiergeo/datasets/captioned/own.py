@@ -45,7 +45,8 @@ def caption_table(
             found[image] = _image(len(found), row), []
             size += len(row.image) if isinstance(row.image, bytes) else 0
         elif once:
-            raise InputError(f"{path}, row {row.row}: an earlier row has {row.name} already: give each image one row.")
+            place = f"{path}, row {row.row} (the first is 0)"
+            raise InputError(f"{place}: an earlier row has {row.name} already: give each image one row.")
         if size > limits.DOWNLOAD_BYTES:
             raise InputError(f"the images inside {path} have more than {limits.DOWNLOAD_BYTES:,} bytes: unpack it.")
         found[image][1].extend(each for each in (row.caption, *row.others) if each is not None)
