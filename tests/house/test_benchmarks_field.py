@@ -1,4 +1,4 @@
-"""The script behind docs/field.md: its tables hold what the benchmarks say, and the page holds its tables."""
+"""The script behind benchmarks/notes/field.md: its tables hold what the benchmarks say."""
 
 from pathlib import Path
 
