@@ -1,4 +1,4 @@
-"""Tokens that a language model reads and writes for a caption, with the prompts of `hiergeo build`.
+"""Tokens that a language model reads and writes for a caption, with the prompts of `hiergeo chains build`.
 
     python -m benchmarks.prompt_tokens --rows 1000
 

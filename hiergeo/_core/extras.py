@@ -55,7 +55,6 @@ PACKAGES = (
     Package("pymilvus", "pymilvus", "milvus"),
     Package("ray", "ray", "ray"),
     Package("openai", "openai", "openai"),
-    Package("vllm", "vllm", "vllm"),
     Package("pandas", "pandas", "pandas"),
     Package("matplotlib", "matplotlib", "plot"),
     Package("hypothesis", "hypothesis", "test"),

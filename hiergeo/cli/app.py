@@ -68,22 +68,7 @@ VERBS = {
         "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished.",
         SEARCH,
     ),
-    "build": Verb(
-        "build:build_command",
-        "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
-        BUILD,
-    ),
-    "quality": Verb(
-        "quality:quality_command",
-        "Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii.",
-        BUILD,
-    ),
-    "review": Verb(
-        "review:review_command",
-        "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
-        BUILD,
-        planned=False,
-    ),
+    "chains": Verb("chains:app", "Make, judge, review and compare chains.", BUILD),
     "explore": Verb(
         "explore:explore_command",
         "Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server.",

@@ -1,4 +1,4 @@
-"""``hiergeo build``: captions become chains from general to specific with contradicting negatives."""
+"""``hiergeo chains build``: captions become chains from general to specific with contradicting negatives."""
 
 import json as jsonlib
 from collections.abc import Mapping
@@ -94,9 +94,7 @@ Data = Annotated[
 Split = Annotated[str | None, typer.Option(help="Split of the dataset. (by default test)", metavar="NAME")]
 BackendSpec = Annotated[
     str,
-    typer.Option(
-        help="What writes texts: wordnet, transformers:PATH, openai:MODEL, vllm:MODEL or a plug-in.", metavar="SPEC"
-    ),
+    typer.Option(help="What writes texts: wordnet, transformers:PATH, openai:MODEL or a plug-in.", metavar="SPEC"),
 ]
 BackendOption = Annotated[
     list[str] | None,
@@ -248,6 +246,5 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
         note("no image fell to the test split: take a larger --test-fraction, or more images.")
     screen.print(f"Folder: {built.folder.absolute()}", soft_wrap=True)
     named = f"{built.folder}{'' if built.test else ' --split train'}"
-    screen.print(
-        f"Next: hiergeo quality {named} measures it; hiergeo review {named} is for checking it by hand.", soft_wrap=True
-    )
+    screen.print(f"Next: hiergeo chains quality {named} measures it.", soft_wrap=True)
+    screen.print(f"To check it by hand: hiergeo chains review {named}", soft_wrap=True)

@@ -2,7 +2,6 @@
 
 import json as jsonlib
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +9,13 @@ import typer
 from rich.table import Table
 
 from hiergeo import datasets
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console, note
-from hiergeo.construction.leakage import SIMILARITY, leakage, reference
+from hiergeo.cli._terminal import console
 from hiergeo.datasets import chains, hierarcaps, scenes
 from hiergeo.datasets.chain_checks import validate_chains
-from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.public import PUBLIC, fetch_public
 
 PARTS = list(hierarcaps.PARTS)
@@ -36,33 +33,6 @@ What = Annotated[
     typer.Argument(
         help="A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
         metavar="SPLIT|FILE|DIR",
-    ),
-]
-Own = Annotated[
-    str,
-    typer.Argument(
-        help="A folder made by build, a CSV file of chains, or a dataset, NAME@SPLIT.",
-        metavar="DIR|FILE|NAME",
-        show_default=False,
-    ),
-]
-Against = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)",
-        metavar="NAME",
-    ),
-]
-Similarity = Annotated[float, typer.Option(help="Least share of common words of similar texts.", metavar="X")]
-Out = Annotated[
-    Path | None, typer.Option(help="Also write every leak here, as CSV.", metavar="FILE", callback=options.path)
-]
-Kept = Annotated[
-    Path | None,
-    typer.Option(
-        help="Also write the rows of the first split (train, if there is one) that share nothing here, as CSV.",
-        metavar="FILE",
-        callback=options.path,
     ),
 ]
 Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
@@ -109,71 +79,6 @@ def fetch(
         raise unknown_name("downloadable dataset", name, ["hierarcaps", *PUBLIC])
     write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
     console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
-
-
-@app.command("leaks", cls=options.Verb)
-def leaks(
-    address: Own,
-    against: Against = None,
-    similarity: Similarity = SIMILARITY,
-    out: Out = None,
-    kept: Kept = None,
-    json: options.Json = None,
-) -> None:
-    """Find rows of your chains that share an image or a text with a test set.
-
-    Exit code 2 when there are any, or when a test set is not there to be compared.
-    """
-    check_writable(out, kept, json)
-    folder, rows = _compared(address)
-    others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
-    if missing := [each for each in others if each.missing]:
-        told = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
-        if len(missing) == len(others):
-            raise UnavailableError(f"nothing was compared. {told}")
-        if kept is not None:
-            raise UnavailableError(f"{kept} is not written. {told}")
-    found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
-    if out is not None:
-        found.write(out)
-    if kept is not None:
-        split = next(iter(rows))
-        left = chains.write_train(kept, found.without(rows[split], split))
-        note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
-    counts = found.counts
-    metrics = {"/".join(key): count for key, count in counts.items()}
-    write_json(json, jsonlib.dumps({"metrics": metrics, **found.as_dict()}, indent=2))
-    screen = console()
-    if counts:
-        table = Table("split", "against", "shared", "rows", "of", box=None, pad_edge=False)
-        for (split, other, kind), count in counts.items():
-            table.add_row(split, other, kind, f"{count:,}", f"{found.rows[split]:,}")
-        screen.print(table)
-    for name, sentence in found.unchecked.items():
-        screen.print(f"{name} could not be compared: {sentence}", soft_wrap=True)
-    if not counts:
-        compared = ", ".join(each.name for each in others if not each.missing)
-        screen.print(f"{address}: nothing is shared with {compared}", soft_wrap=True)
-    if counts or missing:
-        raise typer.Exit(2)
-
-
-def _compared(name: str) -> tuple[Path | None, dict[str, Iterable[Chain]]]:
-    """The folder of images and the chains, by split, of a folder, a file or a dataset."""
-    if name.partition("@")[0] in datasets.DATASETS:
-        data, split = _named(name)
-        found = reference(data, split)
-        if found.missing:
-            raise UnavailableError(found.missing)
-        return found.folder, {split: found.rows}
-    folder, rows = chains.everything(chains.located(name.removeprefix(f"{chains.NAME}:")))
-    return folder, dict(rows)
-
-
-def _named(name: str) -> tuple[str, str]:
-    """A dataset and its split from ``NAME``, ``NAME@SPLIT`` or ``chains:ADDRESS@SPLIT``."""
-    data, at, split = name.rpartition("@")
-    return (data, split) if at else (name, "test")
 
 
 @app.command("check", cls=options.Verb)

@@ -1,4 +1,4 @@
-"""``hiergeo quality``: how good chains are, beside those of HierarCaps."""
+"""``hiergeo chains quality``: how good chains are, beside those of HierarCaps."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ CHAINS = "chains"
 Source = Annotated[
     str,
     typer.Argument(
-        help="A folder made by `hiergeo build`, a CSV file of chains, or the name of a dataset.",
+        help="A folder made by `hiergeo chains build`, a CSV file of chains, or the name of a dataset.",
         metavar="DIR|FILE|NAME",
     ),
 ]
@@ -75,7 +75,7 @@ def quality_command(
         raise unknown_name("reference", str(reference), [HIERARCAPS])
     folder = folder_of(source)
     if card and (folder is None or rows is not None):
-        raise InputError("--card needs a folder made by `hiergeo build`, and all its rows.")
+        raise InputError("--card needs a folder made by `hiergeo chains build`, and all its rows.")
     measured = {split: split_sha256(folder, split)} if card and folder is not None else {}
     chains = load_data(dataset_of(source), split, rows)
     baselines = hierarcaps_baselines(chains) if reference else {}

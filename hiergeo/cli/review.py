@@ -1,4 +1,4 @@
-"""``hiergeo review``: chains checked by hand in the browser."""
+"""``hiergeo chains review``: chains checked by hand in the browser."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -100,13 +100,17 @@ def tree_command(
             judgement = judge(taxonomy, wordnet_truth(taxonomy, wordnet), samples=samples, seed=seed)
         if out is not None:
             export(taxonomy, out, format or "json")
-        judged = {} if judgement is None else {against: jsonlib.loads(judgement.to_json())}
+        judged = {}
+        if judgement is not None and wordnet is not None:
+            judged = {against: {**jsonlib.loads(judgement.to_json()), "wordnet": wordnet.described}}
         write_json(json, jsonlib.dumps({"taxonomy": taxonomy.about(), **judged}))
     alone = out is None and format is not None
     if alone:
         sys.stdout.writelines(FORMATS[str(format)](taxonomy))
     else:
         _print(taxonomy, judgement, out)
+        if judgement is not None and wordnet is not None:
+            console().print(f"Compared with WordNet 3.0 ({wordnet.described}).")
     if format == "newick" and left_out(taxonomy):
         lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Literal, final
 
 import numpy as np
 
-from hiergeo import adapters, datasets
+from hiergeo import datasets
 from hiergeo._core.storage.files import size_of
 from hiergeo.adapters import Model
-from hiergeo.construction.grading import OWN_RULES, Quality, quality
+from hiergeo.construction.grading import OWN_RULES, Quality, opened, quality
 from hiergeo.construction.judging import Judge
-from hiergeo.construction.making import judge_named
 from hiergeo.construction.output import DROPPED, REASONS
 from hiergeo.construction.pooling import Difference, coco_images
 from hiergeo.datasets import Hierarchy
@@ -132,11 +130,7 @@ def appraise(
         InputError: as `quality`.
         UnavailableError: as `quality`.
     """
-    with ExitStack() as opened:
-        asked = judge_named(judge) if isinstance(judge, str) else judge
-        if isinstance(judge, str):
-            opened.callback(asked.close)
-        loaded = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    with opened(judge, model, compute) as (asked, loaded):
         reference = baselines.get(CORRECTED)
 
         def measured(each: Hierarchy) -> Quality:

@@ -1,7 +1,7 @@
 """How good chains are: what a judge says of them, their lengths and repeats, and where a model puts them."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, final
@@ -155,11 +155,7 @@ def quality(
     """
     check_whole("samples", samples, 1, limits.COUNT)
     check_whole("seed", seed, 0, limits.SEED)
-    with ExitStack() as opened:
-        asked = judge_named(judge) if isinstance(judge, str) else judge
-        if isinstance(judge, str):
-            opened.callback(asked.close)
-        loaded = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    with opened(judge, model, compute) as (asked, loaded):
         ratios = agreement.length_rates(chains) | agreement.distinctness_rates(chains) | agreement.word_rates(chains)
         if reference is not None:
             vectors = None if loaded is None else _vectors(loaded, compute, progress)
@@ -189,6 +185,14 @@ def quality(
             "hiergeo": __version__,
         },
     )
+
+
+@contextmanager
+def opened(judge: Judge | str, model: Model | str | None, compute: Compute) -> Iterator[tuple[Judge, Model | None]]:
+    """A judge and a model by their specs, or as they are; a judge by its spec is closed with the block."""
+    loaded = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    with closing(judge_named(judge)) if isinstance(judge, str) else nullcontext(judge) as asked:
+        yield asked, loaded
 
 
 def judged(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> Verdicts:

@@ -1,7 +1,5 @@
 """Leakage: rows of chains that share an image or a text with a test set, such as that of HierarCaps."""
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage.files import atomic_write_text, sha256
+from hiergeo._core.storage.files import csv_rows, sha256
+from hiergeo.construction.drafts import normalised
 from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
@@ -39,7 +38,7 @@ COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
 HIERARCAPS = "hierarcaps test"
 
-ABSENT = "it was not on the machine; where it is, hiergeo data leaks compares with it."
+ABSENT = "it was not on the machine; where it is, hiergeo chains leaks compares with it."
 """What a card says of a set that could not be compared; why is a matter of the machine."""
 
 
@@ -128,11 +127,9 @@ class Leakage:
 
     def write(self, path: Path | str) -> None:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(each, name) for name in COLUMNS] for each in self.leaks)
-        atomic_write_text(path, text.getvalue())
+        with csv_rows(path, COLUMNS) as write:
+            for each in self.leaks:
+                write([getattr(each, name) for name in COLUMNS])
 
 
 def leakage(
@@ -256,9 +253,9 @@ class _Known:
     def __init__(self, rows: Sequence[Chain], similarity: float) -> None:
         self._images = [(kind, key, _firsts(key(row.image) for row in rows)) for kind, key in KEYS]
         self._specific = [row.positive[-1] for row in rows]
-        self._equal = _firsts(map(plain, self._specific))
+        self._equal = _firsts(map(normalised, self._specific))
         self._near = NearTexts(self._specific, similarity)
-        self._texts = {plain(text) for row in rows for text in row.positive}
+        self._texts = {normalised(text) for row in rows for text in row.positive}
 
     def shared(self, row: Chain) -> Iterator[Shared]:
         for kind, key, known in self._images:
@@ -266,7 +263,7 @@ class _Known:
             if value and value in known:
                 yield kind, known[value], value
         text = row.positive[-1]
-        equal = self._equal.get(plain(text))
+        equal = self._equal.get(normalised(text))
         near = self._near.nearest(text) if equal is None else None
         if equal is not None:
             yield TEXT, equal, self._specific[equal]
@@ -275,7 +272,7 @@ class _Known:
 
     def tiers(self, row: Chain) -> Iterator[bool]:
         """Whether the text of each tier is one of theirs."""
-        return (plain(text) in self._texts for text in row.positive)
+        return (normalised(text) in self._texts for text in row.positive)
 
 
 def _firsts(values: Iterable[str]) -> dict[str, int]:
@@ -316,11 +313,6 @@ def _file_name(address: str) -> str:
 
 KEYS = ((NUMBER, _number), (ADDRESS, _address), (FILE, _file_name))
 """What tells an image by its name, for each kind."""
-
-
-def plain(text: str) -> str:
-    """A text without what does not tell two apart: case, the length of blanks, and full stops at its end."""
-    return " ".join(text.casefold().split()).rstrip(" .")
 
 
 def _by_picture(

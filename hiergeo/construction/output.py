@@ -1,14 +1,12 @@
 """The files that a build ends in: the splits in the formats of HierarCaps, and what was dropped."""
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import final
 
-from hiergeo._core.storage.files import atomic_write
+from hiergeo._core.storage.files import WriteRow, csv_rows
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.splitting import Split
@@ -24,9 +22,6 @@ TESTED = ("id", "captions", "image_url")
 REASONS = ("row", "caption", "image", "stage", "reason", "detail")
 """Columns of the rows that were dropped."""
 
-Line: TypeAlias = Callable[[Sequence[object]], object]
-"""Writes a line of a table."""
-
 
 def write_splits(drafts: Iterable[Draft], split: Split, out: Path) -> None:
     """Write the rows of both splits into a folder, each file whole or not at all.
@@ -35,9 +30,9 @@ def write_splits(drafts: Iterable[Draft], split: Split, out: Path) -> None:
         UnavailableError: the folder cannot be written.
     """
     with (
-        _table(out / TRAIN, CHAINS) as train,
-        _table(out / TEST, TESTED) as test,
-        _table(out / EXPANDED, CHAINS) as expanded,
+        csv_rows(out / TRAIN, CHAINS) as train,
+        csv_rows(out / TEST, TESTED) as test,
+        csv_rows(out / EXPANDED, CHAINS) as expanded,
     ):
         for draft in drafts:
             if draft.dropped is not None:
@@ -62,7 +57,7 @@ class Dropped:
         counts: (stage, reason) -> rows that were dropped there for it.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: WriteRow) -> None:
         self._line = line
         self.rows = 0
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -84,21 +79,9 @@ def writing_dropped(out: Path) -> Iterator[Dropped]:
     Raises:
         UnavailableError: the folder cannot be written.
     """
-    with _table(out / DROPPED, REASONS) as line:
+    with csv_rows(out / DROPPED, REASONS) as line:
         yield Dropped(line)
 
 
 def _cell(texts: Sequence[str | None]) -> str:
     return f" {SEPARATOR} ".join(text or "" for text in texts)
-
-
-@contextmanager
-def _table(path: Path, header: Sequence[str]) -> Iterator[Line]:
-    with atomic_write(path) as handle:
-        text = io.TextIOWrapper(handle, "utf-8", errors="backslashreplace", newline="", write_through=True)
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        try:
-            yield writer.writerow
-        finally:
-            text.detach()

@@ -45,7 +45,7 @@ class BuildPlan:
     """The settings of a build.
 
     Attributes:
-        backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL``, ``vllm:MODEL`` or a plug-in.
+        backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL`` or a plug-in.
         backend_options: keyword options of the backend: text, numbers, flags and lists of them.
         judge: what decides which text entails or contradicts which: ``rules``, ``transformers:PATH`` or a plug-in.
         judge_options: keyword options of the judge.
@@ -113,7 +113,7 @@ class BuildPlan:
         return told
 
     def as_toml(self) -> str:
-        """The text of the plan's file, which ``hiergeo build --config`` reads."""
+        """The text of the plan's file, which ``hiergeo chains build --config`` reads."""
         return toml_text(self.as_table())
 
     def difference(self, other: "BuildPlan") -> list[str]:

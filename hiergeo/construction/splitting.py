@@ -68,30 +68,18 @@ def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
         images: (n,) uint64 keys.
         captions: (n,) uint64 keys.
     """
-    place = np.unique(captions, return_inverse=True)[1]
-    first = np.full(int(place.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
-    np.minimum.at(first, place, images)
-    pairs = np.stack([images, first[place]], axis=1)[images != first[place]]
-    above: dict[int, int] = {}
-    for one, other in np.unique(pairs, axis=0).tolist():
-        high, low = sorted((_top(above, one), _top(above, other)), reverse=True)
-        if high != low:
-            above[high] = low
-    distinct, where = np.unique(images, return_inverse=True)
-    if above:
-        distinct = np.array([_top(above, each) for each in distinct.tolist()], np.uint64)
-    joined: np.ndarray = distinct[where]
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+
+    distinct, image = np.unique(images, return_inverse=True)
+    caption = np.unique(captions, return_inverse=True)[1] + len(distinct)
+    size = int(caption.max()) + 1
+    graph = coo_array((np.ones(len(images), bool), (image, caption)), shape=(size, size))
+    groups, group = connected_components(graph, directed=False)
+    smallest = np.full(groups, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(smallest, group[: len(distinct)], distinct)
+    joined: np.ndarray = smallest[group[image]]
     return joined
-
-
-def _top(above: dict[int, int], key: int) -> int:
-    """The smallest key that a key is joined with; the way to it is shortened for the next time."""
-    top = key
-    while top in above:
-        top = above[top]
-    while key != top:
-        above[key], key = top, above[key]
-    return top
 
 
 def _hash(text: str) -> int:

@@ -11,7 +11,7 @@ from pydantic import Field
 from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_lines, read_text
+from hiergeo._core.storage.texts import read_columns, read_text
 from hiergeo.datasets.download import data_home
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
@@ -22,6 +22,7 @@ EDGES, NAMES, CLASSES = "class_hierarchy.txt", "node_names.txt", "dataset_class_
 
 CURE = "run `hiergeo data fetch breeds`, or put the files of MadryLab/BREEDS-Benchmarks there"
 ROOT, SEED = "n00001740", 2
+PAIR = "two columns"
 
 
 class Choice(NamedTuple):
@@ -119,8 +120,8 @@ def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
         InputError: they are damaged, or none of the classes is in the hierarchy.
     """
     found = data_home() / FOLDER if folder is None else path_of(folder)
-    edges = _pairs(found / EDGES, None)
-    names, classes = dict(_pairs(found / NAMES, "\t")), _classes(found / CLASSES)
+    edges = [(parent, child) for _, (parent, child) in read_columns(found / EDGES, CURE, PAIR, separator=None)]
+    names, classes = dict(cells for _, cells in read_columns(found / NAMES, CURE, PAIR)), _classes(found / CLASSES)
     parents: dict[str, list[str]] = {}
     for parent, child in edges:
         parents.setdefault(child, []).append(parent)
@@ -146,16 +147,6 @@ def split_named(name: str) -> Choice:
     return SPLITS[name]
 
 
-def _pairs(path: Path, separator: str | None) -> list[tuple[str, str]]:
-    found = []
-    for number, line in enumerate(read_lines(path, CURE), 1):
-        cells = [cell.strip() for cell in line.split(separator, 1)]
-        if line.strip() and (len(cells) != 2 or not all(cells)):
-            raise InputError(f"{path}, line {number}: expected two columns.")
-        found += [(cells[0], cells[1])] if line.strip() else []
-    return found
-
-
 Classes = Annotated[list[tuple[Any, str, str]], Field(min_length=1)]
 """Number, wnid and name of each class."""
 
@@ -163,7 +154,7 @@ Classes = Annotated[list[tuple[Any, str, str]], Field(min_length=1)]
 def _classes(path: Path) -> dict[str, str]:
     read_text(path, CURE)
     try:
-        held = documents.validated(Classes, documents.load_json(path))  # type: ignore[arg-type]
+        held = documents.validated(Classes, documents.load_json(path))
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:

@@ -1,12 +1,10 @@
-"""Chains of one's own: folders that `hiergeo build` made, and CSV files in the formats of HierarCaps.
+"""Chains of one's own: folders that `hiergeo chains build` made, and CSV files in the formats of HierarCaps.
 
 A file has a row a chain: the columns ``positive``, perhaps ``negative`` and ``image_url`` (as HierarCaps' training
 file), or ``captions`` and perhaps ``image_url`` (as its test file). The texts of a chain are joined by ``=>``, general
 to specific. Addresses of images are never fetched.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
@@ -15,7 +13,7 @@ from typing import final
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
-from hiergeo._core.storage.files import atomic_write_text, path_of, size_of
+from hiergeo._core.storage.files import csv_rows, path_of, size_of
 from hiergeo.datasets.addresses import image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
 from hiergeo.datasets.tables import (
@@ -38,7 +36,7 @@ FILES = {
 }
 """Split -> its file in a built folder, and the file of the same rows with negatives."""
 
-CURE = "name a folder made by `hiergeo build`, or a CSV file of chains"
+CURE = "name a folder made by `hiergeo chains build`, or a CSV file of chains"
 
 POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
 
@@ -320,9 +318,5 @@ def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> I
 
 
 def _write(path: Path | str, header: Sequence[str], records: Iterable[Sequence[object]]) -> int:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    count = sum(1 for _ in map(writer.writerow, records))
-    atomic_write_text(path, text.getvalue())
-    return count
+    with csv_rows(path, header) as write:
+        return sum(1 for _ in map(write, records))

@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, validated
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_lines, read_text
+from hiergeo._core.storage.texts import read_columns, read_text
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Labelled
 
@@ -86,12 +86,8 @@ def read_names(path: Path | str) -> dict[str, str]:
     """
     path = path_of(path)
     found: dict[str, str] = {}
-    for number, line in enumerate(read_lines(path, "write one `key<TAB>name` a line there"), 1):
-        cells = [cell.strip() for cell in line.split("\t")]
-        if not line.strip():
-            continue
-        if len(cells) != 2 or not all(cells):
-            raise InputError(f"{path}, line {number}: expected a key and a name separated by a tab.")
+    expected = "a key and a name separated by a tab"
+    for number, cells in read_columns(path, "write one `key<TAB>name` a line there", expected):
         if cells[0] in found:
             raise InputError(f"{path}, line {number}: the key {cells[0]} is there twice.")
         found[cells[0]] = cells[1]

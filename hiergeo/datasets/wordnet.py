@@ -1,4 +1,8 @@
-"""WordNet's noun hierarchy: ancestors of synsets, is-a pairs, and trees over the classes of a classifier."""
+"""WordNet's noun hierarchy: ancestors of synsets, is-a pairs, and trees over the classes of a classifier.
+
+The data home may hold all nouns of WordNet 3.0; without its tables the bundled ones are taken, which have no names of
+places and people.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +11,8 @@ from pathlib import Path
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_lines
+from hiergeo._core.storage.texts import read_columns
+from hiergeo.datasets import lexicon
 from hiergeo.datasets.download import data_home
 
 FOLDER = Path("wordnet")
@@ -16,10 +21,10 @@ FOLDER = Path("wordnet")
 EDGES, SYNSETS = "noun_hypernyms.tsv.gz", "noun_synsets.tsv.gz"
 """Its files, separated by tabs: child and parent, the first parent of a child first; wnid and name of every synset."""
 
-CURE = (
-    "write WordNet 3.0's noun hypernyms there, one `child<TAB>parent` a line such as dog.n.01<TAB>canine.n.02 "
-    "(nltk.corpus.wordnet lists them)"
-)
+CURE = "write one `child<TAB>parent` a line there, such as dog.n.01<TAB>canine.n.02, or remove the folder"
+
+BUNDLED, TABLES = "bundled", "tables"
+"""What `WordNet.source` is for the nouns that come with hiergeo, and for those of a folder."""
 
 Edge = tuple[str, str]
 
@@ -31,10 +36,17 @@ class WordNet:
     Attributes:
         parents: synset name, such as ``dog.n.01``, -> its direct hypernyms, in WordNet's order.
         names: wnid, such as ``n02084071``, -> synset name.
+        source: `BUNDLED` or `TABLES`.
     """
 
     parents: dict[str, tuple[str, ...]]
     names: dict[str, str]
+    source: str = BUNDLED
+
+    @property
+    def described(self) -> str:
+        """Which nouns these are, such as ``bundled, 75,831 edges``, for results that depend on it."""
+        return f"{self.source}, {sum(map(len, self.parents.values())):,} edges"
 
     def synset(self, name: str) -> str:
         """The name of a synset given by name or wnid. Raises InputError for what is neither; suggests the nearest."""
@@ -112,38 +124,43 @@ def contracted(parent: dict[str, str], kept: set[str]) -> tuple[Edge, ...]:
 
 
 def load_wordnet(folder: Path | str | None = None) -> WordNet:
-    """Read the tables of noun synsets; read once while they stay as they are.
+    """The noun synsets of the tables in a folder, or the bundled ones.
 
     Args:
-        folder: by default `FOLDER` in the data home.
+        folder: by default `FOLDER` in the data home, or the bundled nouns where that does not hold the tables.
 
     Raises:
         UnavailableError: there are no such files.
         InputError: they are damaged, or a line has too few columns.
     """
     found = data_home() / FOLDER if folder is None else path_of(folder)
-    stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in (found / EDGES, found / SYNSETS))
-    return _read(found, stamps)
+    if folder is None and not (found / EDGES).is_file():
+        return _bundled()
+    return _read(
+        found, tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in (found / EDGES, found / SYNSETS))
+    )
+
+
+@lru_cache(maxsize=1)
+def _bundled() -> WordNet:
+    return WordNet(lexicon.nouns().parents, lexicon.wnids())
 
 
 @lru_cache(maxsize=2)
-def _read(folder: Path, stamps: tuple[int, ...]) -> WordNet:
+def _read(folder: Path, stamps: tuple[object, ...]) -> WordNet:
+    """The tables of a folder, read once while they stay as they are."""
     parents: dict[str, list[str]] = {}
     for child, above in _columns(folder / EDGES, CURE):
         parents.setdefault(child, []).append(above)
         parents.setdefault(above, [])
     names = dict(_columns(folder / SYNSETS, "write one `wnid<TAB>synset name` a line there"))
-    return WordNet({name: tuple(dict.fromkeys(above)) for name, above in parents.items()}, names)
+    return WordNet({name: tuple(dict.fromkeys(above)) for name, above in parents.items()}, names, TABLES)
 
 
 def _columns(path: Path, cure: str) -> list[tuple[str, str]]:
     """The first two columns of a table separated by tabs."""
-    found = []
-    for number, line in enumerate(read_lines(path, cure), 1):
-        cells = line.split("\t")
-        if len(cells) < 2 or not all(cells[:2]):
-            raise InputError(f"{path}, line {number}: expected two columns separated by a tab.")
-        found.append((cells[0], cells[1]))
+    expected = "two columns separated by a tab"
+    found = [(cells[0], cells[1]) for _, cells in read_columns(path, cure, expected, most=8)]
     if not found:
         raise InputError(f"{path} is empty.")
     return found
@@ -157,16 +174,12 @@ def read_tree(path: Path | str) -> tuple[Edge, ...]:
         InputError: it is no text, a line is no pair of names, or there are none.
     """
     path = path_of(path)
-    found = []
-    lines = read_lines(path, "write one `parent child` a line there")
-    for number, line in enumerate(lines, 1):
-        cells = line.split()
-        if cells and len(cells) != 2:
-            raise InputError(f"{path}, line {number}: expected `parent child`, two names separated by a blank.")
-        found += [(cells[1], cells[0])] if cells else []
+    expected = "`parent child`, two names separated by a blank"
+    lines = read_columns(path, "write one `parent child` a line there", expected, separator=None)
+    found = tuple((child, parent) for _, (parent, child) in lines)
     if not found:
         raise InputError(f"{path} holds no edges: write one `parent child` a line.")
-    return tuple(found)
+    return found
 
 
 def read_synsets(path: Path | str) -> list[tuple[str, str]]:
@@ -179,14 +192,9 @@ def read_synsets(path: Path | str) -> list[tuple[str, str]]:
         InputError: it is no text, a line has more columns or an empty one, or there are fewer than two lines.
     """
     path = path_of(path)
-    found = []
-    for number, line in enumerate(read_lines(path, "write one synset a line there"), 1):
-        cells = [cell.strip() for cell in line.split("\t")]
-        if not line.strip():
-            continue
-        if len(cells) > 2 or not all(cells):
-            raise InputError(f"{path}, line {number}: expected a synset, or a word and a synset separated by a tab.")
-        found.append((cells[0] if len(cells) == 2 else spoken([cells[0]])[0], cells[-1]))
+    expected = "a synset, or a word and a synset separated by a tab"
+    lines = read_columns(path, "write one synset a line there", expected, least=1)
+    found = [(cells[0] if len(cells) == 2 else spoken(cells)[0], cells[-1]) for _, cells in lines]
     if len(found) < 2:
         raise InputError(f"{path} needs at least two synsets.")
     return found

@@ -224,7 +224,7 @@ SHARDS = (
     *("--shard-rows", "4", "--batch-size", "4"),
 )
 BUILD = (
-    *("build", *SCENES, "--shard-rows", "5", "--test-fraction", "0.5", "--seed", "1"),
+    *("chains", "build", *SCENES, "--shard-rows", "5", "--test-fraction", "0.5", "--seed", "1"),
     *("--backend", "toy", "--judge", "toy", "--out", "OUT/chains"),
 )
 EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
@@ -267,5 +267,5 @@ VERBS = (
     Verb("compare", COMPARE, _report),
     Verb("study", STUDY, _report),
     Verb("data fetch", FETCH, _fetched),
-    Verb("build", BUILD, _chains),
+    Verb("chains build", BUILD, _chains),
 )

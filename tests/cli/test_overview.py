@@ -9,6 +9,7 @@ import sys
 import pytest
 from typer.main import get_command
 
+from hiergeo.cli import chains
 from hiergeo.cli.app import VERBS, app
 
 
@@ -23,6 +24,13 @@ def test_each_summary_is_the_first_paragraph_of_the_help(name):
     command = VERBS[name].load(name)
     first = (command.help or "").strip().split("\n\n")[0]
     assert re.sub(r"\s+", " ", first) == VERBS[name].summary
+
+
+@pytest.mark.parametrize("name", chains.VERBS)
+def test_summaries_of_the_group_of_chains_too(name):
+    command = chains.VERBS[name].load(name)
+    first = (command.help or "").strip().split("\n\n")[0]
+    assert re.sub(r"\s+", " ", first) == chains.VERBS[name].summary
 
 
 def shown(name):

@@ -94,7 +94,7 @@ def test_a_study_has_the_settings_that_are_named(called):
 
 
 def test_quality_has_the_settings_that_are_named(called):
-    words = ("quality", "scenes", "--rows", 5, "--judge", "rules", "-m", "tiny", "--seed", 5, "--samples", 9)
+    words = ("chains", "quality", "scenes", "--rows", 5, "--judge", "rules", "-m", "tiny", "--seed", 5, "--samples", 9)
     found = called("hiergeo.cli.quality:appraise", *words, "--batch-size", 2)
     assert (found["judge"], found["model"], found["seed"], found["samples"]) == ("rules", "tiny", 5, 9)
     assert (found["compute"].batch_size, len(found["chains"].rows)) == (2, 5)

@@ -150,8 +150,6 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
             key = self.headers.get("Authorization", "")
             if act == "busy":
                 self.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0.01"})
-            elif act == "soon":
-                self.send(429, {"error": {"message": "quota"}}, {"Retry-After": "100"})
             elif act == "later":
                 self.send(429, {"error": {"message": "quota"}}, {"Retry-After": "86400"})
             elif act == "error":

@@ -1,4 +1,4 @@
-"""Chains beside baselines: `hiergeo quality`, its JSON, its page, and what it says."""
+"""Chains beside baselines: `hiergeo chains quality`, its JSON, its page, and what it says."""
 
 import io
 import json
@@ -92,7 +92,7 @@ def test_the_verb_writes_what_python_gives(run, judge, tmp_path):
         "row,caption,image,stage,reason,detail\n0,x,,filter,duplicate,\n4,y,,read,empty,\n"
     )
     told, page = tmp_path / "q.json", tmp_path / "q.html"
-    arguments = ("quality", folder, "--split", "train", "--judge", "table", "--samples", 9)
+    arguments = ("chains", "quality", folder, "--split", "train", "--judge", "table", "--samples", 9)
     code, printed, _ = run(*arguments, "--json", told, "--html", page)
     assert code == 0
     assert judge.closed
@@ -103,7 +103,7 @@ def test_the_verb_writes_what_python_gives(run, judge, tmp_path):
         assert " ".join(each["sentence"].split()) in " ".join(printed.split())
     assert " ".join(held["headline"].split()) in read(page).text
     again = tmp_path / "again.json"
-    assert run("quality", folder / "train.csv", "--judge", "table", "--samples", 9, "--json", again)[0] == 0
+    assert run("chains", "quality", folder / "train.csv", "--judge", "table", "--samples", 9, "--json", again)[0] == 0
     assert json.loads(again.read_text())["metrics"] == held["metrics"]
 
 
@@ -113,7 +113,7 @@ def test_the_card_of_a_build_gets_its_numbers(run, monkeypatch, tmp_path):
     captions = chains_of(*((f"a => a dog number {place} runs", None, place + 1) for place in range(6)))
     folder = tmp_path / "built"
     build(captions, folder, BuildPlan(backend="toy", judge="toy", test_fraction=0.5))
-    assert run("quality", folder, "--judge", "toy", "--samples", 5, "--card")[0] == 0
+    assert run("chains", "quality", folder, "--judge", "toy", "--samples", 5, "--card")[0] == 0
     told = read_card(folder)["quality"]["test"]
     assert told["forward_entailed (judge toy)"] == told["negative_contradicted (judge toy)"] == 1
     assert told["words_grow"] == 1
@@ -124,7 +124,7 @@ def test_the_card_of_a_build_gets_its_numbers(run, monkeypatch, tmp_path):
     changed = build(captions, folder, BuildPlan(backend="toy", judge="toy", test_fraction=0.8), overwrite=True)
     assert changed.card["quality"] == {}
     for wrong in ([folder, "--rows", 1], [folder / "test.csv"], ["scenes"]):
-        assert run("quality", *wrong, "--judge", "toy", "--samples", 5, "--card")[0] == 2
+        assert run("chains", "quality", *wrong, "--judge", "toy", "--samples", 5, "--card")[0] == 2
 
 
 def test_baselines_are_those_of_the_same_images(monkeypatch, tmp_path):
@@ -162,7 +162,7 @@ def test_records_of_what_was_dropped(tmp_path):
     "wrong", [["nowhere"], ["chains:"], ["scenes", "--reference", "hierarcap"], ["scenes", "--judge", "ruls"]]
 )
 def test_bad_input_is_refused(run, wrong):
-    assert run("quality", *wrong, "--samples", 2)[0] == 2
+    assert run("chains", "quality", *wrong, "--samples", 2)[0] == 2
 
 
 def test_tables_fit_eighty_columns(appraisal):

@@ -235,7 +235,7 @@ def test_the_command_line_names_what_is_wrong(words: tuple[str, ...], named: str
     places = {"CSV": written(tmp_path, GOOD), "PLAN": written(tmp_path, "tires = 3", "p.toml")}
     told = [places.get(word, word) for word in words]
     toys = () if "--backend" in words else ("--backend", "toy")
-    code, _, err = run("build", *told, "--out", tmp_path / "out", *toys, "--judge", "toy")
+    code, _, err = run("chains", "build", *told, "--out", tmp_path / "out", *toys, "--judge", "toy")
     assert code == 2
     assert named in err
     assert len(err.splitlines()) == 1
@@ -244,16 +244,18 @@ def test_the_command_line_names_what_is_wrong(words: tuple[str, ...], named: str
 def test_the_command_line_builds_from_a_plan_and_tells_the_numbers(run: Any, tmp_path: Path) -> None:
     path = written(tmp_path, GOOD + "two words,3.jpg\n")
     plan = written(tmp_path, 'test-fraction = 1\n[backend]\nname = "toy"\nseed = 3\n[judge]\nname = "toy"\n', "p.toml")
-    code, out, err = run("build", path, "--out", tmp_path / "out", "--config", plan, "--json", tmp_path / "a.json")
+    code, out, err = run(
+        "chains", "build", path, "--out", tmp_path / "out", "--config", plan, "--json", tmp_path / "a.json"
+    )
     assert code == 0, err
     held = json.loads((tmp_path / "a.json").read_text())
     assert held["metrics"]["test"] == 2
     assert held["metrics"]["dropped/generalise/too few words"] == 1
     assert held["plan"]["backend"] == {"name": "toy", "seed": 3}
     assert "too few words" in out
-    assert "hiergeo review" in out
+    assert "hiergeo chains review" in out
     stored = tmp_path / "out" / "plan.toml"
     for again in (stored, tmp_path / "a.json"):
         words = (path,) if again is stored else ()
-        code, _, err = run("build", *words, "--out", tmp_path / "out", "--config", again)
+        code, _, err = run("chains", "build", *words, "--out", tmp_path / "out", "--config", again)
         assert code == 0, err

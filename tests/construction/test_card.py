@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.construction import BuildPlan, build, card, card_text
+from hiergeo.construction import BuildPlan, build, card
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.card import Provenance, portable, read_card, update_card, write_card
 from hiergeo.construction.judges import JUDGES
@@ -96,7 +97,7 @@ def test_hubs_can_read_the_head(tmp_path):
 def test_a_licence_that_nobody_states_is_a_warning(tmp_path):
     write_card(folder_of(tmp_path), Provenance(), Leakage())
     assert head(tmp_path)["license"] == "unknown"
-    assert card_text.LICENCE_WARNING in (tmp_path / "README.md").read_text()
+    assert "No licence is stated" in (tmp_path / "README.md").read_text()
     write_card(tmp_path, Provenance(plan={"licence": "ask the museum"}), Leakage())
     assert (head(tmp_path)["license"], head(tmp_path)["license_name"]) == ("other", "ask the museum")
 
@@ -220,7 +221,7 @@ def test_rows_are_counted_and_compared_without_being_kept(tmp_path, monkeypatch)
 
 @given(st.text())
 def test_code_blocks_hold_any_text(text):
-    lines = card_text.fenced(text, "text").split("\n")
+    lines = markdown.fenced(text, "text").split("\n")
     fence = lines[0].removesuffix("text")
     assert lines[-1] == fence
     assert not any(line.lstrip().startswith(fence) for line in lines[1:-1])

@@ -23,7 +23,7 @@ SECRET = "sk-very-secret-0123456789"
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
-    monkeypatch.setattr("hiergeo.construction.engines.transport.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def command(folder: Path, backend: str, *words: str, judge: str = "toy", rows: i
     captions = folder / "captions.csv"
     lines = [f"a brown dog {row} runs over grass,http://x/{row}.jpg" for row in range(rows)]
     captions.write_text("\n".join(["caption,image_url", *lines]) + "\n")
-    told = ["build", str(captions), "--out", str(folder / "out"), "--backend", backend, "--judge", judge]
+    told = ["chains", "build", str(captions), "--out", str(folder / "out"), "--backend", backend, "--judge", judge]
     return [*told, *(each for word in words for each in ("--backend-option", word))]
 
 

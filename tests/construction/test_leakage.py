@@ -185,12 +185,12 @@ def test_the_verb_fails_where_a_set_is_not_there(run, tmp_path, monkeypatch):
     chains.write_train(tmp_path / "train.csv", [row(0, "a bus")])
     chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
     kept = tmp_path / "kept.csv"
-    code, out, said = run("data", "leaks", tmp_path / "train.csv")
+    code, out, said = run("chains", "leaks", tmp_path / "train.csv")
     assert (code, "nothing was compared" in said, "nothing is shared" in out) == (2, True, False)
     both = ("--against", "hierarcaps", "--against", f"chains:{tmp_path / 'other.csv'}")
-    code, out, _ = run("data", "leaks", tmp_path / "train.csv", *both)
+    code, out, _ = run("chains", "leaks", tmp_path / "train.csv", *both)
     assert (code, "nothing is shared" in out, "could not be compared" in out) == (2, True, True)
-    assert run("data", "leaks", tmp_path / "train.csv", *both, "--kept", kept)[0] == 2
+    assert run("chains", "leaks", tmp_path / "train.csv", *both, "--kept", kept)[0] == 2
     assert not kept.exists()
 
 
@@ -217,15 +217,15 @@ def test_the_verb_counts_leaks(tmp_path, run):
     chains.write_train(tmp_path / "train.csv", [row(0, "a dog on a beach", COCO), row(1, "a bus")])
     chains.write_test(tmp_path / "other.csv", [row(0, "A Bus.")])
     code, out, _ = run(
-        "data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "l.csv"
+        "chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "l.csv"
     )
     assert code == 2
     assert "text" in out
     assert (tmp_path / "l.csv").read_text().count("\n") == 2
-    run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--kept", tmp_path / "kept.csv")
+    run("chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--kept", tmp_path / "kept.csv")
     assert [each.positive[-1] for each in chains.read(tmp_path / "kept.csv")] == ["a dog on a beach"]
     chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
-    code, out, _ = run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
+    code, out, _ = run("chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
     assert (code, "nothing is shared" in out) == (0, True)
 
 
@@ -234,13 +234,13 @@ def test_the_verb_compares_a_dataset_by_name(tmp_path, run, monkeypatch):
     known = reference("scenes", "test").rows[5].positive[-1]
     chains.write_test(tmp_path / "other.csv", [row(3, known), row(4, "a tram")])
     against = ("--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "leaks.csv")
-    code, out, _ = run("data", "leaks", "scenes@test", *against)
+    code, out, _ = run("chains", "leaks", "scenes@test", *against)
     held = [each.row for each in reference("scenes", "test").rows if each.positive[-1] == known]
     assert 5 in held
     with (tmp_path / "leaks.csv").open(newline="") as handle:
         found = [int(each["row"]) for each in csv.DictReader(handle) if each["kind"] == TEXT]
     assert (code, found) == (2, held)
-    code, out, err = run("data", "leaks", "hierarcaps", *against)
+    code, out, err = run("chains", "leaks", "hierarcaps", *against)
     assert (code, out) == (2, "")
     assert err.startswith("Error: ")
 
@@ -248,6 +248,6 @@ def test_the_verb_compares_a_dataset_by_name(tmp_path, run, monkeypatch):
 def test_the_verb_finds_texts_as_similar_as_it_is_told(tmp_path, run):
     chains.write_train(tmp_path / "train.csv", [row(0, "a dog runs on the sand")])
     chains.write_test(tmp_path / "other.csv", [row(0, "the dog runs on a beach")])  # 5 of 7 words
-    words = ("data", "leaks", tmp_path / "train.csv", "--against", f"chains:{tmp_path / 'other.csv'}")
+    words = ("chains", "leaks", tmp_path / "train.csv", "--against", f"chains:{tmp_path / 'other.csv'}")
     codes = [run(*words, *more)[0] for more in ((), ("--similarity", 0.72), ("--similarity", 0.71))]
     assert codes == [0, 0, 2]

@@ -109,7 +109,7 @@ NEAR = st.dictionaries(
     st.sampled_from(["caption", *QUESTION.asked, "positive_3"]),
     st.sampled_from(["a brown dog runs", "dog", "animal", "", "a\ud800b", "\x00", "x" * 2000]) | JSON,
 )
-ENDS = st.sampled_from([STOPPED, STOPPED, STOPPED, TRUNCATED, REFUSED, "tool_calls"])
+ENDS = st.sampled_from([STOPPED, STOPPED, STOPPED, TRUNCATED, REFUSED])
 
 
 @given(st.text() | JSON.map(json.dumps) | NEAR.map(json.dumps), ENDS)

@@ -10,7 +10,7 @@ from hiergeo.construction.backends.base import Gap
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.base import TRUNCATED, Sampling
-from hiergeo.construction.engines.transformers import Choice, TransformersEngine
+from hiergeo.construction.engines.transformers import GumbelChoice, TransformersEngine
 from hiergeo.construction.judges.transformers import TransformersJudge
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.testing import JudgeConformance
@@ -74,7 +74,7 @@ def test_draws_follow_the_softmax() -> None:
     shares = np.exp(scores[0].numpy() / 0.8)
     for top_p, expected in ((1.0, shares / shares.sum()), (0.9, shares[:2] / shares[:2].sum())):
         prompt = generalising("a", 2).prompt(Sampling(temperature=0.8, top_p=top_p))
-        choice = Choice([prompt])
+        choice = GumbelChoice([prompt])
         drawn = [int(choice(torch.zeros(1, 1), scores.clone()).argmax()) for _ in range(4000)]
         counts = np.bincount(drawn, minlength=4)[: len(expected)] / 4000
         np.testing.assert_allclose(counts, expected, atol=4 * 0.5 / np.sqrt(4000))

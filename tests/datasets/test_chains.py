@@ -21,7 +21,7 @@ BUS = Chain(4, ("vehicle", "bus", "red bus"), ("food", "car", "blue bus"), "http
 
 
 def built(folder: Path, *, pictures: bool = True) -> Path:
-    """A folder such as `hiergeo build` makes."""
+    """A folder such as `hiergeo chains build` makes."""
     folder.mkdir(parents=True, exist_ok=True)
     chains.write_train(folder / "train.csv", [DOG])
     chains.write_test(folder / "test.csv", [DOG, BUS])
@@ -146,7 +146,7 @@ def test_bad_names(tmp_path):
         datasets.load("chains")
     with pytest.raises(UnavailableError, match="nowhere"):
         datasets.load(f"chains:{tmp_path / 'nowhere'}")
-    with pytest.raises(UnavailableError, match="hiergeo build"):
+    with pytest.raises(UnavailableError, match="hiergeo chains build"):
         datasets.load(f"chains:{tmp_path}")
     chains.write_train(tmp_path / "train.csv", [DOG])
     with pytest.raises(UnavailableError, match="it has train"):
@@ -252,8 +252,8 @@ def test_a_split_without_rows_is_no_defect_of_a_folder(tmp_path, run):
 def test_an_empty_split_of_a_folder_names_one_that_is_not(verb, run, tmp_path):
     chains.write_train(tmp_path / "train.csv", [Chain(0, ("animal", "dog"))])
     chains.write_test(tmp_path / "test.csv", [])
-    code, _, said = run(verb, tmp_path)
+    code, _, said = run("chains", verb, tmp_path)
     assert (code, "--split train" in said) == (2, True)
     (tmp_path / "train.csv").unlink()
-    code, _, said = run(verb, tmp_path)
+    code, _, said = run("chains", verb, tmp_path)
     assert (code, "no rows" in said, "--split" in said) == (2, True, False)

@@ -70,7 +70,6 @@ HEAVY = (
     "transformers",
     "typer",
     "uvicorn",
-    "vllm",
 )
 
 
@@ -181,6 +180,13 @@ def test_import_is_light(module: str) -> None:
 def test_nothing_is_computed_with_before_it_is_asked_for(module: str) -> None:
     """The overview, the version and the completion of the command line do not wait for torch."""
     code = f"import sys, {module}; print(*(name for name in ('torch', 'numpy') if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_a_table_is_printed_without_construction_and_search() -> None:
+    rooms = ("hiergeo.construction", "hiergeo.search")
+    code = f"import sys, hiergeo.report; print(*(name for name in sys.modules if name.startswith({rooms!r})))"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 

@@ -1,17 +1,19 @@
 """Files: paths as people write them, and files and folders written at once and durably."""
 
+import csv
 import errno
 import hashlib
+import io
 import os
 import re
 import secrets
 import shutil
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason
 from hiergeo._core.limits import NAME_BYTES, PATH_BYTES
@@ -149,6 +151,27 @@ def atomic_write_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with atomic_write(path) as handle:
         handle.write(text.encode("utf-8"))
+
+
+WriteRow: TypeAlias = Callable[[Sequence[object]], object]
+"""Writes a row of a table."""
+
+
+@contextmanager
+def csv_rows(path: Path | str, header: Sequence[str]) -> Iterator[WriteRow]:
+    """What writes rows below the header of a CSV file, which is there whole or not at all.
+
+    Raises:
+        UnavailableError: as `atomic_write`.
+    """
+    with atomic_write(path) as handle:
+        text = io.TextIOWrapper(handle, "utf-8", errors="backslashreplace", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        try:
+            yield writer.writerow
+        finally:
+            text.detach()
 
 
 def check_folder(folder: Path, what: str) -> None:

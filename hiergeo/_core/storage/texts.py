@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from hiergeo._core import limits
@@ -54,6 +55,32 @@ def read_lines(path: Path | str, cure: str) -> list[str]:
     """
     lines = io.StringIO(read_text(path, cure), newline=None).read().split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def read_columns(
+    path: Path | str, cure: str, expected: str, *, separator: str | None = "\t", least: int = 2, most: int = 2
+) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line of a table that is not blank, without blanks around them, with its number from 1.
+
+    Args:
+        path: the file.
+        cure: as for `read_text`.
+        expected: what a line is, such as ``a key and a name separated by a tab``.
+        separator: of cells; None is any run of blanks.
+        least: cells of a line.
+        most: cells of a line.
+
+    Raises:
+        UnavailableError: as `read_text`.
+        InputError: as `read_text`, or a line has other cells or an empty one: which, and what is expected.
+    """
+    for number, line in enumerate(read_lines(path, cure), 1):
+        cells = [cell.strip() for cell in line.split(separator)]
+        if not line.strip():
+            continue
+        if not (least <= len(cells) <= most and all(cells)):
+            raise InputError(f"{path}, line {number}: expected {expected}.")
+        yield number, cells
 
 
 def _inflated(path: Path | str, packed: bytes) -> bytes:

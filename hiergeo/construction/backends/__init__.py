@@ -12,8 +12,6 @@ BACKENDS: Plugins[Callable[..., Backend]] = Plugins(
         "wordnet": "hiergeo.construction.backends.wordnet:WordNetBackend",
         "transformers": "hiergeo.construction.backends.language_model:transformers_backend",
         "openai": "hiergeo.construction.backends.language_model:openai_backend",
-        "vllm": "hiergeo.construction.backends.language_model:vllm_backend",
-        "ray": "hiergeo.construction.backends.language_model:ray_backend",
     },
 )
 """Name -> what makes a backend: called with what follows the colon of the spec (empty without one) and the options of

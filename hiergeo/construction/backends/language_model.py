@@ -1,19 +1,27 @@
 """The backend of language models: questions, an engine that answers them, answers that are kept, and proposals."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from json import dumps
-from typing import Any, Protocol, final
+from typing import Annotated, Any, Protocol, final
 
-from hiergeo._core.errors import InputError, check_whole
-from hiergeo._core.storage.documents import Number, Record, Schema, Whole
-from hiergeo.adapters.specs import fitting
+from pydantic import Field
+
+from hiergeo._core.errors import unknown_name
+from hiergeo._core.storage.documents import STRICT
 from hiergeo.construction.backends import prompts
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 from hiergeo.construction.backends.prompts import Question
 from hiergeo.construction.backends.reading import Unreadable, read_reply
-from hiergeo.construction.engines.base import Engine, Prompt, Reply, Sampling
+from hiergeo.construction.engines.base import (
+    DEFAULT_SAMPLING,
+    Engine,
+    Prompt,
+    Reply,
+    Sampling,
+    checked,
+)
 
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""
@@ -58,20 +66,15 @@ class Asking:
         completion_price: of a million tokens that are written.
     """
 
-    candidates: int = 1
-    retries: int = 2
-    prompt_price: float = 0.0
-    completion_price: float = 0.0
+    __pydantic_config__ = STRICT
 
-    def __post_init__(self) -> None:
-        check_whole("candidates", self.candidates, 1, 16)
-        check_whole("retries", self.retries, 0, 16)
-        for name in ("prompt_price", "completion_price"):
-            if not 0 <= getattr(self, name) < 1e9:
-                raise InputError(f"{name} must be a number of at least 0, not {getattr(self, name)!r}.")
+    candidates: Annotated[int, Field(ge=1, le=16)] = 1
+    retries: Annotated[int, Field(ge=0, le=16)] = 2
+    prompt_price: Annotated[float, Field(ge=0, lt=1e9)] = 0.0
+    completion_price: Annotated[float, Field(ge=0, lt=1e9)] = 0.0
 
 
-SAMPLING, ASKING = Sampling(), Asking()
+DEFAULT_ASKING = Asking()
 
 
 @final
@@ -92,8 +95,8 @@ class LanguageModelBackend(Backend):
         self,
         engine: Engine,
         answers: Store | None = None,
-        sampling: Sampling = SAMPLING,
-        asking: Asking = ASKING,
+        sampling: Sampling = DEFAULT_SAMPLING,
+        asking: Asking = DEFAULT_ASKING,
     ) -> None:
         self.name = engine.name
         self.engine, self.sampling, self.asking = engine, sampling, asking
@@ -185,70 +188,51 @@ def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None)
     return Proposal((), *(("no answer", "") if trouble is None else (trouble.reason, trouble.detail)))
 
 
-OPTIONS: Mapping[str, Schema] = {
-    "temperature": Number(),
-    "top_p": Number(),
-    "max_tokens": Whole(1),
-    "candidates": Whole(1),
-    "retries": Whole(0),
-}
-"""Options that every language model takes."""
-
-PRICES: Mapping[str, Schema] = {"prompt_price": Number(), "completion_price": Number()}
-"""Options of those that cost by the token."""
-
-
 def openai_backend(model: str, *, seed: int = 0, answers: Store | None = None, **options: Any) -> LanguageModelBackend:
-    """A model behind an OpenAI-compatible endpoint. Options: `OPTIONS`, `PRICES` and those of the engine.
+    """A model behind an OpenAI-compatible endpoint.
+
+    Args:
+        model: its name there.
+        seed: of the first question about an item.
+        answers: keeps what was answered.
+        options: those of `Sampling` (but the seed), of `Asking`, and of
+            `hiergeo.construction.engines.openai.Endpoint`.
 
     Raises:
         InputError: an option that does not exist or does not fit.
         UnavailableError: the client is not installed.
     """
-    from hiergeo.construction.engines.openai import OPTIONS as THEIRS
-    from hiergeo.construction.engines.openai import OpenAIEngine
+    from hiergeo.construction.engines.openai import Endpoint, OpenAIEngine
 
-    own, rest = _split("openai", options, {**OPTIONS, **PRICES}, THEIRS)
-    return _backend(OpenAIEngine(model, **rest), own, seed, answers)
+    return _backend(OpenAIEngine, model, options, _names(Endpoint), seed, answers)
 
 
 def transformers_backend(
     model: str, *, seed: int = 0, answers: Store | None = None, **options: Any
 ) -> LanguageModelBackend:
-    """A local model of transformers; see `openai_backend`."""
-    from hiergeo.construction.engines.transformers import OPTIONS as THEIRS
+    """A local model of transformers; its options are ``device``, ``dtype``, ``batch_size``; see `openai_backend`."""
     from hiergeo.construction.engines.transformers import TransformersEngine
 
-    own, rest = _split("transformers", options, OPTIONS, THEIRS)
-    return _backend(TransformersEngine(model, **rest), own, seed, answers)
+    return _backend(TransformersEngine, model, options, ("device", "dtype", "batch_size"), seed, answers)
 
 
-def vllm_backend(model: str, *, seed: int = 0, answers: Store | None = None, **options: Any) -> LanguageModelBackend:
-    """A model run by vLLM in this process; see `openai_backend`."""
-    from hiergeo.construction.engines.vllm import OPTIONS as THEIRS
-    from hiergeo.construction.engines.vllm import VLLMEngine
-
-    own, rest = _split("vllm", options, OPTIONS, THEIRS)
-    return _backend(VLLMEngine(model, **rest), own, seed, answers)
+def _names(kind: type[Any]) -> set[str]:
+    return {field.name for field in fields(kind)}
 
 
-def ray_backend(model: str, *, seed: int = 0, answers: Store | None = None, **options: Any) -> LanguageModelBackend:
-    """A model run by vLLM on a cluster of Ray; see `openai_backend`."""
-    from hiergeo.construction.engines.vllm import RAY_OPTIONS, RayEngine
-
-    own, rest = _split("ray", options, OPTIONS, RAY_OPTIONS)
-    return _backend(RayEngine(model, **rest), own, seed, answers)
-
-
-def _split(
-    name: str, options: Mapping[str, Any], own: Mapping[str, Schema], engine: Mapping[str, Schema]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the backend and options of the engine, checked."""
-    held = fitting(dict(options), Record(optional={**own, **engine}), f"the options of the backend '{name}'")
-    return {key: held[key] for key in own if key in held}, {key: held[key] for key in engine if key in held}
-
-
-def _backend(engine: Engine, options: Mapping[str, Any], seed: int, answers: Store | None) -> LanguageModelBackend:
-    sampling = {name: value for name, value in options.items() if name in ("temperature", "top_p", "max_tokens")}
-    asking = {name: value for name, value in options.items() if name not in sampling}
-    return LanguageModelBackend(engine, answers, Sampling(seed=seed, **sampling), Asking(**asking))
+def _backend(
+    make: Callable[..., Engine],
+    model: str,
+    options: Mapping[str, Any],
+    theirs: Iterable[str],
+    seed: int,
+    answers: Store | None,
+) -> LanguageModelBackend:
+    source = f"the backend of '{model}'"
+    parts = [_names(Sampling) - {"seed"}, _names(Asking), set(theirs)]
+    for name in options:
+        if not any(name in part for part in parts):
+            raise unknown_name("option", name, set().union(*parts), f" of {source}")
+    sampling, asking, rest = ({name: options[name] for name in options if name in part} for part in parts)
+    made = checked(Sampling, {"seed": seed, **sampling}, source), checked(Asking, asking, source)
+    return LanguageModelBackend(make(model, **rest), answers, *made)

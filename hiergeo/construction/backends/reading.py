@@ -9,7 +9,7 @@ from hiergeo._core.text import shortened
 from hiergeo.construction.backends.prompts import CAPTION, Question
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Reply
+from hiergeo.construction.engines.base import REFUSED, TRUNCATED, Reply
 
 SHOWN = 200
 """Characters of an answer that `Unreadable` quotes."""
@@ -52,8 +52,6 @@ def read_reply(question: Question, reply: Reply) -> tuple[str, ...]:
         raise Unreadable("refused by the model", reply.text)
     if reply.finish == TRUNCATED:
         raise Unreadable("truncated answer", reply.text)
-    if reply.finish != STOPPED:
-        raise Unreadable("malformed answer", reply.finish)
     answer = _object(reply.text)
     wanted = {CAPTION, *question.asked}
     if answer.keys() != wanted:

@@ -17,7 +17,7 @@ from hiergeo.construction.language import edits, things
 from hiergeo.construction.language.entailment import relation
 from hiergeo.construction.language.ladder import Ladder, ladders
 from hiergeo.construction.language.phrases import looks_english, parse
-from hiergeo.construction.language.resource import RESOURCE
+from hiergeo.datasets.lexicon import RESOURCE
 
 VERSION = 2
 """Raised whenever the same caption may get other texts."""

@@ -1,14 +1,20 @@
 """What runs a language model: prompts in, replies out, whatever runs it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, final
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, final
+
+from pydantic import Field
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage.documents import Misfit, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, validated
 
-STOPPED, TRUNCATED, REFUSED = "stop", "length", "refused"
+Made = TypeVar("Made")
+
+STOPPED: Final = "stop"
+TRUNCATED: Final = "length"
+REFUSED: Final = "refused"
 """How a reply ended: by itself, at the limit of tokens, or because the model or its endpoint declined."""
 
 REPLY_CHARACTERS = 1 << 17
@@ -21,24 +27,38 @@ class Sampling:
     """How the next token is chosen.
 
     Attributes:
-        temperature: 0 takes the likeliest token.
+        temperature: 0 takes the likeliest token; at most 2.
         top_p: the likeliest tokens whose probabilities sum to this are chosen from; in (0, 1].
         max_tokens: of a reply.
         seed: of the choice.
     """
 
-    temperature: float = 0.7
-    top_p: float = 1.0
-    max_tokens: int = 512
+    __pydantic_config__ = STRICT
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Annotated[int, Field(ge=1, le=1 << 16)] = 512
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature <= 2:
-            raise InputError(f"temperature must be a number from 0 to 2, not {self.temperature!r}.")
-        if not 0 < self.top_p <= 1:
-            raise InputError(f"top_p must be a number above 0 and at most 1, not {self.top_p!r}.")
-        if not 1 <= self.max_tokens <= 1 << 16:
-            raise InputError(f"max_tokens must be a whole number from 1 to {1 << 16}, not {self.max_tokens!r}.")
+
+DEFAULT_SAMPLING = Sampling()
+
+
+def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
+    """A dataclass made of options.
+
+    Args:
+        kind: its class.
+        options: by name.
+        source: named in errors.
+
+    Raises:
+        InputError: an option that does not exist (the nearest one is suggested), or a value that does not fit.
+    """
+    try:
+        return validated(kind, dict(options))
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 @final
@@ -58,7 +78,7 @@ class Prompt:
     user: str
     caption: str
     names: tuple[str, ...]
-    sampling: Sampling = Sampling()
+    sampling: Sampling = DEFAULT_SAMPLING
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -98,10 +118,12 @@ class Reply:
         completion_tokens: tokens that were written.
     """
 
+    __pydantic_config__ = STRICT
+
     text: str
-    finish: str = STOPPED
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    finish: Literal["stop", "length", "refused"] = STOPPED
+    prompt_tokens: Annotated[int, Field(ge=0)] = 0
+    completion_tokens: Annotated[int, Field(ge=0)] = 0
 
     def bounded(self) -> "Reply":
         """The same, at most `REPLY_CHARACTERS` long."""
@@ -117,21 +139,10 @@ class Reply:
     def of_dict(cls, values: Any) -> "Reply | None":
         """The reply that `as_dict` told of; None for other values."""
         try:
-            STORED.check(values, "")
-        except Misfit:
+            reply = validated(cls, values)
+        except ValueError:
             return None
-        return cls(**values)
-
-
-STORED = Record(
-    {
-        "text": Text(),
-        "finish": Text(f"{STOPPED}|{TRUNCATED}|{REFUSED}"),
-        "prompt_tokens": Whole(0),
-        "completion_tokens": Whole(0),
-    }
-)
-"""What `Reply.as_dict` gives."""
+        return reply if reply.as_dict() == values else None
 
 
 class Engine(ABC):

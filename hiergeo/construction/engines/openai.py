@@ -1,36 +1,27 @@
 """Models behind OpenAI-compatible endpoints: hosted ones, and servers such as vLLM, llama.cpp and Ollama.
 
-A request is tried again where another try can help: when the connection fails, the answer does not come in time, is cut
-or is no answer of this interface, and for the statuses of servers that are busy. The key comes out of an environment
-variable, and nothing that an endpoint sends is looked at before the key is struck out of it.
+The client of OpenAI tries a request again where that can help: when the connection fails, the answer does not come in
+time or is cut, and for the statuses of servers that are busy; here one is, whose answer is not of this interface. The
+key comes out of an environment variable, and nothing that an endpoint sends is kept before the key is struck out of it.
 """
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
-from typing import Any, final
+from typing import Annotated, Any, Literal, final
 from urllib.parse import urlsplit
 
-from hiergeo._core.errors import InputError, UnavailableError, check_positive, check_whole, unknown_name
-from hiergeo._core.storage.documents import (
-    Anything,
-    Flag,
-    ListOf,
-    Misfit,
-    Number,
-    OrNull,
-    Record,
-    Schema,
-    Text,
-    Whole,
-    parse_json,
-)
+from pydantic import BaseModel, Field, ValidationError
+
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError, UnavailableError, unknown_name
+from hiergeo._core.storage.documents import STRICT, parse_json
 from hiergeo._core.text import shortened
+from hiergeo._core.validation import sentence
 from hiergeo.construction.engines import transport
-from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
-from hiergeo.construction.engines.transport import Answer, Transport
+from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply, checked
 
 PUBLIC = "https://api.openai.com/v1"
 """The endpoint that is meant unless another is named."""
@@ -38,8 +29,8 @@ PUBLIC = "https://api.openai.com/v1"
 MODES = ("json_schema", "json_object", "plain")
 """How the form of an answer is asked for, the strictest first: by its schema, as some JSON, or by the prompt alone."""
 
-OMITTED = ("temperature", "top_p", "max_tokens", "seed")
-"""Parameters of requests that can be left out, for models that refuse them."""
+GLITCHES = 3
+"""Times that a prompt is asked while what is answered is not of the interface."""
 
 HARMLESS = Prompt(
     "Answer with one JSON object. Its keys are, in this order, caption, positive_1: the given caption, "
@@ -50,36 +41,47 @@ HARMLESS = Prompt(
 )
 """What an endpoint is asked that refuses the first prompt: one that answers refused that prompt alone."""
 
-OPTIONS: Mapping[str, Schema] = {
-    "base_url": Text(r"\S+"),
-    "key_env": Text(r"[A-Za-z_][A-Za-z0-9_]*"),
-    "structured": Text("|".join(MODES)),
-    "concurrency": Whole(1, 1024),
-    "timeout": Number(),
-    "attempts": Whole(1, 100),
-    "check_model": Flag(),
-    "omit": ListOf(Text("|".join(OMITTED))),
-    "extra": Text(),
-}
-"""Options of `OpenAIEngine`."""
+Tokens = Annotated[int, Field(ge=0, le=1 << 40)]
 
-CHAT = Record(
-    {
-        "choices": ListOf(
-            Record(
-                {"message": Record({}, {"content": OrNull(Text()), "refusal": OrNull(Text())}, Anything())},
-                {"finish_reason": OrNull(Text())},
-                Anything(),
-            )
-        )
-    },
-    {"usage": OrNull(Record({}, {"prompt_tokens": Whole(0), "completion_tokens": Whole(0)}, Anything()))},
-    Anything(),
-)
-"""What of a chat completion is read."""
 
-MODELS = Record({"data": ListOf(Record({"id": Text()}, rest=Anything()))}, rest=Anything())
-"""What of a list of models is read."""
+class Message(BaseModel):
+    """What the model says."""
+
+    content: str | None = None
+    refusal: str | None = None
+
+
+class Choice(BaseModel):
+    """One answer."""
+
+    message: Message
+    finish_reason: str | None = None
+
+
+class Usage(BaseModel):
+    """What an answer took."""
+
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
+
+
+class Chat(BaseModel):
+    """What of a chat completion is read."""
+
+    choices: Annotated[list[Choice], Field(min_length=1)]
+    usage: Usage | None = None
+
+
+class ListedModel(BaseModel):
+    """A model that an endpoint has."""
+
+    id: str
+
+
+class Models(BaseModel):
+    """What of a list of models is read."""
+
+    data: list[ListedModel]
 
 
 @final
@@ -96,27 +98,21 @@ class Endpoint:
         timeout: seconds for a whole answer.
         attempts: times that a request is tried.
         check_model: ask the endpoint for its models first, and refuse one that is not among them.
-        omit: parameters that are left out of requests, of `OMITTED`.
+        omit: parameters that are left out of requests, for models that refuse them.
         extra: more parameters of requests, a JSON object.
     """
 
-    base_url: str | None = None
-    key_env: str | None = None
-    structured: str = MODES[0]
-    concurrency: int = 8
-    timeout: float = 120.0
-    attempts: int = 8
-    check_model: bool = True
-    omit: Sequence[str] = ()
-    extra: str = "{}"
+    __pydantic_config__ = STRICT
 
-    def __post_init__(self) -> None:
-        check_whole("concurrency", self.concurrency, 1, 1024)
-        check_whole("attempts", self.attempts, 1, 100)
-        check_positive("timeout", self.timeout)
-        if self.structured not in MODES:
-            raise unknown_name("way to ask for JSON", self.structured, MODES)
-        self.parameters()
+    base_url: Annotated[str, Field(pattern=r"^\S+$")] | None = None
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    structured: Literal["json_schema", "json_object", "plain"] = "json_schema"
+    concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 8
+    check_model: bool = True
+    omit: tuple[Literal["temperature", "top_p", "max_tokens", "seed"], ...] = ()
+    extra: str = "{}"
 
     @property
     def address(self) -> str:
@@ -181,10 +177,11 @@ class OpenAIEngine(Engine):
     def __init__(self, model: str, **options: Any) -> None:
         if not model.strip():
             raise InputError("name the model of the endpoint: openai:MODEL.")
-        self.model, self.endpoint = model, Endpoint(**options)
-        self._transport = Transport(
-            self.endpoint.address, self.endpoint.key(), self.endpoint.timeout, self.endpoint.attempts
-        )
+        self.model, self.endpoint = model, checked(Endpoint, options, "the backend openai")
+        self.endpoint.parameters()
+        self._key = self.endpoint.key()
+        self._openai: Any = extras.require("openai", "the backend openai")
+        self._client = transport.client(self.endpoint.address, self._key, self.endpoint.timeout, self.endpoint.attempts)
         self._mode = MODES.index(self.endpoint.structured)
         self._proven = False
         self._lock = threading.Lock()
@@ -205,22 +202,24 @@ class OpenAIEngine(Engine):
                 self._check_model()
             yield 0, self._first(prompts[0])
             rows = rows[1:]
-        yield from _at_once(rows, lambda row, stop: self._answer(prompts[row], stop), self.endpoint.concurrency)
+        yield from _at_once(rows, lambda row: self._answer(prompts[row]), self.endpoint.concurrency)
 
     def close(self) -> None:
-        self._transport.close()
+        self._client.close()
 
     def _check_model(self) -> None:
-        answer = self._transport.send("models", None, threading.Event(), patient=False)
-        if answer.status in (401, 403):
-            raise self._stopping(answer)
-        if answer.status != 200:
-            return  # some endpoints list no models
+        """Raise InputError for a model that is not among those that the endpoint lists; some list none."""
+        listing = self._client.with_options(max_retries=0).models.with_raw_response
+        body, failure = self._sent(listing.list)
+        if failure is not None:
+            if getattr(failure, "status_code", None) in (None, 401, 403):
+                raise self._stopping(failure)
+            return
         try:
-            known = [each["id"] for each in _read(answer.body, MODELS)["data"]]
-        except ValueError as error:
+            known = [each.id for each in Models.model_validate_json(body).data]
+        except ValidationError:
             raise UnavailableError(
-                f"{self.endpoint.address} is no OpenAI-compatible endpoint: it answers /models otherwise ({error})."
+                f"{self.endpoint.address} is not an OpenAI-compatible endpoint: it answers /models otherwise."
             ) from None
         if known and not {self.model, f"{self.model}:latest"} & set(known):
             raise unknown_name("model", self.model, known, f" at {self.endpoint.address}")
@@ -231,29 +230,29 @@ class OpenAIEngine(Engine):
         Raises:
             UnavailableError: the endpoint refuses `HARMLESS` too, whatever form of answer is asked for.
         """
-        reply = self._answer(prompt, threading.Event())
+        reply = self._answer(prompt)
         if not self._proven:
-            other = self._answer(replace(HARMLESS, sampling=prompt.sampling), threading.Event())
+            other = self._answer(replace(HARMLESS, sampling=prompt.sampling))
             if not self._proven:
                 raise UnavailableError(f"{self.endpoint.address} refuses whatever it is asked: {other.text}.")
         return reply
 
-    def _answer(self, prompt: Prompt, stop: threading.Event) -> Reply:
+    def _answer(self, prompt: Prompt) -> Reply:
         """What is answered to a prompt, after as many tries as it takes."""
-        mode = self._mode
-        for _ in range(transport.GLITCHES):
-            answer = self._transport.send("chat", self._request(prompt, mode), stop)
-            while answer.status in (400, 422) and mode + 1 < len(MODES):
+        mode, trouble = self._mode, ""
+        for _ in range(GLITCHES):
+            body, failure = self._asked(prompt, mode)
+            while failure is not None and getattr(failure, "status_code", None) in (400, 422) and mode + 1 < len(MODES):
                 mode += 1
-                answer = self._transport.send("chat", self._request(prompt, mode), stop)
-            if answer.status in (400, 413, 422):
-                return Reply(shortened(answer.told, 300), REFUSED)
-            if answer.status != 200:
-                raise self._stopping(answer)
+                body, failure = self._asked(prompt, mode)
+            if failure is not None:
+                if getattr(failure, "status_code", None) in (400, 413, 422):
+                    return Reply(shortened(transport.message_of(failure, self._key), 300), REFUSED)
+                raise self._stopping(failure)
             try:
-                reply = _reply(_read(answer.body, CHAT))
-            except ValueError as error:
-                trouble = str(error)
+                reply = _reply(Chat.model_validate_json(body))
+            except ValidationError as error:
+                trouble = sentence(error, "it")
                 continue
             with self._lock:
                 self._mode, self._proven = max(mode, self._mode), True
@@ -263,32 +262,44 @@ class OpenAIEngine(Engine):
             "check base_url."
         )
 
-    def _request(self, prompt: Prompt, mode: int) -> dict[str, Any]:
+    def _asked(self, prompt: Prompt, mode: int) -> tuple[bytes, Any]:
+        """The body of a chat completion, or the error of the client."""
         held = {name: value for name, value in vars(prompt.sampling).items() if name not in self.endpoint.omit}
-        held |= {"model": self.model, "messages": prompt.messages, **self.endpoint.parameters()}
+        held |= self.endpoint.parameters()
         if MODES[mode] == "json_schema":
             schema = {"name": "answer", "strict": True, "schema": prompt.schema}
             held["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif MODES[mode] == "json_object":
             held["response_format"] = {"type": "json_object"}
-        return held
+        create = self._client.chat.completions.with_raw_response.create
+        return self._sent(create, model=self.model, messages=prompt.messages, extra_body=held)
 
-    def _stopping(self, answer: Answer) -> UnavailableError:
-        """The error for a status that no other request will do without."""
-        where, told = self.endpoint.address, shortened(answer.told, 200)
-        cures = {
+    def _sent(self, send: Callable[..., Any], **body: Any) -> tuple[bytes, Any]:
+        """The body of an answer without the key, or the error of the client."""
+        try:
+            return transport.without_key(send(**body).http_response.content, self._key), None
+        except (self._openai.APIStatusError, self._openai.APIConnectionError) as error:
+            return b"", error
+
+    def _stopping(self, failure: Any) -> UnavailableError:
+        """The error for a failure that no other request will do without."""
+        where, told = self.endpoint.address, shortened(transport.message_of(failure, self._key), 200)
+        hints = {
             401: "check the key",
             402: "the account has no credit left",
             403: "check the key and what it may use",
             404: f"check base_url, which mostly ends in /v1, and that '{self.model}' is a model of it",
         }
-        cure = cures.get(answer.status, "check the endpoint")
-        return UnavailableError(f"{where} answers with status {answer.status} ({told}): {cure}.")
+        status = getattr(failure, "status_code", None)
+        if status is None or status >= 500 or status in (408, 409, 429):
+            return UnavailableError(
+                f"{where} cannot be reached or stays busy ({told}): start it, or check base_url; what was answered is "
+                "kept."
+            )
+        return UnavailableError(f"{where} answers with {told}: {hints.get(status, 'check the endpoint')}.")
 
 
-def _at_once(
-    rows: Iterable[int], answer: Callable[[int, threading.Event], Reply], concurrency: int
-) -> Iterator[tuple[int, Reply]]:
+def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: int) -> Iterator[tuple[int, Reply]]:
     """Replies as they come, several asked for at a time.
 
     After the first failure no row is begun; replies that are under way are still given, then the failure is raised.
@@ -304,7 +315,7 @@ def _at_once(
             if row is None:
                 break
             try:
-                done.put((row, answer(row, stop)))
+                done.put((row, answer(row)))
             except Exception as error:
                 stop.set()
                 done.put((row, error))
@@ -321,33 +332,18 @@ def _at_once(
                 running -= 1
             elif isinstance(found[1], Reply):
                 yield found[0], found[1]
-            elif failure is None or isinstance(failure, transport.Stopped):
-                failure = found[1]
+            else:
+                failure = failure or found[1]
     finally:
         stop.set()
     if failure is not None:
         raise failure
 
 
-def _read(body: bytes, schema: Schema) -> dict[str, Any]:
-    """The JSON object in a body; raises ValueError for what does not fit."""
-    try:
-        value = parse_json(body)
-        schema.check(value, "")
-    except Misfit as error:
-        raise ValueError(str(error)) from None
-    except ValueError as error:
-        raise ValueError(f"no JSON: {error}") from None
-    held: dict[str, Any] = value
-    return held
-
-
-def _reply(answer: Mapping[str, Any]) -> Reply:
-    if not answer["choices"]:
-        raise ValueError("choices is empty")
-    choice, usage = answer["choices"][0], answer.get("usage") or {}
-    message, finish = choice["message"], choice.get("finish_reason") or STOPPED
-    tokens = (usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
-    if message.get("refusal") or finish == "content_filter":
-        return Reply(message.get("refusal") or "filtered by the endpoint", REFUSED, *tokens)
-    return Reply(message.get("content") or "", TRUNCATED if finish == "length" else STOPPED, *tokens)
+def _reply(answer: Chat) -> Reply:
+    choice, usage = answer.choices[0], answer.usage or Usage()
+    message, finish = choice.message, choice.finish_reason or STOPPED
+    tokens = (usage.prompt_tokens, usage.completion_tokens)
+    if message.refusal or finish == "content_filter":
+        return Reply(message.refusal or "filtered by the endpoint", REFUSED, *tokens)
+    return Reply(message.content or "", TRUNCATED if finish == "length" else STOPPED, *tokens)

@@ -1,6 +1,6 @@
 """Instruct models of transformers on this machine, held to the JSON schema of a prompt while they write."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from json import dumps
@@ -11,16 +11,8 @@ from torch import Tensor
 
 from hiergeo._core import extras
 from hiergeo._core.errors import UnavailableError, check_whole
-from hiergeo._core.storage.documents import Schema, Text, Whole
 from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
-from hiergeo.construction.engines.local import DTYPES, LocalModel
-
-OPTIONS: Mapping[str, Schema] = {
-    "device": Text(r"\S+"),
-    "dtype": Text("|".join(DTYPES)),
-    "batch_size": Whole(1, 4096),
-}
-"""Options of `TransformersEngine`."""
+from hiergeo.construction.engines.local import LocalModel
 
 
 @final
@@ -98,7 +90,7 @@ class TransformersEngine(Engine):
                 written = network.generate(
                     input_ids=ids.to(network.device),
                     attention_mask=mask.to(network.device),
-                    logits_processor=[held_to, Choice(prompts)],
+                    logits_processor=[held_to, GumbelChoice(prompts)],
                     max_new_tokens=max(each.sampling.max_tokens for each in prompts),
                     do_sample=False,
                     num_beams=1,
@@ -142,7 +134,7 @@ class TransformersEngine(Engine):
 
 
 @final
-class Choice:
+class GumbelChoice:
     """Draws the next token of each row by noise of its own, so that the greatest score is a sample.
 
     To the scores divided by the temperature Gumbel noise is added, whose greatest sum is a draw from their softmax.

@@ -1,7 +1,7 @@
 """Natural-language inference by sequence classifiers of transformers, whatever the order of their classes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -11,27 +11,11 @@ from hiergeo._core.errors import InputError, UnavailableError, check_whole, warn
 from hiergeo.construction.engines.local import LocalModel
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 
-COLUMNS: Mapping[str, int] = {
-    "entailment": ENTAILMENT,
-    "entail": ENTAILMENT,
-    "entails": ENTAILMENT,
-    "entailed": ENTAILMENT,
-    "supports": ENTAILMENT,
-    "supported": ENTAILMENT,
-    "neutral": NEUTRAL,
-    "unknown": NEUTRAL,
-    "undetermined": NEUTRAL,
-    "notenoughinfo": NEUTRAL,
-    "notentailment": NEUTRAL,
-    "nonentailment": NEUTRAL,
-    "notentailed": NEUTRAL,
-    "contradiction": CONTRADICTION,
-    "contradict": CONTRADICTION,
-    "contradicts": CONTRADICTION,
-    "contradictory": CONTRADICTION,
-    "refutes": CONTRADICTION,
-    "refuted": CONTRADICTION,
-}
+COLUMNS = (
+    (re.compile("(entail|support)[a-z]*"), ENTAILMENT),
+    (re.compile("(contradict|refut)[a-z]*"), CONTRADICTION),
+    (re.compile("neutral|unknown|undetermined|no[nt][a-z]+"), NEUTRAL),
+)
 """Names of classes, in small letters alone -> columns. What is not entailed may be neutral or contradict."""
 
 LONGEST = 512
@@ -135,9 +119,8 @@ def _columns(model: str, named: Any, given: Sequence[str]) -> tuple[int, ...]:
             f"'{model}' calls its classes {', '.join(names)}: give their order as the option labels, such as "
             "labels = ['entailment', 'neutral', 'contradiction']."
         )
-    unknown = [name for name, each in zip(names, bare, strict=True) if each not in COLUMNS]
-    columns = tuple(COLUMNS.get(each, NEUTRAL) for each in bare)
-    if unknown or len(set(columns)) < count or ENTAILMENT not in columns:
+    columns = tuple(column for each in bare for pattern, column in COLUMNS if pattern.fullmatch(each))
+    if len(columns) < count or len(set(columns)) < count or ENTAILMENT not in columns:
         raise InputError(f"the classes of '{model}' are {', '.join(names)}: it was not trained for inference.")
     if CONTRADICTION not in columns:
         warn(

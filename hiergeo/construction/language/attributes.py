@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import final
 
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
+from hiergeo.construction.language.grammar import table_rows, word_set
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 """Number words; the index is the value."""
@@ -55,99 +51,19 @@ class Axis:
     groups: tuple[tuple[str, ...], ...]
 
 
-def _axis(name: str, groups: str) -> Axis:
-    return Axis(name, tuple(tuple(words.split()) for words in groups.split("|")))
+def _axes(kind: str) -> tuple[Axis, ...]:
+    """The axes of a kind in ``axes.txt``, in their order."""
+    rows = table_rows("axes", kind)
+    return tuple(Axis(name, tuple(tuple(words.split()) for words in groups.split("|"))) for name, groups in rows)
 
 
-ADJECTIVES = (
-    _axis("colour", "black|white|red|green|blue|yellow|orange|purple violet|pink|brown|gray grey"),
-    _axis("size", "large big huge giant enormous massive oversized gigantic|small little tiny"),
-    _axis("height", "tall high|short low"),
-    _axis("length", "long|short"),
-    _axis("width", "wide broad|narrow"),
-    _axis("thickness", "thick|thin"),
-    _axis("weight", "heavy|lightweight"),
-    _axis("age of beings", "old elderly aged senior|young youthful"),
-    _axis("age of things", "old ancient antique vintage used|new brand-new modern"),
-    _axis("material", "wooden wood|metal metallic steel iron|plastic|glass|brick|stone|concrete"),
-    _axis("opening", "open opened|closed shut"),
-    _axis("filling", "empty vacant deserted|full filled crowded packed busy"),
-    _axis("moisture", "wet soaked|dry"),
-    _axis("cleanness", "clean tidy neat|dirty messy muddy filthy cluttered"),
-    _axis("damage", "broken damaged|intact"),
-    _axis("cooking", "cooked baked grilled fried roasted|raw uncooked"),
-    _axis("cutting", "whole uncut|sliced cut chopped"),
-    _axis("temperature", "hot|cold icy frozen"),
-    _axis("light", "bright lit illuminated well-lit|dark dim unlit"),
-    _axis("weather", "sunny|cloudy overcast|rainy|snowy|foggy misty"),
-    _axis("day", "day daytime daylight|night nighttime"),
-    _axis("time", "morning|evening|midnight"),
-    _axis("season", "summer|winter|spring|autumn"),
-    _axis("shape", "round circular|square|rectangular|triangular|oval|heart-shaped"),
-    _axis("pattern", "striped|plain|checkered|polka-dotted|floral flowered"),
-    _axis("side", "left|right"),
-    _axis("order", "first|last"),
-    _axis("end", "front|back rear"),
-    _axis("level", "top upper|bottom lower"),
-    _axis("place", "indoor|outdoor"),
-    _axis("sex", "male|female"),
-    _axis("mood", "happy smiling cheerful|sad crying unhappy|angry"),
-    _axis("waking", "awake|asleep sleeping"),
-    _axis("company", "alone solitary|accompanied"),
-    _axis("dress", "dressed clothed|naked nude"),
-    _axis("slope", "steep|flat level"),
-    _axis("texture", "smooth|rough bumpy"),
-    _axis("hardness", "soft|hard"),
-    _axis("life", "alive|dead"),
-    _axis("sound", "loud noisy|quiet silent"),
-    _axis("hair", "blonde blond|brunette"),
-    _axis("calm", "calm still|stormy choppy rough"),
-    _axis("water", "deep|shallow"),
-    _axis("growth", "ripe|unripe"),
-    _axis("motion", "moving|parked stationary stopped"),
-    _axis("coat", "shaven clean-shaven|bearded"),
-    _axis("stock", "adult grown|baby newborn"),
-    _axis("town", "rural|urban"),
-    _axis("screen", "colorful colourful|colorless monochrome"),
-)
+ADJECTIVES = _axes("adjective")
 """Attributes that modifiers name."""
 
-VERBS = (
-    _axis(
-        "posture",
-        "stand|sit seat perch squat|lie lay recline|walk stroll stride hike|run jog sprint|jump leap|kneel|swim"
-        "|fly soar|crawl",
-    ),
-    _axis("waking", "sleep nap|eat graze feed run jump play talk speak ride drive walk cook read swim surf ski"),
-    _axis("face", "smile laugh grin|cry frown"),
-    _axis("throwing", "throw toss|catch"),
-    _axis("pulling", "push|pull drag tow"),
-    _axis("opening", "open|close shut"),
-    _axis("entering", "enter|leave exit"),
-    _axis("arriving", "arrive|depart leave"),
-    _axis("rising", "rise ascend climb|descend fall"),
-    _axis("loading", "load|unload"),
-    _axis("filling", "fill|empty"),
-    _axis("driving", "park|drive race speed"),
-    _axis("landing", "land|hover"),
-    _axis("boarding", "board|exit"),
-    _axis("trading", "buy|sell"),
-    _axis("dressing", "wear|remove"),
-)
+VERBS = _axes("verb")
 """What beings and things do, by the lemma of the verb."""
 
-PLACES = (
-    _axis("upper", "on atop|under beneath underneath below"),
-    _axis("above", "above over|below under beneath underneath"),
-    _axis("inside", "inside in within|outside"),
-    _axis("front", "in_front_of|behind"),
-    _axis("with", "with|without"),
-    _axis("upward", "up|down"),
-    _axis("toward", "toward towards|away_from"),
-    _axis("into", "into|out_of"),
-    _axis("near", "next_to beside near by|far_from"),
-    _axis("before", "before|after"),
-)
+PLACES = _axes("place")
 """Prepositions, the words of one joined by an underscore."""
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import final
 
-from hiergeo.construction.language.attributes import DEPICTIONS, MANY, PRIVATIVE, value, word_set
+from hiergeo.construction.language.attributes import DEPICTIONS, MANY, PRIVATIVE, value
+from hiergeo.construction.language.grammar import word_set
 from hiergeo.construction.language.kinds import is_listed
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase, parse

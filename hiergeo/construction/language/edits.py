@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 from hiergeo.construction.language import attributes, things
-from hiergeo.construction.language.attributes import COLOURS, MANY, NUMBERS, PLACES, PRIVATIVE, VERBS, word_set
-from hiergeo.construction.language.grammar import BOUND
+from hiergeo.construction.language.attributes import COLOURS, MANY, NUMBERS, PLACES, PRIVATIVE, VERBS
+from hiergeo.construction.language.grammar import BOUND, word_set
 from hiergeo.construction.language.kinds import is_kind, kinds, synset_of
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Literal
 
 from hiergeo.construction.language import attributes, things
-from hiergeo.construction.language.attributes import COLOURS, PLACES, VERBS, word_set
+from hiergeo.construction.language.attributes import COLOURS, PLACES, VERBS
 from hiergeo.construction.language.claims import Claim, Part, Thing, read
+from hiergeo.construction.language.grammar import word_set
 from hiergeo.construction.language.kinds import is_kind
 
 VERSION = 2

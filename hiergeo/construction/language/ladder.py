@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from hiergeo.construction.language.attributes import PRIVATIVE, word_set
+from hiergeo.construction.language.attributes import PRIVATIVE
 from hiergeo.construction.language.claims import CAMERAS, GAZING, QUANTITIES, subject
 from hiergeo.construction.language.edits import spoken
-from hiergeo.construction.language.grammar import AUXILIARIES, BOUND
+from hiergeo.construction.language.grammar import AUXILIARIES, BOUND, word_set
 from hiergeo.construction.language.kinds import is_kind, kinds
 from hiergeo.construction.language.phrases import Analysis, Phrase
 from hiergeo.construction.language.trails import stands_apart

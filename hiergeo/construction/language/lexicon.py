@@ -15,7 +15,7 @@ from hiergeo.construction.language.everyday import (
     USUAL,
     USUAL_NEAR,
 )
-from hiergeo.construction.language.resource import Nouns, Section, read
+from hiergeo.datasets.lexicon import Nouns, Section, nouns, read
 
 AGREEMENT = 3.0
 """How many times more likely a sense becomes that another noun of the caption shares its kind with."""
@@ -33,11 +33,12 @@ class Lexicon:
     Words may be given in any case, nouns in the singular; words that are not known have no senses.
 
     Args:
-        sections: those of a file.
+        nouns: and how they are related.
+        sections: the words of other classes.
     """
 
-    def __init__(self, sections: dict[Section, list[str]]) -> None:
-        self._nouns = Nouns(sections)
+    def __init__(self, nouns: Nouns, sections: dict[Section, list[str]]) -> None:
+        self._nouns = nouns
         self._sections = sections
 
     def nouns(self, lemma: str) -> tuple[str, ...]:
@@ -204,7 +205,7 @@ def lexicon() -> Lexicon:
     Raises:
         UnavailableError: its file is missing or damaged.
     """
-    return Lexicon(read())
+    return Lexicon(nouns(), read())
 
 
 def _in_captions(nouns: Nouns, synset: str) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None =
         raise InputError(
             f"cannot train on {source}: {leaked} of {len(rows)} rows describe test images; "
             + (
-                "leave them out (`hiergeo data leaks --kept FILE` does)."
+                "leave them out (`hiergeo chains leaks --kept FILE` does)."
                 if own
                 else "train on split 'expanded-train' instead."
             )

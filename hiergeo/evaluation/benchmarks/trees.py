@@ -105,7 +105,10 @@ class Trees(ClassifierBenchmark):
         rooted = space.rooted(embedded.root)
         classes = self.tree.places(self.nodes)
         outcome = mistakes(self.tree, classes, predicted(embedded, rooted), np.array(self.items.labels))
-        return self.result(outcome, model, rooted, embedded.image, how, **self.facts, tree=self.source)
+        facts = {**self.facts, "tree": self.source}
+        if self.source == "wordnet":
+            facts["wordnet"] = load_wordnet().described
+        return self.result(outcome, model, rooted, embedded.image, how, **facts)
 
 
 def mistakes(tree: Tree, classes: np.ndarray, found: np.ndarray, labels: np.ndarray) -> Outcome:

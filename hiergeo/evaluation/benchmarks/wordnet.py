@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import count
 from math import comb
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class WordNetIsA(WordBenchmark):
         *(f"isa_hits_r{k}" for k in KS),
         *(f"isa_hits_distance_r{k}" for k in KS),
     )
-    needs = "the names of LVIS (`clip_lvis/` in the data home), or WordNet's tables and a list of synsets"
+    needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 
     def __init__(self, data: str = "lvis", prompt: str = "a {}", missing: str = "refuse") -> None:
         super().__init__(data, prompt, missing)
@@ -128,7 +128,14 @@ class WordNetIsA(WordBenchmark):
         scores = _pair_scores(rooted, text, names.pairs, other)
         outcome = is_a(names, *scores, found, negatives=not true_draws(names.pairs, other).all())
         children = len(np.unique(names.pairs[:, 0]))
-        facts = {"split": self.data, "names": len(names.words), "pairs": len(names.pairs), "children": children}
+        facts: dict[str, Any] = {
+            "split": self.data,
+            "names": len(names.words),
+            "pairs": len(names.pairs),
+            "children": children,
+        }
+        if self.data not in ("demo", "lvis"):
+            facts["wordnet"] = load_wordnet().described
         return self.result(outcome, model, rooted, text, how, **facts)
 
     def _kept(self, model: Model) -> Names:

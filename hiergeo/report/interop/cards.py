@@ -3,12 +3,13 @@
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import Field
 
+from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Json, Open, validated
@@ -65,18 +66,10 @@ FILES = ("npz", "lvis", "meru", "hycoclip", "meru-clip", "uncha", "phyclip")
 FOLDERS = ("hyper3", "prolip")
 """Adapters whose specs name a folder, or a repository as ORG/NAME."""
 
-USE = """## Use
-
-```python
-import hiergeo
-
-model = hiergeo.interop.from_pretrained("{name}"{base})
-space = model.native_space()
-```
-"""
+TEMPLATE = Path(__file__).parent.parent / "templates" / "model_card.md"
 
 
-class Told(Protocol):
+class HasJson(Protocol):
     """A result, an audit, or anything else that tells of itself in JSON."""
 
     def to_json(self) -> str:
@@ -85,8 +78,8 @@ class Told(Protocol):
 
 def write_card(
     folder: Path | str,
-    result: Told | Mapping[str, Any] | None = None,
-    audit: str | Told | Mapping[str, Any] | None = None,
+    result: HasJson | Mapping[str, Any] | None = None,
+    audit: str | HasJson | Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
     license: str | None = None,
@@ -143,7 +136,7 @@ def _checked_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _object(told: Told | Mapping[str, Any], what: str) -> dict[str, Any]:
+def _object(told: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
     if not isinstance(told, Mapping) and not hasattr(told, "to_json"):
         raise InputError(f"the {what} of a card is an object of JSON or has a method 'to_json': {told!r} is neither.")
     try:
@@ -183,19 +176,19 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
     config = _checked_config(folder)
     measured = of_these_weights(folder / EVALUATION, Measured, config)
     audited = of_these_weights(folder / AUDIT, Audited, config)
-    base = config.get("base")
-    title = name or folder.resolve().name
-    argument = ', base="SPEC"' if base is None or names_a_path(base) else ""
-    parts = [
-        _metadata(config, license),
-        f"# {title}\n\nA head of hiergeo: a small network behind a frozen model, trained so that captions and what "
-        "they entail are ordered in the geometry below.",
-        _table(_facts(config)),
-        "## Metrics\n\n" + (_metrics(measured) if measured else "None were stored with this head."),
-        "## Audit\n\n" + (one_paragraph(audited["verdict"]) if audited else "No audit was stored with this head."),
-        USE.format(name=title, base=argument).strip(),
-    ]
-    return "\n\n".join(parts) + "\n"
+    base, told = config.get("base"), measured or {}
+    settings = told.get("settings", {})
+    return markdown.card(
+        "ModelCard",
+        TEMPLATE,
+        _head(config, license),
+        title=name or folder.resolve().name,
+        facts=_facts(config),
+        metrics=None if measured is None else _metrics(measured),
+        about=", ".join(str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings),
+        verdict=audited["verdict"] if audited else "",
+        base_argument=', base="SPEC"' if base is None or names_a_path(base) else "",
+    )
 
 
 def names_a_path(spec: str) -> bool:
@@ -215,23 +208,17 @@ def _is_place(name: str) -> bool:
     return looks or (bool(name) and os.path.exists(name))
 
 
-def one_paragraph(text: str) -> str:
-    """Text without line breaks and without the characters that Markdown or HTML would interpret."""
-    plain = " ".join(text.split())
-    for letter in "\\`*_{}[]<>#|!":
-        plain = plain.replace(letter, f"\\{letter}" if letter not in "<>" else {"<": "&lt;", ">": "&gt;"}[letter])
-    return plain
-
-
-def _metadata(config: Mapping[str, Any], license: str | None) -> str:
-    lines = ["library_name: hiergeo", "tags:", "- hiergeo", "- hierarchy", "- vision-language"]
+def _head(config: Mapping[str, Any], license: str | None) -> dict[str, Any]:
+    """What the hub reads."""
     base = str(config.get("base") or "")
     adapter, _, rest = base.partition(":")
-    if adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base):
-        lines.append(f"base_model: {json.dumps(rest.partition('?')[0].partition('@')[0])}")
-    if license:
-        lines.append(f"license: {json.dumps(license)}")
-    return "\n".join(["---", *lines, "---"])
+    known = adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base)
+    return {
+        "library_name": "hiergeo",
+        "license": license or None,
+        "base_model": rest.partition("?")[0].partition("@")[0] if known else None,
+        "tags": ["hiergeo", "hierarchy", "vision-language"],
+    }
 
 
 def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -262,27 +249,21 @@ def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         HASHED: config["weights_sha256"],
         "versions": f"hiergeo {config.get('hiergeo', __version__)}, torch {config.get('torch', 'unknown')}",
     }
-    return [(name, one_paragraph(str(value))) for name, value in told.items() if value is not None]
+    return [(name, str(value)) for name, value in told.items() if value is not None]
 
 
-def _metrics(measured: Mapping[str, Any]) -> str:
-    settings, intervals = measured.get("settings", {}), measured.get("intervals", {})
-    rows = []
-    for name, value in measured["metrics"].items():
-        interval = intervals.get(name, [])
-        between = " to ".join(_number(end) for end in interval)
-        beside = ", ".join(
-            f"{key} {_number(held)}" for key, held in measured.get("baselines", {}).get(name, {}).items()
+def _metrics(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The rows of the table of metrics."""
+    intervals, baselines = measured.get("intervals", {}), measured.get("baselines", {})
+    return [
+        (
+            name,
+            _number(value),
+            " to ".join(map(_number, intervals.get(name, []))),
+            ", ".join(f"{key} {_number(held)}" for key, held in baselines.get(name, {}).items()),
         )
-        rows.append((one_paragraph(name), _number(value), between, one_paragraph(beside)))
-    head = _table(rows, ("metric", "value", "95 % interval", "baselines"))
-    about = ", ".join(str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings)
-    return f"{one_paragraph(about)}\n\n{head}" if about else head
-
-
-def _table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("", "")) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        for name, value in measured["metrics"].items()
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -154,7 +154,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
     def health() -> dict[str, Any]:
         return {"status": "ok", "version": __version__, "rows": len(desk.rows)}
 
-    app = application("hiergeo review", routes, served, metrics, health)
+    app = application("hiergeo chains review", routes, served, metrics, health)
     app.state.desk = desk
     return app
 

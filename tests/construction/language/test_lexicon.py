@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import lexicon as recipe
 from hiergeo._core.errors import HiergeoError, UnavailableError
-from hiergeo.construction.language import everyday, lexicon, recipe, resource
+from hiergeo.construction.language import everyday, lexicon
+from hiergeo.datasets import lexicon as resource
 from hiergeo.datasets.wordnet import load_wordnet
 
 DICT = Path("/usr/share/wordnet")
@@ -25,7 +27,8 @@ def wordnet_files() -> Path:
 
 def test_the_lexicon_is_what_its_recipe_makes(wordnet_files):
     assert recipe.make(wordnet_files).encode() == lzma.decompress(resource.RESOURCE.read_bytes())
-    assert resource.RESOURCE.stat().st_size < 800_000
+    assert recipe.offsets(wordnet_files).encode() == lzma.decompress(resource.OFFSETS.read_bytes())
+    assert resource.RESOURCE.stat().st_size + resource.OFFSETS.stat().st_size < 900_000
 
 
 FILES = {
@@ -91,8 +94,9 @@ def test_a_lexicon_made_by_hand(tmp_path):
         resource.Section.VERB_FORMS: "ran run",
         resource.Section.ADJECTIVE_FORMS: "hotter hot",
     }
-    recipe.main(tmp_path, tmp_path / "made.xz")
-    assert lzma.decompress((tmp_path / "made.xz").read_bytes()).decode() == made
+    recipe.main(tmp_path, tmp_path)
+    assert lzma.decompress((tmp_path / resource.RESOURCE.name).read_bytes()).decode() == made
+    assert lzma.decompress((tmp_path / resource.OFFSETS.name).read_bytes()).decode() == "1\n1\n1\n3\n"
 
 
 def test_counts_are_those_of_the_files(wordnet_files):
@@ -111,13 +115,18 @@ def test_counts_are_those_of_the_files(wordnet_files):
         assert sum(table.values()) == sum(int(count) for word, count in single if word in table)
 
 
-def test_ancestors_are_those_of_an_independent_table(data_home):
+def test_ancestors_are_those_of_an_independent_table(data_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     table = load_wordnet(data_home / "wordnet")
     known = lexicon()
     assert known._nouns.parents.keys() <= table.parents.keys()
     for synset in list(known._nouns.parents)[::10]:
         assert set(known.ancestors(synset)) == table.ancestors(synset), synset
     assert len(table.parents) - len(known._nouns.parents) == 7730 + 14
+    bundled = load_wordnet()
+    assert bundled.parents.items() <= table.parents.items()
+    assert bundled.names.items() <= table.names.items()
+    assert (bundled.described, table.described) == ("bundled, 75,831 edges", "tables, 84,427 edges")
 
 
 @pytest.mark.parametrize(

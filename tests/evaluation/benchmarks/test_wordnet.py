@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from hiergeo import adapters
@@ -15,6 +16,7 @@ from hiergeo.evaluation.benchmarks import benchmark_named, measure
 from hiergeo.evaluation.benchmarks.trees import _synsets
 from hiergeo.evaluation.benchmarks.wordnet import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.geometry import Space
+from hiergeo.testing.protocol_suites import Hashed
 from tests.evaluation.benchmarks.test_words import Words, exterior_angle
 
 
@@ -105,8 +107,8 @@ def test_names_that_the_model_lacks(model, names):
         measure(Words({"a ring": [1.0, 2]}), "wordnet", data="demo", prompt="{}", missing="skip")
 
 
-def test_a_list_of_synsets_gets_its_pairs_from_wordnet(tmp_path, data_home, monkeypatch):
-    monkeypatch.setenv("HIERGEO_DATA_HOME", str(data_home))
+def test_a_list_of_synsets_gets_its_pairs_from_the_bundled_nouns(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     path = tmp_path / "synsets.txt"
     path.write_text("dog.n.01\ncanine.n.02\nmeat-eater\tcarnivore.n.01\nn02121620\ncar.n.01\n")
     found = benchmark_named("wordnet", data=str(path)).names
@@ -186,6 +188,29 @@ def test_a_synset_may_be_listed_once(tmp_path, wordnet_home):
         benchmark_named("wordnet", data=str(listed)).load()
     listed.write_text("n02084071\nanimal.n.01\n")
     assert benchmark_named("wordnet", data=str(listed)).names.pairs.tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("benchmark", ["wordnet", "trees", "hyperlex"])
+def test_an_empty_data_home_is_enough(tmp_path, monkeypatch, benchmark):
+    """Is-a pairs of one's own words, trees over folders called by wnid, and the pairs of a table of HyperLex."""
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "empty"))
+    source = tmp_path / "source"
+    if benchmark == "trees":
+        for name in ("n02084071", "n02121620", "bird"):
+            (source / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8), (len(name), 0, 0)).save(source / name / "one.png")
+        options = {"tree": "wordnet", "names": str(tmp_path / "names.tsv")}
+        (tmp_path / "names.tsv").write_text("n02084071\tdog\nn02121620\tcat\nbird\tbird\n")
+    elif benchmark == "wordnet":
+        source.write_text("dog.n.01\ncanine.n.02\nn02121620\nanimal.n.01\n")
+        options = {}
+    else:
+        rows = ["dog animal N hyp-1 5.9 9.8", "animal dog N r-hyp-1 1 1.5", "dog cat N no-rel 0 0.1"]
+        source.write_text("\n".join(["WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10", *rows]) + "\n")
+        options = {}
+    result = measure(Hashed(), benchmark, "euclidean", data=str(source), samples=5, **options)
+    told = result.settings.get("wordnet", "")
+    assert told == ("" if benchmark == "hyperlex" else "bundled, 75,831 edges")
 
 
 @pytest.fixture

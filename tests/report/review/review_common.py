@@ -27,7 +27,7 @@ ROWS = [
 
 
 def built(folder: Path, rows: list[Chain] = ROWS) -> Path:
-    """A folder such as `hiergeo build` makes, with one picture and the scores of the judge."""
+    """A folder such as `hiergeo chains build` makes, with one picture and the scores of the judge."""
     folder.mkdir(parents=True, exist_ok=True)
     chains.write_test(folder / "test.csv", rows)
     chains.write_train(folder / "test_expanded.csv", rows)

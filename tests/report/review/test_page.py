@@ -128,7 +128,7 @@ def test_no_decision_of_two_reviewers_is_lost(folder):
 
 @pytest.mark.slow
 def test_a_killed_server_loses_nothing_that_it_acknowledged(folder):
-    command = [sys.executable, "-m", "hiergeo", "review", str(folder), "--port", "0", "--no-open"]
+    command = [sys.executable, "-m", "hiergeo", "chains", "review", str(folder), "--port", "0", "--no-open"]
     kept: set[str] = set()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -225,5 +225,5 @@ def test_axe_finds_nothing_whatever_the_texts(opened, width):
         assert browser_common.violations(page.browser) == []
         page.press("ESCAPE")
     assert page.script("return document.documentElement.scrollWidth") == width
-    assert page.browser.title == "set · hiergeo review"
+    assert page.browser.title == "set · hiergeo chains review"
     assert [each for each in browser_common.logged(page.browser, "SEVERE") if "409" not in each] == []

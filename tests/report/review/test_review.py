@@ -278,10 +278,10 @@ def test_a_set_without_negatives_is_reviewed_too(folder):
 
 
 def test_the_verb_exports(folder, run, tmp_path):
-    code, _, err = run("review", folder, "--export")
+    code, _, err = run("chains", "review", folder, "--export")
     assert (code, "accepted" in err) == (2, True)
     accept(Desk(folder), 0)
-    code, out, _ = run("review", folder, "--export", "--json", tmp_path / "r.json")
+    code, out, _ = run("chains", "review", folder, "--export", "--json", tmp_path / "r.json")
     assert code == 0
     assert "1 of 3 chains accepted" in out
     assert json.loads((tmp_path / "r.json").read_text())["metrics"]["accepted"] == 1
@@ -308,7 +308,7 @@ def test_the_verb_says_what_a_review_came_to(capsys, tmp_path):
 def test_the_verb_serves_the_page_at_the_address_it_prints(folder, run, monkeypatch, words, opens, token):
     pytest.importorskip("starlette")
     visit = visited(monkeypatch, "/api/review?reviewer=Anna")
-    code, out, _ = run("review", folder, "--port", 0, *words)
+    code, out, _ = run("chains", "review", folder, "--port", 0, *words)
     assert code == 0
     assert out.startswith("Reviewing 3 chains of ")
     visit.check(out, opens, token)
@@ -318,6 +318,6 @@ def test_the_verb_says_that_a_decision_was_cut_short(folder, run):
     accept(Desk(folder), 0)
     with (folder / FILE).open("a", encoding="utf-8") as journal:
         journal.write('{"row": 1')
-    code, _, err = run("review", folder, "--export")
+    code, _, err = run("chains", "review", folder, "--export")
     assert code == 0
     assert "9 bytes was cut short" in err

@@ -165,6 +165,19 @@ def test_the_verb_refuses_what_it_does_not_know(run, folder, options, named):
     assert named in error
 
 
+def test_the_verb_compares_with_the_bundled_nouns_in_an_empty_data_home(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "empty"))
+    names = ["entity", "an animal", "a dog", "a puppy", "a cat", "a bird"]
+    index_of(tmp_path / "index", np.diag(np.arange(1.0, 7.0)).astype(np.float32), captions=names)
+    told = tmp_path / "told.json"
+    code, printed, _ = run("tree", tmp_path / "index", "--against", "wordnet", "--samples", 5, "--json", told)
+    assert code == 0
+    assert "bundled" in printed
+    judged = json.loads(told.read_text())["wordnet"]
+    assert judged["items"] == len(names)
+    assert judged["wordnet"] == "bundled, 75,831 edges"
+
+
 def test_real_names_of_lvis_stand_below_true_ancestors(data_home, run, tmp_path):
     from hiergeo import adapters, search
     from hiergeo.datasets.lvis import load_lvis

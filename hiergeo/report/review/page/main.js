@@ -335,7 +335,7 @@ async function begin() {
   now.all = await got(`api/review?reviewer=${encodeURIComponent(now.me)}`);
   now.all.edited = new Set(now.all.edited);
   place("about").textContent = `${now.all.folder}, ${now.all.split}`;
-  document.title = `${now.all.folder} · hiergeo review`;
+  document.title = `${now.all.folder} · hiergeo chains review`;
   now.row = null;
   if (!now.me) return draw();
   const wanted = Number(new URLSearchParams(location.hash.slice(1)).get("row") ?? NaN);

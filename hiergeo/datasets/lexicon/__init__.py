@@ -1,18 +1,23 @@
 """The lexicon that comes with hiergeo: nouns of WordNet 3.0, what is above them, and the words of other classes.
 
-Made by `hiergeo.construction.language.recipe`; the licence of WordNet is beside it. Words are in lower case, and
-those of several parts have spaces: ``teddy bear``. Synsets are named as elsewhere by the first word, ``n``
-and the number of its sense: ``teddy_bear.n.01``.
+Made by ``benchmarks/lexicon.py``; the licence of WordNet is beside it. Words are in lower case, and those of several
+parts have spaces: ``teddy bear``. Synsets are named as elsewhere by the first word, ``n`` and the number of its sense:
+``teddy_bear.n.01``. Names of places and people are left out.
 """
 
 import lzma
 from enum import Enum
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import final
 
 from hiergeo._core.errors import UnavailableError
 
 RESOURCE = Path(__file__).parent / "wordnet.txt.xz"
+
+OFFSETS = Path(__file__).parent / "offsets.txt.xz"
+"""For each noun synset how far it stands behind the one before it in WordNet's own file: its wnid is that place."""
 
 SEPARATOR = "\n\f\n"
 """What is between two sections."""
@@ -33,17 +38,28 @@ class Section(Enum):
     ADJECTIVE_FORMS = "irregular form and its adjective"
 
 
+@lru_cache(maxsize=1)
 def read(path: Path = RESOURCE) -> dict[Section, list[str]]:
-    """The sections of a file.
+    """The sections of a file, read once.
 
     Raises:
         UnavailableError: it is missing or damaged.
     """
     try:
-        text = lzma.decompress(path.read_bytes()).decode("ascii").removesuffix("\n")
-        return dict(zip(Section, (part.split("\n") for part in text.split(SEPARATOR)), strict=True))
+        return dict(zip(Section, (part.split("\n") for part in _text(path).split(SEPARATOR)), strict=True))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return lzma.decompress(path.read_bytes()).decode("ascii").removesuffix("\n")
     except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
-        raise UnavailableError(f"the lexicon {path} cannot be read ({error}): install hiergeo anew.") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UnavailableError:
+    return UnavailableError(f"the lexicon {path} cannot be read ({error}): install hiergeo anew.")
 
 
 @final
@@ -86,3 +102,23 @@ class Nouns:
         for at, (name, line) in enumerate(zip(self.words, sections[Section.PARENTS], strict=True)):
             steps = line.split(",") if line else []
             self.parents[name] = sum((alone[at - int(step)] for step in steps), start=())
+
+
+@lru_cache(maxsize=1)
+def nouns() -> Nouns:
+    """The bundled nouns, read once.
+
+    Raises:
+        UnavailableError: the file is missing or damaged.
+    """
+    return Nouns(read())
+
+
+def wnids() -> dict[str, str]:
+    """The bundled synsets by wnid, such as ``n02084071`` -> ``dog.n.01``.
+
+    Raises:
+        UnavailableError: the file is missing or damaged.
+    """
+    offsets = accumulate(map(int, _text(OFFSETS).split("\n")))
+    return {f"n{offset:08}": name for offset, name in zip(offsets, nouns().parents, strict=True)}

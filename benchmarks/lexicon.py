@@ -1,5 +1,4 @@
-"""How the lexicon was made: ``python -m hiergeo.construction.language.recipe DICT_FOLDER`` makes it anew from
-WordNet's own files.
+"""How the lexicon was made: ``python -m benchmarks.lexicon DICT_FOLDER`` makes it anew from WordNet's own files.
 
 The files are those of WordNet 3.0, as in the folder `dict` of its distribution or in ``/usr/share/wordnet`` of Debian's
 package wordnet-base; their format is described in its manual, wndb(5WN). Kept are nouns without instances (names of
@@ -9,6 +8,7 @@ irregular forms, and how often each sense was tagged in the semantic concordance
 
 import lzma
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -17,7 +17,7 @@ import typer
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage.files import atomic_write
 from hiergeo._core.storage.texts import read_lines
-from hiergeo.construction.language.resource import RESOURCE, SEPARATOR, Section
+from hiergeo.datasets.lexicon import OFFSETS, RESOURCE, SEPARATOR, Section
 
 CURE = "name the folder of WordNet 3.0's files, such as /usr/share/wordnet of Debian's package wordnet-base"
 
@@ -111,11 +111,22 @@ def _counts(folder: Path) -> Counts:
     return counts
 
 
-def _nouns(folder: Path, counts: Counts) -> dict[Section, list[str]]:
-    synsets, senses = _synsets(folder, "noun"), _senses(folder, "noun")
-    kept = {offset: synset for offset, synset in synsets.items() if not synset.targets("@i")}
+def _kept(folder: Path) -> dict[str, Synset]:
+    """The nouns without instances and what stands below these alone."""
+    kept = {offset: synset for offset, synset in _synsets(folder, "noun").items() if not synset.targets("@i")}
     while lost := [o for o, s in kept.items() if s.targets("@") and not any(p in kept for p in s.targets("@"))]:
         kept = {offset: synset for offset, synset in kept.items() if offset not in lost}
+    return kept
+
+
+def offsets(folder: Path) -> str:
+    """For each noun that is kept how far it stands behind the one before it, a line each."""
+    places = [0, *map(int, _kept(folder))]
+    return "\n".join(str(place - before) for before, place in pairwise(places)) + "\n"
+
+
+def _nouns(folder: Path, counts: Counts) -> dict[Section, list[str]]:
+    kept, senses = _kept(folder), _senses(folder, "noun")
     place = {offset: at for at, offset in enumerate(kept)}
 
     def told(word: str, offset: str) -> str:
@@ -182,12 +193,12 @@ def _exceptions(folder: Path, kind: str) -> list[str]:
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder of WordNet 3.0's files.", metavar="DICT_FOLDER")],
-    out: Annotated[Path, typer.Option(help="File to write.")] = RESOURCE,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = RESOURCE.parent,
 ) -> None:
     """Make the lexicon anew."""
-    packed = lzma.compress(make(folder).encode("ascii"), check=lzma.CHECK_CRC32, filters=FILTERS)
-    with atomic_write(out) as handle:
-        handle.write(packed)
+    for name, text in ((RESOURCE.name, make(folder)), (OFFSETS.name, offsets(folder))):
+        with atomic_write(out / name) as handle:
+            handle.write(lzma.compress(text.encode("ascii"), check=lzma.CHECK_CRC32, filters=FILTERS))
 
 
 if __name__ == "__main__":
