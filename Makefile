@@ -4,7 +4,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 SERVICES ?= .venv-services
 SERVICES_BIN := $(SERVICES)/$(notdir $(BIN))
 PACKAGING := pyproject.toml setup.py
-KERNELS := build_backend.py build_compilers.py build_native.py $(wildcard csrc/*.* csrc/*/*.*)
+KERNELS := build_backend.py build_native.py $(wildcard csrc/*.* csrc/*/*.*)
 SANITIZERS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 THREADS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 BUILDING := Installing torch and compiling the native kernels: one to three minutes, and some more for the kernels of CUDA \

@@ -20,7 +20,6 @@ from pathlib import Path
 from setuptools import build_meta
 from setuptools.build_meta import build_editable, prepare_metadata_for_build_editable, prepare_metadata_for_build_wheel
 
-import build_compilers
 import build_native
 
 __all__ = [
@@ -48,8 +47,10 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """A torch to compile against, a download of gigabytes, only where something can be compiled and may be."""
-    return [f"torch>={'.'.join(map(str, build_compilers.TORCH_TARGET))}"] if build_native.compiles() else []
+    """Ninja and a torch to compile against, a download of gigabytes, only where something can and may be compiled."""
+    if not build_native.compiles():
+        return []
+    return ["ninja>=1.10", f"torch>={'.'.join(map(str, build_native.TORCH_TARGET))}"]
 
 
 get_requires_for_build_editable = get_requires_for_build_wheel

@@ -1,48 +1,40 @@
-"""Builds the native kernels: the library `hiergeo/_kernels.abi3.so`, and `hiergeo._C`, which says how it was built.
+"""Builds the native kernels, the library `hiergeo/_kernels.abi3.so`.
 
-Both use stable interfaces alone, of torch and of CPython, so that one wheel serves every Python and torch.
+It uses the stable interface of torch and nothing of Python, so that one wheel serves every version of both. Ninja
+compiles, several files at a time and only what has changed; each file has flags of its own.
 Every outcome is written to `hiergeo/_build.json`. Where something is missing or fails, the package installs without the
 kernels, or without their CUDA part, and the file says why; HIERGEO_NATIVE=1 and HIERGEO_CUDA=1 make that an error.
 """
 
+import importlib.util
 import json
 import logging
 import os
+import re
+import shlex
 import shutil
+import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import SetupError
 
-from build_compilers import (
-    CUDA,
-    SOURCES,
-    TORCH_TARGET,
-    BuildError,
-    Compiler,
-    Headers,
-    Nvcc,
-    Unit,
-    folder_of,
-)
-
 LOG = logging.getLogger(__name__)
 
-KERNELS = "_kernels.abi3.so"
-RECORD = "_build.json"
+SOURCES, KERNELS, RECORD = Path("csrc"), "_kernels.abi3.so", "_build.json"
 
-PYTHON_TARGET = (3, 10)
-"""The oldest Python that `hiergeo._C` loads in; CPython's limited API hides whatever is newer."""
+TORCH_TARGET = (2, 10)
+"""The oldest torch that the library runs under; its stable ABI hides whatever is newer."""
 
-LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
-"""Whether there is a limited API: a CPython without the global lock has none, and takes a module of its own version."""
+COMMON = ("-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+"""For every file. Never -ffast-math: it loses NaN, and linked in, it flushes subnormals to 0 in the whole process."""
+
+DIALECT = ("-std=c++17", f"-DTORCH_TARGET_VERSION=0x{TORCH_TARGET[0]:02x}{TORCH_TARGET[1]:02x}{0:012x}", f"-I{SOURCES}")
 
 SIMD = {
     "baseline": (),
@@ -55,7 +47,106 @@ SIMD = {
 Files are linked in this order: the linker keeps the first of the copies of an inline function, which runs everywhere.
 """
 
+WHOLE = {"linux": "-Wl,--no-undefined", "macos": "-Wl,-undefined,error"}
+STRIPPED = {"linux": ("-Wl,--strip-all",), "macos": ("-Wl,-dead_strip", "-Wl,-x")}
+"""What linkers are told: that nothing may be missing, and to keep no names for debuggers."""
+
+CUDA = {
+    "sm_80": "arch=compute_80,code=sm_80",
+    "sm_90": "arch=compute_90,code=sm_90",
+    "compute_90": "arch=compute_90,code=compute_90",
+}
+"""Machine code for two architectures, and PTX for all newer ones."""
+
+ROUGH = ("--prec-div=false", "--prec-sqrt=false")
+"""float32 quotients and roots of CUDA kernels to 2 units in the last place: a tenth of the cost, within the bars."""
+
+DEFAULT_NVCC = "/usr/local/cuda/bin/nvcc"
+
 SKIP = "HIERGEO_CUDA=0 leaves them out"
+
+RULES = """
+rule compile
+  command = $tool -c $in -o $out -MD -MF $out.d >$out.log 2>&1 || { cat $out.log; exit 1; }
+  depfile = $out.d
+  deps = gcc
+"""
+"""What ninja is told of a file that is compiled; what its compiler prints lies beside the object."""
+
+
+class BuildError(SetupError):
+    """What is missing or failed, in a few words."""
+
+
+class Unit(NamedTuple):
+    """A source file, and the command that compiles it."""
+
+    source: Path
+    command: Sequence[str]
+
+
+class Compiler(NamedTuple):
+    """A C++ compiler: its command, its name with the version, and whether it makes code for x86-64 and for macOS."""
+
+    command: list[str]
+    name: str
+    x86_64: bool
+    macos: bool
+
+    @classmethod
+    def find(cls) -> "Compiler":
+        """The compiler named by CXX, else the first of g++, clang++ and c++ on the path."""
+        found = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
+        if found is None:
+            raise BuildError("no C++ compiler was found: install g++, or set CXX")
+        command = shlex.split(found)
+        text = call([*command, "-E", "-dM", "-x", "c++", os.devnull], f"running the C++ compiler {found}")
+        macros = dict(re.findall(r"#define (\w+) (.*)", text))
+        kind, keys = "g++", ("__GNUC__", "__GNUC_MINOR__", "__GNUC_PATCHLEVEL__")
+        if "__clang__" in macros:
+            kind, keys = "clang++", ("__clang_major__", "__clang_minor__", "__clang_patchlevel__")
+        name = f"{kind} {'.'.join(macros.get(key, '?') for key in keys)}"
+        return cls(command, name, "__x86_64__" in macros, "__APPLE__" in macros)
+
+    def flags(self, *own: str) -> list[str]:
+        """The command for a file of the kernels."""
+        return [*self.command, *COMMON, *DIALECT, "-Wall", "-Wno-psabi", *flags_of("CXXFLAGS"), *own]
+
+    def link(self, target: Path, words: Iterable[str | Path]) -> None:
+        """Makes the library; the names of what is inside stay only where CXXFLAGS asks for debugging with -g."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        system = "macos" if self.macos else "linux"
+        strip = () if "-g" in flags_of("CXXFLAGS") else STRIPPED[system]
+        last = (WHOLE[system], *flags_of("LDFLAGS"), *strip)
+        call([*self.command, "-shared", "-o", str(target), *map(str, words), *last], f"linking {target.name}")
+
+
+class Nvcc(NamedTuple):
+    """The CUDA compiler: its path, its version, and what to link with its objects."""
+
+    path: str
+    version: str
+    libraries: Sequence[str]
+
+    @classmethod
+    def find(cls) -> "Nvcc":
+        """The nvcc of CUDA_HOME, of the path, or of /usr/local/cuda, in this order."""
+        home = os.environ.get("CUDA_HOME", "")
+        found = next(filter(None, (shutil.which(name) for name in (f"{home}/bin/nvcc", "nvcc", DEFAULT_NVCC))), None)
+        if found is None:
+            raise BuildError(f"no nvcc was found in CUDA_HOME, on the path or at {DEFAULT_NVCC}")
+        release = re.search(r"release ([\d.]+)", call([found, "--version"], f"running {found}"))
+        plan = call([found, "--dryrun", "-x", "cu", os.devnull], f"running {found}")
+        folders = re.findall(r'"(-L[^"]+)"', plan)
+        runtime = ("-lcudart_static", "-Wl,--exclude-libs,libcudart_static.a", "-ldl", "-lrt", "-lpthread")
+        return cls(found, release[1] if release else "unknown", (*folders, *runtime))
+
+    def flags(self, host: Compiler) -> list[str]:
+        """The command for a file of the CUDA kernels."""
+        compiler = ("-ccbin", *host.command) if len(host.command) == 1 else ()
+        code = [word for architecture in CUDA.values() for word in ("-gencode", architecture)]
+        last = ("--expt-relaxed-constexpr", "-Xptxas", "-v", "-Xcompiler", ",".join(COMMON), *DIALECT)
+        return [self.path, *compiler, *code, "-O3", *ROUGH, *last]
 
 
 @dataclass(frozen=True)
@@ -69,71 +160,6 @@ class Record:
     cuda: list[str] = field(default_factory=list)
     cuda_version: str = ""
     cuda_reason: str = ""
-
-
-@dataclass(frozen=True)
-class Build:
-    """One build of both libraries: where they go, where objects are kept, and how many files are compiled at once."""
-
-    kernels: Path
-    module: Path
-    objects: Path
-    jobs: int
-
-    def run(self, cuda: bool | None) -> Record:
-        """Compiles and links.
-
-        Args:
-            cuda: whether CUDA kernels have to be there (True), are left out (False) or are built if they can be and the
-                torch of the build has CUDA (None).
-
-        Raises:
-            BuildError: something is missing or failed; of CUDA only where `cuda` is True.
-        """
-        if sys.platform == "win32":
-            raise BuildError("the kernels are for Linux and macOS")
-        compiler = Compiler.find()
-        torch = folder_of("torch")
-        headers = Headers((f"{torch}/include",), (version("torch"),))
-        libraries = (f"-L{torch}/lib", "-ltorch_cpu")
-        levels = [name for name, flags in SIMD.items() if compiler.x86_64 or not flags]
-        sources = [SOURCES / "library.cpp", *sorted(SOURCES.glob("cpu/*.cpp"))]
-        by_level = [(source, name) for name in levels for source in sources if level(source) == name]
-        units = [compiler.unit(source, headers, SIMD[name]) for source, name in by_level]
-        LOG.warning("compiling %d C++ files with %s", len(units), compiler.name)
-        objects = self._compile(units)
-        record = Record(native=True, compiler=compiler.name, simd=levels)
-        try:
-            nvcc, kernels = self._cuda(cuda, compiler, headers)
-            compiler.link("library", self.kernels, [*kernels, *objects], [*libraries, *nvcc.libraries])
-            record = replace(record, cuda=list(CUDA), cuda_version=nvcc.version)
-        except BuildError as error:
-            if cuda:
-                raise
-            compiler.link("library", self.kernels, objects, libraries)
-            record = replace(record, cuda_reason=str(error))
-        compiler.link("module", self.module, self._compile([information(compiler, record)]))
-        return record
-
-    def _cuda(self, wanted: bool | None, host: Compiler, headers: Headers) -> tuple[Nvcc, list[Path]]:
-        """The compiled CUDA kernels; what ptxas said of their registers and spills goes to `ptxas.txt`."""
-        sources = sorted(SOURCES.glob("cuda/*.cu"))
-        if wanted is False:
-            raise BuildError("the build ran with HIERGEO_CUDA=0")
-        if not sources:
-            raise BuildError("csrc/cuda holds no kernels")
-        nvcc = Nvcc.find()
-        if wanted is None and not torch_has_cuda():
-            raise BuildError("the torch of the build has no CUDA: HIERGEO_CUDA=1 builds the CUDA kernels nevertheless")
-        LOG.warning("compiling %d CUDA files with nvcc %s, some minutes of work: %s", len(sources), nvcc.version, SKIP)
-        objects = self._compile([nvcc.unit(source, host, headers) for source in sources])
-        report = "".join(Path(f"{name}.log").read_text() for name in objects)
-        self.objects.with_name("ptxas.txt").write_text(report)
-        return nvcc, objects
-
-    def _compile(self, units: Iterable[Unit]) -> list[Path]:
-        with ThreadPoolExecutor(self.jobs) as pool:
-            return list(pool.map(lambda unit: unit.compile(self.objects), units))
 
 
 class BuildNative(build_ext):
@@ -154,7 +180,7 @@ class BuildNative(build_ext):
         LOG.info("native kernels: %s", record)
         if self.inplace:
             in_place = self._products_in_place()
-            remove([*in_place, *in_place[-1].parent.glob("_C.*.so")])
+            remove(in_place)
             for built, place in self.get_output_mapping().items():
                 shutil.copy(built, place)
 
@@ -166,8 +192,7 @@ class BuildNative(build_ext):
         return {str(built): str(place) for built, place in pairs if built.exists()}
 
     def _products(self) -> list[Path]:
-        module = Path(self.build_lib, self.get_ext_filename("hiergeo._C"))
-        return [module.with_name(KERNELS), module, module.with_name(RECORD)]
+        return [Path(self.build_lib, "hiergeo", name) for name in (KERNELS, RECORD)]
 
     def _products_in_place(self) -> list[Path]:
         package = Path(self.get_finalized_command("build_py").get_package_dir("hiergeo"))
@@ -179,18 +204,68 @@ class BuildNative(build_ext):
             raise SetupError("HIERGEO_CUDA=1 asks for a part of what HIERGEO_NATIVE=0 leaves out")
         if native is False:
             return Record(reason="the build ran with HIERGEO_NATIVE=0, as that of the wheel for any platform does")
-        kernels, module, _ = self._products()
-        jobs = self.parallel or int(os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
         try:
-            return Build(kernels, module, Path(self.build_temp), jobs).run(cuda)
+            return self._built(cuda)
         except BuildError as error:
             if native or cuda:
                 raise SetupError(f"{'HIERGEO_CUDA' if cuda else 'HIERGEO_NATIVE'}=1, but {error}") from error
             return Record(reason=str(error))
 
+    def _built(self, cuda: bool | None) -> Record:
+        """Compiles and links; CUDA kernels must be there (True), are left out (False) or built if they can be (None).
+
+        Raises:
+            BuildError: something is missing or failed; of CUDA only where `cuda` is True.
+        """
+        if sys.platform == "win32":
+            raise BuildError("the kernels are for Linux and macOS")
+        compiler = Compiler.find()
+        torch = folder_of("torch")
+        libraries = (f"-L{torch}/lib", "-ltorch_cpu")
+        levels = [name for name, flags in SIMD.items() if compiler.x86_64 or not flags]
+        sources = [SOURCES / "library.cpp", *sorted(SOURCES.glob("cpu/*.cpp"))]
+        by_level = [(source, name) for name in levels for source in sources if level(source) == name]
+        LOG.warning("compiling %d C++ files with %s", len(by_level), compiler.name)
+        units = [Unit(source, compiler.flags(*SIMD[name], *headers(torch))) for source, name in by_level]
+        objects = self._compiled("", units)
+        kernels, _ = self._products()
+        record = Record(native=True, compiler=compiler.name, simd=levels)
+        try:
+            nvcc, cuda_objects = self._cuda(cuda, compiler, headers(torch, "-Xcompiler"))
+            compiler.link(kernels, [*cuda_objects, *objects, *libraries, *nvcc.libraries])
+            record = replace(record, cuda=list(CUDA), cuda_version=nvcc.version)
+        except BuildError as error:
+            if cuda:
+                raise
+            compiler.link(kernels, [*objects, *libraries])
+            record = replace(record, cuda_reason=str(error))
+        return record
+
+    def _cuda(self, wanted: bool | None, host: Compiler, include: Sequence[str]) -> tuple[Nvcc, list[Path]]:
+        """The compiled CUDA kernels; what ptxas said of their registers and spills goes to `ptxas.txt`."""
+        sources = sorted(SOURCES.glob("cuda/*.cu"))
+        if wanted is False:
+            raise BuildError("the build ran with HIERGEO_CUDA=0")
+        if not sources:
+            raise BuildError("csrc/cuda holds no kernels")
+        nvcc = Nvcc.find()
+        if wanted is None and not torch_has_cuda():
+            raise BuildError("the torch of the build has no CUDA: HIERGEO_CUDA=1 builds the CUDA kernels nevertheless")
+        LOG.warning("compiling %d CUDA files with nvcc %s, some minutes of work: %s", len(sources), nvcc.version, SKIP)
+        objects = self._compiled("cuda", [Unit(source, [*nvcc.flags(host), *include]) for source in sources])
+        report = "".join(Path(f"{name}.log").read_text() for name in objects)
+        Path(self.build_temp).with_name("ptxas.txt").write_text(report)
+        return nvcc, objects
+
+    def _compiled(self, part: str, units: Sequence[Unit]) -> list[Path]:
+        return compiled(units, Path(self.build_temp, part), self.parallel)
+
 
 class Wheel(bdist_wheel):
-    """`bdist_wheel` tagged by what was built: for this platform and CPython from 3.10 on, or for any."""
+    """`bdist_wheel` tagged by what was built: for this platform and CPython from 3.10 on, or for any.
+
+    A CPython without the global lock knows no stable ABI, and gets a wheel of its own version.
+    """
 
     def get_tag(self) -> tuple[str, str, str]:
         built = self.get_finalized_command("build_ext").get_outputs()
@@ -198,7 +273,43 @@ class Wheel(bdist_wheel):
         if self.root_is_pure:
             return "py3", "none", "any"
         python, abi, platform = super().get_tag()
-        return ("cp{}{}".format(*PYTHON_TARGET), "abi3", platform) if LIMITED else (python, abi, platform)
+        return (python, abi, platform) if abi.endswith("t") else ("cp310", "abi3", platform)
+
+
+def compiled(units: Sequence[Unit], folder: Path, jobs: int | None = None) -> list[Path]:
+    """The objects of files, in a folder; ninja compiles those whose command or text has changed.
+
+    Args:
+        units: the files.
+        folder: where objects, their logs and the file `build.ninja` are kept.
+        jobs: how many files are compiled at once; None is MAX_JOBS, else one a processor.
+
+    Raises:
+        BuildError: there is no ninja, or a compiler fails.
+    """
+    ninja = shutil.which("ninja", path=os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent))))
+    if ninja is None:
+        raise BuildError("no ninja was found: pip install ninja")
+    objects = [folder / f"{unit.source}.o" for unit in units]
+    lines = [f"builddir = {escaped(folder)}", RULES]
+    for unit, target in zip(units, objects, strict=True):
+        tool = shlex.join(unit.command).replace("$", "$$")
+        lines += [f"build {escaped(target)}: compile {escaped(unit.source)}", f"  tool = {tool}"]
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = folder / "build.ninja"
+    plan.write_text("\n".join(lines) + "\n")
+    at_once = str(jobs or os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
+    call([ninja, "-f", str(plan), "-j", at_once], "compiling")
+    for target in objects:
+        log = Path(f"{target}.log").read_text()
+        if "warning" in log:
+            LOG.warning(log)
+    return objects
+
+
+def escaped(path: Path) -> str:
+    """A path as ninja reads it."""
+    return re.sub(r"([$ :])", r"$\1", str(path))
 
 
 def compiles() -> bool:
@@ -222,20 +333,39 @@ def level(source: Path) -> str:
     return next((name for name in SIMD if source.stem.endswith(f"_{name}")), "baseline")
 
 
-def information(compiler: Compiler, record: Record) -> Unit:
-    """The module `hiergeo._C`, told what was built."""
-    facts = {
-        "COMPILER": record.compiler,
-        "SIMD_LEVELS": ",".join(record.simd),
-        "CUDA_ARCHITECTURES": ",".join(record.cuda) or "none",
-        "CUDA_VERSION": record.cuda_version or "none",
-        "TORCH_TARGET": ".".join(map(str, TORCH_TARGET)),
-    }
-    headers = Headers((sysconfig.get_path("include"),), (sys.version,))
-    defines = [f'-DHIERGEO_{key}="{fact}"' for key, fact in facts.items()]
-    if LIMITED:
-        defines.append("-DPy_LIMITED_API=0x{:02x}{:02x}0000".format(*PYTHON_TARGET))
-    return compiler.unit(SOURCES / "build_info.cpp", headers, defines)
+def headers(torch: str, *through: str) -> list[str]:
+    """Flags for the headers of torch; `through` goes before a flag for the C++ compiler behind another.
+
+    What is compiled does not say where the headers lay, though messages of torch name the files that they come from.
+    """
+    return ["-isystem", f"{torch}/include", *through, f"-ffile-prefix-map={torch}/include=include"]
+
+
+def call(command: Sequence[str], purpose: str) -> str:
+    """What a command prints, standard error included; BuildError with its first complaint where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    except OSError as error:
+        raise BuildError(f"{purpose} failed: {error.strerror}") from error
+    output = done.stdout + done.stderr
+    if done.returncode:
+        complaints = [line for line in output.splitlines() if re.search(r"(error|fatal)\s*:|undefined", line)]
+        LOG.error(output)
+        said = (complaints or output.splitlines() or [f"exit status {done.returncode}"])[0]
+        raise BuildError(f"{purpose} failed: {said}")
+    return output
+
+
+def folder_of(package: str) -> str:
+    """Where a package is installed, found without importing it."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise BuildError(f"{package} is not installed where the build runs")
+    return found.submodule_search_locations[0]
+
+
+def flags_of(variable: str) -> list[str]:
+    return shlex.split(os.environ.get(variable, ""))
 
 
 def switch(name: str) -> bool | None:

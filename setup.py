@@ -1,5 +1,5 @@
-"""The build beyond what pyproject.toml says: one extension, which brings the kernels along (see build_native.py)."""
+"""The build beyond what pyproject.toml says: one extension, the kernels (see build_native.py)."""
 
 from setuptools import Extension, setup
 
-setup(ext_modules=[Extension("hiergeo._C", sources=["csrc/build_info.cpp"], py_limited_api=True)])
+setup(ext_modules=[Extension("hiergeo._kernels", sources=["csrc/library.cpp"])])

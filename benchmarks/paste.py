@@ -1,25 +1,25 @@
-"""Pastes the tables of a run into the notes and its picture into the documentation: `python -m benchmarks.paste DIR`."""
+"""Pastes the tables and the picture of a run into the notes: ``python -m benchmarks.paste DIR``."""
 
 import argparse
 import shutil
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+NOTES = Path(__file__).parent / "notes"
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="what --out named")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
+    parser.add_argument("--notes", type=Path, default=NOTES, help="the folder of the notes")
     args = parser.parse_args()
 
-    page = args.root / "benchmarks" / "notes" / "benchmarks.md"
+    page = args.notes / "pair_operations.md"
     tables = (args.directory / "benchmarks.md").read_text(encoding="utf-8")
     picture = args.directory / "benchmarks.svg"
     if picture.exists():
-        shutil.copy(picture, args.root / "docs" / "assets" / picture.name)
-        tables += f"\n![Roofline, ratios and scaling](../../docs/assets/{picture.name})\n"
+        shutil.copy(picture, args.notes / picture.name)
+        tables += f"\n![Roofline, ratios and scaling]({picture.name})\n"
     page.write_text(pasted(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 

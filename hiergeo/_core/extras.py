@@ -34,19 +34,13 @@ class Package(NamedTuple):
 
 
 PACKAGES = (
-    Package("open_clip", "open_clip_torch", "openclip"),
-    Package("timm", "timm", "openclip"),
     Package("transformers", "transformers", "hf"),
     Package("tokenizers", "tokenizers", "hf"),
-    Package("huggingface_hub", "huggingface-hub", "hf"),
-    Package("yaml", "PyYAML", "hf"),
     Package("xgrammar", "xgrammar", "llm"),
     Package("sentence_transformers", "sentence-transformers", "sentence-transformers"),
     Package("mteb", "mteb", "mteb"),
-    Package("geoopt", "geoopt", "geoopt"),
     Package("accelerate", "accelerate", "train"),
     Package("peft", "peft", "train"),
-    Package("pyarrow", "pyarrow", "search"),
     Package("fastapi", "fastapi", "serve"),
     Package("python_multipart", "python-multipart", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
@@ -56,7 +50,6 @@ PACKAGES = (
     Package("ray", "ray", "ray"),
     Package("openai", "openai", "openai"),
     Package("pandas", "pandas", "pandas"),
-    Package("matplotlib", "matplotlib", "plot"),
     Package("hypothesis", "hypothesis", "test"),
 )
 

@@ -1,13 +1,13 @@
-"""CLIPs with the interface of open_clip, its own and the bundled one, and their text towers for training."""
+"""CLIPs of open_clip, and their text towers for training."""
 
 import copy
 import inspect
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,8 @@ from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo.adapters import hub
-from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.model import ClipModel
 from hiergeo.adapters.towers import Tower
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 FOLDER = "local-dir:"
 """What the name of a folder of `CONFIG` and `WEIGHTS` has before it in a spec."""
@@ -29,27 +26,16 @@ CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 """What open_clip looks for in a folder."""
 
 
-class OpenClipModel(NetworkModel):
+class OpenClipModel(ClipModel):
     """An OpenCLIP model with its own tokenizer and its validation transform.
 
     Attributes:
         config: open_clip's configuration of the network, with the activation that its weights need.
     """
 
-    def __init__(
-        self,
-        name: str,
-        network: Any,
-        device: torch.device,
-        *,
-        tokenizer: Callable[[list[str]], Tensor],
-        transform: Callable[["Image"], Tensor],
-        config: dict[str, Any],
-    ) -> None:
-        super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg))
+    def __init__(self, name: str, network: Any, device: torch.device, config: dict[str, Any], **prepared: Any) -> None:
+        super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg), **prepared)
         self.config = config
-        self.tokenizer = tokenizer
-        self.transform = transform
 
     def rebuilt_network(self) -> nn.Module:
         kind = type(self.network)
@@ -64,15 +50,6 @@ class OpenClipModel(NetworkModel):
         except Exception as error:  # open_clip, timm and transformers check what they build in their own ways
             raise InputError(f"{self.name} cannot be built without its weights: {reason(error)}.") from error
         return built
-
-    def embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
-        return rows
-
-    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        pixels = torch.stack([self.transform(picture) for picture in pictures])
-        rows: Tensor = self.network.encode_image(pixels.to(self.device))
-        return rows
 
 
 class OpenClipTower(Tower):

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.transformer import Blocks, TextTransformer, causal_mask
 
 VOCABULARY = 49408
 """Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""
@@ -45,34 +44,6 @@ class VisionSizes(NamedTuple):
     pool: Pool = "token"
     eps: float = 1e-5
 
-    def weights(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the weights, in timm's words."""
-        w, hidden = self.width, self.hidden
-        last = "norm" if self.pool == "token" else "fc_norm"
-        block = {
-            "norm1.weight": (w,),
-            "norm1.bias": (w,),
-            "attn.qkv.weight": (3 * w, w),
-            "attn.qkv.bias": (3 * w,),
-            "attn.proj.weight": (w, w),
-            "attn.proj.bias": (w,),
-            "norm2.weight": (w,),
-            "norm2.bias": (w,),
-            "mlp.fc1.weight": (hidden, w),
-            "mlp.fc1.bias": (hidden,),
-            "mlp.fc2.weight": (w, hidden),
-            "mlp.fc2.bias": (w,),
-        }
-        return {
-            "cls_token": (1, 1, w),
-            "pos_embed": (1, (self.image // self.patch) ** 2 + 1, w),
-            "patch_embed.proj.weight": (w, 3, self.patch, self.patch),
-            "patch_embed.proj.bias": (w,),
-            **{f"blocks.{i}.{name}": shape for i in range(self.layers) for name, shape in block.items()},
-            f"{last}.weight": (w,),
-            f"{last}.bias": (w,),
-        }
-
 
 class TextSizes(NamedTuple):
     """A causal text transformer of open_clip.
@@ -90,34 +61,6 @@ class TextSizes(NamedTuple):
     heads: int
     hidden: int
     context: int
-
-    def weights(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the weights, in open_clip's words."""
-        w, hidden = self.width, self.hidden
-        block = {
-            "ln_1.weight": (w,),
-            "ln_1.bias": (w,),
-            "attn.in_proj_weight": (3 * w, w),
-            "attn.in_proj_bias": (3 * w,),
-            "attn.out_proj.weight": (w, w),
-            "attn.out_proj.bias": (w,),
-            "ln_2.weight": (w,),
-            "ln_2.bias": (w,),
-            "mlp.c_fc.weight": (hidden, w),
-            "mlp.c_fc.bias": (hidden,),
-            "mlp.c_proj.weight": (w, hidden),
-            "mlp.c_proj.bias": (w,),
-        }
-        blocks = {
-            f"transformer.resblocks.{i}.{name}": shape for i in range(self.layers) for name, shape in block.items()
-        }
-        return {
-            "token_embedding.weight": (VOCABULARY, w),
-            "positional_embedding": (self.context, w),
-            **blocks,
-            "ln_final.weight": (w,),
-            "ln_final.bias": (w,),
-        }
 
 
 class Plan(NamedTuple):
@@ -191,7 +134,7 @@ class DualEncoder(nn.Module):
             self.visual_proj = _projection(weights, "visual_proj")
             self.textual_proj = _projection(weights, "textual_proj")
         self.load_state_dict({name: weight.clone() for name, weight in weights.items()}, strict=True, assign=True)
-        self.textual.attn_mask = causal_mask(text.context)
+        self.textual.attn_mask = self.textual.build_causal_mask()
         self.register_buffer("visual_scale", scales.visual)
         self.register_buffer("textual_scale", scales.textual)
         self.register_buffer("reach", reach)
@@ -250,10 +193,27 @@ def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
     )
 
 
-def text_tower(sizes: TextSizes, quick_gelu: bool) -> TextTransformer:
-    """The text tower: CLIP's causal transformer."""
-    blocks = Blocks(sizes.width, sizes.layers, sizes.heads, sizes.hidden, quick_gelu=quick_gelu)
-    return TextTransformer(blocks, sizes.context, VOCABULARY)
+def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
+    """The text tower: open_clip's causal transformer without a projection, with the weights that it starts from."""
+    from open_clip.transformer import QuickGELU, TextTransformer
+
+    return TextTransformer(
+        sizes.context,
+        VOCABULARY,
+        sizes.width,
+        sizes.heads,
+        sizes.layers,
+        sizes.hidden / sizes.width,
+        proj_type="none",
+        act_layer=QuickGELU if quick_gelu else nn.GELU,
+    )
+
+
+def tower_shapes(vision: VisionSizes, text: TextSizes) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of both towers, under ``visual.`` and ``textual.``."""
+    with torch.device("meta"):
+        towers = nn.ModuleDict({"visual": vision_tower(vision), "textual": text_tower(text, quick_gelu=False)})
+    return {name: tuple(weight.shape) for name, weight in towers.state_dict().items()}
 
 
 def _projection(weights: Mapping[str, Tensor], name: str) -> nn.Linear:

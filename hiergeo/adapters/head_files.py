@@ -6,7 +6,6 @@ there with all its files.
 
 import hashlib
 import json
-import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
-from hiergeo.adapters.hub import cached_if_unreachable, not_obtained
+from hiergeo.adapters.hub import snapshot
 from hiergeo.adapters.model import Model
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
@@ -33,9 +32,6 @@ CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.jso
 
 HUB = "hf-hub:"
 """Beginning of the name of a repository of the Hugging Face hub."""
-
-NUMBER_BYTES = 8
-"""Bytes of a number among the weights, at most."""
 
 Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 
@@ -143,11 +139,9 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
     config = documents.read(path, _Config, hashed="history").as_dict()
-    numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
-    most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
-    for name in most.keys() & config.keys():
+    for name in {"weights", "history"} & config.keys():
         file = path.parent / config[name]
-        if not file.is_file() or file.stat().st_size > most[name] or sha256(file) != config.get(f"{name}_sha256"):
+        if not file.is_file() or sha256(file) != config.get(f"{name}_sha256"):
             raise InputError(f"{file} is missing or damaged: train the head again or restore the file.")
     return config
 
@@ -207,15 +201,8 @@ def downloaded(repository: str) -> Path:
     Raises:
         UnavailableError: it is not in the cache and cannot be downloaded.
     """
-    from huggingface_hub import snapshot_download
-
     name, _, revision = repository.partition(":")
-    files = ["*.json", "*.safetensors", "*.md"]
-    with cached_if_unreachable():
-        try:
-            return Path(snapshot_download(name, revision=revision or None, allow_patterns=files))
-        except Exception as error:  # the hub raises errors of its own
-            raise not_obtained(f"the head {repository}", "head:FOLDER", error) from error
+    return snapshot(name, f"the head {repository}", "head:FOLDER", revision or None)
 
 
 @contextmanager

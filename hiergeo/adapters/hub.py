@@ -6,26 +6,26 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from hiergeo._core import extras, limits
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Foreign, validated
 from hiergeo._core.storage.files import path_of, writing
 from hiergeo._core.text import shortened
 
-_switch = Lock()
-_blocks: list[bool] = []
-"""What `HF_HUB_OFFLINE` was before the blocks of `cached_if_unreachable` that are open, once for each of them."""
+_switch = RLock()
+"""Held while `HF_HUB_OFFLINE` is turned, which is one for the whole process."""
 
-SNAPSHOT = ["*.json", "*.safetensors", "*.yaml", "*.model", "*.txt", "*.jinja"]
-"""Files of a model that are downloaded: configuration, weights, tokenizer and chat template."""
+SNAPSHOT = ["*.json", "*.safetensors", "*.yaml", "*.model", "*.txt", "*.jinja", "*.md"]
+"""Files of a model that are downloaded: configuration, weights, tokenizer, chat template and card. Weights in pickles
+(``*.bin``) are taken only where there are no others."""
 
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
@@ -59,37 +59,42 @@ def folder_of(source: str, instead: str) -> Path:
     folder = local_folder(source)
     if folder is not None:
         return folder
-    snapshot_download = extras.require("huggingface_hub", "a model of the hub").snapshot_download
-    with cached_if_unreachable():
-        try:
-            return Path(snapshot_download(source, allow_patterns=SNAPSHOT))
-        except Exception as error:  # the hub's errors are many
-            raise not_obtained(f"the model '{source}'", instead, error) from error
+    return snapshot(source, f"the model '{source}'", instead)
+
+
+def snapshot(repository: str, wanted: str, instead: str, revision: str | None = None) -> Path:
+    """The folder in the local cache with a repository's files of `SNAPSHOT`, brought up to date where the hub answers.
+
+    Raises:
+        UnavailableError: the cache has none, and the download failed; see `not_obtained` for its words.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=SNAPSHOT))
+        if not any(folder.rglob("*.safetensors")):
+            folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*SNAPSHOT, "*.bin"]))
+        return folder
+    except Exception as error:  # the hub's errors are many
+        raise not_obtained(wanted, instead, error) from error
 
 
 @contextmanager
 def cached_if_unreachable() -> Iterator[None]:
     """Within the block the hub is used if it answers within `PATIENCE` seconds, and only its local cache otherwise.
 
-    Without this each file of a model is retried for some 25 seconds on a machine that has no network. The switch of
-    huggingface_hub is one for the whole process: of blocks that overlap in different threads the first one asks, and
-    the last one puts the switch back.
+    Without this each file of a model is retried for some 25 seconds on a machine that has no network. Blocks in
+    different threads run one after the other.
     """
     from huggingface_hub import constants
 
     with _switch:
-        if not _blocks:
-            _blocks.append(constants.HF_HUB_OFFLINE)
-            constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT)
-        else:
-            _blocks.append(_blocks[0])
-    try:
-        yield
-    finally:
-        with _switch:
-            before = _blocks.pop()
-            if not _blocks:
-                constants.HF_HUB_OFFLINE = before
+        before = constants.HF_HUB_OFFLINE
+        constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager

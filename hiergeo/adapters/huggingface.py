@@ -1,7 +1,6 @@
 """Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes, and their text towers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,21 +75,18 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
     """
     transformers = extras.require("transformers", "this model")
     model, options = options_of(rest, _Options)
-    folder = hub.local_folder(model)
-    source = str(folder or model)
-    processor_source = _processor_source(options.get("processor", ""), source)
-    local = folder and Path(processor_source).is_dir()
-    with nullcontext() if local else hub.cached_if_unreachable(), hub.quiet_transformers():
-        described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, source)
+    folder = hub.folder_of(model, "hf:/path/to/folder")
+    beside = hub.folder_of(options["processor"], "?processor=/path/to/folder") if "processor" in options else folder
+    with hub.quiet_transformers():
+        described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, folder)
         kind = described.get("model_type") if isinstance(described, dict) else None
         if not isinstance(kind, str) or kind not in PADDING:
             raise InputError(f"'{rest}' is of type '{kind}'; hf: loads {', '.join(PADDING)}.")
         hub.check_config(described, f"the configuration of '{rest}'")
-        config = _obtain(transformers.AutoConfig.from_pretrained, source, trust_remote_code=False)
-        if folder:
-            build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)
-            hub.check_size(build, folder, f"the configuration of '{rest}'")
-        processor = _obtain(transformers.AutoProcessor.from_pretrained, processor_source, trust_remote_code=False)
+        config = _obtain(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)
+        build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)
+        hub.check_size(build, folder, f"the configuration of '{rest}'")
+        processor = _obtain(transformers.AutoProcessor.from_pretrained, beside, trust_remote_code=False)
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
             raise InputError(
                 f"'{rest}' comes without its processor: it needs a tokenizer and preprocessor_config.json, or write "
@@ -99,25 +95,18 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         if processor.tokenizer.pad_token is None:
             raise InputError(f"the tokenizer of '{rest}' has no padding token, without which texts make no batch.")
         network, info = _obtain(
-            transformers.AutoModel.from_pretrained, source, output_loading_info=True, trust_remote_code=False
+            transformers.AutoModel.from_pretrained, folder, output_loading_info=True, trust_remote_code=False
         )
     _refuse_partial(rest, info)
     settings = hub.tokenizer_digest(processor.tokenizer) if options else ""
     return HuggingFaceModel(f"hf:{rest}", network, device, processor, settings)
 
 
-def _processor_source(named: str, source: str) -> str:
-    """Where the processor is: a folder or hub name of its own, or `source`."""
-    return str(hub.local_folder(named) or named) if named else source
-
-
-def _obtain(get: Callable[..., Any], source: str, **options: Any) -> Any:
+def _obtain(get: Callable[..., Any], folder: Path, **options: Any) -> Any:
     try:
-        return get(source, **options)
-    except Exception as error:  # transformers, tokenizers, safetensors and the hub each raise their own
-        if isinstance(error, OSError) and not Path(source).is_dir():
-            raise hub.not_obtained(f"the model '{source}'", "hf:/path/to/folder", error) from error
-        raise InputError(f"'{source}' cannot be loaded by transformers: {reason(error)}.") from error
+        return get(str(folder), **options)
+    except Exception as error:  # transformers, tokenizers and safetensors each raise their own
+        raise InputError(f"'{folder}' cannot be loaded by transformers: {reason(error)}.") from error
 
 
 def _refuse_partial(source: str, info: Mapping[str, Any]) -> None:

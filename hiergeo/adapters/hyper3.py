@@ -16,16 +16,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from hiergeo._core import extras, limits
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Document, Foreign, validated
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes
-from hiergeo.adapters.native import NativeModel, byte_pairs, check_installed, hyperbolic
-from hiergeo.adapters.pixels import IMAGES, STATISTICS, square
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes, tower_shapes
+from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
 from hiergeo.adapters.specs import options_of
 
 BACKBONES = {
@@ -83,11 +82,10 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     by default the shorter side is resized and the centre cropped.
 
     Raises:
-        UnavailableError: open_clip is not installed, or a download failed.
+        UnavailableError: a download failed.
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit, or
             weights that are missing, left over, misshapen or not finite.
     """
-    check_installed()
     source, options = options_of(rest, _Options)
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
     config = _config(folder)
@@ -140,7 +138,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def _yaml(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no config.json and no config.yaml: not a folder of hyper3-clip.")
-    yaml = extras.require("yaml", "a configuration in YAML")
+    import yaml
+
     text = read_text(path, "name a folder of hyper3-clip")
     try:
         if len(text) > limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
@@ -207,14 +206,13 @@ def _sizes(file: Path, config: Mapping[str, Any], found: Shapes) -> tuple[Vision
 
 def _check_layout(file: Path, vision: VisionSizes, text: TextSizes, found: Shapes) -> None:
     dim, w = weights.side(file, found, "visual_proj.weight", 0, 2), text.width
-    textual = {f"textual.{name}": shape for name, shape in text.weights().items() if "in_proj" not in name}
+    towers = {name: shape for name, shape in tower_shapes(vision, text).items() if "in_proj" not in name}
     for layer in range(text.layers):
         for part in "qkv":
             name = f"textual.transformer.resblocks.{layer}.self_attn.{part}_proj"
-            textual |= {f"{name}.weight": (w, w), f"{name}.bias": (w,)}
+            towers |= {f"{name}.weight": (w, w), f"{name}.bias": (w,)}
     expected = {
-        **{f"visual.{name}": shape for name, shape in vision.weights().items()},
-        **textual,
+        **towers,
         "visual_proj.weight": (dim, vision.width),
         "visual_proj.bias": (dim,),
         "textual_proj.weight": (dim, w),

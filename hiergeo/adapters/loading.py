@@ -28,7 +28,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "phyclip": "hiergeo.adapters.meru:load_phyclip",
         "hyper3": "hiergeo.adapters.hyper3:load_hyper3",
         "prolip": "hiergeo.adapters.prolip:load_prolip",
-        "tiny": "hiergeo.adapters.tiny.model:load_tiny",
+        "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
 )
 """Name -> what loads a model: called with the rest of the spec and ``device=``."""

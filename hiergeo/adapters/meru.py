@@ -13,17 +13,17 @@ from hiergeo.adapters import families, hub
 from hiergeo.adapters.encoders import DualEncoder, Scales
 from hiergeo.adapters.meru_files import SUBSPACE_DIM, SUBSPACES, Checkpoint, Heads, read_checkpoint
 from hiergeo.adapters.native import (
+    IMAGES,
     MIN_RADIUS,
     REACH,
     Native,
     NativeModel,
     byte_pairs,
-    check_installed,
     curvature,
     factor,
     hyperbolic,
+    square,
 )
-from hiergeo.adapters.pixels import IMAGES, square
 from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 
@@ -47,7 +47,6 @@ def load_meru(rest: str, *, device: torch.device) -> NativeModel:
 
     Raises:
         InputError: see `hiergeo.adapters.meru_files.read_checkpoint`; an option that does not exist, or does not fit.
-        UnavailableError: open_clip is not installed.
     """
     return _load(rest, "meru", device)
 
@@ -73,7 +72,6 @@ def load_phyclip(rest: str, *, device: torch.device) -> NativeModel:
 
 
 def _load(rest: str, adapter: str, device: torch.device) -> NativeModel:
-    check_installed()
     path, options = configured(rest)
     family = families.SAME_LAYOUT.get(adapter, adapter)
     held = read_checkpoint(path, family, adapter, Heads(options.get("heads"), options.get("text_heads")))

@@ -16,7 +16,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo.adapters import families, weights
-from hiergeo.adapters.encoders import TextSizes, VisionSizes, check_sizes
+from hiergeo.adapters.encoders import TextSizes, VisionSizes, check_sizes, tower_shapes
 
 SUBSPACES, SUBSPACE_DIM = 64, 8
 """Factors of PHyCLIP's product, and the dimension of each."""
@@ -191,10 +191,9 @@ def _heads(path: Path, adapter: str, tower: str, width: int, given: int | None, 
 
 def _layout(family: str, vision: VisionSizes, text: TextSizes, dim: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of everything that a file must hold."""
-    back = {new: old for old, new in RENAMED}
-    textual = {f"textual.{name}": shape for name, shape in text.weights().items()}
-    for new, old in back.items():
-        textual = {name.replace(new, old) if name.startswith(new) else name: of for name, of in textual.items()}
+    towers = tower_shapes(vision, text)
+    for old, new in RENAMED:
+        towers = {name.replace(new, old) if name.startswith(new) else name: of for name, of in towers.items()}
     extra: dict[str, tuple[int, ...]] = {}
     if family == families.UNCHA:
         extra = {"textual.min_radius_head.0.weight": (1, text.width), "textual.min_radius_head.0.bias": (1,)}
@@ -202,8 +201,7 @@ def _layout(family: str, vision: VisionSizes, text: TextSizes, dim: int) -> dict
         **dict.fromkeys(SCALARS[family], ()),
         "pixel_mean": (3, 1, 1),
         "pixel_std": (3, 1, 1),
-        **{f"visual.{name}": shape for name, shape in vision.weights().items()},
-        **textual,
+        **towers,
         **extra,
         "visual_proj.weight": (dim, vision.width),
         "textual_proj.weight": (dim, text.width),

@@ -349,3 +349,48 @@ class NetworkModel(Model):
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         with torch.inference_mode():
             return self.embed_pictures([open_rgb(image) for image in images])
+
+
+class ClipModel(NetworkModel):
+    """A network with the methods `encode_text` and `encode_image`, as those of open_clip.
+
+    Args:
+        name: as for `NetworkModel`, and so the next two and the last two.
+        network: the towers.
+        device: where they run.
+        tokenizer: texts -> (B, context) tokens.
+        transform: a picture -> (3, side, side) pixels.
+        preprocessing: how pictures reach the network.
+        settings: what else embeddings depend on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        device: torch.device,
+        *,
+        tokenizer: Callable[[list[str]], Tensor],
+        transform: Callable[["Image"], Tensor],
+        preprocessing: str,
+        settings: str = "",
+    ) -> None:
+        super().__init__(name, network, device, preprocessing, settings)
+        self.tokenizer = tokenizer
+        self.transform = transform
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows: Tensor = self.network.encode_text(self.tokens(texts))
+        return rows
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        rows: Tensor = self.network.encode_image(self.pixels(pictures))
+        return rows
+
+    def tokens(self, texts: list[str]) -> Tensor:
+        """(B, context) tokens, on the device of the network."""
+        return self.tokenizer(texts).to(self.device)
+
+    def pixels(self, pictures: list["Image"]) -> Tensor:
+        """(B, 3, side, side) normalised pixels, on the device of the network."""
+        return torch.stack([self.transform(picture) for picture in pictures]).to(self.device)

@@ -8,16 +8,15 @@ are the model's space.
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core import extras
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.encoders import DualEncoder, Scales
-from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.model import ClipModel
 from hiergeo.geometry import Lorentz, Space
 
 if TYPE_CHECKING:
@@ -36,6 +35,18 @@ FACTORS = (1e-12, 1e4)
 """Range of a factor of the features in files that can be used: training starts near 0.04 and MERU stops it at 1."""
 
 
+STATISTICS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Normalisation of pixels -> mean and standard deviation."""
+
+IMAGES = {"crop": "shortest", "squash": "squash"}
+"""How pictures become square -> open_clip's word for it: by the shorter side and a crop at the centre, or both sides
+alike (retrieval)."""
+
+
 class Native(NamedTuple):
     """What the numbers of a file say of embeddings.
 
@@ -51,18 +62,16 @@ class Native(NamedTuple):
 
 
 @final
-class NativeModel(NetworkModel):
+class NativeModel(ClipModel):
     """A dual encoder with the space it was trained in.
 
     Args:
         name: the spec that loads the model.
         network: the towers.
         device: where they run.
-        tokenizer: texts -> (B, context) tokens.
-        transform: a picture -> (3, side, side) pixels.
-        preprocessing: how pictures reach the model, in words.
         space: the native space, or None.
         normalised: whether rows are brought to norm one, as those of a CLIP.
+        prepared: how inputs reach the towers, as `ClipModel` takes it.
     """
 
     def __init__(
@@ -71,15 +80,11 @@ class NativeModel(NetworkModel):
         network: DualEncoder,
         device: torch.device,
         *,
-        tokenizer: Callable[[list[str]], Tensor],
-        transform: Callable[["Image"], Tensor],
-        preprocessing: str,
         space: Space | None,
         normalised: bool = False,
+        **prepared: Any,
     ) -> None:
-        super().__init__(name, network, device, preprocessing, str(network.plan))
-        self.tokenizer = tokenizer
-        self.transform = transform
+        super().__init__(name, network, device, settings=str(network.plan), **prepared)
         self.normalised = normalised
         self._space = space
 
@@ -91,28 +96,28 @@ class NativeModel(NetworkModel):
         """The space that the model was trained in, with its learnt curvature; None for a CLIP without a stored root."""
         return self._space
 
-    def embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
-        return rows
-
-    def embed_pictures(self, pictures: Sequence["Image"]) -> Tensor:
-        pixels = torch.stack([self.transform(picture) for picture in pictures])
-        rows: Tensor = self.network.encode_image(pixels.to(self.device))
-        return rows
-
-
-def check_installed() -> None:
-    """Raise UnavailableError unless the packages that these towers and their vocabulary are of are installed."""
-    for module in ("open_clip", "timm"):
-        extras.require(module, "this model")
-
 
 def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:
     """OpenAI's tokenizer: lower case, zero padding; of a text that is too long the last token becomes its end."""
-    tokenizer: Callable[[list[str]], Tensor] = extras.require("open_clip.tokenizer", "this model").SimpleTokenizer(
-        context_length=context
-    )
+    from open_clip.tokenizer import SimpleTokenizer
+
+    tokenizer: Callable[[list[str]], Tensor] = SimpleTokenizer(context_length=context)
     return tokenizer
+
+
+def square(side: int, mean: Sequence[float], std: Sequence[float], images: str) -> Callable[["Image"], Tensor]:
+    """Pictures to pixels (3, side, side): resized by bicubic interpolation, as one of `IMAGES` says, and normalised."""
+    from open_clip.transform import image_transform
+
+    transform: Callable[[Image], Tensor] = image_transform(
+        side,
+        is_train=False,
+        mean=tuple(mean),
+        std=tuple(std),
+        resize_mode=IMAGES[images],
+        interpolation="bicubic",
+    )
+    return transform
 
 
 def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual: float, dim: int) -> Native:

@@ -1,4 +1,4 @@
-"""Models of OpenCLIP: a tag, a checkpoint, a hub repository or a folder."""
+"""Models of OpenCLIP: a tag, a checkpoint, a hub repository or a folder; and the bundled one, which is of its kind."""
 
 import logging
 import warnings
@@ -11,13 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._core import extras
-from hiergeo._core.errors import HiergeoError, InputError, reason, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub, tiny
 from hiergeo.adapters import open_clip_checks as checks
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
-from hiergeo.adapters.tiny.model import saved_tiny
 
 HUB = "hf-hub:"
 
@@ -37,21 +35,15 @@ def _no_root_handler() -> Iterator[None]:
 def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     """The model of ``ARCH/TAG``, ``ARCH//path/to/checkpoint``, ``hf-hub:ORG/NAME`` or ``local-dir:PATH``.
 
-    A folder with the architecture of the bundled model, such as training writes, is loaded without open_clip.
-
     The activation follows the tag: OpenAI's weights run with QuickGELU in every spelling of the architecture. A
     checkpoint file does not say how it was trained: for weights trained with QuickGELU (OpenAI's, DFN's, MetaCLIP's and
     what was fine-tuned from them) name the architecture that ends in ``-quickgelu``.
 
     Raises:
         InputError: unknown architecture or tag, no weights, or a checkpoint that is not one of that architecture.
-        UnavailableError: open_clip is not installed, or a download failed.
+        UnavailableError: a download failed.
     """
     name = f"open_clip:{rest}"
-    saved = saved_tiny(name, path_of(rest.removeprefix(FOLDER)), device) if rest.startswith(FOLDER) else None
-    if saved is not None:
-        return saved
-    extras.require("open_clip", "this model")
     tiny.register()
     if rest.startswith(HUB):
         return _from_hub(name, rest, device)
@@ -62,6 +54,12 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     if weights.startswith(("/", ".")):
         return _from_file(name, arch, path_of(weights), device)
     return _from_tag(name, arch, weights, device)
+
+
+@_no_root_handler()
+def load_tiny(*, device: torch.device) -> OpenClipModel:
+    """The bundled model."""
+    return _build("tiny", tiny.register(), device, pretrained=str(tiny.weights()), quick_gelu=False)
 
 
 def _check_architecture(arch: str, weights: str) -> None:
@@ -103,7 +101,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
         except HiergeoError:
             raise
         except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
-            raise checks.wrong_checkpoint(arch, path, shapes, error) from error
+            raise checks.wrong_checkpoint(arch, path, error) from error
     checks.refuse_resized(model.network, arch, path, shapes)
     return model
 
@@ -141,7 +139,7 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        raise InputError(f"{folder} cannot be loaded by open_clip: {reason(error)}.") from error
+        raise InputError(f"{folder} cannot be loaded by open_clip: {checks.said(error)}.") from error
 
 
 def _build(

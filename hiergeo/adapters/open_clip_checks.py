@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.tensors import Shapes
+from hiergeo._core.text import shortened
 from hiergeo.adapters import families
 
 PREPROCESSING = {
@@ -21,8 +22,8 @@ PREPROCESSING = {
 }
 """Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
 
-NAMED = 3
-"""Mismatching weights that an error names."""
+SHOWN = 300
+"""Characters of an error of open_clip that are passed on."""
 
 
 def uses_quick_gelu(arch: str) -> bool:
@@ -101,35 +102,23 @@ def _pickled(path: Path) -> Shapes:
     return {str(name).removeprefix("module."): tuple(w.shape) for name, w in weights if isinstance(w, torch.Tensor)}
 
 
-def wrong_checkpoint(arch: str, path: Path, found: Shapes, error: Exception) -> InputError:
-    """The error for a checkpoint that does not load: the first weights by which it is not one of `arch`."""
-    import open_clip
-
-    network = open_clip.create_model(arch, load_weights=False, pretrained_text=False)
-    differences = mismatches(_shapes(network), found)
-    named = "; ".join(differences[:NAMED]) or reason(error)
-    more = f"; and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
-    return InputError(f"{path} is not a checkpoint of {arch}: {named}{more}.")
+def wrong_checkpoint(arch: str, path: Path, error: Exception) -> InputError:
+    """The error for a checkpoint that does not load, in the words of torch, which name the weights."""
+    return InputError(f"{path} is not a checkpoint of {arch}: {said(error)}.")
 
 
-def mismatches(expected: Shapes, found: Shapes) -> list[str]:
-    """Descriptions of weights that have the wrong shape, are missing, or are unexpected, in that order."""
-    shaped = [
-        f"{name} is {list(found[name])} where {list(shape)} is expected"
-        for name, shape in expected.items()
-        if name in found and found[name] != shape
-    ]
-    missing = [f"{name} is missing" for name in expected if name not in found]
-    surplus = [f"{name} is not expected" for name in found if name not in expected]
-    return shaped + missing + surplus
+def said(error: Exception) -> str:
+    """What an error of many lines says, on one and shortened."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return shortened(text.partition("Error(s) in loading ")[2] or text, SHOWN).rstrip(".")
 
 
 def refuse_resized(network: nn.Module, arch: str, path: Path, found: Shapes) -> None:
     """Raise an `InputError` if open_clip stretched position embeddings to make a checkpoint of another size fit."""
-    stretched = [m for m in mismatches(_shapes(network), found) if "positional_embedding is [" in m]
-    if stretched:
-        raise InputError(f"{path} is of another image size or context length than {arch}: {stretched[0]}.")
-
-
-def _shapes(network: nn.Module) -> Shapes:
-    return {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    for name, weight in network.state_dict().items():
+        wanted = tuple(weight.shape)
+        if name.endswith("positional_embedding") and found.get(name, wanted) != wanted:
+            raise InputError(
+                f"{path} is of another image size or context length than {arch}: {name} is {list(found[name])} where "
+                f"{list(wanted)} is expected."
+            )

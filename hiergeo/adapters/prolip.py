@@ -18,9 +18,8 @@ from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Foreign, validated
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
-from hiergeo.adapters.model import NetworkModel, unit_rows
-from hiergeo.adapters.native import byte_pairs
-from hiergeo.adapters.pixels import STATISTICS, square
+from hiergeo.adapters.model import ClipModel, NetworkModel, unit_rows
+from hiergeo.adapters.native import STATISTICS, byte_pairs, square
 from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
 
@@ -103,31 +102,20 @@ class _Joint(NetworkModel):
         self.model = model
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        return torch.cat(self.network.encode_text(self.model.tokenizer(texts).to(self.device)), dim=-1)
+        return torch.cat(self.network.encode_text(self.model.tokens(texts)), dim=-1)
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         return torch.cat(self.network.encode_image(self.model.pixels(pictures)), dim=-1)
 
 
 @final
-class ProLipModel(NetworkModel):
+class ProLipModel(ClipModel):
     """A ProLIP: rows are the unit means of its Gaussians, which `encode_text_gaussian` gives whole."""
 
-    def __init__(
-        self,
-        name: str,
-        network: ProLip,
-        device: torch.device,
-        *,
-        tokenizer: Callable[[list[str]], Tensor],
-        transform: Callable[["Image"], Tensor],
-        preprocessing: str,
-    ) -> None:
+    def __init__(self, name: str, network: ProLip, device: torch.device, *, tokenizer: Any, **prepared: Any) -> None:
         words = getattr(tokenizer, "tokenizer", None)
         told = "byte pairs" if words is None else hub.tokenizer_digest(words)
-        super().__init__(name, network, device, preprocessing, f"{network.plan} {told}")
-        self.tokenizer = tokenizer
-        self.transform = transform
+        super().__init__(name, network, device, tokenizer=tokenizer, settings=f"{network.plan} {told}", **prepared)
 
     def rebuilt_network(self) -> ProLip:
         vision, text, dim = self.network.plan
@@ -148,16 +136,12 @@ class ProLipModel(NetworkModel):
         return Gaussian(unit_rows(mean, f"the means of {self.name}").to(rows.dtype), log_variance)
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        mean: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device)).mean
+        mean: Tensor = self.network.encode_text(self.tokens(texts)).mean
         return mean
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         mean: Tensor = self.network.encode_image(self.pixels(pictures)).mean
         return mean
-
-    def pixels(self, pictures: list["Image"]) -> Tensor:
-        """(B, 3, side, side) normalised pixels, on the device of the network."""
-        return torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
 
 
 def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
@@ -169,7 +153,7 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
     Raises:
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit or
             that no published model has, or weights that are missing, left over, misshapen or not finite.
-        UnavailableError: a download failed, or open_clip or transformers is not installed.
+        UnavailableError: a download failed, or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
     config = _config(folder)
@@ -230,7 +214,6 @@ def _tokenizer(folder: Path, config: dict[str, Any], context: int) -> Callable[[
     if not name:
         return byte_pairs(context)
     extras.require("transformers", "this model")
-    extras.require("open_clip", "this model")
     from open_clip.tokenizer import HFTokenizer
 
     with hub.cached_if_unreachable(), hub.quiet_transformers():

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo.adapters.gaussians import Gaussian
-from hiergeo.adapters.transformer import Blocks, Transformer
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,18 @@ class Plan:
     eps: float
     quick_gelu: bool
 
-    def norm(self) -> nn.Module:
-        """A LayerNorm."""
-        return self._sizes().norm()
+    def norm(self, width: int) -> nn.LayerNorm:
+        """A LayerNorm of a width."""
+        return nn.LayerNorm(width, eps=self.eps)
 
-    def blocks(self) -> Transformer:
-        """The transformer."""
-        return Transformer(self._sizes())
+    def blocks(self) -> Any:
+        """The transformer, that of open_clip."""
+        from open_clip.transformer import QuickGELU, Transformer
 
-    def _sizes(self) -> Blocks:
-        hidden = int(self.width * self.mlp_ratio)
-        return Blocks(self.width, self.layers, self.heads, hidden, self.eps, self.quick_gelu)
+        activation = QuickGELU if self.quick_gelu else nn.GELU
+        return Transformer(
+            self.width, self.layers, self.heads, self.mlp_ratio, act_layer=activation, norm_layer=self.norm
+        )
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class ImageTower(nn.Module):
         self.class_embedding = nn.Parameter(torch.empty(width))
         self.unc_embedding = nn.Parameter(torch.empty(width))
         self.positional_embedding = nn.Parameter(torch.empty(grid**2 + 2, width))
-        self.ln_pre = plan.norm() if plan.ln_pre else nn.Identity()
+        self.ln_pre = plan.norm(width) if plan.ln_pre else nn.Identity()
         self.transformer = plan.blocks()
-        self.ln_post = plan.norm()
+        self.ln_post = plan.norm(width)
         self.proj = nn.Parameter(torch.empty(width, dim))
         self.uncertainty_proj = nn.Linear(width, dim)
 
@@ -138,7 +138,7 @@ class TextTower(nn.Module):
         self.cls_emb = nn.Parameter(torch.empty(width))
         self.positional_embedding = nn.Parameter(torch.empty(plan.context + 2, width))
         self.transformer = plan.blocks()
-        self.ln_final = plan.norm()
+        self.ln_final = plan.norm(width)
         self.text_projection = nn.Linear(width, dim)
         self.text_uncertainty_projection = nn.Linear(dim, dim)
 
@@ -173,7 +173,12 @@ class ProLip(nn.Module):
         _draw(0.02, text.token_embedding.weight)
         _draw(text.plan.width**-0.5, text.text_projection.weight)
         nn.init.zeros_(text.text_projection.bias)
-        text.transformer.start()
+        across, leaving = text.plan.width**-0.5, text.plan.width**-0.5 * (2 * text.plan.layers) ** -0.5
+        for block in text.transformer.resblocks:
+            _draw(across, block.attn.in_proj_weight)
+            _draw(leaving, block.attn.out_proj.weight)
+            _draw((2 * text.plan.width) ** -0.5, block.mlp.c_fc.weight)
+            _draw(leaving, block.mlp.c_proj.weight)
 
     def encode_image(self, pixels: Tensor) -> Gaussian:
         """See `ImageTower`."""

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,41 +54,22 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
         UnavailableError: sentence-transformers is not installed, or a download failed.
     """
     library = extras.require("sentence_transformers", "this model")
-    folder = hub.local_folder(rest)
-    if folder and not (folder / "modules.json").is_file():
-        raise _not_a_model(rest)
-    if folder:
-        _check_folder(folder, rest)
-    with nullcontext() if folder else hub.cached_if_unreachable(), hub.quiet_transformers():
-        try:
-            network = library.SentenceTransformer(str(folder or rest), device=str(device), trust_remote_code=False)
-        except Exception as error:  # transformers, the hub and safetensors each raise their own
-            if folder:
-                raise InputError(f"'{rest}' cannot be loaded by sentence-transformers: {reason(error)}.") from error
-            instead = "sentence-transformers:/path/to/folder"
-            raise hub.not_obtained(f"the model '{rest}'", instead, error) from error
-    if not folder and not _has_modules(rest):
-        raise _not_a_model(rest)
-    return SentenceTransformersModel(f"sentence-transformers:{rest}", network, device)
-
-
-def _check_folder(folder: Path, rest: str) -> None:
+    instead = "sentence-transformers:/path/to/folder"
+    repository = rest if "/" in rest else f"sentence-transformers/{rest}"
+    folder = hub.local_folder(rest) or hub.snapshot(repository, f"the model '{rest}'", instead)
+    if not (folder / "modules.json").is_file():
+        raise InputError(
+            f"'{rest}' holds no modules.json: it is not a sentence-transformers model, its pooling would be a guess."
+        )
     hub.check_modules(folder / "modules.json")
     for path in folder.rglob("*config*.json"):
         hub.check_config(hub.foreign_json(path), f"{path.relative_to(folder)} of '{rest}'")
-
-
-def _has_modules(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    repository = name if "/" in name else f"sentence-transformers/{name}"
-    return isinstance(try_to_load_from_cache(repository, "modules.json"), str)
-
-
-def _not_a_model(source: str) -> InputError:
-    return InputError(
-        f"'{source}' holds no modules.json: it is no sentence-transformers model, and its pooling would be a guess."
-    )
+    with hub.quiet_transformers():
+        try:
+            network = library.SentenceTransformer(str(folder), device=str(device), trust_remote_code=False)
+        except Exception as error:  # transformers and safetensors each raise their own
+            raise InputError(f"'{rest}' cannot be loaded by sentence-transformers: {reason(error)}.") from error
+    return SentenceTransformersModel(f"sentence-transformers:{rest}", network, device)
 
 
 class SentenceTransformersTower(Tower):

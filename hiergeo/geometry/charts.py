@@ -7,7 +7,6 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from hiergeo._core import extras
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
@@ -178,10 +177,11 @@ class Sphere(Curved):
 
 
 def geoopt() -> Any:
-    """The geoopt module. Raises UnavailableError where it is not installed."""
+    """The geoopt module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return extras.require("geoopt", "a Riemannian manifold")
+        import geoopt as module
+    return module
 
 
 def exact(curvature: float) -> Tensor:

@@ -56,12 +56,16 @@ def setting(device: torch.device) -> tuple[str, bool]:
 
 
 def build_info() -> dict[str, str]:
-    """Facts of the build: compiler, simd, cuda, cuda_version and torch_target; empty without a build."""
-    try:
-        from hiergeo import _C
-    except ImportError:
+    """Facts of the build: compiler, simd, cuda and cuda_version, the latter "none" without; empty without a build."""
+    built = _record()
+    if not built.get("native"):
         return {}
-    return _C.build_info()
+    return {
+        "compiler": built["compiler"],
+        "simd": ",".join(built["simd"]),
+        "cuda": ",".join(built["cuda"]) or "none",
+        "cuda_version": built["cuda_version"] or "none",
+    }
 
 
 def simd_level() -> str:
@@ -89,10 +93,14 @@ def _load() -> str | None:
 
 
 def _recorded(key: str) -> str:
+    return _record().get(key) or ""
+
+
+def _record() -> dict[str, Any]:
     try:
-        return json.loads(BUILD.read_text()).get(key) or ""
+        return dict(json.loads(BUILD.read_text()))
     except (OSError, ValueError):
-        return ""
+        return {}
 
 
 @functools.cache

@@ -105,9 +105,9 @@ def _what(device: str) -> str:
     return "native" if reason is None else f"pure PyTorch reference ({reason})"
 
 
-def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str, torch_target: str) -> str:
+def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str) -> str:
     on_gpu = "no CUDA" if cuda == "none" else f"CUDA {cuda_version} ({cuda})"
-    return f"{compiler}, SIMD {simd}, {on_gpu}, for torch >= {torch_target}"
+    return f"{compiler}, SIMD {simd}, {on_gpu}"
 
 
 ROUNDS = 4

@@ -27,7 +27,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo._core import extras
 from hiergeo._core.errors import UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import sha256
@@ -108,13 +107,11 @@ def arrays(manifest: Manifest) -> dict[str, tuple[np.dtype[Any], int]]:
 
 
 def arrow() -> Any:
-    """The module ``pyarrow`` with ``pyarrow.parquet``.
+    """The module ``pyarrow`` with ``pyarrow.parquet``, which take a moment to import."""
+    import pyarrow
+    import pyarrow.parquet
 
-    Raises:
-        UnavailableError: it is not installed.
-    """
-    extras.require("pyarrow.parquet", "an index")
-    return extras.require("pyarrow", "an index")
+    return pyarrow
 
 
 def read_record(folder: Path) -> Shard:

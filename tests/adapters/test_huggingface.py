@@ -182,13 +182,26 @@ def test_the_tokenizer_of_a_named_processor_is_part_of_the_fingerprint(saved, tm
     assert plain.fingerprint() == weights_digest(plain.network, plain.preprocessing)[:16]
 
 
-def test_the_hub_is_asked_once_for_a_processor_of_another_model(saved, monkeypatch):
-    asked = []
-    monkeypatch.setattr(hub, "_answers", lambda endpoint: asked.append(endpoint))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+def test_a_processor_of_another_model_comes_from_the_hub(saved, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **_: f"{saved['clip']}{name.strip('o/')}")
+    assert adapters.load(f"hf:{saved['clip']}?processor=o/").fingerprint()
+    monkeypatch.undo()
     with pytest.raises(UnavailableError, match="org/none"):
         adapters.load(f"hf:{saved['clip']}?processor=org/none")
-    assert len(asked) == 1
+
+
+def test_pickled_weights_are_fetched_only_where_there_are_no_others(saved, monkeypatch, tmp_path):
+    asked = []
+
+    def download(name, allow_patterns, **_):
+        asked.append("*.bin" in allow_patterns)
+        return tmp_path if name == "org/old" else saved["clip"]
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    hub.folder_of("org/new", "x")
+    assert asked == [False]
+    hub.folder_of("org/old", "x")
+    assert asked == [False, False, True]
 
 
 def test_an_option_that_is_given_twice_is_refused(saved):

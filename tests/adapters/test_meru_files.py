@@ -10,7 +10,6 @@ import torch
 
 from hiergeo import adapters
 from hiergeo._core.errors import HiergeoError, InputError
-from hiergeo.adapters import encoders
 from tests.adapters import meru_common as meru
 
 BLOCK = "visual.blocks.1.mlp.fc1.weight"
@@ -23,12 +22,12 @@ def weights():
 
 @pytest.fixture
 def refuse(monkeypatch, weights, tmp_path):
-    """Write a checkpoint, load it, expect an InputError that says these things, with nothing built."""
+    """Write a checkpoint, load it, expect an InputError that says these things, with no network built."""
 
     def forbidden(*_):
-        raise AssertionError("a tower was built")
+        raise AssertionError("a network was built")
 
-    monkeypatch.setattr(encoders, "vision_tower", forbidden)
+    monkeypatch.setattr("hiergeo.adapters.meru.DualEncoder", forbidden)
 
     def check(changed, *said, adapter="meru", options=meru.OPTIONS):
         file = changed if isinstance(changed, Path) else meru.write(tmp_path / "model.pth", {**weights, **changed})

@@ -17,14 +17,13 @@ FILES = {
     "CITATION.cff": "date-released: 2026-02-03\n",
     "LICENSE": "words\n",
     "README.md": "words\n",
-    "MANIFEST.in": "include CITATION.cff build_backend.py build_compilers.py build_native.py\ninclude tool.sh\n",
+    "MANIFEST.in": "include CITATION.cff build_backend.py build_native.py\ninclude tool.sh\n",
     "hiergeo/__init__.py": "",
     "hiergeo/py.typed": "",
     "tool.sh": "#!/bin/sh\n",
 }
 COPIED = (
     "build_backend.py",
-    "build_compilers.py",
     "build_native.py",
     "pyproject.toml",
     "setup.py",
@@ -113,7 +112,7 @@ def test_no_folder_of_the_repository_hides_a_package_that_builds_need(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        ({"HIERGEO_NATIVE": "", "CXX": "c++"}, "[] ['torch>=2.10']"),
+        ({"HIERGEO_NATIVE": "", "CXX": "c++"}, "[] ['ninja>=1.10', 'torch>=2.10']"),
         ({"HIERGEO_NATIVE": "", "CXX": "/bin/false"}, "[] []"),
         ({"HIERGEO_NATIVE": "0", "CXX": "c++"}, "[] []"),
     ],

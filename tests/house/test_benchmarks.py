@@ -247,7 +247,7 @@ def test_tables_are_pasted_between_the_marks():
     once = paste.pasted(page, "new\n")
     assert once == f"before\n\n{paste.BEGIN}\n\nnew\n\n{paste.END}\n\nafter\n"
     assert paste.pasted(once, "new\n") == once
-    paste.pasted((ROOT / "benchmarks" / "notes" / "benchmarks.md").read_text(encoding="utf-8"), "new\n")
+    paste.pasted((ROOT / "benchmarks" / "notes" / "pair_operations.md").read_text(encoding="utf-8"), "new\n")
 
 
 def test_the_table_shows_rates_shares_and_reasons():

@@ -1,13 +1,9 @@
 """The script behind benchmarks/notes/field.md: its tables hold what the benchmarks say."""
 
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
-
-from benchmarks.controls.findings import Findings  # noqa: E402
-from benchmarks.field import Cell, Gain, fill  # noqa: E402
-from hiergeo.evaluation.benchmarks import measure  # noqa: E402
-from hiergeo.testing.protocol_suites import Hashed  # noqa: E402
+from benchmarks.controls.findings import Findings
+from benchmarks.field import Cell, Gain, fill
+from hiergeo.evaluation.benchmarks import measure
+from hiergeo.testing.protocol_suites import Hashed
 
 
 def test_a_table_has_values_intervals_baselines_and_paired_differences():

@@ -139,7 +139,7 @@ def test_a_head_measured_elsewhere_than_it_was_trained_is_noted(run, head, geome
 @pytest.mark.slow
 def test_the_bundled_model_warns_of_photos(run, tmp_path):
     Image.new("RGB", (40, 40), "red").save(tmp_path / "photo.png")
-    code, out, err = run("ladder", tmp_path / "photo.png", "-d", "scenes")
+    code, out, err = run("search", tmp_path / "photo.png", "--ladder", "-m", "tiny", "-d", "scenes")
     assert code == 0
     assert "photo.png" in out
     assert "tiny" in err

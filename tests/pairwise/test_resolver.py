@@ -109,15 +109,14 @@ def test_build_information(monkeypatch: pytest.MonkeyPatch) -> None:
         "simd": "baseline,avx2",
         "cuda": "80,90",
         "cuda_version": "13.0",
-        "torch_target": "2.10",
     }
     monkeypatch.setattr(native, "build_info", lambda: built)
     monkeypatch.setattr(native, "simd_level", lambda: "avx2")
     facts = pairwise.kernel_info()
     assert facts["SIMD"] == "avx2"
-    assert facts["kernels built"] == "g++ 12.4, SIMD baseline,avx2, CUDA 13.0 (80,90), for torch >= 2.10"
+    assert facts["kernels built"] == "g++ 12.4, SIMD baseline,avx2, CUDA 13.0 (80,90)"
     built.update(cuda="none", cuda_version="none")
-    assert pairwise.kernel_info()["kernels built"] == "g++ 12.4, SIMD baseline,avx2, no CUDA, for torch >= 2.10"
+    assert pairwise.kernel_info()["kernels built"] == "g++ 12.4, SIMD baseline,avx2, no CUDA"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,9 @@
-"""The bundled model: a small CLIP, trained by `hiergeo.adapters.tiny.recipe` on rendered scenes.
-
-Its network, tokenizer and pictures are plain torch; open_clip loads the same files to the same embeddings.
-"""
+"""The bundled model: a small CLIP of open_clip, trained by `hiergeo.adapters.tiny.recipe` on rendered scenes."""
 
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-from hiergeo.adapters.byte_pairs import BytePairs
 
 NAME = "hiergeo-tiny"
 """The name of the architecture in open_clip."""
@@ -24,11 +19,6 @@ def config() -> dict[str, Any]:
     held: dict[str, Any] = json.loads((FOLDER / CONFIG).read_text(encoding="utf-8")) | {"quick_gelu": False}
     held["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": str(FOLDER / MERGES)}
     return held
-
-
-def tokenizer() -> BytePairs:
-    """The tokenizer of the model."""
-    return BytePairs.of_file(FOLDER / MERGES, config()["text_cfg"]["context_length"])
 
 
 def register() -> str:

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from open_clip import CLIP, SimpleTokenizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
@@ -25,11 +26,8 @@ from hiergeo._core import extras
 from hiergeo._core.progress import track
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.files import atomic_write, atomic_write_text
-from hiergeo.adapters.byte_pairs import BytePairs
-from hiergeo.adapters.pixels import STATISTICS
-from hiergeo.adapters.pixels import normalised as scaled
+from hiergeo.adapters.native import STATISTICS
 from hiergeo.adapters.tiny import CONFIG, MERGES, WEIGHTS
-from hiergeo.adapters.tiny.network import CLIP
 from hiergeo.datasets import scenes
 from hiergeo.datasets.hierarchy import ImageRef
 
@@ -55,8 +53,8 @@ def make(out: Path, *, images: int, steps: int, seed: int) -> None:
     data = scenes.load("train", count=images, seed=seed)
     save_merges(out / MERGES, learn_merges(caption for row in data.rows for caption in row.positive))
     config = copy.deepcopy(ARCHITECTURE)
-    tokenizer = BytePairs.of_file(out / MERGES, config["text_cfg"]["context_length"])
-    config["text_cfg"]["vocab_size"] = tokenizer.vocabulary
+    tokenizer = SimpleTokenizer(str(out / MERGES), context_length=config["text_cfg"]["context_length"])
+    config["text_cfg"]["vocab_size"] = tokenizer.vocab_size
     atomic_write_text(out / CONFIG, json.dumps(config, indent=2) + "\n")
 
     tokens = _without_padding(torch.stack([tokenizer(list(row.positive)) for row in data.rows]).int())
@@ -144,7 +142,8 @@ def contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
 
 def normalised(pixels: Tensor) -> Tensor:
     """Pixels (..., 3, side, side) in 0..255 as the model takes them."""
-    return scaled(pixels, *STATISTICS["clip"])
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in STATISTICS["clip"])
+    return (pixels.float() / 255 - mean) / std
 
 
 def _groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:

@@ -89,15 +89,15 @@ class Leaderboard:
 
     def to_markdown(self) -> str:
         """Tables in Markdown: an overview, then one a benchmark with published figures, baselines and differences."""
-        return text.markdown(self)
+        return text.markdown(self.title, self.rows, self.boards, self.missing)
 
     def to_latex(self) -> str:
         """One tabular a benchmark for LaTeX with the package booktabs; cells without numbers, and why, as comments."""
-        return text.latex(self)
+        return text.latex(self.boards, self.missing)
 
     def to_csv(self) -> str:
         """One line a number: measured, difference, published or baseline; and one a cell without numbers."""
-        return csv_text(text.COLUMNS, text.records(self))
+        return csv_text(text.COLUMNS, text.records(self.boards, self.missing))
 
 
 def read(out: Path | str) -> Leaderboard:

@@ -1,18 +1,13 @@
 """The table of a suite as CSV, Markdown and LaTeX."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.training.suite.board import Board, Range, Row
-from hiergeo.training.suite.cells import DONE
-
-if TYPE_CHECKING:
-    from hiergeo.training.suite.leaderboard import Leaderboard
-
+from hiergeo.training.suite.cells import DONE, Place
 
 COLUMNS = (
     "kind",
@@ -42,9 +37,9 @@ READING = (
 )
 
 
-def records(table: "Leaderboard") -> Iterator[tuple[object, ...]]:
+def records(boards: Sequence[Board], missing: Mapping[Place, str]) -> Iterator[tuple[object, ...]]:
     """The lines of the CSV."""
-    for board in table.boards:
+    for board in boards:
         yield from _measured(board)
         rows = {str(row): row for row in board.measured}
         for metric in board.metrics:
@@ -60,7 +55,7 @@ def records(table: "Leaderboard") -> Iterator[tuple[object, ...]]:
             for metric, span in by_metric.items():
                 value = span.low if span.low == span.high else None
                 yield "baseline", board.name, name, "", "", "", metric, value, *span, "", "", ""
-    for place, reason in table.missing.items():
+    for place, reason in missing.items():
         kind = reason.partition(":")[0] if ":" in reason else "missing"
         yield kind, place.benchmark, place.model, place.space, "", "", "", None, None, None, "", "", reason
 
@@ -73,26 +68,26 @@ def _measured(board: Board) -> Iterator[tuple[object, ...]]:
             yield "measured", board.name, *row, "", "", metric, value, *bounds, best, cell.protocol, ""
 
 
-def markdown(table: "Leaderboard") -> str:
+def markdown(title: str, rows: Sequence[Row], boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """The whole table in Markdown."""
-    parts = [f"# {_line(table.title)}", READING]
-    if len(table.boards) > 1:
-        rows = ((str(row), tuple(_first(board, row) for board in table.boards)) for row in table.rows)
-        heads = tuple(_line(heading(board)) for board in table.boards)
-        parts.append(exports.markdown(_escaped(Grid(CORNER, heads, tuple(rows)))))
-    for board in table.boards:
+    parts = [f"# {_line(title)}", READING]
+    if len(boards) > 1:
+        lines = tuple((str(row), tuple(_first(board, row) for board in boards)) for row in rows)
+        heads = tuple(_line(heading(board)) for board in boards)
+        parts.append(exports.markdown(_escaped(Grid(CORNER, heads, lines))))
+    for board in boards:
         parts += _board(board)
-    if table.missing:
+    if missing:
         parts.append("## Cells without numbers")
-        parts.append("\n".join(f"- {_line(' · '.join(place))}: {_line(why)}" for place, why in table.missing.items()))
+        parts.append("\n".join(f"- {_line(' · '.join(place))}: {_line(why)}" for place, why in missing.items()))
     return "\n\n".join(parts) + "\n"
 
 
-def latex(table: "Leaderboard") -> str:
+def latex(boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """One tabular a benchmark, with booktabs rules; cells without numbers and their reasons as comments after them."""
-    parts = [f"{_protocols(board)}\n{exports.latex(grid(board))}" for board in table.boards]
-    if table.missing:
-        parts.append("\n".join(_comment(f"{' · '.join(place)}: {why}") for place, why in table.missing.items()))
+    parts = [f"{_protocols(board)}\n{exports.latex(grid(board))}" for board in boards]
+    if missing:
+        parts.append("\n".join(_comment(f"{' · '.join(place)}: {why}") for place, why in missing.items()))
     return "\n\n".join(parts) + "\n"
 
 

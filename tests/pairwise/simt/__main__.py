@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from build_compilers import BuildError
+from build_native import BuildError
 from tests.pairwise.simt.build import library
 
 ON_A_GPU = (

@@ -5,16 +5,13 @@ command, the compiler or a file that they read has changed.
 """
 
 import fcntl
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 
-from build_compilers import DIALECT, BuildError, Compiler, Headers, Unit, call, folder_of
+from build_native import DIALECT, BuildError, Compiler, Unit, call, compiled, folder_of, headers
 
 MACHINE = Path("tests/pairwise/simt")
 KERNELS = Path("csrc")
@@ -55,12 +52,11 @@ class Tools:
         """A file of kernels."""
         return self._unit(source, *flags, *DIALECT, "-O2", *CHECKED, *ARITHMETIC, *AS_CUDA)
 
-    def link(self, units: Iterable[Unit], target: Path) -> Path:
+    def link(self, units: Sequence[Unit], target: Path) -> Path:
         """Compile what has changed and link it; the target appears whole, under its absolute path."""
-        jobs = int(os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with lock(), ThreadPoolExecutor(jobs) as pool:
-            objects = list(pool.map(lambda unit: unit.compile(self.objects), units))
+        with lock():
+            objects = compiled(units, self.objects)
             if not target.exists() or target.stat().st_mtime < max(part.stat().st_mtime for part in objects):
                 libraries = (f"-L{self.torch}/lib", "-ltorch_cpu", "-ldl", "-Wl,--as-needed", "-Wl,--no-undefined")
                 call(
@@ -72,8 +68,7 @@ class Tools:
 
     def _unit(self, source: Path, *flags: str) -> Unit:
         fused = ON_X86_64 if self.compiler.x86_64 else ()
-        headers = Headers((f"{self.torch}/include",), (version("torch"),))
-        return Unit(source, (*self.compiler.command, *COMMON, *fused, *flags), self.compiler.name, headers)
+        return Unit(source, [*self.compiler.command, *COMMON, *fused, *flags, *headers(self.torch)])
 
 
 @contextmanager
@@ -128,7 +123,7 @@ def faults(*flags: str) -> Path:
     """
     tools = Tools.find()
     if flags:
-        compiler = replace(tools.compiler, command=(*tools.compiler.command, *flags))
+        compiler = tools.compiler._replace(command=[*tools.compiler.command, *flags])
         tools = Tools(compiler, tools.torch, FOLDER / f"objects{''.join(flags)}")
     target = FOLDER / f"faults{''.join(flags)}.so"
     return tools.link([*map(tools.plain, machine()), tools.checked(MACHINE / "faults.cu")], target)

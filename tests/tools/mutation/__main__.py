@@ -37,8 +37,8 @@ def main() -> int:
     chosen = {_job(mutant): mutant for mutant in sample(ROOT, options.count)}
     FOLDER.mkdir(parents=True, exist_ok=True)
     with use_db(FOLDER / "session.sqlite") as session:
-        killed = {job for job, result in session.results if result.is_killed}
         reach = Reach.read(ROOT, options.coverage, options.times)
+        killed = {job for job, result in session.results if result.is_killed and reach.knows(trees.killers(result))}
         _try({job: mutant for job, mutant in chosen.items() if job not in killed}, reach, session, options.workers)
         results = dict(session.results)
     code = report([(mutant, results[job]) for job, mutant in chosen.items()])

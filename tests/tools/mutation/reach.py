@@ -31,6 +31,10 @@ class Reach:
         data.read()
         return cls(root, data, json.loads(times.read_text(encoding="utf-8")))
 
+    def knows(self, tests: set[str]) -> bool:
+        """Whether all of these tests are still there."""
+        return tests <= self.seconds.keys()
+
     def tests(self, mutant: Mutant) -> list[str]:
         """Tests that run the mutated lines: in `FILES` files of its name, its room and with most of them.
 

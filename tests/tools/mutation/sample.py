@@ -102,7 +102,7 @@ def sample(root: Path, count: int) -> list[Mutant]:
     chosen: list[Mutant] = []
     for index, (room, folder) in enumerate(ROOMS.items()):
         share = count // len(ROOMS) + (index < count % len(ROOMS))
-        apart = [root / "hiergeo" / other for other in APART - {folder}]
+        apart = [root / "hiergeo" / other for other in APART if other.startswith(f"{folder}/")]
         paths = [p for p in sorted((root / "hiergeo" / folder).rglob("*.py")) if not any(map(p.is_relative_to, apart))]
         chosen += islice(_in_turn([mutant for path in paths for mutant in mutants(path, room, root)], root), share)
     return chosen

@@ -34,15 +34,19 @@ def enter(copies: Queue[Path]) -> None:
     os.environ["PYTHONPATH"] = str(tree)
 
 
+def killers(result: WorkResult) -> set[str]:
+    """The tests that failed with a mutant."""
+    return set(FAILED.findall(result.output or ""))
+
+
 def failing_anyway(tree: Path, results: Iterable[WorkResult]) -> set[str]:
     """The tests that killed a mutant and fail without any: such deaths prove nothing."""
-    killers = {name for result in results for name in FAILED.findall(result.output or "")}
-    command = [sys.executable, "-m", "pytest", *QUICK.split()[1:], *sorted(killers)]
+    command = [sys.executable, "-m", "pytest", *QUICK.split()[1:], *sorted(set().union(*map(killers, results)))]
     done = subprocess.run(
         command, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, 1):
-        raise RuntimeError(f"the tests that killed mutants cannot be run again:\n{done.stdout[-2000:]}")
+        raise RuntimeError(f"the tests that killed mutants cannot be run again:\n{(done.stdout + done.stderr)[-2000:]}")
     return set(FAILED.findall(done.stdout))
 
 
