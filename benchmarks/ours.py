@@ -22,6 +22,10 @@ def _into(measure: Callable[..., Tensor]) -> Callable[[Problem], Tensor]:
     return lambda p: measure(p.x, p.y, p.curvature, out=p.out)
 
 
+def _distance_ladder(p: Problem) -> Tensor:
+    return pairwise.nearest_ladder(p.x, p.y, p.curvature, p.y.radius, thresholds(p.y.radius))[1]
+
+
 STORED: dict[str, Callable[[Problem], Tensor]] = {
     "exterior angle": _stored(pairwise.exterior_angle),
     "cone margin": _stored(pairwise.cone_margin),
@@ -51,7 +55,7 @@ BY_DISTANCE: dict[str, Callable[[Problem], object]] = {
     "top-10 by distance": lambda p: pairwise.topk(p.x, p.y, p.curvature, NEIGHBOURS),
     "rank by distance": lambda p: pairwise.rank(p.x, p.y, p.curvature, p.partners),
     "count within a distance": lambda p: pairwise.count_within(p.x, p.y, p.curvature, REACH),
-    "ladder by distance": lambda p: pairwise.nearest_ladder(p.x, p.y, p.curvature, p.y.radius, thresholds(p.y.radius))[1],
+    "ladder by distance": _distance_ladder,
     "top-10 by distance in a product": lambda p: pairwise.topk(*p.halves, NEIGHBOURS),
 }
 """Searches by geodesic distance, in one space and in a product of two."""

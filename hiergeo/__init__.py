@@ -4,11 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._core.threads import compute_alone_in_children
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 
 if TYPE_CHECKING:
-    from hiergeo import adapters, datasets, evaluation, geometry, losses, pairwise, report, search, testing, training
-    from hiergeo._core import errors
+    from hiergeo import (
+        adapters,
+        datasets,
+        errors,
+        evaluation,
+        geometry,
+        losses,
+        pairwise,
+        report,
+        search,
+        testing,
+        training,
+    )
     from hiergeo._core.polar import Polar
     from hiergeo.cli import installation as info
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, findings, metrics
@@ -42,7 +53,7 @@ MODULES = {
     "auditing": "evaluation.auditing",
     "benchmarks": "evaluation.benchmarks",
     "datasets": "datasets",
-    "errors": "_core.errors",
+    "errors": "errors",
     "evaluation": "evaluation",
     "findings": "evaluation.findings",
     "geometry": "geometry",

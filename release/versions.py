@@ -1,6 +1,6 @@
 """Prints the version, where every place that names it agrees: `python release/versions.py [TAG]`.
 
-Exits with 1 and what differs where the tag is not `v` and the version, or where one of `hiergeo/_version.py`,
+Exits with 1 and what differs where the tag is not `v` and the version, or where one of `hiergeo/_core/version.py`,
 CITATION.cff, the topmost heading of CHANGELOG.md and the conda recipe names another.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 PLACES = {
-    "hiergeo/_version.py": r'^__version__ = "(.+)"$',
+    "hiergeo/_core/version.py": r'^__version__ = "(.+)"$',
     "CITATION.cff": r"^version: (.+)$",
     "CHANGELOG.md": r"^## (.+)$",
     "release/conda/recipe.yaml": r'^  version: "(.+)"$',

@@ -29,7 +29,7 @@ import typer
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import one_line
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 
 USER, CRASHED, INTERRUPTED, TERMINATED, CLOSED = 2, 70, 130, 143, 141
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.cli.verbs import Group, Verb
 
 MEASURE, TRAIN, SEARCH, BUILD, LOOK, SYSTEM = "Measure", "Train", "Search", "Build", "Look", "System"

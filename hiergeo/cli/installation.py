@@ -10,7 +10,7 @@ import torch
 from hiergeo import datasets, geometry, pairwise
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.extras import PACKAGES, Package
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import ADAPTERS
 from hiergeo.adapters.towers import TOWERS
 from hiergeo.construction.backends import BACKENDS

@@ -21,7 +21,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Json, Open, Sha256, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.construction.card_text import readme
 from hiergeo.construction.leakage import Leakage, leakage, reference
 from hiergeo.datasets import chains

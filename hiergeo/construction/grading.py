@@ -13,7 +13,7 @@ from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
 from hiergeo._core.progress import track
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.construction import agreement
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge

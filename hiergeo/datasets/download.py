@@ -13,7 +13,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, UnavailableError
 from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write, path_of
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 
 
 def data_home() -> Path:

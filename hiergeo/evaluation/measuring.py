@@ -13,7 +13,7 @@ from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import check_whole
 from hiergeo._core.numerics import torch_defaults
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed

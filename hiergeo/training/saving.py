@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hiergeo._core.errors import InputError
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.geometry import Space, parse
 from hiergeo.training.chains import Chains

@@ -27,7 +27,7 @@ COPIED = (
     "build_native.py",
     "pyproject.toml",
     "setup.py",
-    "hiergeo/_version.py",
+    "hiergeo/_core/version.py",
 )
 BUILT = "import build_backend as b; print(b.build_sdist('out'), b.build_wheel('out'))"
 ASKED = "import build_backend as b; print(b.get_requires_for_build_sdist(), b.get_requires_for_build_wheel())"

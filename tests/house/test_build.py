@@ -100,7 +100,7 @@ needs_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc on 
 
 def packaging(folder: Path) -> Path:
     """A copy of the packaging with small kernels in place of those of hiergeo."""
-    for name in (*PACKAGING, "hiergeo/_version.py"):
+    for name in (*PACKAGING, "hiergeo/_core/version.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "hiergeo" / "__init__.py").touch()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hiergeo import adapters, search
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy, scenes

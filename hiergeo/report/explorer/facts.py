@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer.collection import Collection, Lens, model_of
 from hiergeo.search.serving.limits import Limits

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import HiergeoError, InputError
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.report.explorer.answers import Answers, finite, written
 from hiergeo.report.explorer.collection import Collection, Lens

@@ -15,7 +15,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Json, Open, validated
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters.head_files import HUB, read_head_config
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"

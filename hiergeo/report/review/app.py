@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from hiergeo._core.errors import InputError
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.datasets.pictures import small_jpeg
 from hiergeo.report import design
 from hiergeo.report.explorer.pages import PAGE as EXPLORER

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from hiergeo._core.errors import HiergeoError
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Match
 from hiergeo._core.errors import QUOTED, HiergeoError
 from hiergeo._core.text import one_line, shortened
 from hiergeo._core.validation import field, sentence
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response, may_pass, refusal_of

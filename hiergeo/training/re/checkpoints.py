@@ -18,7 +18,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage import tensors as tensor_files
 from hiergeo._core.storage.documents import AnyFloat, Count, Document, Json, Sha256
 from hiergeo._core.storage.files import atomic_write, sha256, writing
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.training.trainer import EvalRecord
 
 WEIGHT, GENERATOR = "weight/", "generator"

@@ -25,7 +25,7 @@ from hiergeo._core.storage.files import (
     writing,
 )
 from hiergeo._core.storage.locks import locked
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy

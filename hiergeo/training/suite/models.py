@@ -14,7 +14,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Document, Sha256
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.geometry import Geometry, Space, parse

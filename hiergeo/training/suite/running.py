@@ -26,7 +26,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256
 from hiergeo._core.storage.locks import locked
-from hiergeo._version import __version__
+from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.evaluation.benchmarks import Benchmark, measure
 from hiergeo.geometry import Space
