@@ -57,7 +57,10 @@ def work(name: str, first: int, last: int, seed: int) -> None:
 
 
 def cap(room: int) -> None:
-    """Allow this process `room` bytes of address space more than it has."""
+    """Allow this process `room` bytes of address space more than it has.
+
+    Arrow's own allocator reserves a gibibyte of it at once, so that memory comes from the system.
+    """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + room
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -97,7 +100,10 @@ def _watched(name: str, first: int, last: int, seed: int, over: threading.Event)
     while first < last and not over.is_set():
         begun = None
         program = [sys.executable, "-m", "tests.attack", "--worker", name, str(first), str(last), str(seed)]
-        with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        env = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+        with subprocess.Popen(
+            program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
+        ) as process:
             watch = _Watch(process, 60 + 2 * _family(name).patience)
             for line in process.stdout or ():
                 watch.seen()

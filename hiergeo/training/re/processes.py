@@ -21,7 +21,7 @@ from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, rea
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 """Name of a log -> the packages of which one is needed."""
 
-MEETING = 300.0
+MEETING = 30.0
 """Seconds that processes wait for each other at the start."""
 
 
