@@ -6,6 +6,7 @@ there with all its files.
 
 import hashlib
 import json
+import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.adapters.hub import snapshot
 from hiergeo.adapters.model import Model
+
+NUMBER_BYTES = 8
+"""Bytes of a number among the weights, at most."""
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
 """The files of a head; the last two are named by the first digits of their hashes."""
@@ -139,9 +143,11 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
     config = documents.read(path, _Config, hashed="history").as_dict()
-    for name in {"weights", "history"} & config.keys():
+    numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
+    most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
+    for name in most.keys() & config.keys():
         file = path.parent / config[name]
-        if not file.is_file() or sha256(file) != config.get(f"{name}_sha256"):
+        if not file.is_file() or file.stat().st_size > most[name] or sha256(file) != config.get(f"{name}_sha256"):
             raise InputError(f"{file} is missing or damaged: train the head again or restore the file.")
     return config
 

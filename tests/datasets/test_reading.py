@@ -157,6 +157,13 @@ def test_a_damaged_row_group_is_set_aside(tmp_path):
     assert texts(path) == {row: text for row, text in wanted.items() if not 100 <= row < 150}
 
 
+def test_a_line_without_an_end_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 21)
+    (tmp_path / "endless.csv").write_bytes(b"caption\na dog\n" + b"a" * (4 << 20))
+    with pytest.raises(UnreadableError, match="line 3 does not end"):
+        read(tmp_path / "endless.csv")
+
+
 def test_a_dictionary_of_long_strings_is_not_expanded(tmp_path):
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 4000 + [1], pa.int32()), ["x" * 5_000_000, "a dog"])
     pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")

@@ -115,8 +115,12 @@ class Lines:
         self.number += 1
         self._left -= len(line)
         if self._left < 0:
+            passed = 0
             while line and not line.endswith(("\n", "\r")):
                 line = self._text.readline(limits.RECORD_CHARACTERS)
+                passed += len(line)
+                if passed > limits.INFLATED_BYTES:
+                    raise UnreadableError(f"{self._path} cannot be read: line {self.number + 1} does not end.")
             raise LongLineError(f"it has more than {limits.RECORD_CHARACTERS:,} characters")
         if self.number == 0 and line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
             raise UnreadableError(f"{self._path} cannot be read: {NOT_UTF8} but UTF-16.")
