@@ -26,6 +26,9 @@ STORES = {
 }
 """Where a matrix of pairs is the result itself, or a block of it."""
 
+SYSTEM = ("cli/info.py", "cli/installation.py")
+"""What says which kernels run."""
+
 LAWS = {
     "search/bounds.py": "the law of the triangle at the radii of shells and at openings, which are no points",
     "search/screen.py": "half apertures at radii, of which bounds are made",
@@ -56,7 +59,7 @@ def test_nothing_above_the_engine_stores_pairs() -> None:
 def test_nothing_above_the_engine_calls_its_operators() -> None:
     for path, place in sources():
         text = path.read_text()
-        if place not in ("cli/installation.py", "__init__.py", *LAWS) and not place.startswith("testing/"):
+        if place not in (*SYSTEM, "__init__.py", *LAWS) and not place.startswith("testing/"):
             assert "ops.hiergeo" not in text, place
             imported = {
                 alias.name
