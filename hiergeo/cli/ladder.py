@@ -4,6 +4,7 @@ import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -12,7 +13,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import caption, isolated
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, write_json
+from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, show, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation.metrics import ladder as ladder_of
@@ -30,6 +31,7 @@ def print_ladders(
     asked: SpaceOptions,
     *,
     steps: int,
+    form: str,
     json: Path | None,
     device: str,
 ) -> None:
@@ -41,6 +43,7 @@ def print_ladders(
         texts: candidate captions.
         asked: where to measure.
         steps: thresholds of the ladder.
+        form: ``table`` draws trees; the other formats of `show` give a row a step.
         json: where the result goes.
         device: where everything is computed.
     """
@@ -57,9 +60,17 @@ def print_ladders(
     settings = {"model": loaded.name, "geometry": space.geometry.spec, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
+    told = jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2)
+    write_json(json, told)
     if loaded.name == "tiny":
         note(TINY)
+    if form != "table":
+        table = Table("image", "step", "caption")
+        for image, steps_met in zip(images, ladders, strict=True):
+            for step, text in enumerate(steps_met, start=1):
+                table.add_row(str(image), str(step), text)
+        show(form, told, [table])
+        return
     screen = console()
     for image, steps_met in zip(images, ladders, strict=True):
         tree = Tree(Text(isolated(image.name), style="bold"))

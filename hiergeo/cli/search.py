@@ -147,7 +147,8 @@ def search_command(
             raise InputError("--model climbs a --ladder without an index: give both, and leave out --store.")
         texts = read_captions(captions) if captions else dataset_captions(data, split)
         images = [path, *map(Path, queries or []), *(image or [])]
-        print_ladders(images, model, texts, SpaceOptions(geometry, root), steps=steps or 50, json=json, device=device)
+        asked_space = SpaceOptions(geometry, root)
+        print_ladders(images, model, texts, asked_space, steps=steps or 50, form=format, json=json, device=device)
         return
     asked: list[Query] = [asked_of(query) for query in queries or []]
     asked += image or []

@@ -273,7 +273,7 @@ def _folder(images: Images | None) -> Path | None:
         return None
     path = path_of(images)
     if not path.is_dir():
-        raise InputError(f"{path} is no folder of images: name one, or give a list of paths.")
+        raise InputError(f"{path} is not a folder of images: name one, or give a list of paths.")
     return path
 
 

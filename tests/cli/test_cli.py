@@ -1,5 +1,6 @@
 """The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
 
+import csv
 import json
 import runpy
 import sys
@@ -60,6 +61,10 @@ def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
     assert ladder
     assert set(ladder) <= set(row.rows[0].positive)
     assert ladder[0] in printed
+    words = ("search", picture, "--ladder", "-m", "tiny", "--captions", captions, "--format")
+    assert json.loads(run(*words, "json")[1])["ladders"][0]["ladder"] == ladder
+    rows = list(csv.DictReader(run(*words, "csv")[1].splitlines()))
+    assert [row["caption"] for row in rows] == ladder
 
 
 def test_captions_are_printed_as_they_are(run, tmp_path):

@@ -54,7 +54,7 @@ class Thumbnails:
         self._indexes, self._held = indexes, Recent(kept)
         self._folder = None if folder is None else path_of(folder).resolve()
         if self._folder is not None and not self._folder.is_dir():
-            raise InputError(f"{folder} is no folder of images: name one with --images.")
+            raise InputError(f"{folder} is not a folder of images: name one with --images.")
         self._allowed = [index.store.folder.resolve() for index in indexes]
         if self._folder is not None:
             self._allowed.append(self._folder)
