@@ -20,7 +20,7 @@ PATIENCE = 400
 """Seconds after which processes that do not reach a gate are a failure."""
 
 PLUGINS = """[hiergeo.adapters]
-gate = gate:load
+gate = tests.services.gate:load
 toy = tests.training.suite.suite_common:toy
 
 [hiergeo.benchmarks]
