@@ -22,10 +22,11 @@ from hiergeo.geometry import Space
 from hiergeo.search import layout, snapshots
 from hiergeo.search.appending import Writer, join
 from hiergeo.search.embedding import Embedder
+from hiergeo.search.given import Embeddings
 from hiergeo.search.index import Index
 from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts, Shard
 from hiergeo.search.rows import Frame
-from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
+from hiergeo.search.sources import Batch, Captions, Images, Inputs
 from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
 

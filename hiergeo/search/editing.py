@@ -13,9 +13,10 @@ from hiergeo.search.appending import Added, Labelled
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
 from hiergeo.search.embedding import Embedder
+from hiergeo.search.given import Embeddings
 from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder
-from hiergeo.search.sources import Captions, Embeddings, Images, Inputs, ids_of
+from hiergeo.search.sources import Captions, Images, Inputs, ids_of
 from hiergeo.search.stores.exact import ExactStore
 
 

@@ -17,6 +17,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
+from hiergeo.search.given import Blocks, Embeddings
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
@@ -93,7 +94,7 @@ Captions: TypeAlias = Iterable[str] | str | Path | CaptionFiles
 Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
 
-Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path | Stored
+
 """(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it, or
 what was read from one."""
 
@@ -231,7 +232,7 @@ class Inputs:
         elif self.images is not None and not isinstance(self.images, str | Path):
             takers["images"] = _taker(self.images, _check_image)
         if self.embeddings is not None:
-            takers["embeddings"] = _Blocks(self.embeddings).take
+            takers["embeddings"] = Blocks(self.embeddings).take
         if not takers:
             raise InputError("there is nothing to index: give captions, images or embeddings.")
         if ids is not None:
@@ -349,56 +350,3 @@ def _numbers(ids: Iterable[int] | Tensor) -> Iterator[int]:
 def _check_id(row: int, item: object) -> None:
     if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < ID:
         raise InputError(f"the id of row {row} (the first is 0) is {item!r}: it must be a whole number in [0, 2^63).")
-
-
-@final
-class _Blocks:
-    """Embeddings in blocks of any lengths, taken in others."""
-
-    def __init__(self, embeddings: Embeddings) -> None:
-        if isinstance(embeddings, Stored):
-            embeddings = embeddings.embeddings
-        if isinstance(embeddings, str | Path):
-            embeddings = [_mapped(path_of(embeddings))]
-        self._blocks: Iterator[Any] = iter([embeddings] if isinstance(embeddings, Tensor | np.ndarray) else embeddings)
-        self._held = torch.empty(0, 0)
-        self._dim: int | None = None
-
-    def take(self, start: int, size: int) -> Tensor:
-        """The next rows, at most `size`, float32 on the CPU."""
-        parts = []
-        while size:
-            if not len(self._held):
-                block = next(self._blocks, None)
-                if block is None:
-                    break
-                self._held = self._checked(block)
-                continue
-            part, self._held = self._held[:size], self._held[size:]
-            parts.append(part.detach().to("cpu", torch.float32))
-            size -= len(part)
-        whole = torch.cat(parts) if parts else torch.empty(0, self._dim or 0)
-        bad = ~whole.isfinite().all(dim=1)
-        if bool(bad.any()):
-            row = start + int(bad.nonzero()[0])
-            raise InputError(
-                f"the embedding of row {row} (the first is 0) holds NaN or Inf: every number must be finite."
-            )
-        return whole
-
-    def _checked(self, block: Any) -> Tensor:
-        tensor = torch.from_numpy(block) if isinstance(block, np.ndarray) else block
-        if not isinstance(tensor, Tensor) or tensor.ndim != 2 or not tensor.is_floating_point():
-            shape = tuple(getattr(block, "shape", ())) or type(block).__name__
-            raise InputError(f"embeddings must be floating-point tensors (n, D), not {shape}.")
-        if self._dim is not None and tensor.shape[1] != self._dim:
-            raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
-        self._dim = tensor.shape[1]
-        return tensor
-
-
-def _mapped(path: Path) -> Any:
-    try:
-        return np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as embeddings ({reason(error)}): name a .npy file.") from error

@@ -11,7 +11,7 @@ import pytest
 
 import hiergeo
 from hiergeo._core.errors import InputError
-from hiergeo.report import disk, plot
+from hiergeo.report import disk, panels, plot
 from hiergeo.report.disk import drawn_rows
 from hiergeo.report.drawing import svg, words
 from hiergeo.report.radii import distributions
@@ -50,7 +50,7 @@ def test_radii(comparison, tmp_path):
         for patch, tier in zip(outlines, result.radii.T, strict=True):
             tops, edges, base = patch.get_data()
             counts = np.histogram(tier, edges)[0]
-            assert (base - tops) / plot.BAR * tallest == pytest.approx(counts)
+            assert (base - tops) / panels.BAR * tallest == pytest.approx(counts)
             assert counts.sum() == len(result.radii)
         assert axes.get_xlabel() == "radius r (geodesic units)"
         assert axes.get_ylabel() == "chains"

@@ -10,7 +10,8 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import summary
 from hiergeo.report.audits import ATTRIBUTION
-from hiergeo.report.plot import NAME, dots
+from hiergeo.report.panels import NAME
+from hiergeo.report.plot import dots
 from hiergeo.report.summary import Dot, DotPlot
 from tests.datasets.scenes_common import scenes_study
 

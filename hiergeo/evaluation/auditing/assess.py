@@ -22,10 +22,10 @@ from hiergeo.evaluation.auditing.confounds import (
     LengthFacts,
     LengthSettings,
     length_controls,
-    length_facts,
     undefined_left_out,
 )
 from hiergeo.evaluation.auditing.depth import radial_depth
+from hiergeo.evaluation.auditing.held_length import length_facts
 from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of

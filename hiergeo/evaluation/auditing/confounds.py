@@ -24,27 +24,21 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
-from hiergeo.evaluation.auditing.subject import Subject
+from hiergeo.evaluation.auditing.held_length import EQUAL, SHORTER, partial_of, shares_right
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.measuring import as_space, ready
-from hiergeo.evaluation.metrics import Interval, percentile_interval, tau_d, tau_d_rows
-from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
+from hiergeo.evaluation.metrics import Interval, percentile_interval, tau_d_rows
+from hiergeo.evaluation.metrics.length import chain_lengths, partial_spearman
 from hiergeo.evaluation.metrics.matching import CHANCE
 from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
-EQUAL, SHORTER = "right_equal_length", "right_shorter"
-"""Names of the shares of pairs that radii order rightly."""
-
 MOST_COPIES = 1000
 """Untrained copies at most."""
 
 UNKNOWN = Interval(math.nan, math.nan)
-
-CONDITIONS: tuple[tuple[str, Condition], ...] = ((EQUAL, "equal"), (SHORTER, "shorter"))
-"""Shares of pairs in an audit and the condition that a pair of theirs meets."""
 
 
 class Estimate(NamedTuple):
@@ -260,7 +254,7 @@ def length_controls(
 
 def order_of(radii: np.ndarray, words: np.ndarray, how: LengthSettings) -> Order:
     """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
-    known = {name: _estimate(*each, how) for name, each in _shares(radii, words)}
+    known = {name: _estimate(*each, how) for name, each in shares_right(radii, words)}
     tau = _estimate(mean_of(tau_d_rows(radii)), _pairs(radii), how)
     return Order(tau, known.get(EQUAL), known.get(SHORTER), tuple(radii.mean(axis=0).tolist()))
 
@@ -271,7 +265,7 @@ def _facts(embedded: Embedded, space: Space, how: LengthSettings) -> LengthFacts
     words = _words(hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
     own, counted = tau_d_rows(radii), tau_d_rows(words)
-    partial = _partial(radii, words)
+    partial = partial_of(radii, words)
     drawn = None if partial is None else _estimate(partial, _pairs(radii), how)
     return LengthFacts(
         model=embedded.model,
@@ -363,39 +357,3 @@ def _percent(share: float) -> str:
 def _told(estimate: Estimate) -> str:
     low, high = (f"{100 * bound:.1f}" for bound in estimate.interval)
     return f"{_percent(estimate.value)} ({low} to {high} %)"
-
-
-def length_facts(subject: Subject) -> tuple[dict[str, float], dict[str, Statistic]]:
-    """Plain numbers, and statistics over the chains that can tell; those that nothing can tell are left out.
-
-    Numbers: `length_tau_d` and `length_tau_d_characters`, tau_d of the numbers of words and of characters;
-    `right_equal_length_pairs` and `right_shorter_pairs`, how many pairs those shares are of. Statistics:
-    `right_equal_length`, the share of the pairs of tiers with equally many words that radii order rightly (ties one
-    half); `right_shorter`, the same where the more specific caption is the shorter one; `partial_tau`, the correlation
-    of radius and tier given the number of words. See `hiergeo.evaluation.metrics.length`.
-    """
-    chains = [row.positive for row in subject.embedded.hierarchy.rows]
-    words, radii = chain_lengths(chains), subject.radii
-    numbers = {
-        "length_tau_d": tau_d(words),
-        "length_tau_d_characters": tau_d(chain_lengths(chains, "characters")),
-    }
-    shares = dict(_shares(radii, words))
-    numbers |= {f"{name}_pairs": float(pairs) for name, (_, pairs) in shares.items()}
-    statistics = {name: statistic for name, (statistic, _) in shares.items()}
-    partial = _partial(radii, words)
-    return numbers, statistics if partial is None else statistics | {"partial_tau": partial}
-
-
-def _shares(radii: np.ndarray, words: np.ndarray) -> Iterator[tuple[str, tuple[Statistic, int]]]:
-    """The share of pairs in the right order under each condition on lengths that some pairs meet, and their number."""
-    for name, condition in CONDITIONS:
-        chosen = tier_pairs(radii, words, condition).measurable
-        if len(chosen.pairs):
-            yield name, (Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()))
-
-
-def _partial(radii: np.ndarray, words: np.ndarray) -> Statistic | None:
-    """Kendall's partial correlation of radius and tier given words; None where it is undefined."""
-    partial = PartialTau(radii, words)
-    return None if math.isnan(partial.value()) else Statistic(len(radii), partial.value)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiergeo.evaluation.auditing.survey import CAPTION, IMAGE, Items
+from hiergeo.evaluation.auditing.population import CAPTION, IMAGE, Items
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.geometry import Geometry
 from hiergeo.report.explorer.tiers import UNKNOWN, Tiers

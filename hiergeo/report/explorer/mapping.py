@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing.survey import Ids, Items, shuffled
+from hiergeo.evaluation.auditing.population import Ids, Items, shuffled
 from hiergeo.geometry import ConstantCurvature, Points, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.drawing import ticks

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError, check_whole
-from hiergeo.evaluation.auditing.survey import Ids, Items, Measured, mean_of
+from hiergeo.evaluation.auditing.population import Ids, Items, Measured, mean_of
 from hiergeo.evaluation.findings import FLAT_BEND
 from hiergeo.evaluation.measuring import bend
 from hiergeo.evaluation.metrics import Interval

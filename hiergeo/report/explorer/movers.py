@@ -6,8 +6,8 @@ from typing import Any, final
 
 import numpy as np
 
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.remarks import CHANCE
-from hiergeo.evaluation.auditing.survey import Measured
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
 from hiergeo.report.explorer.neighbourhoods import Change, Named

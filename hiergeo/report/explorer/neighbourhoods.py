@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo.evaluation.auditing.survey import Ids
+from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, run

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing.survey import Ids
+from hiergeo.evaluation.auditing.population import Ids
 
 CAPACITY = 4096
 """Points of one tile."""

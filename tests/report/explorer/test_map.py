@@ -11,7 +11,7 @@ import torch
 
 from hiergeo import Space, search
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing.survey import IMAGE
+from hiergeo.evaluation.auditing.population import IMAGE
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.search import Index

@@ -8,7 +8,7 @@ import torch
 
 from hiergeo import search
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing import survey
+from hiergeo.evaluation.auditing import population
 from hiergeo.report.explorer import moved
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import read_items
@@ -124,7 +124,7 @@ def test_intervals_of_a_sample_are_as_wide_as_those_of_all_items(before, after, 
         draws.append(np.corrcoef(*(np.unique(each[some], return_inverse=True)[1] for each in (x, y)))[0, 1])
     held = read_items(before.store)
     for resampled in (N, N // 2):
-        monkeypatch.setattr(survey, "RESAMPLED", resampled)
+        monkeypatch.setattr(population, "RESAMPLED", resampled)
         low, high = held.correlation(x, y).interval
         assert (high - low) / (2 * 1.96) == pytest.approx(np.std(draws), rel=0.35)
 

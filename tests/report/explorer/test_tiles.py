@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing.survey import shuffled
+from hiergeo.evaluation.auditing.population import shuffled
 from hiergeo.report.explorer import tiles
 
 CAPACITY = 3

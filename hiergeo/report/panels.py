@@ -1,0 +1,216 @@
+"""What is drawn on one pair of axes: dots, histograms, curves, intervals, ladders and disks."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiergeo._core.text import shortened
+from hiergeo.evaluation.findings import Contrast
+from hiergeo.evaluation.metrics import Roc, find_metric
+from hiergeo.report import curves
+from hiergeo.report import disk as disks
+from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, TIERS, TRUE, WASH, words
+from hiergeo.report.ladders import Exhibit, Ladder
+from hiergeo.report.radii import Radii
+from hiergeo.report.summary import DotPlot, Summary
+from hiergeo.report.words import label, measure, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 340 / 72
+"""Of a panel, inches: in a page 340 pixels."""
+
+ROW, ROOM = 21 / 72, 72 / 72
+"""Heights of a dot plot, inches: of a row, and of title and axis together."""
+
+CAPTION, NAME = 44, 22
+"""Characters that are drawn of a caption, and of the name of a row."""
+
+BAR = 0.8
+"""Height of the tallest bar where rows of a histogram are 1 apart."""
+
+
+def grid(count: int, *, width: float, height: float) -> tuple["Figure", "list[Axes]"]:
+    """A figure of `count` panels, at most three in a row."""
+    from matplotlib.figure import Figure
+
+    columns = min(count, 3)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
+    for unused in panels[count:]:
+        figure.delaxes(unused)
+    return figure, panels[:count]
+
+
+def colour_of(place: int) -> str:
+    return SERIES[place % len(SERIES)]
+
+
+def rows(axes: "Axes", names: Sequence[str], colour: str = INK) -> None:
+    """Rows 0, 1, ... from above, by name, without an axis of their own."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0, labelcolor=colour)
+
+
+def dot_plots(found: Summary) -> "Figure":
+    height = max(len(plot.dots) for plot in found.plots) * ROW + ROOM
+    figure, panels = grid(len(found.plots), width=WIDTH, height=height)
+    for axes, plot in zip(panels, found.plots, strict=True):
+        dots(axes, plot)
+    return figure
+
+
+def dots(axes: "Axes", plot: DotPlot) -> None:
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    rows(axes, [words(shortened(dot.name, NAME)) for dot in plot.dots])
+    beside = axes.secondary_yaxis("right")
+    beside.set_yticks(range(len(plot.dots)), [number(dot.value) for dot in plot.dots])
+    beside.spines["right"].set_visible(False)
+    beside.tick_params(length=0, labelcolor=INK)
+    if plot.reference is not None:
+        axes.axvline(plot.reference, color=INK, linewidth=0.75, linestyle="--")
+    for row, dot in enumerate(plot.dots):
+        colour = TRUE if dot.best else INK
+        if dot.before is not None:
+            axes.plot((dot.before, dot.value), (row, row), color=SOFT, linewidth=0.75, linestyle=":")
+            axes.plot(dot.before, row, marker="o", markersize=6.8, color=SOFT, markerfacecolor=PAPER)
+        if dot.interval is not None:
+            axes.plot(dot.interval, (row, row), color=TRUE if dot.best else SOFT, linewidth=2)
+        axes.plot(dot.value, row, marker="o", markersize=7.2, markeredgewidth=0, color=colour)
+        if dot.best:
+            for side in (axes, beside):
+                side.get_yticklabels()[row].set(fontweight="bold", color=TRUE if side is beside else INK)
+    axes.margins(x=0.06)
+    axes.locator_params(axis="x", nbins=4)
+    named = label(plot.metric)
+    drawn = r"$\tau_d$" + named[5:] if named.startswith("tau_d") else named
+    fewer = " ↓" if find_metric(plot.metric).higher_is_better is False else ""
+    axes.set_title(f"{words(plot.of)}: {drawn}{fewer}" if plot.of else f"{drawn}{fewer}")
+    axes.set_xlabel(measure(plot.metric), loc="right")
+
+
+def histograms(axes: "Axes", drawn: Radii, highest: int) -> None:
+    names = [f"tier {tier}\n{number(float(mean))}" for tier, mean in enumerate(drawn.means)]
+    if drawn.growth is not None:
+        names.append(f"sn(r)\nto {number(float(drawn.growth[-1]), 2)}")
+        most = max(float(drawn.growth.max()), float(drawn.edges[-1]))
+        row = len(drawn.means) + 0.35
+        flat, curved = (row - 0.8 * each / most for each in (drawn.edges, drawn.growth))
+        axes.plot(drawn.edges, flat, color=SOFT, linewidth=1.25, linestyle=":")
+        axes.plot(drawn.edges, curved, color=INK, linewidth=1.5)
+    rows(axes, names)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    for tier, (counts, mean) in enumerate(zip(drawn.counts, drawn.means, strict=True)):
+        colour, base = TIERS[tier % len(TIERS)], tier + 0.35
+        tops = base - BAR * counts / highest
+        style: dict[str, Any] = {"color": colour, "label": f"tier {tier}", "linewidth": 1.1}
+        axes.stairs(tops, drawn.edges, baseline=base, fill=True, alpha=0.3, **style | {"label": "_", "linewidth": 0})
+        axes.stairs(tops, drawn.edges, baseline=base, gid=f"bars{tier}", **style)
+        axes.plot((mean, mean), (base - 0.1, base + 0.07), color=colour, linewidth=2.5)
+        axes.get_yticklabels()[tier].set_color(colour)
+    axes.set_title(words(drawn.title))
+    axes.set_xlabel("radius r (geodesic units)")
+    axes.set_ylabel("chains")
+
+
+def rates(curve: Roc, points: int | None) -> tuple[np.ndarray, np.ndarray]:
+    count = len(curve.true_positive_rate)
+    kept = np.unique(np.linspace(0, count - 1, min(count, points or count)).round().astype(int))
+    return curve.false_positive_rate[kept], curve.true_positive_rate[kept]
+
+
+def training(axes: "Axes", found: curves.Curves, geometries: Sequence[str] | None) -> None:
+    """Lines of geometries, in the order of these, or of tiers."""
+    names = list(geometries if geometries is not None else dict.fromkeys(line.name for line in found.lines))
+    colours = SERIES if geometries is not None else TIERS
+    for line in found.lines:
+        place = names.index(line.name)
+        colour, mean = colours[place % len(colours)], line.kept is None
+        axes.plot(
+            line.x,
+            line.y,
+            color=colour,
+            linestyle=DASHES[place % len(DASHES)] if mean else "-",
+            linewidth=2.0 if mean else 0.9,
+            alpha=1.0 if mean else 0.45,
+            label=line.name if mean else None,
+        )
+        if line.kept is not None:
+            axes.plot(line.x[line.kept], line.y[line.kept], marker="o", markersize=4.4, color=colour, alpha=0.8)
+    axes.grid(axis="y")
+    axes.set_xlabel("training step", loc="right")
+
+
+def intervals(axes: "Axes", contrasts: Sequence[Contrast]) -> None:
+    for place, each in enumerate(contrasts):
+        colour = TRUE if each.winner else SOFT
+        axes.plot(each.simultaneous, (place, place), color=colour, linewidth=1)
+        axes.plot(each.interval, (place, place), color=colour, linewidth=4, solid_capstyle="butt")
+        axes.plot(each.difference, place, marker="o", markersize=5, color=INK)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    rows(axes, [f"{each.a} − {each.b}" for each in contrasts])
+
+
+def picture(axes: "Axes", exhibit: Exhibit) -> None:
+    from PIL import Image
+
+    axes.set_axis_off()
+    axes.set_title(f"image {exhibit.image_id}", fontsize="small")
+    if exhibit.picture.uri:
+        data = base64.b64decode(exhibit.picture.uri.partition("base64,")[2])
+        axes.imshow(np.asarray(Image.open(io.BytesIO(data))))
+    else:
+        axes.text(0, 0.5, words(exhibit.picture.problem), wrap=True, fontsize="x-small", transform=axes.transAxes)
+
+
+def rungs(axes: "Axes", ladder: Ladder, longest: int) -> None:
+    axes.set_axis_off()
+    axes.set_ylim(-0.5, longest - 0.5)
+    axes.set_xlim(0, 1)
+    axes.axvline(0, color=SOFT, linewidth=1)
+    axes.set_title(f"{ladder.title}\nprecision {ladder.precision:.2f}, recall {ladder.recall:.2f}", fontsize="small")
+    for height, rung in enumerate(ladder.rungs):
+        text = rung.caption if len(rung.caption) <= CAPTION else f"{rung.caption[: CAPTION - 1]}…"
+        colour, weight = (TRUE, "bold") if rung.true else (INK, "normal")
+        axes.text(
+            0.03, height, text, va="center", fontsize="x-small", parse_math=False, color=colour, fontweight=weight
+        )
+
+
+def points(axes: "Axes", view: disks.DiskView) -> None:
+    from matplotlib.patches import Circle
+
+    axes.add_patch(Circle((0, 0), disks.RIM, facecolor=WASH, edgecolor=SOFT, linewidth=0.6))
+    for radius, text in view.circles:
+        axes.add_patch(Circle((0, 0), radius, fill=False, color=LINE, linewidth=0.5))
+        box = {"facecolor": WASH, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": SOFT, "bbox": box, "zorder": 5}
+        axes.annotate(f"r = {text}", (0, -radius), **style)
+    for kind in sorted({point.kind for point in view.points}, key=lambda kind: (kind == disks.IMAGE, kind)):
+        points = [point for point in view.points if point.kind == kind]
+        image = kind == disks.IMAGE
+        axes.scatter(
+            [point.x for point in points],
+            [point.y for point in points],
+            s=16,
+            marker="x" if image else MARKERS[kind % len(MARKERS)],
+            color=INK if image else TIERS[kind % len(TIERS)],
+            alpha=0.5 if image else 0.8,
+            linewidths=0.8 if image else 0,
+            label="image" if image else f"tier {kind}",
+            gid=f"points{kind}",
+            clip_on=False,
+        )
+    axes.plot(0, 0, marker="+", markersize=6, color=INK, markeredgewidth=0.8)
+    axes.set(xlim=(-104, 104), ylim=(-104, 104), aspect="equal")
+    axes.set_axis_off()
