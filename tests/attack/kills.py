@@ -21,7 +21,7 @@ from tests.search.serving.port_common import reserved_port
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 """Audited events that change a file system; `open` is one where it opens for writing."""
 
-ENDS = 60.0
+ENDS = 120.0
 """Seconds in which the other processes of a group have to end once one is dead."""
 
 

@@ -28,7 +28,7 @@ from hiergeo._core.errors import HiergeoError
 from hiergeo.training.re import processes
 
 stage, victim = sys.argv[1], int(sys.argv[2])
-processes.MEETING = 5.0 if stage == "coming" else 300.0
+processes.MEETING = 5.0 if stage in ("coming", "connecting") else 300.0
 mine = processes.this_rank().rank == victim
 
 def wait():
@@ -38,6 +38,8 @@ def wait():
 try:
     if mine and stage == "coming":
         wait()
+    if mine and stage == "connecting":
+        dist.init_process_group = lambda *_, **__: wait()
     with processes.joined(torch.device("cpu")):
         if mine and stage != "parted":
             wait()
@@ -190,7 +192,10 @@ def test_errors_of_libraries_are_those_of_a_dead_process_where_one_is_dead(error
 @gloo
 @pytest.mark.parametrize(
     ("stage", "victim", "size"),
-    [*((stage, rank, 2) for stage in ("coming", "operation", "barrier") for rank in (0, 1)), ("operation", 2, 3)],
+    [
+        *((stage, rank, 2) for stage in ("coming", "connecting", "operation", "barrier") for rank in (0, 1)),
+        ("operation", 2, 3),
+    ],
 )
 def test_none_outlives_another_that_dies(stage, victim, size):
     """The victim gets SIGKILL; the survivors end in one sentence, wherever they wait, without a launcher."""

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import default_pg_timeout
 
 from hiergeo._core import extras, limits
 from hiergeo._core.devices import AUTO, resolve_device
@@ -93,8 +94,11 @@ def joined(device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        store, rank, size = next(dist.rendezvous("env://", timeout=timedelta(seconds=MEETING)))
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=size)
+        patience = timedelta(seconds=MEETING)
+        store, rank, size = next(dist.rendezvous("env://", timeout=patience))
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+        dist.distributed_c10d._set_pg_timeout(default_pg_timeout)  # of the work: the writer may evaluate for long
         yield
     except HiergeoError:
         raise
