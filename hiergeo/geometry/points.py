@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
-from hiergeo._core.polar import Lifted, Polar
+from hiergeo._core.polar import Exact, Lifted, Polar, part_of
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
 
 Curvatures = list[float | Tensor]
@@ -47,12 +47,16 @@ class Points:
     @property
     def radius(self) -> Tensor:
         """Distance from the root, (..., N), geodesic units."""
-        return self.geometry.combine([point.radius for point in self.factors])
+        return self.geometry.combine(self.radii)
+
+    @property
+    def radii(self) -> list[Tensor]:
+        """Distance from the root in each factor, (..., N) each, geodesic units, in the dtype of the directions."""
+        return [point.radius.to(point.direction.dtype) for point in self.factors]
 
     def rows(self, which: slice | Tensor) -> "Points":
         """Some of the points, by a slice of the N or by (n,) integers or booleans."""
-        chosen = (Polar(point.direction[..., which, :], point.radius[..., which]) for point in self.factors)
-        return Points(self.geometry, type(self.factors)(chosen))
+        return Points(self.geometry, type(self.factors)(part_of(point, which) for point in self.factors))
 
 
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
@@ -63,9 +67,16 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
         rays = []
         for rows in (x,) if len(x) <= STRETCH else _stretches(x):
             direction, radius = to_ray(_tangent(rows, root, part))
-            rays.append(Polar(direction.to(dtype), radius.to(dtype)))
-        factors.append(rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True))))
+            rays.append(Polar(direction.to(dtype), radius))
+        point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
+        factors.append(point if dtype == point.radius.dtype else _exact(point, x, root, part))
     return Points(geometry, Lifted(factors))
+
+
+def _exact(point: Polar, x: Tensor, root: Tensor | None, part: slice) -> Polar:
+    vectors = x.detach()[..., part]
+    origin = vectors.new_zeros(vectors.shape[-1]) if root is None else root.detach()[part]
+    return Exact.of(point, vectors, origin.to(point.radius.dtype), root)
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:

@@ -119,7 +119,7 @@ class Space(nn.Module):
     def factor_radii(self, x: Located) -> list[Tensor]:
         """Distance from the root in each factor, (..., N), geodesic units; a single one where there is no product."""
         if isinstance(x, Points):
-            return [point.radius for point in x.factors]
+            return x.radii
         check_located(x, self.root)
         lengths = factor_lengths(x, self.root, self.geometry)
         self._check_reach(x, [Polar(x, radius) for radius in lengths])
@@ -370,7 +370,8 @@ class Space(nn.Module):
                 check_reach("embedding", point.radius, curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
-        return pairwise.half_aperture(point.radius, curvature, self._least(min_radius))
+        radius = point.radius.to(point.direction.dtype)
+        return pairwise.half_aperture(radius, curvature, self._least(min_radius))
 
     def _least(self, min_radius: float | None) -> float:
         return self.min_radius if min_radius is None else min_radius

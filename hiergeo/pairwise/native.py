@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Polar, exact, flat_exact
 from hiergeo.pairwise import reference
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
@@ -121,7 +121,7 @@ def backward(
 ) -> Gradients:
     """As `PairBackend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
-    operands = (upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction))
+    operands = (upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _exact(x, y), _product(x.direction))
     return _gradients(_call("backward", *operands))
 
 
@@ -134,7 +134,7 @@ def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `PairBackend.members`."""
-    return _call("members", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    return _call("members", *_points(x, y), curvature, _wide(aperture), _exact(x, y), _product(x.direction))
 
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
@@ -160,21 +160,22 @@ def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor,
 
 def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
     """As `PairBackend.energy_sum`."""
-    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _exact(x, y), _product(x.direction))
 
 
 def energy_total(
     x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
 ) -> tuple[Tensor, Gradients | None]:
     """As `PairBackend.energy_total`."""
-    operands = (*_points(x, y), curvature, _wide(aperture), margin, gradients, _product(x.direction))
+    operands = (*_points(x, y), curvature, _wide(aperture), _exact(x, y), margin, gradients, _product(x.direction))
     total, *found = _call("energy_total", *operands)
     return total, _gradients(found) if gradients else None
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `PairBackend.energy_min`; the kernels return infinity where all pairs are NaN."""
-    values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    operands = (*_points(x, y), curvature, _wide(aperture), _exact(x, y), _product(x.direction))
+    values, indices = _call("energy_min", *operands)
     return values.masked_fill(indices < 0, math.nan), indices
 
 
@@ -206,7 +207,8 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
         psi = () if aperture is None or quantity.cone is None else (aperture.double(),)
         for each, part in zip(lists, (*_points(x, y), curvature, *psi), strict=False):
             each.append(part)
-    return *lists, quantity.code
+    found = flat_exact([each.x for each in factors], [each.y for each in factors])
+    return *lists, [*map(_in_rows, found)], quantity.code
 
 
 def _gradients(found: Sequence[Tensor]) -> Gradients:
@@ -219,16 +221,20 @@ def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return ux, x.radius.double(), uy, y.radius.double()
 
 
+def _exact(x: Polar, y: Polar) -> list[Tensor]:
+    return [*map(_in_rows, exact(x, y))]
+
+
+def _in_rows(matrix: Tensor) -> Tensor:
+    return matrix if matrix.stride(-1) == 1 else matrix.clone(memory_format=torch.contiguous_format)
+
+
 def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
     """Directions in contiguous rows. A narrower dtype of one side is kept: the kernels widen it."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
-    if ux.stride(-1) != 1:
-        ux = ux.clone(memory_format=torch.contiguous_format)
-    if uy.stride(-1) != 1:
-        uy = uy.clone(memory_format=torch.contiguous_format)
-    return ux, uy
+    return _in_rows(ux), _in_rows(uy)
 
 
 def _wide(x: Tensor | None) -> Tensor | None:
