@@ -27,7 +27,7 @@ Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor>
 
 // Of cones in one space, of points of one dtype, inside the tiles; `count` calls it.
 Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                   const Tensor& aperture, int64_t product);
+                   const Tensor& aperture, const std::vector<Tensor>& exact, int64_t product);
 
 // Waits for the device once: the number of members decides the size of the result.
 std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product);
@@ -47,7 +47,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> energy_total(
 
 // The sum of a loss over all pairs, (B,), without gradients; `energy_total` calls it.
 Tensor loss_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                  const Tensor& aperture, LossKind kind, Product product);
+                  const Tensor& aperture, const std::vector<Tensor>& exact, LossKind kind, Product product);
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product);
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product);

@@ -11,6 +11,7 @@ from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
 from hiergeo._core.polar import Exact, Lifted, Polar, part_of
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
+from hiergeo.pairwise.widening import widened
 
 Curvatures = list[float | Tensor]
 
@@ -100,10 +101,10 @@ def _stretches(x: Tensor) -> Sequence[Tensor]:
 
 def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
     exact = widest(x.device)
-    v = (x if part == slice(0, x.shape[-1]) else x[..., part]).to(exact)
+    v = widened(x if part == slice(0, x.shape[-1]) else x[..., part], exact)
     if root is None:
         return v
-    origin = root[part].to(exact)
+    origin = widened(root[part], exact)
     if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
         origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
     return v - origin

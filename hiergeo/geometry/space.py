@@ -110,7 +110,8 @@ class Space(nn.Module):
 
     def polar(self, x: Located) -> Polar:
         """Polar form of embeddings, directions (..., N, D) and radii (..., N). Raises InputError for a product."""
-        return self._only(self.points(x).factors)
+        point = self._only(self.points(x).factors)
+        return Polar(point.direction, point.radius.to(point.direction.dtype))
 
     def radius(self, x: Located) -> Tensor:
         """Distance from the root, (..., N), geodesic units."""

@@ -28,7 +28,7 @@ BUILD = Path(__file__).parents[1] / "_build.json"
 
 NAMESPACE = "hiergeo_native"
 
-MOST_FACTORS = 16
+MOST_FACTORS = 12
 """The largest number of factors whose operands fit the parameters of a CUDA kernel."""
 
 

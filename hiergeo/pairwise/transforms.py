@@ -167,6 +167,23 @@ def differentiate_min(operator: CustomOpDef) -> None:
     _derive(operator, keep, pull, push)
 
 
+def differentiate_widening(operator: CustomOpDef) -> None:
+    """Derivatives of a wider dtype: gradients are brought into the range of the narrower one."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.narrow, ctx.wide = inputs[0].dtype, output.dtype
+
+    def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        return saturated(upstream, ctx.narrow), None
+
+    def push(ctx: Any, _: list[Any], *tangents: Any) -> Tensor:
+        tangent: Tensor = tangents[0].to(ctx.wide)
+        return tangent
+
+    _derive(operator, keep, pull, push)
+    operator.register_vmap(lambda info, dims, x, dtype: (operator(x, dtype), dims[0]))
+
+
 def refuse_second_order(operator: CustomOpDef) -> None:
     """Operators that form derivatives have none of their own."""
     _derive(operator, lambda *_: None, no_second_order, no_second_order)

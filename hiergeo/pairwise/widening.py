@@ -1,0 +1,32 @@
+"""Embeddings of 16 bits as float64 whose gradients come back finite: what leaves their range becomes its end."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+from hiergeo._core.numerics import wants_derivative
+from hiergeo.pairwise import transforms
+
+
+def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` (...) in a wider dtype; a gradient beyond the range of 16 bits becomes its largest number."""
+    wide: Tensor = x.to(dtype) if x.dtype.itemsize > 2 or not wants_derivative(x) else widened_half(x, dtype)
+    return wide
+
+
+@custom_op("hiergeo::widened_half", mutates_args=(), schema="(Tensor x, ScalarType dtype) -> Tensor")
+def widened_half(*operands: Any) -> Tensor:
+    """`x` in `dtype`."""
+    x, dtype = operands
+    return x.to(dtype, copy=True)
+
+
+@widened_half.register_fake
+def _(*operands: Any) -> Tensor:
+    x, dtype = operands
+    return torch.empty_like(x, dtype=dtype)
+
+
+transforms.differentiate_widening(widened_half)
