@@ -26,7 +26,7 @@ from typing import Any
 
 import typer
 
-from hiergeo._core.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError, UnavailableError
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import one_line
 from hiergeo._core.version import __version__
@@ -51,7 +51,7 @@ ENVIRONMENT = (
 )
 """Errors of the operating system that say enough by themselves: the machine is to blame, not the program."""
 
-AGAIN = {
+AGAIN: dict[tuple[str, ...], str] = {
     ("index", "build"): "complete shards are kept, run the same command again to go on",
     ("embed",): "finished batches are kept, run the same command again to go on",
     ("data", "fetch"): "whole files are kept, run the same command again to go on",
@@ -59,6 +59,11 @@ AGAIN = {
     ("train", "re"): "checkpoints are kept, run the same command again to go on from the newest one",
 }
 """Verbs that can continue after an interruption, and how."""
+
+
+def again(error: UnavailableError, *verb: str) -> UnavailableError:
+    """An error that stopped a verb, with how to go on."""
+    return UnavailableError(f"{str(error).rstrip('.')}; {AGAIN[verb]}.")
 
 
 class WrongResults(SystemExit):
@@ -80,8 +85,8 @@ def guarded(command: Callable[[], Any], arguments: list[str]) -> int:
         with _termination():
             code = command()
             sys.stdout.flush()
-    except WrongResults as found:
-        return int(str(found.code))
+    except WrongResults as wrong:
+        return int(str(wrong.code))
     except BaseException as error:
         return _end(error, arguments)
     return _interrupted("interrupted", INTERRUPTED, arguments) if code == INTERRUPTED else int(code or 0)

@@ -7,7 +7,7 @@ import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, sole_writer, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
@@ -58,7 +58,7 @@ def audit_command(
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Audit a claim of hierarchy: what angles, radii and curvature each do; with --length what caption length does."""
+    """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
     from hiergeo.report import audit_tables, length_table, write_audit
 
     check_writable(json, html)
@@ -81,9 +81,8 @@ def audit_command(
             facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
         else:
-            found = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            document, tables, sentences = found.to_json(), list(audit_tables(found)), found.findings.sentences
+            result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
+            document, tables, sentences = result.to_json(), list(audit_tables(result)), result.findings.sentences
             if html is not None:
-                write_audit(found, html)
-        write_json(json, document)
-    show(format, document, tables, *sentences, paths=[] if html is None else [f"Page: {html.absolute()}"])
+                write_audit(result, html)
+        publish(document, json, format, tables, *sentences, lines=page_lines(html))

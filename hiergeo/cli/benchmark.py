@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, check_writable, show, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
@@ -78,13 +78,12 @@ def benchmark_command(
     wanted = options.embedding(device, dtype, batch_size)
     loaded, space = asked.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
-    write_json(json, result.to_json())
-    if format == CLIP_BENCHMARK:
-        print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
-    elif format == "markdown":
-        print(benchmark_markdown(result, task))
-    else:
-        show(format, result, [benchmark_table(result)], *published_lines(task.published))
+    if format not in (CLIP_BENCHMARK, "markdown"):
+        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published))
+        return
+    write_json(json, result)
+    markdown = format == "markdown"
+    print(benchmark_markdown(result, task) if markdown else jsonlib.dumps(to_clip_benchmark(result), indent=2))
 
 
 def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def _print_list(json: Path | None, only: str | None) -> None:
             "options": [each.name for each in options],
             "published": [vars(each) for each in kind.published],
         }
-    write_json(json, jsonlib.dumps({"metrics": {"benchmarks": len(found)}, "benchmarks": found}, indent=2))
+    write_json(json, {"metrics": {"benchmarks": len(found)}, "benchmarks": found})
 
 
 def _missing(kind: type[Benchmark]) -> str:

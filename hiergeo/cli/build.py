@@ -25,30 +25,15 @@ OPTIONS = ("backend", "judge")
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a plan as options of the verb: ``[backend]`` becomes ``backend`` and ``backend-option``."""
-    told = dict(table)
-    for part in OPTIONS:
-        if isinstance(held := told.pop(part, None), dict):
-            held = dict(held)
-            if "name" in held:
-                told[part] = held.pop("name")
-            if held:
-                told[f"{part}-option"] = [f"{name}={_written(value)}" for name, value in held.items()]
-        elif held is not None:
-            told[part] = held
-    return told
-
-
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) and not _is_json(value) else jsonlib.dumps(value)
-
-
-def _is_json(text: str) -> bool:
-    """Whether a text would be read as a number, a flag or a list."""
-    try:
-        jsonlib.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if name in OPTIONS and isinstance(value, dict):
+            flat |= {name: value["name"]} if "name" in value else {}
+            more = [f"{key}={jsonlib.dumps(each)}" for key, each in value.items() if key != "name"]
+            flat |= {f"{name}-option": more} if more else {}
+        else:
+            flat[name] = value
+    return flat
 
 
 def take_plan(context: typer.Context, value: Path | None) -> None:
@@ -206,7 +191,7 @@ def build_command(
     )
     source: str | Hierarchy = captions if captions is not None else load_data(data or "", split or "test", rows)
     built = construction.build(source, out, plan, overwrite=overwrite, worker=worker, progress=True)
-    write_json(json, jsonlib.dumps({"metrics": built.metrics, "plan": plan.as_table()}, indent=2))
+    write_json(json, {"metrics": built.metrics, "plan": plan.as_table()})
     _show(built, plan)
 
 

@@ -14,9 +14,9 @@ from hiergeo.cli._io import (
     check_writable,
     load_data,
     note_geometry,
-    show,
+    page_lines,
+    publish,
     sole_writer,
-    write_json,
 )
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
@@ -65,14 +65,12 @@ def compare_command(
 
 
 def publish_comparison(
-    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str = "table"
+    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str
 ) -> None:
     """Write the page and the JSON, print the table and the verdicts."""
     from hiergeo.report import comparison_tables, write_page
 
-    write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
     verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
-    show(
-        form, comparison, comparison_tables(comparison, console().width), *verdicts, paths=[f"Page: {html.absolute()}"]
-    )
+    tables = comparison_tables(comparison, console().width)
+    publish(comparison, json, form, tables, *verdicts, lines=page_lines(html))

@@ -1,6 +1,5 @@
 """``hiergeo embed``: the embeddings of a dataset in one file; an interrupted run can go on."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +9,9 @@ from hiergeo import adapters
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
 from hiergeo.cli import options
+from hiergeo.cli._guard import again
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
-
-AGAIN = "finished batches are kept, run the same command again to go on"
 
 Out = Annotated[
     Path,
@@ -49,12 +47,12 @@ def embed_command(
     try:
         adapters.embed(loaded, hierarchy, out, batch_size=batch_size, overwrite=overwrite, progress=True)
     except UnavailableError as error:
-        raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
+        raise again(error, "embed") from error
     images = len(hierarchy.images) if loaded.has_images else 0
     with writing(out):
         size = out.stat().st_size
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out)}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
+    write_json(json, {"metrics": metrics, "settings": settings})
     sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
     console().print(sentence, soft_wrap=True)

@@ -79,7 +79,7 @@ def explore_command(
     limit: Limit = None,
     device: options.Device = options.AUTO,
 ) -> None:
-    """Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server."""
+    """Explore a collection in the browser until SIGTERM or Ctrl-C, or export it as a page."""
     check_token(token)
     if limit is not None and export is None:
         raise InputError("--limit is for an export: name its folder with --export, or leave it out.")

@@ -1,6 +1,5 @@
 """``hiergeo index build --shards``: files of any number and size become an index, by any number of workers."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,8 +101,8 @@ def build_from_shards(
         device=device,
         progress=True,
     )
-    told = {"model": model, "shards": shards, "out": str(out), "geometry": geometry, "worker": worker, **chosen}
-    write_json(json, jsonlib.dumps({**summary.as_dict(), "settings": told}, indent=2))
+    used = {"model": model, "shards": shards, "out": str(out), "geometry": geometry, "worker": worker, **chosen}
+    write_json(json, {**summary.as_dict(), "settings": used})
     _show(summary, out)
     if not summary.sound:
         raise WrongResults
@@ -114,9 +113,9 @@ def _show(summary: "Summary", out: Path) -> None:
         note(f"{name} was left out: {reason}")
     for name in summary.incomplete[:NAMED]:
         note(f"{name} broke off: what is before that is embedded.")
-    more = len(summary.failed) + len(summary.incomplete) - 2 * NAMED
-    if more > 0:
-        note(f"more inputs failed or broke off, {more} or so: see the logs in {out / 'logs'}.")
+    more = sum(max(0, len(names) - NAMED) for names in (summary.failed, summary.incomplete))
+    if more:
+        note(f"{more:,} more inputs failed or broke off: see the logs in {out / 'logs'}.")
     if summary.poisoned:
         note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
     screen = console()

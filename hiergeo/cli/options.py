@@ -1,12 +1,10 @@
 """The options that several verbs share, each defined once, and how verbs read theirs."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from hiergeo import training
 from hiergeo._core import limits
@@ -16,18 +14,6 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
 from hiergeo.geometry import MIN_RADIUS
-
-
-class Verb(TyperCommand):
-    """A verb that refuses an option given twice, instead of silently keeping the last value."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; raises InputError for a repeated option that takes one value."""
-        order = self.make_parser(ctx).parse_args(args=list(args))[2]
-        for parameter, count in Counter(order).items():
-            if count > 1 and not getattr(parameter, "multiple", False):
-                raise InputError(f"{max(parameter.opts, key=len)} is given {count} times, but takes one value.")
-        return super().parse_args(ctx, args)
 
 
 def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
@@ -206,6 +192,9 @@ MinRadius = Annotated[
         f"that the model brings, and {MIN_RADIUS} in a space named here)",
         metavar="X",
     ),
+]
+IndexFolder = Annotated[
+    Path, typer.Argument(help="The folder of the index.", metavar="PATH", callback=path, show_default=False)
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[

@@ -1,20 +1,21 @@
 """``hiergeo search``: what a text or an image entails among the items of an index, and ladders through them."""
 
-import json as jsonlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo._core.text import caption, isolated, shortened
+from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
-from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, show, write_json
-from hiergeo.cli._terminal import Screen, console, counted
+from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, publish
+from hiergeo.cli._terminal import counted
 from hiergeo.cli.ladder import dataset_captions, print_ladders, read_captions
 from hiergeo.cli.plans import finite
 from hiergeo.datasets.pictures import SUFFIXES
@@ -23,7 +24,6 @@ from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
 from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
-from hiergeo.search.stores.places import without_password
 
 Index = Annotated[
     Path,
@@ -163,22 +163,20 @@ def search_command(
     index = open(path, device=device, skip_damaged=skip_damaged)
     results = index.search(requests)
 
-    told = [{"query": str(query), "kind": kind, **_told(result)} for query, result in zip(asked, results, strict=True)]
+    pairs = list(zip(map(str, asked), results, strict=True))
     spec = index.chosen(geometry).geometry.spec
     used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
-    document = {"metrics": metrics(results, len(index)), "answers": told, "settings": used}
-    text = jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    write_json(json, text)
-    if format != "table":
-        show(format, text, _tables(kind, asked, results))
-        return
-    screen, reach = console(), None if within is None else f"at most {within:g} away"
-    for query, result in zip(asked, results, strict=True):
+    answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
+    document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": used}
+    screen: list[RenderableType] = []
+    for query, result in pairs:
         if isinstance(result, int):
-            found = f"{result:,} of {counted(len(index), 'item')} {reach or 'entailed'}"
-            screen.print(Text(f"{caption(isolated(str(query)))}: {found}"))
+            reach = "entailed" if within is None else f"at most {within:g} away"
+            of = f"{result:,} of {counted(len(index), 'item')}"
+            screen.append(Text(f"{caption(isolated(query))}: {of} {reach}"))
         else:
-            print_result(screen, str(query), kind, result, shortened(spec, SPEC_SHOWN))
+            screen += answer_lines(query, kind, result, shortened(spec, SPEC_SHOWN))
+    publish(document, json, format, _tables(kind, asked, results), screen=screen)
 
 
 FITTING: dict[str, tuple[Kind, ...]] = {
@@ -233,17 +231,18 @@ def metrics(results: list[Result], rows: int) -> dict[str, float]:
     return {**numbers, "entailed": sum(counted)} if counted else numbers
 
 
-def print_result(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: str) -> None:
-    """Print the result of one query; margins of children and parents alone, whose sides they tell apart."""
-    screen.print(Text(f"{kind} of {caption(isolated(query))}"))
-    screen.print(_table(kind, result))
+def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> Iterator[RenderableType]:
+    """The answer to one query; margins of children and parents alone, whose sides they tell apart."""
+    yield Text(f"{kind} of {caption(isolated(query))}")
+    yield _table(kind, result)
     if kind in CONES:
         inside = sum(hit.margin >= 0 for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
-        screen.print(Text(f"{CONES[kind].format(share)} (margin >= 0)."))
-    screen.print(Text(f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored."))
+        yield Text(f"{CONES[kind].format(share)} (margin >= 0).")
+    recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
+    yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
     at = "at the hits" if kind == "parents" else "at the query"
-    screen.print(Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}."))
+    yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}.")
 
 
 CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
@@ -274,10 +273,6 @@ def _table(kind: Kind, result: Answer | Climb) -> Table:
     return table
 
 
-def _recall(result: Answer | Climb) -> str:
-    return "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
-
-
 def _lines(result: Answer | Climb) -> list[tuple[list[str], Hit]]:
     if isinstance(result, Answer):
         return [([], hit) for hit in result.hits]
@@ -292,5 +287,5 @@ def _name(hit: Hit) -> str:
     return hit.caption or hit.image or f"item {hit.id}"
 
 
-def _told(result: Result) -> dict[str, Any]:
+def _as_dict(result: Result) -> dict[str, Any]:
     return {"count": result} if isinstance(result, int) else result.as_dict()

@@ -12,7 +12,7 @@ from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, show, sole_writer, write_json
+from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
@@ -66,7 +66,7 @@ def study_command(
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Train small heads in several geometries on the same embeddings, and say whether the geometry makes a difference.
+    """Train small heads in several geometries on the same embeddings: does the geometry make a difference?
 
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
@@ -112,13 +112,13 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
     )
 
 
-def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
+def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str) -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
     from hiergeo.report import study_tables, write_page
 
-    write_json(json, done.to_json())
     write_page(done, html, images=images, seed=seed)
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
     )
-    show(form, done, study_tables(done), *verdicts, Text(f"\n{done.conclusion}"), paths=[f"Page: {html.absolute()}"])
+    conclusion = Text(f"\n{done.conclusion}")
+    publish(done, json, form, study_tables(done), *verdicts, conclusion, lines=page_lines(html))

@@ -13,6 +13,7 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
+from hiergeo.cli.plans import Verb
 from hiergeo.cli.verbs import WithDefault
 from hiergeo.evaluation.findings import listing
 
@@ -63,7 +64,7 @@ app = typer.Typer(
 )
 
 
-@app.command("run", cls=options.Verb)
+@app.command("run", cls=Verb)
 def run_command(
     plan: Plan = None,
     out: Out = Path("hiergeo-suite"),
@@ -96,7 +97,7 @@ def run_command(
         raise WrongResults
 
 
-@app.command("table", cls=options.Verb)
+@app.command("table", cls=Verb)
 def table_command(folder: Folder, format: Format = "markdown", out: File = None) -> None:
     """The table of a suite, of whatever cells are there, with paired differences and published figures."""
     from hiergeo.report import write_leaderboard

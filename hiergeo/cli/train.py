@@ -7,14 +7,13 @@ import typer
 
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.documents import load_json
-from hiergeo.cli import options
-from hiergeo.cli.plans import PlannedVerb
+from hiergeo.cli.plans import Verb
 from hiergeo.cli.train_head import head_command
 from hiergeo.cli.train_re import re_command
 
 app = typer.Typer(help="Sharpen the hierarchy of a model; describe and share trained heads.", no_args_is_help=True)
-app.command("head", cls=PlannedVerb)(head_command)
-app.command("re", cls=PlannedVerb)(re_command)
+app.command("head", cls=Verb)(head_command)
+app.command("re", cls=Verb)(re_command)
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the head.", metavar="DIR")]
 Repository = Annotated[str, typer.Argument(help="The repository on the hub.", metavar="ORG/NAME")]
@@ -32,7 +31,7 @@ Licence = Annotated[
 Name = Annotated[str | None, typer.Option("--name", help="Name in the card. (by default the folder's)", metavar="NAME")]
 
 
-@app.command("card", cls=options.Verb)
+@app.command("card", cls=Verb)
 def card_command(
     folder: Folder, metrics: Measured = None, audit: Audited = None, name: Name = None, license: Licence = None
 ) -> None:
@@ -46,7 +45,7 @@ def card_command(
     print(write_card(folder, result, verdict, name=name, license=license))
 
 
-@app.command("push", cls=options.Verb)
+@app.command("push", cls=Verb)
 def push_command(
     folder: Folder,
     repository: Repository,

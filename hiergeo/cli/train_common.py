@@ -1,6 +1,5 @@
 """What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, what they report."""
 
-import json as jsonlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import show, write_json
+from hiergeo.cli._io import publish
 from hiergeo.datasets import Labelled
 from hiergeo.evaluation.retrieval import check_labels
 from hiergeo.training import EvalRecord, Summary
@@ -62,7 +61,7 @@ def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
     return images
 
 
-def publish(
+def report(
     history: Sequence[EvalRecord],
     best: int,
     leakage: str | None,
@@ -85,8 +84,6 @@ def publish(
         "settings": dict(settings),
         "history": [look.as_dict() for look in history],
     }
-    text = jsonlib.dumps(document, indent=2)
-    write_json(json, text)
     heading = None if summary is None else baseline_heading(summary.after)
     table = Table("", "before", "after", "difference, 95 %", heading or "", box=None, pad_edge=False)
     table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{kept.tau_d:.4f}", "")
@@ -97,5 +94,5 @@ def publish(
         difference = f"{low:+.4f} to {high:+.4f}"
         table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
     drift = [f"{label(name)} {value:.4f}" for name, value in ({} if summary is None else summary.drift).items()]
-    paths = [f"Trained on test data: {leakage}"] if leakage else []
-    show(form, text, [table], *drift, paths=[*paths, result])
+    warned = [f"Trained on test data: {leakage}"] if leakage else []
+    publish(document, json, form, [table], *drift, lines=[*warned, result])

@@ -124,7 +124,7 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
-    shared.publish(
+    shared.report(
         trained.history,
         trained.best,
         chains.leakage,

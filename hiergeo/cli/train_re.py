@@ -104,7 +104,7 @@ def re_command(
         return
     write_plan(out)
     summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
-    shared.publish(
+    shared.report(
         tuned.history,
         tuned.best,
         tuned.config["leakage"],

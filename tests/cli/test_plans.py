@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from hiergeo.cli.plans import Command, Config, PlannedVerb, running
+from hiergeo.cli.plans import Command, Config, Verb, running
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -151,7 +151,7 @@ def test_a_verb_knows_its_command_while_it_runs():
     app.callback()(lambda: None)
     seen = []
 
-    @app.command("measure", cls=PlannedVerb)
+    @app.command("measure", cls=Verb)
     def measure(model: str = "tiny", json: str = "", config: Config = None) -> None:
         seen.append(running())
 
