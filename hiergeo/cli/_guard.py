@@ -51,19 +51,21 @@ ENVIRONMENT = (
 )
 """Errors of the operating system that say enough by themselves: the machine is to blame, not the program."""
 
-AGAIN: dict[tuple[str, ...], str] = {
-    ("index", "build"): "complete shards are kept, run the same command again to go on",
-    ("embed",): "finished batches are kept, run the same command again to go on",
-    ("data", "fetch"): "whole files are kept, run the same command again to go on",
-    ("suite",): "finished cells are kept, run the same command again to go on",
-    ("train", "re"): "checkpoints are kept, run the same command again to go on from the newest one",
+KEPT: dict[tuple[str, ...], str] = {
+    ("index", "build"): "complete shards",
+    ("embed",): "finished batches",
+    ("data", "fetch"): "whole files",
+    ("suite",): "finished cells",
+    ("train", "re"): "checkpoints",
 }
-"""Verbs that can continue after an interruption, and how."""
+"""What verbs that can continue after an interruption keep."""
+
+AGAIN = "are kept, run the same command again to go on."
 
 
 def again(error: UnavailableError, *verb: str) -> UnavailableError:
     """An error that stopped a verb, with how to go on."""
-    return UnavailableError(f"{str(error).rstrip('.')}; {AGAIN[verb]}.")
+    return UnavailableError(f"{str(error).rstrip('.')}; {KEPT[verb]} {AGAIN}")
 
 
 class WrongResults(SystemExit):
@@ -157,8 +159,8 @@ def _report(error: BaseException, arguments: list[str]) -> str:
 
 
 def _interrupted(how: str, code: int, arguments: list[str]) -> int:
-    hint = next((hint for verb, hint in AGAIN.items() if tuple(arguments[: len(verb)]) == verb), None)
-    return _say(code, f"{how}: {hint}." if hint else f"{how}.")
+    kept = next((kept for verb, kept in KEPT.items() if tuple(arguments[: len(verb)]) == verb), None)
+    return _say(code, f"{how}: {kept} {AGAIN}" if kept else f"{how}.")
 
 
 def _closed() -> int:

@@ -1,39 +1,17 @@
 """``hiergeo audit``: whether the geometry does the work, or with ``--length`` the length of captions."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
+from hiergeo.cli.options import flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Page = Annotated[
-    Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
-]
-Length = Annotated[
-    bool, typer.Option("--length", help="Control the length of captions: is the order of the tiers more than that?")
-]
-Copies = Annotated[
-    int | None,
-    typer.Option(
-        help="Untrained copies of the network, beside captions without content and of shuffled words.  [0; 3 with "
-        "--length]",
-        metavar="N",
-        min=0,
-    ),
-]
-Filler = Annotated[
-    str | None,
-    typer.Option(help="With --length: words of captions without content, repeated.  [a thing]", metavar="WORDS"),
-]
 
 
 def audit_command(
@@ -46,12 +24,23 @@ def audit_command(
     steps: options.Steps = 50,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    length: Length = False,
-    copies: Copies = None,
-    filler: Filler = None,
+    length: Annotated[
+        bool, flag("--length", "Control the length of captions: is the order of the tiers more than that?")
+    ] = False,
+    copies: Annotated[
+        int | None,
+        option(
+            "N",
+            "Untrained copies of the network, beside captions without content and shuffled ones.  [0; 3 with --length]",
+            min=0,
+        ),
+    ] = None,
+    filler: Annotated[
+        str | None, option("WORDS", "With --length: words of captions without content, repeated.  [a thing]")
+    ] = None,
     format: options.Format = "table",
     json: options.Json = None,
-    html: Page = None,
+    html: options.Page = None,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
     device: options.Device = options.AUTO,

@@ -5,51 +5,41 @@ import json as jsonlib
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.padding import Padding
 from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.validation import sentence
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
 from hiergeo.cli._terminal import console
+from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 
-Name = Annotated[str | None, typer.Argument(help="A benchmark; see --list.", metavar="NAME")]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="tiny, open_clip:ARCH/TAG, npz:FILE, ...", metavar="SPEC"),
-]
-Set = Annotated[
-    list[str],
-    typer.Option("--set", help="An option of the benchmark; give it once for each.", metavar="KEY=VALUE"),
-]
-List = Annotated[
-    bool, typer.Option("--list", help="Print every benchmark, or only NAME, and whether its data is here.")
-]
-BenchmarkFormat = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="table; or csv, markdown, latex, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
-        "zero_shot) alone on standard output.",
-        metavar="NAME",
-    ),
-]
 CLIP_BENCHMARK = "clip-benchmark"
 
 
 def benchmark_command(
-    name: Name = None,
-    model: Model = None,
+    name: Annotated[str | None, argument("NAME", "A benchmark; see --list.")] = None,
+    model: Annotated[str | None, option("SPEC", "tiny, open_clip:ARCH/TAG, npz:FILE, ...", "--model", "-m")] = None,
     config: Config = None,
-    listed: List = False,
+    listed: Annotated[
+        bool, flag("--list", "Print every benchmark, or only NAME, and whether its data is here.")
+    ] = False,
     geometry: options.MeasuredGeometry = None,
-    set: Set = [],  # noqa: B006 - typer copies it
+    set: Annotated[list[str], option("KEY=VALUE", "An option of the benchmark; give it once for each.")] = [],  # noqa: B006 - typer copies it
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    format: BenchmarkFormat = "table",
+    format: Annotated[
+        str,
+        option(
+            "NAME",
+            "table; or csv, markdown, latex, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
+            "zero_shot) alone on standard output.",
+        ),
+    ] = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
@@ -113,18 +103,11 @@ def _value(where: str, text: str, annotation: Any) -> Any:
     kinds = get_args(annotation) or (annotation,)
     if type(None) in kinds and text.casefold() == "none":
         return None
-    if bool in kinds:
-        known = {"true": True, "false": False}
-        if text.casefold() not in known:
-            raise InputError(f"{where} must be true or false, not '{text}'.")
-        return known[text.casefold()]
-    kind = next((kind for kind in (int, float) if kind in kinds), None)
-    if kind is None:
-        return text
+    kind = next((kind for kind in (bool, int, float) if kind in kinds), str)
     try:
-        return kind(text)
-    except (ValueError, OverflowError):
-        raise InputError(f"{where} must be a {'whole ' * (kind is int)}number, not '{text}'.") from None
+        return TypeAdapter(kind).validate_strings(text)
+    except ValidationError as error:
+        raise InputError(sentence(error, where)) from error
 
 
 def _print_list(json: Path | None, only: str | None) -> None:
@@ -143,14 +126,14 @@ def _print_list(json: Path | None, only: str | None) -> None:
             screen.print(Text(name, style="bold"), Text(f"  cannot be used: {error}"), sep="\n")
             continue
         options = inspect.signature(kind).parameters.values()
-        told = {
+        facts = {
             "data": kind.needs or "none",
             "options": ", ".join(f"{each.name}={each.default}" for each in options) or "none",
             "runs with these options here": f"no, {missing}" if missing else "yes",
             "metrics": ", ".join(kind.metrics),
         }
         screen.print(Text.assemble((name, "bold"), f"  {kind.label}"))
-        for word, line in told.items():
+        for word, line in facts.items():
             screen.print(Padding(Text(f"{word}: {line}"), (0, 0, 0, 2)))
         if kind.published:
             screen.print(Padding(Text(published_line(kind.published)), (0, 0, 0, 2)))

@@ -1,9 +1,7 @@
 """``hiergeo compare``: one model, several geometries, one table and one page."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.text import Text
 
 from hiergeo import adapters
@@ -24,8 +22,6 @@ from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import check
 
-Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
-
 
 def compare_command(
     model: options.Model,
@@ -40,7 +36,7 @@ def compare_command(
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
     html: options.Html = Path("hiergeo-compare.html"),
-    images: Images = 12,
+    images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,

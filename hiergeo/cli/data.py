@@ -13,6 +13,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
+from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Verb
 from hiergeo.datasets import chains, hierarcaps, scenes
 from hiergeo.datasets.chain_checks import validate_chains
@@ -22,20 +23,6 @@ PARTS = list(hierarcaps.PARTS)
 SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
-
-Name = Annotated[str, typer.Argument(help=f"hierarcaps, {', '.join(PUBLIC)}", metavar="NAME")]
-Parts = Annotated[
-    list[str],
-    typer.Option("--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"),
-]
-What = Annotated[
-    str,
-    typer.Argument(
-        help="A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
-        metavar="SPLIT|FILE|DIR",
-    ),
-]
-Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
 
 
 @app.command("list", cls=Verb)
@@ -61,8 +48,8 @@ def list_splits(format: options.Format = "table", json: options.Json = None) -> 
 
 @app.command("fetch", cls=Verb)
 def fetch(
-    name: Name = "hierarcaps",
-    part: Parts = PARTS,
+    name: Annotated[str, argument("NAME", f"hierarcaps, {', '.join(PUBLIC)}")] = "hierarcaps",
+    part: Annotated[list[str], option("NAME", f"Only this part; give it once for each: {', '.join(PARTS)}.")] = PARTS,
     json: options.Json = None,
 ) -> None:
     """Download a public dataset into the data home; files that are there and intact are kept."""
@@ -79,8 +66,14 @@ def fetch(
 
 @app.command("check", cls=Verb)
 def check(
-    what: What = "test",
-    images: Pixels = True,
+    what: Annotated[
+        str,
+        argument(
+            "SPLIT|FILE|DIR",
+            "A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
+        ),
+    ] = "test",
+    images: Annotated[bool, flag("--images/--no-images", "Also open every image.")] = True,
     format: options.Format = "table",
     json: options.Json = None,
 ) -> None:

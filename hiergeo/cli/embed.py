@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hiergeo import adapters
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
@@ -12,27 +10,16 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import again
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
-
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        "-o",
-        help="The npz file to write.",
-        metavar="PATH",
-        callback=options.path,
-    ),
-]
-BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
+from hiergeo.cli.options import option, path_option
 
 
 def embed_command(
     model: options.Model,
-    out: Out,
+    out: Annotated[Path, path_option("PATH", "The npz file to write.", "--out", "-o")],
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
-    batch_size: BatchSize = 64,
+    batch_size: Annotated[int, option("N", "Captions or images per batch.", min=1)] = 64,
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     device: options.Device = options.AUTO,

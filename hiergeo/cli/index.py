@@ -1,78 +1,67 @@
 """``hiergeo index``: indexes of captions and images, built, appended to, checked and compacted."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from hiergeo import adapters
+from hiergeo import adapters, search
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults, again
 from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, note_geometry, publish, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
+from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.stores import audit_command, push_command
 from hiergeo.geometry import Space
-
-if TYPE_CHECKING:
-    from hiergeo.search import CaptionFiles
+from hiergeo.search.checking import check
+from hiergeo.search.sources import ids_of
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
 
-Out = Annotated[Path, typer.Argument(help="The folder of the new index.", metavar="OUT", callback=options.path)]
-Ids = Annotated[list[int], typer.Argument(help="Ids of the items to delete.", metavar="ID...", min=0)]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="What embeds captions, images and queries: tiny, open_clip:ARCH/TAG, hf:NAME, ... (by default that of "
-        "--embeddings)",
-        metavar="SPEC",
-    ),
-]
 Captions = Annotated[
     str | None,
-    typer.Option(
-        help="Captions: a file, a folder or a pattern of .csv, .tsv, .parquet, .jsonl, .tar (WebDataset) or .txt, also "
+    option(
+        "IN",
+        "Captions: a file, a folder or a pattern of .csv, .tsv, .parquet, .jsonl, .tar (WebDataset) or .txt, also "
         "compressed, or folders of images; a table may have columns of images and, called id, of ids (whole numbers, "
         "distinct).",
-        metavar="IN",
     ),
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(
-        help="A folder of images, in order of their paths: items of their own, or one for each caption.",
-        metavar="DIR",
-        callback=options.path,
-    ),
+    path_option("DIR", "A folder of images, in order of their paths: items of their own, or one for each caption."),
 ]
 Embeddings = Annotated[
     Path | None,
-    typer.Option(
-        help="Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy.",
-        metavar="FILE",
-        callback=options.path,
-    ),
+    path_option("FILE", "Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy."),
 ]
-Dtype = Annotated[str, typer.Option(help="Dtype of stored directions: float16 or float32.", metavar="NAME")]
 
 
 @app.command("build", cls=Verb)
 def build_command(
-    out: Out,
-    model: Model = None,
+    out: Annotated[Path, path_argument("OUT", "The folder of the new index.")],
+    model: Annotated[
+        str | None,
+        option(
+            "SPEC",
+            "What embeds captions, images and queries: tiny, open_clip:ARCH/TAG, hf:NAME, ... (by default that of "
+            "--embeddings)",
+            "--model",
+            "-m",
+        ),
+    ] = None,
     captions: Captions = None,
     images: Images = None,
     embeddings: Embeddings = None,
     geometry: options.MeasuredGeometry = None,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    dtype: Dtype = "float16",
+    dtype: Annotated[str, option("NAME", "Dtype of stored directions: float16 or float32.")] = "float16",
     shards: index_shards.Shards = None,
     worker: options.Worker = None,
     ray: index_shards.Ray = False,
@@ -87,8 +76,6 @@ def build_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Build an index in one pass; an interrupted build goes on when the command is run again."""
-    from hiergeo import search
-
     large = {
         "items": items,
         "batch_size": batch_size,
@@ -144,8 +131,6 @@ def add_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Append items to an index, embedded by its model: all of them or none."""
-    from hiergeo import search
-
     check_writable(json)
     index = search.open(path, device=device)
     start = time.monotonic()
@@ -154,20 +139,19 @@ def add_command(
     _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
 
 
-def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
-    from hiergeo import search
-
+def _files(captions: str | None, caption: str | None, image: str | None) -> search.CaptionFiles | None:
     if captions is None and not caption is image is None:
         raise InputError("columns are those of --captions or --shards: name the files.")
     return None if captions is None else search.CaptionFiles(captions, caption, image)
 
 
 @app.command("delete", cls=Verb)
-def delete_command(path: options.IndexFolder, ids: Ids, json: options.Json = None) -> None:
+def delete_command(
+    path: options.IndexFolder,
+    ids: Annotated[list[int], argument("ID...", "Ids of the items to delete.", min=0)],
+    json: options.Json = None,
+) -> None:
     """Delete items by their ids; ids of no item are named and passed over."""
-    from hiergeo import search
-    from hiergeo.search.sources import ids_of
-
     check_writable(json)
     index = search.open(path)
     wanted = ids_of(dict.fromkeys(ids))
@@ -187,15 +171,11 @@ def delete_command(path: options.IndexFolder, ids: Ids, json: options.Json = Non
 def compact_command(
     path: options.IndexFolder,
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Verify every byte and drop damaged shards with all their items.")
+        bool, flag("--skip-damaged", "Verify every byte and drop damaged shards with all their items.")
     ] = False,
     json: options.Json = None,
 ) -> None:
     """Merge small shards, drop deleted rows from the disk and make shells of equal mass again."""
-    from dataclasses import asdict
-
-    from hiergeo import search
-
     check_writable(json)
     start = time.monotonic()
     done = search.open(path, skip_damaged=skip_damaged).compact(skip_damaged=skip_damaged)
@@ -212,8 +192,6 @@ def compact_command(
 @app.command("check", cls=Verb)
 def check_command(path: options.IndexFolder, format: options.Format = "table", json: options.Json = None) -> None:
     """Verify every byte of an index and name the shards that are damaged; exit code 1 if any is."""
-    from hiergeo.search.checking import check
-
     check_writable(json)
     start = time.monotonic()
     checked = check(path)
@@ -239,8 +217,6 @@ def info_command(
     json: options.Json = None,
 ) -> None:
     """Say what an index holds: items, shards, shells, model and space."""
-    from hiergeo import search
-
     check_writable(json)
     index = search.open(path, skip_damaged=skip_damaged)
     manifest, store = index.manifest, index.store.describe()

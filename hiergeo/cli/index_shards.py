@@ -1,14 +1,14 @@
 """``hiergeo index build --shards``: files of any number and size become an index, by any number of workers."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import SpaceOptions, check_writable, write_json
 from hiergeo.cli._terminal import console, counted, note
+from hiergeo.cli.options import flag, option
 
 if TYPE_CHECKING:
     from hiergeo.search.corpus import Summary
@@ -19,42 +19,24 @@ NAMED = 10
 """Inputs that notes name before they only count."""
 
 
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=PANEL, **settings)
-
+_option = partial(option, rich_help_panel=PANEL)
 
 Shards = Annotated[
     str | None,
     _option(
-        "--shards",
-        help="Embed these into an index: a file, a folder or a pattern of .parquet, .csv, .tsv, .jsonl, .tar "
-        "(WebDataset) or .txt, also compressed, or folders of images.",
-        metavar="IN",
+        "IN",
+        "Embed these into an index: a file, a folder or a pattern of .parquet, .csv, .tsv, .jsonl, .tar (WebDataset) "
+        "or .txt, also compressed, or folders of images.",
     ),
 ]
-Ray = Annotated[bool, _option("--ray", help="Spread the inputs over a cluster of Ray.")]
-Items = Annotated[
-    str | None,
-    _option("--items", help="What becomes an item: captions (the default), images, or pairs of both.", metavar="KIND"),
-]
-ShardRows = Annotated[
-    int | None,
-    _option("--shard-rows", help="Rows after which another shard is begun. (by default 131072)", metavar="N", min=1),
-]
+Ray = Annotated[bool, flag("--ray", "Spread the inputs over a cluster of Ray.", PANEL)]
+Items = Annotated[str | None, _option("KIND", "What becomes an item: captions (the default), images or pairs.")]
+ShardRows = Annotated[int | None, _option("N", "Rows after which another shard is begun. (by default 131072)", min=1)]
 MaxPoisoned = Annotated[
     float | None,
-    _option(
-        "--max-poisoned",
-        help="Share of rows that may be set aside before the run stops. (by default 0.01)",
-        metavar="X",
-        min=0,
-        max=1,
-    ),
+    _option("X", "Share of rows that may be set aside before the run stops. (by default 0.01)", min=0, max=1),
 ]
-Price = Annotated[
-    float | None,
-    _option("--price-per-hour", help="Of one worker: the estimate for 1e8 and 1e9 rows tells money too.", metavar="X"),
-]
+Price = Annotated[float | None, _option("X", "Of one worker: the estimate for 1e8 and 1e9 rows names money too.")]
 
 
 def build_from_shards(
@@ -71,16 +53,7 @@ def build_from_shards(
 ) -> None:
     """Embed files into an index, print what was done and what a billion rows would take.
 
-    Args:
-        shards: the inputs.
-        out: folder of the index.
-        model: its spec.
-        geometry: where searches measure; None is the space that the model brings.
-        settings: fields of `hiergeo.search.corpus.Options`; None is a default.
-        worker: the part of the inputs; None is all of them.
-        ray: whether they are spread over a cluster.
-        device: where the model runs.
-        json: where the summary goes.
+    `settings` are fields of `hiergeo.search.corpus.Options`, None for a default.
     """
     from hiergeo.search import corpus
 

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import typer
 from rich.table import Table
 
 from hiergeo import pairwise
@@ -11,16 +10,14 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, facts_table, publish
 from hiergeo.cli.installation import collect
+from hiergeo.cli.options import flag
 from hiergeo.cli.plans import finite
-
-Check = Annotated[
-    bool,
-    typer.Option("--check", help="Compare every native kernel with the reference; exits with 1 where one is wrong."),
-]
 
 
 def info_command(
-    check: Check = False,
+    check: Annotated[
+        bool, flag("--check", "Compare every native kernel with the reference; exits with 1 where one is wrong.")
+    ] = False,
     format: options.Format = "table",
     json: options.Json = None,
     seed: options.Seed = 0,

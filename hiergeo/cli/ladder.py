@@ -34,18 +34,7 @@ def print_ladders(
     json: Path | None,
     device: str,
 ) -> None:
-    """Print what each image is, from the most general caption to the most specific.
-
-    Args:
-        images: files.
-        model: spec of the model that embeds them and the captions.
-        texts: candidate captions.
-        asked: where to measure.
-        steps: thresholds of the ladder.
-        form: ``table`` draws trees; the other formats of `show` give a row a step.
-        json: where the result goes.
-        device: where everything is computed.
-    """
+    """Print what each image is, from the most general of the texts to the most specific: a tree, or a row a step."""
     asked.check()
     wanted = options.embedding(device, options.FLOAT32, None)
     loaded = adapters.load(model, device=device)

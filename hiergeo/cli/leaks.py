@@ -12,45 +12,35 @@ from hiergeo._core.errors import UnavailableError
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli._terminal import note
+from hiergeo.cli.options import argument, option, path_option
 from hiergeo.construction.leakage import SIMILARITY, leakage, reference
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 
-Own = Annotated[
-    str,
-    typer.Argument(
-        help="A folder made by build, a CSV file of chains, or a dataset, NAME@SPLIT.",
-        metavar="DIR|FILE|NAME",
-        show_default=False,
-    ),
-]
-Against = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)",
-        metavar="NAME",
-    ),
-]
-Similarity = Annotated[float, typer.Option(help="Least share of common words of similar texts.", metavar="X")]
-Out = Annotated[
-    Path | None, typer.Option(help="Also write every leak here, as CSV.", metavar="FILE", callback=options.path)
-]
-Kept = Annotated[
-    Path | None,
-    typer.Option(
-        help="Also write the rows of the first split (train, if there is one) that share nothing here, as CSV.",
-        metavar="FILE",
-        callback=options.path,
-    ),
-]
-
 
 def leaks_command(
-    address: Own,
-    against: Against = None,
-    similarity: Similarity = SIMILARITY,
-    out: Out = None,
-    kept: Kept = None,
+    address: Annotated[
+        str,
+        argument(
+            "DIR|FILE|NAME",
+            "A folder made by build, a CSV file of chains, or a dataset, NAME@SPLIT.",
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        list[str] | None,
+        option(
+            "NAME", "A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)"
+        ),
+    ] = None,
+    similarity: Annotated[float, option("X", "Least share of common words of similar texts.")] = SIMILARITY,
+    out: Annotated[Path | None, path_option("FILE", "Also write every leak here, as CSV.")] = None,
+    kept: Annotated[
+        Path | None,
+        path_option(
+            "FILE", "Also write the rows of the first split (train, if there is one) that share nothing here, as CSV."
+        ),
+    ] = None,
     format: options.Format = "table",
     json: options.Json = None,
 ) -> None:
@@ -62,11 +52,11 @@ def leaks_command(
     folder, rows = _compared(address)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
     if missing := [each for each in others if each.missing]:
-        told = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
+        reasons = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
         if len(missing) == len(others):
-            raise UnavailableError(f"nothing was compared. {told}")
+            raise UnavailableError(f"nothing was compared. {reasons}")
         if kept is not None:
-            raise UnavailableError(f"{kept} is not written. {told}")
+            raise UnavailableError(f"{kept} is not written. {reasons}")
     found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
     if out is not None:
         found.write(out)

@@ -20,10 +20,10 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import without_password
-from hiergeo.cli.options import checked_path
+from hiergeo.cli.options import argument, checked_path, option
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
-"""Parameters that say where a result goes, and so are no part of the command that makes it again."""
+"""Parameters that say where a result goes: they are not part of the command that makes it again."""
 
 FILE = "plan.toml"
 """What the file is called that a result in a folder holds."""
@@ -113,26 +113,11 @@ def take_defaults(context: typer.Context, value: Path | None) -> None:
         context.default_map = read_options(checked_path(value), context.command)
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="Read options from this TOML file, or from the JSON of a result; those given here override it.",
-        metavar="FILE",
-        is_eager=True,
-        expose_value=False,
-        callback=take_defaults,
-    ),
-]
+READ = "Read options from this TOML file, or from the JSON of a result; those given here override it."
+
+Config = Annotated[Path | None, option("FILE", READ, is_eager=True, expose_value=False, callback=take_defaults)]
 PlanFile = Annotated[
-    Path | None,
-    typer.Argument(
-        help="Read options from this TOML file, or from the JSON of a study; those given here override it.",
-        metavar="[PLAN.toml]",
-        is_eager=True,
-        expose_value=False,
-        callback=take_defaults,
-    ),
+    Path | None, argument("[PLAN.toml]", READ, is_eager=True, expose_value=False, callback=take_defaults)
 ]
 
 

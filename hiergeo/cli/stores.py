@@ -6,26 +6,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import typer
 from rich.table import Table
 
+from hiergeo import search
 from hiergeo._core import limits
 from hiergeo._core.storage.texts import read_lines
 from hiergeo._core.text import without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
+from hiergeo.cli.options import option, path_option
+from hiergeo.search.recall import sampled
 
-StoreSpec = Annotated[
-    str,
-    typer.Option("--store", help="faiss:flat, faiss:hnsw32, milvus:URI, ...", metavar="SPEC"),
-]
+StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
 
 
 def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json = None) -> None:
     """Make a store hold exactly the items of an index; an interrupted push goes on when the command is run again."""
-    from hiergeo import search
-
     check_writable(json)
     index, start = search.open(path), time.monotonic()
     try:
@@ -45,26 +42,17 @@ def audit_command(
     store: StoreSpec,
     queries: Annotated[
         Path | None,
-        typer.Option(
-            help="Texts like those that will be searched for, one a line. (by default items of the index)",
-            metavar="FILE",
-            callback=options.path,
-        ),
+        path_option("FILE", "Texts like those that will be searched for, one a line. (by default items of the index)"),
     ] = None,
-    sample: Annotated[
-        int, typer.Option(help="How many items of the index are queries without --queries.", metavar="N", min=1)
-    ] = 100,
-    k: Annotated[int, typer.Option("-k", help="Hits of each query, thresholds of its ladder.", min=1, max=1024)] = 10,
-    by: Annotated[str, typer.Option(help="Order: margin, angle or distance.", metavar="NAME")] = "margin",
+    sample: Annotated[int, option("N", "How many items of the index are queries without --queries.", min=1)] = 100,
+    k: Annotated[int, option("K", "Hits of each query, thresholds of its ladder.", "-k", min=1, max=1024)] = 10,
+    by: Annotated[str, option("NAME", "Order: margin, angle or distance.")] = "margin",
     geometry: options.IndexGeometry = None,
     format: options.Format = "table",
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
     """Measure the recall of searches through a store; later approximate answers carry it."""
-    from hiergeo import search
-    from hiergeo.search.recall import sampled
-
     check_writable(json)
     index = search.open(path, device=device)
     if queries is None:

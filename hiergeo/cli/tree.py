@@ -6,7 +6,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import typer
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +18,7 @@ from hiergeo._core.text import caption
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, facts_table, publish, sole_writer, write_json
 from hiergeo.cli._terminal import counted, note
+from hiergeo.cli.options import option, path_argument, path_option
 from hiergeo.cli.plans import Config
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.geometry import Space
@@ -37,48 +37,28 @@ TRUTHS = ("wordnet",)
 NUMBERS = ("csv", "markdown", "latex")
 """Formats of the numbers of a taxonomy; others are of the taxonomy itself."""
 
-Folder = Annotated[
-    Path, typer.Argument(help="Folder of an index.", metavar="INDEX", show_default=False, callback=options.path)
-]
-Form = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="table; csv, markdown or latex for the numbers alone on standard output; json, graphml or newick for the "
-        "taxonomy, in --out if there is one. (by default branches are printed, and a file is json)",
-        metavar="NAME",
-    ),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="Write the taxonomy here.", metavar="FILE", callback=options.path),
-]
-Order = Annotated[
-    str, typer.Option("--by", help="What parents are chosen by: angle, margin or distance.", metavar="NAME")
-]
-Parents = Annotated[
-    int, typer.Option("-k", help="Candidate parents of each item.", metavar="K", min=1, max=MOST_PARENTS)
-]
-Least = Annotated[
-    float,
-    typer.Option("--min-confidence", help="Cut edges of less confidence.", metavar="C", min=0.0, max=1.0),
-]
-Against = Annotated[
-    str | None,
-    typer.Option(help="Compare with a known taxonomy: wordnet, where captions are nouns.", metavar="NAME"),
-]
-
 
 def tree_command(
-    index: Folder,
+    index: Annotated[Path, path_argument("INDEX", "Folder of an index.", show_default=False)],
     config: Config = None,
-    format: Form = None,
-    out: Out = None,
-    by: Order = DEFAULTS.by,
-    k: Parents = DEFAULTS.k,
-    min_confidence: Least = DEFAULTS.min_confidence,
+    format: Annotated[
+        str | None,
+        option(
+            "NAME",
+            "table; csv, markdown or latex for the numbers alone on standard output; json, graphml or newick for the "
+            "taxonomy, in --out if there is one. (by default branches are printed, and a file is json)",
+        ),
+    ] = None,
+    out: Annotated[Path | None, path_option("FILE", "Write the taxonomy here.", "--out", "-o")] = None,
+    by: Annotated[str, option("NAME", "What parents are chosen by: angle, margin or distance.")] = DEFAULTS.by,
+    k: Annotated[int, option("K", "Candidate parents of each item.", "-k", min=1, max=MOST_PARENTS)] = DEFAULTS.k,
+    min_confidence: Annotated[
+        float, option("C", "Cut edges of less confidence.", min=0.0, max=1.0)
+    ] = DEFAULTS.min_confidence,
     geometry: options.IndexGeometry = None,
-    against: Against = None,
+    against: Annotated[
+        str | None, option("NAME", "Compare with a known taxonomy: wordnet, where captions are nouns.")
+    ] = None,
     skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,
     seed: options.Seed = 0,
