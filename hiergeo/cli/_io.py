@@ -167,9 +167,9 @@ class SpaceOptions(NamedTuple):
     root: str | None = None
     min_radius: float | None = None
 
-    def check(self) -> None:
-        """Raise InputError for a space that cannot be, before a model is loaded."""
-        self._over(Space(self.geometry or "euclidean"))
+    def check(self) -> Space:
+        """The space as far as it is known before a model is loaded. Raises InputError for one that cannot be."""
+        return self._over(Space(self.geometry or "euclidean"))
 
     def space(self, model: Model) -> Space:
         """The space to measure the model in."""

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
+from rich.console import RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.validation import sentence
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
-from hiergeo.cli._terminal import console
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 
 CLIP_BENCHMARK = "clip-benchmark"
+INDENT = (0, 0, 0, 2)
 
 
 def benchmark_command(
@@ -58,7 +60,7 @@ def benchmark_command(
         check_format(format)
     check_writable(json)
     if listed or name is None:
-        _print_list(json, name)
+        _print_list(json, "table" if format == CLIP_BENCHMARK else format, name)
         return
     task = benchmark_named(name, **settings_of(name, set))
     if model is None:
@@ -110,20 +112,21 @@ def _value(where: str, text: str, annotation: Any) -> Any:
         raise InputError(sentence(error, where)) from error
 
 
-def _print_list(json: Path | None, only: str | None) -> None:
+def _print_list(json: Path | None, form: str, only: str | None) -> None:
     """Every benchmark, or one: its data and whether it is here, its options and metrics, and figures of papers."""
     from hiergeo.report.benchmarks import published_line
 
     if only is not None:
         BENCHMARKS.get(only)
-    screen = console()
-    found: dict[str, dict[str, Any]] = {}
+    table = Table("benchmark", "data", "options", "runs here", "metrics")
+    screen: list[RenderableType] = []
+    benchmarks: dict[str, dict[str, Any]] = {}
     for name in BENCHMARKS.names() if only is None else [only]:
         try:
             kind = BENCHMARKS.get(name)
             missing = _missing(kind)
         except HiergeoError as error:
-            screen.print(Text(name, style="bold"), Text(f"  cannot be used: {error}"), sep="\n")
+            screen += [Text(name, style="bold"), Text(f"  cannot be used: {error}")]
             continue
         options = inspect.signature(kind).parameters.values()
         facts = {
@@ -132,12 +135,11 @@ def _print_list(json: Path | None, only: str | None) -> None:
             "runs with these options here": f"no, {missing}" if missing else "yes",
             "metrics": ", ".join(kind.metrics),
         }
-        screen.print(Text.assemble((name, "bold"), f"  {kind.label}"))
-        for word, line in facts.items():
-            screen.print(Padding(Text(f"{word}: {line}"), (0, 0, 0, 2)))
-        if kind.published:
-            screen.print(Padding(Text(published_line(kind.published)), (0, 0, 0, 2)))
-        found[name] = {
+        lines = [f"{word}: {fact}" for word, fact in facts.items()]
+        lines += [published_line(kind.published)] if kind.published else []
+        screen += [Text.assemble((name, "bold"), f"  {kind.label}"), *(Padding(Text(each), INDENT) for each in lines)]
+        table.add_row(name, *facts.values())
+        benchmarks[name] = {
             "label": kind.label,
             "needs": kind.needs,
             "missing": missing,
@@ -146,7 +148,8 @@ def _print_list(json: Path | None, only: str | None) -> None:
             "options": [each.name for each in options],
             "published": [vars(each) for each in kind.published],
         }
-    write_json(json, {"metrics": {"benchmarks": len(found)}, "benchmarks": found})
+    document = {"metrics": {"benchmarks": len(benchmarks)}, "benchmarks": benchmarks}
+    publish(document, json, form, [table], screen=screen)
 
 
 def _missing(kind: type[Benchmark]) -> str:

@@ -8,16 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from hiergeo import adapters, search
+from hiergeo import search
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults, again
-from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, note_geometry, publish, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, publish, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.stores import audit_command, push_command
-from hiergeo.geometry import Space
 from hiergeo.search.checking import check
 from hiergeo.search.sources import ids_of
 
@@ -98,16 +97,12 @@ def build_command(
     files = _files(captions, caption_column, image_column)
     check_writable(json)
     asked = SpaceOptions(geometry, root, min_radius)
-    asked.check()
+    space = asked.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
-    loaded = None if model is None else adapters.load(model, device=device)
-    space: Space | None = None
-    if loaded is not None:
-        space = asked.space(loaded)
-        note_geometry(loaded, [space], geometry is not None)
-    elif geometry is not None or root is not None or min_radius is not None:
-        space = _unloaded(geometry, root, min_radius)
+    loaded = None
+    if model is not None:
+        loaded, space = asked.load(model, device)
     start = time.monotonic()
     try:
         index = search.build(out, loaded, files, images, space, embeddings=embeddings, dtype=dtype)
@@ -254,12 +249,6 @@ def info_command(
 
 app.command("push", cls=Verb)(push_command)
 app.command("audit", cls=Verb)(audit_command)
-
-
-def _unloaded(geometry: str | None, root: str | None, min_radius: float | None) -> Space:
-    """The space that is asked for where no model is loaded."""
-    more: dict[str, Any] = {} if min_radius is None else {"min_radius": min_radius}
-    return Space(geometry or "euclidean", False if root == "none" else None, **more)
 
 
 def _report(

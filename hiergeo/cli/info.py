@@ -1,5 +1,6 @@
 """``hiergeo info``: what is installed, what runs, and why something does not; ``--check`` tests the kernels."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -28,19 +29,22 @@ def info_command(
     facts = collect(device)
     document: dict[str, Any] = {"metrics": {"torch_threads": facts["torch threads"]}, "info": facts}
     tables, lines, wrong = [facts_table(facts)], [], 0
+    screen: list[Table | str] = [*tables]
     if check:
         places = pairwise.check_kernels(seed=seed)
         checks = [_as_dict(place, outcome) for place, outcomes in places.items() for outcome in outcomes]
         wrong = sum(not each["passed"] for each in checks)
         document["metrics"] |= {"kernels_checked": len(checks), "kernels_wrong": wrong}
         document["checks"] = checks
-        tables += [_checks_table(checks)] if checks else []
+        if checks:
+            tables.append(_checks_table(checks))
+            screen += ["\nLargest error / bar:", *_text(tables[-1])]
         lines = [
             f"{of['kernel']} raised {of['raised']} on {of['place']} in {of['dtype']}" for of in checks if of["raised"]
         ]
         verdict = f"{len(checks) - wrong} of {len(checks)} within their bars."
         lines.append(verdict if checks else "There are no native kernels to check.")
-    publish(document, json, format, tables, lines=lines)
+    publish(document, json, format, tables, screen=screen, lines=lines)
     if wrong:
         raise WrongResults
 
@@ -54,10 +58,18 @@ def _checks_table(checks: list[dict[str, Any]]) -> Table:
     """A row for every place and kernel: the worst error and the bar in every pair of dtypes."""
     dtypes = list(dict.fromkeys(each["dtype"] for each in checks))
     cells = {(each["place"], each["kernel"], each["dtype"]): _cell(each) for each in checks}
-    table = Table("place", "largest error / bar", *dtypes, box=None, pad_edge=False)
+    table = Table("place", "kernel", *dtypes)
     for place, kernel in dict.fromkeys((each["place"], each["kernel"]) for each in checks):
         table.add_row(place, kernel, *(cells.get((place, kernel, dtype), "") for dtype in dtypes))
     return table
+
+
+def _text(table: Table) -> Iterator[str]:
+    """A table as lines of its full width, whatever that of the terminal is."""
+    columns = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    widths = [max(map(len, column)) for column in columns]
+    for row in zip(*columns, strict=True):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _cell(check: dict[str, Any]) -> str:

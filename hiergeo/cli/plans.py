@@ -25,6 +25,9 @@ from hiergeo.cli.options import argument, checked_path, option
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
 """Parameters that say where a result goes: they are not part of the command that makes it again."""
 
+SECRETS = frozenset({"token"})
+"""Parameters that are written nowhere."""
+
 FILE = "plan.toml"
 """What the file is called that a result in a folder holds."""
 
@@ -103,7 +106,7 @@ class Verb(TyperCommand):
         return {
             option_name(parameter): _plain(value)
             for parameter, value in given
-            if parameter.name not in OUTPUTS and value is not None
+            if parameter.name not in OUTPUTS | SECRETS and value is not None
         }
 
 

@@ -49,6 +49,7 @@ VERBS = {
     "index info": (("index", "info", "INDEX"), ("fact", "value"), "settings"),
     "index check": (("index", "check", "INDEX"), ("shard", "defect"), "metrics"),
     "chains quality": (("chains", "quality", "own.csv", "--split", "train"), (), "metrics"),
+    "benchmark --list": (("benchmark", "hyperlex", "--list"), ("benchmark", "metrics"), "benchmarks"),
     "chains leaks": (("chains", "leaks", "scenes@test", "--against", "scenes@test"), ("split", "rows"), "metrics"),
 }
 

@@ -146,6 +146,19 @@ def test_outside_the_command_line_no_command_runs():
     assert running() is None
 
 
+def test_secrets_of_a_command_are_not_kept():
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    seen = []
+
+    @app.command("serve", cls=Verb)
+    def serve(store: str = "", token: str = "") -> None:
+        seen.append(running())
+
+    CliRunner().invoke(app, ["serve", "--store", "milvus:http://root:secret@host", "--token", "secret"])
+    assert seen[0].options == {"store": "milvus:http://host"}
+
+
 def test_a_verb_knows_its_command_while_it_runs():
     app = typer.Typer()
     app.callback()(lambda: None)

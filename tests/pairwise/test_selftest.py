@@ -212,13 +212,13 @@ def test_the_command_says_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_tested_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cuda:0")
     monkeypatch.setattr(native, "missing", lambda _: None)
-    monkeypatch.setattr(resolver, "_capturing", lambda _: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     with pytest.raises(UnavailableError, match=r"cuda:0 .* captured"):
         resolver.resolve(device)
-    monkeypatch.setattr(resolver, "_capturing", lambda _: False)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(selftest, "_outcomes", lambda *_: [])
     assert resolver.resolve(device) is resolver.NATIVE
-    monkeypatch.setattr(resolver, "_capturing", lambda _: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     assert resolver.resolve(device) is resolver.NATIVE
 
 
