@@ -1,9 +1,9 @@
 """The options that several verbs share, each defined once, and how verbs read theirs."""
 
-import dataclasses
+import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -62,8 +62,8 @@ Settings = TypeVar("Settings")
 
 
 def chosen(context: typer.Context, kind: type[Settings], **settings: Any) -> Settings:
-    """The settings of a verb as an object; a field that `settings` lacks has the value of the option of its name."""
-    names = {field.name for field in dataclasses.fields(cast(Any, kind))}
+    """Settings of a verb as an object: what `settings` lacks has the value of the option of its name."""
+    names = inspect.signature(kind).parameters
     return kind(**{name: value for name, value in context.params.items() if name in names} | settings)
 
 
