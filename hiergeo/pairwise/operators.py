@@ -30,11 +30,11 @@ POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
 FACTORS = "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, Tensor[] curvature, Tensor[] aperture"
 """The leading operands of every operator on the pairs of a product of spaces; no apertures without a cone."""
 
-LEADING = 7
-"""How many operands come before those of an operator's own: points, apertures and what directions were rounded from."""
+EXACT = "Tensor? vx, Tensor? vy, Tensor? origin"
+"""After an aperture: the vectors that directions were rounded from, (..., N, D) and (..., M, D), and their origin (D,)."""
 
-EXACT = "Tensor[] exact"
-"""After the apertures of every operator: vectors of x in each factor, those of y, and origins (D,); or nothing."""
+FACTORS_EXACT = "Tensor[] exact"
+"""After the apertures of a product: vectors of x in each factor, those of y, and origins; or nothing."""
 
 Forms = Sequence[tuple[Sequence[int | None], torch.dtype]]
 """The shapes and dtypes of results; a size of None is known when they have been computed."""
@@ -62,7 +62,7 @@ def operator(
 
     Args:
         name: of the operator in `torch.ops.hiergeo`.
-        schema: begins with `POINTS` and an aperture, or with `FACTORS`, and `EXACT`.
+        schema: begins with `POINTS`, an aperture and `EXACT`, or with `FACTORS` and `FACTORS_EXACT`.
         forms: gives the shapes and dtypes of the results for a `PairFrame` and those operands; raises InputError for
             operands that do not fit.
         derive: gives the operator its derivatives, or refuses them; results of integers need neither.
@@ -85,17 +85,19 @@ def operator(
             return tuple(found) if len(found) > 1 else found[0] if found else None
 
         def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], dict[str, Any]]:
-            *points, apertures, exact = operands[:LEADING]
-            rest = dict(zip(names, operands[LEADING:], strict=True))
+            points, aperture, *exact = operands[:5], *operands[5:leading]
+            rest = dict(zip(names, operands[leading:], strict=True))
             if listed:
-                return points, apertures, exact, rest
-            return [[part] for part in points], [] if apertures is None else [apertures], exact, rest
+                return list(points), aperture, exact[0], rest
+            known = [] if exact[0] is None else exact
+            return [[part] for part in points], [] if aperture is None else [aperture], known, rest
 
         written = ("out",) if "(a!)" in schema else ()
         made = custom_op(f"hiergeo::{name}", run, mutates_args=written, schema=schema)
         made.register_fake(fake)
         listed = schema.startswith(f"({FACTORS}")
-        names = [argument.name for argument in made._opoverload._schema.arguments[LEADING:]]
+        leading = 7 if listed else 9
+        names = [argument.name for argument in made._opoverload._schema.arguments[leading:]]
         if derive is not None:
             derive(made)
         vmap(made)
@@ -127,7 +129,10 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
         task = problem(points.x, points.y, points.curvature, apertures, frame, work.values and not points.lifted)
         return work.compute(task, **rest)
     operands = points.operands()
-    return made(*(operands if listed else [part for (part,) in operands]), aperture, points.exact(), *rest.values())
+    exact = points.exact()
+    if listed:
+        return made(*operands, aperture, exact, *rest.values())
+    return made(*[part for (part,) in operands], aperture, *(exact or [None] * 3), *rest.values())
 
 
 def _plain(*operands: Iterable[Any]) -> bool:

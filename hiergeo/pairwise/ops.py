@@ -11,7 +11,7 @@ from hiergeo._core.numerics import saturated, widest
 from hiergeo.pairwise import checks, tiles, transforms
 from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.operands import PairFrame, Problem
-from hiergeo.pairwise.operators import EXACT, FACTORS, POINTS, Forms, operator
+from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
 from hiergeo.pairwise.quantity import QUANTITIES, hinge
 
 TANGENTS = "Tensor to_ux, Tensor to_rx, Tensor to_uy, Tensor to_ry, Tensor to_curvature, Tensor? to_aperture"
@@ -49,7 +49,7 @@ STORE, WRITE = "str quantity, ScalarType? out_dtype) -> Tensor", "str quantity, 
 pair_store = operator(
     "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derive=transforms.differentiate_pairs
 )(_store)
-product_store = operator("product_store", f"({FACTORS}, {EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives)(_store)
+product_store = operator("product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives)(_store)
 pair_store_out = operator(
     "pair_store_out",
     f"({POINTS}, Tensor? aperture, {EXACT}, {WRITE}",
@@ -59,7 +59,7 @@ pair_store_out = operator(
 )(_write)
 product_store_out = operator(
     "product_store_out",
-    f"({FACTORS}, {EXACT}, {WRITE}",
+    f"({FACTORS}, {FACTORS_EXACT}, {WRITE}",
     _written,
     derive=transforms.refuse_derivatives,
     vmap=transforms.refuse_vmap,

@@ -47,9 +47,9 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tenso
         shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
         raise InputError(f"{shapes} do not broadcast row by row.") from None
     sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
-    vectors = [each.expand(shape) for each in exact(x, y)[:2]]
-    origin = exact(x, y)[2:]
-    value, _, _ = row_law(*sides, scalar(curvature, x.radius.device), [*vectors, *origin], quantity)
+    vx, vy, origin = exact(x, y) or (None, None, None)
+    vectors = [each if each is None else each.expand(shape) for each in (vx, vy)]
+    value, _, _ = row_law(*sides, scalar(curvature, x.radius.device), *vectors, origin, quantity)
     return value
 
 
@@ -60,9 +60,8 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tenso
 )
 def row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     """`quantity` of x_i and y_i in the compute dtype, and 1 - cos and 1 + cos of the angle between them, (...) each."""
-    ux, rx, uy, ry, curvature, given, quantity = operands
-    checks.check_rows(ux, rx, uy, ry)
-    checks.check_exact(given, [ux], [uy])
+    ux, rx, uy, ry, curvature, *exact, quantity = operands
+    given = _checked(ux, rx, uy, ry, exact)
     k = checks.as_number(curvature)
     checks.check_reach("x", rx, k)
     checks.check_reach("y", ry, k)
@@ -89,29 +88,37 @@ def row_backward(*operands: Any) -> tuple[Tensor, ...]:
 
     `versine` and `coversine` are those that `row_law` returned; without them they are computed again.
     """
-    ux, rx, uy, ry, curvature, given, upstream, quantity, versine, coversine = operands
-    _check_backward(*operands)
+    ux, rx, uy, ry, curvature, *_, quantity, versine, coversine = operands
+    upstream, given = _check_backward(*operands)
     opening = None if versine is None else Opening(versine, coversine)
     return tuple(gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity), given, opening))
 
 
 @row_backward.register_fake
 def _(*operands: Any) -> tuple[Tensor, ...]:
-    ux, rx, uy, ry, _, _, upstream, *_ = operands
-    _check_backward(*operands)
+    ux, rx, uy, ry, *_ = operands
+    upstream, _ = _check_backward(*operands)
     by_points = [part.new_empty(part.shape) for part in (ux, rx, uy, ry)]
     return *by_points, upstream.new_empty(upstream.shape, dtype=widest(ux.device))
 
 
-def _check_backward(*operands: Any) -> None:
-    ux, rx, uy, ry, _, given, upstream, _, versine, coversine = operands
+def _checked(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, exact: Sequence[Tensor | None]) -> list[Tensor]:
+    """What directions were rounded from, if anything, of points that fit each other."""
     checks.check_rows(ux, rx, uy, ry)
+    given = [each for each in exact if each is not None]
     checks.check_exact(given, [ux], [uy])
+    return given
+
+
+def _check_backward(*operands: Any) -> tuple[Tensor, list[Tensor]]:
+    ux, rx, uy, ry, _, *exact, upstream, _, versine, coversine = operands
+    given = _checked(ux, rx, uy, ry, exact)
     if (versine is None) != (coversine is None):
         raise InputError("versine and coversine must be given together.")
     for name, numbers in {"upstream": upstream, "versine": versine, "coversine": coversine}.items():
         if numbers is not None:
             checks.check_floats(name, numbers, rx.shape, rx.device)
+    return upstream, given
 
 
 class RowGradients(NamedTuple):

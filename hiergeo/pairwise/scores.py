@@ -235,8 +235,8 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
     if out_dtype is not None:
         checks.check_out_dtype(out_dtype)
     cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
-    exact = list(map(list, zip(*thirds(points.exact()), strict=True))) or [[] for _ in points.x]
-    parts = zip(*points.operands(), cones, exact, strict=True)
+    exact = thirds(points.exact()) if points.exact() else [[None] * len(cones)] * 3
+    parts = zip(*points.operands(), cones, *exact, strict=True)
     whole = named(quantity).of_product([ops.pair_store(*part, quantity, None) for part in parts])
     return whole if out_dtype is None else whole.to(out_dtype)
 

@@ -20,9 +20,11 @@ from hiergeo._core.numerics import no_second_order, pair_dtype, saturated, wides
 
 OPERATORS = torch.ops.hiergeo
 
-CURVATURE, APERTURE, EXACT = 4, 5, 6
-"""Positions among the operands, after the directions and radii of x and y, of the curvature, of the aperture and of
-what directions were rounded from, which has no derivative: that goes by the points."""
+CURVATURE, APERTURE = 4, 5
+"""Positions of the curvature and the aperture among the operands, after the directions and radii of x and y."""
+
+EXACT, OWN = 6, 9
+"""Positions of what directions were rounded from, which has no derivative: that goes by the points; and of what follows."""
 
 Keep = Callable[[Any, tuple[Any, ...], Any], None]
 Derivative = Callable[..., Any]
@@ -34,19 +36,18 @@ def differentiate_pairs(operator: CustomOpDef) -> None:
     """Derivatives of stored results: operands are points, curvature, aperture, quantity and what has none."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _keep(ctx, *inputs[:EXACT], *inputs[EXACT])
-        ctx.quantity, *ctx.rest = inputs[EXACT + 1 :]
+        _keep(ctx, *inputs[:OWN])
+        ctx.quantity, *ctx.rest = inputs[OWN:]
         ctx.dtype = output.dtype
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        *operands, exact = _kept(ctx.saved_tensors)
-        found = OPERATORS.pair_backward(*operands, exact, upstream, ctx.quantity)
-        return *_wanted(ctx, operands, found), *_nothing(exact), None, *_nothing(ctx.rest)
+        operands = ctx.saved_tensors
+        found = OPERATORS.pair_backward(*operands, upstream, ctx.quantity)
+        return *_wanted(ctx, operands, found), *NOTHING, None, *(None for _ in ctx.rest)
 
-    def push(ctx: Any, kept: list[Any], *tangents: Any) -> Tensor:
-        *operands, exact = _kept(kept)
-        along = _tangents(operands, tangents)
-        return OPERATORS.pair_forward(*operands, exact, *along, ctx.quantity, None, False).to(ctx.dtype)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
+        along = _tangents(operands[:EXACT], tangents)
+        return OPERATORS.pair_forward(*operands, *along, ctx.quantity, None, False).to(ctx.dtype)
 
     _derive(operator, keep, pull, push)
 
@@ -56,19 +57,19 @@ def differentiate_rows(operator: CustomOpDef) -> None:
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         value, *opening = output
-        *points, exact, ctx.quantity = inputs
+        *points, ctx.quantity = inputs
         ctx.mark_non_differentiable(*opening)
-        _keep(ctx, *points, *opening, *exact)
+        _keep(ctx, *points, *opening)
         ctx.dtype = value.dtype
 
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        points, (versine, coversine, *exact) = ctx.saved_tensors[:APERTURE], ctx.saved_tensors[APERTURE:]
-        found = OPERATORS.row_backward(*points, list(exact), upstream, ctx.quantity, versine, coversine)
-        return *_wanted(ctx, points, found), *_nothing(exact), None
+        *points, versine, coversine = ctx.saved_tensors
+        found = OPERATORS.row_backward(*points, upstream, ctx.quantity, versine, coversine)
+        return *_wanted(ctx, points[:APERTURE], found), *NOTHING, None
 
-    def push(ctx: Any, kept: list[Any], *tangents: Any) -> tuple[Tensor, None, None]:
-        points, (versine, coversine, *exact) = kept[:APERTURE], kept[APERTURE:]
-        moved = _row_forward(points, exact, tangents, ctx.quantity, versine, coversine)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None, None]:
+        *points, versine, coversine = operands
+        moved = _row_forward(points, tangents, ctx.quantity, versine, coversine)
         return moved.to(ctx.dtype), None, None
 
     _derive(operator, keep, pull, push)
@@ -78,18 +79,17 @@ def differentiate_sum(operator: CustomOpDef) -> None:
     """Derivatives of sums of energies over y: gradients are those of stored energies, `upstream` equal along a row."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _keep(ctx, *inputs[:EXACT], *inputs[EXACT])
+        _keep(ctx, *inputs)
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        *operands, exact = _kept(ctx.saved_tensors)
+        operands = ctx.saved_tensors
         ux, _, uy, ry, *_ = operands
         row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
-        found = OPERATORS.pair_backward(*operands, exact, row.expand(*upstream.shape, ry.shape[-1]), "energy")
-        return *_wanted(ctx, operands, found), *_nothing(exact)
+        found = OPERATORS.pair_backward(*operands, row.expand(*upstream.shape, ry.shape[-1]), "energy")
+        return *_wanted(ctx, operands, found), *NOTHING
 
-    def push(ctx: Any, kept: list[Any], *tangents: Any) -> Tensor:
-        *operands, exact = _kept(kept)
-        return OPERATORS.pair_forward(*operands, exact, *_tangents(operands, tangents), "energy", None, True)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
+        return OPERATORS.pair_forward(*operands, *_tangents(operands[:EXACT], tangents), "energy", None, True)
 
     _derive(operator, keep, pull, push)
 
@@ -99,21 +99,20 @@ def differentiate_total(operator: CustomOpDef) -> None:
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         _, *found = output
-        *operands, exact, ctx.margin, gradients = inputs
+        *operands, ctx.margin, gradients = inputs
         ctx.mark_non_differentiable(*found)
-        ctx.exact = len(exact)
-        _keep(ctx, *operands, *exact, *(found if gradients else ()))
+        _keep(ctx, *operands, *(found if gradients else ()))
 
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        saved, end = ctx.saved_tensors, EXACT + ctx.exact
-        (*operands, exact), found = _kept(saved[:end]), saved[end:]
-        gradients = OPERATORS.energy_total_backward(*operands, exact, ctx.margin, upstream, list(found))
-        return *_wanted(ctx, operands, gradients), *_nothing(exact), None, None
+        saved = ctx.saved_tensors
+        operands, found = saved[:OWN], saved[OWN:]
+        gradients = OPERATORS.energy_total_backward(*operands, ctx.margin, upstream, list(found))
+        return *_wanted(ctx, operands, gradients), *NOTHING, None, None
 
-    def push(ctx: Any, kept: list[Any], *tangents: Any) -> tuple[Tensor | None, ...]:
-        *operands, exact = _kept(kept[: EXACT + ctx.exact])
-        along = _tangents(operands, tangents)
-        rows = OPERATORS.pair_forward(*operands, exact, *along, "energy", ctx.margin, True)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor | None, ...]:
+        operands = operands[:OWN]
+        along = _tangents(operands[:EXACT], tangents)
+        rows = OPERATORS.pair_forward(*operands, *along, "energy", ctx.margin, True)
         return rows.sum(-1), *(None for _ in along)
 
     _derive(operator, keep, pull, push)
@@ -125,12 +124,10 @@ def _places(indices: Tensor, ux: Tensor) -> tuple[Tensor, Tensor]:
     return place, place.unsqueeze(-1).expand_as(ux)
 
 
-def _paired(exact: Sequence[Tensor], rays: Tensor) -> list[Tensor]:
+def _paired(exact: Sequence[Tensor | None], rays: Tensor) -> Sequence[Tensor | None]:
     """What directions of x and of those y were rounded from."""
-    if not exact:
-        return []
     vx, vy, origin = exact
-    return [vx, vy.gather(-2, rays), origin]
+    return exact if vy is None else (vx, vy.gather(-2, rays), origin)
 
 
 def differentiate_min(operator: CustomOpDef) -> None:
@@ -138,30 +135,30 @@ def differentiate_min(operator: CustomOpDef) -> None:
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         ctx.mark_non_differentiable(output[1])
-        _keep(ctx, *inputs[:EXACT], *output, *inputs[EXACT])
+        _keep(ctx, *inputs, *output)
 
     def pull(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        operands, (values, indices, *exact) = ctx.saved_tensors[:EXACT], ctx.saved_tensors[EXACT:]
-        ux, rx, uy, ry, curvature, _ = operands
+        *operands, values, indices = ctx.saved_tensors
+        ux, rx, uy, ry, curvature, _, *exact = operands
         weight = torch.where(values > 0, upstream, 0.0)
         place, rays = _places(indices, ux)
-        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
-        found = OPERATORS.row_backward(*points, _paired(exact, rays), weight, "exterior_angle", None, None)
+        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature, *_paired(exact, rays)
+        found = OPERATORS.row_backward(*points, weight, "exterior_angle", None, None)
         by_ux, by_rx, by_uy, by_ry, by_k = found
         scattered = (
             torch.zeros_like(uy).scatter_add(-2, rays, by_uy),
             torch.zeros_like(ry).scatter_add(-1, place, by_ry),
         )
-        return *_wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight)), *_nothing(exact)
+        return *_wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight)), *NOTHING
 
-    def push(ctx: Any, kept: list[Any], *tangents: Any) -> tuple[Tensor, None]:
-        operands, (values, indices, *exact) = kept[:EXACT], kept[EXACT:]
-        ux, rx, uy, ry, curvature, _ = operands
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None]:
+        *operands, values, indices = operands
+        ux, rx, uy, ry, curvature, _, *exact = operands
         place, rays = _places(indices, ux)
-        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
-        to_ux, to_rx, to_uy, to_ry, to_k, to_aperture = _tangents(operands, tangents)
+        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature, *_paired(exact, rays)
+        to_ux, to_rx, to_uy, to_ry, to_k, to_aperture = _tangents(operands[:EXACT], tangents)
         nearest = to_ux, to_rx, to_uy.gather(-2, rays), to_ry.gather(-1, place), to_k
-        moved = _row_forward(points, _paired(exact, rays), nearest, "exterior_angle", None, None) - to_aperture
+        moved = _row_forward(points, nearest, "exterior_angle", None, None) - to_aperture
         return torch.where(values == 0, 0.0, moved).to(values.dtype), None
 
     _derive(operator, keep, pull, push)
@@ -295,16 +292,19 @@ def _nested(listed: list[int | None], flat: Iterable[Any]) -> tuple[Any, ...]:
 
 def map_batches(operator: CustomOpDef) -> None:
     """`vmap` becomes one more leading dimension; curvatures and origins are the same for all."""
-    exact = [argument.name for argument in operator._opoverload._schema.arguments].index("exact")
+    names = [argument.name for argument in operator._opoverload._schema.arguments]
 
     def rule(info: Any, dims: tuple[Any, ...], *operands: Any) -> tuple[Any, Any]:
         if any(dim is not None for dim in _listed(dims[CURVATURE])):
             raise UnavailableError("vmap over curvatures is not available: loop over them.")
         moved = [
-            operand if place == CURVATURE else _in_front(operand, dim, info.batch_size)
-            for place, (operand, dim) in enumerate(zip(operands, dims, strict=True))
+            operand if name in ("curvature", "origin") else _in_front(operand, dim, info.batch_size)
+            for name, operand, dim in zip(names, operands, dims, strict=True)
         ]
-        moved[exact] = _in_front_but_origins(operands[exact], dims[exact], info.batch_size)
+        if "exact" in names:
+            exact = names.index("exact")
+            count = 2 * len(operands[exact]) // 3
+            moved[exact][count:] = operands[exact][count:]
         result = operator(*moved)
         return result, 0 if isinstance(result, Tensor) else tuple(0 for _ in result)
 
@@ -330,14 +330,8 @@ def _keep(ctx: Any, *tensors: Tensor | None) -> None:
     ctx.save_for_forward(*tensors)
 
 
-def _kept(saved: Sequence[Tensor]) -> tuple[Any, ...]:
-    """The points, curvature and aperture of saved tensors, and the list of what directions were rounded from."""
-    return *saved[:EXACT], list(saved[EXACT:])
-
-
-def _nothing(operands: Iterable[Any]) -> tuple[None, ...]:
-    """The gradients of operands that have none."""
-    return tuple(None for _ in operands)
+NOTHING = (None, None, None)
+"""The gradients of what directions were rounded from."""
 
 
 def _tangents(operands: Iterable[Tensor | None], tangents: Iterable[Any]) -> list[Any]:
@@ -351,12 +345,12 @@ def _tangents(operands: Iterable[Tensor | None], tangents: Iterable[Any]) -> lis
 
 
 def _row_forward(
-    points: Iterable[Tensor], exact: list[Tensor], tangents: Iterable[Any], quantity: str, versine: Tensor | None, coversine: Tensor | None
+    points: Iterable[Tensor | None], tangents: Iterable[Any], quantity: str, versine: Tensor | None, coversine: Tensor | None
 ) -> Tensor:
     """The forward derivative of a law row by row, (...), in the widest float."""
-    ux, rx, uy, ry, curvature = points
+    ux, rx, uy, ry, curvature, *exact = cast(Any, points)
     one = torch.ones_like(rx, dtype=widest(rx.device))
-    found = OPERATORS.row_backward(ux, rx, uy, ry, curvature, exact, one, quantity, versine, coversine)
+    found = OPERATORS.row_backward(ux, rx, uy, ry, curvature, *exact, one, quantity, versine, coversine)
     moved = torch.zeros_like(one)
     for place, (gradient, tangent) in enumerate(zip(found, tangents, strict=False)):
         if tangent is not None:
@@ -387,13 +381,6 @@ def _in_front(operand: Any, dim: Any, size: int) -> Any:
     if not isinstance(operand, Tensor):
         return operand
     return operand.expand(size, *operand.shape) if dim is None else operand.movedim(dim, 0)
-
-
-def _in_front_but_origins(exact: list[Tensor], dims: Sequence[int | None], size: int) -> list[Tensor]:
-    count = 2 * len(exact) // 3
-    if any(dim is not None for dim in dims[count:]):
-        return []  # points around different origins are measured on their directions
-    return [*_in_front(exact[:count], dims[:count], size), *exact[count:]]
 
 
 def _listed(dims: Any) -> list[int | None]:
