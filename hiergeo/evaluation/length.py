@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.metrics import Ranking, any_hit, ladder, ladder_scores, tau_d
+from hiergeo.evaluation.metrics import CHANCE, Ranking, any_hit, ladder, ladder_scores, tau_d
 from hiergeo.evaluation.metrics.length import chain_lengths, tier_pairs, word_count
-from hiergeo.evaluation.metrics.matching import CHANCE, MatchedRanking
 from hiergeo.evaluation.result import Statistic
 from hiergeo.geometry import Located, Points, Space
 
@@ -96,7 +95,7 @@ def matched_by_length(
         f"auroc{name}": {LENGTH: alone.auroc()},
         f"average_precision{name}": {LENGTH: alone.average_precision()},
     }
-    matched = MatchedRanking(true, false, np.stack([parent, child], axis=-1), np.stack([parent, wrong], axis=-1))
+    matched = Ranking(true, false, (np.stack([parent, child], axis=-1), np.stack([parent, wrong], axis=-1)))
     if not matched.pairs:
         return Measured({}, baselines)
     statistics = {

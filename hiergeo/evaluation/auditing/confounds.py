@@ -28,9 +28,8 @@ from hiergeo.evaluation.auditing.held_length import EQUAL, SHORTER, partial_of, 
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.measuring import as_space, ready
-from hiergeo.evaluation.metrics import Interval, percentile_interval, tau_d_rows
+from hiergeo.evaluation.metrics import CHANCE, Interval, percentile_interval, tau_d_rows
 from hiergeo.evaluation.metrics.length import chain_lengths, partial_spearman
-from hiergeo.evaluation.metrics.matching import CHANCE
 from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space

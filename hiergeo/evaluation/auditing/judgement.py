@@ -9,8 +9,7 @@ from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
-from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.evaluation.metrics.matching import CHANCE
+from hiergeo.evaluation.metrics import CHANCE, Interval, find_metric
 
 SIGNIFICANT = 0.01
 """Largest p-value of a radial depth that counts as detected."""

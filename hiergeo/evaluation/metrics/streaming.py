@@ -16,8 +16,8 @@ from torch import distributed as dist
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo.evaluation.metrics.embeddings import tau_d_rows
+from hiergeo.evaluation.metrics.ladders import Truth, ladder_scores
 from hiergeo.evaluation.metrics.ranking import Ranking
-from hiergeo.evaluation.metrics.retrieval import Truth, ladder_scores
 
 
 class StreamingMetric(nn.Module):
