@@ -26,7 +26,8 @@ from hiergeo import adapters, datasets, training
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.auditing.confounds import Estimate, LengthFacts, LengthSettings, Order, length_controls
+from hiergeo.evaluation.auditing.confounds import LengthFacts, LengthSettings, Order, length_controls
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.geometry import parse
 
@@ -156,12 +157,12 @@ def _both(order: Order | None) -> str:
     return NONE if order is None else f"{_number(order.tau_d)}; {_share(order.equal)}"
 
 
-def _number(estimate: Estimate) -> str:
+def _number(estimate: Measured) -> str:
     low, high = estimate.interval
     return f"{estimate.value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _share(estimate: Estimate | None) -> str:
+def _share(estimate: Measured | None) -> str:
     if estimate is None:
         return NONE
     low, high = estimate.interval

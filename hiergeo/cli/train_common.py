@@ -15,7 +15,7 @@ from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import show, write_json
 from hiergeo.datasets import Labelled
-from hiergeo.evaluation.retrieval import check_labels
+from hiergeo.evaluation.classification import check_labels
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.trainer import at_step
 

@@ -1,7 +1,6 @@
 """Model x dataset x space -> one result."""
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,8 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named, radial_order
+from hiergeo.evaluation.length import order_and_length
+from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.points import row_by_row
@@ -85,29 +85,27 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
     protocol = protocol_named(settings.protocol)
     with PROTOCOLS.running(settings.protocol, "could not measure"):
         outcome = protocol.run(view, settings.steps, progress)
-    order = radial_order(view.radii, embedded.hierarchy)
-    whole = replace(
-        outcome,
-        statistics=order.statistics | outcome.statistics,
-        numbers=order.numbers | outcome.numbers,
-        baselines=order.baselines | outcome.baselines,
-    )
-    about: dict[str, str | int | float] = {
-        "model": embedded.model,
-        "dataset": embedded.hierarchy.name,
-        "split": embedded.hierarchy.split,
-        **described_space(view.space, embedded.root),
-        "protocol": settings.protocol,
-        "steps": settings.steps,
-        "rows": len(embedded.hierarchy.rows),
-        "images": 0 if embedded.image is None else len(embedded.image),
-        "texts": len(embedded.texts),
-        **described_compute(embedded.captions),
-    }
+    whole = order_and_length(view.radii, embedded.hierarchy) | outcome
+    about = described(embedded, view.space) | {"protocol": settings.protocol, "steps": settings.steps}
     diagnostics = diagnose(view, settings.seed)
     return whole.result(
         about, settings.seed, settings.samples, diagnostics=diagnostics, radii=view.radii, progress=progress
     )
+
+
+def described(embedded: Embedded, space: Space) -> dict[str, str | int | float]:
+    """Model, data, space, counts, device and versions of a measurement of chains, as results store them."""
+    hierarchy = embedded.hierarchy
+    return {
+        "model": embedded.model,
+        "dataset": hierarchy.name,
+        "split": hierarchy.split,
+        **described_space(space, embedded.root),
+        "rows": len(hierarchy.rows),
+        "images": 0 if embedded.image is None else len(embedded.image),
+        "texts": len(embedded.texts),
+        **described_compute(embedded.captions),
+    }
 
 
 def described_space(space: Space, model_root: Tensor) -> dict[str, str | int | float]:

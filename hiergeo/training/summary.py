@@ -13,8 +13,10 @@ from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.classification import check_labels, embed_labels
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.length import LENGTH
+from hiergeo.evaluation.matching import retrieve
 from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import (
     Interval,
@@ -26,7 +28,6 @@ from hiergeo.evaluation.metrics import (
 )
 from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
-from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
 from hiergeo.geometry import Space
 
 KS = (1, 5, 10)

@@ -1,7 +1,10 @@
 """Model x dataset x space -> one audit."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,19 +21,17 @@ from hiergeo.evaluation import Compute, Embedded, embed
 from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
 from hiergeo.evaluation.auditing.confounds import (
     MOST_COPIES,
-    Estimate,
     LengthFacts,
     LengthSettings,
-    length_controls,
-    undefined_left_out,
+    altered_orders,
+    length_facts,
 )
 from hiergeo.evaluation.auditing.depth import radial_depth
-from hiergeo.evaluation.auditing.held_length import length_facts
 from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import Walk, walks
-from hiergeo.evaluation.measuring import as_space, described_compute, described_space, ready
+from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, percentile_interval
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
@@ -58,6 +59,11 @@ class AuditSettings:
         check_whole("seed", self.seed, 0, limits.SEED)
         check_whole("samples", self.samples, 1, limits.COUNT)
         check_whole("copies", self.copies, 0, MOST_COPIES)
+
+    @property
+    def of_length(self) -> LengthSettings:
+        """The same for the controls of length."""
+        return LengthSettings(self.copies, seed=self.seed, samples=self.samples)
 
 
 @torch_defaults()
@@ -103,13 +109,12 @@ def audit(
     hierarchy = datasets.load(data) if isinstance(data, str) else data
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
-    controls = None
+    altered = {}
     if settings.copies:
-        how = LengthSettings(settings.copies, seed=settings.seed, samples=settings.samples)
-        controls = length_controls(loaded, hierarchy, chosen, how, compute=compute, progress=progress)
-        if not controls.untrained:
+        altered = altered_orders(loaded, hierarchy, chosen, settings.of_length, compute=compute, progress=progress)
+        if not altered:
             raise InputError(f"{loaded.name} is of stored embeddings, which no network made here: leave copies at 0.")
-    return assess(embedded, chosen, settings, controls, progress=progress)
+    return assess(embedded, chosen, settings, altered, progress=progress)
 
 
 @torch.no_grad()
@@ -117,11 +122,11 @@ def assess(
     embedded: Embedded,
     space: Space,
     settings: AuditSettings,
-    controls: LengthFacts | None = None,
+    altered: Mapping[str, Any] = MappingProxyType({}),
     *,
     progress: bool = False,
 ) -> Audit:
-    """Audit embeddings on the device where they are; arguments as for `audit`, and the controls of length, if any."""
+    """Audit embeddings on the device where they are; arguments as for `audit`, and `altered_orders`, if any."""
     subject = subject_of(embedded, space)
     made = _Numbers(settings, progress)
     point = operating_point(subject)
@@ -129,20 +134,13 @@ def assess(
     made.intervals["u_median"] = point.median
     _add_cones(made, subject)
     _add_depth(made, subject)
-    _add_length(made, subject, controls)
+    facts = length_facts(embedded, subject.radii, subject.space, settings.of_length)
+    _add_length(made, replace(facts, **altered))
     measured = attribute(subject, settings.steps, progress=progress)
     attribution = _add_attribution(made, measured)
     walked = _add_walks(made, walks(subject, settings.steps, settings.seed, progress=progress))
-    about: dict[str, str | int | float] = {
-        "model": embedded.model,
-        "dataset": embedded.hierarchy.name,
-        "split": embedded.hierarchy.split,
-        **described_space(subject.space, embedded.root),
-        "rows": len(embedded.hierarchy.rows),
-        "images": 0 if embedded.image is None else len(embedded.image),
-        "texts": len(embedded.texts),
+    about = described(embedded, subject.space) | {
         "steps": settings.steps,
-        **described_compute(embedded.captions),
         "seed": settings.seed,
         "bootstrap_samples": settings.samples,
         "copies": settings.copies,
@@ -211,26 +209,22 @@ def _add_depth(made: _Numbers, subject: Subject) -> None:
     }
 
 
-def _add_length(made: _Numbers, subject: Subject, controls: LengthFacts | None) -> None:
-    numbers, statistics = length_facts(subject)
-    made.numbers |= numbers
-    for name, statistic in statistics.items():
-        draws = undefined_left_out(statistic, made.settings.samples, made.settings.seed)
-        if len(draws):
-            made.add_drawn(name, statistic.value, draws)
-    if controls is not None:
-        for name, estimate in _controlled(controls):
-            made.numbers[name], made.intervals[name] = estimate.value, estimate.interval
-
-
-def _controlled(facts: LengthFacts) -> Iterator[tuple[str, Estimate]]:
-    """The controls of length that need the model."""
-    for name, order in (("length_content_free", facts.content_free), ("length_shuffled", facts.shuffled)):
-        if order is not None:
-            yield name, order.tau_d
-    yield "length_untrained", max(each.tau_d for each in facts.untrained)
-    if shares := [each.equal for each in facts.untrained if each.equal is not None]:
-        yield "right_equal_length_untrained", max(shares)
+def _add_length(made: _Numbers, facts: LengthFacts) -> None:
+    made.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
+    shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
+    made.numbers |= {f"{name}_pairs": float(share.items) for name, share in shares.items() if share is not None}
+    copies = [each.equal for each in facts.untrained if each.equal is not None]
+    measured = {
+        **shares,
+        "partial_tau": facts.partial_tau,
+        "length_content_free": facts.content_free and facts.content_free.tau_d,
+        "length_shuffled": facts.shuffled and facts.shuffled.tau_d,
+        "length_untrained": max((each.tau_d for each in facts.untrained), key=attrgetter("value"), default=None),
+        "right_equal_length_untrained": max(copies, key=attrgetter("value"), default=None),
+    }
+    for name, each in measured.items():
+        if each is not None:
+            made.numbers[name], made.intervals[name] = each.value, each.interval
 
 
 def _add_attribution(made: _Numbers, measured: Attribution) -> tuple[Controlled, ...]:

@@ -1,10 +1,11 @@
 """What an audit amounts to: typed findings, each a sentence with its numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from hiergeo.evaluation.auditing.attribution import PRIMARY
+from hiergeo.evaluation.auditing.evidence import Evidence
 from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number
@@ -38,6 +39,18 @@ Side = Literal["above", "below", "unclear"]
 Effect = Literal["work", "trade", "harm", "nothing"]
 Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
 
+
+DESPITE: dict[str, dict[Side, str]] = {
+    "right_equal_length": {
+        "below": "among captions of equally many words radii order the tiers the wrong way round",
+        "unclear": "among captions of equally many words their order is not distinguishable from chance",
+    },
+    "right_shorter": {
+        "below": "where the more specific caption is shorter, radii follow the length",
+        "unclear": "the pairs whose more specific caption is shorter are too few to say which radii follow",
+    },
+}
+"""Shares of pairs that radii order rightly, and what a headline says where they are not above one half."""
 
 SINGULAR: dict[Effect, str] = {
     "work": "does work",
@@ -114,37 +127,7 @@ class AuditVerdict:
         return "\n".join(self.sentences)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Numbers of an audit and their intervals, by name."""
-
-    numbers: Mapping[str, float]
-    intervals: Mapping[str, Interval]
-
-    @property
-    def flat(self) -> bool:
-        """Whether the space, or every factor of it, has K = 0."""
-        curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
-        return bool(curvatures) and not any(curvatures)
-
-    def told(self, name: str) -> str:
-        """A number with its interval where it has one."""
-        value = number(self.numbers[name])
-        if name not in self.intervals:
-            return value
-        low, high = (number(bound) for bound in self.intervals[name])
-        return f"{value} [{low}, {high}]"
-
-    def above(self, name: str, least: float = 0.0) -> bool:
-        """Whether a number is at least `least` and its interval lies above 0."""
-        return self.numbers[name] >= least and self.intervals[name].low > 0
-
-    def below(self, name: str, least: float = 0.0) -> bool:
-        """Whether a number is at most -`least` and its interval lies below 0."""
-        return self.numbers[name] <= -least and self.intervals[name].high < 0
-
-
-def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
+def verdict(numbers: dict[str, float], intervals: dict[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
     findings = (operating_finding(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
@@ -167,26 +150,10 @@ def _headline(judged: AuditVerdict, seen: Evidence) -> str:
 
 def _despite_length(seen: Evidence) -> str:
     """What the headline adds where it is not shown that radii order tiers where length does not."""
-    told: tuple[tuple[str, dict[Side, str]], ...] = (
-        (
-            "right_equal_length",
-            {
-                "below": "among captions of equally many words radii order the tiers the wrong way round",
-                "unclear": "among captions of equally many words their order is not distinguishable from chance",
-            },
-        ),
-        (
-            "right_shorter",
-            {
-                "below": "where the more specific caption is shorter, radii follow the length",
-                "unclear": "the pairs whose more specific caption is shorter are too few to say which radii follow",
-            },
-        ),
-    )
-    for name, words in told:
+    for name, sides in DESPITE.items():
         side = _side(seen, name) if name in seen.numbers else "above"
         if side != "above":
-            return f"; but {words[side]}{_of_pairs(seen, name)}"
+            return f"; but {sides[side]}{_of_pairs(seen, name)}"
     if not _beats_untrained(seen):
         return "; but among captions of equally many words an untrained copy orders the tiers as well"
     return ""
@@ -216,8 +183,8 @@ def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
     bend = seen.numbers["bend_high"]
     flat = abs(bend) < FLAT_BEND
     sentence = (
-        f"Operating point: median u = sqrt(|K|) r is {seen.told('u_median')}, {_percent(seen, 'u_share_above_1')} of "
-        f"{things} lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
+        f"Operating point: median u = sqrt(|K|) r is {seen.stated('u_median')}, {seen.percent('u_share_above_1')} of "
+        f"{things} lie above 1; at the 95% quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
         f"ones by {size_of(bend)}{': effectively flat' if flat else ''}."
     )
     return Finding("operating point", not flat, sentence)
@@ -234,9 +201,9 @@ def _cones(seen: Evidence) -> Finding:
     else:
         state = "active"
     sentence = (
-        f"Cones are {state}: they hold {_percent(seen, 'cone_true')} of children and "
-        f"{_percent(seen, 'cone_random')} of captions matched to them in tier and radius, a gain of "
-        f"{seen.told('cone_gain')}; {_percent(seen, 'cone_saturated')} are half-spaces."
+        f"Cones are {state}: they hold {seen.percent('cone_true')} of children and "
+        f"{seen.percent('cone_random')} of captions matched to them in tier and radius, a gain of "
+        f"{seen.stated('cone_gain')}; {seen.percent('cone_saturated')} are half-spaces."
     )
     return Finding("cones", works and state != "saturated", sentence)
 
@@ -246,9 +213,9 @@ def _depth(seen: Evidence) -> Finding:
     found = p <= SIGNIFICANT
     chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
     sentence = (
-        f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.told('depth')}, {chance}"
-        f"{'' if found else ', which is not significant at 1 %'}; the sample detects "
-        f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
+        f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.stated('depth')}, {chance}"
+        f"{'' if found else ', which is not significant at 1%'}; the sample detects "
+        f"{number(seen.numbers['depth_sensitivity'])} with 80% power."
     )
     return Finding("depth", found, sentence)
 
@@ -256,16 +223,16 @@ def _depth(seen: Evidence) -> Finding:
 def _length(seen: Evidence) -> Iterator[Finding]:
     parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
     if "right_equal_length" in seen.numbers:
-        told = seen.told("right_equal_length")
+        told = seen.stated("right_equal_length")
         of = _of_pairs(seen, "right_equal_length")
         parts.append(f"radii are right in {told} of the pairs of tiers with equally many words{of}, chance being 0.5")
     if "right_shorter" in seen.numbers:
-        told, of = seen.told("right_shorter"), _of_pairs(seen, "right_shorter")
+        told, of = seen.stated("right_shorter"), _of_pairs(seen, "right_shorter")
         parts.append(f"in {told} where the more specific caption is shorter{of}")
     if "length_untrained" in seen.numbers:
         parts.append(
-            f"captions without content have tau_d {seen.told('length_content_free')}, with words shuffled "
-            f"{seen.told('length_shuffled')}, the best untrained copy {seen.told('length_untrained')}"
+            f"captions without content have tau_d {seen.stated('length_content_free')}, with words shuffled "
+            f"{seen.stated('length_shuffled')}, the best untrained copy {seen.stated('length_untrained')}"
         )
     if "right_equal_length_untrained" in seen.numbers:
         best = number(seen.numbers["right_equal_length_untrained"])
@@ -287,10 +254,10 @@ def _walk(seen: Evidence) -> Iterator[Finding]:
     names = [name for name in seen.numbers if name.startswith("walk_recall_minus_")]
     beaten = [name for name in names if seen.above(name)]
     against = "; ".join(
-        f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {_signed(seen, name)}" for name in names
+        f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {seen.signed(name)}" for name in names
     )
     says = "beats every control" if len(beaten) == len(names) else f"beats {len(beaten)} of {len(names)} controls"
-    sentence = f"Walk: the walk to the root recalls {seen.told('walk_recall')} of the tiers and {says} ({against})."
+    sentence = f"Walk: the walk to the root recalls {seen.stated('walk_recall')} of the tiers and {says} ({against})."
     yield Finding("walk", len(beaten) == len(names), sentence)
 
 
@@ -320,12 +287,4 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
 
 def _change(seen: Evidence, difference: str) -> str:
     """The label of the metric of a difference, and the difference."""
-    return f"{find_metric(difference.partition('_minus_')[0]).label} ({_signed(seen, difference)})"
-
-
-def _percent(seen: Evidence, name: str) -> str:
-    return f"{100 * seen.numbers[name]:.1f} %"
-
-
-def _signed(seen: Evidence, name: str) -> str:
-    return ("+" if seen.numbers[name] > 0 else "") + seen.told(name)
+    return f"{find_metric(difference.partition('_minus_')[0]).label} ({seen.signed(difference)})"

@@ -1,10 +1,11 @@
 """What a survey of a space found, as sentences with their severity."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, operating_finding
+from hiergeo.evaluation.auditing.evidence import Evidence
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, operating_finding
 from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
@@ -44,9 +45,7 @@ class Remark:
     sentence: str
 
 
-def remarks(
-    numbers: Mapping[str, float], intervals: Mapping[str, Interval], audit: Audit | None = None
-) -> Iterator[Remark]:
+def remarks(numbers: dict[str, float], intervals: dict[str, Interval], audit: Audit | None = None) -> Iterator[Remark]:
     """What the numbers of a survey, and the audit if there is one, amount to.
 
     See `hiergeo.evaluation.auditing.survey.Survey` for their names.
@@ -74,7 +73,7 @@ def remarks(
         yield Remark(
             "copies",
             "note",
-            f"{numbers['copies']:,.0f} items ({100 * share:.1f} %) are copies: another one lies exactly there.",
+            f"{numbers['copies']:,.0f} items ({100 * share:.1f}%) are copies: another one lies exactly there.",
         )
 
 
@@ -97,7 +96,7 @@ def _behind_words(seen: Evidence) -> str | None:
 
 def _spread(seen: Evidence) -> Remark:
     spread, by_tier = seen.numbers["radius_spread"], "tier_order" in seen.numbers
-    between = "tiers (largest over smallest mean" if by_tier else "items (95 % over 5 % quantile"
+    between = "tiers (largest over smallest mean" if by_tier else "items (95% over 5% quantile"
     told = f"{spread:.2f}" if spread < HUGE else "over a thousand"
     if spread < FLAT_SPREAD:
         hardly = f"Radii hardly differ between {between} {told}): there is little radial hierarchy to see."
@@ -109,7 +108,7 @@ def _cones(seen: Evidence) -> Remark:
     inside, empty = seen.numbers["cone_random"], seen.numbers["cone_empty"]
     held = f"the cone of an item holds {_percent(seen, 'cone_random')} of the others on average"
     if seen.numbers["cone_saturated"] > SUNK:
-        share = f"{100 * seen.numbers['cone_saturated']:.1f} % of the cones are half-spaces"
+        share = f"{seen.percent('cone_saturated')} of the cones are half-spaces"
         return Remark("cones", "warning", f"Cones are saturated: {share}, and {held}.")
     if inside > CROWDED:
         return Remark("cones", "warning", f"Cones hold nearly everything: {held}, so that membership says nothing.")
@@ -121,7 +120,7 @@ def _cones(seen: Evidence) -> Remark:
 
 def _directions(seen: Evidence) -> Remark:
     mean, share = seen.numbers["mean_direction"], seen.numbers["plane_share"]
-    shown = f"the plane of the map shows {100 * share:.1f} % of their variance around it"
+    shown = f"the plane of the map shows {seen.percent('plane_share')} of their variance around it"
     told = f"the mean direction has length {number(mean)}, and {shown}"
     if mean >= NARROW:
         return Remark("directions", "warning", f"Directions are narrow: {told}.")
@@ -133,8 +132,8 @@ def _directions(seen: Evidence) -> Remark:
 def _length(seen: Evidence) -> Remark:
     (low, high), explained = seen.intervals["length_spearman"], seen.numbers["length_spearman"] ** 2
     said = (
-        f"Caption length: radii and numbers of words have a rank correlation of {seen.told('length_spearman')}; length "
-        f"alone explains {100 * explained:.0f} % of the variance of the ranks of radii."
+        f"Caption length: radii and numbers of words have a rank correlation of {seen.stated('length_spearman')}; "
+        f"length alone explains {100 * explained:.0f}% of the variance of the ranks of radii."
     )
     if low <= 0 <= high:
         return Remark("length", "fine", said)
@@ -144,26 +143,21 @@ def _length(seen: Evidence) -> Remark:
 
 def _tiers(seen: Evidence) -> Iterator[Remark]:
     words, behind = number(seen.numbers["tier_order_words"]), _behind_words(seen)
-    told = f"radii order pairs of items of different tiers with {seen.told('tier_order')} (1 is right, 0 chance)"
+    told = f"radii order pairs of items of different tiers with {seen.stated('tier_order')} (1 is right, 0 chance)"
     severity: Severity = "warning" if not seen.above("tier_order") else "note" if behind else "fine"
     beside = f", {behind} the number of words alone ({words})" if behind else f"; counting words does with {words}"
     yield Remark("tiers", severity, f"Tiers: {told}{beside}.")
     if "tier_order_equal_length" not in seen.numbers:
         return
-    equal = f"{seen.told('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
+    equal = f"{seen.stated('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
     if seen.above("tier_order_equal_length"):
         yield Remark("tiers at equal length", "fine", f"Among captions of equally many words the order is {equal}.")
-    elif seen.below("tier_order_equal_length"):
-        said = f"Among captions of equally many words radii order the tiers the wrong way round ({equal})."
-        yield Remark("tiers at equal length", "warning", said)
-    else:
-        said = f"Among captions of equally many words their order is not distinguishable from chance ({equal})."
-        yield Remark("tiers at equal length", "warning", said)
+        return
+    wrong = seen.below("tier_order_equal_length")
+    said = "radii order the tiers the wrong way round" if wrong else "their order is not distinguishable from chance"
+    yield Remark("tiers at equal length", "warning", f"Among captions of equally many words {said} ({equal}).")
 
 
 def _percent(seen: Evidence, name: str) -> str:
-    value = f"{100 * seen.numbers[name]:.1f} %"
-    if name not in seen.intervals:
-        return value
     low, high = (f"{100 * bound:.1f}" for bound in seen.intervals[name])
-    return f"{value} [{low}, {high}]"
+    return f"{seen.percent(name)} [{low}, {high}]"

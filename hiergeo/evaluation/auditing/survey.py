@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiergeo.evaluation.auditing.evidence import Evidence
 from hiergeo.evaluation.auditing.operating import point_of
-from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, Measured, mean_of
+from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.auditing.remarks import Remark, remarks
 from hiergeo.evaluation.findings.exports import plain
-from hiergeo.evaluation.metrics import (
-    Interval,
-)
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 from hiergeo.geometry.disk import Floats, Plane
 
@@ -130,7 +129,6 @@ class Survey:
         edges: (BINS + 1,) of the histogram of radii, geodesic units.
         counts: (BINS,) items in each bin.
         quantiles: the 0, 1, ..., 100 % quantiles of the radii.
-        u_quantiles: those of u = sqrt(|K|) r.
         cones: how many of the sampled cones hold 0 to 5 %, 5 to 10 %, ... of the others.
         tiers: radii by tier; empty if tiers are unknown.
         audit: of the hierarchy that the captions are from; None if it is unknown or not stored.
@@ -144,7 +142,6 @@ class Survey:
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     quantiles: tuple[float, ...]
-    u_quantiles: tuple[float, ...]
     cones: tuple[int, ...]
     tiers: tuple[TierRadii, ...]
     audit: Audit | None
@@ -166,7 +163,6 @@ class Survey:
                 "numbers": self.numbers,
                 "intervals": {name: list(interval) for name, interval in self.intervals.items()},
                 "radius": {"edges": self.edges, "counts": self.counts, "quantiles": self.quantiles},
-                "u_quantiles": self.u_quantiles,
                 "cones": self.cones,
                 "tiers": self.tiers,
                 "findings": self.remarks,
@@ -213,13 +209,13 @@ def survey(seen: Surveyed) -> Survey:
     items = seen.items
     radius = seen.space.geometry.combine([torch.from_numpy(each) for each in seen.radii.T]).double().numpy()
     point = point_of([each.astype(np.float64) for each in seen.radii.T], seen.curvatures, seen.space.min_radius)
-    found = _Found(point.numbers | {"items": float(len(items))}, {"u_median": point.median})
+    found = Evidence(point.numbers | {"items": float(len(items))}, {"u_median": point.median})
     found.numbers.update(copies=float(seen.copies), mean_direction=seen.plane.mean, plane_share=seen.plane.share)
-    cones = found.add_cones(seen.held, len(items) - 1)
-    found.add_length(items, radius)
+    cones = _add_cones(found, seen.held, len(items) - 1)
+    _add_length(found, items, radius)
     edges = np.histogram_bin_edges(radius, BINS)
     by_tier = tuple(_by_tier(items, radius, edges, seen.tiers))
-    found.add_order(items, radius, by_tier)
+    _add_order(found, items, radius, by_tier)
     return Survey(
         title=seen.title,
         kinds=(int((items.kind == CAPTION).sum()), int((items.kind != CAPTION).sum())),
@@ -229,57 +225,48 @@ def survey(seen: Surveyed) -> Survey:
         edges=tuple(edges.tolist()),
         counts=tuple(np.histogram(radius, edges)[0].tolist()),
         quantiles=tuple(np.quantile(radius, np.linspace(0, 1, 101)).tolist()),
-        u_quantiles=point.quantiles,
         cones=cones,
         tiers=by_tier,
         audit=seen.audit,
     )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Numbers and intervals as they are gathered."""
+def _add_cones(found: Evidence, held: Ids, others: int) -> tuple[int, ...]:
+    """How many of all other items some cones hold, (n,); returns the histogram of the shares."""
+    if not others:
+        return (0,) * CONE_BINS
+    shares = held / others
+    found.add("cone_random", mean_of(shares))
+    found.add("cone_empty", mean_of((held == 0).astype(np.float64)))
+    return tuple(np.histogram(shares, np.linspace(0, 1, CONE_BINS + 1))[0].tolist())
 
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
 
-    def add(self, name: str, value: Measured) -> None:
-        self.numbers[name], self.intervals[name] = value.value, value.interval
+def _add_length(found: Evidence, items: Items, radius: Floats) -> None:
+    """How far radii follow the number of words of captions."""
+    worded = items.words > 0
+    words, own = items.words[worded], radius[worded]
+    if len(words):
+        found.numbers["word_counts"] = float(len(np.unique(words)))
+    if len(words) and np.ptp(words) and np.ptp(own):
+        found.add("length_spearman", items.take(worded).correlation(words, own))
 
-    def add_cones(self, held: Ids, others: int) -> tuple[int, ...]:
-        """How many of all other items some cones hold, (n,); returns the histogram of the shares."""
-        if not others:
-            return (0,) * CONE_BINS
-        shares = held / others
-        self.add("cone_random", mean_of(shares))
-        self.add("cone_empty", mean_of((held == 0).astype(np.float64)))
-        return tuple(np.histogram(shares, np.linspace(0, 1, CONE_BINS + 1))[0].tolist())
 
-    def add_length(self, items: Items, radius: Floats) -> None:
-        """How far radii follow the number of words of captions."""
-        worded = items.words > 0
-        words, own = items.words[worded], radius[worded]
-        if len(words):
-            self.numbers["word_counts"] = float(len(np.unique(words)))
-        if len(words) and np.ptp(words) and np.ptp(own):
-            self.add("length_spearman", items.take(worded).correlation(words, own))
-
-    def add_order(self, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
-        """How radii order the tiers, if at least two are known, and how much they differ."""
-        if len(by_tier) < 2:
-            low, high = np.quantile(radius, [0.05, 0.95])
-            self.numbers["radius_spread"] = _ratio(float(high), float(low))
-            return
-        means = [each.mean for each in by_tier]
-        self.numbers["radius_spread"] = _ratio(max(means), min(means))
-        known, own = items.take(items.tier >= 0), radius[items.tier >= 0]
-        self.numbers["tier_order_words"] = TierOrder(known.words, known.tier).value()
-        self.add("tier_order", known.measured(lambda some: TierOrder(own[some], known.tier[some]).value))
-        pairs = TierOrder(own, known.tier, known.words).pairs
-        if pairs:
-            self.numbers["tier_pairs_equal_length"] = pairs
-            measured = known.measured(lambda some: TierOrder(own[some], known.tier[some], known.words[some]).value)
-            self.add("tier_order_equal_length", measured)
+def _add_order(found: Evidence, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
+    """How radii order the tiers, if at least two are known, and how much they differ."""
+    if len(by_tier) < 2:
+        low, high = np.quantile(radius, [0.05, 0.95])
+        found.numbers["radius_spread"] = _ratio(float(high), float(low))
+        return
+    means = [each.mean for each in by_tier]
+    found.numbers["radius_spread"] = _ratio(max(means), min(means))
+    known, own = items.take(items.tier >= 0), radius[items.tier >= 0]
+    found.numbers["tier_order_words"] = TierOrder(known.words, known.tier).value()
+    found.add("tier_order", known.measured(lambda some: TierOrder(own[some], known.tier[some]).value))
+    pairs = TierOrder(own, known.tier, known.words).pairs
+    if pairs:
+        found.numbers["tier_pairs_equal_length"] = pairs
+        measured = known.measured(lambda some: TierOrder(own[some], known.tier[some], known.words[some]).value)
+        found.add("tier_order_equal_length", measured)
 
 
 def _ratio(large: float, small: float) -> float:

@@ -57,15 +57,20 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     many are drawn.
     """
     starts, walk_of, truths = _starts(subject, seed)
-    text = subject.embedded.text
+    text, texts = subject.embedded.text, subject.embedded.texts
     root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
-    found = {}
     begun = text[starts]
+
+    def scores(target: Tensor, label: str) -> Walk:
+        met = _met(subject, begun, target.expand_as(begun), steps, label, progress)
+        if subject.image is None:
+            met = [[place for place in walk if place != walk[0]] for walk in met]
+        ladders = [ladder(met[walk], texts) for walk in walk_of]
+        return Walk(*ladder_scores(ladders, truths), any_hit(ladders, truths))
+
+    found = {}
     for name, targets in _targets(begun, text, root, seed):
-        drawn = [
-            _scores(subject, begun, target, steps, walk_of, truths, f"walking: {name.replace('_', ' ')}", progress)
-            for target in targets
-        ]
+        drawn = [scores(target, f"walking: {name.replace('_', ' ')}") for target in targets]
         found[name] = Walk(*(np.mean(values, axis=0) for values in zip(*drawn, strict=True)))
     return found
 
@@ -109,24 +114,6 @@ def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[t
         yield "random_root", [root.norm() * ray for ray in drawn]
     yield "data_mean", [wide(text).mean(0).to(text.dtype)]
     yield "random_direction", [begun + (begun - root).norm(dim=-1, keepdim=True) * rays(len(begun))]
-
-
-def _scores(
-    subject: Subject,
-    begun: Tensor,
-    target: Tensor,
-    steps: int,
-    walk_of: list[int],
-    truths: list[list[tuple[str, ...]]],
-    label: str,
-    progress: bool,
-) -> Walk:
-    texts = subject.embedded.texts
-    met = _met(subject, begun, target.expand_as(begun), steps, label, progress)
-    if subject.image is None:
-        met = [[place for place in walk if place != walk[0]] for walk in met]
-    ladders = [ladder(met[walk], texts) for walk in walk_of]
-    return Walk(*ladder_scores(ladders, truths), any_hit(ladders, truths))
 
 
 def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:

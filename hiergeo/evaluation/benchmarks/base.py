@@ -44,6 +44,11 @@ class Published:
     protocol: str = ""
 
 
+def published(model: str, source: str, protocol: str = "", **figures: float) -> tuple[Published, ...]:
+    """The figures of a model from one source, by metric."""
+    return tuple(Published(model, metric, value, source, protocol) for metric, value in figures.items())
+
+
 class Run(NamedTuple):
     """How to run a benchmark: the bootstrap, the device, and whether to draw bars.
 
@@ -62,7 +67,7 @@ class Run(NamedTuple):
     @property
     def place(self) -> dict[str, Any]:
         """Keyword arguments of `Model.encode_text` and `encode_image`: device, dtype and batch size."""
-        return {**self.compute._asdict(), "device": resolve_device(self.compute.device)}
+        return self.compute.place
 
 
 class Benchmark(ABC):

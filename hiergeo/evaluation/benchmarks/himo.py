@@ -120,12 +120,12 @@ class HiMo(Benchmark):
             return himo_rows(np.split(found, bounds))
 
         words = [[word_count(text) for text in captions] for captions in data.captions]
-        statistics = {"himo": mean_of(correlations(0))}
+        outcome = Outcome()
+        outcome.add("himo", mean_of(correlations(0)), chance=0.0, length=float(himo_rows(words).mean()))
         if len(images) > 1:
-            statistics["himo_other_image"] = mean_of(correlations(1))
-        baselines = {"himo": {"chance": 0.0, "length": float(himo_rows(words).mean())}}
+            outcome.add("himo_other_image", mean_of(correlations(1)))
         facts = {"data": data.name, "split": data.split, "images": len(images), "texts": len(texts)}
-        return self.result(Outcome(statistics, baselines=baselines), model, rooted, texts, how, **facts)
+        return self.result(outcome, model, rooted, texts, how, **facts)
 
     def _scores(self, space: Space, texts: Tensor, images: Tensor, owner: Tensor) -> np.ndarray:
         """(m,) the score of each text with its image (m,), float64."""

@@ -11,7 +11,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.base import Run
 from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.evaluation.length import PairLengths, matched_by_length
-from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -68,17 +68,13 @@ def score_inclusion(
     """The metrics of `Inclusion` for chains, (n, T) positions among Gaussians of (V, D)."""
     parent, child, wrong = positive[:, :-1], positive[:, 1:], negative[:, :-1]
     true, false, back = (_scores(captions, *pair) for pair in ((child, parent), (wrong, parent), (parent, child)))
-    ranking = Ranking(true, false)
     direction = ((true > back) + 0.5 * (true == back)).mean(1)
-    of_length = matched_by_length("_inclusion", true, false, lengths, sibling=False)
     shorter = np.sign(np.diff(lengths.positive, axis=1)) / 2 + 0.5
-    baselines = {"inclusion_direction": {"chance": 0.5, "length": float(shorter.mean())}}
-    statistics = {
-        "auroc_inclusion": Statistic(len(true), ranking.auroc),
-        "average_precision_inclusion": Statistic(len(true), ranking.average_precision),
-        "inclusion_direction": mean_of(direction),
-    }
-    return Outcome(statistics | of_length.statistics, baselines=of_length.baselines | baselines)
+    ranking, outcome = Ranking(true, false), Outcome()
+    outcome.add("auroc_inclusion", Statistic(len(true), ranking.auroc))
+    outcome.add("average_precision_inclusion", Statistic(len(true), ranking.average_precision))
+    outcome.add("inclusion_direction", mean_of(direction), chance=CHANCE, length=float(shorter.mean()))
+    return outcome | matched_by_length("_inclusion", true, false, lengths, sibling=False)
 
 
 def _scores(captions: Gaussian, inner: torch.Tensor, outer: torch.Tensor) -> np.ndarray:

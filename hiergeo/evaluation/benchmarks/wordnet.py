@@ -18,7 +18,7 @@ from hiergeo.datasets.wordnet import load_wordnet, read_synsets
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.base import Run
 from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
-from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
@@ -246,33 +246,28 @@ def is_a(
     farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
     words = np.array([len(word.split()) for word in names.words])
     equal = (words[names.pairs[:, 0]] == words[names.pairs[:, 1]]).astype(np.float64)
-    statistics = {
-        "isa_radius": share(farther, every),
-        **({"isa_radius_equal_words": share(farther, equal)} if equal.any() else {}),
-        "isa_direction": auroc(forward["angle"], backward["angle"]),
-    }
-    if negatives:
-        statistics["isa_auroc"] = auroc(forward["angle"], random["angle"])
-        statistics["isa_auroc_cosine"] = auroc(forward["cosine"], random["cosine"])
-    by_length = Ranking(longer, -longer).auroc()
-    baselines = {name: {"chance": 0.5} for name in statistics}
-    baselines["isa_radius"]["length"] = _mean((longer + 1) / 2, every)
+    outcome, by_length = Outcome(), (longer + 1) / 2
+    outcome.add("isa_radius", share(farther, every), chance=CHANCE, length=_mean(by_length, every))
     if equal.any():
-        baselines["isa_radius_equal_words"]["length"] = _mean((longer + 1) / 2, equal)
-    baselines["isa_direction"]["length"] = by_length
+        statistic = share(farther, equal)
+        outcome.add("isa_radius_equal_words", statistic, chance=CHANCE, length=_mean(by_length, equal))
+    direction = auroc(forward["angle"], backward["angle"])
+    outcome.add("isa_direction", direction, chance=CHANCE, length=Ranking(longer, -longer).auroc())
+    if negatives:
+        outcome.add("isa_auroc", auroc(forward["angle"], random["angle"]), chance=CHANCE)
+        outcome.add("isa_auroc_cosine", auroc(forward["cosine"], random["cosine"]), chance=CHANCE)
     null = {k: _hits_without_a_model(names, length, children, k) for k in KS}
     for by, places in found.items():
         for k in KS:
             name = f"isa_hits_r{k}" if by == "margin" else f"isa_hits_{by}_r{k}"
-            statistics[name] = mean_of((places < k).astype(np.float64))
-            baselines[name] = null[k]
-    return Outcome(statistics, baselines=baselines)
+            outcome.add(name, mean_of((places < k).astype(np.float64)), **null[k])
+    return outcome
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:
     """The weighted mean; 1/2 where nothing counts, which is chance."""
     total = float(weights.sum())
-    return float(weights @ values) / total if total > 0 else 0.5
+    return float(weights @ values) / total if total > 0 else CHANCE
 
 
 def _hits_without_a_model(names: Names, length: np.ndarray, children: np.ndarray, k: int) -> dict[str, float]:

@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
 from hiergeo.evaluation.findings.cube import Cube, Score
+from hiergeo.evaluation.findings.exports import Exported, Grid
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 Kind = Literal["small sample", "few seeds", "flat", "learning rates", "collapse", "training", "leakage"]
 
@@ -32,7 +29,7 @@ class Caution:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Exported):
     """Numbers of one model and what they say about its spaces.
 
     Attributes:
@@ -135,26 +132,6 @@ class Findings:
         """The contrasts that name a winner."""
         return tuple(each for each in self.contrasts if each.winner is not None)
 
-    def to_pandas(self) -> "DataFrame":
-        """Scores as a data frame, one row a geometry, dimension and metric; needs pandas."""
-        header, rows = self._long()
-        return exports.pandas().DataFrame(list(rows), columns=list(header))
-
-    def to_csv(self) -> str:
-        """Scores as CSV, one line a geometry, dimension and metric, unrounded; `best` is 1 for leaders.
-
-        Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
-        """
-        return exports.csv_text(*self._long())
-
-    def to_markdown(self) -> str:
-        """A table for each dimension, metrics down and geometries across; best figures are bold."""
-        return "\n\n".join(map(exports.markdown, self._grids()))
-
-    def to_latex(self) -> str:
-        """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(map(exports.latex, self._grids()))
-
     @cached_property
     def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
         """(metric, dim) -> leaders."""
@@ -176,8 +153,11 @@ class Findings:
         assert score is not None
         return score.value
 
-    def _long(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
-        """Header and rows of the scores."""
+    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+        """One row a geometry, dimension and metric; `best` is 1 for leaders.
+
+        Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
+        """
         if len(self.cube.seeds) > 1:
             return ("dim", "geometry", "metric", "mean", "deviation", "best"), self._rows(several=True)
         return ("geometry", "metric", "value", "low", "high", "best"), self._rows(several=False)
@@ -193,7 +173,8 @@ class Findings:
                 else:
                     yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
 
-    def _grids(self) -> Iterator[exports.Grid]:
+    def grids(self) -> Iterator[Grid]:
+        """One table for each dimension; metrics without intervals are left out where spaces are compared."""
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
         return self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
@@ -221,8 +202,8 @@ def few_items(counts: Iterable[tuple[str, int]]) -> Iterator[Caution]:
             for (count, unit), metrics in groups.items()
         )
         message = (
-            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
-            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
+            f"Small sample: {'; '.join(named)}. 95% bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95% of the time (79 to 91% at 10 items): differences are provisional."
         )
         subjects = tuple(dict.fromkeys(metric for metrics in groups.values() for metric in metrics))
         yield Caution("small sample", subjects, message)

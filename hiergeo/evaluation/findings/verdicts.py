@@ -75,7 +75,7 @@ class SpaceVerdict:
                 "Radii and angles can still order captions; training widens cones (hiergeo train head)."
             )
             return
-        inside, random = f"{100 * self.in_cone:.1f} %", f"{100 * self.in_cone_random:.1f} %"
+        inside, random = f"{100 * self.in_cone:.1f}%", f"{100 * self.in_cone_random:.1f}%"
         shares = f"{inside} of children lie in their parent's cone, and so do {random} of random captions"
         uninformative = self.in_cone - self.in_cone_random < TELLING
         yield f"Cones are uninformative here: {shares}." if uninformative else f"{shares}."
@@ -206,7 +206,7 @@ def signs_of_collapse(diagnostics: Mapping[str, float]) -> dict[str, bool]:
 
 def size_of(bend: float) -> str:
     """How much the length of a circle differs from that of a flat one, in words."""
-    return f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
+    return f"{100 * abs(bend):.3g}%" if abs(bend) < HUGE else "over a thousand times"
 
 
 def circles(change: str, bend: float) -> str:

@@ -16,8 +16,8 @@ from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Labelled
 from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation import classify
+from hiergeo.evaluation.classification import EmbeddedLabels, check_labels, embed_labels
 from hiergeo.evaluation.metrics import accuracies
-from hiergeo.evaluation.retrieval import EmbeddedLabels, check_labels, embed_labels
 from hiergeo.training import Head, HeadModel, summarise
 
 CHANCE = 1 / 11
@@ -99,7 +99,7 @@ def test_prompts_are_rows_of_their_class_and_images_those_of_the_set(tiny):
     assert embedded.prompt.shape == (len(labelled.classes), len(labelled.templates), tiny.dim)
     prompts = [template.format(labelled.classes[1]) for template in labelled.templates]
     torch.testing.assert_close(embedded.prompt[1], tiny.encode_text(prompts))
-    torch.testing.assert_close(embedded.image, tiny.encode_image(labelled.images))
+    torch.testing.assert_close(embedded.item, tiny.encode_image(labelled.images))
     torch.testing.assert_close(embedded.root, tiny.root())
 
 

@@ -91,7 +91,7 @@ def test_an_interval_that_excludes_0_alone_and_not_simultaneously_is_no_differen
 
 def test_a_conclusion_names_metrics_by_their_labels_and_writes_true_minus_signs():
     said = conclusion([contrast(-0.02, 0.01, 0.03, "auroc_margin")], shared=frozenset({"auroc_sibling"}))
-    assert "in AUROC (margin) at dimension 8, is −0.0200 (95 % interval on its own −0.0300 to −0.0100)" in said
+    assert "in AUROC (margin) at dimension 8, is −0.0200 (95% interval on its own −0.0300 to −0.0100)" in said
     assert "AUROC (sibling) cannot differ" in said
     assert "most in" not in conclusion([contrast(0.05, 0.01, 0.02, "auroc_margin")])
 
@@ -130,7 +130,7 @@ def test_cones_that_hold_random_captions_more_often_are_uninformative():
 
 def test_a_sphere_shortens_circles_by_a_positive_percentage():
     numbers = {"radius_spread": 2.0, "in_cone": 0.5, "in_cone_random": 0.1, "curvature": 1.0, "bend": -0.3}
-    assert "is 30 % shorter" in str(SpaceVerdict.of(numbers))
+    assert "is 30% shorter" in str(SpaceVerdict.of(numbers))
 
 
 def test_heads_on_a_sphere_bend_the_other_way():
