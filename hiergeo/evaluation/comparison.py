@@ -30,7 +30,7 @@ from hiergeo.evaluation.findings import (
 )
 from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
-from hiergeo.evaluation.metrics import RADIAL, Interval, find_metric, percentile_interval
+from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
 
@@ -107,10 +107,6 @@ class Comparison:
     def twins(self) -> tuple[tuple[str, ...], ...]:
         """Groups of geometries that are charts of one space: equal curvature around the same root."""
         return self.findings.twins
-
-    def difference(self, metric: str, a: Result, b: Result) -> Interval:
-        """Paired 95 % interval of metric(a) - metric(b)."""
-        return percentile_interval(a.draws[metric] - b.draws[metric])
 
     def to_json(self) -> str:
         """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then what won, and each result whole."""

@@ -18,7 +18,7 @@ from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
-from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
+from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
 from hiergeo.evaluation.auditing.confounds import (
     MOST_COPIES,
     LengthFacts,
@@ -30,7 +30,7 @@ from hiergeo.evaluation.auditing.depth import radial_depth
 from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
-from hiergeo.evaluation.auditing.walks import Walk, walks
+from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, percentile_interval
 from hiergeo.evaluation.result import Statistic, mean_of
@@ -96,7 +96,11 @@ def audit(
     """
     settings = AuditSettings() if settings is None else settings
     if isinstance(model, Embedded):
-        _check_data(model, data)
+        own = model.hierarchy
+        if data not in (None, own, own.name):
+            raise InputError(
+                f"these embeddings are of {own!r}, and the data to audit are {data!r}: leave the data out."
+            )
         if settings.copies:
             raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
         chosen = as_space("euclidean" if space is None else space)
@@ -136,9 +140,17 @@ def assess(
     _add_depth(made, subject)
     facts = length_facts(embedded, subject.radii, subject.space, settings.of_length)
     _add_length(made, replace(facts, **altered))
-    measured = attribute(subject, settings.steps, progress=progress)
-    attribution = _add_attribution(made, measured)
-    walked = _add_walks(made, walks(subject, settings.steps, settings.seed, progress=progress))
+    attribution = made.add_table("", attribute(subject, settings.steps, progress=progress))
+    made.numbers["depth"] = made.numbers["tau_d"] - made.numbers["depth_null"]
+    made.intervals["depth"] = made.intervals["tau_d"]
+    primary = {"native": PRIMARY, **{control: f"{PRIMARY}_{control}" for control in CONTROLS}}
+    made.numbers |= {name: made.numbers[metric] for name, metric in primary.items()}
+    made.intervals |= {name: made.intervals[metric] for name, metric in primary.items()}
+    scores = {
+        name: {score: mean_of(values) for score, values in walk._asdict().items()}
+        for name, walk in walks(subject, settings.steps, settings.seed, progress=progress).items()
+    }
+    walked = made.add_table("walk_", scores)
     about = described(embedded, subject.space) | {
         "steps": settings.steps,
         "seed": settings.seed,
@@ -166,17 +178,21 @@ class _Numbers:
         self.intervals[name] = percentile_interval(draws)
         return draws
 
-    def add_table(
-        self, prefix: str, native: dict[str, Statistic], controlled: dict[str, dict[str, Statistic]]
-    ) -> tuple[Controlled, ...]:
-        """Metrics, the same under controls, and the differences: ``M``, ``M_C`` and ``M_minus_C``."""
+    def add_table(self, prefix: str, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
+        """Metrics, the same under controls, and the differences: ``M``, ``M_C`` and ``M_minus_C``.
+
+        Args:
+            prefix: of the names of metrics.
+            measured: name -> metric -> statistic; the first name is what the controls are compared with.
+        """
+        native, *controls = measured
         rows = []
-        for metric in track(list(native), "resampling", enabled=self.progress):
+        for metric in track(list(measured[native]), "resampling", enabled=self.progress):
             name = f"{prefix}{metric}"
-            draws = self.add(name, native[metric])
+            draws = self.add(name, measured[native][metric])
             values = {}
-            for control, statistics in controlled.items():
-                others = self.add(f"{name}_{control}", statistics[metric])
+            for control in controls:
+                others = self.add(f"{name}_{control}", measured[control][metric])
                 values[control] = self.numbers[f"{name}_{control}"]
                 self.add_drawn(f"{name}_minus_{control}", self.numbers[name] - values[control], draws - others)
             rows.append(Controlled(metric, self.numbers[name], values))
@@ -225,29 +241,3 @@ def _add_length(made: _Numbers, facts: LengthFacts) -> None:
     for name, each in measured.items():
         if each is not None:
             made.numbers[name], made.intervals[name] = each.value, each.interval
-
-
-def _add_attribution(made: _Numbers, measured: Attribution) -> tuple[Controlled, ...]:
-    rows = made.add_table("", measured.native, measured.controlled)
-    made.numbers["depth"] = made.numbers["tau_d"] - made.numbers["depth_null"]
-    made.intervals["depth"] = made.intervals["tau_d"]
-    made.numbers["native"] = made.numbers[PRIMARY]
-    made.intervals["native"] = made.intervals[PRIMARY]
-    for control in CONTROLS:
-        made.numbers[control] = made.numbers[f"{PRIMARY}_{control}"]
-        made.intervals[control] = made.intervals[f"{PRIMARY}_{control}"]
-    return rows
-
-
-def _add_walks(made: _Numbers, walked: dict[str, Walk]) -> tuple[Controlled, ...]:
-    scores = {
-        name: {score: mean_of(values) for score, values in walk._asdict().items()} for name, walk in walked.items()
-    }
-    return made.add_table("walk_", scores.pop("root"), scores)
-
-
-def _check_data(embedded: Embedded, data: Hierarchy | str | None) -> None:
-    own = embedded.hierarchy
-    if data is None or data == own or data == own.name:
-        return
-    raise InputError(f"these embeddings are of {own!r}, and the data to audit are {data!r}: leave the data out.")

@@ -1,7 +1,6 @@
 """Attribution: metrics of hierarchy measured again from angles alone, from radii alone, and without curvature."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -21,25 +20,16 @@ CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType
 """What each control makes of the points."""
 
 
-@dataclass(frozen=True)
-class Attribution:
-    """Metrics of the points as they are and under each control.
+def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, dict[str, Statistic]]:
+    """Metrics of the points as they are, ``native``, and of what every control makes of them, over the same items.
 
-    Attributes:
-        native: metric -> statistic of the points as they are.
-        controlled: control -> metric -> statistic over the same rows or images.
+    Args:
+        subject: the points.
+        steps: thresholds of ladders.
+        progress: draw bars.
     """
-
-    native: dict[str, Statistic]
-    controlled: dict[str, dict[str, Statistic]]
-
-
-def attribute(subject: Subject, steps: int, *, progress: bool = False) -> Attribution:
-    """Measure the subject and what every control makes of it; `steps` are the thresholds of ladders."""
-    controlled = {
-        name: hierarchy_metrics(change(subject), steps, progress=progress) for name, change in CONTROLS.items()
-    }
-    return Attribution(hierarchy_metrics(subject, steps, progress=progress), controlled)
+    altered = {"native": subject, **{name: change(subject) for name, change in CONTROLS.items()}}
+    return {name: hierarchy_metrics(each, steps, progress=progress) for name, each in altered.items()}
 
 
 def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, Statistic]:
@@ -49,7 +39,8 @@ def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -
     contradicting captions (p_i, n_i), by -Xi, by the radius of the child minus that of the parent where angles say
     nothing (`radii_alone`), in a product by the cone margin; with images `precision` and `recall` of ladders.
     """
-    found = {"tau_d": mean_of(tau_d_rows(subject.radii)), PRIMARY: mean_of(parent_mrr_rows(subject))}
+    reciprocal = (1 / (1 + parent_ranks(subject))).mean(axis=1)
+    found = {"tau_d": mean_of(tau_d_rows(subject.radii)), PRIMARY: mean_of(reciprocal)}
     if subject.embedded.contradicting is not None:
         found |= _pair_metrics(subject)
     if subject.image is not None:
@@ -70,12 +61,6 @@ def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
         "auroc": Statistic(rows, ranking.auroc),
         "average_precision": Statistic(rows, ranking.average_precision),
     }
-
-
-def parent_mrr_rows(subject: Subject) -> np.ndarray:
-    """(n,) mean over the children of a row of 1 / (1 + rank of the parent): see `parent_ranks`."""
-    ranks = parent_ranks(subject)
-    return np.asarray((1 / (1 + ranks)).mean(axis=1), dtype=np.float64)
 
 
 def parent_ranks(subject: Subject) -> np.ndarray:

@@ -5,7 +5,6 @@ needs and says how its numbers are made. Other packages add theirs by subclassin
 ``hiergeo.benchmarks``).
 """
 
-import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -14,12 +13,12 @@ import torch
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole, unknown_name
+from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Compute, Result
-from hiergeo.evaluation.benchmarks.options import check_texts
+from hiergeo.evaluation.benchmarks.options import check_options
 from hiergeo.evaluation.measuring import described_compute, described_space, ready
 from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space
@@ -168,12 +167,8 @@ def benchmark_named(name: str, **options: Any) -> Benchmark:
     """
     kind = BENCHMARKS.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Benchmark)):
-        raise InputError(f"the benchmark '{name}' is no subclass of hiergeo.benchmarks.Benchmark.")
-    known = list(inspect.signature(kind).parameters)
-    for option in options:
-        if option not in known:
-            raise unknown_name(f"option of {name}", option, known)
-    check_texts(kind, name, options)
+        raise InputError(f"the benchmark '{name}' is not a subclass of hiergeo.benchmarks.Benchmark.")
+    check_options(kind, name, options)
     with BENCHMARKS.running(name, "could not be made"):
         return kind(**options)
 

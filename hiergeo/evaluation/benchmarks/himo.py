@@ -73,14 +73,18 @@ class HiMo(Benchmark):
             own_keys = {"image_key": image_key != "image", "parts_key": parts_key != "parts"}
             check_unused(data, {"images": images is not None} | own_keys)
         elif path_of(data).suffix not in LINES:
-            raise InputError(f"{data} is no JSON Lines file of images and parts: name a .jsonl file, or scenes.")
+            raise InputError(f"{data} is not a JSON Lines file of images and parts: name a .jsonl file, or scenes.")
         self._source, self._folder, self._keys = data, images, (image_key, parts_key)
         self._k, self._score, self._take = k, score, take
 
     @cached_property
     def growing(self) -> Captioned:
         """The images, each with its caption built up part by part; read when first needed."""
-        held = scene_parts() if self._source == "scenes" else self._read()
+        if self._source == "scenes":
+            held = scene_parts()
+        else:
+            folder = None if self._folder is None else path_of(self._folder)
+            held = caption_table(path_of(self._source), folder, *self._keys, once=True)
         least = 2 if self._k is None else self._k
         kept = [place for place, parts in enumerate(held.captions) if len(parts) >= least][: self._take]
         if not kept:
@@ -90,10 +94,6 @@ class HiMo(Benchmark):
         built = (held.captions[place][: self._k] for place in kept)
         grown = tuple(tuple(" ".join(parts[: k + 1]) for k in range(len(parts))) for parts in built)
         return Captioned(held.name, held.split, held.convention, tuple(held.images[place] for place in kept), grown)
-
-    def _read(self) -> Captioned:
-        folder = None if self._folder is None else path_of(self._folder)
-        return caption_table(path_of(self._source), folder, *self._keys, once=True)
 
     @property
     def protocol(self) -> str:

@@ -28,8 +28,8 @@ def check_unused(data: str, options: Mapping[str, bool]) -> None:
             raise InputError(f"the option {option} has no effect on {data}: leave it out, or name other data.")
 
 
-def check_texts(kind: type, name: str, options: Mapping[str, Any]) -> None:
-    """Raise InputError, naming the option, where an option that the constructor annotates as text is none.
+def check_options(kind: type, name: str, options: Mapping[str, Any]) -> None:
+    """Raise InputError, naming the option, where it is unknown, or annotated as text and not one.
 
     Args:
         kind: the class of the benchmark.
@@ -38,6 +38,8 @@ def check_texts(kind: type, name: str, options: Mapping[str, Any]) -> None:
     """
     parameters = inspect.signature(kind).parameters
     for option, value in options.items():
+        if option not in parameters:
+            raise unknown_name(f"option of {name}", option, list(parameters))
         wanted = parameters[option].annotation
         for annotation, called in TEXTS:
             if wanted == annotation and not isinstance(value, get_args(wanted) or wanted):

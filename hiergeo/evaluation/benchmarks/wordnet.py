@@ -124,9 +124,21 @@ class WordNetIsA(WordBenchmark):
         text = model.encode_text(self.texts(names.words), **how.place, progress=how.progress)
         rooted = space.rooted(model.root(text.device, text.dtype))
         found = {by: found_ancestors(rooted, text, names.pairs, by) for by in SEARCHES}
+        child, above = names.pairs.T
         other = shuffled_ancestors(names.pairs, how.seed)
-        scores = _pair_scores(rooted, text, names.pairs, other)
-        outcome = is_a(names, *scores, found, negatives=not true_draws(names.pairs, other).all())
+
+        def scores(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+            word, kind = (text[torch.from_numpy(places).to(text.device)] for places in (x, y))
+            return is_a_scores(rooted, word, kind)
+
+        outcome = is_a(
+            names,
+            scores(child, above),
+            scores(above, child),
+            scores(child, other),
+            found,
+            negatives=not true_draws(names.pairs, other).all(),
+        )
         children = len(np.unique(names.pairs[:, 0]))
         facts: dict[str, Any] = {
             "split": self.data,
@@ -146,19 +158,6 @@ class WordNetIsA(WordBenchmark):
         new[kept] = np.arange(len(kept))
         moved = new[pairs]
         return Names(tuple(words[place] for place in kept), moved[(moved >= 0).all(axis=1)])
-
-
-def _pair_scores(
-    space: Space, text: Tensor, pairs: np.ndarray, other: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Scores of the pairs, of the pairs turned round, and of their children with the ancestors `other`."""
-    child, above = pairs.T
-
-    def scores(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-        word, kind = (text[torch.from_numpy(places).to(text.device)] for places in (x, y))
-        return is_a_scores(space, word, kind)
-
-    return scores(child, above), scores(above, child), scores(child, other)
 
 
 def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
