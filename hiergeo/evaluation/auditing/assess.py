@@ -98,9 +98,7 @@ def audit(
     if isinstance(model, Embedded):
         own = model.hierarchy
         if data not in (None, own, own.name):
-            raise InputError(
-                f"these embeddings are of {own!r}, and the data to audit are {data!r}: leave the data out."
-            )
+            raise InputError(f"these embeddings are of {own!r}, not of {data!r}: leave the data out.")
         if settings.copies:
             raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
         chosen = as_space("euclidean" if space is None else space)
