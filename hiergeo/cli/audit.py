@@ -1,7 +1,7 @@
 """``hiergeo audit``: whether the geometry does the work, or with ``--length`` the length of captions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, sole_writer, write_json
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
-from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
+from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -67,9 +67,9 @@ def audit_command(
     if filler is not None and not (length and filler.split()):
         raise InputError("--filler needs at least one word, and --length.")
     words = None if filler is None else tuple(filler.split())
-    settings: Any = AuditSettings(steps, seed, samples, copies or 0)
-    if length:
-        settings = LengthSettings(3 if copies is None else copies, filler=words, seed=seed, samples=samples)
+    if copies is None:
+        copies = 3 if length else 0
+    settings = AuditSettings(steps, seed, samples, copies, words)
     compute = Compute(**options.embedding(device, dtype, batch_size))
     asked = SpaceOptions(geometry, root, min_radius)
     asked.check()

@@ -69,7 +69,7 @@ class Embedded:
     @cached_property
     def chains(self) -> Tensor:
         """(n, T) positions of the positive chains in `texts`."""
-        return _positions(self.texts, (row.positive for row in self.hierarchy.rows), self.captions.device)
+        return positions(self.texts, (row.positive for row in self.hierarchy.rows), self.captions.device)
 
     @property
     def positive(self) -> Tensor:
@@ -125,13 +125,13 @@ def embed(
         hierarchy=hierarchy,
         texts=texts,
         captions=rows,
-        contradicting=_positions(captions, wrong, rows.device) if wrong else None,
+        contradicting=positions(captions, wrong, rows.device) if wrong else None,
         image=image,
         root=model.root(rows.device, rows.dtype),
     )
 
 
-def _positions(captions: Sequence[str], chains: Iterable[Sequence[str]], device: torch.device) -> Tensor:
+def positions(captions: Sequence[str], chains: Iterable[Sequence[str]], device: torch.device) -> Tensor:
     """(n, T) int64 positions of the captions of chains among `captions`."""
     place = {caption: index for index, caption in enumerate(captions)}
     return torch.tensor([[place[caption] for caption in chain] for chain in chains]).to(device)

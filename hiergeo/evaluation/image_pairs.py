@@ -10,7 +10,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.metrics import CHANCE, Ranking, pep_scores
 from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.protocols import Protocol, View, located_rows
@@ -142,7 +142,9 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
     """
     embedded = view.embedded
     pairs = image_pairs(embedded.hierarchy)
-    positive, negative = (_positions(embedded, chains) for chains in (pairs.positive, pairs.negative))
+    positive, negative = (
+        positions(embedded.texts, chains, embedded.captions.device) for chains in (pairs.positive, pairs.negative)
+    )
     image = torch.tensor(pairs.image).to(positive.device)
     lengths = [-chain_lengths(chains) for chains in (pairs.positive, pairs.negative)]
     outcome, rows = Outcome(), len(image)
@@ -165,11 +167,6 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
         alone = Ranking(*(-radius[captions.cpu().numpy()] for captions in (positive, negative)))
         add_auroc("_text_alone", alone, whole)
     return outcome
-
-
-def _positions(embedded: Embedded, chains: list[tuple[str, ...]]) -> Tensor:
-    place = {text: position for position, text in enumerate(embedded.texts)}
-    return torch.tensor([[place[caption] for caption in chain] for chain in chains]).to(embedded.captions.device)
 
 
 def _scored(score: Score, view: View, captions: Tensor, image: Tensor) -> np.ndarray:

@@ -169,7 +169,7 @@ class Result:
     @property
     def space_verdict(self) -> SpaceVerdict:
         """What the diagnostics say about hierarchy, curvature and cones."""
-        return SpaceVerdict.of(self.diagnostics)
+        return SpaceVerdict(self.diagnostics)
 
     @property
     def verdict(self) -> str:

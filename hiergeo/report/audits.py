@@ -9,7 +9,7 @@ from rich.text import Text
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
-from hiergeo.evaluation.auditing.confounds import Order
+from hiergeo.evaluation.auditing.confounds import RadialOrder
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings.exports import signed
 from hiergeo.report import drawing, plot, summary
@@ -104,7 +104,7 @@ def length_table(facts: LengthFacts) -> Table:
     about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
     notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
     table = noted(f"{about}\n{notes}", "", "tau_d", "equal length", "shorter")
-    rows: dict[str, Order | None] = {
+    rows: dict[str, RadialOrder | None] = {
         "the model": facts.order,
         "content-free": facts.content_free,
         "words shuffled": facts.shuffled,

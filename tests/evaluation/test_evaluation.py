@@ -307,13 +307,13 @@ def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
 
 def test_a_verdict_of_any_curvature_is_a_number():
     numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.1, "curvature": -1e60}
-    said = str(SpaceVerdict.of(numbers | {"bend": measuring.bend(-1e60, 1.0)}))
+    said = str(SpaceVerdict(numbers | {"bend": measuring.bend(-1e60, 1.0)}))
     assert "over a thousand times longer" in said
 
 
 def test_equal_radii_are_called_out():
     numbers = {"radius_spread": 1.04, "in_cone": 0.1, "in_cone_random": 0.1}
-    assert "little radial hierarchy" in str(SpaceVerdict.of(numbers))
+    assert "little radial hierarchy" in str(SpaceVerdict(numbers))
 
 
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):

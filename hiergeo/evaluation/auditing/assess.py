@@ -1,7 +1,7 @@
 """Model x dataset x space -> one audit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
@@ -10,60 +10,25 @@ import numpy as np
 import torch
 
 from hiergeo import datasets
-from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
 from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
-from hiergeo.evaluation.auditing.confounds import (
-    MOST_COPIES,
-    LengthFacts,
-    LengthSettings,
-    altered_orders,
-    length_facts,
-)
+from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
 from hiergeo.evaluation.auditing.depth import radial_depth
 from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, Controlled
+from hiergeo.evaluation.auditing.settings import AuditSettings
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, percentile_interval
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
-
-
-@dataclass(frozen=True)
-class AuditSettings:
-    """How to audit.
-
-    Attributes:
-        steps: points of a walk and thresholds of a ladder.
-        seed: of the bootstrap and of the random targets of walks.
-        samples: bootstrap resamples.
-        copies: untrained copies of the network, beside which captions without content and of shuffled words are
-            measured too (`length_controls`); 0 for none of these, which need the model, not its embeddings alone.
-    """
-
-    steps: int = 50
-    seed: int = 0
-    samples: int = 1000
-    copies: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
-        check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.COUNT)
-        check_whole("copies", self.copies, 0, MOST_COPIES)
-
-    @property
-    def of_length(self) -> LengthSettings:
-        """The same for the controls of length."""
-        return LengthSettings(self.copies, seed=self.seed, samples=self.samples)
 
 
 @torch_defaults()
@@ -83,7 +48,7 @@ def audit(
         data: a hierarchy, or the name of one (its test split); None for embeddings, which bring theirs.
         space: a space, a geometry, or its spec; None is the model's own space (`Model.native_space`), and Euclidean
             space where there is none. A space without a root of its own gets the model's.
-        settings: steps, seed, samples and copies; the defaults of `AuditSettings` when None.
+        settings: the defaults of `AuditSettings` when None.
         compute: device, dtype and batch size of the embedding.
         progress: show bars for work that outlasts a second.
 
@@ -113,7 +78,7 @@ def audit(
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
     altered = {}
     if settings.copies:
-        altered = altered_orders(loaded, hierarchy, chosen, settings.of_length, compute=compute, progress=progress)
+        altered = altered_orders(loaded, hierarchy, chosen, settings, compute=compute, progress=progress)
         if not altered:
             raise InputError(f"{loaded.name} is of stored embeddings, which no network made here: leave copies at 0.")
     return assess(embedded, chosen, settings, altered, progress=progress)
@@ -136,7 +101,7 @@ def assess(
     made.intervals["u_median"] = point.median
     _add_cones(made, subject)
     _add_depth(made, subject)
-    facts = length_facts(embedded, subject.radii, subject.space, settings.of_length)
+    facts = length_facts(embedded, subject.radii, subject.space, settings)
     _add_length(made, replace(facts, **altered))
     attribution = made.add_table("", attribute(subject, settings.steps, progress=progress))
     made.numbers["depth"] = made.numbers["tau_d"] - made.numbers["depth_null"]
@@ -216,7 +181,7 @@ def _add_cones(made: _Numbers, subject: Subject) -> None:
 def _add_depth(made: _Numbers, subject: Subject) -> None:
     depth = radial_depth(subject.radii)
     made.numbers |= {
-        "depth_null": depth.null_mean,
+        "depth_null": 0.0,
         "depth_null_std": depth.null_std,
         "depth_p": depth.p_value,
         "depth_sensitivity": depth.sensitivity,

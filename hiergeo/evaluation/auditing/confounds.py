@@ -15,9 +15,8 @@ import numpy as np
 import torch
 
 from hiergeo import adapters
-from hiergeo._core import limits
 from hiergeo._core.devices import resolve_device
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
@@ -25,6 +24,7 @@ from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.evaluation.auditing.population import NO_INTERVAL, Measured
+from hiergeo.evaluation.auditing.settings import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.findings.exports import json_text, number, plain, signed
 from hiergeo.evaluation.measuring import as_space, ready
@@ -34,12 +34,9 @@ from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
-MOST_COPIES = 1000
-"""Untrained copies at most."""
-
 
 @dataclass(frozen=True)
-class Order:
+class RadialOrder:
     """How radii order the tiers of chains.
 
     Attributes:
@@ -85,16 +82,16 @@ class LengthFacts:
     model: str
     data: str
     geometry: str
-    order: Order
+    order: RadialOrder
     words: Measured
     characters: float
     gain: Measured
     partial_tau: Measured | None
     partial_spearman: float
-    content_free: Order | None = None
-    shuffled: Order | None = None
-    exchanged: Order | None = None
-    untrained: tuple[Order, ...] = ()
+    content_free: RadialOrder | None = None
+    shuffled: RadialOrder | None = None
+    exchanged: RadialOrder | None = None
+    untrained: tuple[RadialOrder, ...] = ()
 
     @property
     def content_free_share(self) -> float | None:
@@ -155,39 +152,12 @@ class LengthFacts:
         return json_text(self.as_dict())
 
 
-@dataclass(frozen=True)
-class LengthSettings:
-    """How to control length.
-
-    Attributes:
-        copies: untrained copies to measure, with the seeds `seed`, `seed` + 1, ...; 0 for none.
-        controls: whether to measure captions without content and with words shuffled or exchanged.
-        filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
-        seed: of the bootstrap, the shuffling and the copies.
-        samples: bootstrap resamples.
-
-    Raises:
-        InputError: a number out of range.
-    """
-
-    copies: int = 3
-    controls: bool = True
-    filler: tuple[str, ...] | None = None
-    seed: int = 0
-    samples: int = 1000
-
-    def __post_init__(self) -> None:
-        check_whole("copies", self.copies, 0, MOST_COPIES)
-        check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.COUNT)
-
-
 @torch.no_grad()
 def length_controls(
     model: Model | Embedded | str,
     data: Hierarchy | None = None,
     space: Space | Geometry | str | None = None,
-    settings: LengthSettings | None = None,
+    settings: AuditSettings | None = None,
     *,
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
@@ -199,14 +169,14 @@ def length_controls(
             have no controls with other texts and no untrained copies.
         data: a hierarchy; None for embeddings, which bring theirs.
         space: a space, a geometry, or its spec; None is the model's own, else Euclidean space around its root.
-        settings: copies, controls, filler, seed and samples; None for the defaults of `LengthSettings`.
+        settings: copies, filler, seed and samples; None for three copies and the defaults of `AuditSettings`.
         compute: where embeddings are made.
         progress: draw a bar.
 
     Raises:
         InputError: no data for a model, or captions that the model cannot embed.
     """
-    how = LengthSettings() if settings is None else settings
+    how = AuditSettings(copies=3) if settings is None else settings
     if isinstance(model, Embedded):
         chosen = as_space("euclidean" if space is None else space)
         return length_facts(model, _radii(model, chosen), chosen, how)
@@ -218,7 +188,7 @@ def length_controls(
     return replace(facts, **altered_orders(loaded, data, chosen, how, compute=compute, progress=progress))
 
 
-def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: LengthSettings) -> LengthFacts:
+def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: AuditSettings) -> LengthFacts:
     """The facts that need no other texts than those embedded, whose radii are (n, T)."""
     hierarchy, words = embedded.hierarchy, _words(embedded.hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
@@ -242,20 +212,19 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Lengt
 
 @torch.no_grad()
 def altered_orders(
-    model: Model, data: Hierarchy, space: Space, how: LengthSettings, *, compute: Compute, progress: bool
+    model: Model, data: Hierarchy, space: Space, how: AuditSettings, *, compute: Compute, progress: bool
 ) -> dict[str, Any]:
     """What needs the model itself, by its name in `LengthFacts`; empty where embeddings come from a file."""
     if isinstance(model.base if isinstance(model, HeadModel) else model, NpzModel):
         return {}
-    words, altered = _words(data), {}
-    if how.controls:
-        altered = {
-            "content_free": content_free(data, how.filler),
-            "shuffled": shuffled_words(data, how.seed),
-            "exchanged": exchanged_words(data, how.seed),
-        }
+    words = _words(data)
+    altered = {
+        "content_free": content_free(data, how.filler),
+        "shuffled": shuffled_words(data, how.seed),
+        "exchanged": exchanged_words(data, how.seed),
+    }
 
-    def order(which: Model, hierarchy: Hierarchy) -> Order:
+    def order(which: Model, hierarchy: Hierarchy) -> RadialOrder:
         embedded = embed(which, hierarchy, images=False, compute=compute)
         return order_of(_radii(embedded, space), words, how)
 
@@ -265,7 +234,7 @@ def altered_orders(
     return orders | {"untrained": tuple(order(adapters.untrained(model, seed), data) for seed in seeds)}
 
 
-def order_of(radii: np.ndarray, words: np.ndarray, how: LengthSettings) -> Order:
+def order_of(radii: np.ndarray, words: np.ndarray, how: AuditSettings) -> RadialOrder:
     """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
 
     def share_right(condition: Condition) -> Measured | None:
@@ -275,7 +244,7 @@ def order_of(radii: np.ndarray, words: np.ndarray, how: LengthSettings) -> Order
         return _measured(Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()), how)
 
     tau_d = _measured(mean_of(tau_d_rows(radii)), _pairs(radii), how)
-    return Order(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))
+    return RadialOrder(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))
 
 
 def _radii(embedded: Embedded, space: Space) -> np.ndarray:
@@ -286,7 +255,7 @@ def _words(hierarchy: Hierarchy) -> np.ndarray:
     return chain_lengths(row.positive for row in hierarchy.rows)
 
 
-def _measured(statistic: Statistic, pairs: int, how: LengthSettings) -> Measured:
+def _measured(statistic: Statistic, pairs: int, how: AuditSettings) -> Measured:
     """A statistic with its interval; resamples in which it is undefined (NaN) are left out."""
     draws = statistic.draws(how.samples, how.seed)
     draws = draws[~np.isnan(draws)]

@@ -29,14 +29,12 @@ class Depth(NamedTuple):
 
     Attributes:
         tau_d: mean over chains.
-        null_mean: its mean over all permutations of the tiers within chains, 0.
-        null_std: its standard deviation over them.
+        null_std: its standard deviation over all permutations of the tiers within chains, which have the mean 0.
         p_value: share of the permutations with a tau_d at least as large, at least `SMALLEST_P`.
         sensitivity: smallest tau_d that a sample of this size detects with 80 % power at the 5 % level.
     """
 
     tau_d: float
-    null_mean: float
     null_std: float
     p_value: float
     sensitivity: float
@@ -58,9 +56,7 @@ def radial_depth(radii: ArrayLike) -> Depth:
     std = 2 * float(np.sqrt(variance)) / (chains * pairs)
     untied = sum(int(count) * (len(law) - 1) for count, law in zip(counts, laws, strict=True))
     found = round((untied - float(rows.sum()) * pairs) / 2)
-    return Depth(
-        float(rows.mean()), 0.0, std, max(SMALLEST_P, _share_up_to(found, laws, counts, untied)), DETECTION * std
-    )
+    return Depth(float(rows.mean()), std, max(SMALLEST_P, _share_up_to(found, laws, counts, untied)), DETECTION * std)
 
 
 def group_sizes(equal: np.ndarray) -> list[int]:

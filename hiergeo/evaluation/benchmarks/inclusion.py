@@ -10,6 +10,7 @@ from hiergeo.adapters import Gaussian, Model, inclusion
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.base import Run
 from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
+from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.length import PairLengths, matched_by_length
 from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
@@ -53,10 +54,9 @@ class Inclusion(ChainBenchmark):
         rows = self.hierarchy.rows
         chains = [row.positive for row in rows], [row.negative or () for row in rows]
         texts = list(dict.fromkeys(text for side in chains for chain in side for text in chain))
-        place = {text: index for index, text in enumerate(texts)}
         probabilistic: Any = model
         found: Gaussian = probabilistic.encode_text_gaussian(texts, **how.place, progress=how.progress)
-        positive, negative = (torch.tensor([[place[text] for text in chain] for chain in side]) for side in chains)
+        positive, negative = (positions(texts, side, found.mean.device) for side in chains)
         outcome = score_inclusion(found, positive, negative, PairLengths.of(self.hierarchy))
         facts = {"split": self.split, "rows": len(rows), "texts": len(texts)}
         return self.result(outcome, model, space, found.mean, how, **facts)
@@ -79,7 +79,6 @@ def score_inclusion(
 
 def _scores(captions: Gaussian, inner: torch.Tensor, outer: torch.Tensor) -> np.ndarray:
     """Inclusion of each inner in its outer, of the shape of their positions; a column of pairs at a time."""
-    inner, outer = (which.to(captions.mean.device) for which in (inner, outer))
     columns = [
         inclusion(Gaussian(*(part[i] for part in captions)), Gaussian(*(part[j] for part in captions)))
         for i, j in zip(inner.T, outer.T, strict=True)

@@ -25,59 +25,36 @@ SUNK = 0.5
 
 @dataclass(frozen=True)
 class SpaceVerdict:
-    """What the diagnostics of one space say.
+    """What the diagnostics of one space say, as `hiergeo.evaluate` reports them."""
 
-    Attributes:
-        radius_spread: largest over smallest tier mean of the radii.
-        curvature: signed K; 0 for flat spaces and products.
-        bend: relative excess of sn(r) over r at the largest radius.
-        in_cone: share of children inside their parent's cone, in [0, 1].
-        in_cone_random: the same for random captions.
-    """
-
-    radius_spread: float
-    curvature: float
-    bend: float
-    in_cone: float
-    in_cone_random: float
-
-    @classmethod
-    def of(cls, diagnostics: Mapping[str, float]) -> "SpaceVerdict":
-        """The verdict on diagnostics as `hiergeo.evaluate` reports them."""
-        return cls(
-            radius_spread=diagnostics["radius_spread"],
-            curvature=diagnostics.get("curvature", 0.0),
-            bend=diagnostics.get("bend", 0.0),
-            in_cone=diagnostics["in_cone"],
-            in_cone_random=diagnostics["in_cone_random"],
-        )
+    diagnostics: Mapping[str, float]
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """One to three plain sentences."""
-        return tuple(self._said())
+        return tuple(self._describe())
 
     def __str__(self) -> str:
         return " ".join(self.sentences)
 
-    def _said(self) -> Iterator[str]:
-        if self.radius_spread < FLAT_SPREAD:
+    def _describe(self) -> Iterator[str]:
+        spread, bend = self.diagnostics["radius_spread"], self.diagnostics.get("bend", 0.0)
+        if spread < FLAT_SPREAD:
             yield (
-                f"Radii hardly differ between tiers (largest over smallest mean {self.radius_spread:.2f}): "
+                f"Radii hardly differ between tiers (largest over smallest mean {spread:.2f}): "
                 "there is little radial hierarchy to measure."
             )
-        if self.curvature:
-            curvature = minus(f"{self.curvature:g}")
-            yield f"With K = {curvature} {circles(size_of(self.bend), self.bend)}."
-        if self.in_cone == 0:
+        if curvature := self.diagnostics.get("curvature"):
+            yield f"With K = {minus(f'{curvature:g}')} {circles(size_of(bend), bend)}."
+        inside, random = self.diagnostics["in_cone"], self.diagnostics["in_cone_random"]
+        if inside == 0:
             yield (
                 "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
                 "Radii and angles can still order captions; training widens cones (hiergeo train head)."
             )
             return
-        inside, random = f"{100 * self.in_cone:.1f}%", f"{100 * self.in_cone_random:.1f}%"
-        shares = f"{inside} of children lie in their parent's cone, and so do {random} of random captions"
-        uninformative = self.in_cone - self.in_cone_random < TELLING
+        shares = f"{inside:.1%} of children lie in their parent's cone, and so do {random:.1%} of random captions"
+        uninformative = inside - random < TELLING
         yield f"Cones are uninformative here: {shares}." if uninformative else f"{shares}."
 
 

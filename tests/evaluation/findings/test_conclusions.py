@@ -124,13 +124,13 @@ def test_the_clearest_difference_may_be_negative():
 
 def test_cones_that_hold_random_captions_more_often_are_uninformative():
     numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.4}
-    assert "uninformative" in str(SpaceVerdict.of(numbers))
-    assert "uninformative" not in str(SpaceVerdict.of(numbers | {"in_cone": 0.46}))
+    assert "uninformative" in str(SpaceVerdict(numbers))
+    assert "uninformative" not in str(SpaceVerdict(numbers | {"in_cone": 0.46}))
 
 
 def test_a_sphere_shortens_circles_by_a_positive_percentage():
     numbers = {"radius_spread": 2.0, "in_cone": 0.5, "in_cone_random": 0.1, "curvature": 1.0, "bend": -0.3}
-    assert "is 30% shorter" in str(SpaceVerdict.of(numbers))
+    assert "is 30% shorter" in str(SpaceVerdict(numbers))
 
 
 def test_heads_on_a_sphere_bend_the_other_way():
