@@ -153,7 +153,7 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
         outcome.add(f"auroc{name}", Statistic(rows, ranking.auroc), chance=CHANCE, length=length.auroc())
         outcome.rocs[f"auroc{name}"] = ranking.roc()
 
-    whole, finest = Ranking(*lengths), Ranking(lengths[0][:, -1:], lengths[1])
+    whole, finest = Ranking(lengths[0], lengths[1]), Ranking(lengths[0][:, -1:], lengths[1])
     for name, score in scores.items():
         true, false = (_scored(score, view, captions, image) for captions in (positive, negative))
         outcome.add_ranking(name, Ranking(true, false), rows)
@@ -164,8 +164,8 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
             add_auroc(f"_finest{name}", Ranking(true[:, -1:], false), finest)
     if controls:
         radius = view.space.radius(view.text).double().cpu().numpy()
-        alone = Ranking(*(-radius[captions.cpu().numpy()] for captions in (positive, negative)))
-        add_auroc("_text_alone", alone, whole)
+        true, false = (-radius[captions.cpu().numpy()] for captions in (positive, negative))
+        add_auroc("_text_alone", Ranking(true, false), whole)
     return outcome
 
 

@@ -193,11 +193,11 @@ def _add_length(made: _Numbers, facts: LengthFacts) -> None:
     shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
     made.numbers |= {f"{name}_pairs": float(share.items) for name, share in shares.items() if share is not None}
     copies = [each.equal for each in facts.untrained if each.equal is not None]
+    orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
     measured = {
         **shares,
         "partial_tau": facts.partial_tau,
-        "length_content_free": facts.content_free and facts.content_free.tau_d,
-        "length_shuffled": facts.shuffled and facts.shuffled.tau_d,
+        **{name: order.tau_d for name, order in orders.items() if order is not None},
         "length_untrained": max((each.tau_d for each in facts.untrained), key=attrgetter("value"), default=None),
         "right_equal_length_untrained": max(copies, key=attrgetter("value"), default=None),
     }

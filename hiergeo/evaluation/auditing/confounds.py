@@ -276,11 +276,11 @@ def _sentences(facts: LengthFacts) -> Iterator[str]:
     if equal is None:
         yield "Length was not controlled: no two tiers of a chain have equally many words."
     else:
-        low, high = (f"{100 * bound:.1f}" for bound in equal.interval)
+        bounds = " to ".join(f"{100 * bound:.1f}" for bound in equal.interval)
         of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f}%"
         yield (
             f"The order of the tiers {'survives' if facts.survives else 'does not survive'} the controls of length: "
-            f"of {equal.items} pairs of tiers with equally many words {100 * equal.value:.1f}% ({low} to {high}%) are "
+            f"of {equal.items} pairs of tiers with equally many words {100 * equal.value:.1f}% ({bounds}%) are "
             f"in order{of_copies}."
         )
     low, high = facts.gain.interval

@@ -132,7 +132,7 @@ def _against_reference(findings: Findings) -> Iterator[str]:
 
 
 def _standing(rival: str, reference: str, contrasts: Sequence[Contrast]) -> str:
-    parts = []
+    parts: list[str] = []
     for word, winner in (("better", rival), ("worse", reference)):
         won = [each for each in contrasts if each.winner == winner]
         if won:
