@@ -29,7 +29,7 @@ from hiergeo.evaluation.findings import (
     small_samples,
 )
 from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
+from hiergeo.evaluation.measuring import ProtocolSettings, as_space, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
@@ -157,7 +157,7 @@ def compare(
     Raises:
         InputError: also when no space is given, or the same one twice.
     """
-    check(protocol, steps, seed, samples)
+    settings = ProtocolSettings(protocol, steps, seed, samples)
     if isinstance(spaces, str | nn.Module):
         raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
@@ -172,6 +172,5 @@ def compare(
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    settings = Settings(protocol, steps, seed, samples)
     bar = track(chosen, "measuring", enabled=progress)
     return Comparison(embedded, tuple(measure(embedded, space, settings, progress=False) for space in bar))

@@ -1,7 +1,7 @@
 """Model x dataset x space -> one result."""
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,13 +23,20 @@ from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.points import row_by_row
 
 
-class Settings(NamedTuple):
-    """How to measure: see `evaluate`."""
+@dataclass(frozen=True)
+class ProtocolSettings:
+    """How to measure: see `evaluate`. Raises InputError for an unknown protocol or a number out of range."""
 
     protocol: str
-    steps: int
-    seed: int
-    samples: int
+    steps: int = 50
+    seed: int = 0
+    samples: int = 1000
+
+    def __post_init__(self) -> None:
+        PROTOCOLS.check(self.protocol)
+        check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
+        check_whole("samples", self.samples, 1, limits.COUNT)
+        check_whole("seed", self.seed, 0, limits.SEED)
 
 
 @torch_defaults()
@@ -69,17 +76,17 @@ def evaluate(
         InputError: unknown names, a protocol that the data cannot serve, dimensions that do not fit.
         UnavailableError: data or weights that are not there.
     """
-    check(protocol, steps, seed, samples)
+    settings = ProtocolSettings(protocol, steps, seed, samples)
     compute = Compute(resolve_device(device), dtype, batch_size)
     model, space = ready(model, space, compute.device)
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
+    return measure(embedded, space, settings, progress=progress)
 
 
 @torch.no_grad()
-def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
+def measure(embedded: Embedded, space: Space, settings: ProtocolSettings, *, progress: bool) -> Result:
     """Measure embeddings on the device where they are; arguments as for `evaluate`."""
     view = View(embedded, space.rooted(embedded.root))
     protocol = protocol_named(settings.protocol)
@@ -128,14 +135,6 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
         "hiergeo": __version__,
         "torch": torch.__version__,
     }
-
-
-def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
-    """Raise InputError for settings out of range, before anything is loaded."""
-    PROTOCOLS.check(protocol)
-    check_whole("steps", steps, 1, limits.PROTOCOL_STEPS)
-    check_whole("samples", samples, 1, limits.COUNT)
-    check_whole("seed", seed, 0, limits.SEED)
 
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:

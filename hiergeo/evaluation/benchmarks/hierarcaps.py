@@ -9,8 +9,8 @@ from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Run, published
-from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, published
+from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.geometry import Space
 
 TABLE = "arXiv 2407.08521, table 1"
@@ -96,7 +96,7 @@ class HierarCaps(ChainBenchmark):
         steps: int = 50,
         take: int | None = None,
     ) -> None:
-        check(protocol, steps)
+        ProtocolSettings(protocol, steps)
         super().__init__(data, split, take)
         self.measured, self.steps = protocol, steps
         if (protocol, data, split, steps, take) != ("re", "hierarcaps", "test", 50, None):
@@ -112,5 +112,5 @@ class HierarCaps(ChainBenchmark):
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         embedded = embed_for(self.measured, model, self.hierarchy, how.compute, progress=how.progress)
-        settings = Settings(self.measured, self.steps, how.seed, how.samples)
+        settings = ProtocolSettings(self.measured, self.steps, how.seed, how.samples)
         return measure(embedded, space, settings, progress=how.progress)

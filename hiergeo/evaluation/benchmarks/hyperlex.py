@@ -11,8 +11,8 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Published, Run
-from hiergeo.evaluation.benchmarks.words import WORD_SCORES, WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.benchmark import Published, Run
+from hiergeo.evaluation.benchmarks.word_benchmark import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, RankCorrelation, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space
@@ -30,7 +30,7 @@ class HyperLex(WordBenchmark):
 
     Metrics are ``spearman_SCORE``, ``spearman_SCORE_nouns``, ``spearman_SCORE_verbs``, and ``direction_SCORE``: the
     AUROC of hypernym pairs (X below Y) over reversed ones (X above Y), which a symmetric score leaves at chance. Scores
-    are those of `benchmarks.words.WORD_SCORES`. The baseline ``length`` scores a pair by how many more
+    are those of `benchmarks.word_benchmark.WORD_SCORES`. The baseline ``length`` scores a pair by how many more
     characters X has than Y; ``chance`` is 0, and ``permuted`` the 97.5 % quantile under random order of the ratings.
 
     Args:

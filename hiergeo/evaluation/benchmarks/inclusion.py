@@ -8,7 +8,7 @@ import torch
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Gaussian, Model, inclusion
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Run
+from hiergeo.evaluation.benchmarks.benchmark import Run
 from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.length import PairLengths, matched_by_length

@@ -11,7 +11,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Published, Run, published
+from hiergeo.evaluation.benchmarks.benchmark import Published, Run, published
 from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree
 from hiergeo.evaluation.metrics.trees import quoted_names

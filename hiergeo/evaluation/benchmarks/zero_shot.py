@@ -6,7 +6,7 @@ import numpy as np
 
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Published, Run
+from hiergeo.evaluation.benchmarks.benchmark import Published, Run
 from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space

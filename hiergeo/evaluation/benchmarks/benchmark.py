@@ -146,7 +146,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "audit": "hiergeo.training.suite.audits:AuditBenchmark",
         "breeds": "hiergeo.evaluation.benchmarks.breeds:Breeds",
         "trees": "hiergeo.evaluation.benchmarks.trees:Trees",
-        "wordnet": "hiergeo.evaluation.benchmarks.wordnet:WordNetIsA",
+        "wordnet": "hiergeo.evaluation.benchmarks.is_a:WordNetIsA",
         "zero_shot": "hiergeo.evaluation.benchmarks.zero_shot:ZeroShotClassification",
         "hyperlex": "hiergeo.evaluation.benchmarks.hyperlex:HyperLex",
         "himo": "hiergeo.evaluation.benchmarks.himo:HiMo",

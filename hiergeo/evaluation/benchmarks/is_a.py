@@ -16,8 +16,8 @@ from hiergeo.datasets.lvis import load_lvis
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_synsets
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Run
-from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.benchmark import Run
+from hiergeo.evaluation.benchmarks.word_benchmark import WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
