@@ -95,32 +95,32 @@ def assess(
 ) -> Audit:
     """Audit embeddings on the device where they are; arguments as for `audit`, and `altered_orders`, if any."""
     subject = subject_of(embedded, space)
-    made = _Numbers(settings, progress)
+    gathered = _Numbers(settings, progress)
     point = operating_point(subject)
-    made.numbers |= point.numbers
-    made.intervals["u_median"] = point.median
-    _add_cones(made, subject)
-    _add_depth(made, subject)
+    gathered.numbers |= point.numbers
+    gathered.intervals["u_median"] = point.median
+    _add_cones(gathered, subject)
+    _add_depth(gathered, subject)
     facts = length_facts(embedded, subject.radii, subject.space, settings)
-    _add_length(made, replace(facts, **altered))
-    attribution = made.add_table("", attribute(subject, settings.steps, progress=progress))
-    made.numbers["depth"] = made.numbers["tau_d"] - made.numbers["depth_null"]
-    made.intervals["depth"] = made.intervals["tau_d"]
+    _add_length(gathered, replace(facts, **altered))
+    attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
+    gathered.numbers["depth"] = gathered.numbers["tau_d"] - gathered.numbers["depth_null"]
+    gathered.intervals["depth"] = gathered.intervals["tau_d"]
     primary = {"native": PRIMARY, **{control: f"{PRIMARY}_{control}" for control in CONTROLS}}
-    made.numbers |= {name: made.numbers[metric] for name, metric in primary.items()}
-    made.intervals |= {name: made.intervals[metric] for name, metric in primary.items()}
+    gathered.numbers |= {name: gathered.numbers[metric] for name, metric in primary.items()}
+    gathered.intervals |= {name: gathered.intervals[metric] for name, metric in primary.items()}
     scores = {
         name: {score: mean_of(values) for score, values in walk._asdict().items()}
         for name, walk in walks(subject, settings.steps, settings.seed, progress=progress).items()
     }
-    walked = made.add_table("walk_", scores)
+    walked = gathered.add_table("walk_", scores)
     about = described(embedded, subject.space) | {
         "steps": settings.steps,
         "seed": settings.seed,
         "bootstrap_samples": settings.samples,
         "copies": settings.copies,
     }
-    return Audit(made.numbers, made.intervals, about, attribution, walked, PRIMARY, point.quantiles)
+    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles)
 
 
 class _Numbers:
@@ -162,25 +162,25 @@ class _Numbers:
         return tuple(rows)
 
 
-def _add_cones(made: _Numbers, subject: Subject) -> None:
-    held = occupancy(subject, progress=made.progress)
-    kept = ~np.isnan(held.true)
+def _add_cones(gathered: _Numbers, subject: Subject) -> None:
+    cones = occupancy(subject, progress=gathered.progress)
+    kept = ~np.isnan(cones.true)
     if not kept.any():
         raise InputError(
             "no caption can be matched to any child: all are children of the same parents. "
             "Give chains of at least two branches."
         )
-    true, matched, inactive = (values[kept] for values in held)
-    made.add("cone_true", mean_of(true))
-    made.add("cone_random", mean_of(matched))
-    made.add("cone_gain", mean_of(true - matched))
-    made.add("cone_inactive", mean_of(inactive))
-    made.add("cone_misaligned", mean_of(1 - true))
+    true, matched, inactive = (values[kept] for values in cones)
+    gathered.add("cone_true", mean_of(true))
+    gathered.add("cone_random", mean_of(matched))
+    gathered.add("cone_gain", mean_of(true - matched))
+    gathered.add("cone_inactive", mean_of(inactive))
+    gathered.add("cone_misaligned", mean_of(1 - true))
 
 
-def _add_depth(made: _Numbers, subject: Subject) -> None:
+def _add_depth(gathered: _Numbers, subject: Subject) -> None:
     depth = radial_depth(subject.radii)
-    made.numbers |= {
+    gathered.numbers |= {
         "depth_null": 0.0,
         "depth_null_std": depth.null_std,
         "depth_p": depth.p_value,
@@ -188,10 +188,10 @@ def _add_depth(made: _Numbers, subject: Subject) -> None:
     }
 
 
-def _add_length(made: _Numbers, facts: LengthFacts) -> None:
-    made.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
+def _add_length(gathered: _Numbers, facts: LengthFacts) -> None:
+    gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
     shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
-    made.numbers |= {f"{name}_pairs": float(share.items) for name, share in shares.items() if share is not None}
+    gathered.numbers |= {f"{name}_pairs": float(share.items) for name, share in shares.items() if share is not None}
     copies = [each.equal for each in facts.untrained if each.equal is not None]
     orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
     measured = {
@@ -203,4 +203,4 @@ def _add_length(made: _Numbers, facts: LengthFacts) -> None:
     }
     for name, each in measured.items():
         if each is not None:
-            made.numbers[name], made.intervals[name] = each.value, each.interval
+            gathered.numbers[name], gathered.intervals[name] = each.value, each.interval

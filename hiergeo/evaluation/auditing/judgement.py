@@ -140,12 +140,12 @@ def _headline(judged: AuditVerdict, seen: Evidence) -> str:
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     radii, curvature = judged.effect("radii"), judged.effect("curvature")
     if {radii, curvature} <= {"nothing", "harm"}:
-        said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+        sentence = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
     elif seen.flat:
-        said = f"Here the radii {PLURAL[radii]}; the space has no curvature"
+        sentence = f"Here the radii {PLURAL[radii]}; the space has no curvature"
     else:
-        said = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
-    return f"{said}{_despite_length(seen)}."
+        sentence = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
+    return f"{sentence}{_despite_length(seen)}."
 
 
 def _despite_length(seen: Evidence) -> str:
@@ -223,12 +223,12 @@ def _depth(seen: Evidence) -> Finding:
 def _length(seen: Evidence) -> Iterator[Finding]:
     parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
     if "right_equal_length" in seen.numbers:
-        told = seen.stated("right_equal_length")
+        share = seen.stated("right_equal_length")
         of = _of_pairs(seen, "right_equal_length")
-        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words{of}, chance being 0.5")
+        parts.append(f"radii are right in {share} of the pairs of tiers with equally many words{of}, chance being 0.5")
     if "right_shorter" in seen.numbers:
-        told, of = seen.stated("right_shorter"), _of_pairs(seen, "right_shorter")
-        parts.append(f"in {told} where the more specific caption is shorter{of}")
+        share, of = seen.stated("right_shorter"), _of_pairs(seen, "right_shorter")
+        parts.append(f"in {share} where the more specific caption is shorter{of}")
     if "length_untrained" in seen.numbers:
         parts.append(
             f"captions without content have tau_d {seen.stated('length_content_free')}, with words shuffled "
@@ -276,12 +276,12 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
         gains = [name for name in differences if seen.above(name, WORK)]
         losses = [name for name in differences if seen.below(name, WORK)]
         effect: Effect = "trade" if gains and losses else "work" if gains else "harm" if losses else "nothing"
-        told = [
+        changes = [
             f"{word} in {listing([_change(seen, name) for name in names])}"
             for word, names in (("gain", gains), ("loss", losses))
             if names
         ] or [f"no change of {WORK:g} or more, {_change(seen, differences[0])}"]
-        sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(told)}."
+        sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(changes)}."
         yield Finding(kind, effect == "work", sentence, effect)
 
 

@@ -153,22 +153,22 @@ def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     for tier in range(1, chains.shape[1]):
         members = torch.unique(chains[:, tier])
         ordered = members[torch.argsort(radius[members], stable=True)]
-        place = torch.empty(size, dtype=torch.int64, device=chains.device)
-        place[ordered] = torch.arange(len(ordered), device=chains.device)
-        found = [
-            _tier_occupancy(subject, rows[:, tier - 1], rows[:, tier], ordered, place, known)
+        position = torch.empty(size, dtype=torch.int64, device=chains.device)
+        position[ordered] = torch.arange(len(ordered), device=chains.device)
+        parts = [
+            _tier_occupancy(subject, rows[:, tier - 1], rows[:, tier], ordered, position, known)
             for rows in track(chains.split(BLOCK), f"cones of tier {tier - 1}", enabled=progress)
         ]
-        for name, values in zip(columns, map(np.concatenate, zip(*found, strict=True)), strict=True):
+        for name, values in zip(columns, map(np.concatenate, zip(*parts, strict=True)), strict=True):
             columns[name].append(values)
     return Occupancy(*(_row_mean(np.stack(values, axis=1)) for values in columns.values()))
 
 
 def _tier_occupancy(
-    subject: Subject, parent: Tensor, child: Tensor, ordered: Tensor, place: Tensor, known: Tensor
+    subject: Subject, parent: Tensor, child: Tensor, ordered: Tensor, position: Tensor, known: Tensor
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     width = min(2 * REACH + 1, len(ordered))
-    start = (place[child] - REACH).clamp(0, len(ordered) - width)
+    start = (position[child] - REACH).clamp(0, len(ordered) - width)
     other = ordered[start[:, None] + torch.arange(width, device=child.device)]
     keys = parent[:, None] * len(subject.embedded.texts) + other
     fair = ~torch.isin(keys, known) & (other != parent[:, None])

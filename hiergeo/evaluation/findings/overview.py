@@ -112,13 +112,13 @@ class Findings(Exported):
 
     def closest_rival(self, metric: str, dim: int) -> Contrast | None:
         """The geometry with the best value against the rival that it is least surely ahead of; None without rivals."""
-        held = self.contrasts_of(metric, dim)
-        if not held:
+        contrasts = self.contrasts_of(metric, dim)
+        if not contrasts:
             return None
-        named = dict.fromkeys(spec for spec in self.geometries(dim) for each in held if spec in (each.a, each.b))
+        named = dict.fromkeys(spec for spec in self.geometries(dim) for each in contrasts if spec in (each.a, each.b))
         best = max(named, key=lambda spec: self._merit(metric, spec, dim))
-        seen = [each.seen_from(best) for each in held if best in (each.a, each.b)]
-        others = [each for each in seen if not each.one_space] or seen
+        turned = [each.seen_from(best) for each in contrasts if best in (each.a, each.b)]
+        others = [each for each in turned if not each.one_space] or turned
         smaller_wins = find_metric(metric).higher_is_better is False
         return min(others, key=lambda each: -each.interval.high if smaller_wins else each.interval.low)
 
@@ -139,11 +139,11 @@ class Findings(Exported):
         return {place: found for place in places if (found := self._leading(*place))}
 
     def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
-        held = self.contrasts_of(metric, dim)
+        contrasts = self.contrasts_of(metric, dim)
         spaces = [each for each in self.spaces if each.dim == dim]
         leading: set[str] = set()
         for space in spaces:
-            own = [each for each in held if space.geometry in (each.a, each.b) and not each.one_space]
+            own = [each for each in contrasts if space.geometry in (each.a, each.b) and not each.one_space]
             if own and all(each.winner == space.geometry for each in own):
                 leading |= set(self.charts(space.geometry))
         return tuple(each.geometry for each in spaces if each.geometry in leading)
