@@ -28,7 +28,7 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.auditing.confounds import LengthFacts, RadialOrder, length_controls
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.auditing.settings import AuditSettings
+from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.measuring import native_space

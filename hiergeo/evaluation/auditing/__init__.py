@@ -5,8 +5,7 @@ from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.confounds import LengthFacts, length_controls
 from hiergeo.evaluation.auditing.depth import Depth, radial_depth
 from hiergeo.evaluation.auditing.judgement import AuditVerdict, Finding
-from hiergeo.evaluation.auditing.record import Audit, Controlled
-from hiergeo.evaluation.auditing.settings import AuditSettings
+from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 
 __all__ = [
     "PRIMARY",

@@ -21,8 +21,7 @@ from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
 from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
 from hiergeo.evaluation.auditing.depth import radial_depth
 from hiergeo.evaluation.auditing.operating import occupancy, operating_point
-from hiergeo.evaluation.auditing.record import Audit, Controlled
-from hiergeo.evaluation.auditing.settings import AuditSettings
+from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.measuring import as_space, described, ready

@@ -24,7 +24,7 @@ from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.evaluation.auditing.population import NO_INTERVAL, Measured
-from hiergeo.evaluation.auditing.settings import AuditSettings
+from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.findings.exports import json_text, number, plain, signed
 from hiergeo.evaluation.measuring import as_space, ready

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
-from hiergeo.evaluation.auditing.evidence import Evidence
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, operating_finding
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, operating_finding
 from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK

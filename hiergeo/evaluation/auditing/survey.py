@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiergeo.evaluation.auditing.evidence import Evidence
+from hiergeo.evaluation.auditing.judgement import Evidence
 from hiergeo.evaluation.auditing.operating import point_of
 from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit

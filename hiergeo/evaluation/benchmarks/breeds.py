@@ -13,8 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.breeds import SPLITS, Superclass, load_breeds, split_named
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
-from hiergeo.evaluation.benchmarks.options import check_choice, check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
 from hiergeo.evaluation.classification import AVERAGING, Classified, check_labels, embed_labels
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space

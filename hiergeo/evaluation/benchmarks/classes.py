@@ -9,8 +9,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_lines
 from hiergeo.adapters import Model
 from hiergeo.datasets.imagenet import WNID, load_classes, with_names
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
-from hiergeo.evaluation.benchmarks.options import check_choice, check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
 from hiergeo.evaluation.classification import AVERAGING, Classified, EmbeddedLabels, check_labels, embed_labels
 from hiergeo.geometry import Space
 

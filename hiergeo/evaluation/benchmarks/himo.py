@@ -13,8 +13,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets.captioned import Captioned, caption_table, scene_parts
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
-from hiergeo.evaluation.benchmarks.options import check_choice, check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
 from hiergeo.evaluation.metrics import himo_rows
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.result import Outcome, mean_of

@@ -13,8 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import reading
 from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, published
-from hiergeo.evaluation.benchmarks.options import check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_unused, published
 from hiergeo.evaluation.matching import Match, match_pairs
 from hiergeo.evaluation.metrics import chance_recall
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of

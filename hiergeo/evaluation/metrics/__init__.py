@@ -2,7 +2,6 @@
 
 from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo, himo_rows, spearman
 from hiergeo.evaluation.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.entailment import pep_scores
 from hiergeo.evaluation.metrics.ladders import (
     ZeroShot,
     accuracies,
@@ -20,6 +19,7 @@ from hiergeo.evaluation.metrics.ranking import (
     auroc,
     average_precision,
     mean_roc,
+    pep_scores,
     reconstruction,
 )
 from hiergeo.evaluation.metrics.registry import METRICS, RADIAL, Metric, find_metric

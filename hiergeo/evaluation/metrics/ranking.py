@@ -22,6 +22,9 @@ class Roc(NamedTuple):
     true_positive_rate: np.ndarray
 
 
+ROUNDING = 1e-6
+"""Radians by which float32 may exceed the ends of a range."""
+
 CHANCE = 0.5
 """AUROC of any score that is constant, and with strata average precision too."""
 
@@ -203,6 +206,25 @@ def _from_right(curve: Roc, places: np.ndarray) -> np.ndarray:
     """True positive rates at false positive rates approached from above."""
     mirrored = Roc(1 - curve.false_positive_rate[::-1], 1 - curve.true_positive_rate[::-1])
     return 1 - _from_left(mirrored, 1 - places)
+
+
+def pep_scores(angle: ArrayLike) -> np.ndarray:
+    """Probability that the general point entails the specific one: max(1 - 2 phi / pi, 0), in [0, 1].
+
+    It is 1 on the axis of the cone and 0 from a right angle on, where all pairs tie.
+
+    Args:
+        angle: phi, the exterior angle at the general point, radians, in [0, pi]; of any shape.
+
+    Raises:
+        InputError: no angles, NaN, or an angle outside [0, pi].
+
+    Source: Huynh et al., ARGENT (arXiv 2603.23311), the probabilistic entailment protocol.
+    """
+    angles = checked("angle", angle)
+    if angles.min() < 0 or angles.max() > np.pi + ROUNDING:
+        raise InputError("exterior angles must be in [0, pi] radians.")
+    return np.maximum(1 - 2 * angles / np.pi, 0)
 
 
 class Reconstruction(NamedTuple):
