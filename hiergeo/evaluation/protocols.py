@@ -18,7 +18,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.length import PairLengths, matched_by_length, nearest_within
-from hiergeo.evaluation.metrics import Ranking, any_hit, ladder, ladder_scores
+from hiergeo.evaluation.metrics import Ranking, ladder, ladder_metrics
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
@@ -75,16 +75,12 @@ class View:
         assert embedded.image is not None
         lengths = np.array([word_count(text) for text in embedded.texts])
         outcome = Outcome(ladders=tuple(ladder(row, embedded.texts) for row in met))
-        own = self._ladder_scores(outcome.ladders)
+        own = ladder_metrics(outcome.ladders, embedded.truths)
         words = nearest_within(embedded.image, self.text, lengths, self.space, steps)
-        by_length = self._ladder_scores([ladder(row, embedded.texts) for row in words])
+        by_length = ladder_metrics([ladder(row, embedded.texts) for row in words], embedded.truths)
         for name in metrics:
             outcome.add(name, mean_of(own[name]), length=float(by_length[name].mean()))
         return outcome
-
-    def _ladder_scores(self, ladders: Sequence[tuple[str, ...]]) -> dict[str, np.ndarray]:
-        precision, recall = ladder_scores(ladders, self.embedded.truths)
-        return {"precision": precision, "recall": recall, "any_hit": any_hit(ladders, self.embedded.truths)}
 
 
 def located_rows(located: Located, which: slice | Tensor) -> Located:

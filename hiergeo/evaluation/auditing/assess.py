@@ -109,7 +109,7 @@ def assess(
     gathered.numbers |= {name: gathered.numbers[metric] for name, metric in primary.items()}
     gathered.intervals |= {name: gathered.intervals[metric] for name, metric in primary.items()}
     scores = {
-        name: {score: mean_of(values) for score, values in walk._asdict().items()}
+        name: {score: mean_of(values) for score, values in walk.items()}
         for name, walk in walks(subject, settings.steps, settings.seed, progress=progress).items()
     }
     walked = gathered.add_table("walk_", scores)

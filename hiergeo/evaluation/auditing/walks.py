@@ -1,7 +1,6 @@
 """Traversal under controls: the walk to the root against walks that know nothing of it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch.nn.functional import normalize
 from hiergeo._core.numerics import wide
 from hiergeo._core.progress import track
 from hiergeo.evaluation.auditing.subject import Subject
-from hiergeo.evaluation.metrics import any_hit, ladder, ladder_scores
+from hiergeo.evaluation.metrics import ladder, ladder_metrics
 from hiergeo.geometry import Euclidean
 
 WALKS_AT_ONCE = 256
@@ -27,22 +26,8 @@ UNIT = 1e-3
 """Largest deviation of a norm from 1 at which embeddings count as normalised."""
 
 
-class Walk(NamedTuple):
-    """Captions met by one walk of every image, or of every row where there are no images.
-
-    Attributes:
-        precision: (m,) share of the captions met that are true.
-        recall: (m,) share of the tiers met.
-        any_hit: (m,) 1 where at least one true caption was met.
-    """
-
-    precision: np.ndarray
-    recall: np.ndarray
-    any_hit: np.ndarray
-
-
-def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) -> dict[str, Walk]:
-    """The walk to the root, ``root``, and those of the controls.
+def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) -> dict[str, dict[str, np.ndarray]]:
+    """Metrics of the walk to the root, ``root``, and of those of the controls, as `ladder_metrics` by image or row.
 
     A walk goes from an embedding e straight to a target t in `steps` points t + (1 - i / steps) (e - t), i = 0, 1, ...,
     and meets the caption nearest to each point. With the root as target that is the radial geodesic of the space. In
@@ -61,17 +46,16 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
     begun = text[starts]
 
-    def scores(target: Tensor, label: str) -> Walk:
+    def scores(target: Tensor, label: str) -> dict[str, np.ndarray]:
         met = _met(subject, begun, target.expand_as(begun), steps, label, progress)
         if subject.image is None:
             met = [[place for place in walk if place != walk[0]] for walk in met]
-        ladders = [ladder(met[walk], texts) for walk in walk_of]
-        return Walk(*ladder_scores(ladders, truths), any_hit(ladders, truths))
+        return ladder_metrics([ladder(met[walk], texts) for walk in walk_of], truths)
 
     found = {}
     for name, targets in _targets(begun, text, root, seed):
         drawn = [scores(target, f"walking: {name.replace('_', ' ')}") for target in targets]
-        found[name] = Walk(*(np.mean(values, axis=0) for values in zip(*drawn, strict=True)))
+        found[name] = {metric: np.mean([each[metric] for each in drawn], axis=0) for metric in drawn[0]}
     return found
 
 

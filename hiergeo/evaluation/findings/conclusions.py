@@ -82,15 +82,21 @@ def study_cautions(
                 "may come from the rate and not from the geometry; repeat the study with a single rate to tell."
             )
             yield Caution("learning rates", tuple(name for name in rates if name in apart), message)
-    lost = {f"{each.geometry} at dimension {each.dim}": each.geometry for each in verdicts if each.collapsed}
-    if lost:
-        yield Caution("collapse", tuple(lost.values()), f"Heads show signs of collapse in {', '.join(lost)}.")
-    broken = {f"{each.geometry} at dimension {each.dim}": each.geometry for each in verdicts if each.broken}
-    if broken:
-        message = f"Training failed for some seeds of {', '.join(broken)}: see the verdicts."
-        yield Caution("training", tuple(broken.values()), message)
+    if lost := [each for each in verdicts if each.collapse]:
+        yield Caution("collapse", _specs(lost), f"Heads show signs of collapse in {_cells(lost)}.")
+    if broken := [each for each in verdicts if any(head.problem for head in each.heads)]:
+        message = f"Training failed for some seeds of {_cells(broken)}: see the verdicts."
+        yield Caution("training", _specs(broken), message)
     if leakage:
         yield Caution("leakage", (), f"Trained on test data: {leakage.rstrip('.')}.")
+
+
+def _specs(verdicts: Sequence[HeadsVerdict]) -> tuple[str, ...]:
+    return tuple(each.geometry for each in verdicts)
+
+
+def _cells(verdicts: Sequence[HeadsVerdict]) -> str:
+    return ", ".join(f"{each.geometry} at dimension {each.dim}" for each in verdicts)
 
 
 def _apart(decided: Sequence[Contrast], rates: Mapping[str, float]) -> set[str]:

@@ -1,6 +1,6 @@
 """What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -185,13 +185,9 @@ def _bounds(score: Score) -> tuple[float, float]:
     return score.interval
 
 
-def small_samples(cube: Cube) -> Iterator[Caution]:
+def small_samples(*cubes: Cube) -> Iterator[Caution]:
     """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
-    return few_items(pair for entry in cube.entries for pair in entry.items.items())
-
-
-def few_items(counts: Iterable[tuple[str, int]]) -> Iterator[Caution]:
-    """The caution of `small_samples` from metrics and the numbers of items that they are measured on."""
+    counts = [pair for cube in cubes for entry in cube.entries for pair in entry.items.items()]
     groups: dict[tuple[int, str], dict[str, None]] = {}
     for metric, count in counts:
         if count < SMALL_SAMPLE:

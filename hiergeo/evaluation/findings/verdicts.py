@@ -105,11 +105,6 @@ class HeadsVerdict:
         return {sign: count for sign, count in counted.items() if count}
 
     @property
-    def collapsed(self) -> bool:
-        """Whether any head lost its hierarchy."""
-        return bool(self.collapse)
-
-    @property
     def curved(self) -> bool:
         """Whether some factor has a curvature."""
         return any(curvature != 0 for head in self.heads for curvature in head.curvature)
@@ -123,16 +118,6 @@ class HeadsVerdict:
     def flat(self) -> bool:
         """Whether every head measures like one in flat space although its geometry is curved."""
         return self.curved and abs(self.bend) < FLAT_BEND
-
-    @property
-    def beyond_equator(self) -> bool:
-        """Whether points of some head lie beyond the equator of the sphere."""
-        return any(head.reach > math.pi / 2 for head in self.heads)
-
-    @property
-    def broken(self) -> bool:
-        """Whether the training of some head failed."""
-        return any(head.problem for head in self.heads)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -154,7 +139,7 @@ class HeadsVerdict:
         learnt = " and ".join(_span(values) for values in zip(*(head.curvature for head in self.heads), strict=True))
         change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
         yield f"With K = {learnt} {circles(f'up to {change}', self.bend)}."
-        if self.beyond_equator:
+        if any(head.reach > math.pi / 2 for head in self.heads):
             yield "Points lie beyond the equator of the sphere, where cones widen again."
 
     def _tuning(self) -> Iterator[str]:

@@ -8,6 +8,7 @@ from hiergeo.evaluation.metrics.ladders import (
     any_hit,
     chance_recall,
     ladder,
+    ladder_metrics,
     ladder_precision_recall,
     ladder_scores,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "himo_rows",
     "holm",
     "ladder",
+    "ladder_metrics",
     "ladder_precision_recall",
     "ladder_scores",
     "mean_roc",

@@ -59,6 +59,12 @@ def ladder_scores(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> 
     return precision, recall
 
 
+def ladder_metrics(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> dict[str, np.ndarray]:
+    """``precision``, ``recall`` and ``any_hit`` of many images, each of shape (images,)."""
+    precision, recall = ladder_scores(ladders, truths)
+    return {"precision": precision, "recall": recall, "any_hit": any_hit(ladders, truths)}
+
+
 def any_hit(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> np.ndarray:
     """Shape (images,): 1 where at least one true caption of the image was retrieved, else 0."""
     _same_images(ladders, truths)

