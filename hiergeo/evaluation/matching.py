@@ -52,7 +52,10 @@ def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None 
     caption_of = {embedded.texts[place]: j for j, place in enumerate(captions)}
     pairs = torch.tensor([(image_of[image], caption_of[text]) for image, text in sorted(described)])
     rooted = space.rooted(embedded.root)
-    images, texts = (rooted.points(_taken(*each)) for each in ((embedded.image, places), (embedded.text, captions)))
+    images, texts = (
+        rooted.points(rows[torch.tensor(kept).to(rows.device)])
+        for rows, kept in ((embedded.image, places), (embedded.text, captions))
+    )
     return match_pairs(rooted, images, texts, *pairs.to(embedded.image.device).unbind(1))
 
 
@@ -71,10 +74,6 @@ def match_pairs(space: Space, images: Points, texts: Points, image: Tensor, text
         _first(space.rank(images.rows(image), texts, text), image, len(images)),
         _first(space.rank(texts.rows(text), images, image), text, len(texts)),
     )
-
-
-def _taken(rows: Tensor, places: list[int]) -> Tensor:
-    return rows[torch.tensor(places).to(rows.device)]
 
 
 def _first(ranks: Tensor, query: Tensor, queries: int) -> np.ndarray:

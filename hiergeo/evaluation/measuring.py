@@ -201,16 +201,11 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     reaches = view.factor_radii.amax(0).tolist()
     numbers["bend"] = max((bend(factor.value, reach) for factor, reach in zip(factors, reaches, strict=True)), key=abs)
     if len(factors) == 1:
-        wide = row_by_row(
-            lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, _places(view)
-        )
+        places = torch.arange(len(view.embedded.texts), device=chains.device)
+        wide = row_by_row(lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, places)
         numbers["aperture_root"] = float(wide.double().mean())
         numbers["curvature"] = factors[0].value
     return numbers
-
-
-def _places(view: View) -> Tensor:
-    return torch.arange(len(view.embedded.texts), device=view.embedded.captions.device)
 
 
 def bend(curvature: float, radius: float) -> float:

@@ -48,7 +48,6 @@ ENTRIES = {
     "evaluation.embedded.positions",
     "geometry.space.rooted",
     "evaluation.length.nearest_within",
-    "evaluation.matching._taken",
     "evaluation.matching.retrieve",
     "report.disk._index",
     "training.study.bench.without_head",

@@ -99,11 +99,17 @@ def assess(
     gathered.numbers |= point.numbers
     gathered.intervals["u_median"] = point.median
     _add_cones(gathered, subject)
-    _add_depth(gathered, subject)
+    depth = radial_depth(subject.radii)
+    gathered.numbers |= {
+        "depth_null": 0.0,
+        "depth_null_std": depth.null_std,
+        "depth_p": depth.p_value,
+        "depth_sensitivity": depth.sensitivity,
+    }
     facts = length_facts(embedded, subject.radii, subject.space, settings)
     _add_length(gathered, replace(facts, **altered))
     attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
-    gathered.numbers["depth"] = gathered.numbers["tau_d"] - gathered.numbers["depth_null"]
+    gathered.numbers["depth"] = gathered.numbers["tau_d"]
     gathered.intervals["depth"] = gathered.intervals["tau_d"]
     primary = {"native": PRIMARY, **{control: f"{PRIMARY}_{control}" for control in CONTROLS}}
     gathered.numbers |= {name: gathered.numbers[metric] for name, metric in primary.items()}
@@ -175,16 +181,6 @@ def _add_cones(gathered: _Numbers, subject: Subject) -> None:
     gathered.add("cone_gain", mean_of(true - matched))
     gathered.add("cone_inactive", mean_of(inactive))
     gathered.add("cone_misaligned", mean_of(1 - true))
-
-
-def _add_depth(gathered: _Numbers, subject: Subject) -> None:
-    depth = radial_depth(subject.radii)
-    gathered.numbers |= {
-        "depth_null": 0.0,
-        "depth_null_std": depth.null_std,
-        "depth_p": depth.p_value,
-        "depth_sensitivity": depth.sensitivity,
-    }
 
 
 def _add_length(gathered: _Numbers, facts: LengthFacts) -> None:

@@ -105,7 +105,8 @@ def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str
     space, text = subject.space, subject.embedded.text
     located = space.points(text)
     left = 1 - torch.arange(steps, dtype=wide(begun).dtype, device=begun.device)[:, None] / steps
-    renormalise = isinstance(space.geometry, Euclidean) and _is_unit(text)
+    is_unit = bool(((text.norm(dim=-1) - 1).abs() < UNIT).all())
+    renormalise = is_unit and isinstance(space.geometry, Euclidean)
     found: list[list[int]] = []
     for start in track(range(0, len(begun), WALKS_AT_ONCE), label, enabled=progress):
         e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (begun, target))
@@ -114,7 +115,3 @@ def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str
         _, nearest = space.nearest(points, located)
         found += nearest.view(-1, steps).tolist()
     return found
-
-
-def _is_unit(rows: Tensor) -> bool:
-    return bool(((rows.norm(dim=-1) - 1).abs() < UNIT).all())

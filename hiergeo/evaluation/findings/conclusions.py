@@ -1,6 +1,6 @@
 """Conclusions of comparisons and studies: a headline and remarks, from typed findings alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hiergeo.evaluation.findings.contrasts import Contrast
@@ -74,7 +74,8 @@ def study_cautions(
             yield Caution("flat", (each.geometry,), message)
     for dim in findings.dims:
         rates = {each.geometry: each.learning_rate for each in verdicts if each.dim == dim}
-        apart = _apart([each for each in findings.decided if each.dim == dim], rates)
+        decided = [each for each in findings.decided if each.dim == dim]
+        apart = {name for each in decided if rates[each.a] != rates[each.b] for name in (each.a, each.b)}
         if apart:
             named = ", ".join(f"{name} ({rate:g})" for name, rate in rates.items() if name in apart)
             message = (
@@ -97,11 +98,6 @@ def _specs(verdicts: Sequence[HeadsVerdict]) -> tuple[str, ...]:
 
 def _cells(verdicts: Sequence[HeadsVerdict]) -> str:
     return ", ".join(f"{each.geometry} at dimension {each.dim}" for each in verdicts)
-
-
-def _apart(decided: Sequence[Contrast], rates: Mapping[str, float]) -> set[str]:
-    """Geometries with a decided difference from one of another learning rate."""
-    return {name for each in decided if rates[each.a] != rates[each.b] for name in (each.a, each.b)}
 
 
 def _overall(findings: Findings) -> Iterator[str]:
@@ -144,7 +140,7 @@ def _standing(rival: str, reference: str, contrasts: Sequence[Contrast]) -> str:
         if won:
             most = max(won, key=lambda each: abs(each.difference))
             of_all = "" if parts else f" of {len(contrasts)} metrics"
-            named = f"{'most in ' if len(won) > 1 else ''}{_label(most)}, by {_size(most)}"
+            named = f"{'most in ' if len(won) > 1 else ''}{_label(most)}, by {number(abs(most.difference), 4)}"
             parts.append(f"{word} in {len(won)}{of_all}, {named}")
     if not parts:
         return f"{rival} is no different in any of {len(contrasts)} metrics"
@@ -236,10 +232,6 @@ def listing(names: Sequence[str]) -> str:
 
 def _label(contrast: Contrast) -> str:
     return find_metric(contrast.metric).label
-
-
-def _size(contrast: Contrast) -> str:
-    return number(abs(contrast.difference), 4)
 
 
 def _sureness(contrast: Contrast) -> float:

@@ -119,8 +119,10 @@ class Contrast:
             return "no merit"
         if low <= 0 <= high or low == high:
             return "interval"
-        if self.test is not None and not self._test_agrees(self.test):
-            return "sign test"
+        if self.test is not None:
+            agrees = (self.test.better > self.test.worse) == (self.difference > 0)
+            if self.adjusted_p is None or self.adjusted_p > ALPHA or not agrees:
+                return "sign test"
         return "flat" if self.one_space else None
 
     @property
@@ -153,10 +155,6 @@ class Contrast:
         whole["sign_test"] = None if self.test is None else self.test._asdict() | {"adjusted_p": self.adjusted_p}
         del whole["test"], whole["adjusted_p"]
         return whole | {"winner": self.winner, "undecided_because": self.undecided_because}
-
-    def _test_agrees(self, test: SignTest) -> bool:
-        assert self.adjusted_p is not None
-        return self.adjusted_p <= ALPHA and (test.better > test.worse) == (self.difference > 0)
 
 
 @dataclass(frozen=True)

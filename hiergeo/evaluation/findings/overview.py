@@ -124,8 +124,9 @@ class Findings(Exported):
 
     def _merit(self, metric: str, geometry: str, dim: int) -> float:
         """The value of a metric, turned round where smaller is better."""
-        value = self._value(metric, geometry, dim)
-        return -value if find_metric(metric).higher_is_better is False else value
+        score = self.score(metric, geometry, dim)
+        assert score is not None
+        return -score.value if find_metric(metric).higher_is_better is False else score.value
 
     @property
     def decided(self) -> tuple[Contrast, ...]:
@@ -147,11 +148,6 @@ class Findings(Exported):
             if own and all(each.winner == space.geometry for each in own):
                 leading |= set(self.charts(space.geometry))
         return tuple(each.geometry for each in spaces if each.geometry in leading)
-
-    def _value(self, metric: str, geometry: str, dim: int) -> float:
-        score = self.score(metric, geometry, dim)
-        assert score is not None
-        return score.value
 
     def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
         """One row a geometry, dimension and metric; `best` is 1 for leaders.

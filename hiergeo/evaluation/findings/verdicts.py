@@ -122,32 +122,25 @@ class HeadsVerdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Plain sentences: collapse, curvature, tuning, problems."""
-        return (*self._collapse(), *self._curvature(), *self._tuning(), *self._problems())
+        return tuple(self._describe())
 
     def __str__(self) -> str:
         return " ".join(self.sentences)
 
-    def _collapse(self) -> Iterator[str]:
+    def _describe(self) -> Iterator[str]:
         if not self.collapse:
             yield "No collapse."
         for sign, count in self.collapse.items():
             yield f"Collapse in {count} of {len(self.heads)} heads: {sign}."
-
-    def _curvature(self) -> Iterator[str]:
-        if not self.curved:
-            return
-        learnt = " and ".join(_span(values) for values in zip(*(head.curvature for head in self.heads), strict=True))
-        change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
-        yield f"With K = {learnt} {circles(f'up to {change}', self.bend)}."
-        if any(head.reach > math.pi / 2 for head in self.heads):
-            yield "Points lie beyond the equator of the sphere, where cones widen again."
-
-    def _tuning(self) -> Iterator[str]:
+        if self.curved:
+            factors = zip(*(head.curvature for head in self.heads), strict=True)
+            change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
+            yield f"With K = {' and '.join(map(_span, factors))} {circles(f'up to {change}', self.bend)}."
+            if any(head.reach > math.pi / 2 for head in self.heads):
+                yield "Points lie beyond the equator of the sphere, where cones widen again."
         for end, word in ((min, "smallest"), (max, "largest")):
             if self.tried and self.learning_rate == end(self.tried):
                 yield f"Its learning rate, {self.learning_rate:g}, is the {word} of those that were tried."
-
-    def _problems(self) -> Iterator[str]:
         for head in self.heads:
             if head.problem:
                 yield f"Seed {head.seed}: {head.problem}; it counts with the state of step {head.kept_step}."
