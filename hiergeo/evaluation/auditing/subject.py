@@ -1,6 +1,5 @@
 """What an audit examines: the captions and images of a hierarchy as points of one space, and altered copies of them."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
@@ -140,28 +139,18 @@ def radii_alone(subject: Subject) -> Subject:
 
 
 def flattened(subject: Subject) -> Subject:
-    """The same radii and directions with K = 0 in every factor."""
-    flat = flat_geometry(subject.space.geometry)
-    rooted = subject.space
-    space = Space(flat, "none" if rooted.root is None else rooted.root, min_radius=rooted.min_radius)
+    """The same radii and directions with K = 0 in every factor; a product combines its factors as before."""
+    flat: Geometry = Euclidean()
+    curved = subject.space
+    if isinstance(curved.geometry, Product):
+        flat = Product([(Euclidean(), size) for _, size in curved.geometry.factors], curved.geometry.norm)
+    space = Space(flat, "none" if curved.root is None else curved.root, min_radius=curved.min_radius)
     return subject.altered(lambda points: Points(flat, points.factors), space)
-
-
-def flat_geometry(geometry: Geometry) -> Geometry:
-    """The geometry with every curvature 0; a product combines its factors as before."""
-    if isinstance(geometry, Product):
-        return Product([(Euclidean(), size) for _, size in geometry.factors], geometry.norm)
-    return Euclidean()
 
 
 def array(x: Tensor) -> np.ndarray:
     """A tensor as a float64 array."""
     return x.detach().cpu().double().numpy()
-
-
-def spread_of(radii: np.ndarray, curvature: float) -> np.ndarray:
-    """u = sqrt(|K|) r, the radius in units of the radius of curvature; dimensionless."""
-    return math.sqrt(abs(curvature)) * radii
 
 
 def _check(embedded: Embedded) -> None:
