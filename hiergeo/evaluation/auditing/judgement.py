@@ -16,7 +16,7 @@ SIGNIFICANT = 0.01
 """Largest p-value of a radial depth that counts as detected."""
 
 TINY = 1e-4
-"""p-values below this are told as such."""
+"""p-values below this are not given more exactly."""
 
 WORK = 0.01
 """Smallest difference from a control that counts as work, or as harm."""

@@ -44,16 +44,16 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     starts, walk_of, truths = _starts(subject, seed)
     text, texts = subject.embedded.text, subject.embedded.texts
     root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
-    begun = text[starts]
+    origins = text[starts]
 
     def scores(target: Tensor, label: str) -> dict[str, np.ndarray]:
-        met = _met(subject, begun, target.expand_as(begun), steps, label, progress)
+        met = _met(subject, origins, target.expand_as(origins), steps, label, progress)
         if subject.image is None:
             met = [[place for place in walk if place != walk[0]] for walk in met]
         return ladder_metrics([ladder(met[walk], texts) for walk in walk_of], truths)
 
     found = {}
-    for name, targets in _targets(begun, text, root, seed):
+    for name, targets in _targets(origins, text, root, seed):
         drawn = [scores(target, f"walking: {name.replace('_', ' ')}") for target in targets]
         found[name] = {metric: np.mean([each[metric] for each in drawn], axis=0) for metric in drawn[0]}
     return found
@@ -85,7 +85,7 @@ def _drawn(count: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST].sort().values
 
 
-def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[tuple[str, list[Tensor]]]:
+def _targets(origins: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[tuple[str, list[Tensor]]]:
     generator = torch.Generator().manual_seed(seed)
 
     def rays(count: int) -> Tensor:
@@ -97,19 +97,19 @@ def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[t
     if bool(root.any()):
         yield "random_root", [root.norm() * ray for ray in drawn]
     yield "data_mean", [wide(text).mean(0).to(text.dtype)]
-    yield "random_direction", [begun + (begun - root).norm(dim=-1, keepdim=True) * rays(len(begun))]
+    yield "random_direction", [origins + (origins - root).norm(dim=-1, keepdim=True) * rays(len(origins))]
 
 
-def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:
+def _met(subject: Subject, origins: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:
     """For each start the positions of the captions nearest to the points of its walk, in order."""
     space, text = subject.space, subject.embedded.text
     located = space.points(text)
-    left = 1 - torch.arange(steps, dtype=wide(begun).dtype, device=begun.device)[:, None] / steps
+    left = 1 - torch.arange(steps, dtype=wide(origins).dtype, device=origins.device)[:, None] / steps
     is_unit = bool(((text.norm(dim=-1) - 1).abs() < UNIT).all())
     renormalise = is_unit and isinstance(space.geometry, Euclidean)
     found: list[list[int]] = []
-    for start in track(range(0, len(begun), WALKS_AT_ONCE), label, enabled=progress):
-        e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (begun, target))
+    for start in track(range(0, len(origins), WALKS_AT_ONCE), label, enabled=progress):
+        e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (origins, target))
         line = t + left.to(e.dtype) * (e - t)
         points = (normalize(line, dim=-1) if renormalise else line).flatten(0, 1)
         _, nearest = space.nearest(points, located)

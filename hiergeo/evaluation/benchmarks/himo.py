@@ -1,5 +1,6 @@
 """HiMo@K: does an image match its caption better with every part that the caption gains."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
@@ -80,19 +81,19 @@ class HiMo(Benchmark):
     def growing(self) -> Captioned:
         """The images, each with its caption built up part by part; read when first needed."""
         if self._source == "scenes":
-            held = scene_parts()
+            data = scene_parts()
         else:
             folder = None if self._folder is None else path_of(self._folder)
-            held = caption_table(path_of(self._source), folder, *self._keys, once=True)
+            data = caption_table(path_of(self._source), folder, *self._keys, once=True)
         least = 2 if self._k is None else self._k
-        kept = [place for place, parts in enumerate(held.captions) if len(parts) >= least][: self._take]
+        kept = [place for place, parts in enumerate(data.captions) if len(parts) >= least][: self._take]
         if not kept:
             raise InputError(
-                f"no image of {held.name} has {least} parts of a caption: name other data, or a smaller k."
+                f"no image of {data.name} has {least} parts of a caption: name other data, or a smaller k."
             )
-        built = (held.captions[place][: self._k] for place in kept)
+        built = (data.captions[place][: self._k] for place in kept)
         grown = tuple(tuple(" ".join(parts[: k + 1]) for k in range(len(parts))) for parts in built)
-        return Captioned(held.name, held.split, held.convention, tuple(held.images[place] for place in kept), grown)
+        return replace(data, images=tuple(data.images[place] for place in kept), captions=grown)
 
     @property
     def protocol(self) -> str:

@@ -177,10 +177,10 @@ def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
         for _ in range(TRIES):
             if not is_wrong(at):
                 break
-            with_ = int(generator.integers(len(pairs)))
-            found[[at, with_]] = found[[with_, at]]
-            if is_wrong(with_) or is_wrong(at):
-                found[[at, with_]] = found[[with_, at]]
+            partner = int(generator.integers(len(pairs)))
+            found[[at, partner]] = found[[partner, at]]
+            if is_wrong(partner) or is_wrong(at):
+                found[[at, partner]] = found[[partner, at]]
     return found
 
 

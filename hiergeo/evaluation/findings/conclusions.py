@@ -129,8 +129,8 @@ def _against_reference(findings: Findings) -> Iterator[str]:
             if each.dim == dim and reference in (each.a, each.b):
                 rivals.setdefault(each.b if each.a == reference else each.a, []).append(each)
         if rivals:
-            told = (_standing(rival, reference, contrasts) for rival, contrasts in rivals.items())
-            yield f"Against {reference} at dimension {dim}: {'; '.join(told)}."
+            standings = (_standing(rival, reference, contrasts) for rival, contrasts in rivals.items())
+            yield f"Against {reference} at dimension {dim}: {'; '.join(standings)}."
 
 
 def _standing(rival: str, reference: str, contrasts: Sequence[Contrast]) -> str:

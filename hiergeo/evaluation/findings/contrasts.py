@@ -46,7 +46,7 @@ class SpaceFacts:
         identity: equal for charts of one space.
         curved: whether some factor has a curvature.
         bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
-        adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is no Euclidean space.
+        adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is not a Euclidean space.
     """
 
     geometry: str
@@ -95,7 +95,7 @@ class Contrast:
         difference: mean over seeds of a - b.
         interval: its 95 % interval, paired by item, and by seed where there are seeds.
         simultaneous: simultaneous 95 % interval over all differences of the family.
-        test: sign test of the differences by row, image or caption; None for metrics that are no discrete means.
+        test: sign test of the differences by row, image or caption; None for metrics that are not discrete means.
         adjusted_p: its p-value after Holm's correction over the family.
         one_space: whether the two count as one space, because both are flat.
     """
@@ -208,7 +208,7 @@ class _Pair(NamedTuple):
 def contrast_all(
     cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], family: Family, seed: int
 ) -> tuple[Contrast, ...]:
-    """Contrasts of every two spaces of one dimension in every metric with intervals that is no control.
+    """Contrasts of every two spaces of one dimension in every metric with intervals that is not a control.
 
     Args:
         cube: numbers of one model.

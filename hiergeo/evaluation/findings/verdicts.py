@@ -167,10 +167,10 @@ def size_of(bend: float) -> str:
 def circles(change: str, bend: float) -> str:
     """The effect of the curvature at the largest radius, which differs from flat space by `change`, in words."""
     longer, more = ("longer", "more") if bend > 0 else ("shorter", "less")
-    said = f"a circle of the largest radius is {change} {longer} than a flat one"
+    sentence = f"a circle of the largest radius is {change} {longer} than a flat one"
     if abs(bend) < FLAT_BEND:
-        return f"{said}: effectively flat, treat it as Euclidean"
-    return f"{said}: specific captions have that much {more} room to spread"
+        return f"{sentence}: effectively flat, treat it as Euclidean"
+    return f"{sentence}: specific captions have that much {more} room to spread"
 
 
 def _span(values: Sequence[float]) -> str:
