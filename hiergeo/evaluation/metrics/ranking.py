@@ -88,7 +88,7 @@ class Ranking:
         true, false = self._mass(weights, negative)
         total = self._per_stratum(false)
         before = np.cumsum(total) - total
-        below = (total + before)[self._stratum_of_cell] - np.cumsum(false) + false / 2
+        below = self._of_cells(total + before) - np.cumsum(false) + false / 2
         compared = float(self._per_stratum(true) @ total)
         return float(true @ below / compared) if compared else CHANCE
 
@@ -105,8 +105,8 @@ class Ranking:
         if self._stratified:
             positives, negatives = self._per_stratum(true), self._per_stratum(false)
             scale = np.divide(positives, negatives, out=np.zeros_like(positives), where=negatives > 0)
-            true = true * (negatives > 0)[self._stratum_of_cell]
-            false = false * scale[self._stratum_of_cell]
+            true = true * self._of_cells(negatives > 0)
+            false = false * self._of_cells(scale)
         if not true.any():
             return CHANCE
         true, false = self._per_level(true), self._per_level(false)
@@ -140,10 +140,14 @@ class Ranking:
         return true, false
 
     def _per_stratum(self, mass: np.ndarray) -> np.ndarray:
-        return _sums(self._stratum_of_cell, mass, self._strata)
+        return _sums(self._stratum_of_cell, mass, self._strata) if self._stratified else mass.sum(keepdims=True)
 
     def _per_level(self, mass: np.ndarray) -> np.ndarray:
-        return _sums(self._level_of_cell, mass, self._levels)
+        return _sums(self._level_of_cell, mass, self._levels) if self._stratified else mass
+
+    def _of_cells(self, strata: np.ndarray) -> np.ndarray:
+        """Values of strata for each cell."""
+        return strata[self._stratum_of_cell] if self._stratified else strata
 
 
 def _sums(place: np.ndarray, mass: np.ndarray | None, places: int) -> np.ndarray:
