@@ -103,11 +103,6 @@ class Comparison:
         named = [name for name, metric in known if metric.depends_on_curvature and not metric.control]
         return {name: self.findings.winner(name, self.dim) for name in named}
 
-    @property
-    def twins(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of geometries that are charts of one space: equal curvature around the same root."""
-        return self.findings.twins
-
     def to_json(self) -> str:
         """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then what won, and each result whole."""
         flat = {f"{result.geometry}/{name}": value for result in self.results for name, value in result.metrics.items()}

@@ -76,11 +76,6 @@ class Embedded:
         """(n, T, D) embeddings of the positive chains."""
         return self.captions[self.chains]
 
-    @property
-    def negative(self) -> Tensor | None:
-        """(n, T, D) embeddings of the negative chains, or None."""
-        return None if self.contradicting is None else self.captions[self.contradicting]
-
     @cached_property
     def truths(self) -> list[list[tuple[str, ...]]]:
         """For each image the positive chains of all its rows."""

@@ -249,7 +249,7 @@ def test_a_single_row_decides_nothing(fan):
 
 def test_exact_ties_of_different_spaces_have_no_winner(fan):
     comparison = hiergeo.compare(*fan, ["euclidean", "lorentz:-0.001"])
-    assert comparison.twins == ()
+    assert comparison.findings.twins == ()
     assert np.array_equal(*(result.draws["recall"] for result in comparison.results))
     assert comparison.winners["recall"] is None
 
