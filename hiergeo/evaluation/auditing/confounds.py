@@ -162,16 +162,10 @@ def length_controls(
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
 ) -> LengthFacts:
-    """Measure the order of tiers under the controls of caption length.
+    """Measure the order of tiers under the controls of caption length; arguments as for `hiergeo.audit`.
 
-    Args:
-        model: an adapter, the spec that loads one, or embeddings of a hierarchy. Embeddings, and models of stored ones,
-            have no controls with other texts and no untrained copies.
-        data: a hierarchy; None for embeddings, which bring theirs.
-        space: a space, a geometry, or its spec; None is the model's own, else Euclidean space around its root.
-        settings: copies, filler, seed and samples; None for three copies and the defaults of `AuditSettings`.
-        compute: where embeddings are made.
-        progress: draw a bar.
+    Embeddings, and models of stored ones, have no controls with other texts and no untrained copies. The default
+    settings make three copies.
 
     Raises:
         InputError: no data for a model, or captions that the model cannot embed.

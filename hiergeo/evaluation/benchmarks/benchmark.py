@@ -229,18 +229,12 @@ def measure(
     progress: bool = False,
     **options: Any,
 ) -> Result:
-    """Run a benchmark on a model in a space.
+    """Run a benchmark on a model in a space; other arguments as for `hiergeo.evaluate`.
 
     Args:
         model: an adapter, or the spec that loads one.
         benchmark: a benchmark, or the name of one.
         space: a space, a geometry, or its spec; None is the model's own space, else Euclidean space around its root.
-        seed: of the bootstrap.
-        samples: bootstrap resamples.
-        device: where embeddings are kept and measured: ``auto``, a name or a device of torch.
-        dtype: of the embeddings: ``float32``, ``bfloat16`` or ``float16``.
-        batch_size: texts or images that are embedded at a time; None is what the model prefers.
-        progress: show bars for work that outlasts a second.
         options: of the benchmark, where it is given by name.
 
     Raises:

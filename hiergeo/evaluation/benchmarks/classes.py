@@ -91,8 +91,8 @@ class ClassifierBenchmark(Benchmark):
     Args:
         data: ``scenes``, ``imagenet-synonyms``, or a folder with one subfolder of images a class.
         averaging: of the prompts of a class, one of `AVERAGING`.
-        names: a file of ``key<TAB>name`` lines where subfolders are not called by name.
-        templates: a file of one prompt a line, in place of those that belong to the data.
+        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
+        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
 
     Raises:
         InputError: an unknown average, or names for data that has its own.

@@ -36,9 +36,7 @@ class Trees(ClassifierBenchmark):
         tree: ``auto`` (the shapes of scenes for scenes, otherwise WordNet), ``wordnet``, ``demo`` (the shapes), or a
             file of one ``parent child`` a line, such as ``imagenet_isa.txt``. WordNet knows classes by wnid, by synset
             name, or by word, which is taken in its first sense.
-        averaging: of the prompts of a class, ``tangent`` or ``normalised``.
-        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
-        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+        averaging, names, templates: as for `ClassifierBenchmark`.
     """
 
     name = "trees"

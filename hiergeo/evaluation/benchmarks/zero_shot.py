@@ -25,9 +25,7 @@ class ZeroShotClassification(ClassifierBenchmark):
     Args:
         data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
             names that WordNet has for ImageNet's classes, which a model without images can classify too).
-        averaging: of the prompts of a class, ``tangent`` or ``normalised`` (`benchmarks.classes.AVERAGING`).
-        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
-        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+        averaging, names, templates: as for `ClassifierBenchmark`.
     """
 
     name = "zero_shot"
