@@ -63,7 +63,7 @@ class View:
         radius = self.space.geometry.combine(self.factor_radii.unbind(1))
         return radius[self.embedded.chains].double().cpu().numpy()
 
-    def climb(self, met: np.ndarray, steps: int, metrics: Sequence[str]) -> Outcome:
+    def ladder_outcome(self, met: np.ndarray, steps: int, metrics: Sequence[str]) -> Outcome:
         """Ladders, their metrics, and the baseline of ladders whose limits are numbers of words.
 
         Args:
@@ -143,7 +143,7 @@ class RadialLadder(Protocol):
         if embedded.image is None:
             return Outcome()
         met = view.space.ladder(embedded.image, view.text, steps, progress=progress)
-        return view.climb(met.cpu().numpy(), steps, ("precision", "recall"))
+        return view.ladder_outcome(met.cpu().numpy(), steps, ("precision", "recall"))
 
 
 @final
@@ -175,7 +175,7 @@ class Traversal(Protocol):
         points = walk(embedded.text[starts], space, steps)
         _, met = space.nearest(points, view.text)
         walks = met.view(len(starts), steps).flip(1).cpu().numpy()
-        return view.climb(walks[walk_of.numpy(force=True)], steps, ("precision", "recall", "any_hit"))
+        return view.ladder_outcome(walks[walk_of.numpy(force=True)], steps, ("precision", "recall", "any_hit"))
 
 
 def walk(start: Tensor, space: Space, steps: int) -> Points:
