@@ -5,11 +5,13 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
 from hiergeo.evaluation.protocols import pair_scores
 from hiergeo.evaluation.result import Statistic, mean_of
+from hiergeo.geometry import Located
 
 PRIMARY = "parent_mrr"
 """Metric whose values under the controls a verdict is based on; every hierarchy has it."""
@@ -54,8 +56,16 @@ def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -
 def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
     assert subject.embedded.contradicting is not None
     parent, wrong = subject.parents, subject.embedded.contradicting[:, :-1]
-    score = subject.radius_score if subject.one_direction else subject.angle_score
-    ranking = Ranking(score(parent, subject.children), score(parent, wrong))
+
+    def score(x: Located, y: Located) -> Tensor:
+        return -subject.space.exterior_angle(x, y) if len(subject.captions.factors) == 1 else subject.space.margin(x, y)
+
+    if subject.one_direction:
+        radius = subject.captions.radius
+        true, false = (radius[below] - radius[parent] for below in (subject.children, wrong))
+    else:
+        true, false = (pair_scores(score, subject.captions, parent, below) for below in (subject.children, wrong))
+    ranking = Ranking(array(true), array(false))
     rows = len(parent)
     return {
         "auroc": Statistic(rows, ranking.auroc),

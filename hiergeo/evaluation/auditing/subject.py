@@ -65,20 +65,6 @@ class Subject:
         """Signed K of every factor."""
         return [factor.value for factor, _ in self.space.geometry.parts(self.captions.dim)]
 
-    def angle_score(self, x: Tensor, y: Tensor) -> np.ndarray:
-        """-Xi of captions at positions `x` over those at `y`, the shape of both; in a product the cone margin."""
-        single = len(self.captions.factors) == 1
-
-        def score(a: Points | Tensor, b: Points | Tensor) -> Tensor:
-            return -self.space.exterior_angle(a, b) if single else self.space.margin(a, b)
-
-        return array(pair_scores(score, self.captions, x, y))
-
-    def radius_score(self, x: Tensor, y: Tensor) -> np.ndarray:
-        """Radius of the captions at `y` minus that of those at `x`, the shape of both."""
-        radius = self.captions.radius
-        return array(radius[y] - radius[x])
-
     def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
         return array(pair_scores(self.space.entails, self.captions, x, y))
