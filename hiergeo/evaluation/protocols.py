@@ -175,7 +175,7 @@ class Traversal(Protocol):
         points = walk(embedded.text[starts], space, steps)
         _, met = space.nearest(points, view.text)
         walks = met.view(len(starts), steps).flip(1).cpu().numpy()
-        return view.ladder_outcome(walks[walk_of.numpy(force=True)], steps, ("precision", "recall", "any_hit"))
+        return view.ladder_outcome(walks[walk_of.tolist()], steps, ("precision", "recall", "any_hit"))
 
 
 def walk(start: Tensor, space: Space, steps: int) -> Points:
