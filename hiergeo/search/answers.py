@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 Guarantee = Literal["exact", "certified", "approximate"]
-"""``exact``: every row was scored, or a proven bound on its own value leaves it out. ``certified``: a bound proves that
-no other row belongs in the answer. ``approximate``: neither; see the measured recall."""
+"""``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
+``approximate``: neither; see the measured recall."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,14 @@
 """Compaction: small shards and those with deleted rows are written again as full ones."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from hiergeo.search.appending import Labelled, Writer
+from hiergeo.search.appending import Writer
 from hiergeo.search.checking import check
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.shard_writer import PIECE
-from hiergeo.search.shards import OpenShard, check_bytes, read_rows
+from hiergeo.search.shards import OpenShard, check_bytes
 from hiergeo.search.snapshots import publish, writer
 
 SMALL = 0.5
@@ -65,8 +61,9 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         try:
             for shard in chosen:
                 check_bytes(folder / SHARDS, shard)
-                for rows, labels in _pieces(OpenShard(folder / SHARDS, manifest, shard)):
-                    made.add(rows, labels)
+                opened = OpenShard(folder / SHARDS, manifest, shard)
+                for places in opened.pieces(0, shard.rows, PIECE):
+                    made.add(opened.rows(places), opened.labels(places))
             made.flush()
             joined = _rearranged(folder, manifest, {shard.name for shard in (*chosen, *lost)}, made)
         except BaseException:
@@ -90,14 +87,3 @@ def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Writer) 
     opened = [OpenShard(folder / SHARDS, manifest, replace(shard, bounds=())) for shard in shards]
     edges = shell_edges(opened)
     return manifest.next(shards=tuple(with_bounds(shard, edges) for shard in opened), edges=edges)
-
-
-def _pieces(opened: OpenShard) -> Iterator[Labelled]:
-    """The rows of a shard that are not deleted, with their labels, some at a time."""
-    shard, manifest = opened.shard, opened.manifest
-    for start in range(0, shard.rows, PIECE):
-        stop = min(start + PIECE, shard.rows)
-        live = opened.live(start, stop)
-        places = np.arange(start, stop) if live is None else start + np.flatnonzero(live)
-        rows = read_rows(opened.folder.parent, manifest, shard, start, stop)
-        yield rows.take(torch.from_numpy(places - start)), opened.labels(places)

@@ -1,7 +1,7 @@
 """The front door of search: an index that answers questions about what entails what."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast, final
+from typing import Any, cast, final
 
 from torch import Tensor
 
@@ -19,19 +19,12 @@ from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.screen import multiplies, screens
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Task, run, run_screened
+from hiergeo.search.sweep import run
 
 Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
-
-SCREENED_QUERIES = 4
-"""Queries of one pass up to which the screen is faster than scoring every row, where rows come from the disk."""
-
-MOSTLY_CACHED = 0.5
-"""Share of the index in the page cache above which the screen does not pay: the engine is as fast as it is."""
 
 
 @final
@@ -50,9 +43,6 @@ class Index(Editable):
         compute: where rows are compared; rows are moved there a chunk at a time.
 
     Attributes:
-        screen: whether rows are screened in 8 bits before they are scored, see `hiergeo.search.screen`: "auto" for up
-            to `SCREENED_QUERIES` queries in a pass over an index that is not in the page cache, "always" where it is
-            possible, or "never". Answers are the same.
         engines: the stores that it has been searched through.
     """
 
@@ -63,7 +53,6 @@ class Index(Editable):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
-        self.screen: Literal["auto", "always", "never"] = "auto"
         self.engines = Engines(store)
 
     @property
@@ -203,11 +192,7 @@ class Index(Editable):
         scanned = [group for group in asked if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
-            tasks = [group.task for group in scanned]
-            if self._screened(store, tasks):
-                counts = run_screened(store.coded_stream(low, high), tasks)
-            else:
-                counts = run(store.stream(low, high), tasks, self.device)
+            counts = run(store.stream(low, high), [group.task for group in scanned], self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
@@ -283,19 +268,6 @@ class Index(Editable):
 
     def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> Group:
         return Group(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
-
-    def _screened(self, store: ExactStore, tasks: Sequence[Task]) -> bool:
-        """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
-        if self.screen == "never" or self.device.type != "cpu" or not store.coded:
-            return False
-        if not multiplies(self.manifest.frame.dim):
-            return False
-        if self.screen == "auto" and (
-            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or store.cached() > MOSTLY_CACHED
-        ):
-            return False
-        farthest = max(shard.high for shard in store.manifest.shards)
-        return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, final
@@ -17,7 +17,6 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import sync_folder, temporary, writing
 from hiergeo.geometry import Geometry
-from hiergeo.search import screen
 from hiergeo.search.layout import Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import (
@@ -38,16 +37,8 @@ from hiergeo.search.sweep import lexicographic
 PIECE = 8 * ROW_GROUP
 """Rows that are written at a time."""
 
-Companion = Callable[[Rows], Mapping[str, Tensor]]
-"""Further files of a shard, made from its rows: file name -> (m, ...) for the m rows it is called with, in order."""
 
-COMPANIONS: tuple[Companion, ...] = (screen.companion,)
-"""The companions that every shard is written with."""
-
-
-def write_shard(
-    folder: Path, rows: Rows, labels: Labels, geometry: Geometry, companions: Sequence[Companion] = COMPANIONS
-) -> Shard:
+def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) -> Shard:
     """Write a shard, durably and at once, to a new folder; `layout.commit` makes it part of an index.
 
     Independent processes may write shards of different names to one index.
@@ -57,7 +48,6 @@ def write_shard(
         rows: n >= 1, in any order, with distinct ids.
         labels: of the rows.
         geometry: of the index.
-        companions: what further files are made.
 
     Raises:
         UnavailableError: it cannot be written; nothing is left.
@@ -79,8 +69,6 @@ def write_shard(
                 files = {DIRECTIONS: part.direction, RADII: part.radii, IDS: part.ids}
                 if rows.radii.shape[1] > 1:
                     files[RADIUS] = radius[piece]
-                for companion in companions:
-                    files |= companion(part)
                 for name, values in files.items():
                     written.put(name, values)
             written.put(SORTED, rows.ids[order][by_id])

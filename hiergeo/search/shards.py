@@ -7,12 +7,12 @@
 | ``radius.f32`` | of a product, the combined radius, float32 |
 | ``ids.i64`` | ids |
 | ``sorted.i64``, ``places.i32`` | ids in ascending order, and the row of each |
-| ``codes.i8``, ``fits.f32`` | directions in 8 bits, of spaces that are no products; see `hiergeo.search.screen` |
 | ``captions.parquet`` | caption and image |
 | ``shard.json`` | its record, as the manifest has it |
 | ``tombstones-G.i32`` | from generation G on: the rows that are deleted, ascending |
 
-Rows are sorted by radius, then by id, so that an interval of radii is a range of rows.
+Rows are sorted by radius, then by id, so that an interval of radii is a range of rows. Older indexes have directions in
+8 bits too, ``codes.i8`` and ``fits.f32``, which are not read.
 """
 
 import threading
@@ -25,20 +25,17 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hiergeo._core.errors import UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import sha256
-from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import Manifest, Shard
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import CODES, FITS, Codes
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
 
-MATRICES = (DIRECTIONS, RADII, CODES, FITS)
+MATRICES = (DIRECTIONS, RADII)
 """Arrays of several numbers a row."""
 
 ROW_GROUP = 1024
@@ -101,9 +98,7 @@ def arrays(manifest: Manifest) -> dict[str, tuple[np.dtype[Any], int]]:
         SORTED: (np.dtype("int64"), 1),
         PLACES: (np.dtype("int32"), 1),
     }
-    if frame.single:
-        return {**kinds, CODES: (np.dtype("int8"), frame.dim), FITS: (np.dtype("float32"), 2)}
-    return {**kinds, RADIUS: (np.dtype("float32"), 1)}
+    return kinds if frame.single else {**kinds, RADIUS: (np.dtype("float32"), 1)}
 
 
 def arrow() -> Any:
@@ -192,7 +187,9 @@ class OpenShard:
         for at in range(start, stop, size):
             end = min(at + size, stop)
             live = self.live(at, end)
-            yield np.arange(at, end) if live is None else at + np.flatnonzero(live)
+            places = np.arange(at, end) if live is None else at + np.flatnonzero(live)
+            if len(places):
+                yield places
 
     def count(self, start: int, stop: int) -> int:
         """How many of the rows [start, stop) are not deleted."""
@@ -213,16 +210,13 @@ class OpenShard:
             place[gone] = -1
         return place
 
-    def stretch(self, start: int, stop: int) -> Stretch:
-        """The rows [start, stop), mapped into memory."""
-
-        def part(*names: str) -> Iterator[Tensor]:
-            return (torch.from_numpy(self.array(name)[start:stop]) for name in names)
-
-        first, last = self.dead.searchsorted([start, stop])
-        dead = torch.from_numpy(self.dead[first:last] - start)
-        codes = Codes(*part(CODES, FITS)) if CODES in self.shard.bytes else None
-        return Stretch(self.shard.name, Rows(*part(IDS, DIRECTIONS, RADII)), dead, codes)
+    def mapped(self, start: int, stop: int) -> Rows:
+        """The rows [start, stop) where they lie; deleted ones have the radius NaN, which no search counts or finds."""
+        rows = Rows(*(torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII)))
+        live = self.live(start, stop)
+        if live is None:
+            return rows
+        return Rows(rows.ids, rows.direction, rows.radii.where(torch.from_numpy(live).unsqueeze(1), torch.nan))
 
     def rows(self, places: NDArray[np.int64]) -> Rows:
         """Rows at some places, in their order."""
@@ -299,23 +293,6 @@ def has_form(shard: Shard, manifest: Manifest) -> bool:
     """Whether the sizes of the arrays of a shard are those of its rows in an index of a manifest."""
     sizes = {name: shard.rows * width * kind.itemsize for name, (kind, width) in arrays(manifest).items()}
     return all(shard.bytes.get(name) == size for name, size in sizes.items())
-
-
-def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: int) -> Rows:
-    """Rows start to stop of a shard, deleted ones included, as files have them."""
-    known = arrays(manifest)
-
-    def part(name: str) -> Tensor:
-        kind, width = known[name]
-        count, skip = (stop - start) * width, start * width * kind.itemsize
-        with reading(shard.name, name):
-            held = np.fromfile(folder / shard.name / name, kind, count, offset=skip)
-        if len(held) < count:
-            raise DamagedError(shard.name, f"{name} ends early")
-        return torch.from_numpy(held)
-
-    dim, factors = manifest.frame.dim, len(manifest.frame.dims)
-    return Rows(part(IDS), part(DIRECTIONS).view(-1, dim), part(RADII).view(-1, factors))
 
 
 def inside(bound: float, *, up: bool) -> np.float32:

@@ -9,9 +9,7 @@ from torch import Tensor
 
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
-from hiergeo.search.chunks import Stretch
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import ANGLE, DISTANCE, TILE, Bounds, CodedQueries
 
 
 class Range(NamedTuple):
@@ -41,17 +39,8 @@ class Task(Protocol):
     space: Space
     span: Range
 
-    x: Points
-
     def take(self, rows: Rows, points: Points) -> None:
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
-
-
-class Screenable(Task, Protocol):
-    """A task that can say beforehand which rows it needs."""
-
-    def sift(self, bounds: Bounds) -> Tensor:
-        """Which rows (n,) bool of a chunk have to be taken, given what their values can be."""
 
 
 class Found(NamedTuple):
@@ -90,23 +79,6 @@ def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | st
                 inside = task.span.of(part.radius)
                 held, part = rows.take(inside), part.rows(inside)
             scored[place] += _given(task, held, part)
-    return scored
-
-
-def run_screened(chunks: Iterable[Stretch], tasks: Sequence[Screenable]) -> list[int]:
-    """As `run`, for tasks in spaces that are screened and chunks with codes: rows that cannot matter are not read."""
-    scored, queries = [0] * len(tasks), [CodedQueries(task.x) for task in tasks]
-    for chunk in chunks:
-        for piece in chunk.pieces(TILE):
-            rows, codes = piece.live(), piece.codes
-            assert codes is not None
-            radius = rows.radii[:, 0].double()
-            for place, task in enumerate(tasks):
-                inside = (radius >= task.span.low) & (radius <= task.span.high)
-                considered = radius.masked_fill(~inside, torch.nan)
-                bounds = Bounds(task.space, task.x, considered, queries[place].cosines(codes))
-                held = rows.take(torch.nonzero(task.sift(bounds))[:, 0])
-                scored[place] += _given(task, held, held.points(task.space.geometry))
     return scored
 
 
@@ -150,26 +122,6 @@ class Best:
         part = _found(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)
 
-    def sift(self, bounds: Bounds) -> Tensor:
-        if self.by == "distance":
-            low, high = bounds.distance()
-        elif self.by == "angle":
-            low, high = bounds.angle(self.side == "parents")
-        else:
-            low, high = bounds.deficit(self.side == "parents", self.min_radius)
-        reached = self._reached(high)
-        slack = reached.abs() * DISTANCE + DISTANCE if self.by == "distance" else ANGLE
-        return (low <= reached + slack).any(dim=0)
-
-    def _reached(self, high: Tensor) -> Tensor:
-        """What a row must be as good as, (Q, 1): the k-th best so far, or that of the largest values of the rows."""
-        if self.found is not None and bool((self.found.ids[:, -1] >= 0).all()) and self.found.ids.shape[1] == self.k:
-            last = self.found.values[:, -1:].double().to(high)
-            return -last if self.by == "margin" else last
-        if high.shape[1] < self.k:
-            return torch.full_like(high[:, :1], torch.inf)
-        return high.nan_to_num(torch.inf).kthvalue(self.k, dim=1, keepdim=True).values
-
     def _merged(self, a: Found, b: Found) -> Found:
         ids, values, radius = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
         score = torch.where(values.isnan(), torch.inf, -values if self.by == "margin" else values)
@@ -204,19 +156,6 @@ class Steps:
         better |= tied | (a.values.isnan() & ~b.values.isnan())
         self.found = Found(*(torch.where(better, new, old) for new, old in zip(b, a, strict=True)))
 
-    def sift(self, bounds: Bounds) -> Tensor:
-        low, high = bounds.distance()
-        steps = self.thresholds.to(low)
-        shell = torch.searchsorted(steps, bounds.radius).clamp(max=len(steps))
-        best = torch.full((len(low), len(steps) + 1), torch.inf, dtype=low.dtype, device=low.device)
-        best = best.scatter_reduce(1, shell.expand_as(high), high.nan_to_num(torch.inf), "amin").cummin(dim=1).values
-        if self.found is not None:
-            reached = self.found.values.to(best).nan_to_num(torch.inf)
-            best[:, :-1] = torch.minimum(best[:, :-1], reached)
-        best[:, -1] = -torch.inf
-        reach = best.gather(1, shell.expand_as(low))
-        return (low <= reach + reach.abs() * DISTANCE + DISTANCE).any(dim=0)
-
 
 @final
 class Count:
@@ -229,10 +168,6 @@ class Count:
     def take(self, rows: Rows, points: Points) -> None:
         self.total += self.space.count(self.x, points, self.min_radius).cpu()
 
-    def sift(self, bounds: Bounds) -> Tensor:
-        low, high = bounds.deficit(False, self.min_radius)
-        return _undecided(self, high < -ANGLE, low <= ANGLE)
-
 
 @final
 class Within:
@@ -244,19 +179,6 @@ class Within:
 
     def take(self, rows: Rows, points: Points) -> None:
         self.total += self.space.count_within(self.x, points, self.distance).cpu()
-
-    def sift(self, bounds: Bounds) -> Tensor:
-        low, high = bounds.distance()
-        reach = self.distance.to(low).unsqueeze(1)
-        slack = reach * DISTANCE + DISTANCE
-        return _undecided(self, high < reach - slack, low <= reach + slack)
-
-
-def _undecided(task: Count | Within, inside: Tensor, possible: Tensor) -> Tensor:
-    """The rows to count, where some query needs their value; those inside (Q, n) for certain are counted here."""
-    wanted = (possible & ~inside).any(dim=0)
-    task.total += (inside & ~wanted).sum(dim=1).cpu()
-    return wanted
 
 
 def lexicographic(*keys: Tensor) -> Tensor:

@@ -16,19 +16,15 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.polar import Polar
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import Stretch, resident, stream
-from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
+from hiergeo.search.chunks import stream
+from hiergeo.search.layout import DTYPES, Manifest, Shard
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import CODES
-from hiergeo.search.shards import IDS, RADII, Labels, OpenShard, read_rows
+from hiergeo.search.shards import IDS, RADII, Labels, OpenShard
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
-
-LOOKED_AT = 16
-"""Shards by which it is judged whether the index is in the page cache."""
 
 FULL = 1024
 """Most candidates that the engine gives of one chunk: a larger k takes chunks of that many rows."""
@@ -126,7 +122,9 @@ class ExactStore(Store):
         best = Candidates(torch.empty(len(x), 0, dtype=torch.int64), torch.empty(len(x), 0))
         for shard in held.manifest.shards:
             ends = shell_ranges(shard)[shell]
-            for rows in _chunks(held, shard, *ends, CHUNK if k <= FULL else FULL):
+            opened = held.open(shard)
+            for places in opened.pieces(*ends, CHUNK if k <= FULL else FULL):
+                rows = opened.rows(places)
                 distance, place = sphere.topk(x, _on_sphere(sphere, rows.direction), min(k, FULL))
                 found = rows.ids[place.clamp_min(0)].masked_fill(place < 0, -1)
                 best = _best(best, Candidates(found, distance.float().cos()), k)
@@ -134,39 +132,25 @@ class ExactStore(Store):
         return Candidates(pad(best.ids, (0, missing), value=-1), pad(best.cosine, (0, missing), value=float("nan")))
 
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        held = self.snapshot
-        for shard in held.manifest.shards:
-            if shard.low <= high and shard.high >= low:
-                yield from _chunks(held, shard, *held.open(shard).range(low, high), CHUNK)
+        return (opened.rows(places) for opened, places in self._places(low, high))
 
     def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        """All items with low <= radius <= high for a sweep: chunks that lie where they are stored.
+        """All items with low <= radius <= high for a sweep, as `OpenShard.mapped`."""
+        return stream(self._ranges(low, high))
 
-        Deleted rows among them have the radius NaN, so that no search finds or counts them.
-        """
-        return (chunk.live() for chunk in stream(self._stretches(low, high)))
-
-    def coded_stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Stretch]:
-        """As `stream`, with codes, which alone are read ahead; directions are read where they are looked at."""
-        return stream(self._stretches(low, high), coded=True)
-
-    def _stretches(self, low: float, high: float) -> Iterator[Stretch]:
+    def _ranges(self, low: float = 0.0, high: float = float("inf")) -> Iterator[tuple[OpenShard, int, int]]:
+        """The rows [start, stop) with low <= radius <= high of every shard that has some."""
         held = self.snapshot
         for shard in held.manifest.shards:
             if shard.low <= high and shard.high >= low:
                 opened = held.open(shard)
-                yield opened.stretch(*opened.range(low, high))
+                yield opened, *opened.range(low, high)
 
-    def cached(self) -> float:
-        """The share of directions that is in the page cache, as far as a few shards tell."""
-        shards = self.manifest.shards[:: max(1, len(self.manifest.shards) // LOOKED_AT)]
-        parts = [resident(self.snapshot.open(shard).stretch(0, shard.rows).rows.direction) for shard in shards]
-        return sum(parts) / len(parts) if parts else 1.0
-
-    @property
-    def coded(self) -> bool:
-        """Whether all shards hold their rows in 8 bits too."""
-        return all(CODES in shard.bytes for shard in self.manifest.shards)
+    def _places(self, low: float = 0.0, high: float = float("inf")) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
+        """The rows with low <= radius <= high that are not deleted, a bounded number at a time."""
+        for opened, start, stop in self._ranges(low, high):
+            for places in opened.pieces(start, stop, CHUNK):
+                yield opened, places
 
     def fetch(self, ids: Tensor) -> Rows:
         held = self.snapshot
@@ -202,14 +186,6 @@ class ExactStore(Store):
         """Ids (n,) and radii (n, F) of all items in the order in which they are stored, a bounded number at a time."""
         for opened, places in self._places():
             yield opened.array(IDS)[places], torch.from_numpy(opened.array(RADII)[places])
-
-    def _places(self) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
-        """The rows of every shard that are not deleted, a bounded number at a time."""
-        held = self.snapshot
-        for shard in held.manifest.shards:
-            opened = held.open(shard)
-            for places in opened.pieces(0, shard.rows, CHUNK):
-                yield opened, places
 
     def innermost(self, k: int) -> Tensor:
         """Ids (at most k,) of the items of smallest radius, ascending; ties by lower id."""
@@ -263,18 +239,6 @@ class _Span:
 
     def shell(self) -> Shell:
         return Shell(self.low, self.high, self.count) if self.count else Shell(0.0, 0.0, 0)
-
-
-def _chunks(held: Snapshot, shard: Shard, start: int, stop: int, size: int) -> Iterator[Rows]:
-    """The rows [start, stop) of a shard that are not deleted, some at a time."""
-    opened = held.open(shard)
-    for at in range(start, stop, size):
-        end = min(at + size, stop)
-        rows = read_rows(held.folder / SHARDS, held.manifest, shard, at, end)
-        live = opened.live(at, end)
-        rows = rows if live is None else rows.take(torch.from_numpy(live))
-        if len(rows):
-            yield rows
 
 
 Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
