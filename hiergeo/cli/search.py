@@ -23,7 +23,7 @@ from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
 from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
-from hiergeo.search.stores.places import without_password
+from hiergeo.search.stores.milvus_client import without_password
 
 Index = Annotated[
     Path,

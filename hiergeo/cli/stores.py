@@ -16,7 +16,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, show, write_json
 from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.index import Folder, app
-from hiergeo.search.stores.places import without_password
+from hiergeo.search.stores.milvus_client import without_password
 
 StoreSpec = Annotated[
     str,
