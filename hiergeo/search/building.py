@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -20,12 +20,13 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.geometry import Space
 from hiergeo.search import layout, snapshots
-from hiergeo.search.appending import Writer, join
+from hiergeo.search.appending import join, write_shards
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.given import Embeddings
 from hiergeo.search.index import Index
 from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts, Shard
 from hiergeo.search.rows import Frame
+from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Batch, Captions, Images, Inputs
 from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
@@ -95,7 +96,8 @@ def build(
     with locked(folder):
         work = _Work(folder, manifest, _plan(manifest, inputs))
         work.begin(chosen)
-        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), chosen, loaded)
+        embedder = Embedder(folder, manifest, chosen, lambda: cast(Model, loaded))
+        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), embedder)
         work.finish()
     return Index(ExactStore(folder), loaded)
 
@@ -168,7 +170,7 @@ class _Work:
 
     def __init__(self, folder: Path, manifest: Manifest, plan: str) -> None:
         self.folder, self.manifest, self.plan = folder, manifest, plan
-        self.digest = hashlib.sha256()
+        self.digest, self.done = hashlib.sha256(), 0
         self.rows, self.inputs = 0, self.digest.hexdigest()
         self.shards: list[Shard] = []
 
@@ -186,46 +188,39 @@ class _Work:
             self._save()
         snapshots.remove_orphans(self.folder, replace(self.manifest, shards=tuple(self.shards)))
 
-    def write(self, batches: Iterable[Batch], space: Space, model: Model | None) -> None:
+    def write(self, batches: Iterable[Batch], embedder: Embedder) -> None:
         """Write the items as shards, those that are there already excepted."""
-        writer = Writer(self.folder, self.manifest, len(self.shards))
-        embedder = Embedder(self.folder, self.manifest, space, lambda: cast(Model, model))
-        done = 0
+        for shard in write_shards(self.folder, self.manifest, self._fresh(batches, embedder), len(self.shards)):
+            self.shards.append(shard)
+            self.rows, self.inputs = self.done, self.digest.hexdigest()
+            self._save()
+
+    def _fresh(self, batches: Iterable[Batch], embedder: Embedder) -> Iterator[Labelled]:
+        """The items behind those that the shards hold; these are compared with them."""
+        stored = self.rows
         for batch in batches:
-            stored = done < self.rows
-            if not stored:
-                if writer.full(batch.size):
-                    writer.flush()
-                    self._keep(writer, done)
-                writer.add(*embedder.rows(batch))
+            items = embedder.rows(batch) if self.done >= stored else None
             batch.hash_into(self.digest)
-            done += batch.size
-            if stored and done >= self.rows:
-                self._check(done)
-        if done < self.rows:
-            self._check(done)
-        writer.flush()
-        self._keep(writer, done)
+            self.done += batch.size
+            if items is not None:
+                yield items
+            elif self.done >= stored:
+                self._check()
+        if self.done < stored:
+            self._check()
 
     def finish(self) -> None:
         """Make the shards an index."""
         layout.commit(self.folder, join(self.folder, self.manifest, self.shards))
         retire(self.folder / BUILD)
 
-    def _check(self, done: int) -> None:
-        """Raise InputError unless these are as many items as the shards hold, and the same."""
-        if done != self.rows or self.digest.hexdigest() != self.inputs:
+    def _check(self) -> None:
+        """Raise InputError unless the items so far are as many as the shards hold, and the same."""
+        if self.done != self.rows or self.digest.hexdigest() != self.inputs:
             raise InputError(
                 f"the first {self.rows} items are not those of the unfinished build in {self.folder}: "
                 f"{AGAIN}, or remove it."
             )
-
-    def _keep(self, writer: Writer, done: int) -> None:
-        if writer.shards:
-            self.shards += writer.shards
-            writer.shards.clear()
-            self.rows, self.inputs = done, self.digest.hexdigest()
-            self._save()
 
     def _save(self) -> None:
         state = _State(plan=self.plan, rows=self.rows, inputs=self.inputs, shards=self.shards)

@@ -1,13 +1,14 @@
 """Compaction: small shards and those with deleted rows are written again as full ones."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hiergeo.search.appending import Writer
+from hiergeo.search.appending import provisional, write_shards
 from hiergeo.search.checking import check
-from hiergeo.search.layout import SHARDS, Manifest
+from hiergeo.search.layout import SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
-from hiergeo.search.shard_writer import PIECE
+from hiergeo.search.shard_writer import PIECE, Labelled
 from hiergeo.search.shards import OpenShard, check_bytes
 from hiergeo.search.snapshots import publish, writer
 
@@ -57,18 +58,10 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         chosen = [shard for shard in sound if shard.deleted or shard.rows < least]
         if len(chosen) < 2 and not any(shard.deleted for shard in chosen):
             chosen = []
-        made = Writer(folder, manifest)
-        try:
-            for shard in chosen:
-                check_bytes(folder / SHARDS, shard)
-                opened = OpenShard(folder / SHARDS, manifest, shard)
-                for places in opened.pieces(0, shard.rows, PIECE):
-                    made.add(opened.rows(places), opened.labels(places))
-            made.flush()
+        with provisional(folder) as made:
+            for shard in write_shards(folder, manifest, _items(folder, manifest, chosen)):
+                made.append(shard)
             joined = _rearranged(folder, manifest, {shard.name for shard in (*chosen, *lost)}, made)
-        except BaseException:
-            made.discard()
-            raise
         if joined.shards != manifest.shards or joined.edges != manifest.edges:
             publish(folder, joined, tuple(shard.name for shard in (*chosen, *lost)))
     return Compacted(
@@ -76,14 +69,23 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         sum(shard.deleted for shard in chosen),
         len(manifest.shards),
         len(joined.shards),
-        sum(shard.rows for shard in made.shards),
+        sum(shard.rows for shard in made),
         sum(shard.rows - shard.deleted for shard in lost),
     )
 
 
-def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Writer) -> Manifest:
+def _items(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Iterator[Labelled]:
+    """The items of shards that are not deleted, after every byte of their shard was verified."""
+    for shard in shards:
+        check_bytes(folder / SHARDS, shard)
+        opened = OpenShard(folder / SHARDS, manifest, shard)
+        for places in opened.pieces(0, shard.rows, PIECE):
+            yield opened.rows(places), opened.labels(places)
+
+
+def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Sequence[Shard]) -> Manifest:
     """The next manifest: shards that stay, those that were made, and new edges over both."""
-    shards = [*(shard for shard in manifest.shards if shard.name not in gone), *made.shards]
+    shards = [*(shard for shard in manifest.shards if shard.name not in gone), *made]
     opened = [OpenShard(folder / SHARDS, manifest, replace(shard, bounds=())) for shard in shards]
     edges = shell_edges(opened)
     return manifest.next(shards=tuple(with_bounds(shard, edges) for shard in opened), edges=edges)

@@ -9,13 +9,14 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo.geometry import Space
 from hiergeo.search import appending, checking, compaction, snapshots
-from hiergeo.search.appending import Added, Labelled
+from hiergeo.search.appending import Added
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.given import Embeddings
 from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder
+from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Images, Inputs, ids_of
 from hiergeo.search.stores.exact import ExactStore
 

@@ -19,7 +19,7 @@ from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
 from hiergeo.search import appending, building, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
-from hiergeo.search.corpus import Options, adopting, conduct, embed, pipeline
+from hiergeo.search.corpus import Options, adopting, conduct, embed
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
@@ -203,15 +203,13 @@ def test_rows_of_a_full_shard(dim, rows):
 
 
 def test_long_captions_fill_a_shard(tmp_path, monkeypatch):
-    for module in (appending, pipeline):
-        monkeypatch.setattr(module, "SHARD_CHARACTERS", 1000)
-    monkeypatch.setattr(pipeline, "WINDOW", 10)
+    monkeypatch.setattr(shard_writer, "SHARD_CHARACTERS", 1000)
     monkeypatch.setattr(layout, "BATCH", 10)
     index = search.build(tmp_path / "ix", Quick(), ["x" * 99 + str(i) for i in range(40)])
     assert len(index.manifest.shards) == 4
     texts(tmp_path / "in", x=["x" * 99 + str(i) for i in range(40)])
     embed(tmp_path / "in", tmp_path / "other", Quick())
-    assert len(search.open(tmp_path / "other").manifest.shards) == 4
+    assert len(search.open(tmp_path / "other").manifest.shards) == 3  # texts are embedded 16 at a time
 
 
 def test_images_of_one_name_and_names_of_several_dots(tmp_path):

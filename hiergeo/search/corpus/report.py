@@ -11,7 +11,7 @@ from hiergeo._core.progress import Bar
 from hiergeo._core.storage.files import writing
 from hiergeo.datasets.reading import Source
 from hiergeo.search.corpus.records import Done
-from hiergeo.search.corpus.work import Failed, Met, Result
+from hiergeo.search.corpus.work import Outcome
 
 LOGS = "logs"
 """Folder of logs in that of the index."""
@@ -125,33 +125,30 @@ class Report:
         self.rows += rows
         self._draw(0)
 
-    def note(self, result: Result) -> None:
+    def note(self, outcome: Outcome) -> None:
         """An input is finished."""
-        if isinstance(result, Met):
-            self.earlier(result.done)
-            self._draw(1)
-            return
-        source = self.sources[result.number]
-        self._read += max(source.bytes, 0)
-        if isinstance(result, Failed):
-            self.failed[source.name] = result.reason
-            self._write(f"{result.number:06d} {source.name}: failed: {result.reason}")
-        else:
-            self.embedded += 1
-            self.items += result.items
-            self.poisoned += result.poisoned
-            if not result.complete:
-                self.incomplete.append(source.name)
-            speed = result.rows / max(result.seconds, 1e-3)
-            broken = "" if result.complete else ", BROKEN OFF"
-            self._write(
-                f"{result.number:06d} {source.name}: {result.rows:,} rows, {result.poisoned:,} poisoned{broken}, "
-                f"{len(result.shards)} shards, {result.seconds:.1f} s, {speed:,.0f} rows/s"
-            )
+        source, done = self.sources[outcome.number], outcome.done
+        if done is not None:
+            self.known(done)
+        if not outcome.earlier:
+            self._read += max(source.bytes, 0)
+            if done is None:
+                self.failed[source.name] = outcome.failure
+                told = f"failed: {outcome.failure}"
+            else:
+                self.embedded += 1
+                self.items += done.items
+                self.poisoned += done.poisoned
+                broken = "" if done.complete else ", BROKEN OFF"
+                told = (
+                    f"{done.rows:,} rows, {done.poisoned:,} poisoned{broken}, {len(done.shards)} shards, "
+                    f"{done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-3):,.0f} rows/s"
+                )
+            self._write(f"{outcome.number:06d} {source.name}: {told}")
         self._draw(1)
 
-    def earlier(self, done: Done) -> None:
-        """An input was embedded by another run or process."""
+    def known(self, done: Done) -> None:
+        """An input was embedded, by whatever run or process."""
         if not done.complete:
             self.incomplete.append(self.sources[done.number].name)
 
