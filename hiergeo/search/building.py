@@ -22,12 +22,11 @@ from hiergeo.geometry import Space
 from hiergeo.search import layout, snapshots
 from hiergeo.search.appending import join, write_shards
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.given import Embeddings
 from hiergeo.search.index import Index
 from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts, Shard
 from hiergeo.search.rows import Frame
 from hiergeo.search.shard_writer import Labelled
-from hiergeo.search.sources import Batch, Captions, Images, Inputs
+from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
 from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
 
@@ -83,7 +82,7 @@ def build(
     folder = path_of(path)
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
-    inputs = Inputs.of(captions, images, embeddings, ids)
+    inputs = Inputs(captions, images, embeddings, ids)
     if model is None and embeddings is None:
         raise InputError("give the model that embeds captions or images, or give embeddings.")
     if (folder / MANIFEST).exists():

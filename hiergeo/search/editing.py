@@ -13,11 +13,10 @@ from hiergeo.search.appending import Added
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.given import Embeddings
 from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder
 from hiergeo.search.shard_writer import Labelled
-from hiergeo.search.sources import Captions, Images, Inputs, ids_of
+from hiergeo.search.sources import Captions, Embeddings, Images, Inputs, ids_of
 from hiergeo.search.stores.exact import ExactStore
 
 
@@ -51,7 +50,7 @@ class Editable:
             UnavailableError: the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """
-        inputs = Inputs.of(captions, images, embeddings, ids)
+        inputs = Inputs(captions, images, embeddings, ids)
         if inputs.stored is not None:
             inputs.stored.check(self.store.manifest.model, self.space.root)
         batches = inputs.batches()

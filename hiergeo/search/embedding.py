@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ class Embedder:
         if embeddings is None and batch.captions is not None:
             embeddings = self.model().encode_text(batch.captions)
         elif embeddings is None:
-            embeddings = self.model().encode_image([image for image in batch.images or () if image is not None])
+            embeddings = self.model().encode_image(cast(list[str | Path], batch.images))
         if embeddings.shape[1] != self.manifest.frame.dim:
             raise InputError(
                 f"the embeddings have dimension {embeddings.shape[1]} and the index {self.manifest.frame.dim}: "

@@ -175,7 +175,8 @@ def read(folder: Path) -> Manifest:
     if not path.is_file():
         if (folder / BUILD).is_file():
             raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
-        raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
+        example = f"OUT --captions {folder}" if folder.is_file() else "OUT" if folder.exists() else folder
+        raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {example}'.")
     manifest = documents.read(path, Manifest, hashed=True)
     if manifest.version != VERSION:
         raise InputError(
