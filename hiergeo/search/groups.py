@@ -17,7 +17,7 @@ from hiergeo.search.recall import recall_of
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within
+from hiergeo.search.sweep import Best, Count, Found, Range, Steps
 
 Result = Answer | Climb | int
 """What one request gives: an answer, of a ladder a climb, of a count a number."""
@@ -82,13 +82,12 @@ class Group:
         self.scored = outcome.scored
         self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 
-    def _task(self, first: Request, span: Range) -> Best | Steps | Count | Within:
+    def _task(self, first: Request, span: Range) -> Best | Steps | Count:
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
         if first.kind == "count":
-            if first.within is not None:
-                return Within(self.space, self.x, torch.tensor([each.within for each in self.requests]), span)
-            return Count(self.space, self.x, first.min_radius, span)
+            within = None if first.within is None else torch.tensor([each.within for each in self.requests])
+            return Count(self.space, self.x, first.min_radius, span, within)
         by: By = "distance" if first.kind == "neighbours" else first.by
         k = max(request.k for request in self.requests)
         side: Side = "parents" if first.kind == "parents" else "children"
@@ -103,7 +102,7 @@ class Group:
 
     def results(self) -> list[Result]:
         """The answers, after the items were scored."""
-        if isinstance(self.task, Count | Within):
+        if isinstance(self.task, Count):
             return list(map(int, self.task.total))
         total = self.store.manifest.rows
         results: list[Result] = []

@@ -146,7 +146,7 @@ def _described(home: ExactStore, engine: Store) -> StoreFacts:
     return facts
 
 
-def _counts(store: Store) -> list[int]:
+def _counts(store: Store | ExactStore) -> list[int]:
     return [shell.count for shell in store.describe().shells]
 
 

@@ -99,7 +99,8 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
                 files[name] = _write(scratch / name, (unsorted[piece] for piece in order.split(PIECE)))
             files[SORTED] = _write(scratch / SORTED, [rows.ids[order][by_id]])
             files[PLACES] = _write(scratch / PLACES, [by_id.int()])
-            hashes, sizes = ({name: each[at] for name, each in files.items()} for at in (0, 1))
+            hashes = {name: digest for name, (digest, _) in files.items()}
+            sizes = {name: size for name, (_, size) in files.items()}
             ends = float(radius[order[0]]), float(radius[order[-1]]), int(rows.ids.min()), int(rows.ids.max())
             shard = Shard(folder.name, len(rows), *ends, hashes, sizes)
             with (scratch / RECORD).open("xb") as handle:  # makes no folder: one that was removed is an error
@@ -132,13 +133,9 @@ def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -
         path.unlink(missing_ok=True)
         digest, size = _write(path, [torch.from_numpy(dead)])
         sync_folder(path.parent)
-    hashes, sizes = (
-        {known: value for known, value in each.items() if known != shard.tombstones}
-        for each in (shard.sha256, shard.bytes)
-    )
-    return replace(
-        shard, sha256=hashes | {name: digest}, bytes=sizes | {name: size}, deleted=len(dead), tombstones=name
-    )
+    hashes = {file: known for file, known in shard.sha256.items() if file != shard.tombstones} | {name: digest}
+    sizes = {file: known for file, known in shard.bytes.items() if file != shard.tombstones} | {name: size}
+    return replace(shard, sha256=hashes, bytes=sizes, deleted=len(dead), tombstones=name)
 
 
 def _write(path: Path, parts: Iterable[Tensor]) -> tuple[str, int]:

@@ -319,7 +319,7 @@ def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
 class _Blocks:
     """Embeddings in blocks of any lengths, taken in others."""
 
-    def __init__(self, embeddings: Embeddings) -> None:
+    def __init__(self, embeddings: Any) -> None:
         if isinstance(embeddings, str | Path):
             embeddings = [_mapped(path_of(embeddings))]
         self._blocks: Iterator[Any] = iter([embeddings] if isinstance(embeddings, Tensor | np.ndarray) else embeddings)

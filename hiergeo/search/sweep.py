@@ -159,26 +159,25 @@ class Steps:
 
 @final
 class Count:
-    """How many items each query entails, as `Space.count`: `total` (Q,) int64."""
+    """How many items each query entails, or has within a geodesic distance (Q,): `total` (Q,) int64."""
 
-    def __init__(self, space: Space, x: Points, min_radius: float | None = None, span: Range = EVERY) -> None:
+    def __init__(
+        self,
+        space: Space,
+        x: Points,
+        min_radius: float | None = None,
+        span: Range = EVERY,
+        within: Tensor | None = None,
+    ) -> None:
         self.space, self.x, self.min_radius, self.span = space, x, min_radius, span
+        self.within = None if within is None else within.to(x.radius)
         self.total = torch.zeros(len(x), dtype=torch.int64)
 
     def take(self, rows: Rows, points: Points) -> None:
-        self.total += self.space.count(self.x, points, self.min_radius).cpu()
-
-
-@final
-class Within:
-    """How many items lie within a geodesic distance (Q,) of each query, as `Space.count_within`: `total` (Q,) int64."""
-
-    def __init__(self, space: Space, x: Points, distance: Tensor, span: Range = EVERY) -> None:
-        self.space, self.x, self.distance, self.span = space, x, distance.to(x.radius), span
-        self.total = torch.zeros(len(x), dtype=torch.int64)
-
-    def take(self, rows: Rows, points: Points) -> None:
-        self.total += self.space.count_within(self.x, points, self.distance).cpu()
+        if self.within is None:
+            self.total += self.space.count(self.x, points, self.min_radius).cpu()
+        else:
+            self.total += self.space.count_within(self.x, points, self.within).cpu()
 
 
 def lexicographic(*keys: Tensor) -> Tensor:

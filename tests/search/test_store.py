@@ -19,6 +19,7 @@ from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
+from hiergeo.search.store import Candidates, check_asked, shell_of
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.testing import StoreConformance
 from tests.search.search_common import embeddings, shrink_shards
@@ -29,13 +30,28 @@ def empty(folder: Path, frame: Frame, edges: Sequence[float] = (), dtype: str = 
     return ExactStore(folder)
 
 
+class WithCandidates(ExactStore):
+    """The exact store with what else the protocol of stores asks for, by brute force."""
+
+    durable = True
+
+    def candidates(self, queries, shell, k):
+        check_asked(queries, shell, k, self.manifest.frame, len(self.manifest.edges) + 1)
+        rows = Rows.cat([self.fetch(torch.empty(0, dtype=torch.int64)), *self.scan()])
+        rows = rows.take(shell_of(rows.radii[:, 0], self.manifest.edges) == shell)
+        best = (queries @ torch.nn.functional.normalize(rows.direction, dim=1).T).topk(min(k, len(rows)))
+        room = (0, k - best.indices.shape[1])
+        pad = torch.nn.functional.pad
+        return Candidates(pad(rows.ids[best.indices], room, value=-1), pad(best.values, room, value=torch.nan))
+
+
 class TestExactStore(StoreConformance):
     def make(self, frame, edges):
-        return empty(Path(tempfile.mkdtemp()) / "index", frame, edges)
+        return WithCandidates(empty(Path(tempfile.mkdtemp()) / "index", frame, edges).folder)
 
     def reopen(self, store):
         store.close()
-        return ExactStore(store.folder)
+        return WithCandidates(store.folder)
 
 
 def built(folder: Path, n: int, space: str = "euclidean", **more) -> tuple[Index, np.ndarray]:
@@ -119,17 +135,6 @@ def test_rows_and_labels_come_in_the_order_of_their_ids(tmp_path, monkeypatch) -
         with pytest.raises(InputError, match="no item 300"):
             method(torch.tensor([5, 300]))
     assert len(index.store.fetch(torch.empty(0, dtype=torch.int64))) == 0
-
-
-def test_candidates_beyond_what_the_engine_gives_at_once(tmp_path) -> None:
-    rows, query = embeddings(3001)[1:], torch.nn.functional.normalize(embeddings(4, seed=3)[1:], dim=1)
-    store = empty(tmp_path / "i", Frame.of(Space("euclidean"), 8), (10.0,))
-    store.add(Rows.of(torch.arange(3000), rows, Space("euclidean"), torch.float32))
-    found = store.candidates(query, 0, 2000)
-    truth = query.double() @ torch.nn.functional.normalize(rows.double(), dim=1).T
-    best = truth.topk(2000).values
-    assert torch.allclose(found.cosine.double(), best, atol=1e-6)
-    assert torch.allclose(truth.gather(1, found.ids), best, atol=1e-6)
 
 
 def test_ids_are_distinct_in_the_whole_index(tmp_path, monkeypatch) -> None:

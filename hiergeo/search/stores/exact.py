@@ -1,6 +1,5 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
@@ -13,26 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.polar import Polar
-from hiergeo.geometry import Points, Space, parse
+from hiergeo.geometry import parse
 from hiergeo.search import appending, layout
 from hiergeo.search.chunks import stream
-from hiergeo.search.layout import DTYPES, Manifest, Shard
+from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import IDS, RADII, Labels, OpenShard
 from hiergeo.search.snapshots import Snapshot
-from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
+from hiergeo.search.store import Shell, StoreFacts
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
 
-FULL = 1024
-"""Most candidates that the engine gives of one chunk: a larger k takes chunks of that many rows."""
-
 
 @final
-class ExactStore(Store):
-    """An index folder as a store; see `hiergeo.search.layout`.
+class ExactStore:
+    """The rows and labels of an index folder; see `hiergeo.search.layout`.
 
     It reads the generation that was current when it was opened, whatever writers do meanwhile; `refresh` goes on to the
     current one. Several threads may use it.
@@ -88,50 +83,39 @@ class ExactStore(Store):
         return copy(self)
 
     def describe(self) -> StoreFacts:
-        held = self.snapshot
-        if self._facts is None or self._facts[0] is not held.manifest:
-            spans = [_Span() for _ in range(len(held.manifest.edges) + 1)]
-            for shard in held.manifest.shards:
-                opened = held.open(shard)
-                for span, ends in zip(spans, shell_ranges(shard), strict=True):
-                    span.take(opened, *ends)
-            shells = tuple(span.shell() for span in spans)
-            version, rows = str(layout.VERSION), held.manifest.rows
-            facts = StoreFacts("exact", version, held.manifest.frame, rows, shells, True)
-            self._facts = held.manifest, facts
+        """What the index holds, shell by shell."""
+        manifest = self.manifest
+        if self._facts is None or self._facts[0] is not manifest:
+            count = len(manifest.edges) + 1
+            low, high, rows = np.full(count, np.inf), np.zeros(count), np.zeros(count, np.int64)
+            for shard in manifest.shards:
+                opened = self.snapshot.open(shard)
+                for shell, (start, stop) in enumerate(pairwise([0, *shard.bounds, shard.rows])):
+                    here = opened.count(start, stop)
+                    if here:
+                        live, radius = opened.live(start, stop), opened.radius[start:stop]
+                        first, last = (0, -1) if live is None else np.flatnonzero(live)[[0, -1]]
+                        low[shell], high[shell] = min(low[shell], radius[first]), max(high[shell], radius[last])
+                        rows[shell] += here
+            ends = zip(np.where(rows > 0, low, 0.0).tolist(), high.tolist(), rows.tolist(), strict=True)
+            shells = tuple(Shell(*each) for each in ends)
+            facts = StoreFacts("exact", str(layout.VERSION), manifest.frame, manifest.rows, shells, True)
+            self._facts = manifest, facts
         return self._facts[1]
 
-    def add(self, rows: Rows) -> None:
-        self.add_labelled(rows, Labels.none(len(rows)))
-
-    def add_labelled(self, rows: Rows, labels: Labels) -> None:
-        """As `add`, with captions and images."""
-        appending.append(self.folder, lambda _: [(rows, labels)])
+    def add(self, rows: Rows, labels: Labels | None = None) -> None:
+        """Append rows, with what they are called; all of them or none."""
+        appending.append(self.folder, lambda _: [(rows, labels or Labels.none(len(rows)))])
         self.refresh()
 
     def delete(self, ids: Tensor) -> int:
+        """Delete items by their ids (n,) int64; returns how many of them there were."""
         count = appending.delete(self.folder, ids)
         self.refresh()
         return count
 
-    def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
-        held = self.snapshot
-        check_asked(queries, shell, k, held.manifest.frame, len(held.manifest.edges) + 1)
-        sphere = Space("sphere:1", False)
-        x = _on_sphere(sphere, queries)
-        best = Candidates(torch.empty(len(x), 0, dtype=torch.int64), torch.empty(len(x), 0))
-        for shard in held.manifest.shards:
-            ends = shell_ranges(shard)[shell]
-            opened = held.open(shard)
-            for places in opened.pieces(*ends, CHUNK if k <= FULL else FULL):
-                rows = opened.rows(places)
-                distance, place = sphere.topk(x, _on_sphere(sphere, rows.direction), min(k, FULL))
-                found = rows.ids[place.clamp_min(0)].masked_fill(place < 0, -1)
-                best = _best(best, Candidates(found, distance.float().cos()), k)
-        missing, pad = k - best.ids.shape[1], torch.nn.functional.pad
-        return Candidates(pad(best.ids, (0, missing), value=-1), pad(best.cosine, (0, missing), value=float("nan")))
-
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
+        """All items with low <= radius <= high, in any order, a bounded number at a time."""
         return (opened.rows(places) for opened, places in self._places(low, high))
 
     def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
@@ -153,6 +137,7 @@ class ExactStore(Store):
                 yield opened, places
 
     def fetch(self, ids: Tensor) -> Rows:
+        """The items of the ids (n,) int64, in their order; raises InputError for one that is not there."""
         held = self.snapshot
         dims = held.manifest.frame.dims
         empty = torch.empty(0, sum(dims), dtype=DTYPES[held.manifest.dtype]), torch.empty(0, len(dims))
@@ -208,37 +193,14 @@ class ExactStore(Store):
         return torch.from_numpy(~_looked_up(self.snapshot, ids)[1])
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
+        """How many items have low <= radius <= high."""
         held = self.snapshot
         opened = map(held.open, held.manifest.shards)
         return sum(shard.count(*shard.range(low, high)) for shard in opened)
 
     def close(self) -> None:
+        """Let go of the files."""
         self.snapshot.close()
-
-
-def shell_ranges(shard: Shard) -> list[tuple[int, int]]:
-    """The rows [start, stop) of each shell in a shard, from the innermost to the outermost."""
-    ends = [0, *shard.bounds, shard.rows]
-    return list(pairwise(ends))
-
-
-class _Span:
-    """Smallest radius, largest radius and number of the items of one shell, over the shards."""
-
-    def __init__(self) -> None:
-        self.low, self.high, self.count = float("inf"), 0.0, 0
-
-    def take(self, opened: OpenShard, start: int, stop: int) -> None:
-        count = opened.count(start, stop)
-        if count:
-            live = opened.live(start, stop)
-            first, last = (0, stop - start - 1) if live is None else np.flatnonzero(live)[[0, -1]].tolist()
-            self.low = min(self.low, float(opened.radius[start + first]))
-            self.high = max(self.high, float(opened.radius[start + last]))
-            self.count += count
-
-    def shell(self) -> Shell:
-        return Shell(self.low, self.high, self.count) if self.count else Shell(0.0, 0.0, 0)
 
 
 Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
@@ -268,15 +230,3 @@ def _looked_up(held: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]
             found.append((opened, rows[here], near[here]))
             missing[near[here]] = False
     return found, missing
-
-
-def _on_sphere(sphere: Space, direction: Tensor) -> Points:
-    """Directions as points of the equator, where distances are angles; a zero direction, at the pole, is at pi/2."""
-    radius = (direction != 0).any(-1).float() * (math.pi / 2)
-    return Points(sphere.geometry, (Polar(direction, radius),))
-
-
-def _best(a: Candidates, b: Candidates, k: int) -> Candidates:
-    ids, cosine = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
-    order = cosine.masked_fill(ids < 0, -torch.inf).argsort(dim=-1, descending=True, stable=True)[:, :k]
-    return Candidates(ids.gather(-1, order), cosine.gather(-1, order))

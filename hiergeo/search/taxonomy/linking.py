@@ -14,7 +14,8 @@ from torch import Tensor
 from hiergeo._core.progress import track
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
-from hiergeo.search import Rows, Store
+from hiergeo.search import Rows
+from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Range, lexicographic, run
 
 BATCH = 1 << 14
@@ -63,7 +64,7 @@ class Order:
         return Rows.cat(kept).take(torch.cat(found).argsort())
 
     @classmethod
-    def of(cls, store: Store, space: Space) -> "Order":
+    def of(cls, store: ExactStore, space: Space) -> "Order":
         """The order of the items of a store in a space of its frame."""
         parts = [(rows.ids, rows.radius(space.geometry)) for rows in store.scan()]
         ids = torch.cat([part for part, _ in parts]) if parts else torch.empty(0, dtype=torch.int64)
@@ -90,7 +91,7 @@ class Links:
     by: By
 
 
-def link(store: Store, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
+def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
     """Find the best parents of every item among those of strictly smaller radius.
 
     Args:
