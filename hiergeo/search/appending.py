@@ -57,12 +57,6 @@ def provisional(folder: Path) -> Iterator[list[Shard]]:
 def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], first: int = 0) -> Iterator[Shard]:
     """Write items as shards of the next generation of an index; one shard of items is in memory.
 
-    Args:
-        folder: of the index.
-        manifest: of the index.
-        items: in any order.
-        first: number of the first shard, which is a part of its name.
-
     Raises:
         InputError: an id that is negative, or twice in a shard.
         UnavailableError: a shard cannot be written.

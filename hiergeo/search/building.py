@@ -159,13 +159,7 @@ def _plan(manifest: Manifest, inputs: Inputs) -> str:
 
 @final
 class _Work:
-    """A build, and how far it is: after every shard its record and the hash of all items up to there are kept.
-
-    Args:
-        folder: of the index, whose lock is held.
-        manifest: of the index while it is empty.
-        plan: hash of the settings.
-    """
+    """A build, and how far it is: after every shard its record and the hash of all items up to there are kept."""
 
     def __init__(self, folder: Path, manifest: Manifest, plan: str) -> None:
         self.folder, self.manifest, self.plan = folder, manifest, plan

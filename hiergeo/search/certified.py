@@ -170,14 +170,7 @@ class _Search:
             raise InputError(f"{self.facts.name} is not up to date ({reason(error)}): push the index again.") from error
 
     def _learn(self, queries: Tensor, shell: int, found: Candidates, rows: Rows) -> None:
-        """Note how far from the queries (n,) the items of a shell are that were not seen.
-
-        Args:
-            queries: places of the queries.
-            shell: place of the shell.
-            found: its candidates.
-            rows: those of all candidates, by ascending ids.
-        """
+        """Note how far from the queries (n,) the items of a shell are that were not seen."""
         held, place = self.shells[shell], torch.searchsorted(rows.ids, found.ids)
         radius = rows.radii[place, 0]
         outside = (radius < held.low) | (radius > held.high)

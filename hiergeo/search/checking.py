@@ -40,10 +40,6 @@ class Checked:
 def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) -> Checked:
     """Verify the generation of an index that is current, while others may read and write it.
 
-    Args:
-        folder: of the index.
-        progress: called after each shard.
-
     Raises:
         UnavailableError: there is no index.
         InputError: the manifest is damaged.

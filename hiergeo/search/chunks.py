@@ -35,10 +35,6 @@ UNSUPPORTED = {errno.EINVAL, errno.ENOSYS}
 def stream(parts: Iterable[tuple[OpenShard, int, int]], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Rows]:
     """The rows [start, stop) of shards, a chunk at a time, as `OpenShard.mapped` gives them.
 
-    Args:
-        parts: shard, start and stop of each, in any order.
-        chunk_bytes: of the directions of one chunk.
-
     Raises:
         UnavailableError: the disk cannot be read; it names the shard.
     """

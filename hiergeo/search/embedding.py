@@ -21,15 +21,7 @@ NORM = 1e-2
 
 @final
 class Embedder:
-    """Makes rows of an index of batches.
-
-    Args:
-        folder: of the index.
-        manifest: of the index.
-        space: of the index.
-        model: gives the model of the index; called when captions or images are to be embedded.
-        first: the id of row 0, where ids are counted.
-    """
+    """Makes rows of an index of batches."""
 
     def __init__(
         self, folder: Path, manifest: Manifest, space: Space, model: Callable[[], Model], first: int = 0

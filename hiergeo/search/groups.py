@@ -39,22 +39,7 @@ def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: 
 
 @final
 class Group:
-    """Requests that differ in their queries and k alone, as one task.
-
-    Args:
-        requests: of one group.
-        embedded: their queries (Q, D).
-        space: that they name.
-        store: of the index.
-        engines: the stores that it is searched through.
-        device: where rows are compared.
-
-    Attributes:
-        first: one of the requests.
-        task: for a sweep over all items, unless there is an engine.
-        engine: the store that the requests name; None where they name none.
-        scored: items whose exact score was computed.
-    """
+    """Requests that differ in their queries and k alone, as one task."""
 
     def __init__(
         self,

@@ -79,11 +79,7 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
 
 @final
 class Engines:
-    """The stores that an index is searched through, each opened once.
-
-    Args:
-        home: the index.
-    """
+    """The stores that an index is searched through, each opened once."""
 
     def __init__(self, home: ExactStore) -> None:
         self.home = home

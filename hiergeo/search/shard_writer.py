@@ -118,12 +118,6 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
 def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -> Shard:
     """Write the list of all deleted rows of a shard; returns its record from that generation on.
 
-    Args:
-        folder: ``shards`` of the index.
-        shard: its record so far.
-        dead: places (m,) of all its deleted rows, ascending.
-        generation: of the manifest that will name the list.
-
     Raises:
         UnavailableError: it cannot be written.
     """

@@ -46,12 +46,7 @@ GROUPS = 64
 
 
 class DamagedError(UnavailableError):
-    """A shard that cannot be read, or whose files are not those of its record.
-
-    Args:
-        name: of the shard.
-        what: is wrong with it.
-    """
+    """A shard that cannot be read, or whose files are not those of its record."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(
@@ -121,11 +116,6 @@ def read_record(folder: Path) -> Shard:
 @final
 class OpenShard:
     """A shard that is being read; files are opened when they are needed, and may be used by several threads.
-
-    Args:
-        folder: ``shards`` of the index.
-        manifest: of the index.
-        shard: its record.
 
     Attributes:
         dead: places (m,) of deleted rows, ascending.

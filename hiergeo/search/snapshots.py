@@ -25,7 +25,7 @@ from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, what is retired stays
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 READERS = "readers"
 
@@ -42,9 +42,6 @@ TRIES = 1000
 @final
 class Snapshot:
     """One generation of an index, held until nobody refers to it; several threads may read it.
-
-    Args:
-        folder: of the index.
 
     Attributes:
         folder: of the index.
@@ -71,9 +68,6 @@ class Snapshot:
 
     def check(self, skip_damaged: bool = False) -> "Snapshot":
         """The snapshot itself, without the shards whose files are missing or not of their size.
-
-        Args:
-            skip_damaged: leave such shards out; otherwise they are refused.
 
         Raises:
             UnavailableError: a shard is damaged.

@@ -61,11 +61,6 @@ def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | st
     """Pass all chunks through all tasks; returns how many items each of them has scored.
 
     Tasks of one geometry share their points.
-
-    Args:
-        chunks: rows, each chunk sorted by radius and id; those of radius NaN are no items.
-        tasks: questions.
-        device: where they are answered.
     """
     scored = [0] * len(tasks)
     for rows in chunks:
@@ -91,17 +86,7 @@ def _given(task: Task, rows: Rows, points: Points) -> int:
 
 @final
 class Best:
-    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id.
-
-    Args:
-        space: where they are measured.
-        x: Q queries.
-        k: 1 <= k <= 1024.
-        by: as for `Space.topk`.
-        side: as for `Space.topk`.
-        min_radius: as for `Space.topk`.
-        span: radii of the items.
-    """
+    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id."""
 
     def __init__(
         self,
@@ -131,14 +116,7 @@ class Best:
 
 @final
 class Steps:
-    """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`.
-
-    Args:
-        space: where they are measured.
-        x: Q queries.
-        thresholds: (T,) ascending, geodesic units.
-        span: radii of the items.
-    """
+    """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`."""
 
     def __init__(self, space: Space, x: Points, thresholds: Tensor, span: Range = EVERY) -> None:
         self.space, self.x, self.thresholds, self.span = space, x, thresholds, span

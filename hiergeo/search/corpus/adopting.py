@@ -42,11 +42,7 @@ def patiently(what: Callable[[], Result]) -> Result:
 
 @final
 class Adopter:
-    """Adopts the shards of finished inputs, a few inputs at a time.
-
-    Args:
-        out: folder of the index.
-    """
+    """Adopts the shards of finished inputs, a few inputs at a time."""
 
     def __init__(self, out: Path) -> None:
         self.out = out

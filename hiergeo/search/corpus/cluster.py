@@ -19,16 +19,7 @@ RESTARTS = 10
 
 @final
 class Actor:
-    """A process of the cluster that holds the model and embeds one input after the other, as any worker does.
-
-    Args:
-        out: folder of the index.
-        base: what the names of inputs are relative to.
-        spec: of the model.
-        device: where it runs.
-        batch_size: as in `Options`.
-        max_poisoned: as in `Options`; of the inputs of this actor.
-    """
+    """A process of the cluster that holds the model and embeds one input after the other, as any worker does."""
 
     def __init__(
         self, out: str, base: str, spec: str, device: str, batch_size: int | None, max_poisoned: float

@@ -45,15 +45,7 @@ def item_id(number: int, row: int, *, image: bool = False) -> int:
 
 @final
 class ItemEmbedder:
-    """Embeds windows of samples. Batches depend on the window alone, so that every worker makes the same rows of it.
-
-    Args:
-        model: what embeds.
-        space: around whose root embeddings are lifted.
-        dtype: of directions, "float16" or "float32".
-        items: what becomes an item.
-        batch_size: texts or images at a time; None is the model's own choice.
-    """
+    """Embeds windows of samples. Batches depend on the window alone, so that every worker makes the same rows of it."""
 
     def __init__(self, model: Model, space: Space, dtype: str, items: Items, batch_size: int | None = None) -> None:
         self.model, self.space, self.dtype, self.items = model, space, DTYPES[dtype], items

@@ -75,14 +75,7 @@ def all_done(out: Path) -> dict[int, Done]:
 
 @final
 class Poison:
-    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input.
-
-    Args:
-        name: of the input.
-
-    Attributes:
-        complete: whether the file was read to its end.
-    """
+    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input."""
 
     def __init__(self, name: str) -> None:
         self.name = name

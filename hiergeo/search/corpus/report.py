@@ -94,15 +94,7 @@ def estimates(rows: int, rows_per_second: float, price_per_hour: float | None) -
 
 @final
 class Report:
-    """Follows one run.
-
-    Args:
-        out: folder of the index.
-        sources: of the plan.
-        numbers: of the inputs that are to be embedded.
-        name: of the log.
-        progress: draw a bar.
-    """
+    """Follows one run."""
 
     def __init__(self, out: Path, sources: Sequence[Source], numbers: Sequence[int], name: str, progress: bool) -> None:
         self.sources, self.numbers = sources, numbers

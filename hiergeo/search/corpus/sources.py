@@ -101,11 +101,6 @@ def agreed(before: Plan | None, now: Plan, done: Iterable[int]) -> Plan:
 
     Inputs that are not embedded yet may have changed. Embedded ones may be gone, but not changed.
 
-    Args:
-        before: the stored plan; None at the first run.
-        now: what is asked for.
-        done: numbers of the inputs that are embedded.
-
     Raises:
         InputError: the model, a setting or an embedded input is another one; each is named.
     """

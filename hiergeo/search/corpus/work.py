@@ -53,13 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Where everything is, and what is made of it.
-
-    Attributes:
-        out: folder of the index.
-        base: what the names of inputs are relative to.
-        plan: of the index.
-    """
+    """Where everything is, and what is made of it."""
 
     out: Path
     base: Path

@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 class Service:
     """One index as a service: what the routes and pages of an application share.
 
-    Args:
-        index: that is served.
-        settings: of the server.
-        metrics: of the server, where it serves several indexes.
-
     Attributes:
         index: that is served.
         settings: of the server.

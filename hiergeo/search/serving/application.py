@@ -36,17 +36,7 @@ def application(
     about: Any = dict[str, Any],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The application of a server: its routes, and those of health, metrics and OpenAPI, behind `Protection`.
-
-    Args:
-        title: of the interface.
-        routes: of the server; WebSockets are refused.
-        settings: of the server.
-        metrics: of the server.
-        facts: its health; ``status`` alone is told without the token.
-        about: type of that for OpenAPI.
-        lifespan: what runs while the application runs.
-    """
+    """The application of a server: its routes, and those of health, metrics and OpenAPI, behind `Protection`."""
 
     async def health(request: Request) -> Response:
         told = facts()

@@ -140,11 +140,11 @@ class Client:
         self, verb: str, query: Query | Sequence[Query], read: Callable[[Mapping[str, Any]], Given], **settings: Any
     ) -> Any:
         several = isinstance(query, list | tuple) or (isinstance(query, torch.Tensor | np.ndarray) and query.ndim == 2)
-        queries = list(query) if several else [query]  # type: ignore[arg-type]
+        queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]
         for name in ("k", "steps"):
             if name in settings:
                 settings[name] = _whole(name, settings[name])
-        body = {"queries": [_spelled(cast(Query, each)) for each in queries], **_given(settings)}
+        body = {"queries": [_spelled(each) for each in queries], **_given(settings)}
         held = self._request("POST", f"/api/{verb}", body)
         try:
             answers = [read(each) for each in held["answers"]]
@@ -232,9 +232,9 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _whole(name: str, value: object) -> int:
+def _whole(name: str, value: Any) -> int:
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        return operator.index(value)
     except TypeError as error:
         raise InputError(f"{name} must be a whole number, not of type {type(value).__name__}.") from error
 

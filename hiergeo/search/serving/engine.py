@@ -37,13 +37,7 @@ SLICE = 32
 
 @final
 class IndexService:
-    """Answers questions from an index. `answer` and `store` run on one thread, one at a time; `refresh` on any.
-
-    Args:
-        index: that is searched.
-        settings: of the server.
-        metrics: that are kept up to date.
-    """
+    """Answers questions from an index. `answer` and `store` run on one thread, one at a time; `refresh` on any."""
 
     def __init__(self, index: Index, settings: Settings, metrics: Metrics) -> None:
         self.index, self._settings, self._metrics = index, settings, metrics
@@ -82,7 +76,7 @@ class IndexService:
         self._metrics.batch.observe(sum(len(question.queries) for question in questions))
         try:
             return self._together(questions)
-        except Exception as error:
+        except Exception as error:  # whatever a question dies of, the others are asked without it
             if len(questions) == 1:
                 return [_as_outcome(error)]
         half = len(questions) // 2

@@ -156,19 +156,7 @@ VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
 
 @final
 class Models:
-    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them.
-
-    Args:
-        limits: of requests.
-        keys: more fields of a query.
-
-    Attributes:
-        text: type of a text.
-        q: the field of a text as a query.
-        queries: the field of several queries.
-        query: the model of one query.
-        settings: fields of a question beside its queries.
-    """
+    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them."""
 
     def __init__(self, limits: Limits, **keys: Any) -> None:
         self.text: Any = Annotated[str, Field(max_length=limits.text_characters)]
@@ -215,12 +203,6 @@ class Models:
 
 def question_of(verb: Verb, values: Any, dim: int, limits: Limits) -> Question:
     """The question in a model; pictures are decoded, which takes long.
-
-    Args:
-        verb: what is asked.
-        values: ``q`` or ``queries``, and the settings of the verb.
-        dim: of embeddings.
-        limits: of requests.
 
     Raises:
         Refused: an embedding of another dimension, an image that cannot be read, or too much is asked for.
@@ -275,14 +257,7 @@ def decoded(given: Sequence[Given]) -> tuple[Query, ...]:
 
 
 def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> None:
-    """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels.
-
-    Args:
-        limits: of requests.
-        given: the queries.
-        name: the parameter that says how many hits one of them asks for.
-        each: its value.
-    """
+    """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels."""
     if len(given) * each > limits.hits:
         told = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
         raise Refused(422, f"{told}: send fewer queries at a time.", name)

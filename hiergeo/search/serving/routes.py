@@ -104,7 +104,7 @@ class StrictRoute(APIRoute):
         if model is not None:
             types["values"] = Annotated[model, Query() if method == "GET" else Body()]
         keyword = inspect.Parameter.KEYWORD_ONLY
-        endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # FastAPI reads it
             [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}

@@ -6,6 +6,7 @@ Memory is bounded by a batch, a chunk of the scan and n x k numbers; the work is
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
@@ -40,16 +41,17 @@ class Order:
     ids: Tensor
     radius: Tensor
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _sorted(self) -> tuple[Tensor, Tensor]:
         ids, places = self.ids.sort()
-        object.__setattr__(self, "_sorted", (ids, places))
+        return ids, places
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def places(self, ids: Tensor) -> Tensor:
         """The places (m,) int64 of items that are in the order."""
-        known, places = self._sorted  # type: ignore[attr-defined]
+        known, places = self._sorted
         return places[torch.searchsorted(known, ids)]
 
     def rows(self, chunks: Iterable[Rows], places: Tensor) -> Rows:
@@ -117,16 +119,7 @@ def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progr
 
 @final
 class Above:
-    """A task of a sweep: the k best items of smaller radius for each of some items, as `link`.
-
-    Args:
-        space: where they are measured.
-        rows: Q items at places `start` to `start + Q`, in order.
-        order: of all items.
-        start: the first place.
-        by: as for `link`.
-        k: as for `link`.
-    """
+    """A task of a sweep: the k best items of smaller radius for each of some items, as `link`."""
 
     def __init__(self, space: Space, rows: Rows, order: Order, start: int, by: By, k: int) -> None:
         self.space, self.order, self.by, self.k = space, order, by, k
