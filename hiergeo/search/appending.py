@@ -101,9 +101,9 @@ def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str
 
     Args:
         folder: of the index.
-        names: of the shards, other than those of `Writer` (eight digits, a dash, five digits), or what gives them when
-            it is called with the manifest, under the lock of the index; None adopts all that are complete. Those that
-            are a part of the index already, or were one, are passed over.
+        names: of the shards, other than those of `write_shards` (eight digits, a dash, five digits), or what gives
+            them when it is called with the manifest, under the lock of the index; None adopts all that are complete.
+            Those that are a part of the index already, or were one, are passed over.
 
     Raises:
         InputError: a shard that is not there or of another form, or an id twice; the index is as before.
@@ -149,11 +149,7 @@ def delete(folder: Path, ids: Tensor) -> int:
 
 
 def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
-    """The next manifest, with more shards; the first ones of an index decide the edges of its shells.
-
-    Raises:
-        InputError: an id twice, or a shard that does not fit the index.
-    """
+    """The next manifest, with more shards; the first ones decide the edges of shells. Raises InputError."""
     new = [OpenShard(folder / SHARDS, manifest, shard) for shard in shards]
     check_ids(new, folder, manifest)
     edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)

@@ -93,7 +93,7 @@ def build(
     batches = chain([] if first is None else [first], batches)
     chosen, manifest = _planned(loaded, space, first, dtype, inputs.stored)
     with locked(folder):
-        work = _Work(folder, manifest, _plan(manifest, inputs))
+        work = _Work(folder, manifest, inputs)
         work.begin(chosen)
         embedder = Embedder(folder, manifest, chosen, lambda: cast(Model, loaded))
         work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), embedder)
@@ -151,18 +151,14 @@ def _planned(
     return chosen, Manifest(Frame.of(chosen, dim), dtype, spec, min_radius, facts, generation=-1)
 
 
-def _plan(manifest: Manifest, inputs: Inputs) -> str:
-    """The hash of all that the shards of a build depend on but the items."""
-    told = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
 @final
 class _Work:
     """A build, and how far it is: after every shard its record and the hash of all items up to there are kept."""
 
-    def __init__(self, folder: Path, manifest: Manifest, plan: str) -> None:
-        self.folder, self.manifest, self.plan = folder, manifest, plan
+    def __init__(self, folder: Path, manifest: Manifest, inputs: Inputs) -> None:
+        self.folder, self.manifest = folder, manifest
+        told = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
+        self.plan = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         self.digest, self.done = hashlib.sha256(), 0
         self.rows, self.inputs = 0, self.digest.hexdigest()
         self.shards: list[Shard] = []

@@ -7,7 +7,6 @@ many.
 """
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
@@ -17,26 +16,9 @@ from torch.nn.functional import normalize
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.search.bounds import DISTANCE_ERROR, least_cost, least_distance
 from hiergeo.search.rows import Rows
-from hiergeo.search.store import MOST_CANDIDATES, Candidates, Store, StoreFacts
+from hiergeo.search.store import Candidates, Store, StoreFacts
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, Found, Steps, lexicographic, run
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How many candidates a shell is asked for.
-
-    Attributes:
-        first: at first.
-        most: at last; a shell that is still open then leaves the answer approximate.
-    """
-
-    first: int = 16
-    most: int = 4096
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.first <= self.most <= MOST_CANDIDATES:
-            raise InputError(f"candidates must obey 1 <= first <= most <= {MOST_CANDIDATES}, not {self}.")
 
 
 class Certification(NamedTuple):
@@ -57,7 +39,8 @@ def search(
     task: Best | Steps,
     home: ExactStore,
     engine: Store,
-    effort: Effort | None = None,
+    first: int = 16,
+    most: int = 4096,
     facts: StoreFacts | None = None,
     device: torch.device | str = "cpu",
 ) -> Certification:
@@ -67,7 +50,8 @@ def search(
         task: in a space of one factor.
         home: the index, which has the rows of all items.
         engine: a store that holds them too, with the same shells.
-        effort: None is 16 candidates a shell at first, 4096 at most.
+        first: candidates that a shell is asked for at first.
+        most: candidates at last; a shell that is still open then leaves the answer approximate.
         facts: what the store says of itself, if it was asked already.
         device: where rows are scored.
 
@@ -75,7 +59,7 @@ def search(
         UnavailableError: a shell that did not give its candidates, twice.
         InputError: a candidate that the index does not hold.
     """
-    return _Search(task, home, engine, facts or engine.describe(), device).run(effort or Effort())
+    return _Search(task, home, engine, facts or engine.describe(), device).run(first, most)
 
 
 @final
@@ -107,18 +91,18 @@ class _Search:
         self.seen = torch.empty(0, dtype=torch.int64)
         self.scored = 0
 
-    def run(self, effort: Effort) -> Certification:
+    def run(self, few: int, most: int) -> Certification:
         core, span = self.shells[0], self.task.span
         low, high = max(core.low, span.low), min(core.high, span.high)
         if core.count and low <= high:
             self.scored += sum(run(self.home.scan(low, high), [self.task], self.device))
         self.exhausted[:, 0] = True
-        first, k = None, effort.first
+        first, k = None, few
         while True:
             still = self._open() & ~self.exhausted
-            if k > effort.first and first is None:
+            if k > few and first is None:
                 first = ~still.any(1)
-            if k > effort.most or not bool(still.any()):
+            if k > most or not bool(still.any()):
                 break
             self._ask(still, k)
             k *= 2

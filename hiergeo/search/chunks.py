@@ -33,11 +33,7 @@ UNSUPPORTED = {errno.EINVAL, errno.ENOSYS}
 
 
 def stream(parts: Iterable[tuple[OpenShard, int, int]], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Rows]:
-    """The rows [start, stop) of shards, a chunk at a time, as `OpenShard.mapped` gives them.
-
-    Raises:
-        UnavailableError: the disk cannot be read; it names the shard.
-    """
+    """The rows [start, stop) of shards, a chunk at a time, as `OpenShard.mapped`; raises UnavailableError."""
 
     def bring(piece: tuple[OpenShard, int, int]) -> Rows:
         opened, start, stop = piece

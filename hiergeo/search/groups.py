@@ -24,11 +24,7 @@ Result = Answer | Climb | int
 
 
 def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: ExactStore) -> Rows:
-    """Queries as the store holds rows: embeddings (Q, D) rounded alike, items as they are stored.
-
-    Raises:
-        InputError: an embedding that the space cannot hold, or an item that is not there.
-    """
+    """Queries as the store holds rows: embeddings (Q, D) rounded alike, items as they are stored; raises InputError."""
     rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
     items = {place: each.id for place, each in enumerate(queries) if isinstance(each, Item)}
     if items:

@@ -231,12 +231,7 @@ def commit(folder: Path, manifest: Manifest) -> None:
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
-    """Make an empty index of a manifest, whose root is written first.
-
-    Raises:
-        InputError: the folder holds an index already.
-        UnavailableError: the folder cannot be written.
-    """
+    """Make an empty index of a manifest, whose root is written first; raises InputError if there is one already."""
     if (folder / MANIFEST).exists():
         raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
     write_root(folder, root)
@@ -253,11 +248,7 @@ def write_root(folder: Path, root: Tensor | None) -> None:
 
 
 def read_root(folder: Path, frame: Frame) -> Tensor | None:
-    """The root of an index, (D,) float32; None for one without.
-
-    Raises:
-        InputError: it is not the root that the manifest names.
-    """
+    """The root of an index, (D,) float32, None for one without; raises InputError if it is not that of the manifest."""
     if frame.root_sha256 is None:
         return None
     try:

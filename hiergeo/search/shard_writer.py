@@ -116,11 +116,7 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
 
 
 def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -> Shard:
-    """Write the list of all deleted rows of a shard; returns its record from that generation on.
-
-    Raises:
-        UnavailableError: it cannot be written.
-    """
+    """Write the list of all deleted rows (m,) of a shard; returns its record from that generation on."""
     name = f"tombstones-{generation:08d}.i32"
     path = folder / shard.name / name
     with writing(path):

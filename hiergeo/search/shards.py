@@ -105,11 +105,7 @@ def arrow() -> Any:
 
 
 def read_record(folder: Path) -> Shard:
-    """The record of a complete shard, as `write_shard` returned it.
-
-    Raises:
-        InputError: there is none, or it is damaged.
-    """
+    """The record of a complete shard, as `write_shard` returned it; raises InputError."""
     return documents.read(folder / RECORD, Shard, hashed=True)
 
 

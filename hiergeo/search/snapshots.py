@@ -67,11 +67,7 @@ class Snapshot:
             self.close()
 
     def check(self, skip_damaged: bool = False) -> "Snapshot":
-        """The snapshot itself, without the shards whose files are missing or not of their size.
-
-        Raises:
-            UnavailableError: a shard is damaged.
-        """
+        """The snapshot itself, without damaged shards if these are to be skipped; raises UnavailableError otherwise."""
         sound = []
         for shard in self.manifest.shards:
             try:
@@ -110,11 +106,7 @@ class Snapshot:
 
 @contextmanager
 def writer(folder: Path) -> Iterator[Manifest]:
-    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
-
-    Raises:
-        HeldError: another process or thread writes to the index.
-    """
+    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed."""
     with locked(folder):
         manifest = layout.read(folder)
         remove_orphans(folder, manifest)
@@ -179,11 +171,7 @@ def _hold(place: Path) -> int | None:
 
 
 def _opened(place: Path, flags: int = 0) -> int:
-    """A descriptor for locks; the file of another user is opened for reading alone.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+    """A descriptor for locks; the file of another user is opened for reading alone."""
     try:
         return os.open(place, os.O_RDWR | flags, 0o644)
     except PermissionError:

@@ -307,11 +307,7 @@ def _problem(name: str, item: object) -> str | None:
 
 
 def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
-    """Ids (n,) int64 as a tensor.
-
-    Raises:
-        InputError: one that is no whole number in [0, 2^63); it is named by its row.
-    """
+    """Ids (n,) int64 as a tensor; raises InputError for one that is no whole number in [0, 2^63), with its row."""
     return torch.tensor(list(_checked("ids", ids)), dtype=torch.int64)
 
 

@@ -59,11 +59,7 @@ def write_done(out: Path, done: Done) -> None:
 
 
 def read_done(path: Path) -> Done:
-    """A record.
-
-    Raises:
-        InputError: it is damaged.
-    """
+    """A record; raises InputError if it is damaged."""
     return documents.read(path, Done, hashed=True)
 
 
@@ -112,11 +108,7 @@ class Poison:
 
 
 def listed(out: Path, number: int) -> tuple[int, bool]:
-    """What the list of an input tells: how many rows were set aside, and whether the file was read to its end.
-
-    Raises:
-        InputError: the list is damaged.
-    """
+    """How many rows the list of an input sets aside, and whether the file was read to its end."""
     place = _list_of(out, number)
     if not place.exists():
         return 0, True

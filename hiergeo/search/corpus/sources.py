@@ -71,11 +71,7 @@ SETTINGS = {
 
 
 def read_plan(out: Path) -> Plan | None:
-    """The plan of an index; None if it has none.
-
-    Raises:
-        InputError: it is damaged, or of another version.
-    """
+    """The plan of an index; None if it has none. Raises InputError if it is damaged or of another version."""
     if not (out / PLAN).is_file():
         return None
     plan = documents.read(out / PLAN, Plan, hashed=True)

@@ -54,11 +54,7 @@ class Service:
         self._adding = asyncio.Lock()
 
     async def ask(self, question: Question) -> list[Result]:
-        """The answers to a question, from a sweep that others may share.
-
-        Raises:
-            HiergeoError: it cannot be answered; `Refused` says with which status.
-        """
+        """The answers to a question, from a sweep that others may share; raises HiergeoError."""
         batcher = self._begun()
         try:
             self.engine.space(question.geometry)
@@ -67,11 +63,7 @@ class Service:
         return await batcher.ask(question)
 
     async def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
-        """Queries as points of a geometry around the root of the index, between two sweeps.
-
-        Raises:
-            HiergeoError: they cannot be embedded, or the index has no such space.
-        """
+        """Queries as points of a geometry around the root of the index, between two sweeps; raises HiergeoError."""
         return await self._begun().work(partial(self.engine.points, queries, geometry))
 
     async def add(self, addition: Addition) -> dict[str, int]:

@@ -202,11 +202,7 @@ class Models:
 
 
 def question_of(verb: Verb, values: Any, dim: int, limits: Limits) -> Question:
-    """The question in a model; pictures are decoded, which takes long.
-
-    Raises:
-        Refused: an embedding of another dimension, an image that cannot be read, or too much is asked for.
-    """
+    """The question in a model of a verb; pictures are decoded, which takes long. Raises Refused."""
     settings = {name: value for name, value in values if name not in ("q", "queries")}
     given = [values.q] if hasattr(values, "q") else read_queries(values.queries, "queries", dim, limits)
     name = "steps" if verb == "ladder" else "k"

@@ -149,11 +149,7 @@ class ExactStore:
         return Rows.cat(found).take(torch.cat(order).argsort())
 
     def labels(self, ids: Tensor) -> Labels:
-        """Captions and images of the items of the ids (n,), in their order.
-
-        Raises:
-            InputError: an id that is not there.
-        """
+        """Captions and images of the items of the ids (n,), in their order; raises InputError for an unknown one."""
         captions: list[str | None] = [None] * len(ids)
         images: list[str | None] = [None] * len(ids)
         for opened, places, order in _located(self.snapshot, ids):

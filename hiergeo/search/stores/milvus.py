@@ -262,11 +262,7 @@ class MilvusStore(Store):
         self._made = True
 
     def _found(self) -> bool:
-        """Whether there is the collection, which is loaded then; one whose maker was killed is removed.
-
-        Raises:
-            InputError: it was not made by hiergeo, or is of another index.
-        """
+        """Whether there is the collection, which is loaded then; raises InputError for that of something else."""
         call, here = self.milvus.call, f"the collection {self.milvus.collection} of {self.milvus.where}"
         if not call("has_collection"):
             return False

@@ -110,11 +110,7 @@ class MilvusClient:
             return str(client.get_server_version(timeout=self.timeout)).removeprefix("milvus_lite-")
 
     def call(self, method: str, *given: Any, **settings: Any) -> Any:
-        """Call a method of the client about the collection.
-
-        Raises:
-            UnavailableError: whatever it raises.
-        """
+        """Call a method of the client about the collection; whatever it raises is an UnavailableError."""
         client = self.connected
         with self._calling():
             return getattr(client, method)(self.collection, *given, timeout=self.timeout, **settings)
