@@ -140,7 +140,7 @@ def test_a_damaged_card_is_refused(server: double.Server, store: Store, card: st
         ("milvus:", "milvus:http://"),
         ("milvus:http://nobody:19530", "nobody"),
         (f"milvus:{HERE}?colection=x", "collection"),
-        (f"milvus:{HERE}?collection=a b", "a b"),
+        (f"milvus:{HERE}?collection=a b", "collection"),
         (f"milvus:{HERE}?index=IVFFLAT", "IVF_FLAT"),
         (f"milvus:{HERE}?index=IVF_FLAT&nlist=0", "nlist"),
         (f"milvus:{HERE}?consistency=strong", "Strong"),

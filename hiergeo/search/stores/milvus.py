@@ -22,7 +22,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shards import inside
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
-from hiergeo.search.stores.milvus_client import CONSISTENCIES, INDICES, MilvusClient
+from hiergeo.search.stores.milvus_client import BUILT, SEARCHED, MilvusClient
 
 MESSAGE = 16 << 20
 """Bytes that one call sends or receives at most; servers take 32 to 64 MiB."""
@@ -70,8 +70,8 @@ class MilvusStore(Store):
 
     def __init__(self, rest: str, frame: Frame, edges: Sequence[float]) -> None:
         self.milvus, self.frame, self.edges = MilvusClient(rest), frame, tuple(map(float, edges))
-        self.kind = self.milvus.one_of("index", tuple(INDICES))
-        self.consistency = self.milvus.one_of("consistency", CONSISTENCIES)
+        self.options = self.milvus.options
+        self.kind: str = self.options.index
         self._written = False
         try:
             self._made = not self.milvus.absent and self._found()
@@ -134,7 +134,7 @@ class MilvusStore(Store):
         cosine = torch.full((len(queries), k), torch.nan)
         if not self._made:
             return Candidates(ids, cosine)
-        params = self.milvus.parameters(self.kind, search=True)
+        params = {name: getattr(self.options, name) for name in SEARCHED[self.kind]}
         if "ef" in params:
             params["ef"] = max(params["ef"], k)
         most = max(1, min(MESSAGE // (2 * NUMBER * k), self._rows_a_message()))
@@ -146,7 +146,7 @@ class MilvusStore(Store):
                 partition_names=[_partition(shell)],
                 search_params={"metric_type": "IP", "params": params},
                 output_fields=["id"],
-                consistency_level=self.consistency,
+                consistency_level=self.options.consistency,
             )
             for row, hits in enumerate(found, start):
                 ids[row, : len(hits)] = torch.tensor([hit["id"] for hit in hits], dtype=torch.int64)
@@ -248,7 +248,10 @@ class MilvusStore(Store):
         schema.add_field("shell", DataType.INT64)
         schema.add_field("radius", DataType.DOUBLE)
         schema.add_field("direction", DataType.FLOAT_VECTOR, dim=max(self.frame.dim, NARROWEST))
-        indices, params = client.prepare_index_params(), self.milvus.parameters(self.kind, search=False)
+        indices, params = (
+            client.prepare_index_params(),
+            {name: getattr(self.options, name) for name in BUILT[self.kind]},
+        )
         indices.add_index("direction", index_type=self.kind, metric_type="IP", params=params)
         for scalar in ("shell", "radius"):
             indices.add_index(scalar, index_type="INVERTED" if self.milvus.lite else "STL_SORT")
@@ -263,7 +266,7 @@ class MilvusStore(Store):
 
     def _found(self) -> bool:
         """Whether there is the collection, which is loaded then; raises InputError for that of something else."""
-        call, here = self.milvus.call, f"the collection {self.milvus.collection} of {self.milvus.where}"
+        call, here = self.milvus.call, f"the collection {self.options.collection} of {self.milvus.where}"
         if not call("has_collection"):
             return False
         properties = dict(call("describe_collection").get("properties") or {})
@@ -273,7 +276,7 @@ class MilvusStore(Store):
         if CARD not in properties:
             raise InputError(f"{here} was not made by hiergeo: name another one by ?collection=NAME.")
         kind = str(properties.get(KIND))
-        if "index" in self.milvus.options and kind != self.kind:
+        if self.milvus.chosen_index not in (None, kind):
             raise InputError(
                 f"{here} has the index {kind}, not {self.kind}: leave the option out, or name another collection."
             )

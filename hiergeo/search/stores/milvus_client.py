@@ -3,27 +3,54 @@
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, Literal, final
 from urllib.parse import parse_qsl
 
+from pydantic import Field
+
 from hiergeo._core import extras
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
+from hiergeo._core.storage.documents import STRICT, Positive, validated
 from hiergeo._core.storage.files import path_of
 
-INDICES: Final = {
-    "FLAT": ({}, {}),
-    "IVF_FLAT": ({"nlist": 128}, {"nprobe": 16}),
-    "IVF_SQ8": ({"nlist": 128}, {"nprobe": 16}),
-    "HNSW": ({"M": 32, "efConstruction": 200}, {"ef": 256}),
-}
-"""Index -> the parameters that it is built with and those that it is searched with, and their defaults."""
+BUILT = {"FLAT": (), "IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "HNSW": ("M", "efConstruction")}
+"""The options that an index is built with."""
 
-CONSISTENCIES: Final = ("Strong", "Session", "Bounded", "Eventually")
-OPTIONS: Final = ("collection", "index", "consistency", "timeout", "nlist", "nprobe", "M", "efConstruction", "ef")
+SEARCHED = {"FLAT": (), "IVF_FLAT": ("nprobe",), "IVF_SQ8": ("nprobe",), "HNSW": ("ef",)}
+"""The options that an index is searched with."""
+
+
+@dataclass(frozen=True)
+class MilvusOptions:
+    """The options of a spec: of the collection, of its index and its searches, and seconds to wait for an answer."""
+
+    __pydantic_config__ = STRICT
+
+    collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")] = "hiergeo"
+    index: Literal["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"] = "FLAT"
+    consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = "Strong"
+    timeout: Positive = 120
+    nlist: Positive = 128
+    nprobe: Positive = 16
+    M: Positive = 32
+    efConstruction: Positive = 200
+    ef: Positive = 256
+
+    @classmethod
+    def read(cls, text: str) -> "MilvusOptions":
+        """The options of ``NAME=VALUE&...``; raises InputError."""
+        values = dict(parse_qsl(text, keep_blank_values=True))
+        whole = {name for name, value in values.items() if value.isascii() and value.isdigit() and len(value) < 9}
+        try:
+            return validated(cls, {name: int(value) if name in whole else value for name, value in values.items()})
+        except ValueError as error:
+            raise InputError(f"an option of the store milvus is not valid: {error}") from error
+
 
 CONNECT = 5
 """Seconds to wait for a server to answer at all."""
@@ -44,8 +71,8 @@ class MilvusClient:
     Attributes:
         lite: whether it is a file.
         where: the server or the file, as messages name it: ``Milvus server http://localhost:19530``.
-        collection: its name.
         options: of the spec.
+        chosen_index: the kind of index that the spec names; None where it names none.
 
     Raises:
         InputError: an option that is not valid, or a file that Milvus Lite would not open.
@@ -56,38 +83,14 @@ class MilvusClient:
         self._address, _, told = rest.partition("?")
         if not self._address:
             raise InputError("milvus needs a place: milvus:http://HOST:19530 or milvus:./NAME.db.")
-        self.options = dict(parse_qsl(told, keep_blank_values=True))
-        for name in self.options:
-            if name not in OPTIONS:
-                raise unknown_name("option", name, OPTIONS, " of milvus")
+        self.options = MilvusOptions.read(told)
+        self.chosen_index = self.options.index if "index=" in told else None
         self.lite = not self._address.startswith(("http://", "https://"))
         self.where = f"Milvus {'Lite' if self.lite else 'server'} {without_password(self._address)}"
-        self.collection = self.options.get("collection", "hiergeo")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", self.collection):
-            raise InputError(f"a collection of Milvus is named by letters, digits and _, not '{self.collection}'.")
-        self.timeout = self.whole("timeout", 120)
         self._client: Any = None
         if self.lite:
             with self._calling():
                 _check_file(path_of(self._address))
-
-    def whole(self, name: str, default: int) -> int:
-        """An option that is a whole number above 0."""
-        told = self.options.get(name, str(default))
-        if not (told.isascii() and told.isdigit() and int(told[:9]) > 0 and len(told) < 9):
-            raise InputError(f"the option {name} must be a whole number above 0, not '{told}'.")
-        return int(told)
-
-    def one_of(self, name: str, known: Sequence[str]) -> str:
-        """An option with a few values, the first of which is its default."""
-        told = self.options.get(name, known[0])
-        if told not in known:
-            raise unknown_name(name, told, known)
-        return told
-
-    def parameters(self, index: str, *, search: bool) -> dict[str, int]:
-        """The parameters that an index is built with, or searched with."""
-        return {name: self.whole(name, value) for name, value in INDICES[index][search].items()}
 
     @property
     def connected(self) -> Any:
@@ -107,13 +110,13 @@ class MilvusClient:
         """Of Milvus."""
         client = self.connected
         with self._calling():
-            return str(client.get_server_version(timeout=self.timeout)).removeprefix("milvus_lite-")
+            return str(client.get_server_version(timeout=self.options.timeout)).removeprefix("milvus_lite-")
 
     def call(self, method: str, *given: Any, **settings: Any) -> Any:
         """Call a method of the client about the collection; whatever it raises is an UnavailableError."""
         client = self.connected
         with self._calling():
-            return getattr(client, method)(self.collection, *given, timeout=self.timeout, **settings)
+            return getattr(client, method)(self.options.collection, *given, timeout=self.options.timeout, **settings)
 
     def close(self) -> None:
         """Release the connection."""
@@ -134,7 +137,7 @@ class MilvusClient:
     def _connect(self) -> Any:
         pymilvus = _imported()
         uri = str(path_of(self._address).absolute()) if self.lite else self._address
-        token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, self.timeout)
+        token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, self.options.timeout)
         try:
             return pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
         except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
