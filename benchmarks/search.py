@@ -26,7 +26,7 @@ from hiergeo.geometry import Points
 from hiergeo.search import Index
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Steps, Task, run
+from hiergeo.search.sweep import Best, Count, Steps, SweepTask, run
 
 SPEC = "lorentz:-1"
 KINDS = ("children", "parents", "neighbours", "ladder", "count")
@@ -122,7 +122,7 @@ def cold(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None
     print(f"| {median(s for s, _ in shares):.2f} | {median(rate for _, rate in shares):.0f} |\n", flush=True)
 
 
-def asked(kind: str, space: Space, x: Points, index: Index) -> Task:
+def asked(kind: str, space: Space, x: Points, index: Index) -> SweepTask:
     """A task of one kind."""
     if kind == "ladder":
         shells = index.store.describe().shells

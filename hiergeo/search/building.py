@@ -26,7 +26,7 @@ from hiergeo.search.index import Index
 from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts, Shard
 from hiergeo.search.rows import Frame
 from hiergeo.search.shard_writer import Labelled
-from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
+from hiergeo.search.sources import Captions, Embeddings, Images, ItemBatch, ItemInputs
 from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
 
@@ -82,7 +82,7 @@ def build(
     folder = path_of(path)
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
-    inputs = Inputs(captions, images, embeddings, ids)
+    inputs = ItemInputs(captions, images, embeddings, ids)
     if model is None and embeddings is None:
         raise InputError("give the model that embeds captions or images, or give embeddings.")
     if (folder / MANIFEST).exists():
@@ -130,7 +130,7 @@ def open(
 
 
 def _planned(
-    model: Model | None, space: Space | str | None, first: Batch | None, dtype: str, stored: Stored | None
+    model: Model | None, space: Space | str | None, first: ItemBatch | None, dtype: str, stored: Stored | None
 ) -> tuple[Space, Manifest]:
     """The space of an index that is to be built, and its manifest while it is empty."""
     native = model.native_space() if model is not None else None
@@ -155,38 +155,38 @@ def _planned(
 class _Work:
     """A build, and how far it is: after every shard its record and the hash of all items up to there are kept."""
 
-    def __init__(self, folder: Path, manifest: Manifest, inputs: Inputs) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, inputs: ItemInputs) -> None:
         self.folder, self.manifest = folder, manifest
         told = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
-        self.plan = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        plan = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         self.digest, self.done = hashlib.sha256(), 0
-        self.rows, self.inputs = 0, self.digest.hexdigest()
-        self.shards: list[Shard] = []
+        self.state = _State(plan=plan, rows=0, inputs=self.digest.hexdigest(), shards=[])
 
     def begin(self, space: Space) -> None:
         """Start, or find what an interrupted build of the same settings has done."""
         if (self.folder / MANIFEST).exists():
             raise InputError(f"{self.folder} holds an index already: add to it, or choose another name.")
         if (self.folder / BUILD).exists():
-            held = documents.read(self.folder / BUILD, _State, hashed=True)
-            if held.plan != self.plan:
+            found = documents.read(self.folder / BUILD, _State, hashed=True)
+            if found.plan != self.state.plan:
                 raise InputError(f"{self.folder} holds an unfinished build of other settings: remove it, or {AGAIN}.")
-            self.rows, self.inputs, self.shards = held.rows, held.inputs, held.shards
+            self.state = found
         else:
             layout.write_root(self.folder, space.root)
             self._save()
-        snapshots.remove_orphans(self.folder, replace(self.manifest, shards=tuple(self.shards)))
+        snapshots.remove_orphans(self.folder, replace(self.manifest, shards=tuple(self.state.shards)))
 
-    def write(self, batches: Iterable[Batch], embedder: Embedder) -> None:
+    def write(self, batches: Iterable[ItemBatch], embedder: Embedder) -> None:
         """Write the items as shards, those that are there already excepted."""
-        for shard in write_shards(self.folder, self.manifest, self._fresh(batches, embedder), len(self.shards)):
-            self.shards.append(shard)
-            self.rows, self.inputs = self.done, self.digest.hexdigest()
+        state, items = self.state, self._fresh(batches, embedder)
+        for shard in write_shards(self.folder, self.manifest, items, len(state.shards)):
+            state.shards.append(shard)
+            state.rows, state.inputs = self.done, self.digest.hexdigest()
             self._save()
 
-    def _fresh(self, batches: Iterable[Batch], embedder: Embedder) -> Iterator[Labelled]:
+    def _fresh(self, batches: Iterable[ItemBatch], embedder: Embedder) -> Iterator[Labelled]:
         """The items behind those that the shards hold; these are compared with them."""
-        stored = self.rows
+        stored = self.state.rows
         for batch in batches:
             items = embedder.rows(batch) if self.done >= stored else None
             batch.hash_into(self.digest)
@@ -200,17 +200,16 @@ class _Work:
 
     def finish(self) -> None:
         """Make the shards an index."""
-        layout.commit(self.folder, join(self.folder, self.manifest, self.shards))
+        layout.commit(self.folder, join(self.folder, self.manifest, self.state.shards))
         retire(self.folder / BUILD)
 
     def _check(self) -> None:
         """Raise InputError unless the items so far are as many as the shards hold, and the same."""
-        if self.done != self.rows or self.digest.hexdigest() != self.inputs:
+        if self.done != self.state.rows or self.digest.hexdigest() != self.state.inputs:
             raise InputError(
-                f"the first {self.rows} items are not those of the unfinished build in {self.folder}: "
+                f"the first {self.state.rows} items are not those of the unfinished build in {self.folder}: "
                 f"{AGAIN}, or remove it."
             )
 
     def _save(self) -> None:
-        state = _State(plan=self.plan, rows=self.rows, inputs=self.inputs, shards=self.shards)
-        documents.write(self.folder / BUILD, state.model_dump(), indent=None)
+        documents.write(self.folder / BUILD, self.state.model_dump(), indent=None)

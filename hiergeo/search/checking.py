@@ -1,6 +1,6 @@
 """Checking an index: every byte against its hash, order, ids, lists of deleted rows, captions, the root."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Checked:
         return tuple(sorted({name for name, _ in self.defects if name}))
 
 
-def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) -> Checked:
+def check(folder: Path) -> Checked:
     """Verify the generation of an index that is current, while others may read and write it.
 
     Raises:
@@ -57,7 +57,6 @@ def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) ->
         defects += [(shard.name, what) for what in found]
         if not found:
             sound.append(shard)
-        progress(shard)
     folder = held.folder / SHARDS
     for ids in merged([_live_ids(OpenShard(folder, manifest, shard)) for shard in sound]):  # one map a shard
         twice = np.flatnonzero(ids[1:] == ids[:-1])

@@ -17,7 +17,7 @@ from hiergeo.search.recall import recall_of
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, Range, Steps
+from hiergeo.search.sweep import Best, Count, Found, RadiusRange, Steps
 
 Result = Answer | Climb | int
 """What one request gives: an answer, of a ladder a climb, of a count a number."""
@@ -34,7 +34,7 @@ def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: 
 
 
 @final
-class Group:
+class RequestGroup:
     """Requests that differ in their queries and k alone, as one task."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Group:
         first = requests[0]
         self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
         self.x = query_rows([each.query for each in requests], embedded, space, store).points(space.geometry, device)
-        self.task = self._task(first, Range(first.low, first.high))
+        self.task = self._task(first, RadiusRange(first.low, first.high))
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
         self.guarantees: list[Guarantee] = ["exact"] * len(requests)
@@ -63,7 +63,7 @@ class Group:
         self.scored = outcome.scored
         self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 
-    def _task(self, first: Request, span: Range) -> Best | Steps | Count:
+    def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
         if first.kind == "count":

@@ -18,14 +18,14 @@ from hiergeo.search.appending import Added
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.groups import Group, Result, query_rows
+from hiergeo.search.groups import RequestGroup, Result, query_rows
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.shard_writer import Labelled
-from hiergeo.search.sources import Captions, Embeddings, Images, Inputs, ids_of
+from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import run
@@ -246,7 +246,7 @@ class Index:
         asked = self.chosen(space)
         spec, least = asked.geometry.spec, asked.min_radius
         template = Request("children", "", k, by, thresholds=k, space=spec, min_radius=least, store=store)
-        return audit(self.search, self.store, self.engines.get(store), template, queries)
+        return audit(self.search, self.store, self.engines.checked(store)[0], template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -281,7 +281,7 @@ class Index:
             UnavailableError: the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """
-        inputs = Inputs(captions, images, embeddings, ids)
+        inputs = ItemInputs(captions, images, embeddings, ids)
         if inputs.stored is not None:
             inputs.stored.check(self.store.manifest.model, self.space.root)
         batches = inputs.batches()
@@ -337,8 +337,8 @@ class Index:
         """Let go of the files."""
         self.store.close()
 
-    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> Group:
-        return Group(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
+    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> RequestGroup:
+        return RequestGroup(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> Any:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)

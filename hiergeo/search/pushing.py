@@ -83,38 +83,23 @@ class Engines:
 
     def __init__(self, home: ExactStore) -> None:
         self.home = home
-        self._opened: dict[tuple[str, tuple[float, ...]], Store] = {}
+        self._opened: dict[str, tuple[tuple[float, ...], Store]] = {}
         self._checked: WeakKeyDictionary[Store, tuple[int, StoreFacts]] = WeakKeyDictionary()
 
     def opened(self, store: Store | str) -> Store:
-        """A store by its spec, whatever it holds.
-
-        Raises:
-            InputError: an unknown name, or an index of a product.
-            UnavailableError: it cannot be reached.
-        """
+        """A store by its spec, whatever it holds; raises HiergeoError."""
         if isinstance(store, Store):
             return store
-        if not isinstance(store, str):
-            raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
-        if (store, edges) not in self._opened:
-            for other in [known for known in self._opened if known[0] == store]:  # opened before a compaction
-                self._opened.pop(other).close()
-            self._opened[store, edges] = open_store(store, frame, edges)
-        return self._opened[store, edges]
-
-    def get(self, store: Store | str) -> Store:
-        """A store that holds the items of the index; one in memory is filled."""
-        return self.checked(store)[0]
+        known = self._opened.get(store)
+        if known is None or known[0] != edges:
+            if known is not None:  # opened before a compaction
+                known[1].close()
+            known = self._opened[store] = (edges, open_store(store, frame, edges))
+        return known[1]
 
     def checked(self, store: Store | str) -> tuple[Store, StoreFacts]:
-        """A store that holds the items of the index, and what it said of itself; one in memory is filled.
-
-        Raises:
-            InputError: as `opened`.
-            UnavailableError: it cannot be reached, or does not hold the items of the index.
-        """
+        """A store, and what it says of itself: that it holds the items of the index; one in memory is filled."""
         engine, generation = self.opened(store), self.home.manifest.generation
         known = self._checked.get(engine)
         if known is None or known[0] != generation:
@@ -125,7 +110,7 @@ class Engines:
 
     def close(self) -> None:
         """Close all of them."""
-        for engine in self._opened.values():
+        for _, engine in self._opened.values():
             engine.close()
         self._opened.clear()
         self._checked.clear()

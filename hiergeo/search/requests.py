@@ -61,8 +61,9 @@ class Request:
     store: Store | str | None = None
 
     def __post_init__(self) -> None:
-        _check_name("kind of search", self.kind, get_args(Kind))
-        _check_name("order", self.by, get_args(By))
+        for what, name, known in (("kind of search", self.kind, get_args(Kind)), ("order", self.by, get_args(By))):
+            if name not in known:
+                raise unknown_name(what, str(name), known)
         check_whole("k", self.k, 1, MOST_HITS)
         if isinstance(self.thresholds, Tensor):
             _check_thresholds(self.thresholds)
@@ -91,17 +92,8 @@ class Request:
         return *shared, None if self.kind == "neighbours" else self.by
 
 
-def _check_name(what: str, name: object, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise unknown_name(what, str(name), known)
-
-
 def _check_thresholds(thresholds: Tensor) -> None:
-    if (
-        thresholds.ndim != 1
-        or not len(thresholds)
-        or not (thresholds.is_floating_point() or not thresholds.is_complex())
-    ):
+    if thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
         raise InputError(f"thresholds must be one row of numbers (T,), not a tensor {tuple(thresholds.shape)}.")
     held = thresholds.double()
     if not bool(torch.isfinite(held).all()) or bool((held.diff() < 0).any()):

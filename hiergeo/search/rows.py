@@ -139,6 +139,12 @@ class Rows:
         return cls(ids, direction.contiguous(), radii.contiguous())
 
     @classmethod
+    def none(cls, frame: Frame, dtype: torch.dtype = torch.float32) -> "Rows":
+        """No rows, of a frame."""
+        empty = torch.empty(0, frame.dim, dtype=dtype), torch.empty(0, len(frame.dims))
+        return cls(torch.empty(0, dtype=torch.int64), *empty)
+
+    @classmethod
     def cat(cls, rows: Sequence["Rows"]) -> "Rows":
         """Several sets of rows as one."""
         return cls(*(torch.cat([getattr(part, name) for part in rows]) for name in ("ids", "direction", "radii")))

@@ -96,7 +96,7 @@ Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path | Stored
 what was read from one."""
 
 
-class Batch(NamedTuple):
+class ItemBatch(NamedTuple):
     """Items that follow each other.
 
     Attributes:
@@ -133,7 +133,7 @@ class Batch(NamedTuple):
 
 
 @final
-class Inputs:
+class ItemInputs:
     """What an index is made of; each that is given has one entry for every item.
 
     Args:
@@ -169,7 +169,7 @@ class Inputs:
         """Names of those that are given."""
         return [name for name in ("captions", "images", "embeddings", "ids") if getattr(self, name) is not None]
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[ItemBatch]:
         """The items, `layout.BATCH` at a time.
 
         Raises:
@@ -189,7 +189,7 @@ class Inputs:
                     f"{', or a table with both' if {short, most} == {'captions', 'images'} else ''}."
                 )
             if counts[most]:
-                yield Batch(start, counts[most], *map(parts.get, ("captions", "images", "embeddings", "ids")))
+                yield ItemBatch(start, counts[most], *map(parts.get, ("captions", "images", "embeddings", "ids")))
             start += counts[most]
             if counts[most] < size:
                 return

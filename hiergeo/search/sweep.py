@@ -12,7 +12,7 @@ from hiergeo.geometry.space import By, Side
 from hiergeo.search.rows import Rows
 
 
-class Range(NamedTuple):
+class RadiusRange(NamedTuple):
     """Radii of the items that a task looks at, both ends included, geodesic units."""
 
     low: float = 0.0
@@ -30,14 +30,14 @@ class Range(NamedTuple):
         return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
-EVERY = Range()
+EVERY = RadiusRange()
 
 
-class Task(Protocol):
+class SweepTask(Protocol):
     """A question to all rows, answered chunk by chunk."""
 
     space: Space
-    span: Range
+    span: RadiusRange
 
     def take(self, rows: Rows, points: Points) -> None:
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
@@ -57,7 +57,7 @@ class Found(NamedTuple):
     radius: Tensor
 
 
-def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
+def run(chunks: Iterable[Rows], tasks: Sequence[SweepTask], device: torch.device | str = "cpu") -> list[int]:
     """Pass all chunks through all tasks; returns how many items each of them has scored.
 
     Tasks of one geometry share their points.
@@ -77,7 +77,7 @@ def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | st
     return scored
 
 
-def _given(task: Task, rows: Rows, points: Points) -> int:
+def _given(task: SweepTask, rows: Rows, points: Points) -> int:
     """Give rows to a task, if there are any; returns how many are items."""
     if len(rows):
         task.take(rows, points)
@@ -96,7 +96,7 @@ class Best:
         by: By = "margin",
         side: Side = "children",
         min_radius: float | None = None,
-        span: Range = EVERY,
+        span: RadiusRange = EVERY,
     ) -> None:
         self.space, self.x, self.span = space, x, span
         self.k, self.by, self.side, self.min_radius = k, by, side, min_radius
@@ -118,7 +118,7 @@ class Best:
 class Steps:
     """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`."""
 
-    def __init__(self, space: Space, x: Points, thresholds: Tensor, span: Range = EVERY) -> None:
+    def __init__(self, space: Space, x: Points, thresholds: Tensor, span: RadiusRange = EVERY) -> None:
         self.space, self.x, self.thresholds, self.span = space, x, thresholds, span
         self.found: Found | None = None
 
@@ -144,7 +144,7 @@ class Count:
         space: Space,
         x: Points,
         min_radius: float | None = None,
-        span: Range = EVERY,
+        span: RadiusRange = EVERY,
         within: Tensor | None = None,
     ) -> None:
         self.space, self.x, self.min_radius, self.span = space, x, min_radius, span

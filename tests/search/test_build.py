@@ -14,7 +14,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import archives
 from hiergeo.geometry import Space
 from hiergeo.search.shards import read_record
-from hiergeo.search.sources import Batch
+from hiergeo.search.sources import ItemBatch
 from tests.search.search_common import DIM, HashModel, embeddings, shrink_shards
 
 CAPTIONS = [f"caption {i}" for i in range(200)]
@@ -256,7 +256,7 @@ def test_every_part_of_a_batch_changes_its_hash():
         batch._replace(**changes).hash_into(made)
         return made.hexdigest()
 
-    batch = Batch(0, 2, ["a", "bc"], None, torch.zeros(2, 3), torch.tensor([0, 1]))
+    batch = ItemBatch(0, 2, ["a", "bc"], None, torch.zeros(2, 3), torch.tensor([0, 1]))
     other = [
         digest(captions=["ab", "c"]),
         digest(embeddings=torch.eye(3)[:2]),

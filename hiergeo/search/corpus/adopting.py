@@ -1,7 +1,6 @@
 """From finished inputs to the index: their shards become a part of it, and what an earlier run left is found again."""
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -15,8 +14,8 @@ from hiergeo._core.errors import HiergeoError
 from hiergeo._core.storage.locks import HeldError
 from hiergeo.search import layout
 from hiergeo.search.appending import adopt
-from hiergeo.search.corpus.embedding import IMAGE_BIT, INPUT_BITS
-from hiergeo.search.corpus.records import Done, all_done, listed, place_of, read_done, write_done
+from hiergeo.search.corpus.embedding import INPUT_BITS
+from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
@@ -24,9 +23,6 @@ from hiergeo.search.snapshots import publish, writer
 
 EVERY = 10.0
 """Seconds between two adoptions of one worker, since each writes the whole manifest."""
-
-INPUT = re.compile(r"[0-9]{6,7}-[0-9]{4,}")
-"""Names of the shards of inputs: the number of the input and that of the shard."""
 
 Result = TypeVar("Result")
 
@@ -81,8 +77,7 @@ def _fresh(out: Path, manifest: Manifest, waiting: Iterable[Done]) -> list[str]:
 def survey(out: Path) -> dict[int, Done]:
     """The inputs that are embedded, by number: adopted ones, and ones whose shards are all on disk.
 
-    The record of any other is removed, so that the input is embedded again; one that is lost, although the index holds
-    the input, is written again.
+    The record of any other is removed, so that the input is embedded again.
 
     Raises:
         UnavailableError: a shard of the index is gone.
@@ -98,28 +93,7 @@ def survey(out: Path) -> dict[int, Done]:
         elif not all(_is_whole(out / SHARDS, name) for name in done.shards):
             place_of(out, number).unlink(missing_ok=True)
             del found[number]
-    for number in sorted(_numbers(out, manifest) - set(found)):
-        place = place_of(out, number)
-        known = read_done(place) if place.exists() else recovered(out, manifest, number)
-        if known is not None:
-            found[number] = known
     return found
-
-
-def recovered(out: Path, manifest: Manifest, number: int) -> Done | None:
-    """The record of an input that the index holds although the record is lost, written again; None if it holds none.
-
-    How long the input took is not known any more. Shards that the manifest names are never written a second time.
-    """
-    names = tuple(name for name in _named(manifest) if name.startswith(f"{number:06d}-"))
-    if not holds(out, manifest, number, names):
-        return None
-    ids = _ids(out, manifest, number)
-    poisoned, complete = listed(out, number)
-    rows = len(np.unique(ids & (IMAGE_BIT - 1))) + poisoned
-    done = Done(number, len(ids), rows, poisoned, complete, 0.0, names, adopted=True)
-    write_done(out, done)
-    return done
 
 
 def holds(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> bool:
@@ -142,19 +116,6 @@ def _is_whole(folder: Path, name: str) -> bool:
     except HiergeoError:
         return False
     return True
-
-
-def _numbers(out: Path, manifest: Manifest) -> set[int]:
-    """The inputs of which the index holds a shard or an item."""
-    found = {int(name.partition("-")[0]) for name in _named(manifest) if INPUT.fullmatch(name)}
-    most = manifest.reserved >> INPUT_BITS
-    for shard in manifest.shards:
-        if not INPUT.fullmatch(shard.name) and shard.first >> INPUT_BITS < most:
-            ids = OpenShard(out / SHARDS, manifest, shard).array(SORTED)
-            first, last = shard.first >> INPUT_BITS, min(shard.last >> INPUT_BITS, most - 1)
-            begins = ids.searchsorted(np.arange(first, last + 2) << INPUT_BITS)
-            found |= set((first + np.flatnonzero(np.diff(begins))).tolist())
-    return found
 
 
 def _intact(out: Path) -> Manifest:

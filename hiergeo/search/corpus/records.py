@@ -8,7 +8,6 @@ from typing import Annotated, final
 
 from pydantic import Field
 
-from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Count
 from hiergeo._core.storage.files import atomic_write_text, retire
@@ -90,37 +89,20 @@ class Poison:
 
     def write(self, out: Path, number: int) -> None:
         """Write the list, one JSON object a line; without anything to list, that of an earlier run is removed."""
-        place = _list_of(out, number)
+        place = out / POISONED / f"{number:05d}.jsonl"
         if not self.defects:
             retire(place)
             return
         lines: list[dict[str, str | int | bool]] = [
-            {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason} for each in self.defects
+            {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason}
+            | ({"ends": True} if each.ends else {})
+            for each in self.defects
         ]
-        for line, each in zip(lines, self.defects, strict=True):
-            if each.ends:
-                line["ends"] = True
         more = self.rows - sum(each.rows for each in self.defects)
         if more > 0:
             row = self.defects[:LISTED][-1].row + 1
             lines.append({"input": self.name, "row": row, "rows": more, "reason": "further rows, not listed"})
         atomic_write_text(place, "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def listed(out: Path, number: int) -> tuple[int, bool]:
-    """How many rows the list of an input sets aside, and whether the file was read to its end."""
-    place = _list_of(out, number)
-    if not place.exists():
-        return 0, True
-    try:
-        lines = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
-        return sum(int(line["rows"]) for line in lines), not any(line.get("ends") for line in lines)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{place} is damaged ({reason(error)}): remove it.") from error
-
-
-def _list_of(out: Path, number: int) -> Path:
-    return out / POISONED / f"{number:05d}.jsonl"
 
 
 @final

@@ -14,10 +14,10 @@ from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Defect, Read, Sample, UnreadableError
 from hiergeo.search import layout
-from hiergeo.search.corpus.adopting import recovered
+from hiergeo.search.corpus.adopting import holds
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
-from hiergeo.search.corpus.sources import Plan
+from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.layout import SHARDS, Shard
 from hiergeo.search.shard_writer import Labelled, groups, write_shard
 
@@ -57,7 +57,7 @@ class Corpus:
 
     out: Path
     base: Path
-    plan: Plan
+    plan: CorpusPlan
 
 
 def work(
@@ -94,20 +94,20 @@ def work(
 def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
     """Embed one input into shards of its own, which are not a part of the index yet; its lock is held.
 
-    Where the index holds the input already and its record alone is lost, the record is written again.
-
     Raises:
         UnreadableError: no row of it can be read.
-        InputError: too many rows are poisoned; they are listed.
+        InputError: too many rows are poisoned; they are listed. Or the index holds the input, whose record is gone.
         UnavailableError: something cannot be written.
     """
     start = time.monotonic()
     out, plan = corpus.out, corpus.plan
     source = plan.inputs[number]
     left = list((out / SHARDS).glob(f"{number:06d}-*"))
-    known = recovered(out, layout.read(out), number) if left else None
-    if known is not None:
-        return known
+    if left and holds(out, layout.read(out), number, [shard.name for shard in left]):
+        raise InputError(
+            f"the index holds the input {source.name} and its record {place_of(out, number)} is gone: restore it, or "
+            f"build the index in another folder."
+        )
     for shard in left:
         retire(shard)
     poison = Poison(source.name)

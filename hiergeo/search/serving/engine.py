@@ -26,7 +26,7 @@ from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Addition, Query, Question
 from hiergeo.search.shards import Labels
-from hiergeo.search.sources import Batch
+from hiergeo.search.sources import ItemBatch
 
 AGAIN = 1.0
 """Seconds after which changes of the index that could not be read are looked at again."""
@@ -103,7 +103,7 @@ class IndexService:
         """
         count, nothing = len(embeddings), [None] * len(embeddings)
         labels = Labels(addition.captions or nothing, addition.images or nothing)
-        batch = Batch(0, count, None, None, embeddings, addition.ids)
+        batch = ItemBatch(0, count, None, None, embeddings, addition.ids)
         index, before = self.index, list[Manifest]()
 
         def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:

@@ -23,7 +23,7 @@ from torch import Tensor
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Kind as Verb
-from hiergeo.search.serving.answers import list_of
+from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded, decode, read_header
 
@@ -155,7 +155,7 @@ VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
 
 
 @final
-class Models:
+class RequestModels:
     """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them."""
 
     def __init__(self, limits: Limits, **keys: Any) -> None:

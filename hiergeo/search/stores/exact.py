@@ -139,10 +139,10 @@ class ExactStore:
     def fetch(self, ids: Tensor) -> Rows:
         """The items of the ids (n,) int64, in their order; raises InputError for one that is not there."""
         held = self.snapshot
-        dims = held.manifest.frame.dims
-        empty = torch.empty(0, sum(dims), dtype=DTYPES[held.manifest.dtype]), torch.empty(0, len(dims))
-        found = [Rows(torch.empty(0, dtype=torch.int64), *empty)]
-        order = [torch.empty(0, dtype=torch.int64)]
+        found, order = (
+            [Rows.none(held.manifest.frame, DTYPES[held.manifest.dtype])],
+            [torch.empty(0, dtype=torch.int64)],
+        )
         for opened, places, at in _located(held, ids):
             found.append(opened.rows(places))
             order.append(torch.from_numpy(at))

@@ -83,10 +83,9 @@ class MilvusStore(Store):
         shells = [Shell(0.0, 0.0, 0)] * (len(self.edges) + 1)
         if self._made and self.milvus.lite:
             found = self._query(_within(), ["shell", "radius"])
-            place = np.array([row["shell"] for row in found], np.int64)
-            radius = np.array([row["radius"] for row in found], np.float32)
-            parts = [radius[place == shell].tolist() for shell in range(len(shells))]
-            shells = [Shell(min(part), max(part), len(part)) if part else Shell(0.0, 0.0, 0) for part in parts]
+            place = torch.tensor([row["shell"] for row in found])
+            radius = torch.tensor([row["radius"] for row in found])
+            shells = [Shell.of(radius[place == shell]) for shell in range(len(shells))]
         elif self._made:
             with ThreadPoolExecutor(PARALLEL) as pool:
                 shells = list(pool.map(self._shell, range(len(shells))))
@@ -167,7 +166,7 @@ class MilvusStore(Store):
 
     def fetch(self, ids: Tensor) -> Rows:
         parts = ids.unique().split(self._rows_a_message()) if self._made and len(ids) else ()
-        return Rows.cat([self._rows([]), *map(self._get, parts)]).by_ids(ids, self.milvus.where)
+        return Rows.cat([Rows.none(self.frame), *map(self._get, parts)]).by_ids(ids, self.milvus.where)
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
         return self._count(_within(*between_radii(low, high))) if self._made and low <= high else 0

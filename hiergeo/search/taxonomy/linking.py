@@ -17,7 +17,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
 from hiergeo.search import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Range, lexicographic, run
+from hiergeo.search.sweep import RadiusRange, lexicographic, run
 
 BATCH = 1 << 14
 """Items whose parents are searched in one pass over the store."""
@@ -30,7 +30,7 @@ CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class RadialOrder:
     """All items from the root outwards; the place of an item is its position in this order.
 
     Attributes:
@@ -66,7 +66,7 @@ class Order:
         return Rows.cat(kept).take(torch.cat(found).argsort())
 
     @classmethod
-    def of(cls, store: ExactStore, space: Space) -> "Order":
+    def of(cls, store: ExactStore, space: Space) -> "RadialOrder":
         """The order of the items of a store in a space of its frame."""
         parts = [(rows.ids, rows.radius(space.geometry)) for rows in store.scan()]
         ids = torch.cat([part for part, _ in parts]) if parts else torch.empty(0, dtype=torch.int64)
@@ -87,7 +87,7 @@ class Links:
         by: which of the three.
     """
 
-    order: Order
+    order: RadialOrder
     parent: Tensor
     score: Tensor
     by: By
@@ -104,7 +104,7 @@ def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progr
         k: 1 <= k <= 1024 parents at most.
         progress: draw a bar for work that outlasts a second.
     """
-    order = Order.of(store, space)
+    order = RadialOrder.of(store, space)
     parent = torch.full((len(order), k), -1)
     score = torch.full((len(order), k), torch.nan)
     for start in track(range(0, len(order), BATCH), "linking", enabled=progress):
@@ -121,9 +121,9 @@ def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progr
 class Above:
     """A task of a sweep: the k best items of smaller radius for each of some items, as `link`."""
 
-    def __init__(self, space: Space, rows: Rows, order: Order, start: int, by: By, k: int) -> None:
+    def __init__(self, space: Space, rows: Rows, order: RadialOrder, start: int, by: By, k: int) -> None:
         self.space, self.order, self.by, self.k = space, order, by, k
-        self.span = Range()
+        self.span = RadiusRange()
         self.x = rows.points(space.geometry)
         self.radius = order.radius[start : start + len(rows)]
         self.parent = torch.full((len(rows), k), -1)

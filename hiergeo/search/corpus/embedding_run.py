@@ -23,7 +23,7 @@ from hiergeo.search.corpus.adopting import Adopter, patiently, settle, survey
 from hiergeo.search.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.search.corpus.records import Allowance
 from hiergeo.search.corpus.report import Report, Summary, estimates
-from hiergeo.search.corpus.sources import Plan
+from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.corpus.work import Corpus, Outcome, work
 from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
 from hiergeo.search.rows import Frame
@@ -174,13 +174,13 @@ def _run(
     )
 
 
-def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> Plan:
+def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> CorpusPlan:
     """Agree on the plan and make the index, under its lock."""
     facts = ModelFacts(model.name, model.fingerprint(), model.normalised)
     frame = Frame.of(space, model.dim)
     geometry = space.geometry.spec
     settings = (options.dtype, options.items, options.caption, options.image, options.shard_rows)
-    now = Plan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
+    now = CorpusPlan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
     with locked(folder):
         before = sources.read_plan(folder)
         begun = (folder / MANIFEST).exists()

@@ -12,7 +12,7 @@ from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.answers import TOLD, Added, Health, list_of, schema
+from hiergeo.search.serving.answer_schemas import TOLD, Added, Health, list_of, schema
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
@@ -20,9 +20,9 @@ from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import (
     VERBS,
     Addition,
-    Models,
     Query,
     Question,
+    RequestModels,
     Verb,
     addition_of,
     question_of,
@@ -134,7 +134,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
     limits, dim = service.settings.limits, index.encoder.dim
-    models = Models(limits)
+    models = RequestModels(limits)
 
     def asked(verb: Verb) -> list[StrictRoute]:
         async def one(request: "Request", values: Any) -> "Response":
