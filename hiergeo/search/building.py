@@ -157,8 +157,8 @@ class _Work:
 
     def __init__(self, folder: Path, manifest: Manifest, inputs: ItemInputs) -> None:
         self.folder, self.manifest = folder, manifest
-        told = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
-        plan = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        settings = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
+        plan = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         self.digest, self.done = hashlib.sha256(), 0
         self.state = _State(plan=plan, rows=0, inputs=self.digest.hexdigest(), shards=[])
 

@@ -155,9 +155,9 @@ class _Search:
 
     def _learn(self, queries: Tensor, shell: int, found: Candidates, rows: Rows) -> None:
         """Note how far from the queries (n,) the items of a shell are that were not seen."""
-        held, place = self.shells[shell], torch.searchsorted(rows.ids, found.ids)
+        expected, place = self.shells[shell], torch.searchsorted(rows.ids, found.ids)
         radius = rows.radii[place, 0]
-        outside = (radius < held.low) | (radius > held.high)
+        outside = (radius < expected.low) | (radius > expected.high)
         if bool(outside.any()):
             raise InputError(
                 f"{self.facts.name} holds the item {int(found.ids[outside][0])} in another shell: push the index again."
@@ -167,7 +167,7 @@ class _Search:
         true = (self.queries[queries].double() * last).sum(1)
         self.trusted[queries] &= (cosine.diff() <= error).all(1) & ((cosine[:, -1] - true).abs() <= error)
         self.opening[queries, shell] = (1 - torch.maximum(cosine[:, -1], true) - error).clamp(0, 2)
-        self.exhausted[queries, shell] = found.ids.shape[1] >= held.count
+        self.exhausted[queries, shell] = found.ids.shape[1] >= expected.count
 
     def _open(self) -> Tensor:
         """Which shells may still hold something that belongs in the answer of a query, (Q, S)."""

@@ -1,13 +1,13 @@
 """Compaction: small shards and those with deleted rows are written again as full ones."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hiergeo.search.appending import provisional, write_shards
 from hiergeo.search.checking import check
 from hiergeo.search.layout import SHARDS, Manifest, Shard
-from hiergeo.search.quantiles import shell_edges, with_bounds
+from hiergeo.search.quantiles import balanced
 from hiergeo.search.shard_writer import PIECE, Labelled
 from hiergeo.search.shards import OpenShard, check_bytes
 from hiergeo.search.snapshots import publish, writer
@@ -61,9 +61,11 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         with provisional(folder) as made:
             for shard in write_shards(folder, manifest, _items(folder, manifest, chosen)):
                 made.append(shard)
-            joined = _rearranged(folder, manifest, {shard.name for shard in (*chosen, *lost)}, made)
+            gone = {shard.name for shard in (*chosen, *lost)}
+            kept = [shard for shard in manifest.shards if shard.name not in gone]
+            joined = balanced(folder, manifest, [*kept, *made])
         if joined.shards != manifest.shards or joined.edges != manifest.edges:
-            publish(folder, joined, tuple(shard.name for shard in (*chosen, *lost)))
+            publish(folder, joined, tuple(sorted(gone)))
     return Compacted(
         joined.rows,
         sum(shard.deleted for shard in chosen),
@@ -81,11 +83,3 @@ def _items(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Iterato
         opened = OpenShard(folder / SHARDS, manifest, shard)
         for places in opened.pieces(0, shard.rows, PIECE):
             yield opened.rows(places), opened.labels(places)
-
-
-def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Sequence[Shard]) -> Manifest:
-    """The next manifest: shards that stay, those that were made, and new edges over both."""
-    shards = [*(shard for shard in manifest.shards if shard.name not in gone), *made]
-    opened = [OpenShard(folder / SHARDS, manifest, replace(shard, bounds=())) for shard in shards]
-    edges = shell_edges(opened)
-    return manifest.next(shards=tuple(with_bounds(shard, edges) for shard in opened), edges=edges)

@@ -28,8 +28,8 @@ def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: 
     rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
     items = {place: each.id for place, each in enumerate(queries) if isinstance(each, Item)}
     if items:
-        places, held = list(items), store.fetch(torch.tensor(list(items.values())))
-        rows.direction[places], rows.radii[places] = held.direction, held.radii
+        places, stored = list(items), store.fetch(torch.tensor(list(items.values())))
+        rows.direction[places], rows.radii[places] = stored.direction, stored.radii
     return rows
 
 

@@ -63,12 +63,12 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
         UnavailableError: a shell has another number of items; the first is named.
     """
     facts = _described(home, engine)
-    wanted, held = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
-    if len(wanted) != len(held):
+    wanted, counts = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
+    if len(wanted) != len(counts):
         raise UnavailableError(
-            f"{facts.name} has {len(held)} shells and the index {len(wanted)}: push the index again."
+            f"{facts.name} has {len(counts)} shells and the index {len(wanted)}: push the index again."
         )
-    for place, (mine, others) in enumerate(zip(wanted, held, strict=True)):
+    for place, (mine, others) in enumerate(zip(wanted, counts, strict=True)):
         if mine != others:
             raise UnavailableError(
                 f"{facts.name} holds {others} items of shell {place} and the index {mine}: push the index to it with "
@@ -152,9 +152,9 @@ def _kept(home: ExactStore, engine: Store) -> torch.Tensor:
         known = torch.isin(rows.ids, own)
         gone.append(rows.ids[~known])
         rows = rows.take(known)
-        held = home.fetch(rows.ids)
-        apart = (normalize(held.direction.float(), dim=1) - rows.direction.float()).abs().amax(1) > ROUNDING
-        changed = apart | (held.radii[:, 0] != rows.radii[:, 0])
+        own_rows = home.fetch(rows.ids)
+        apart = (normalize(own_rows.direction.float(), dim=1) - rows.direction.float()).abs().amax(1) > ROUNDING
+        changed = apart | (own_rows.radii[:, 0] != rows.radii[:, 0])
         kept.append(rows.ids[~changed])
         gone.append(rows.ids[changed])
     lost = torch.cat(gone)

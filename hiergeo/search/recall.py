@@ -129,14 +129,14 @@ def recall_of(home: ExactStore, store: str, request: Request, space: Space) -> R
     if not path.is_file() or request.low > 0 or request.high < math.inf or not isinstance(asked, int):
         return None
     try:
-        held = documents.read(path, _Document)
+        document = documents.read(path, _Document)
     except HiergeoError:
         return None
-    if held.generation != home.manifest.generation:
+    if document.generation != home.manifest.generation:
         return None
     least = space.min_radius if request.min_radius is None else request.min_radius
     wanted = _key(request.kind, request.by, space.geometry.spec, least, asked)
-    keys = {_key(each.kind, each.by, each.geometry, each.min_radius, each.k): each.recall for each in held.audit}
+    keys = {_key(each.kind, each.by, each.geometry, each.min_radius, each.k): each.recall for each in document.audit}
     return keys.get(wanted)
 
 

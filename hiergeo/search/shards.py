@@ -187,9 +187,9 @@ class OpenShard:
         known = self.array(SORTED)
         at = np.minimum(known.searchsorted(ids), self.shard.rows - 1)
         place = np.where(known[at] == ids, self.array(PLACES)[at], -1).astype(np.int64)
-        held = place != -1
-        inside = (place[held] >= 0) & (place[held] < self.shard.rows)
-        if not inside.all() or (self.array(IDS)[place[held]] != ids[held]).any():
+        present = place != -1
+        inside = (place[present] >= 0) & (place[present] < self.shard.rows)
+        if not inside.all() or (self.array(IDS)[place[present]] != ids[present]).any():
             raise DamagedError(self.shard.name, f"{PLACES} is not that of its ids")
         if len(self.dead):
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
@@ -216,8 +216,8 @@ class OpenShard:
         for group in np.unique(groups):
             inside = np.flatnonzero(groups == group)
             table = self._group(int(group)).take(places[inside] % ROW_GROUP)
-            for column, held in zip(columns, table.columns, strict=True):
-                for at, value in zip(inside, held.to_pylist(), strict=True):
+            for column, values in zip(columns, table.columns, strict=True):
+                for at, value in zip(inside, values.to_pylist(), strict=True):
                     column[at] = value
         return Labels(*columns)
 
@@ -233,8 +233,8 @@ class OpenShard:
         found: list[NDArray[np.int64]] = []
         for start in range(0, self.shard.rows, ROW_GROUP):
             captions = self._group(start // ROW_GROUP).column("caption")
-            held = compute.match_substring(captions, text, ignore_case=True).fill_null(False)
-            places = start + np.flatnonzero(held.to_numpy(zero_copy_only=False))
+            matches = compute.match_substring(captions, text, ignore_case=True).fill_null(False)
+            places = start + np.flatnonzero(matches.to_numpy(zero_copy_only=False))
             found.append(places[~np.isin(places, self.dead)])
             if sum(map(len, found)) >= most:
                 break
@@ -242,18 +242,18 @@ class OpenShard:
 
     def _group(self, group: int) -> Any:
         with self._lock:
-            held = self._groups.pop(group, None)
+            table = self._groups.pop(group, None)
             try:
                 if self._captions is None:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
-                if held is None:
-                    held = self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
+                if table is None:
+                    table = self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
             except (OSError, ValueError) as error:
                 raise DamagedError(self.shard.name, f"captions cannot be read: {error}") from error
-            self._groups[group] = held
+            self._groups[group] = table
             if len(self._groups) > GROUPS:
                 self._groups.pop(next(iter(self._groups)))
-            return held
+            return table
 
 
 def check_sizes(folder: Path, shard: Shard) -> None:

@@ -132,11 +132,11 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
         The manifest as it was committed.
     """
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
-    held = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
-    layout.commit(folder, held)
+    committed = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
+    layout.commit(folder, committed)
     with suppress(OSError):  # the change is made: what stays behind is removed by the next writer
-        _remove_retired(folder, held)
-    return held
+        _remove_retired(folder, committed)
+    return committed
 
 
 def remove_orphans(folder: Path, manifest: Manifest) -> None:

@@ -200,13 +200,13 @@ class ItemInputs:
         columns: dict[str, Any] = {"captions": self.captions, "images": self.images, "ids": self.ids}
         if isinstance(self.captions, str | Path | CaptionFiles):
             files = self.captions if isinstance(self.captions, CaptionFiles) else CaptionFiles(self.captions)
-            told = files.columns(folder)
+            found = files.columns(folder)
             for name in ("images", "ids"):
-                if name in told and columns[name] is not None and not (name == "images" and folder is not None):
+                if name in found and columns[name] is not None and not (name == "images" and folder is not None):
                     raise InputError(
                         f"the captions have a column of {name}, and {name} are given beside them: give one."
                     )
-            columns |= told
+            columns |= found
         if folder is not None and columns["images"] is self.images:
             columns["images"] = _pictures(folder)
         takers = {name: _taker(name, items) for name, items in columns.items() if items is not None}

@@ -25,8 +25,8 @@ class RadiusRange(NamedTuple):
 
     def of(self, radius: Tensor) -> slice:
         """The items of ascending radii (n,) within it; NaN may stand among them."""
-        held = radius.double()  # float32 numbers would be compared with the bounds rounded to float32
-        inside = torch.nonzero((held >= self.low) & (held <= self.high))
+        exact = radius.double()  # float32 numbers would be compared with the bounds rounded to float32
+        inside = torch.nonzero((exact >= self.low) & (exact <= self.high))
         return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
@@ -69,11 +69,11 @@ def run(chunks: Iterable[Rows], tasks: Sequence[SweepTask], device: torch.device
             geometry = task.space.geometry
             if id(geometry) not in points:
                 points[id(geometry)] = rows.points(geometry, device)
-            held, part = rows, points[id(geometry)]
+            inside_rows, part = rows, points[id(geometry)]
             if not task.span.whole:
                 inside = task.span.of(part.radius)
-                held, part = rows.take(inside), part.rows(inside)
-            scored[place] += _given(task, held, part)
+                inside_rows, part = rows.take(inside), part.rows(inside)
+            scored[place] += _given(task, inside_rows, part)
     return scored
 
 

@@ -17,7 +17,7 @@ from hiergeo.search.appending import adopt
 from hiergeo.search.corpus.embedding import INPUT_BITS
 from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
 from hiergeo.search.layout import SHARDS, Manifest
-from hiergeo.search.quantiles import shell_edges, with_bounds
+from hiergeo.search.quantiles import balanced
 from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
 from hiergeo.search.snapshots import publish, writer
 
@@ -151,8 +151,6 @@ def settle(out: Path, inputs: Iterable[int]) -> bool:
 
 def _balance(out: Path) -> None:
     with writer(out) as manifest:
-        opened = [OpenShard(out / SHARDS, manifest, shard) for shard in manifest.shards]
-        edges = shell_edges(opened)
-        if edges != manifest.edges:
-            shards = tuple(with_bounds(shard, edges) for shard in opened)
-            publish(out, manifest.next(shards=shards, edges=edges))
+        joined = balanced(out, manifest, manifest.shards)
+        if joined.edges != manifest.edges:
+            publish(out, joined)

@@ -110,8 +110,8 @@ class ItemEmbedder:
             if len(samples) == 1:
                 if _out_of_memory(error):
                     raise
-                told = reason(error) if isinstance(error, InputError) else described(error)
-                defects[samples[0].row] = Defect(samples[0].row, told)
+                problem = reason(error) if isinstance(error, InputError) else described(error)
+                defects[samples[0].row] = Defect(samples[0].row, problem)
                 return
             half = len(samples) // 2
             for part in (slice(half), slice(half, None)):

@@ -78,9 +78,9 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """The summary in values of JSON: numbers under ``metrics``, names beside them."""
-        held = asdict(self)
-        names = {name: held.pop(name) for name in ("failed", "incomplete", "estimates", "finished")}
-        return {"metrics": {**held, "failed": len(self.failed), "incomplete": len(self.incomplete)}, **names}
+        values = asdict(self)
+        names = {name: values.pop(name) for name in ("failed", "incomplete", "estimates", "finished")}
+        return {"metrics": {**values, "failed": len(self.failed), "incomplete": len(self.incomplete)}, **names}
 
 
 def estimates(rows: int, rows_per_second: float, price_per_hour: float | None) -> tuple[Estimate, ...]:
@@ -126,17 +126,17 @@ class Report:
             self._read += max(source.bytes, 0)
             if done is None:
                 self.failed[source.name] = outcome.failure
-                told = f"failed: {outcome.failure}"
+                line = f"failed: {outcome.failure}"
             else:
                 self.embedded += 1
                 self.items += done.items
                 self.poisoned += done.poisoned
                 broken = "" if done.complete else ", BROKEN OFF"
-                told = (
+                line = (
                     f"{done.rows:,} rows, {done.poisoned:,} poisoned{broken}, {len(done.shards)} shards, "
                     f"{done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-3):,.0f} rows/s"
                 )
-            self._write(f"{outcome.number:06d} {source.name}: {told}")
+            self._write(f"{outcome.number:06d} {source.name}: {line}")
         self._draw(1)
 
     def known(self, done: Done) -> None:

@@ -120,8 +120,8 @@ def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> C
 
 def _changes(before: CorpusPlan, now: CorpusPlan) -> Iterator[str]:
     if before.model.fingerprint != now.model.fingerprint:
-        told = f"{before.model.name} ({before.model.fingerprint}), now {now.model.name} ({now.model.fingerprint})"
-        yield f"the model was {told}"
+        change = f"{before.model.name} ({before.model.fingerprint}), now {now.model.name} ({now.model.fingerprint})"
+        yield f"the model was {change}"
     for field, name in SETTINGS.items():
         old, new = getattr(before, field), getattr(now, field)
         if old != new:

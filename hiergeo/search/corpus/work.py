@@ -73,7 +73,7 @@ def work(
     """
     waiting = list(numbers)
     while waiting:
-        held = []
+        busy = []
         for number in waiting:
             place = place_of(corpus.out, number)
             try:
@@ -83,10 +83,10 @@ def work(
                     else:
                         yield Outcome(number, embed_input(corpus, number, embedder, allowance, progress))
             except HeldError:
-                held.append(number)
+                busy.append(number)
             except UnreadableError as error:
                 yield Outcome(number, failure=str(error))
-        waiting = held
+        waiting = busy
         if waiting:
             time.sleep(WAIT)
 

@@ -39,8 +39,8 @@ def application(
     """The application of a server: its routes, and those of health, metrics and OpenAPI, behind `Protection`."""
 
     async def health(request: Request) -> Response:
-        told = facts()
-        return JSONResponse(told if may_pass(request.scope, settings) else {"status": told["status"]})
+        values = facts()
+        return JSONResponse(values if may_pass(request.scope, settings) else {"status": values["status"]})
 
     async def measured(request: Request) -> Response:
         text, kind = metrics.text()

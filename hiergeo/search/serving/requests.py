@@ -162,8 +162,8 @@ class RequestModels:
         self.text: Any = Annotated[str, Field(max_length=limits.text_characters)]
         self.q = self.text, Field(description="The query, a text.")
         kinds = {"text": self.text, "embedding": Vector, **keys}
-        told = WithJsonSchema({"type": "string", "contentEncoding": "base64"})
-        kinds["image"] = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), told]
+        encoded = WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+        kinds["image"] = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), encoded]
         self.query: Any = create_model(
             "Query", __base__=AnyQuery, **cast(Any, {name: (kind, None) for name, kind in kinds.items()})
         )
@@ -188,7 +188,7 @@ class RequestModels:
 
     def addition(self, limits: Limits) -> Any:
         """The model of an addition."""
-        told = {
+        parts = {
             "captions": (self.text | None, "One an item; null for items without."),
             "embeddings": (Vector, "By default the model embeds the captions."),
             "ids": (Annotated[Whole, Field(ge=0, le=IDS)], "Distinct and new; by default the index numbers items."),
@@ -196,7 +196,7 @@ class RequestModels:
         }
         fields: dict[str, Any] = {
             name: (list_of(kind), Field(None, min_length=1, max_length=limits.added, description=about))
-            for name, (kind, about) in told.items()
+            for name, (kind, about) in parts.items()
         }
         return create_model("Addition", __base__=Strict, **fields)
 
@@ -239,8 +239,8 @@ def addition_of(values: Any, dim: int) -> Addition:
         raise Refused(400, "send captions, which the model embeds, or embeddings.", "captions")
     lengths = {name: len(value) for name, value in values if value is not None}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{count} {name}" for name, count in lengths.items())
-        raise Refused(400, f"there are {told}: send as many of each.", next(iter(lengths)))
+        counts = ", ".join(f"{count} {name}" for name, count in lengths.items())
+        raise Refused(400, f"there are {counts}: send as many of each.", next(iter(lengths)))
     if embeddings is not None:
         embeddings = torch.stack([vector(each, f"embeddings[{row}]", dim) for row, each in enumerate(embeddings)])
     ids = None if values.ids is None else torch.tensor(values.ids, dtype=torch.int64)
@@ -255,9 +255,9 @@ def decoded(given: Sequence[Given]) -> tuple[Query, ...]:
 def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> None:
     """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels."""
     if len(given) * each > limits.hits:
-        told = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
-        raise Refused(422, f"{told}: send fewer queries at a time.", name)
+        problem = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
+        raise Refused(422, f"{problem}: send fewer queries at a time.", name)
     pixels = sum(each.pixels for each in given if isinstance(each, Encoded))
     if pixels > limits.image_pixels:
-        told = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
-        raise Refused(413, f"{told}: scale them, or send fewer at a time.", "queries")
+        problem = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
+        raise Refused(413, f"{problem}: scale them, or send fewer at a time.", "queries")

@@ -50,8 +50,8 @@ def bind(host: str, port: int) -> socket.socket:
         bound.bind(address)
     except OSError as error:
         bound.close()
-        told = f"cannot listen on {host} port {port}: {reason(error)}; choose another with --port, or 0 for any."
-        raise UnavailableError(told) from error
+        message = f"cannot listen on {host} port {port}: {reason(error)}; choose another with --port, or 0 for any."
+        raise UnavailableError(message) from error
     return bound
 
 

@@ -146,10 +146,10 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             given = await unless_gone(request, service.ask(question))
             return JSONResponse({"answers": [plain(each) for each in given]})
 
-        about, path, told = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
-        listed, body = schema(f"{verb}_answers", answers=list_of(told)), models.asked(verb, queries=models.queries)
+        about, path, kind = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
+        listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
-            StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=told),
+            StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
             StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
         ]
 

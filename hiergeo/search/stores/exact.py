@@ -124,10 +124,10 @@ class ExactStore:
 
     def _ranges(self, low: float = 0.0, high: float = float("inf")) -> Iterator[tuple[OpenShard, int, int]]:
         """The rows [start, stop) with low <= radius <= high of every shard that has some."""
-        held = self.snapshot
-        for shard in held.manifest.shards:
+        snapshot = self.snapshot
+        for shard in snapshot.manifest.shards:
             if shard.low <= high and shard.high >= low:
-                opened = held.open(shard)
+                opened = snapshot.open(shard)
                 yield opened, *opened.range(low, high)
 
     def _places(self, low: float = 0.0, high: float = float("inf")) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
@@ -138,12 +138,12 @@ class ExactStore:
 
     def fetch(self, ids: Tensor) -> Rows:
         """The items of the ids (n,) int64, in their order; raises InputError for one that is not there."""
-        held = self.snapshot
+        snapshot = self.snapshot
         found, order = (
-            [Rows.none(held.manifest.frame, DTYPES[held.manifest.dtype])],
+            [Rows.none(snapshot.manifest.frame, DTYPES[snapshot.manifest.dtype])],
             [torch.empty(0, dtype=torch.int64)],
         )
-        for opened, places, at in _located(held, ids):
+        for opened, places, at in _located(snapshot, ids):
             found.append(opened.rows(places))
             order.append(torch.from_numpy(at))
         return Rows.cat(found).take(torch.cat(order).argsort())
@@ -153,8 +153,8 @@ class ExactStore:
         captions: list[str | None] = [None] * len(ids)
         images: list[str | None] = [None] * len(ids)
         for opened, places, order in _located(self.snapshot, ids):
-            held = opened.labels(places)
-            for at, caption, image in zip(order.tolist(), held.captions, held.images, strict=True):
+            named = opened.labels(places)
+            for at, caption, image in zip(order.tolist(), named.captions, named.images, strict=True):
                 captions[at], images[at] = caption, image
         return Labels(captions, images)
 
@@ -190,8 +190,8 @@ class ExactStore:
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
         """How many items have low <= radius <= high."""
-        held = self.snapshot
-        opened = map(held.open, held.manifest.shards)
+        snapshot = self.snapshot
+        opened = map(snapshot.open, snapshot.manifest.shards)
         return sum(shard.count(*shard.range(low, high)) for shard in opened)
 
     def close(self) -> None:
@@ -203,23 +203,23 @@ Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
 """The shards that hold some ids (n,), with the rows there and their places among the ids."""
 
 
-def _located(held: Snapshot, ids: Tensor) -> Located:
+def _located(snapshot: Snapshot, ids: Tensor) -> Located:
     """Where the ids (n,) are; raises InputError for one that is not there."""
-    found, missing = _looked_up(held, ids)
+    found, missing = _looked_up(snapshot, ids)
     if missing.any():
         raise InputError(f"the index holds no item {int(ids[torch.from_numpy(missing)][0])}.")
     return found
 
 
-def _looked_up(held: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]:
+def _looked_up(snapshot: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]:
     """Where the ids (n,) are, and which of them are not there."""
     wanted = np.ascontiguousarray(ids.detach().cpu().numpy().astype(np.int64, copy=False))
     found, missing = [], np.ones(len(wanted), bool)
-    for shard in held.manifest.shards:
+    for shard in snapshot.manifest.shards:
         near = np.flatnonzero(missing & (wanted >= shard.first) & (wanted <= shard.last))
         if not len(near):
             continue
-        opened = held.open(shard)
+        opened = snapshot.open(shard)
         rows = opened.places(wanted[near])
         here = rows >= 0
         if here.any():

@@ -63,19 +63,19 @@ class FaissStore(Store):
 
     def add(self, rows: Rows) -> None:
         check_rows(rows, self.frame)
-        check_new(rows.ids, torch.cat([held.ids for held in self._shells]))
+        check_new(rows.ids, torch.cat([before.ids for before in self._shells]))
         place = shell_of(rows.radii[:, 0], self.edges)
         for shell in place.unique().tolist():
-            part, held = rows.take(place == shell), self._shells[shell]
-            self._change(shell, Rows.cat([held, part]))
+            part, before = rows.take(place == shell), self._shells[shell]
+            self._change(shell, Rows.cat([before, part]))
 
     def delete(self, ids: Tensor) -> int:
         removed = 0
-        for shell, held in enumerate(self._shells):
-            gone = torch.isin(held.ids, ids)
+        for shell, rows in enumerate(self._shells):
+            gone = torch.isin(rows.ids, ids)
             if bool(gone.any()):
                 removed += int(gone.sum())
-                self._change(shell, held.take(~gone))
+                self._change(shell, rows.take(~gone))
         return removed
 
     def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:

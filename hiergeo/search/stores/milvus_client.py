@@ -80,11 +80,11 @@ class MilvusClient:
     """
 
     def __init__(self, rest: str) -> None:
-        self._address, _, told = rest.partition("?")
+        self._address, _, options = rest.partition("?")
         if not self._address:
             raise InputError("milvus needs a place: milvus:http://HOST:19530 or milvus:./NAME.db.")
-        self.options = MilvusOptions.read(told)
-        self.chosen_index = self.options.index if "index=" in told else None
+        self.options = MilvusOptions.read(options)
+        self.chosen_index = self.options.index if "index=" in options else None
         self.lite = not self._address.startswith(("http://", "https://"))
         self.where = f"Milvus {'Lite' if self.lite else 'server'} {without_password(self._address)}"
         self._client: Any = None
@@ -131,8 +131,8 @@ class MilvusClient:
         except HiergeoError:
             raise
         except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
-            told = without_password(described(error))
-            raise UnavailableError(f"{self.where} does not do as asked: {told}.") from error
+            problem = without_password(described(error))
+            raise UnavailableError(f"{self.where} does not do as asked: {problem}.") from error
 
     def _connect(self) -> Any:
         pymilvus = _imported()
@@ -141,12 +141,14 @@ class MilvusClient:
         try:
             return pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
         except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
-            told = without_password(described(error))
+            problem = without_password(described(error))
             if self.lite:
-                raise UnavailableError(f"{self.where} cannot be opened: {told}; one process at a time can.") from error
+                raise UnavailableError(
+                    f"{self.where} cannot be opened: {problem}; one process at a time can."
+                ) from error
             raise UnavailableError(
                 f"{self.where} does not answer within {seconds} seconds: start it, or check the address and "
-                f"HIERGEO_MILVUS_TOKEN ({told})."
+                f"HIERGEO_MILVUS_TOKEN ({problem})."
             ) from error
 
     def _check_version(self) -> None:
