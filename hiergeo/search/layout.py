@@ -197,14 +197,13 @@ def _check_fit(path: Path, manifest: Manifest) -> None:
         "two shards have one name": len({shard.name for shard in manifest.shards}) == len(manifest.shards),
     }
     for shard in manifest.shards:
-        fits[f"the range of radii of shard {shard.name} is none"] = 0 <= shard.low <= shard.high
-        fits[f"the range of ids of shard {shard.name} is none"] = 0 <= shard.first <= shard.last
         known = shard.tombstones is None or shard.tombstones in shard.bytes
         dead = (shard.deleted > 0) == (shard.tombstones is not None) and shard.deleted <= shard.rows
-        fits[f"the deleted rows of shard {shard.name} do not fit"] = known and dead
-        within = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
-        fits[f"the bounds of shells in shard {shard.name} do not fit"] = (
-            within and max(shard.bounds, default=0) <= shard.rows
+        bounds = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
+        fits[f"the record of shard {shard.name} contradicts itself"] = (
+            (0 <= shard.low <= shard.high and 0 <= shard.first <= shard.last)
+            and (known and dead and bounds)
+            and max(shard.bounds, default=0) <= shard.rows
         )
     for what, holds in fits.items():
         if not holds:

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.storage.locks import HeldError
-from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.corpus.embedding import INPUT_BITS
 from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import balanced
 from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
-from hiergeo.search.snapshots import publish, writer
+from hiergeo.search.snapshots import Snapshot, publish, writer
 
 EVERY = 10.0
 """Seconds between two adoptions of one worker, since each writes the whole manifest."""
@@ -83,7 +82,11 @@ def survey(out: Path) -> dict[int, Done]:
         UnavailableError: a shard of the index is gone.
     """
     found = all_done(out)
-    manifest = _intact(out)
+    snapshot = Snapshot(out)  # what its manifest names stays as long as it is held
+    manifest = snapshot.manifest
+    for shard in manifest.shards:
+        if not (out / SHARDS / shard.name / RECORD).is_file():
+            raise DamagedError(shard.name, "its files are gone")
     for number, done in list(found.items()):
         if done.adopted:
             continue
@@ -93,6 +96,7 @@ def survey(out: Path) -> dict[int, Done]:
         elif not all(_is_whole(out / SHARDS, name) for name in done.shards):
             place_of(out, number).unlink(missing_ok=True)
             del found[number]
+    snapshot.close()
     return found
 
 
@@ -116,17 +120,6 @@ def _is_whole(folder: Path, name: str) -> bool:
     except HiergeoError:
         return False
     return True
-
-
-def _intact(out: Path) -> Manifest:
-    """The manifest of an index whose shards are all there; one that is compacted meanwhile is read again."""
-    while True:
-        manifest = layout.read(out)
-        gone = next((each for each in manifest.shards if not (out / SHARDS / each.name / RECORD).is_file()), None)
-        if gone is None:
-            return manifest
-        if layout.read(out).generation == manifest.generation:
-            raise DamagedError(gone.name, "its files are gone")
 
 
 def _ids(out: Path, manifest: Manifest, number: int) -> NDArray[np.int64]:
