@@ -112,20 +112,9 @@ class _Search:
     def _ask(self, still: Tensor, k: int) -> None:
         """Score the best k of every shell that is open for a query; all of them are fetched and scored at once."""
         answers: list[tuple[int, Tensor, Candidates]] = []
-        missing: dict[int, str] = {}
         for shell in still.any(0).nonzero()[:, 0].tolist():
             queries = still[:, shell].nonzero()[:, 0]
-            found, problem = self._candidates(queries, shell, min(k, self.shells[shell].count))
-            if problem is None:
-                answers.append((shell, queries, found))
-            else:
-                missing[shell] = problem
-        if missing:
-            shells = ", ".join(map(str, missing))
-            raise UnavailableError(
-                f"{self.facts.name} gave no answer for the shells {shells}: {next(iter(missing.values()))}; "
-                f"check it, and push the index to it again."
-            )
+            answers.append((shell, queries, self._candidates(queries, shell, min(k, self.shells[shell].count))))
         ids = torch.cat([found.ids.unique() for _, _, found in answers]).unique()
         rows = self._fetched(ids)
         fresh = rows.take(~torch.isin(ids, self.seen))
@@ -135,17 +124,20 @@ class _Search:
         for shell, queries, found in answers:
             self._learn(queries, shell, found, rows)
 
-    def _candidates(self, queries: Tensor, shell: int, k: int) -> tuple[Candidates, str | None]:
-        """Candidates of one shell, asked for again where there is something wrong with them; and what is wrong."""
+    def _candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
+        """Candidates of one shell, asked for again where there is something wrong with them."""
+        problem: str | None = None
         for _ in range(2):
             try:
                 found = self.engine.candidates(self.queries[queries], shell, k)
                 problem = _defect(found, len(queries), k)
             except UnavailableError as error:
-                found, problem = Candidates(torch.empty(0), torch.empty(0)), reason(error)
+                problem = reason(error)
             if problem is None:
-                break
-        return found, problem
+                return found
+        raise UnavailableError(
+            f"{self.facts.name} gave no answer for shell {shell}: {problem}; check it, and push the index to it again."
+        )
 
     def _fetched(self, ids: Tensor) -> Rows:
         try:

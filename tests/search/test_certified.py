@@ -204,7 +204,7 @@ def test_certificates_leave_room_for_the_error_of_a_cosine(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("fault", "kind", "named"),
     [
-        ("drops", UnavailableError, "shells 1, 2"),
+        ("drops", UnavailableError, "shell 1"),
         ("twice", UnavailableError, "twice"),
         ("down", UnavailableError, "connection refused"),
         ("counts", UnavailableError, "shell 0"),
