@@ -5,6 +5,7 @@ index is deleted there. What was measured of a store is kept in the index folder
 """
 
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import final
 from weakref import WeakKeyDictionary
@@ -48,9 +49,6 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
     facts = _described(home, engine)
     there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
     sent = _send(home, engine, there, progress)
-    if len(there) and _counts(home) != _counts(engine):  # its items lie in shells of other edges
-        engine.delete(there)
-        sent += _send(home, engine, there[:0], progress)
     check_counts(home, engine)
     return sent
 
@@ -64,14 +62,10 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
     """
     facts = _described(home, engine)
     wanted, counts = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
-    if len(wanted) != len(counts):
-        raise UnavailableError(
-            f"{facts.name} has {len(counts)} shells and the index {len(wanted)}: push the index again."
-        )
-    for place, (mine, others) in enumerate(zip(wanted, counts, strict=True)):
+    for shell, (mine, others) in enumerate(zip_longest(wanted, counts, fillvalue=0)):
         if mine != others:
             raise UnavailableError(
-                f"{facts.name} holds {others} items of shell {place} and the index {mine}: push the index to it with "
+                f"{facts.name} holds {others} items of shell {shell} and the index {mine}: push the index to it with "
                 f"'hiergeo index push'."
             )
     return facts
@@ -125,10 +119,6 @@ def _described(home: ExactStore, engine: Store) -> StoreFacts:
             f"{facts.name} holds items of another root or dimension than the index: push to another collection."
         )
     return facts
-
-
-def _counts(store: Store | ExactStore) -> list[int]:
-    return [shell.count for shell in store.describe().shells]
 
 
 def _send(home: ExactStore, engine: Store, there: torch.Tensor, progress: bool) -> int:
