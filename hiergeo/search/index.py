@@ -304,7 +304,7 @@ class Index:
         """Delete items by their ids, durably; returns how many of them there were.
 
         Raises:
-            InputError: something that is no id.
+            InputError: an id that is not valid.
             UnavailableError: the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """

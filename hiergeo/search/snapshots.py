@@ -115,7 +115,7 @@ def writer(folder: Path) -> Iterator[Manifest]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what is retired and no longer read, unless somebody else writes to the index and so does it."""
+    """Remove what is retired and no longer read, unless another process writes to the index and so does it."""
     with suppress(HeldError), writer(folder):
         pass
 

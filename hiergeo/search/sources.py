@@ -43,8 +43,7 @@ class CaptionFiles:
         """The ``captions``, and perhaps the ``images`` and ``ids`` beside them, each read a row at a time.
 
         All must be read at one pace: what one of them is ahead of the others is held in memory. An image is a path, or
-        what its row names where that is no file; None for a row without one. An id that is no whole number is left as
-        it is.
+        what its row names where that is not a file; None for a row without one. An id may still be any cell.
 
         Args:
             images: the folder that names of images are relative to; None is that of each file.
@@ -80,7 +79,7 @@ def _image(row: Sample, images: Path | None) -> str | Path | None:
 
 
 def _id(cell: Any) -> Any:
-    """The whole number of a cell; anything else as it is."""
+    """The whole number of a cell; any other cell as it is."""
     digits = cell.strip() if isinstance(cell, str) else ""
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
 
@@ -307,7 +306,7 @@ def _problem(name: str, item: object) -> str | None:
 
 
 def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
-    """Ids (n,) int64 as a tensor; raises InputError for one that is no whole number in [0, 2^63), with its row."""
+    """Ids (n,) int64 as a tensor; raises InputError, with its row, for one outside of [0, 2^63)."""
     return torch.tensor(list(_checked("ids", ids)), dtype=torch.int64)
 
 

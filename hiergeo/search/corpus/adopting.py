@@ -69,7 +69,7 @@ class Adopter:
 
 
 def _fresh(out: Path, manifest: Manifest, waiting: Iterable[Done]) -> list[str]:
-    """The shards of those inputs that are no part of the index yet, not even under other names since a compaction."""
+    """The shards of those inputs that are not part of the index yet, not even under other names since a compaction."""
     return [name for done in waiting if not holds(out, manifest, done.number, done.shards) for name in done.shards]
 
 

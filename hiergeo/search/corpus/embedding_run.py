@@ -106,7 +106,7 @@ def embed(
         progress: draw a bar on standard error.
 
     Raises:
-        InputError: there are no inputs, the first one has not the columns that are asked for, the folder was begun with
+        InputError: there are no inputs, the first one lacks the columns that are asked for, the folder was begun with
             another plan (what changed is named), or too many rows are poisoned.
         UnavailableError: Ray is not installed, or something cannot be written.
     """

@@ -12,7 +12,7 @@ from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.answer_schemas import TOLD, Added, Health, list_of, schema
+from hiergeo.search.serving.answer_schemas import ANSWERS, Added, Health, list_of, schema
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
@@ -146,7 +146,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             given = await unless_gone(request, service.ask(question))
             return JSONResponse({"answers": [plain(each) for each in given]})
 
-        about, path, kind = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
+        about, path, kind = VERBS[verb][0], f"/api/{verb}", ANSWERS[verb]
         listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
