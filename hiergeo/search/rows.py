@@ -135,7 +135,7 @@ class Rows:
         direction = torch.cat([factor.direction for factor in points.factors], dim=-1).to("cpu", dtype)
         radii = torch.stack([factor.radius for factor in points.factors], dim=-1).to("cpu", torch.float32)
         if not bool(radii.isfinite().all()):
-            raise InputError("an embedding is so large that its radius overflows float32: scale it.")
+            raise InputError("an embedding is so large that its norm overflows float32: scale it.")
         return cls(ids, direction.contiguous(), radii.contiguous())
 
     @classmethod

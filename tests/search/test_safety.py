@@ -1,5 +1,6 @@
 """What keeps an index whole: lost records and files, damage, other users, sizes, and who changes what meanwhile."""
 
+import contextlib
 import errno
 import gzip
 import os
@@ -40,7 +41,7 @@ def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
     if compacted:
         search.open(out, model=Quick()).compact()
     (out / "inputs" / "000000.json").unlink()
-    with pytest.raises(InputError, match="holds"):
+    with contextlib.nullcontext() if compacted else pytest.raises(InputError, match="holds"):
         embed(inputs, out, Quick())
     assert stored(out) == held
     assert search.open(out, model=Quick()).check().defects == ()

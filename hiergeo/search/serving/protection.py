@@ -148,7 +148,7 @@ def refusal_of(error: HiergeoError) -> Refused:
         return Refused(400, str(error))
     LOG.error("a request cannot be answered: %s", error)
     if isinstance(error, HeldError):
-        return Refused(503, "another process is writing to the index: try again.", retry_after=1)
+        return Refused(503, "the index is being written to: try again.", retry_after=1)
     return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
 
 
