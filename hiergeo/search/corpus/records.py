@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 from pydantic import Field
 
@@ -93,7 +93,7 @@ class Poison:
         if not self.defects:
             retire(place)
             return
-        lines: list[dict[str, str | int | bool]] = [
+        lines: list[dict[str, Any]] = [
             {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason}
             | ({"ends": True} if each.ends else {})
             for each in self.defects
