@@ -17,6 +17,7 @@ from hiergeo._core import extras
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
 from hiergeo._core.storage.documents import STRICT, Positive, validated
 from hiergeo._core.storage.files import path_of
+from hiergeo._core.text import without_password
 
 BUILT = {"FLAT": (), "IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "HNSW": ("M", "efConstruction")}
 """The options that an index is built with."""
@@ -178,8 +179,3 @@ def _check_file(path: Path) -> None:
         raise InputError(f"the folder of {path} does not exist: make it first.")
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / "collections").exists()):
         raise InputError(f"{path} was not written by Milvus Lite 3: choose another name and push again.")
-
-
-def without_password(text: str) -> str:
-    """A text in which addresses have no user and no password."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
