@@ -1,7 +1,7 @@
 """The exact store: the protocol of stores, several shards, shells, ids and deleted rows, against plain numpy."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
-from hiergeo.search.store import Candidates, check_asked, shell_of
+from hiergeo.search.store import Candidates, Store, StoreFacts, check_asked, shell_of
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.testing import StoreConformance
 from tests.search.search_common import embeddings, shrink_shards
@@ -30,28 +30,51 @@ def empty(folder: Path, frame: Frame, edges: Sequence[float] = (), dtype: str = 
     return ExactStore(folder)
 
 
-class WithCandidates(ExactStore):
+class AsStore(Store):
     """The exact store with what else the protocol of stores asks for, by brute force."""
 
-    durable = True
+    def __init__(self, home: ExactStore) -> None:
+        self.home = home
 
-    def candidates(self, queries, shell, k):
-        check_asked(queries, shell, k, self.manifest.frame, len(self.manifest.edges) + 1)
-        rows = Rows.cat([self.fetch(torch.empty(0, dtype=torch.int64)), *self.scan()])
-        rows = rows.take(shell_of(rows.radii[:, 0], self.manifest.edges) == shell)
+    def describe(self) -> StoreFacts:
+        return self.home.describe()
+
+    def add(self, rows: Rows) -> None:
+        self.home.add(rows)
+
+    def delete(self, ids: torch.Tensor) -> int:
+        return self.home.delete(ids)
+
+    def candidates(self, queries: torch.Tensor, shell: int, k: int) -> Candidates:
+        edges, frame = self.home.manifest.edges, self.home.manifest.frame
+        check_asked(queries, shell, k, frame, len(edges) + 1)
+        rows = Rows.cat([Rows.none(frame), *self.scan()])
+        rows = rows.take(shell_of(rows.radii[:, 0], edges) == shell)
         best = (queries @ torch.nn.functional.normalize(rows.direction, dim=1).T).topk(min(k, len(rows)))
-        room = (0, k - best.indices.shape[1])
-        pad = torch.nn.functional.pad
+        room, pad = (0, k - best.indices.shape[1]), torch.nn.functional.pad
         return Candidates(pad(rows.ids[best.indices], room, value=-1), pad(best.values, room, value=torch.nan))
+
+    def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
+        return self.home.scan(low, high)
+
+    def fetch(self, ids: torch.Tensor) -> Rows:
+        return self.home.fetch(ids)
+
+    def count(self, low: float = 0.0, high: float = float("inf")) -> int:
+        return self.home.count(low, high)
+
+    def close(self) -> None:
+        self.home.close()
 
 
 class TestExactStore(StoreConformance):
-    def make(self, frame, edges):
-        return WithCandidates(empty(Path(tempfile.mkdtemp()) / "index", frame, edges).folder)
+    def make(self, frame: Frame, edges: Sequence[float]) -> Store:
+        return AsStore(empty(Path(tempfile.mkdtemp()) / "index", frame, edges))
 
-    def reopen(self, store):
+    def reopen(self, store: Store) -> Store:
+        assert isinstance(store, AsStore)
         store.close()
-        return WithCandidates(store.folder)
+        return AsStore(ExactStore(store.home.folder))
 
 
 def built(folder: Path, n: int, space: str = "euclidean", **more) -> tuple[Index, np.ndarray]:
