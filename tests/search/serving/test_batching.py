@@ -80,7 +80,7 @@ def test_what_arrives_together_shares_a_sweep_and_each_gets_its_own_answers() ->
     ],
 )
 def test_a_sweep_waits_for_questions_as_long_as_they_keep_arriving(monkeypatch, settings, arriving, waits) -> None:
-    engine, waited, asked = Recorder(), [], []
+    engine, waited, asked = Recorder(), list[float](), list[asyncio.Future]()
 
     async def scenario(batcher: Batcher) -> None:
         async def wait(seconds: float) -> None:

@@ -43,7 +43,7 @@ def test_a_refusal_says_when_to_try_again_and_how_to_identify_oneself() -> None:
     ):
         response = error_response(refusal)
         assert response.status_code == refusal.status
-        assert json.loads(response.body) == {"error": str(refusal), "field": refusal.field}
+        assert json.loads(bytes(response.body)) == {"error": str(refusal), "field": refusal.field}
         headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
         assert headers == told
 
