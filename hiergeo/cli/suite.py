@@ -1,6 +1,5 @@
 """``hiergeo suite``: models x spaces x benchmarks into one folder, and the table of it."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +84,7 @@ def run_command(
         raise InputError(f"{out} is a file: name a folder for the suite.")
     check_writable(out / PAGE)
     made = suite.read_plan(plan) if plan is not None else suite.shipped_plan("demo")
-    made = made if device is None else replace(made, device=device)
+    made = made if device is None else made.model_copy(update={"device": device})
     table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
     for (model, reason), places in _grouped(table).items():
         note(f"{model}, {listing(list(dict.fromkeys(place.benchmark for place in places)))}: {reason}")

@@ -14,8 +14,7 @@ from hiergeo.evaluation.findings.exports import csv_text
 from hiergeo.training.suite import text
 from hiergeo.training.suite.board import Board, Row
 from hiergeo.training.suite.cells import DONE, FAILED, Cell, Place, read_cell
-from hiergeo.training.suite.plan import SuitePlan
-from hiergeo.training.suite.reading import of_table
+from hiergeo.training.suite.plan import SuitePlan, of_table
 
 PLAN = "plan.json"
 """The file of the plan in the folder of a suite."""
@@ -56,8 +55,8 @@ class Leaderboard:
         published_as = {model.name: model.published for model in self.plan.models if model.published}
         return tuple(
             Board(
-                each.name,
-                {row: self.cells[place] for row in self.rows if (place := Place(*row, each.name)) in self.cells},
+                each.title,
+                {row: self.cells[place] for row in self.rows if (place := Place(*row, each.title)) in self.cells},
                 published_as,
                 self.plan.seed,
             )

@@ -33,8 +33,7 @@ from hiergeo.geometry import Space
 from hiergeo.training.suite.cells import DONE, FAILED, SKIPPED, Cell, Place, Task, read_cell, write_cell
 from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read, read_table
 from hiergeo.training.suite.models import Loaded, load_model
-from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan
-from hiergeo.training.suite.reading import of_table, read_plan
+from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan, of_table, read_plan
 
 MACHINE = frozenset({"device", "batch_size"})
 """Settings of a plan that may differ between the machines that share a folder: numbers are the same up to rounding."""
@@ -256,7 +255,7 @@ def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str
     told = [
         fingerprint,
         [space.geometry.spec, space.centre, root, space.min_radius],
-        [entry.kind, entry.settled, entry.task.protocol, named],
+        [entry.name, entry.settled, entry.task.protocol, named],
         [plan.seed, plan.samples, plan.dtype, __version__],
     ]
     return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

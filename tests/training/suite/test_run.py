@@ -312,7 +312,7 @@ bar = 1.0
     out = tmp_path / "out"
     table = suite.run(plan(text), out)
     assert not table.missing
-    geometry = table.cells[suite.Place("head", "native", plan(text).benchmarks[0].name)].settings["geometry"]
+    geometry = table.cells[suite.Place("head", "native", plan(text).benchmarks[0].title)].settings["geometry"]
     assert str(geometry).startswith("lorentz:-")
     stamps = {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*") if path.is_file()}
     (out / "cells" / table.plan.cells[0].file).unlink()
