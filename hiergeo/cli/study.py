@@ -16,7 +16,7 @@ from hiergeo.cli._io import check_writable, load_data, show, sole_writer, write_
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
-from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 
 DEFAULTS = Recipe()
 SEEDS = 5
@@ -78,7 +78,7 @@ def study_command(
     if loss == options.LOSSES:
         losses = options.fitting(losses, loaded.dim, dims)
     every, unit = min(DEFAULTS.every, steps), not free_norms
-    made = Plan(
+    made = StudyPlan(
         geometries=tuple(geometry),
         dims=dims,
         seeds=tuple(range(seeds)),
@@ -86,6 +86,7 @@ def study_command(
         recipe=Recipe(losses=losses, hidden=hidden, unit=unit, steps=steps, batch=batch, every=every),
         learnable=learn_curvature,
     )
+    made.check_inputs(loaded.dim)
     if loss == options.LOSSES:
         options.note_prior(losses, loaded.dim)
     test = load_data(data, split, rows)

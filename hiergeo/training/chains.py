@@ -36,8 +36,7 @@ class Chains:
         group: (n,) int64; rows of one group (of one image) never part between training and validation.
         origin: where they come from.
         base: the spec and the fingerprint of the frozen model, where it is known.
-        captions: every caption among them, where they are known.
-        words: (U,) the number of words of each, where they are known.
+        texts: (U,), the caption of each row of `text`, where they are known.
         leakage: what of the test data is among them, where it was forced; otherwise None.
     """
 
@@ -48,8 +47,7 @@ class Chains:
     group: Tensor
     origin: str
     base: tuple[str, str] | None = None
-    captions: frozenset[str] | None = None
-    words: NDArray[np.int64] | None = None
+    texts: tuple[str, ...] | None = None
     leakage: str | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +72,27 @@ class Chains:
             return self
         whole = {name: getattr(self, name).to(place) for name in ("positive", "negative", "group")}
         return replace(self, text=self.text.to(place, kind), root=self.root.to(place, kind), **whole)
+
+    @property
+    def captions(self) -> frozenset[str] | None:
+        """Every caption among them; None where they are not known."""
+        return None if self.texts is None else frozenset(self.texts)
+
+    @cached_property
+    def words(self) -> NDArray[np.int64] | None:
+        """(U,) the number of words of each caption; None where they are not known."""
+        return None if self.texts is None else np.array([word_count(text) for text in self.texts])
+
+    def frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The frozen embeddings of positive and negative chains of some rows, (b, T, D) each."""
+        return self.text[self.positive[rows]], self.text[self.negative[rows]]
+
+    def distinct(self, rows: Tensor) -> tuple[list[str], Tensor, Tensor]:
+        """The distinct captions of some rows, and their (b, T) positive and negative chains as places among them."""
+        assert self.texts is not None
+        both = torch.stack((self.positive[rows], self.negative[rows]))
+        places, inverse = torch.unique(both, return_inverse=True)
+        return [self.texts[place] for place in places.tolist()], inverse[0], inverse[1]
 
     @cached_property
     def sha256(self) -> str:
@@ -106,15 +125,13 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         )
     image_id = arrays.get("image_id")
     positive, negative = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("positive", "negative"))
-    if image_id is not None and image_id.shape != (len(positive),):
-        raise InputError(f"{path} has image_id of shape {image_id.shape}, not one for each of {len(positive)} rows.")
+    for name, count, kind in (("image_id", len(positive), "rows"), ("caption", len(text), "texts")):
+        if name in arrays and arrays[name].shape != (count,):
+            raise InputError(f"{path} has {name} of shape {arrays[name].shape}, not one for each of {count} {kind}.")
     rows = torch.empty(len(text) + 1, text.shape[1])
     unit_rows(text, f"embeddings of {path}", rows[:-1])
     unit_rows(root[None], f"the root of {path}", rows[-1:])
-    captions = arrays.get("caption")
-    if captions is not None and captions.shape != (len(text),):
-        raise InputError(f"{path} has caption of shape {captions.shape}, not one for each of {len(text)} texts.")
-    captions = None if captions is None else np.char.strip(captions)
+    captions = np.char.strip(arrays["caption"]) if "caption" in arrays else None
     made = Chains(
         text=rows[:-1],
         positive=positive,
@@ -123,8 +140,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         group=torch.arange(len(positive)) if image_id is None else torch.from_numpy(image_id.astype(np.int64)),
         origin=path.name,
         base=None if base is None else (base.name, base.fingerprint()),
-        captions=None if captions is None else frozenset(captions.tolist()),
-        words=None if captions is None else np.array([word_count(text) for text in captions.tolist()]),
+        texts=None if captions is None else tuple(captions.tolist()),
     )
     return replace(made, leakage=leakage(_rows(made.positive, image_id, captions), force=force))
 
@@ -188,8 +204,7 @@ def from_hierarchy(
         group=torch.tensor(group).to(text.device),
         origin=origin,
         base=(model.name, model.fingerprint()),
-        captions=frozenset(hierarchy.texts),
-        words=np.array([word_count(text) for text in hierarchy.texts]),
+        texts=hierarchy.texts,
         leakage=leaked,
     )
     return _told_apart(made, model.name)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
+from hiergeo.training.chains import Chains, from_hierarchy
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
-from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
+from hiergeo.training.re.recipe import TowerRecipe
 from hiergeo.training.re.run import Run
 from hiergeo.training.trainer import Divergence, EvalRecord, at_step
 
@@ -121,9 +123,9 @@ def fine_tune(
             if recipe.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
                 raise InputError(f"a batch of {recipe.batch} chains does not part evenly among {shares} processes.")
-            data = caption_chains(hierarchy, model, force=force, progress=progress and is_writer())
-            begun = _identity(model, data, geometry, settings)
-            run = Run(tower, data, geometry, recipe, accelerator)
+            chains = from_hierarchy(hierarchy, model, force=force, progress=progress and is_writer())
+            begun = _identity(model, chains, geometry, settings)
+            run = Run(tower, chains, geometry, recipe, accelerator)
             diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
             accelerator.wait_for_everyone()
             checkpoints.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
@@ -138,7 +140,7 @@ def fine_tune(
         curve=run.curve,
         best=run.best,
         diverged=diverged,
-        captions=frozenset(data.texts),
+        captions=frozenset(hierarchy.texts),
         config=config,
     )
 
@@ -199,8 +201,8 @@ def _check_best(folder: Path, best: int) -> None:
 def _look(run: Run, step: int, folder: Path, begun: dict[str, Any]) -> None:
     run.look(step)
     look = run.looks[-1]
-    seen = look.validation | {"tau_d": look.tau_d}
-    run.accelerator.log({f"validation/{name}": value for name, value in seen.items()}, step=step)
+    numbers = look.validation | {"tau_d": look.tau_d}
+    run.accelerator.log({f"validation/{name}": value for name, value in numbers.items()}, step=step)
     if run.accelerator.is_main_process:
         checkpoints.write(folder, run.checkpoint(begun))
 
@@ -214,15 +216,17 @@ def _note(run: Run) -> str:
     return "  ".join(f"{name} {values[-1]:.4f}" for name, values in run.curve.items())
 
 
-def _identity(model: Model, data: CaptionChains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:
+def _identity(model: Model, chains: Chains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:
     """What a training is: only one that agrees in all of this goes on from its checkpoints."""
+    positions = [part.tolist() for part in (chains.positive, chains.negative, chains.group)]
+    digest = sha256(json.dumps([chains.texts, *positions]).encode()).hexdigest()
     return {
         "base": model.name,
         "base_fingerprint": model.fingerprint(),
         "root": "",
         "geometry": geometry.spec,
-        "data": data.describe(),
-        "leakage": data.chains.leakage,
+        "data": {"origin": chains.origin, "rows": len(chains), "sha256": digest},
+        "leakage": chains.leakage,
         **settings,
     }
 
@@ -262,7 +266,7 @@ def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
             scratch.rename(model)
         finally:
             retire(scratch)
-    told = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
-    atomic_write_text(out / HISTORY, json.dumps(told, indent=1) + "\n")
+    history = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
+    atomic_write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
     documents.write(out / CONFIG, described)
     return spec

@@ -1,7 +1,7 @@
 """Suites: any models in any spaces on any benchmarks, one resumable table with paired intervals."""
 
 from hiergeo.training.suite.cells import Cell, Place
-from hiergeo.training.suite.embedding_cache import Cached, cached
+from hiergeo.training.suite.embedding_cache import cached
 from hiergeo.training.suite.leaderboard import Leaderboard, read
 from hiergeo.training.suite.plan import (
     BenchmarkEntry,
@@ -16,7 +16,6 @@ from hiergeo.training.suite.running import run
 
 __all__ = [
     "BenchmarkEntry",
-    "Cached",
     "Cell",
     "Leaderboard",
     "ModelEntry",

@@ -11,7 +11,7 @@ from hiergeo.evaluation.findings.overview import few_items
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.geometry import parse
 from hiergeo.training.suite.audits import VERDICT
-from hiergeo.training.suite.cells import DONE, Cell, Task
+from hiergeo.training.suite.cells import Cell, TaskFacts
 from hiergeo.training.suite.plan import row_name
 
 FEW = 15
@@ -28,7 +28,7 @@ class Row(NamedTuple):
         return row_name(*self)
 
 
-class Range(NamedTuple):
+class Span(NamedTuple):
     """The smallest and the largest value of a baseline over the rows; equal where no model plays a part."""
 
     low: float
@@ -52,14 +52,14 @@ class Board:
     seed: int = 0
 
     @cached_property
-    def task(self) -> Task | None:
+    def task(self) -> TaskFacts | None:
         """Label, metrics and published figures; None where no cell is there yet."""
         return next((cell.task for cell in self.cells.values()), None)
 
     @cached_property
     def measured(self) -> dict[Row, Cell]:
         """The rows that were measured."""
-        return {row: cell for row, cell in self.cells.items() if cell.status == DONE}
+        return {row: cell for row, cell in self.cells.items() if cell.status == "done"}
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
@@ -95,9 +95,8 @@ class Board:
 
     def beside(self, row: Row, metric: str) -> Published | None:
         """The published figure that stands beside a measured one: of the model that the row reproduces."""
-        named = self.published_as.get(row.model)
-        held = [] if self.task is None or named is None else self.task.published
-        return next((each for each in held if (each.model, each.metric) == (named, metric)), None)
+        figures = self.published.get(self.published_as.get(row.model, ""), ())
+        return next((each for each in figures if each.metric == metric), None)
 
     @cached_property
     def published(self) -> dict[str, tuple[Published, ...]]:
@@ -108,7 +107,7 @@ class Board:
         return {model: tuple(figures) for model, figures in found.items()}
 
     @cached_property
-    def baselines(self) -> dict[str, dict[str, Range]]:
+    def baselines(self) -> dict[str, dict[str, Span]]:
         """Baseline by name, such as ``chance`` or ``length`` -> metric -> its values over the rows."""
         found: dict[str, dict[str, list[float]]] = {}
         for cell in self.measured.values():
@@ -117,7 +116,7 @@ class Board:
                     if value is not None:
                         found.setdefault(name, {}).setdefault(metric, []).append(value)
         return {
-            name: {metric: Range(min(held), max(held)) for metric, held in by_metric.items()}
+            name: {metric: Span(min(values), max(values)) for metric, values in by_metric.items()}
             for name, by_metric in found.items()
         }
 
@@ -133,7 +132,7 @@ class Board:
         found: dict[str, list[Findings]] = {}
         for (metric, _), rows in groups.items():
             found.setdefault(metric, []).append(self._finding(metric, rows))
-        return {metric: tuple(held) for metric, held in found.items()}
+        return {metric: tuple(each) for metric, each in found.items()}
 
     def contrasts(self, metric: str) -> tuple[Contrast, ...]:
         """Paired differences between rows over the same items, with simultaneous intervals; a and b are rows."""
@@ -141,13 +140,13 @@ class Board:
 
     def leading(self, metric: str) -> tuple[Contrast, ...]:
         """The contrasts that tables list: all where they are few, otherwise those of the best row, seen from it."""
-        held = self.contrasts(metric)
-        if len(held) <= FEW:
-            return held
+        contrasts = self.contrasts(metric)
+        if len(contrasts) <= FEW:
+            return contrasts
         larger = find_metric(metric).higher_is_better is not False
         values = {row: value for row in self.measured if (value := self.value(row, metric)) is not None}
         best = str((max if larger else min)(values, key=lambda row: values[row]))
-        return tuple(each.seen_from(best) for each in held if best in (each.a, each.b))
+        return tuple(each.seen_from(best) for each in contrasts if best in (each.a, each.b))
 
     def is_best(self, row: Row, metric: str) -> bool:
         """Whether a row is better than every other row over the same items, all intervals holding simultaneously."""
@@ -156,7 +155,7 @@ class Board:
     @cached_property
     def cautions(self) -> tuple[Caution, ...]:
         """Reasons to read the benchmark with care; metrics of few items share one."""
-        entries = (entry for held in self.findings.values() for each in held for entry in each.cube.entries)
+        entries = (entry for findings in self.findings.values() for each in findings for entry in each.cube.entries)
         return tuple(few_items(pair for entry in entries for pair in entry.items.items()))
 
     def _finding(self, metric: str, rows: Sequence[Row]) -> Findings:

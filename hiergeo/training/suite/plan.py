@@ -131,7 +131,9 @@ class BenchmarkEntry(Open):
 
     @model_validator(mode="after")
     def _fill_in(self) -> "BenchmarkEntry":
-        options = (f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in self.options.items())
+        options = (
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in self.options.items()
+        )
         shown = ", ".join(options)
         self.title = self.title or (f"{self.name} ({shown})" if shown else self.name)
         return self

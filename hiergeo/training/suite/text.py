@@ -6,8 +6,8 @@ from dataclasses import replace
 from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.training.suite.board import Board, Range, Row
-from hiergeo.training.suite.cells import DONE, Place
+from hiergeo.training.suite.board import Board, Row, Span
+from hiergeo.training.suite.cells import Place
 
 COLUMNS = (
     "kind",
@@ -49,8 +49,8 @@ def records(boards: Sequence[Board], missing: Mapping[Place, str]) -> Iterator[t
                 yield "difference", board.name, *rows[each.a], *rows[each.b], metric, *bounds, best, "", ""
         for model, figures in board.published.items():
             for figure in figures:
-                told = (figure.metric, figure.value, None, None, "", figure.protocol, figure.source)
-                yield "published", board.name, model, "", "", "", *told
+                value = (figure.metric, figure.value, None, None, "", figure.protocol, figure.source)
+                yield "published", board.name, model, "", "", "", *value
         for name, by_metric in board.baselines.items():
             for metric, span in by_metric.items():
                 value = span.low if span.low == span.high else None
@@ -85,7 +85,8 @@ def markdown(title: str, rows: Sequence[Row], boards: Sequence[Board], missing: 
 
 def latex(boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """One tabular a benchmark, with booktabs rules; cells without numbers and their reasons as comments after them."""
-    parts = [f"{_protocols(board)}\n{exports.latex(grid(board))}" for board in boards]
+    heads = (_comment(f"{board.name}: {'; '.join(board.protocols)}") for board in boards)
+    parts = [f"{head}\n{exports.latex(grid(board))}" for head, board in zip(heads, boards, strict=True)]
     if missing:
         parts.append("\n".join(_comment(f"{' · '.join(place)}: {why}") for place, why in missing.items()))
     return "\n\n".join(parts) + "\n"
@@ -100,8 +101,8 @@ def grid(board: Board, *, beside: bool = False) -> Grid:
     """The rows of a benchmark, published figures and baselines; `beside` repeats published figures in their rows."""
     metrics = board.metrics
     rows = [(str(row), tuple(_figure(board, row, metric, beside=beside) for metric in metrics)) for row in board.cells]
-    for model, held in board.published.items():
-        values = {each.metric: f"{each.value:g}" for each in held}
+    for model, figures in board.published.items():
+        values = {each.metric: f"{each.value:g}" for each in figures}
         rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in metrics)))
     for name, by_metric in board.baselines.items():
         rows.append((f"baseline: {name}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
@@ -117,13 +118,13 @@ def _first(board: Board, row: Row) -> Figure:
 def _figure(board: Board, row: Row, metric: str, *, beside: bool) -> Figure:
     value, interval, published = board.value(row, metric), board.interval(row, metric), board.beside(row, metric)
     if value is None:
-        return Figure("" if board.cells[row].status == DONE else board.cells[row].status)
+        return Figure("" if board.cells[row].status == "done" else board.cells[row].status)
     bounds = "" if interval is None else f"({' to '.join(map(number, interval))})"
-    told = f" (published {published.value:g})" if beside and published is not None else ""
-    return Figure(number(value), f"{bounds}{told}".strip(), board.is_best(row, metric))
+    figure = f" (published {published.value:g})" if beside and published is not None else ""
+    return Figure(number(value), f"{bounds}{figure}".strip(), board.is_best(row, metric))
 
 
-def _span(span: Range | None) -> Figure:
+def _span(span: Span | None) -> Figure:
     if span is None:
         return Figure()
     low, high = map(number, span)
@@ -140,18 +141,18 @@ def _board(board: Board) -> Iterator[str]:
         yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
         f"{each.source}{f' ({each.protocol})' if each.protocol else ''}"
-        for held in board.published.values()
-        for each in held
+        for figures in board.published.values()
+        for each in figures
     )
     if sources:
         yield f"Published figures: {_line('; '.join(sources))}."
-    if board.task is not None and (held := board.leading(board.task.primary)):
+    if board.task is not None and (contrasts := board.leading(board.task.primary)):
         yield f"Paired differences in {find_metric(board.task.primary).label}, with simultaneous 95 % intervals:"
         yield "\n".join(
             f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} "
             f"({' to '.join(map(number, each.simultaneous))})"
             f"{f' (**{_line(each.winner)}** is better)' if each.winner else ''}"
-            for each in held
+            for each in contrasts
         )
     for caution in board.cautions:
         yield _line(caution.message)
@@ -159,18 +160,13 @@ def _board(board: Board) -> Iterator[str]:
 
 def _escaped(table: Grid) -> Grid:
     """The same table with labels as text in Markdown."""
-    rows = tuple((_line(label), figures) for label, figures in table.rows)
-    return replace(table, rows=rows)
+    return replace(table, rows=tuple((_line(label), figures) for label, figures in table.rows))
 
 
 def _line(words: object) -> str:
     """Words of the user in a Markdown table: one line, without characters that would be read as markup."""
-    told = " ".join(str(words).split())
-    return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in told)
-
-
-def _protocols(board: Board) -> str:
-    return _comment(f"{board.name}: {'; '.join(board.protocols)}")
+    line = " ".join(str(words).split())
+    return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in line)
 
 
 def _comment(words: str) -> str:

@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from hiergeo.datasets import Hierarchy, ImageRef, Row
-from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 from tests.training.training_common import FAST, ITEMS, captions, chains, stored
 
 SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, every=6)
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> StudyPlan:
     settings = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "learning_rates": (0.02,), "recipe": SMALL}
-    return Plan(**(settings | changes))
+    return StudyPlan(**(settings | changes))
 
 
 def hierarchy() -> Hierarchy:
