@@ -77,6 +77,7 @@ def study_command(
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:
         losses = options.fitting(losses, loaded.dim, dims)
+    training.check_prior(losses, loaded.dim, dims)
     every, unit = min(DEFAULTS.every, steps), not free_norms
     made = StudyPlan(
         geometries=tuple(geometry),
@@ -86,7 +87,6 @@ def study_command(
         recipe=Recipe(losses=losses, hidden=hidden, unit=unit, steps=steps, batch=batch, every=every),
         learnable=learn_curvature,
     )
-    made.check_inputs(loaded.dim)
     if loss == options.LOSSES:
         options.note_prior(losses, loaded.dim)
     test = load_data(data, split, rows)

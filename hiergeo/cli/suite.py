@@ -17,7 +17,7 @@ from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard, Place
-    from hiergeo.training.suite.board import Board, Row
+    from hiergeo.training.suite.board import Board, BoardRow
 
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
@@ -145,7 +145,7 @@ def _show(table: "Leaderboard") -> None:
         screen.print(grid)
 
 
-def _value(board: "Board", row: "Row") -> str:
+def _value(board: "Board", row: "BoardRow") -> str:
     """The first metric of a benchmark, its interval below."""
     from hiergeo.report.words import number
 

@@ -11,7 +11,7 @@ from hiergeo.training.chains import (
     unseen_rows,
 )
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
-from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, parse_losses
+from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, check_prior, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, summarise
@@ -37,6 +37,7 @@ __all__ = [
     "TowerRecipe",
     "Trained",
     "chain_loss",
+    "check_prior",
     "describe",
     "embed_graph",
     "fine_tune",

@@ -66,12 +66,12 @@ class Chains:
         Raises:
             InputError: as `resolve_device` and `resolve_dtype`.
         """
-        place = self.text.device if device is None else resolve_device(device)
+        where = self.text.device if device is None else resolve_device(device)
         kind = self.text.dtype if dtype is None else resolve_dtype(dtype)
-        if (place, kind) == (self.text.device, self.text.dtype):
+        if (where, kind) == (self.text.device, self.text.dtype):
             return self
-        whole = {name: getattr(self, name).to(place) for name in ("positive", "negative", "group")}
-        return replace(self, text=self.text.to(place, kind), root=self.root.to(place, kind), **whole)
+        whole = {name: getattr(self, name).to(where) for name in ("positive", "negative", "group")}
+        return replace(self, text=self.text.to(where, kind), root=self.root.to(where, kind), **whole)
 
     @property
     def captions(self) -> frozenset[str] | None:
@@ -142,7 +142,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         base=None if base is None else (base.name, base.fingerprint()),
         texts=None if captions is None else tuple(captions.tolist()),
     )
-    return replace(made, leakage=leakage(_rows(made.positive, image_id, captions), force=force))
+    return replace(made, leakage=_leakage(_rows(made.positive, image_id, captions), force))
 
 
 def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDArray[np.str_] | None) -> Sequence[Row]:
@@ -151,7 +151,7 @@ def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDAr
         return [Row(row, (), None, image) for row, image in enumerate(image_id.tolist())]
     if captions is None:
         return ()
-    return [Row(row, tuple(told)) for row, told in enumerate(captions[positive.numpy()].tolist())]
+    return [Row(row, tuple(chain)) for row, chain in enumerate(captions[positive.numpy()].tolist())]
 
 
 @torch_defaults()
@@ -188,12 +188,12 @@ def from_hierarchy(
             f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: use another split."
         )
     origin = f"{hierarchy.name} {hierarchy.split}"
-    leaked = leakage(hierarchy, force=force)
-    place = {text: index for index, text in enumerate(hierarchy.texts)}
+    leaked = _leakage(hierarchy, force)
+    index_of = {text: index for index, text in enumerate(hierarchy.texts)}
     groups = {row.image_id: index for index, row in enumerate(hierarchy.rows)}
-    positive = torch.tensor([[place[text] for text in row.positive] for row in hierarchy.rows])
-    negative = torch.tensor([[place[text] for text in row.negative or ()] for row in hierarchy.rows])
-    check_chains(origin, len(place), positive, negative)
+    positive = torch.tensor([[index_of[text] for text in row.positive] for row in hierarchy.rows])
+    negative = torch.tensor([[index_of[text] for text in row.negative or ()] for row in hierarchy.rows])
+    check_chains(origin, len(index_of), positive, negative)
     group = [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
     text = model.encode_text(hierarchy.texts, batch_size=batch_size, device=device, dtype=dtype, progress=progress)
     made = Chains(
@@ -207,23 +207,23 @@ def from_hierarchy(
         texts=hierarchy.texts,
         leakage=leaked,
     )
-    return _told_apart(made, model.name)
+    return _distinguishable(made, model.name)
 
 
 COMPARED = 4096
 """Rows that are compared at a time."""
 
 
-def _told_apart(chains: Chains, model: str) -> Chains:
+def _distinguishable(chains: Chains, model: str) -> Chains:
     """The rows each of whose negatives differs, as embedded, from its positive."""
     parts = zip(chains.positive.split(COMPARED), chains.negative.split(COMPARED), strict=True)
     same = torch.cat([(chains.text[p] == chains.text[n]).all(-1).any(1) for p, n in parts])
     if not bool(same.any()):
         return chains
-    told = f"{model} cuts captions where a negative is still like its positive"
+    reason = f"{model} cuts captions where a negative is still like its positive"
     if bool(same.all()):
-        raise InputError(f"{told}, in every row of {chains.origin}: use a model that reads more.")
-    warn(f"{told}: {int(same.sum())} of {len(same)} rows are left out.")
+        raise InputError(f"{reason}, in every row of {chains.origin}: use a model that reads more.")
+    warn(f"{reason}: {int(same.sum())} of {len(same)} rows are left out.")
     return chains.take((~same).nonzero()[:, 0])
 
 
@@ -339,17 +339,10 @@ def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) ->
         raise InputError(f"{origin} is one and the same row {len(positive)} times: there is nothing to learn.")
 
 
-def leakage(training: Hierarchy | Sequence[Row], *, force: bool) -> str | None:
+def _leakage(training: Hierarchy | Sequence[Row], force: bool) -> str | None:
     """None for rows that describe no test image of HierarCaps; if forced, the message that would refuse the others.
 
     Rows that name no image and cannot be compared by their captions either are accepted with a warning.
-
-    Args:
-        training: a hierarchy, or rows with what is known of them: the number of the image in MS-COCO, the captions.
-        force: say it instead of raising it.
-
-    Raises:
-        InputError: rows describe test images, and it was not forced.
     """
     try:
         check_no_leakage(training)

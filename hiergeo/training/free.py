@@ -18,9 +18,7 @@ from hiergeo._core.polar import Polar
 from hiergeo._core.progress import track
 from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
-from hiergeo.training.trainer import adam, sgd
-
-OPTIMISERS = {"adam": adam, "sgd": sgd}
+from hiergeo.training.trainer import OPTIMISERS, optimiser
 
 REACH = 12.0
 """Largest sqrt(-K) r of a hyperbolic point, about where geoopt's ball ends (12.2).
@@ -160,20 +158,20 @@ def embed_graph(
     recipe = recipe or FreeRecipe()
     draw = _Negatives(edges, nodes, recipe)
     embedding = FreeEmbedding(geometry, nodes, dim, spread=recipe.spread, seed=recipe.seed)
-    optimiser = OPTIMISERS[recipe.optimiser](embedding.parameters(), recipe.learning_rate)
+    descent = optimiser(recipe.optimiser, embedding.parameters(), recipe.learning_rate)
     for epoch in track(range(recipe.epochs), f"placing {nodes} nodes", enabled=progress):
         rate = recipe.rate(epoch)
-        for group in optimiser.param_groups:
+        for group in descent.param_groups:
             group["lr"] = rate
         for batch in draw.batches():
             others = torch.cat((batch[:, 1:], draw.against(batch[:, 0])), dim=1)
-            optimiser.zero_grad(set_to_none=True)
+            descent.zero_grad(set_to_none=True)
             logits = -embedding.distance(batch[:, :1], others)
             loss = cross_entropy(logits, torch.zeros(len(batch), dtype=torch.int64))
             if not bool(loss.isfinite()):
                 raise InputError(f"the loss became NaN or infinite in epoch {epoch}: lower the learning rate.")
             loss.backward()
-            optimiser.step()
+            descent.step()
             embedding.keep_in_reach()
     return embedding
 

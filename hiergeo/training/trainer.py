@@ -1,7 +1,7 @@
 """Training a head on frozen embeddings: the recipe, the loop, its history, and what ends it."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,23 +20,25 @@ from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.charts import geoopt
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
-from hiergeo.training.objective import Batch, Objective
+from hiergeo.training.objective import Batch, Objective, check_prior
 
 NAMED_ROWS = 8
 """Most rows of a batch that a divergence lists; the rest are counted."""
 
 
 class Divergence(Exception):
-    """Error raised for a non-finite loss, embedding or gradient; reports the step and the rows."""
+    """Error raised for a non-finite loss, embedding or gradient: what happened at a step, counted from 1.
 
+    At step 0, before the first, there is no batch of rows (b,).
+    """
 
-def divergence(what: str, step: int, rows: Tensor | None) -> Divergence:
-    """The error for `what` at a step, counted from 1 (0 is before the first), with the batch `rows` (b,) if any."""
-    if rows is None:
-        return Divergence(f"{what} at step {step}" if step else f"{what} before the first step")
-    more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
-    named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
-    return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")
+    def __init__(self, what: str, step: int, rows: Tensor | None) -> None:
+        if rows is None:
+            super().__init__(f"{what} at step {step}" if step else f"{what} before the first step")
+            return
+        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
+        named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
+        super().__init__(f"{what} at step {step}, with the batch of rows {named}{more}")
 
 
 @dataclass(frozen=True)
@@ -75,23 +77,20 @@ class EvalRecord:
         return asdict(self)
 
 
-def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """Adam; geoopt's RiemannianAdam as soon as a parameter has a manifold. Source: Becigneul and Ganea (ICLR 2019)."""
-    return _made(torch.optim.Adam, "RiemannianAdam", parameters, learning_rate)
+OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
+"""Name of an optimiser -> what torch calls it."""
 
 
-def sgd(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """Gradient descent; geoopt's RiemannianSGD as soon as a parameter has a manifold. Source: Bonnabel (2013)."""
-    return _made(torch.optim.SGD, "RiemannianSGD", parameters, learning_rate)
+def optimiser(kind: str, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """One of `OPTIMISERS`; geoopt's Riemannian one as soon as a parameter has a manifold.
 
-
-def _made(
-    flat: type[torch.optim.Optimizer], riemannian: str, parameters: Iterable[nn.Parameter], learning_rate: float
-) -> torch.optim.Optimizer:
+    Source: Becigneul and Ganea (ICLR 2019) for Adam, Bonnabel (2013) for gradient descent.
+    """
     listed = [parameter for parameter in parameters if parameter.requires_grad]
     on_manifold = any(hasattr(parameter, "manifold") for parameter in listed)
-    made: Callable[..., torch.optim.Optimizer] = getattr(geoopt().optim, riemannian) if on_manifold else flat
-    return made(listed, lr=learning_rate)
+    owner, name = (geoopt().optim, f"Riemannian{OPTIMISERS[kind]}") if on_manifold else (torch.optim, OPTIMISERS[kind])
+    made: torch.optim.Optimizer = getattr(owner, name)(listed, lr=learning_rate)
+    return made
 
 
 SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
@@ -232,17 +231,14 @@ class _Run:
     def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
         dim = chains.text.shape[1]
         outputs = recipe.outputs or dim
-        if "prior" in recipe.losses and outputs != dim:
-            raise InputError(
-                f"the prior compares embeddings of {outputs} dimensions with frozen ones of {dim}: leave it out."
-            )
+        check_prior(recipe.losses, dim, [outputs])
         geometry.parts(outputs)
         check_curvature(geometry)
         self.chains, self.geometry, self.recipe = chains, geometry, recipe
         self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
         self.module = nn.ModuleList([self.head, geometry]).to(chains.text.device)
         self.objective = Objective(recipe.losses)
-        self.optimiser = adam(self.module.parameters(), recipe.learning_rate)
+        self.optimiser = optimiser("adam", self.module.parameters(), recipe.learning_rate)
         self.last: tuple[int, Tensor | None] = 0, None
         self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
 
@@ -275,14 +271,14 @@ class _Run:
         except InputError as error:
             if self.last[1] is None:
                 raise
-            raise divergence(f"the loss could not be taken ({str(error).rstrip('.')})", *self.last) from error
+            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", *self.last) from error
         total = self.objective.total(terms)
         self.check("the loss", total)
         return total, {name: float(term.detach()) for name, term in (terms | {"total": total}).items()}
 
     def check(self, what: str, *tensors: Tensor) -> None:
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-            raise divergence(f"{what} became NaN or infinite", *self.last)
+            raise Divergence(f"{what} became NaN or infinite", *self.last)
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> EvalRecord:

@@ -36,7 +36,7 @@ from hiergeo.training.chains import Chains, from_hierarchy
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
 from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.re.run import Run
+from hiergeo.training.re.run import TowerRun
 from hiergeo.training.trainer import Divergence, EvalRecord, at_step
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
@@ -125,7 +125,7 @@ def fine_tune(
                 raise InputError(f"a batch of {recipe.batch} chains does not part evenly among {shares} processes.")
             chains = from_hierarchy(hierarchy, model, force=force, progress=progress and is_writer())
             begun = _identity(model, chains, geometry, settings)
-            run = Run(tower, chains, geometry, recipe, accelerator)
+            run = TowerRun(tower, chains, geometry, recipe, accelerator)
             diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
             accelerator.wait_for_everyone()
             checkpoints.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
@@ -152,12 +152,12 @@ def _sole_writer(out: Path) -> Iterator[None]:
         yield
         return
     with locked(out):
-        for place in (out, out / CHECKPOINTS):
-            remove_leftovers(place)
+        for folder in (out, out / CHECKPOINTS):
+            remove_leftovers(folder)
         yield
 
 
-def _train(run: Run, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
+def _train(run: TowerRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
     """Take the remaining steps with evaluations and checkpoints; returns why training diverged, or None."""
     folder = out / CHECKPOINTS
     saved = None if overwrite else checkpoints.latest(folder)
@@ -168,15 +168,15 @@ def _train(run: Run, out: Path, begun: dict[str, Any], *, overwrite: bool, progr
         checkpoints.check_same(folder, saved.run, begun)
         _check_best(folder, saved.best)
         run.restore(saved)
-        _forget(run, folder, saved.step)
-    else:
-        if not overwrite and checkpoints.steps(folder):
-            warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
-        _forget(run, folder, -1)
+    elif not overwrite and checkpoints.steps(folder):
+        warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
+    if run.accelerator.is_main_process:
+        checkpoints.forget_after(folder, -1 if saved is None else saved.step)
+    if saved is None:
         _look(run, 0, folder, begun)
     left = range(run.looks[-1].step + 1, run.last + 1)
     try:
-        for step in track(left, "fine-tuning", enabled=progress, note=lambda: _note(run)):
+        for step in track(left, "fine-tuning", enabled=progress, note=run.described):
             if run.stops_early:
                 break
             numbers = run.step(step)
@@ -198,22 +198,13 @@ def _check_best(folder: Path, best: int) -> None:
         ) from error
 
 
-def _look(run: Run, step: int, folder: Path, begun: dict[str, Any]) -> None:
+def _look(run: TowerRun, step: int, folder: Path, begun: dict[str, Any]) -> None:
     run.look(step)
     look = run.looks[-1]
     numbers = look.validation | {"tau_d": look.tau_d}
     run.accelerator.log({f"validation/{name}": value for name, value in numbers.items()}, step=step)
     if run.accelerator.is_main_process:
         checkpoints.write(folder, run.checkpoint(begun))
-
-
-def _forget(run: Run, folder: Path, step: int) -> None:
-    if run.accelerator.is_main_process:
-        checkpoints.forget_after(folder, step)
-
-
-def _note(run: Run) -> str:
-    return "  ".join(f"{name} {values[-1]:.4f}" for name, values in run.curve.items())
 
 
 def _identity(model: Model, chains: Chains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +222,7 @@ def _identity(model: Model, chains: Chains, geometry: Geometry, settings: dict[s
     }
 
 
-def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
+def _findings(run: TowerRun, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
     return {
         "architecture": type(tower.network).__name__,
         "activations": tower.activations,
@@ -245,7 +236,7 @@ def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) 
     }
 
 
-def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
+def _write(tower: Tower, run: TowerRun, out: Path, config: dict[str, Any]) -> str:
     """The model, all of it at once, the history and, last of all, the configuration; returns the spec of the model.
 
     The folder of the model says what it came of, so that a training that dies here can be gone on with.

@@ -20,7 +20,7 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
 from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.trainer import EvalRecord, divergence
+from hiergeo.training.trainer import Divergence, EvalRecord
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
@@ -39,7 +39,7 @@ class Forward(nn.Module):
         return rows
 
 
-class Run:
+class TowerRun:
     """A fine-tuning run.
 
     Args:
@@ -86,6 +86,10 @@ class Run:
         patience = self.recipe.patience
         return patience is not None and self.looks[-1].step - self.best >= patience * self.recipe.every
 
+    def described(self) -> str:
+        """The losses of the last step, in words."""
+        return "  ".join(f"{name} {values[-1]:.4f}" for name, values in self.curve.items())
+
     def step(self, number: int) -> dict[str, float]:
         """Take a step, counted from 1; returns its losses by name, their weighted `total`, and `tau_d` of its chains.
 
@@ -100,7 +104,7 @@ class Run:
                 total, numbers = self._losses(rows, number)
                 parts.append(mean_over_ranks(self.accelerator, numbers))
                 if not all(map(math.isfinite, parts[-1].values())):
-                    raise divergence("the loss became NaN or infinite", number, rows)
+                    raise Divergence("the loss became NaN or infinite", number, rows)
                 self.accelerator.backward(total / len(batches))
         self._check_gradients(number, batches.flatten())
         self.optimiser.step()
@@ -172,7 +176,7 @@ class Run:
         except InputError as error:
             if step == 0:
                 raise
-            raise divergence(f"the loss could not be taken ({str(error).rstrip('.')})", step, rows) from error
+            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", step, rows) from error
 
     def _frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         positive, negative = self.chains.frozen(rows)
@@ -192,9 +196,9 @@ class Run:
         beyond = torch.tensor(space is None, device=odd.device)
         anywhere = mean_over_ranks(self.accelerator, {"odd": odd, "beyond": beyond})
         if anywhere["odd"]:
-            raise divergence("an embedding became NaN or infinite", step, rows)
+            raise Divergence("an embedding became NaN or infinite", step, rows)
         if space is None or anywhere["beyond"]:
-            raise divergence(f"an embedding left the space {self.geometry.spec}", step, rows)
+            raise Divergence(f"an embedding left the space {self.geometry.spec}", step, rows)
         return space
 
     def _check_gradients(self, step: int, rows: Tensor) -> None:
@@ -204,4 +208,4 @@ class Run:
                 weight.grad = self.accelerator.reduce(weight.grad, "mean")
         gradients = [weight.grad for weight in self.weights.values() if weight.grad is not None]
         if self.accelerator.scaler is None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
-            raise divergence("a gradient became NaN or infinite", step, rows)
+            raise Divergence("a gradient became NaN or infinite", step, rows)

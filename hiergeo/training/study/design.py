@@ -13,7 +13,7 @@ from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.training import Chains, Head, Recipe
+from hiergeo.training import Chains, Head, Recipe, check_prior
 
 AGREEMENT = 1e-2
 """Largest distance between two embeddings of the empty caption by one model; stored ones are rounded."""
@@ -110,15 +110,6 @@ class StudyPlan:
         geometry = parse(spec)
         return geometry.learnable() if self.learnable else geometry
 
-    def check_inputs(self, inputs: int) -> None:
-        """Raise InputError for a prior between heads of other dimensions and frozen embeddings of `inputs`."""
-        other = [dim for dim in self.dims if dim != inputs]
-        if other and "prior" in self.recipe.losses:
-            raise InputError(
-                f"the prior compares embeddings of {other[0]} dimensions with frozen ones of {inputs}: name losses "
-                "without it, such as mean=1 and order=20."
-            )
-
     def head(self, dim: int, seed: int, learning_rate: float) -> Recipe:
         """The recipe of one head."""
         return replace(self.recipe, outputs=dim, seed=seed, learning_rate=learning_rate, patience=None)
@@ -142,7 +133,7 @@ def check_data(plan: StudyPlan, chains: Chains, model: Model, test: Hierarchy, u
         raise InputError(
             f"{model.name} and {chains.origin} embed the empty caption {apart:.2g} apart: they are of different models."
         )
-    plan.check_inputs(inputs)
+    check_prior(plan.recipe.losses, inputs, plan.dims)
     if unseen is not None and (unseen.shape != (len(test.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(test.rows)} rows.")
 

@@ -18,7 +18,7 @@ FEW = 15
 """Contrasts of a metric that tables list in full."""
 
 
-class Row(NamedTuple):
+class BoardRow(NamedTuple):
     """A row of the table: names of model and space in the plan."""
 
     model: str
@@ -47,7 +47,7 @@ class Board:
     """
 
     name: str
-    cells: dict[Row, Cell]
+    cells: dict[BoardRow, Cell]
     published_as: dict[str, str] = field(default_factory=dict)
     seed: int = 0
 
@@ -57,7 +57,7 @@ class Board:
         return next((cell.task for cell in self.cells.values()), None)
 
     @cached_property
-    def measured(self) -> dict[Row, Cell]:
+    def measured(self) -> dict[BoardRow, Cell]:
         """The rows that were measured."""
         return {row: cell for row, cell in self.cells.items() if cell.status == "done"}
 
@@ -71,29 +71,29 @@ class Board:
         return tuple(name for name in self.task.metrics if name in found)
 
     @cached_property
-    def protocols(self) -> dict[str, tuple[Row, ...]]:
+    def protocols(self) -> dict[str, tuple[BoardRow, ...]]:
         """Protocol -> the rows that were measured by it."""
-        found: dict[str, list[Row]] = {}
+        found: dict[str, list[BoardRow]] = {}
         for row, cell in self.measured.items():
             found.setdefault(cell.protocol, []).append(row)
         return {protocol: tuple(rows) for protocol, rows in found.items()}
 
-    def value(self, row: Row, metric: str) -> float | None:
+    def value(self, row: BoardRow, metric: str) -> float | None:
         """A measured value; None where there is none."""
         cell = self.measured.get(row)
         return None if cell is None else cell.metrics.get(metric)
 
-    def interval(self, row: Row, metric: str) -> Interval | None:
+    def interval(self, row: BoardRow, metric: str) -> Interval | None:
         """Its 95 % interval, where it has one."""
         cell = self.measured.get(row)
         return None if cell is None else cell.intervals.get(metric)
 
     @cached_property
-    def verdicts(self) -> dict[Row, str]:
-        """Row -> a verdict in words, of benchmarks that give one."""
+    def verdicts(self) -> dict[BoardRow, str]:
+        """BoardRow -> a verdict in words, of benchmarks that give one."""
         return {row: str(cell.settings[VERDICT]) for row, cell in self.measured.items() if VERDICT in cell.settings}
 
-    def beside(self, row: Row, metric: str) -> Published | None:
+    def published_for(self, row: BoardRow, metric: str) -> Published | None:
         """The published figure that stands beside a measured one: of the model that the row reproduces."""
         figures = self.published.get(self.published_as.get(row.model, ""), ())
         return next((each for each in figures if each.metric == metric), None)
@@ -123,7 +123,7 @@ class Board:
     @cached_property
     def findings(self) -> dict[str, tuple[Findings, ...]]:
         """Metric -> what its rows say, once for each set of rows over the same items by the same protocol."""
-        groups: dict[tuple[str, Hashable], list[Row]] = {}
+        groups: dict[tuple[str, Hashable], list[BoardRow]] = {}
         for row, cell in self.measured.items():
             for metric in self.metrics:
                 if metric in cell.draws:
@@ -148,7 +148,7 @@ class Board:
         best = str((max if larger else min)(values, key=lambda row: values[row]))
         return tuple(each.seen_from(best) for each in contrasts if best in (each.a, each.b))
 
-    def is_best(self, row: Row, metric: str) -> bool:
+    def is_best(self, row: BoardRow, metric: str) -> bool:
         """Whether a row is better than every other row over the same items, all intervals holding simultaneously."""
         return any(finding.is_best(metric, str(row), 0) for finding in self.findings.get(metric, ()))
 
@@ -158,7 +158,7 @@ class Board:
         entries = (entry for findings in self.findings.values() for each in findings for entry in each.cube.entries)
         return tuple(few_items(pair for entry in entries for pair in entry.items.items()))
 
-    def _finding(self, metric: str, rows: Sequence[Row]) -> Findings:
+    def _finding(self, metric: str, rows: Sequence[BoardRow]) -> Findings:
         entries, facts = [], []
         for row in rows:
             cell = self.measured[row]
@@ -186,7 +186,7 @@ class Board:
         )
 
 
-def _facts(row: Row, cell: Cell) -> SpaceFacts:
+def _facts(row: BoardRow, cell: Cell) -> SpaceFacts:
     """A row as a space among others; charts of one space with the same model are one."""
     spec = str(cell.settings.get("geometry", "euclidean"))
     geometry = parse(spec)

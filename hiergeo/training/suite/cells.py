@@ -114,10 +114,8 @@ class Cell:
     draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
     def without(self, status: Status, reason: str) -> "Cell":
-        """The same cell without numbers, for a reason."""
-        return replace(
-            self, status=status, reason=one_line(reason), work="", metrics={}, intervals={}, draws={}, rows={}, items={}
-        )
+        """This cell, which has no numbers yet, for a reason."""
+        return replace(self, status=status, reason=one_line(reason), work="")
 
     def measured(self, result: Result, seconds: float) -> "Cell":
         """The cell with the numbers of a result.
@@ -155,11 +153,6 @@ def _finite(result: Result, name: str) -> bool:
     """Whether a metric and its resamples are finite; true for one that the result does not have."""
     value = result.metrics.get(name, 0.0)
     return math.isfinite(value) and (name not in result.draws or bool(np.isfinite(result.draws[name]).all()))
-
-
-def write_cell(out: Path, cell: Cell) -> None:
-    """Write the file of a cell, whole or not at all. Raises UnavailableError where it cannot be written."""
-    documents.write(out / FOLDER / cell.place.file, cell.as_dict(), indent=None)
 
 
 def read_cell(out: Path, place: Place) -> Cell | None:

@@ -10,7 +10,7 @@ from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo.evaluation.findings.exports import csv_text
 from hiergeo.training.suite import text
-from hiergeo.training.suite.board import Board, Row
+from hiergeo.training.suite.board import Board, BoardRow
 from hiergeo.training.suite.cells import Cell, Place, read_cell
 from hiergeo.training.suite.plan import SuitePlan, of_table
 
@@ -43,9 +43,9 @@ class Leaderboard:
         return self.plan.title
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[BoardRow, ...]:
         """Every model in each of its spaces."""
-        return tuple(Row(model.name, space) for model in self.plan.models for space in model.spaces)
+        return tuple(BoardRow(model.name, space) for model in self.plan.models for space in model.spaces)
 
     @cached_property
     def boards(self) -> tuple[Board, ...]:
@@ -55,7 +55,7 @@ class Leaderboard:
         return tuple(
             Board(
                 benchmark.title,
-                {Row(place.model, place.space): cell for place, cell in cells if place.benchmark == benchmark.title},
+                {BoardRow(*place[:2]): cell for place, cell in cells if place.benchmark == benchmark.title},
                 published_as,
                 self.plan.seed,
             )

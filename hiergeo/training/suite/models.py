@@ -14,7 +14,6 @@ from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Document, Sha256
-from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
@@ -130,7 +129,6 @@ def _finished(folder: Path, work: str) -> _Record | None:
         record = documents.read(path, _Record, hashed=True)
     except InputError as error:
         warn(f"the record of a training is damaged, and it is done again: {error}")
-        retire(folder)
         return None
     return record if record.work == work and folder.is_dir() else None
 

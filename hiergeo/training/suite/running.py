@@ -5,10 +5,9 @@ What goes wrong in a cell is a reason in its file, and the others go on.
 
 import json
 import os
-import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from itertools import groupby
@@ -29,12 +28,11 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.evaluation.benchmarks import Benchmark, measure
 from hiergeo.geometry import Space
-from hiergeo.training.suite.cells import Cell, Place, TaskFacts, read_cell, write_cell
+from hiergeo.training.suite.cells import FOLDER, Cell, Place, TaskFacts, read_cell
 from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read
 from hiergeo.training.suite.models import Loaded, load_model
 from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan, of_table, read_plan
 
-LOCK = re.compile(r"\.worker-(\d+)-of-(\d+)\.lock")
 OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
 
 
@@ -69,7 +67,7 @@ def run(
 
     Raises:
         InputError: the plan cannot be used, or `out` holds finished cells of which it says something else.
-        UnavailableError: another process measures the same cells into `out`, or it cannot be written.
+        UnavailableError: another process is measuring one of these cells into `out`, or it cannot be written.
     """
     plan = plan if isinstance(plan, SuitePlan) else read_plan(plan)
     who = Share.parse(worker)
@@ -78,32 +76,14 @@ def run(
     if ray and who.total > 1:
         raise InputError("a cluster takes all cells of a suite: give a worker or Ray, not both.")
     cells = share_of(who, plan.cells)
-    with _sole_runner(out, who):
-        _claim(plan, out, overwrite)
-        if ray:
-            _spread(plan, out, cells, progress=progress)
-        else:
-            runner = Runner(plan, out)
-            for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
-                runner.run(place)
+    _claim(plan, out, overwrite)
+    if ray:
+        _spread(plan, out, cells, progress=progress)
+    else:
+        runner = Runner(plan, out)
+        for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
+            runner.run(place)
     return read(out)
-
-
-@contextmanager
-def _sole_runner(out: Path, worker: Share) -> Iterator[None]:
-    """Hold the lock of a worker; refuse workers of another partition that run in the same folder.
-
-    Raises:
-        HeldError: the share, or one that has cells in common with it, is being measured by another process.
-    """
-    with ExitStack() as locks:
-        locks.enter_context(locked(out / f"worker-{worker}"))
-        for path in out.glob(".worker-*-of-*.lock"):
-            found = LOCK.fullmatch(path.name)
-            if found and int(found[2]) != worker.total:
-                with locked(out / f"worker-{Share(int(found[1]), int(found[2]))}"):
-                    pass
-        yield
 
 
 def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
@@ -112,7 +92,7 @@ def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
     Raises:
         InputError: the folder holds finished cells of another plan that would be replaced, and may not be.
     """
-    found = () if overwrite else [(place, _finished(out, place)) for place in plan.cells]
+    found = () if overwrite else ((place, _finished(out, place)) for place in plan.cells)
     lost = [place for place, cell in found if cell is not None and cell.asked != plan.asked(place)]
     if lost:
         raise InputError(
@@ -153,27 +133,32 @@ class Runner:
         Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
 
         Raises:
-            UnavailableError: its file cannot be written.
+            UnavailableError: another process is measuring it, or its file cannot be written.
         """
         self.doing = " · ".join(place)
-        entry = self.plan.benchmark(place.benchmark)
+        with locked(self.out / FOLDER / place.file):
+            known = _finished(self.out, place)
+            cell = self._outcome(place, known)
+            if cell is not known:
+                documents.write(self.out / FOLDER / place.file, cell.as_dict(), indent=None)
+
+    def _outcome(self, place: Place, known: Cell | None) -> Cell:
+        """What becomes of a cell; the known, finished one where that holds still."""
+        entry, model = self.plan.benchmark(place.benchmark), self.plan.model(place.model)
         empty = Cell(place, TaskFacts.of(entry.task), "", "failed", asked=self.plan.asked(place))
-        loaded, known = self._load(place.model), _finished(self.out, place)
+        loaded = self._load(place.model)
         if isinstance(loaded, Exception):
             if known is not None and known.asked == empty.asked:
                 warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
-                return
-            skipped = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
+                return known
+            skipped = model.optional and isinstance(loaded, HiergeoError)
             hint = OPTIONAL if isinstance(loaded, UnavailableError) and not skipped else ""
-            write_cell(self.out, empty.without("skipped" if skipped else "failed", _reason(loaded) + hint))
-            return
+            return empty.without("skipped" if skipped else "failed", _reason(loaded) + hint)
         try:
-            cell = self._cell(replace(empty, protocol=entry.task.protocol), entry.task, loaded, known)
+            return self._cell(replace(empty, protocol=entry.task.protocol), entry, loaded, known)
         except Exception as error:  # of the code of a model or a benchmark as well: this cell fails alone
             missing = entry.optional and isinstance(error, UnavailableError)
-            cell = empty.without("skipped" if missing else "failed", _reason(error))
-        if cell is not known:
-            write_cell(self.out, cell)
+            return empty.without("skipped" if missing else "failed", _reason(error))
 
     def _load(self, name: str) -> Loaded | Exception:
         """Load a model, and so train it where the plan says so; or what went wrong, which its cells tell."""
@@ -185,10 +170,11 @@ class Runner:
                 self._model = name, error
         return self._model[1]
 
-    def _cell(self, empty: Cell, task: Benchmark, loaded: Loaded, known: Cell | None) -> Cell:
+    def _cell(self, empty: Cell, entry: BenchmarkEntry, loaded: Loaded, known: Cell | None) -> Cell:
         """The cell: the known one where its work is the same, measured otherwise."""
-        plan, (model, fingerprint, _), space = self.plan, loaded, loaded.space(empty.place.space)
-        work = _work(plan, plan.benchmark(empty.place.benchmark), space, fingerprint)
+        plan, task, space = self.plan, entry.task, loaded.space(empty.place.space)
+        model, fingerprint, _ = loaded
+        work = _work(plan, entry, space, fingerprint)
         if known is not None and known.work == work:
             return known if known.asked == empty.asked else replace(known, asked=empty.asked)
         with suppress(UnavailableError):  # it may be of data that these options do not need
@@ -264,8 +250,8 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: boo
     with cluster(plan.device) as (ray, _, gpus):
         task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
         groups = groupby(cells, lambda cell: (cell.model, cell.benchmark))
-        place = plan.as_table(), str(out.resolve())
-        left = [task.remote(*place, [tuple(cell) for cell in group]) for _, group in groups]
+        suite = plan.as_table(), str(out.resolve())
+        left = [task.remote(*suite, [tuple(cell) for cell in group]) for _, group in groups]
         for _ in track(list(left), "measuring", enabled=progress):
             done, left = ray.wait(left, num_returns=1)
             ray.get(done)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.training.suite.board import Board, Row, Span
+from hiergeo.training.suite.board import Board, BoardRow, Span
 from hiergeo.training.suite.cells import Place
 
 COLUMNS = (
@@ -68,7 +68,7 @@ def _measured(board: Board) -> Iterator[tuple[object, ...]]:
             yield "measured", board.name, *row, "", "", metric, value, *bounds, best, cell.protocol, ""
 
 
-def markdown(title: str, rows: Sequence[Row], boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
+def markdown(title: str, rows: Sequence[BoardRow], boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """The whole table in Markdown."""
     parts = [f"# {_line(title)}", READING]
     if len(boards) > 1:
@@ -97,10 +97,12 @@ def heading(board: Board) -> str:
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).heading}"
 
 
-def grid(board: Board, *, beside: bool = False) -> Grid:
-    """The rows of a benchmark, published figures and baselines; `beside` repeats published figures in their rows."""
+def grid(board: Board, *, published: bool = False) -> Grid:
+    """The rows of a benchmark, published figures and baselines; `published` repeats published figures in their rows."""
     metrics = board.metrics
-    rows = [(str(row), tuple(_figure(board, row, metric, beside=beside) for metric in metrics)) for row in board.cells]
+    rows = [
+        (str(row), tuple(_figure(board, row, metric, published=published) for metric in metrics)) for row in board.cells
+    ]
     for model, figures in board.published.items():
         values = {each.metric: f"{each.value:g}" for each in figures}
         rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in metrics)))
@@ -109,19 +111,20 @@ def grid(board: Board, *, beside: bool = False) -> Grid:
     return Grid(CORNER, tuple(find_metric(metric).heading for metric in metrics), tuple(rows))
 
 
-def _first(board: Board, row: Row) -> Figure:
+def _first(board: Board, row: BoardRow) -> Figure:
     if board.task is None or row not in board.cells:
         return Figure("not measured yet")
-    return _figure(board, row, board.task.primary, beside=True)
+    return _figure(board, row, board.task.primary, published=True)
 
 
-def _figure(board: Board, row: Row, metric: str, *, beside: bool) -> Figure:
-    value, interval, published = board.value(row, metric), board.interval(row, metric), board.beside(row, metric)
+def _figure(board: Board, row: BoardRow, metric: str, *, published: bool) -> Figure:
+    value, interval = board.value(row, metric), board.interval(row, metric)
     if value is None:
         return Figure("" if board.cells[row].status == "done" else board.cells[row].status)
     bounds = "" if interval is None else f"({' to '.join(map(number, interval))})"
-    figure = f" (published {published.value:g})" if beside and published is not None else ""
-    return Figure(number(value), f"{bounds}{figure}".strip(), board.is_best(row, metric))
+    figure = board.published_for(row, metric) if published else None
+    reported = "" if figure is None else f" (published {figure.value:g})"
+    return Figure(number(value), f"{bounds}{reported}".strip(), board.is_best(row, metric))
 
 
 def _span(span: Span | None) -> Figure:
@@ -136,7 +139,7 @@ def _board(board: Board) -> Iterator[str]:
     for protocol, rows in board.protocols.items():
         of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
         yield f"Protocol{_line(of)}: {_line(protocol)}."
-    yield exports.markdown(_escaped(grid(board, beside=True)))
+    yield exports.markdown(_escaped(grid(board, published=True)))
     if board.verdicts:
         yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(

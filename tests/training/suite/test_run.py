@@ -205,12 +205,12 @@ class TestWorkers:
             suite.run(plan(), tmp_path / "parts", worker=f"{number}/3")
         assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
 
-    def test_who_may_run_beside_whom(self, tmp_path):
+    def test_a_cell_that_another_process_measures_is_refused(self, tmp_path):
         out = tmp_path / "out"
-        out.mkdir()
-        with locked(out / "worker-0-of-2"):
+        with locked(out / "cells" / plan().cells[0].file):
             suite.run(plan(), out, worker="1/2")
-            for other in (None, "0/2", "1/3"):
+            suite.run(plan(), out, worker="1/3")
+            for other in (None, "0/2"):
                 with pytest.raises(UnavailableError, match="being written"):
                     suite.run(plan(), out, worker=other)
         assert len(suite.run(plan(), out).cells) == len(plan().cells)
