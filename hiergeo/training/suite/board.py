@@ -73,10 +73,11 @@ class Board:
     @cached_property
     def protocols(self) -> dict[str, tuple[BoardRow, ...]]:
         """Protocol -> the rows that were measured by it."""
-        found: dict[str, list[BoardRow]] = {}
-        for row, cell in self.measured.items():
-            found.setdefault(cell.protocol, []).append(row)
-        return {protocol: tuple(rows) for protocol, rows in found.items()}
+        measured = self.measured.items()
+        return {
+            protocol: tuple(row for row, cell in measured if cell.protocol == protocol)
+            for protocol in dict.fromkeys(cell.protocol for _, cell in measured)
+        }
 
     def value(self, row: BoardRow, metric: str) -> float | None:
         """A measured value; None where there is none."""
@@ -90,7 +91,7 @@ class Board:
 
     @cached_property
     def verdicts(self) -> dict[BoardRow, str]:
-        """BoardRow -> a verdict in words, of benchmarks that give one."""
+        """Row -> a verdict in words, of benchmarks that give one."""
         return {row: str(cell.settings[VERDICT]) for row, cell in self.measured.items() if VERDICT in cell.settings}
 
     def published_for(self, row: BoardRow, metric: str) -> Published | None:
@@ -101,10 +102,9 @@ class Board:
     @cached_property
     def published(self) -> dict[str, tuple[Published, ...]]:
         """Model of published figures -> its figures."""
-        found: dict[str, list[Published]] = {}
-        for each in () if self.task is None else self.task.published:
-            found.setdefault(each.model, []).append(each)
-        return {model: tuple(figures) for model, figures in found.items()}
+        figures = () if self.task is None else self.task.published
+        models = dict.fromkeys(each.model for each in figures)
+        return {model: tuple(each for each in figures if each.model == model) for model in models}
 
     @cached_property
     def baselines(self) -> dict[str, dict[str, Span]]:
@@ -159,31 +159,20 @@ class Board:
         return tuple(few_items(pair for entry in entries for pair in entry.items.items()))
 
     def _finding(self, metric: str, rows: Sequence[BoardRow]) -> Findings:
-        entries, facts = [], []
-        for row in rows:
-            cell = self.measured[row]
-            of_rows = {metric: cell.rows[metric]} if metric in cell.rows else {}
-            entries.append(
-                Entry(
-                    self.name,
-                    str(row),
-                    0,
-                    None,
-                    {metric: float(cell.metrics[metric] or 0.0)},
-                    {metric: cell.draws[metric]},
-                    of_rows,
-                    {metric: cell.items[metric]} if metric in cell.items else {},
-                )
-            )
-            facts.append(_facts(row, cell))
-        cube = Cube(tuple(entries))
+        cells = {row: self.measured[row] for row in rows}
+        cube = Cube(tuple(self._entry(row, cell, metric) for row, cell in cells.items()))
+        facts = tuple(_facts(row, cell) for row, cell in cells.items())
         contrasts = contrast_all(cube, facts, without=frozenset(), family="metric", seed=self.seed)
-        model = {str(row): self.measured[row].fingerprint for row in rows}
-        return Findings(
-            cube,
-            tuple(facts),
-            tuple(replace(each, one_space=each.one_space and model[each.a] == model[each.b]) for each in contrasts),
-        )
+        model = {str(row): cell.fingerprint for row, cell in cells.items()}
+        same_model = (replace(each, one_space=each.one_space and model[each.a] == model[each.b]) for each in contrasts)
+        return Findings(cube, facts, tuple(same_model))
+
+    def _entry(self, row: BoardRow, cell: Cell, metric: str) -> Entry:
+        values = {metric: float(cell.metrics[metric] or 0.0)}
+        draws = {metric: cell.draws[metric]}
+        rows = {metric: cell.rows[metric]} if metric in cell.rows else {}
+        items = {metric: cell.items[metric]} if metric in cell.items else {}
+        return Entry(self.name, str(row), 0, None, values, draws, rows, items)
 
 
 def _facts(row: BoardRow, cell: Cell) -> SpaceFacts:
