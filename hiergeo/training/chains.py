@@ -110,11 +110,11 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
         base: the model that the embeddings are of, so that the trained head can name it.
-        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        force: train on rows of HierarCaps' test images anyway; every result says so.
 
     Raises:
-        InputError: the file is damaged or lacks an array, its arrays do not fit each other, its chains are none to
-            learn from, or rows describe test images.
+        InputError: the file is damaged or lacks an array, its arrays do not fit each other, its chains cannot be
+            learnt from, or rows describe test images.
     """
     path = Path(path)
     arrays = archives.read(path, NEEDED | HEEDED)
@@ -173,14 +173,14 @@ def from_hierarchy(
     Args:
         hierarchy: a dataset with negative chains.
         model: what embeds.
-        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        force: train on rows of HierarCaps' test images anyway; every result says so.
         batch_size: captions that are embedded at a time; None is the model's own choice.
         device: where the chains are wanted; None is the CPU.
         dtype: of the embeddings; None is float32.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
-        InputError: rows without contradicting chains, chains that are none to learn from, no row whose negative differs
+        InputError: rows without contradicting chains, chains that cannot be learnt from, no row whose negative differs
             from its positive to the model, or a split of HierarCaps that describes test images (unless `force`).
     """
     if not hierarchy.has_negatives:

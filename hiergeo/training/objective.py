@@ -164,7 +164,7 @@ def parse_losses(words: Iterable[str]) -> dict[str, float]:
     """Loss names with weights, from ``NAME=WEIGHT`` or ``NAME`` (weight 1); ``re`` is `RE`, all terms at once.
 
     Raises:
-        InputError: a weight that is no number, or a loss named twice.
+        InputError: a weight that is not a number, or a loss named twice.
     """
     weights: dict[str, float] = {}
     for word in words:

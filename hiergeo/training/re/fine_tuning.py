@@ -98,7 +98,7 @@ def fine_tune(
             learnt along.
         recipe: how; the paper's when None.
         overwrite: begin anew whatever training the folder holds.
-        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        force: train on rows of HierarCaps' test images anyway; every result says so.
         log: ``tensorboard`` or ``wandb``, where losses go besides.
         progress: draw a bar for work that outlasts a second.
 

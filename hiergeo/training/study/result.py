@@ -27,7 +27,7 @@ from hiergeo.training.study.design import StudyPlan, StudySettings
 from hiergeo.training.trainer import at_step
 
 DRIFT = ("similarity_change", "similarity_correlation")
-"""Metrics of how far a head moved the embeddings, which are no merit."""
+"""Metrics of how far a head moved the embeddings: neither more nor less of it is better."""
 
 
 PAIRS = ("auroc", "average_precision", "score_ties")

@@ -252,7 +252,7 @@ def read_plan(plan: str | Path) -> SuitePlan:
 
     Raises:
         UnavailableError: there is no such file, and no plan of that name is shipped.
-        InputError: it is no TOML, has unknown keys (the nearest is suggested) or values of the wrong type, or
+        InputError: it is not valid TOML, has unknown keys (the nearest is suggested) or values of the wrong type, or
             `SuitePlan.check` refuses it.
     """
     path = path_of(plan)

@@ -143,7 +143,7 @@ class Runner:
                 documents.write(self.out / FOLDER / place.file, cell.as_dict(), indent=None)
 
     def _outcome(self, place: Place, known: Cell | None) -> Cell:
-        """What becomes of a cell; the known, finished one where that holds still."""
+        """What becomes of a cell: the finished one that is known, where its work is still the same."""
         entry, model = self.plan.benchmark(place.benchmark), self.plan.model(place.model)
         empty = Cell(place, TaskFacts.of(entry.task), "", "failed", asked=self.plan.asked(place))
         loaded = self._load(place.model)

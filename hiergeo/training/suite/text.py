@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from hiergeo._core.markdown import plain
 from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
 from hiergeo.evaluation.metrics import find_metric
@@ -70,16 +71,16 @@ def _measured(board: Board) -> Iterator[tuple[object, ...]]:
 
 def markdown(title: str, rows: Sequence[BoardRow], boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """The whole table in Markdown."""
-    parts = [f"# {_line(title)}", READING]
+    parts = [f"# {plain(title)}", READING]
     if len(boards) > 1:
         lines = tuple((str(row), tuple(_first(board, row) for board in boards)) for row in rows)
-        heads = tuple(_line(heading(board)) for board in boards)
+        heads = tuple(plain(heading(board)) for board in boards)
         parts.append(exports.markdown(_escaped(Grid(CORNER, heads, lines))))
     for board in boards:
         parts += _board(board)
     if missing:
         parts.append("## Cells without numbers")
-        parts.append("\n".join(f"- {_line(' · '.join(place))}: {_line(why)}" for place, why in missing.items()))
+        parts.append("\n".join(f"- {plain(' · '.join(place))}: {plain(why)}" for place, why in missing.items()))
     return "\n\n".join(parts) + "\n"
 
 
@@ -135,41 +136,35 @@ def _span(span: Span | None) -> Figure:
 
 
 def _board(board: Board) -> Iterator[str]:
-    yield f"## {_line(board.name)}"
+    yield f"## {plain(board.name)}"
     for protocol, rows in board.protocols.items():
-        of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
-        yield f"Protocol{_line(of)}: {_line(protocol)}."
+        of = "" if len(board.protocols) == 1 else f" ({plain(', '.join(map(str, rows)))})"
+        yield f"Protocol{of}: {plain(protocol)}."
     yield exports.markdown(_escaped(grid(board, published=True)))
     if board.verdicts:
-        yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
+        yield "\n".join(f"- {plain(row)}: {plain(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
         f"{each.source}{f' ({each.protocol})' if each.protocol else ''}"
         for figures in board.published.values()
         for each in figures
     )
     if sources:
-        yield f"Published figures: {_line('; '.join(sources))}."
+        yield f"Published figures: {plain('; '.join(sources))}."
     if board.task is not None and (contrasts := board.leading(board.task.primary)):
         yield f"Paired differences in {find_metric(board.task.primary).label}, with simultaneous 95 % intervals:"
         yield "\n".join(
-            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} "
+            f"- {plain(each.a)} minus {plain(each.b)}: {signed(each.difference)} "
             f"({' to '.join(map(number, each.simultaneous))})"
-            f"{f' (**{_line(each.winner)}** is better)' if each.winner else ''}"
+            f"{f' (**{plain(each.winner)}** is better)' if each.winner else ''}"
             for each in contrasts
         )
     for caution in board.cautions:
-        yield _line(caution.message)
+        yield plain(caution.message)
 
 
 def _escaped(table: Grid) -> Grid:
     """The same table with labels as text in Markdown."""
-    return replace(table, rows=tuple((_line(label), figures) for label, figures in table.rows))
-
-
-def _line(words: object) -> str:
-    """Words of the user in a Markdown table: one line, without characters that would be read as markup."""
-    line = " ".join(str(words).split())
-    return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in line)
+    return replace(table, rows=tuple((plain(label), figures) for label, figures in table.rows))
 
 
 def _comment(words: str) -> str:
