@@ -29,7 +29,7 @@ HERE = "{folder}"
 """What stands for the folder of a trained model in the spec that loads it, so that a suite can be moved."""
 
 PATIENCE = 0.5
-"""Seconds between two attempts at a lock that another worker holds."""
+"""Seconds between two attempts at a lock that another process holds."""
 
 
 class Loaded(NamedTuple):
@@ -96,7 +96,7 @@ def _trained(spec: str, train: Training, out: Path, device: str) -> _Record:
     settings = json.dumps([about, train.settings, __version__], sort_keys=True, default=str)
     work = sha256(settings.encode()).hexdigest()
     folder = out / TRAINED / f"{train.kind}-{work[:16]}"
-    with _awaited(folder.with_suffix(".training")):
+    with awaited(folder.with_suffix(".training")):
         record = _finished(folder, work)
         if record is None:
             found, geometry = _train(spec, train, folder, out, device)
@@ -106,8 +106,8 @@ def _trained(spec: str, train: Training, out: Path, device: str) -> _Record:
 
 
 @contextmanager
-def _awaited(path: Path) -> Iterator[None]:
-    """Hold a lock, waiting for another worker that trains the same model."""
+def awaited(path: Path) -> Iterator[None]:
+    """Hold the lock of a path, waiting for another process that holds it."""
     with ExitStack() as stack:
         for attempt in count():
             try:
@@ -115,7 +115,7 @@ def _awaited(path: Path) -> Iterator[None]:
                 break
             except HeldError as error:
                 if attempt == 0:
-                    warn(f"waiting for a model that is being trained: {error}")
+                    warn(f"waiting for another process: {error}")
                 time.sleep(PATIENCE)
         yield
 

@@ -23,14 +23,13 @@ from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256
-from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.evaluation.benchmarks import Benchmark, measure
 from hiergeo.geometry import Space
 from hiergeo.training.suite.cells import FOLDER, Cell, Place, TaskFacts, read_cell
 from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read
-from hiergeo.training.suite.models import Loaded, load_model
+from hiergeo.training.suite.models import Loaded, awaited, load_model
 from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan, of_table, read_plan
 
 OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
@@ -67,7 +66,7 @@ def run(
 
     Raises:
         InputError: the plan cannot be used, or `out` holds finished cells of which it says something else.
-        UnavailableError: another process is measuring one of these cells into `out`, or it cannot be written.
+        UnavailableError: `out` cannot be written.
     """
     plan = plan if isinstance(plan, SuitePlan) else read_plan(plan)
     who = Share.parse(worker)
@@ -128,15 +127,15 @@ class Runner:
         self._model: tuple[str, Loaded | Exception] = "", InputError("nothing is loaded yet.")
 
     def run(self, place: Place) -> None:
-        """Measure a cell and write it, unless it is finished.
+        """Measure a cell and write it, unless it is finished; wait for another process that is measuring it.
 
         Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
 
         Raises:
-            UnavailableError: another process is measuring it, or its file cannot be written.
+            UnavailableError: its file cannot be written.
         """
         self.doing = " · ".join(place)
-        with locked(self.out / FOLDER / place.file):
+        with awaited(self.out / FOLDER / place.file):
             known = _finished(self.out, place)
             cell = self._outcome(place, known)
             if cell is not known:
