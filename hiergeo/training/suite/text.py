@@ -50,8 +50,8 @@ def records(boards: Sequence[Board], missing: Mapping[Place, str]) -> Iterator[t
                 yield "difference", board.name, *rows[each.a], *rows[each.b], metric, *bounds, best, "", ""
         for model, figures in board.published.items():
             for figure in figures:
-                value = (figure.metric, figure.value, None, None, "", figure.protocol, figure.source)
-                yield "published", board.name, model, "", "", "", *value
+                facts = (figure.metric, figure.value, None, None, "", figure.protocol, figure.source)
+                yield "published", board.name, model, "", "", "", *facts
         for name, by_metric in board.baselines.items():
             for metric, span in by_metric.items():
                 value = span.low if span.low == span.high else None
