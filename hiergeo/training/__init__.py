@@ -7,7 +7,6 @@ from hiergeo.training.chains import (
     from_hierarchy,
     held_out_images,
     held_out_of,
-    rows_without,
     unseen_rows,
 )
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
@@ -47,7 +46,6 @@ __all__ = [
     "held_out_of",
     "load_space",
     "parse_losses",
-    "rows_without",
     "save_head",
     "summarise",
     "train_head",

@@ -23,6 +23,20 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.evaluation.metrics.length import word_count
 
+REQUIRED = {
+    "text": Array("f", (2,)),
+    "positive": Array("iu", (2,)),
+    "negative": Array("iu", (2,)),
+    "root": Array("f", (1,)),
+}
+"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
+
+OPTIONAL = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
+"""Optional arrays of a training file."""
+
+MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
+"""The arrays of an embedding file that mark held-out images."""
+
 
 @dataclass(frozen=True)
 class Chains:
@@ -105,7 +119,7 @@ class Chains:
 
 @torch_defaults()
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
-    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are used if present.
+    """Chains of an ``.npz`` with the arrays `REQUIRED`; image_id (n,) of MS-COCO and caption (U,) are used if present.
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
@@ -117,7 +131,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
             learnt from, or rows describe test images.
     """
     path = Path(path)
-    arrays = archives.read(path, NEEDED | HEEDED)
+    arrays = archives.read(path, REQUIRED | OPTIONAL)
     text, root = (torch.from_numpy(arrays.pop(name)) for name in ("text", "root"))
     if root.shape != text.shape[1:]:
         raise InputError(
@@ -260,10 +274,6 @@ def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tenso
     return (~validates[member]).nonzero()[:, 0], validates[member].nonzero()[:, 0]
 
 
-MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
-"""The arrays of an embedding file that mark held-out images."""
-
-
 def held_out_images(path: Path | str) -> frozenset[int] | None:
     """The ids of the images that an embedding file marks in ``heldout`` (m,), booleans; None where it marks none.
 
@@ -279,38 +289,23 @@ def held_out_images(path: Path | str) -> frozenset[int] | None:
     return frozenset(ids[marked].tolist())
 
 
-def rows_without(captions: frozenset[str], test: Hierarchy) -> np.ndarray:
-    """Booleans (rows of `test`,): True where no positive caption is, letter by letter, in `captions`."""
-    return np.array([captions.isdisjoint(row.positive) for row in test.rows])
-
-
 def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray | None:
-    """Mask of the test rows that share no caption with the training set; None if empty or unknown.
+    """Mask (rows of `test`,) of those that share no caption with the training set; None if empty or unknown.
 
     Unknown captions, of a file of embeddings alone, are taken for those of HierarCaps' split without its test images.
     """
     if captions is None and test.name == "hierarcaps":
         captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
-    rows = None if captions is None else rows_without(captions, test)
-    return rows if rows is not None and rows.any() else None
+    if captions is None:
+        return None
+    rows = np.array([captions.isdisjoint(row.positive) for row in test.rows])
+    return rows if rows.any() else None
 
 
 def held_out_of(model: Model) -> frozenset[int] | None:
     """Ids of the images that stored embeddings mark as held out; None if none are marked."""
     kind, _, file = model.name.partition(":")
     return held_out_images(file) if kind == "npz" else None
-
-
-NEEDED = {
-    "text": Array("f", (2,)),
-    "positive": Array("iu", (2,)),
-    "negative": Array("iu", (2,)),
-    "root": Array("f", (1,)),
-}
-"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
-
-HEEDED = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
-"""Optional arrays of a training file."""
 
 
 def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:

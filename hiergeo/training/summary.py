@@ -103,7 +103,7 @@ def summarise(
         protocol: as for `hiergeo.evaluate`.
         before: the frozen model; None is the one that a head stands on, which then embeds everything once.
         steps: as for `hiergeo.evaluate`.
-        unseen: (rows,) booleans, rows that share no text with the training data (`rows_without`); they get a tau_d of
+        unseen: (rows,) booleans, rows that share no text with the training data (`unseen_rows`); they get a tau_d of
             their own.
         held_out: ids of the images that retrieval is measured on, among their own most specific captions; None is all
             of them.
