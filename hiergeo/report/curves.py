@@ -7,7 +7,7 @@ import numpy as np
 
 from hiergeo.evaluation.metrics import Roc, mean_roc
 from hiergeo.training import EvalRecord
-from hiergeo.training.study import Cell, HeadRun, Study
+from hiergeo.training.study import HeadRun, Study, StudyCell
 
 Read = Callable[[EvalRecord], float]
 
@@ -37,7 +37,7 @@ class Curves:
     lines: tuple[Line, ...]
 
 
-def loss_curves(cells: Sequence[Cell]) -> list[Curves]:
+def loss_curves(cells: Sequence[StudyCell]) -> list[Curves]:
     """Validation losses, the weighted sum first, and tau_d."""
     first = cells[0].runs[0].trained.history[0].validation
     terms = ["total", *(name for name in first if name != "total")] if len(first) > 2 else ["total"]
@@ -45,7 +45,7 @@ def loss_curves(cells: Sequence[Cell]) -> list[Curves]:
     return [*made, _by_geometry(cells, "rank correlation of tier and radius", lambda look: look.tau_d)]
 
 
-def curvature_curves(cells: Sequence[Cell]) -> list[Curves]:
+def curvature_curves(cells: Sequence[StudyCell]) -> list[Curves]:
     """Curvature of every factor whose curvature moved, together; empty where all were constant."""
     lines: list[Line] = []
     for cell in cells:
@@ -55,7 +55,7 @@ def curvature_curves(cells: Sequence[Cell]) -> list[Curves]:
     return [Curves("curvature K", tuple(lines))] if lines else []
 
 
-def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
+def radius_curves(cells: Sequence[StudyCell]) -> list[Curves]:
     """Mean radius of every tier of the validation rows, by geometry."""
     return [
         Curves(
@@ -70,12 +70,12 @@ def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
     ]
 
 
-def _by_geometry(cells: Sequence[Cell], title: str, read: Read) -> Curves:
+def _by_geometry(cells: Sequence[StudyCell], title: str, read: Read) -> Curves:
     lines = [line for cell in cells for line in _lines(cell, cell.geometry, read)]
     return Curves(title, tuple(sorted(lines, key=lambda line: line.kept is None)))
 
 
-def _lines(cell: Cell, name: str, read: Read) -> list[Line]:
+def _lines(cell: StudyCell, name: str, read: Read) -> list[Line]:
     common = _common_steps(cell.runs)
     mean = np.mean([[read(look) for look in run.trained.history if look.step in common] for run in cell.runs], axis=0)
     return [*(_seed(run, name, read) for run in cell.runs), Line(name, np.array(sorted(common)), mean)]
@@ -128,6 +128,6 @@ def roc_figure(study: Study, dim: int) -> RocFigure:
     curves, areas = {}, {}
     for cell in (cell for cell in study.cells if cell.dim == dim):
         before = study.before[cell.geometry]
-        curves[cell.geometry] = before.rocs[ROC], mean_roc([run.rocs[ROC] for run in cell.runs])
+        curves[cell.geometry] = before.rocs[ROC], mean_roc([run.summary.after.rocs[ROC] for run in cell.runs])
         areas[cell.geometry] = before.metrics[ROC], cell.metrics[ROC]
     return RocFigure(curves, areas, study.pairs)

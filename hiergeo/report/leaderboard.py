@@ -15,7 +15,7 @@ from hiergeo.report.page import Section, environment, pictured
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
-    from hiergeo.training.suite.board import Board, Row
+    from hiergeo.training.suite.board import Board, BoardRow
     from hiergeo.training.suite.plan import ModelEntry
 
 
@@ -65,7 +65,7 @@ def headline(table: "Leaderboard") -> str:
     return f"{caption(str(row))} is ahead of every other row on {told}"
 
 
-def finding(board: "Board", row: "Row", metric: str) -> Findings | None:
+def finding(board: "Board", row: "BoardRow", metric: str) -> Findings | None:
     """The rows over the same items that a row is compared with in a metric; None where it has no interval."""
     return next((each for each in board.findings.get(metric, ()) if str(row) in each.geometries(0)), None)
 

@@ -25,7 +25,7 @@ from hiergeo.report.words import (
     protocol_name,
     short_model,
 )
-from hiergeo.training.study import Cell, Study
+from hiergeo.training.study import Study, StudyCell
 from hiergeo.training.study.result import DRIFT
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _radii(source: Comparison | Study) -> dict[str, Any]:
     }
 
 
-def _learning(cells: Sequence[Cell], dim: int) -> "tuple[list[Markup], list[Markup], bool]":
+def _learning(cells: Sequence[StudyCell], dim: int) -> "tuple[list[Markup], list[Markup], bool]":
     """Charts of losses and curvatures, those of radii, and whether a curvature moved."""
     curvatures, radii = curves.curvature_curves(cells), curves.radius_curves(cells)
     losses = [*curves.loss_curves(cells), *curvatures]

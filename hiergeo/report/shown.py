@@ -9,7 +9,7 @@ import numpy as np
 from hiergeo.evaluation import Comparison, Embedded, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.geometry import Space, parse
-from hiergeo.training.study import Cell, HeadRun, Study
+from hiergeo.training.study import HeadRun, Study, StudyCell
 from hiergeo.training.summary import behind_head
 
 
@@ -23,7 +23,7 @@ class Shown:
         frozen: the test data without it.
     """
 
-    cell: Cell
+    cell: StudyCell
     run: HeadRun
     frozen: Embedded
 
@@ -45,7 +45,7 @@ def shown(study: Study) -> tuple[Shown, ...]:
     return tuple(Shown(cell, representative(cell), study.frozen) for cell in chosen)
 
 
-def representative(cell: Cell) -> HeadRun:
+def representative(cell: StudyCell) -> HeadRun:
     """The run with the median validation loss (the better of the two in the middle)."""
     ordered = sorted(cell.runs, key=validation_loss)
     return ordered[(len(ordered) - 1) // 2]

@@ -12,7 +12,7 @@ from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.report.words import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
-from hiergeo.training.study.result import DRIFT
+from hiergeo.training.study.result import DRIFT, is_of_pairs
 
 WIDE = 4
 """Largest number of metrics that are shown as columns; more of them become rows."""
@@ -223,12 +223,16 @@ def _study_table(study: Study, at: int) -> Table:
     table.columns[0].max_width = LONGEST_NAME
     before = study.before[geometries[0]]
     frozen = before.metrics
-    for metric in (*findings.metrics(at), *DRIFT):
-        figures = []
-        for geometry in geometries:
-            score = study.cube.score(metric, geometry, at)
-            figures.append(dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, at)))
-        table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else "-", *figures)
+    measured = (*findings.metrics(at), *DRIFT)
+    for of_pairs, rows in ((False, f"{len(study.frozen.hierarchy.rows)} test rows"), (True, "chains set aside")):
+        table.add_row(dim(f"on {rows}"))
+        for metric in (name for name in measured if is_of_pairs(name) is of_pairs):
+            figures = []
+            for geometry in geometries:
+                score = study.cube.score(metric, geometry, at)
+                figures.append(dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, at)))
+            table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else "-", *figures)
+        table.add_section()
     rates = [f"{study.cell(geometry, at).learning_rate:g}" for geometry in geometries]
     table.add_row("learning rate", "", *rates, end_section=True)
     return table
@@ -242,8 +246,8 @@ def _study_notes(study: Study, at: int) -> Iterator[str]:
         if any(findings.leaders(metric, at) for metric in findings.metrics(at))
         else "No geometry is better than every other one in anything."
     )
-    if study.shared:
-        yield f"{', '.join(sorted(study.shared))}: the same in all geometries by construction."
+    if study.findings.shared:
+        yield f"{', '.join(sorted(study.findings.shared))}: the same in all geometries by construction."
     for caution in findings.cautions:
         if caution.kind == "small sample":
             yield caution.message

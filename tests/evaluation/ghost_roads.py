@@ -22,7 +22,7 @@ from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
 from hiergeo.report import write_page
 from hiergeo.training import Recipe, from_hierarchy, train_head
-from hiergeo.training.study import Plan, StudySettings, run_study
+from hiergeo.training.study import StudyPlan, StudySettings, run_study
 from tests.evaluation.ghost_device import GHOST, Ghost, Mixed
 from tests.training.training_common import chains
 
@@ -51,7 +51,7 @@ ENTRIES = {
     "evaluation.matching.retrieve",
     "report.disk._index",
     "training.study.bench.without_head",
-    "training.study.plan.check_untrained_heads",
+    "training.study.design.check_untrained_heads",
     "training.chains.to",
     "training.chains.split_groups",
     "training.trainer._batches",
@@ -274,7 +274,9 @@ def test_a_study_and_its_page(place: torch.device, tmp_path: Path) -> None:
     model, test = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
     learnt = from_hierarchy(datasets.load("scenes", "train", count=24), model)
     recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=4, batch=8, every=2, validation=0.2)
-    plan = Plan(("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3)
+    plan = StudyPlan(
+        ("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3
+    )
     found, expected = (
         run_study(plan, learnt, model, test, StudySettings(8, 20, device=str(on))) for on in (place, "cpu")
     )

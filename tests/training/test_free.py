@@ -9,7 +9,7 @@ from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import mammals
 from hiergeo.evaluation.metrics import reconstruction
-from hiergeo.training import FreeEmbedding, FreeRecipe, embed_graph
+from hiergeo.training import FreeEmbedding, FreeRecipe, embed_graph, free
 from hiergeo.training.free import REACH
 
 FAST = FreeRecipe(epochs=40, batch=64, negatives=10, learning_rate=0.1, burn_in=4)
@@ -94,15 +94,22 @@ def test_distances_are_those_of_the_space_and_of_geoopt(geometry):
     torch.testing.assert_close(placed.distance(*pairs), theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_negatives_are_never_linked():
-    from hiergeo.training.free import _Negatives
-
-    draw = _Negatives(tree(), NODES, FAST)
+def test_negatives_are_never_linked(monkeypatch):
     linked = {tuple(edge) for edge in tree().tolist()}
-    for batch in draw.batches():
-        for (node, _), others in zip(batch.tolist(), draw.against(batch[:, 0]).tolist(), strict=True):
-            assert node not in others
-            assert not any((node, other) in linked for other in others)
+    seen = []
+
+    class Watched(FreeEmbedding):
+        def distance(self, x, y):
+            seen.extend(zip(x[:, 0].tolist(), y.tolist(), strict=True))
+            return super().distance(x, y)
+
+    monkeypatch.setattr(free, "FreeEmbedding", Watched)
+    embed_graph(tree(), NODES, Euclidean(), 2, dataclasses.replace(FAST, epochs=1))
+    assert len(seen) == len(tree())
+    for node, (child, *others) in seen:
+        assert (node, child) in linked
+        assert node not in others
+        assert not any((node, other) in linked for other in others)
 
 
 @pytest.mark.parametrize(

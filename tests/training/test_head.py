@@ -150,7 +150,7 @@ def test_losses_are_read_from_words():
         ({"steps": 0}, "steps"),
         ({"learning_rate": 0.0}, "learning rate"),
         ({"seed": -1}, "seed"),
-        ({"outputs": 3}, "leave it out"),
+        ({"outputs": 3}, "without it"),
         ({"validation": 1.0}, "between 0 and 1"),
     ],
 )

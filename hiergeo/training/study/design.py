@@ -1,4 +1,4 @@
-"""Plans of studies: what is compared, with which budget, how it is measured, and what is refused beforehand."""
+"""The design of a study: what is compared, with which budget, how it is measured, and what is refused beforehand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,11 +13,7 @@ from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.training import Chains, Head, Recipe
-
-FEWEST_SEEDS = 2
-"""Seeds that an interval over seeds needs at least."""
-
+from hiergeo.training import Chains, Head, Recipe, check_prior
 
 AGREEMENT = 1e-2
 """Largest distance between two embeddings of the empty caption by one model; stored ones are rounded."""
@@ -45,7 +41,7 @@ class StudySettings:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study, before anything is trained.
 
     Attributes:
@@ -77,16 +73,16 @@ class Plan:
         _check_distinct("seeds", self.seeds)
         _check_distinct("learning rates", self.learning_rates)
         _check_distinct("geometries", [parse(spec).spec for spec in self.geometries])
-        if len(self.seeds) < FEWEST_SEEDS:
+        if len(self.seeds) == 1:
             raise InputError("intervals over seeds need at least 2 seeds (5 are recommended), not 1.")
         for dim in self.dims:
             check_whole("every dimension", dim, 1, limits.WIDTH)
-        check_whole("the number of seeds", len(self.seeds), FEWEST_SEEDS, limits.COUNT)
+        check_whole("the number of seeds", len(self.seeds), 2, limits.COUNT)
         if not 0 < self.set_aside < 1:
             raise InputError(f"the share that is set aside must be between 0 and 1, not {self.set_aside:g}.")
         for rate in self.learning_rates:
-            self.head(self.dims[0], min(self.seeds), rate)
-            self.head(self.dims[0], self.tuning_seed, rate)
+            for seed in (min(self.seeds), self.tuning_seed):
+                self.head(self.dims[0], seed, rate)
         for spec in self.geometries:
             if not self.dims_of(spec):
                 raise InputError(
@@ -126,7 +122,7 @@ def _check_distinct(name: str, values: Sequence[object]) -> None:
         raise InputError(f"a study needs different {name}, not {', '.join(map(str, values)) or 'none'}.")
 
 
-def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen: np.ndarray | None) -> None:
+def check_data(plan: StudyPlan, chains: Chains, model: Model, test: Hierarchy, unseen: np.ndarray | None) -> None:
     """Raise InputError if chains and model do not belong together, or for a prior between different dimensions."""
     inputs = chains.text.shape[1]
     if model.dim != inputs:
@@ -137,18 +133,13 @@ def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen
         raise InputError(
             f"{model.name} and {chains.origin} embed the empty caption {apart:.2g} apart: they are of different models."
         )
-    other = [dim for dim in plan.dims if dim != inputs]
-    if other and "prior" in plan.recipe.losses:
-        raise InputError(
-            f"the prior compares embeddings of {other[0]} dimensions with frozen ones of {inputs}: name losses without "
-            "it, such as mean=1 and order=20."
-        )
+    check_prior(plan.recipe.losses, inputs, plan.dims)
     if unseen is not None and (unseen.shape != (len(test.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(test.rows)} rows.")
 
 
 @torch.no_grad()
-def check_untrained_heads(plan: Plan, frozen: Embedded, chains: Chains) -> None:
+def check_untrained_heads(plan: StudyPlan, frozen: Embedded, chains: Chains) -> None:
     """Raise InputError if the points of an untrained head do not fit into a space, such as a small sphere."""
     images = [] if frozen.image is None else [frozen.image]
     inputs = torch.cat([each.to(chains.text) for each in (frozen.text, chains.text, *images)])

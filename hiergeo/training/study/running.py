@@ -29,8 +29,8 @@ from hiergeo.geometry import Space, parse
 from hiergeo.training import Chains, HeadModel, chain_loss, train_head
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study.bench import Bench, beyond_the_equator, pairs_behind_head
-from hiergeo.training.study.plan import Plan, StudySettings, check_data, check_untrained_heads
-from hiergeo.training.study.result import Cell, HeadRun, Study
+from hiergeo.training.study.design import StudyPlan, StudySettings, check_data, check_untrained_heads
+from hiergeo.training.study.result import HeadRun, Study, StudyCell
 
 JUDGE = "auroc_margin"
 """Criterion of the tuning: a rank statistic, on the same scale in every geometry, that products have too."""
@@ -38,7 +38,7 @@ JUDGE = "auroc_margin"
 
 @torch_defaults()
 def run_study(
-    plan: Plan,
+    plan: StudyPlan,
     chains: Chains,
     model: Model,
     test: Hierarchy,
@@ -84,7 +84,7 @@ def run_study(
         runs[spec, dim].append(bench.run(trained, before[spec], plan.geometry(spec)))
 
     cells = tuple(
-        Cell(spec, dim, best_rate(scores), tuple(runs[spec, dim]), scores if len(scores) > 1 else {})
+        StudyCell(spec, dim, best_rate(scores), tuple(runs[spec, dim]), scores if len(scores) > 1 else {})
         for (spec, dim), scores in tried.items()
     )
     findings = find(cells, frozen.model, plan, settings.seed, chains.leakage)
@@ -101,7 +101,7 @@ def run_study(
     )
 
 
-def find(cells: Sequence[Cell], model: str, plan: Plan, seed: int, leakage: str | None) -> Findings:
+def find(cells: Sequence[StudyCell], model: str, plan: StudyPlan, seed: int, leakage: str | None) -> Findings:
     """Scores, contrasts and cautions of the cells of a study; `seed` is of the resampling of seeds."""
     spaces = tuple(cell.space for cell in cells)
     cube = Cube(tuple(entry for cell in cells for entry in cell.entries(model)))
@@ -113,7 +113,7 @@ def find(cells: Sequence[Cell], model: str, plan: Plan, seed: int, leakage: str 
     return replace(found, cautions=(*of_training, *flat_spaces(spaces), *small_samples(cube)))
 
 
-def same_by_construction(cells: Sequence[Cell], losses: Sequence[str]) -> frozenset[str]:
+def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> frozenset[str]:
     """Metrics that cannot differ between the geometries of these cells.
 
     Losses that do not depend on curvature train the same head in every geometry, at the same learning rate, and its
@@ -135,7 +135,7 @@ def best_rate(scores: dict[float, float]) -> float:
     return max(usable, key=lambda rate: usable[rate]) if usable else min(scores)
 
 
-def validation_score(plan: Plan, cell: tuple[str, int], rate: float, chains: Chains, model: Model) -> float:
+def validation_score(plan: StudyPlan, cell: tuple[str, int], rate: float, chains: Chains, model: Model) -> float:
     """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training fails."""
     spec, dim = cell
     recipe = plan.head(dim, plan.tuning_seed, rate)
@@ -153,12 +153,10 @@ def validation_score(plan: Plan, cell: tuple[str, int], rate: float, chains: Cha
     return outcome.statistics[JUDGE].value
 
 
-def _tune(plan: Plan, chains: Chains, model: Model, progress: bool) -> dict[tuple[str, int], dict[float, float]]:
+def _tune(plan: StudyPlan, chains: Chains, model: Model, progress: bool) -> dict[tuple[str, int], dict[float, float]]:
     """Cell -> learning rate -> score on validation rows; a single candidate is not tried and scores NaN."""
-    if len(plan.learning_rates) == 1:
-        return {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
-    tried: dict[tuple[str, int], dict[float, float]] = {cell: {} for cell in plan.cells}
-    trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates]
+    tried = {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
+    trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates if len(plan.learning_rates) > 1]
     for cell, rate in track(trials, "tuning", enabled=progress):
         tried[cell][rate] = validation_score(plan, cell, rate, chains, model)
     return tried
