@@ -75,22 +75,32 @@ def _path_in(address: str) -> str:
         return ""
 
 
-def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool) -> tuple[ImageRef, ...]:
-    """The images by address -> number, if they are expected or any of them is there."""
-    found: dict[int, tuple[str, Path | None]] = {}
+def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool, advice: str = "") -> tuple[ImageRef, ...]:
+    """The images by address -> number, if they are expected or any of them is there.
+
+    Args:
+        numbers: of the images.
+        folder: where they are looked for, by `image_file`.
+        expected: whether they should be there.
+        advice: what to do about one that is not, before that of putting a copy there.
+    """
+    files: dict[int, tuple[str, Path | None]] = {}
     for address, number in numbers.items():
-        found.setdefault(number, (address, image_file(address, folder)))
-    there = expected or any(path is not None and path.is_file() for _, path in found.values())
+        if number not in files:
+            files[number] = address, image_file(address, folder)
+    there = expected or any(path is not None and path.is_file() for _, path in files.values())
     return tuple(
-        ImageRef(number, partial(_open, address, path), path) for number, (address, path) in found.items() if there
+        ImageRef(number, partial(_open, address, path, advice), path)
+        for number, (address, path) in files.items()
+        if there
     )
 
 
-def _open(address: str, path: Path | None) -> "Image":
+def _open(address: str, path: Path | None, advice: str) -> "Image":
     if path is None:
         raise InputError(
             f"the image '{address}' lies outside the folder of its file: copy it into the folder 'images'."
         )
     if not path.is_file():
-        raise UnavailableError(f"the image '{address}' is not there: put it at {path}.")
+        raise UnavailableError(f"the image {path} is not there: {advice}put a copy of {address} there.")
     return open_rgb(path)

@@ -17,9 +17,9 @@ import pytest
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import files
 from hiergeo._core.storage.locks import locked
-from hiergeo.datasets import download, hierarcaps
+from hiergeo.datasets import download, hierarcaps, public
 from hiergeo.datasets.hierarcaps import fetching
-from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.datasets.hierarcaps.published import image_name
 
 BODY = bytes(range(256)) * 3000
 
@@ -206,7 +206,7 @@ def test_train_is_recorded_at_first_download_and_checked_from_then_on(mirror, tm
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        (b"<html>Please log in.</html>", "is no gzip file"),
+        (b"<html>Please log in.</html>", "not a gzip file"),
         (gzip.compress(b"<html>Please log in.</html>"), "has a header but no rows"),
         (gzip.compress(TRAIN.encode())[:-20], "truncated"),
         (gzip.compress(TRAIN.replace("positive", "caption").encode()), "column positive: missing"),
@@ -307,7 +307,7 @@ def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror
 
 def test_what_is_there_needs_no_writing(mirror, tmp_path, monkeypatch):
     hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
-    monkeypatch.setattr(fetching, "locked", lambda path: pytest.fail("took a lock"))
+    monkeypatch.setattr(public, "locked", lambda path: pytest.fail("took a lock"))
     assert len(hierarcaps.fetch(tmp_path, ["images", "images"], source=mirror.url)) == 2
 
 

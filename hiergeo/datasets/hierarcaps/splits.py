@@ -1,7 +1,7 @@
 """The splits of HierarCaps, and guards against training on the test rows or images."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,23 +9,18 @@ import numpy as np
 
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo.datasets import chains
+from hiergeo.datasets.addresses import coco_number, image_refs
+from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.controls import balanced_by_length
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.hierarcaps.fetching import image_refs
-from hiergeo.datasets.hierarcaps.tables import (
-    EXPANDED,
-    OBTAIN,
-    TEST,
-    TRAIN,
-    Published,
-    layout_of,
-    parse_rows,
-    test_images,
-)
+from hiergeo.datasets.hierarcaps.published import EXPANDED, OBTAIN, TEST, TRAIN, Published, layout_of, test_images
 from hiergeo.datasets.hierarchy import Hierarchy, Row
 from hiergeo.datasets.tables import read_table, without_defects
 
 NAME = "hierarcaps"
+
+FETCH = "run `hiergeo data fetch hierarcaps` for the test images, or "
+"""What to do about an image that is not there, before other advice."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,10 @@ class Split:
     source: Published
     of_test_images: bool | None = None
     balanced: bool = False
+
+    def holds(self, chain: Chain) -> bool:
+        """Whether a row of the file is one of this split."""
+        return self.of_test_images is None or (coco_number(chain.image) in test_images()) == self.of_test_images
 
 
 SPLITS = {
@@ -68,10 +67,7 @@ def load(split: str = "test", *, home: Path | None = None, balanced: bool = Fals
         UnavailableError: the file is not there.
     """
     chosen = find_split(split)
-    home = home or data_home()
-    path = chosen.source.path(home)
-    rows = tuple(row for row in read_rows(path, chosen.source) if belongs(row, chosen))
-    whole = Hierarchy(NAME, split, rows, image_refs(rows, path.parent / "images"))
+    whole = _hierarchy(split, chosen.source.path(home or data_home()), chosen)
     if not (balanced or chosen.balanced):
         return whole
     pairs = balanced_by_length(whole)
@@ -85,9 +81,14 @@ def read(path: Path | str) -> Hierarchy:
         InputError: the file is damaged (which row, and how).
         UnavailableError: the file is not there.
     """
-    path = Path(path)
-    rows = read_rows(path)
-    return Hierarchy(NAME, path.name, rows, image_refs(rows, path.parent / "images"))
+    return _hierarchy(Path(path).name, Path(path))
+
+
+def _hierarchy(name: str, path: Path, split: Split | None = None) -> Hierarchy:
+    held = [each for each in _read(path) if split is None or split.holds(each)]
+    numbers = {each.image: number for each in held if (number := coco_number(each.image)) is not None}
+    rows = tuple(Row(each.row, each.positive, each.negative, numbers.get(each.image)) for each in held)
+    return Hierarchy(NAME, name, rows, image_refs(numbers, path.parent, True, FETCH))
 
 
 def find_split(name: str) -> Split:
@@ -97,15 +98,10 @@ def find_split(name: str) -> Split:
     return SPLITS[name]
 
 
-def belongs(row: Row, split: Split) -> bool:
-    """Whether a row of its file is one of `split`."""
-    return split.of_test_images is None or (row.image_id in test_images()) == split.of_test_images
-
-
-def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
+def _read(path: Path) -> Iterator[Chain]:
     """All rows of a file, or an `InputError` for the first defect."""
     table = read_table(path, OBTAIN)
-    return tuple(without_defects(path, parse_rows(table, layout or layout_of(path, table.header))))
+    return without_defects(path, chains.parse(table, layout_of(path, table.header)))
 
 
 def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None = None) -> None:
@@ -144,7 +140,7 @@ def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None =
 
 def _test_chains(home: Path) -> frozenset[tuple[str, ...]]:
     try:
-        return frozenset(row.positive for row in read_rows(TEST.path(home), TEST))
+        return frozenset(row.positive for row in _read(TEST.path(home)))
     except UnavailableError as error:
         warnings.warn(
             f"rows without a number of MS-COCO cannot be compared with the test captions of HierarCaps: {error}",
