@@ -49,7 +49,7 @@ class _Shape(Document):
     unit: bool
 
 
-class _Config(Open):
+class _HeadConfig(Open):
     """What the configuration must be before anything in it is used."""
 
     shape: _Shape
@@ -142,7 +142,7 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
-    config = documents.read(path, _Config, hashed="history").as_dict()
+    config = documents.read(path, _HeadConfig, hashed="history").as_dict()
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
     for name in most.keys() & config.keys():

@@ -19,12 +19,12 @@ from torch import Tensor
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import Document, Foreign, validated
+from hiergeo._core.storage.documents import Foreign, validated
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes, tower_shapes
-from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, tower_shapes
+from hiergeo.adapters.native import STATISTICS, NativeModel, SpecOptions, byte_pairs, hyperbolic, square
 from hiergeo.adapters.specs import options_of
 
 BACKBONES = {
@@ -42,7 +42,7 @@ EPS = {"layer_norm": 1e-5, "default": 1e-6}
 """Configured LayerNorm of the image tower -> its epsilon: that of torch, or timm's own."""
 
 
-class _Config(Foreign):
+class _Hyper3Config(Foreign):
     """The configuration, as far as it is used."""
 
     vision_backbone: str
@@ -50,12 +50,6 @@ class _Config(Foreign):
     curv_init: float = 1.0
     text_model_name: str = ""
     image_normalization: Annotated[str, Field(pattern=f"^({'|'.join(STATISTICS)})$")] = "imagenet"
-
-
-class _Options(Document):
-    """Options in a spec."""
-
-    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
 
 
 SCALARS = ("log_curv", "visual_alpha", "textual_alpha")
@@ -86,7 +80,7 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit, or
             weights that are missing, left over, misshapen or not finite.
     """
-    source, options = options_of(rest, _Options)
+    source, options = options_of(rest, SpecOptions)
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
     config = _config(folder)
     file = folder / "model.safetensors"
@@ -124,7 +118,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} is of another family than hyper3: loads: write {other}.")
     hub.check_config(held, f"the configuration in {folder}")
     try:
-        validated(_Config, held)
+        validated(_Hyper3Config, held)
     except ValueError as error:
         raise InputError(f"the configuration in {folder} cannot be used: {error}") from error
     if held["vision_backbone"] not in BACKBONES:
@@ -143,12 +137,12 @@ def _yaml(path: Path) -> Any:
     text = read_text(path, "name a folder of hyper3-clip")
     try:
         if len(text) > limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
-            raise InputError(f"{path} is no configuration of hyper3-clip: it is too long or refers to itself.")
+            raise InputError(f"{path} is not a configuration of hyper3-clip: it is too long or refers to itself.")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is no YAML: {reason(error)}.") from error
+        raise InputError(f"{path} is not valid YAML: {reason(error)}.") from error
 
 
 def _renamed(file: Path, held: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,31 +170,23 @@ def _name(name: str) -> str:
     return f"textual.{whole.get(inner, inner)}"
 
 
-def _sizes(file: Path, config: Mapping[str, Any], found: Shapes) -> tuple[VisionSizes, TextSizes]:
-    width, heads = BACKBONES[config["vision_backbone"]]
-    patch = weights.side(file, found, "visual.patch_embed.proj.weight", 3, 4)
-    grid = max(1, math.isqrt(weights.side(file, found, "visual.pos_embed", 1, 3) - 1))
-    text_width = weights.side(file, found, "textual.token_embedding.weight", 1, 2)
-    vision = VisionSizes(
-        width=width,
-        layers=weights.blocks(file, found, "visual.blocks."),
-        heads=heads,
-        hidden=weights.side(file, found, "visual.blocks.0.mlp.fc1.weight", 0, 2),
-        patch=patch,
-        image=grid * patch,
-        pool="avg" if "visual.fc_norm.weight" in found else "token",
+def _sizes(file: Path, config: Mapping[str, Any], shapes: Shapes) -> tuple[VisionSizes, TextSizes]:
+    def heads_of(width: int) -> int:
+        expected, heads = BACKBONES[config["vision_backbone"]]
+        if width != expected:
+            raise InputError(f"{file} does not fit: 'cls_token' is {width} wide, and its tower has {expected}.")
+        return heads
+
+    vision, text = weights.tower_sizes(
+        file,
+        shapes,
+        heads_of,
+        lambda text_width: max(1, text_width // TEXT_HEAD),
+        pool="avg" if "visual.fc_norm.weight" in shapes else "token",
         eps=EPS[config.get("vision_norm_layer") or "default"],
     )
-    text = TextSizes(
-        width=text_width,
-        layers=weights.blocks(file, found, "textual.transformer.resblocks."),
-        heads=max(1, text_width // TEXT_HEAD),
-        hidden=weights.side(file, found, "textual.transformer.resblocks.0.mlp.c_fc.weight", 0, 2),
-        context=weights.side(file, found, "textual.positional_embedding", 0, 2),
-    )
-    check_sizes(file, vision, text)
-    if text_width % text.heads:
-        raise InputError(f"{file} does not fit: its text tower is {text_width} wide, no multiple of {TEXT_HEAD}.")
+    if text.width % text.heads:
+        raise InputError(f"{file} does not fit: its text tower is {text.width} wide, not a multiple of {TEXT_HEAD}.")
     return vision, text
 
 

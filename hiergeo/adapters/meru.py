@@ -1,23 +1,29 @@
-"""MERU, HyCoCLIP, UNCHA, PHyCLIP and the CLIP baselines published with them, from their ``.pth`` files."""
+"""MERU, HyCoCLIP, UNCHA, PHyCLIP and the CLIP baselines published with them, from their ``.pth`` files.
 
-from collections.abc import Callable
+What a file must hold is checked before anything is built. Facts of the format are those of the public repositories of
+MERU (Desai et al., ICML 2023), HyCoCLIP (Pal et al., ICLR 2025), UNCHA and PHyCLIP; no real checkpoint of theirs was at
+hand.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
-from hiergeo._core.storage.documents import Document
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters import families, hub
-from hiergeo.adapters.encoders import DualEncoder, Scales
-from hiergeo.adapters.meru_files import SUBSPACE_DIM, SUBSPACES, Checkpoint, Heads, read_checkpoint
+from hiergeo.adapters import families, hub, weights
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, tower_shapes
 from hiergeo.adapters.native import (
-    IMAGES,
     MIN_RADIUS,
     REACH,
     Native,
     NativeModel,
+    SpecOptions,
     byte_pairs,
     curvature,
     factor,
@@ -27,15 +33,54 @@ from hiergeo.adapters.native import (
 from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 
+SUBSPACES, SUBSPACE_DIM = 64, 8
+"""Factors of PHyCLIP's product, and the dimension of each."""
+
+HEADS = {"vision": {384: 12, 768: 12, 1024: 16}, "text": {512: 8}}
+"""Width of a tower -> its attention heads in the published sizes. timm's own ViT-S has 6."""
+
+RENAMED = (
+    ("textual.token_embed.", "textual.token_embedding."),
+    ("textual.posit_embed", "textual.positional_embedding"),
+    ("textual.resblocks.", "textual.transformer.resblocks."),
+)
+"""Beginnings of names in the file, and what open_clip calls them."""
+
+MASK = "textual.attn_mask"
+
+SCALARS: dict[str, tuple[str, ...]] = {
+    families.MERU: ("logit_scale", "curv", "visual_alpha", "textual_alpha"),
+    families.MERU_CLIP: ("logit_scale",),
+    families.UNCHA: (
+        "curv",
+        "visual_alpha",
+        "textual_alpha",
+        "global_logit_scale",
+        "local_logit_scale",
+        "global_local_logit_scale",
+    ),
+    families.PHYCLIP: (
+        "logit_scale",
+        *(f"{name}.{k}" for name in ("curvs", "visual_concept_alphas", "textual_concept_alphas") for k in range(64)),
+    ),
+}
+"""Numbers that the files of a family must hold."""
+
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    families.UNCHA: ("logit_scale",),
+    families.MERU_CLIP: ("root",),
+    families.PHYCLIP: ("curv", "visual_alpha", "textual_alpha"),
+}
+"""What they may hold beside them and embeddings do not depend on."""
+
 HeadCount = Annotated[int, Field(ge=1, le=1024)]
 
 
-class Options(Document):
+class MeruOptions(SpecOptions):
     """The configuration in the spec or in the JSON file beside the checkpoint."""
 
     heads: HeadCount | None = None
     text_heads: HeadCount | None = None
-    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
 
 
 def load_meru(rest: str, *, device: torch.device) -> NativeModel:
@@ -46,7 +91,8 @@ def load_meru(rest: str, *, device: torch.device) -> NativeModel:
     classification and traversal; ``squash``: both sides to it, as for retrieval).
 
     Raises:
-        InputError: see `hiergeo.adapters.meru_files.read_checkpoint`; an option that does not exist, or does not fit.
+        InputError: no such file, a folder, damaged, of another family (the right adapter is named), weights that are
+            missing, left over, misshapen or not finite, heads that do not fit, or an option that does not exist.
     """
     return _load(rest, "meru", device)
 
@@ -74,17 +120,41 @@ def load_phyclip(rest: str, *, device: torch.device) -> NativeModel:
 def _load(rest: str, adapter: str, device: torch.device) -> NativeModel:
     path, options = configured(rest)
     family = families.SAME_LAYOUT.get(adapter, adapter)
-    held = read_checkpoint(path, family, adapter, Heads(options.get("heads"), options.get("text_heads")))
-    native = NATIVE[family](path, held)
-    network = DualEncoder(held.vision, held.text, held.weights, scales=native.scales, reach=native.reach)
+    families.refuse_folder(path, adapter)
+    described = _state(path, checkpoints.described(path))
+    families.refuse_other_family(path, described, adapter)
+    weights.check_kinds(path, described, skipped=(MASK,))
+    shapes = {_renamed(name): tuple(weight.shape) for name, weight in described.items()}
+    vision, text = weights.tower_sizes(
+        path,
+        shapes,
+        lambda width: _heads(path, adapter, "vision", width, options.get("heads")),
+        lambda width: _heads(path, adapter, "text", width, options.get("text_heads")),
+    )
+    _check_layout(path, family, vision, text, shapes)
+    weights.check_bytes(path, described)
+    content = checkpoints.read(path)
+    state = {_renamed(name): weight for name, weight in _state(path, content).items()}
+    _check_values(path, state, text.context)
+    if family == families.MERU_CLIP and "root" in content:
+        state["root"] = content["root"]
+    native = NATIVE[family](path, state)
+    towers = ("visual.", "textual.", "visual_proj.", "textual_proj.")
+    held = {
+        name: weight
+        for name, weight in state.items()
+        if name.startswith(towers) and name != MASK and "min_radius_head" not in name
+    }
+    network = DualEncoder(vision, text, held, scales=native.scales, reach=native.reach)
+    mean, std = (tuple(state[f"pixel_{name}"].flatten().tolist()) for name in ("mean", "std"))
     images = options.get("images", "crop")
     return NativeModel(
         f"{adapter}:{rest}",
         network,
         device,
-        tokenizer=byte_pairs(held.text.context),
-        transform=square(held.vision.image, held.mean, held.std, images),
-        preprocessing=f"{images} to {held.vision.image}, bicubic, mean {held.mean}, std {held.std}",
+        tokenizer=byte_pairs(text.context),
+        transform=square(vision.image, mean, std, images),
+        preprocessing=f"{images} to {vision.image}, bicubic, mean {mean}, std {std}",
         space=native.space,
         normalised=family == families.MERU_CLIP,
     )
@@ -96,39 +166,106 @@ def configured(rest: str) -> tuple[Path, dict[str, Any]]:
     Raises:
         InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
     """
-    name, given = options_of(rest, Options)
+    name, given = options_of(rest, MeruOptions)
     path = path_of(name)
     beside = path.with_suffix(".json") if path.name else None
-    held = fitting(hub.foreign_json(beside), Options, str(beside)) if beside and beside.is_file() else {}
+    held = fitting(hub.foreign_json(beside), MeruOptions, str(beside)) if beside and beside.is_file() else {}
     return path, held | given
 
 
-def _meru(path: Path, held: Checkpoint) -> Native:
-    numbers = held.numbers
-    return hyperbolic(path, numbers["curv"], numbers["visual_alpha"], numbers["textual_alpha"], _dim(held))
+def _state(path: Path, held: Any) -> dict[str, Tensor]:
+    """The weights in the content of a checkpoint: under ``model``, or the whole if it is a state dict."""
+    state = held.get("model", held.get("state_dict", held)) if isinstance(held, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise InputError(f"{path} holds no weights: a checkpoint of this family has them under 'model'.")
+    strange = next((name for name, weight in state.items() if not isinstance(weight, Tensor)), None)
+    if strange is not None and "model" in held:
+        raise InputError(f"{path} is damaged: '{strange}' among its weights is a {type(state[strange]).__name__}.")
+    return {str(name).removeprefix("module."): weight for name, weight in state.items() if isinstance(weight, Tensor)}
 
 
-def _clip(path: Path, held: Checkpoint) -> Native:
-    ones = torch.ones(_dim(held))
-    space = None if held.root is None else Space("euclidean", held.root)
-    return Native(space, Scales(ones, ones), torch.empty(0))
+def _renamed(name: str) -> str:
+    """The name of a weight in the file as open_clip's text tower has it; others keep theirs."""
+    return next((new + name.removeprefix(old) for old, new in RENAMED if name.startswith(old)), name)
 
 
-def _phyclip(path: Path, held: Checkpoint) -> Native:
+def _heads(path: Path, adapter: str, tower: str, width: int, given: int | None) -> int:
+    option, known = "heads" if tower == "vision" else "text_heads", HEADS[tower]
+    heads = known.get(width) if given is None else given
+    if heads is None:
+        raise InputError(
+            f"the file does not say how many attention heads its {tower} tower of width {width} has: write "
+            f'{adapter}:{path}?{option}=N, or {{"{option}": N}} in {path.with_suffix(".json")}.'
+        )
+    if known.get(width, heads) != heads:
+        raise InputError(
+            f"{option}={heads} does not fit {path}: the {tower} tower of width {width} has {known[width]} heads in "
+            "this family, and another number would load and give other embeddings."
+        )
+    if width % heads:
+        raise InputError(f"{option}={heads} does not fit {path}: it does not divide the width {width} of that tower.")
+    return heads
+
+
+def _check_layout(path: Path, family: str, vision: VisionSizes, text: TextSizes, shapes: tensors.Shapes) -> None:
+    dim = weights.side(path, shapes, "visual_proj.weight", 0, 2)
+    expected: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(SCALARS[family], ()),
+        "pixel_mean": (3, 1, 1),
+        "pixel_std": (3, 1, 1),
+        **tower_shapes(vision, text),
+        "visual_proj.weight": (dim, vision.width),
+        "textual_proj.weight": (dim, text.width),
+    }
+    if family == families.UNCHA:
+        expected |= {"textual.min_radius_head.0.weight": (1, text.width), "textual.min_radius_head.0.bias": (1,)}
+    ignored = {MASK, *OPTIONAL.get(family, ())}
+    tensors.check_fit(path, expected, {name: shape for name, shape in shapes.items() if name not in ignored})
+    if family == families.PHYCLIP and dim != SUBSPACES * SUBSPACE_DIM:
+        raise InputError(f"{path} does not fit: {SUBSPACES} factors of {SUBSPACE_DIM} dimensions are not {dim}.")
+
+
+def _check_values(path: Path, state: Mapping[str, Tensor], context: int) -> None:
+    weights.check_finite(path, {name: weight for name, weight in state.items() if name != MASK})
+    if not bool((state["pixel_std"].float() > 0).all()):
+        raise InputError(f"{path} is damaged: its 'pixel_std' is not above 0.")
+    if MASK in state:
+        causal = torch.ones(context, context, dtype=torch.bool).triu(1)
+        if state[MASK].shape != causal.shape or not torch.equal(state[MASK] != 0, causal):
+            raise InputError(f"{path} does not fit: its '{MASK}' is not the causal one of this family.")
+
+
+def _meru(path: Path, state: Mapping[str, Tensor]) -> Native:
+    curv, visual, textual = (float(state[name]) for name in ("curv", "visual_alpha", "textual_alpha"))
+    return hyperbolic(path, curv, visual, textual, _dim(state))
+
+
+def _clip(path: Path, state: Mapping[str, Any]) -> Native:
+    root, dim = state.get("root"), _dim(state)
+    ones = torch.ones(dim)
+    if root is None:
+        return Native(None, (ones, ones), torch.empty(0))
+    usable = isinstance(root, Tensor) and root.layout == torch.strided and root.dtype in weights.DTYPES
+    if not usable or root.is_nested or root.numel() != dim or not root.isfinite().all():
+        raise InputError(f"{path} is damaged: its 'root' is not a vector of {dim} finite numbers.")
+    return Native(Space("euclidean", root.flatten().float().clone()), (ones, ones), torch.empty(0))
+
+
+def _phyclip(path: Path, state: Mapping[str, Tensor]) -> Native:
     def listed(name: str) -> list[float]:
-        return [held.numbers[f"{name}.{k}"] for k in range(SUBSPACES)]
+        return [float(state[f"{name}.{k}"]) for k in range(SUBSPACES)]
 
     curvatures = [curvature(path, log) for log in listed("curvs")]
     factors = [(Lorentz(-c), SUBSPACE_DIM) for c in curvatures]
-    space = Space(Product(factors, "l1"), torch.zeros(_dim(held)), min_radius=MIN_RADIUS)
-    scales = (
+    space = Space(Product(factors, "l1"), torch.zeros(_dim(state)), min_radius=MIN_RADIUS)
+    visual, textual = (
         torch.tensor([factor(path, log) for log in listed(f"{of}_concept_alphas")]).repeat_interleave(SUBSPACE_DIM)
         for of in ("visual", "textual")
     )
-    return Native(space, Scales(*scales), REACH / torch.tensor(curvatures).sqrt())
+    return Native(space, (visual, textual), REACH / torch.tensor(curvatures).sqrt())
 
 
-NATIVE: dict[str, Callable[[Path, Checkpoint], Native]] = {
+NATIVE: dict[str, Callable[[Path, Mapping[str, Any]], Native]] = {
     families.MERU: _meru,
     families.MERU_CLIP: _clip,
     families.UNCHA: _meru,
@@ -137,5 +274,5 @@ NATIVE: dict[str, Callable[[Path, Checkpoint], Native]] = {
 """Family -> what its numbers say."""
 
 
-def _dim(held: Checkpoint) -> int:
-    return int(held.weights["visual_proj.weight"].shape[0])
+def _dim(state: Mapping[str, Tensor]) -> int:
+    return len(state["visual_proj.weight"])

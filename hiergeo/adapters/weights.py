@@ -1,8 +1,10 @@
 """Stored weights before anything is built from them: the sizes that their shapes tell, and their defects."""
 
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,12 +12,16 @@ from torch import Tensor
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.tensors import Shapes
+from hiergeo.adapters.encoders import TextSizes, VisionSizes
+
+CONTEXT = 1 << 12
+"""Positions of a text tower at most: its mask has as many rows and columns."""
 
 
 def side(path: Path, found: Shapes, name: str, axis: int, ndim: int) -> int:
     """One side of a weight of `ndim` dimensions. Raises InputError if it is missing, of another kind or too long."""
     if name not in found:
-        raise InputError(f"{path} is no whole checkpoint: the weight '{name}' is missing.")
+        raise InputError(f"{path} is not a complete checkpoint: the weight '{name}' is missing.")
     shape = found[name]
     if len(shape) != ndim or not 0 < shape[axis] <= limits.WIDTH:
         raise InputError(f"{path} is damaged: the weight '{name}' has shape {list(shape)}.")
@@ -26,8 +32,50 @@ def blocks(path: Path, found: Shapes, prefix: str) -> int:
     """How many blocks weights of the names ``PREFIX0.``, ``PREFIX1.`` ... make. Raises InputError for gaps."""
     numbers = {int(match[1]) for name in found if (match := re.match(re.escape(prefix) + r"(\d{1,6})\.", name))}
     if not numbers or len(numbers) > limits.LAYERS or max(numbers) != len(numbers) - 1:
-        raise InputError(f"{path} is no whole checkpoint: its blocks '{prefix}0', '{prefix}1' and so on have gaps.")
+        raise InputError(f"{path} is not a complete checkpoint: blocks '{prefix}0', '{prefix}1' and so on have gaps.")
     return len(numbers)
+
+
+def tower_sizes(
+    path: Path, shapes: Shapes, vision_heads: Callable[[int], int], text_heads: Callable[[int], int], **vision: Any
+) -> tuple[VisionSizes, TextSizes]:
+    """The sizes of both towers of a `hiergeo.adapters.encoders.DualEncoder` by the shapes of its weights.
+
+    Args:
+        path: their file.
+        shapes: by the names that the encoder has for them.
+        vision_heads: width of the image tower -> its attention heads, which no shape tells.
+        text_heads: the same of the text tower.
+        vision: what else `VisionSizes` holds.
+
+    Raises:
+        InputError: a weight that is missing or misshapen, or sizes of which no towers can be built.
+    """
+    grid = max(1, math.isqrt(side(path, shapes, "visual.pos_embed", 1, 3) - 1))
+    patch = side(path, shapes, "visual.patch_embed.proj.weight", 3, 4)
+    width, text_width = (
+        side(path, shapes, "visual.cls_token", 2, 3),
+        side(path, shapes, "textual.token_embedding.weight", 1, 2),
+    )
+    layers, hidden = blocks(path, shapes, "visual.blocks."), side(path, shapes, "visual.blocks.0.mlp.fc1.weight", 0, 2)
+    resblocks = "textual.transformer.resblocks."
+    image = VisionSizes(width, layers, vision_heads(width), hidden, patch, grid * patch, **vision)
+    text = TextSizes(
+        text_width,
+        blocks(path, shapes, resblocks),
+        text_heads(text_width),
+        side(path, shapes, f"{resblocks}0.mlp.c_fc.weight", 0, 2),
+        side(path, shapes, "textual.positional_embedding", 0, 2),
+    )
+    if text.context > CONTEXT:
+        raise InputError(f"{path} is damaged: its text tower has {text.context} positions, and {CONTEXT} is most.")
+    for name, tower in (("image", image), ("text", text)):
+        if tower.hidden % tower.width:
+            raise InputError(
+                f"{path} is damaged: the perceptrons of its {name} tower are {tower.hidden} wide, not a multiple of "
+                f"{tower.width}."
+            )
+    return image, text
 
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -38,6 +38,7 @@ def image_numbers(addresses: Iterable[str]) -> dict[str, int]:
     return found
 
 
+@lru_cache(maxsize=1 << 14)
 def coco_number(address: str) -> int | None:
     """The number of an MS-COCO image of any year by the path that its address ends with; None for any other."""
     found = COCO_NAME.fullmatch(_path_in(address))

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from hiergeo import adapters
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.adapters import hub
-from hiergeo.adapters import open_clip_checks as checks
+from hiergeo.adapters import open_clip as checks
+from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.open_clip import OpenClipModel
 
 open_clip = pytest.importorskip("open_clip")
 

@@ -1,4 +1,4 @@
-"""The bundled model: a small CLIP of open_clip, trained by `hiergeo.adapters.tiny.recipe` on rendered scenes."""
+"""The bundled model: a small CLIP of open_clip, trained by ``benchmarks/tiny_model.py`` on rendered scenes."""
 
 import json
 from pathlib import Path
