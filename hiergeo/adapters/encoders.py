@@ -138,7 +138,7 @@ def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
 
     Args:
         sizes: of the tower.
-        start: draw the weights that timm starts from; otherwise they are to be loaded.
+        start: draw the weights that timm starts from; otherwise they must be loaded.
     """
     from timm.models.vision_transformer import VisionTransformer
 
@@ -172,11 +172,18 @@ def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
     )
 
 
-def tower_shapes(vision: VisionSizes, text: TextSizes) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the weights of both towers, under ``visual.`` and ``textual.``."""
+def layout(vision: VisionSizes, text: TextSizes, dim: int, *, bias: bool = False) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of a `DualEncoder` of `dim` dimensions; its projections may have biases."""
     with torch.device("meta"):
-        towers = nn.ModuleDict({"visual": vision_tower(vision), "textual": text_tower(text, quick_gelu=False)})
-    return {name: tuple(weight.shape) for name, weight in towers.state_dict().items()}
+        parts = nn.ModuleDict(
+            {
+                "visual": vision_tower(vision),
+                "textual": text_tower(text, quick_gelu=False),
+                "visual_proj": nn.Linear(vision.width, dim, bias=bias),
+                "textual_proj": nn.Linear(text.width, dim, bias=bias),
+            }
+        )
+    return {name: tuple(weight.shape) for name, weight in parts.state_dict().items()}
 
 
 def _projection(weights: Mapping[str, Tensor], name: str) -> nn.Linear:

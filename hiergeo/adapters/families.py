@@ -2,9 +2,12 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any, TypeVar
 
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import hub
+
+T = TypeVar("T")
 
 MERU, MERU_CLIP, UNCHA, PHYCLIP = "meru", "meru-clip", "uncha", "phyclip"
 """Adapters of one layout of files."""
@@ -76,9 +79,29 @@ def refuse_other_family(path: Path, weights: Collection[str], wanted: str) -> No
     if found is not None and found.partition(":")[0] == SAME_LAYOUT.get(wanted, wanted):
         return
     if found is None:
-        raise InputError(f"{path} is no checkpoint that {wanted}: knows: it lacks the weights of that layout.")
+        raise InputError(f"{path} is not a checkpoint that {wanted}: knows: it lacks the weights of that layout.")
     spec = found if ":" in found else f"{found}:{path}"
     raise InputError(f"{path} is a checkpoint of another family than {wanted}: loads: write {spec}.")
+
+
+def configuration(folder: Path, adapter: str, kind: type[T], values: Any) -> T:
+    """The configuration of a folder that holds a model of one adapter.
+
+    Args:
+        folder: the folder.
+        adapter: what should load it.
+        kind: what the configuration must be.
+        values: its JSON values.
+
+    Raises:
+        InputError: it is of another family (the right adapter is named), absurd, asks for code, or does not fit.
+    """
+    other = recognised_folder(folder)
+    if other and not other.startswith(f"{adapter}:"):
+        raise InputError(f"{folder} is of another family than {adapter}: loads: write {other}.")
+    source = f"the configuration in {folder}"
+    hub.check_config(values, source)
+    return hub.fitting(values, kind, source)
 
 
 def refuse_folder(folder: Path, wanted: str) -> None:

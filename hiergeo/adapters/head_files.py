@@ -26,7 +26,6 @@ from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, 
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.adapters.hub import snapshot
-from hiergeo.adapters.model import Model
 
 NUMBER_BYTES = 8
 """Bytes of a number among the weights, at most."""
@@ -41,7 +40,7 @@ Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 
 
 class _Shape(Document):
-    """The sizes of a head."""
+    """That of `HeadShape`."""
 
     inputs: Width
     outputs: Width
@@ -63,8 +62,8 @@ class _HeadConfig(Open):
     history_sha256: Sha256 = ""
 
 
-_loading: ContextVar[tuple[Path | None, ...]] = ContextVar("loading", default=())
-"""The heads whose models are being loaded, from the topmost down; None for one whose model the user named."""
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+"""How many heads are being loaded, the model of each above the next."""
 
 
 def write_head(
@@ -152,14 +151,6 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     return config
 
 
-def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
-    weights, shape = Path(folder) / config["weights"], HeadShape(**config["shape"])
-    tensors.check_fit(weights, shape.weights(), tensors.shapes(weights))
-    head = Head(shape)
-    head.load_state_dict(tensors.read(weights))
-    return head
-
-
 def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """The head of ``FOLDER`` on the model its configuration names, or of ``FOLDER@SPEC`` on the model named there.
 
@@ -172,22 +163,31 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """
     from hiergeo.adapters.loading import load as load_model
 
-    folder, spec = parts_of(rest)
-    place = downloaded(folder.removeprefix(HUB)) if folder.startswith(HUB) else path_of(folder)
+    folder, spec = _parts_of(rest)
+    place = path_of(folder)
+    if folder.startswith(HUB):
+        name, _, revision = folder.removeprefix(HUB).partition(":")
+        place = snapshot(name, f"the head {name}", "head:FOLDER", revision or None)
     config = read_head_config(place)
     if not (spec or config.get("base")):
         raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
-    with _standing_on(None if spec else place.resolve(), folder):
+    with _standing_on(folder):
         base = load_model(spec or config["base"], device=device)
-    head = _network(place, config).to(device)
-    if not spec:
-        _check_same(base, config, folder)
+    weights, head = place / config["weights"], Head(HeadShape(**config["shape"]))
+    tensors.check_fit(weights, head.shape.weights(), tensors.shapes(weights))
+    head.load_state_dict(tensors.read(weights))
+    trained_on = None if spec else config.get("base_fingerprint")
+    if trained_on and base.fingerprint() != trained_on:
+        raise InputError(
+            f"{base.name} is not what the head in {folder} was trained on (fingerprint {base.fingerprint()} instead of "
+            f"{trained_on}): name the model to use, head:{folder}@SPEC."
+        )
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
-    return HeadModel(base, head, f"head:{rest}", config.get("geometry"))
+    return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
 
 
-def parts_of(rest: str) -> tuple[str, str]:
+def _parts_of(rest: str) -> tuple[str, str]:
     """The folder (or repository) and the spec of the model in ``FOLDER@SPEC``; names of folders can hold an ``@``.
 
     Of the beginnings that end before an ``@``, or the whole, the longest that is a folder is taken; otherwise the
@@ -201,35 +201,17 @@ def parts_of(rest: str) -> tuple[str, str]:
     return folder, spec
 
 
-def downloaded(repository: str) -> Path:
-    """The folder of a head on the Hugging Face hub, ``ORG/NAME`` or ``ORG/NAME:REVISION``, in the local cache.
-
-    Raises:
-        UnavailableError: it is not in the cache and cannot be downloaded.
-    """
-    name, _, revision = repository.partition(":")
-    return snapshot(name, f"the head {repository}", "head:FOLDER", revision or None)
-
-
 @contextmanager
-def _standing_on(place: Path | None, folder: str) -> Iterator[None]:
-    """Guard the loading of the model below a head: refuse cycles and stacks of too many heads."""
-    above = _loading.get()
-    if place is not None and place in above:
-        raise InputError(f"the head in {folder} names itself as the model to stand on: write head:{folder}@SPEC.")
-    if len(above) >= limits.HEADS_STACKED:
-        raise InputError(f"{folder} is the {len(above) + 1}th head on top of another: {limits.HEADS_STACKED} at most.")
-    token = _loading.set((*above, place))
+def _standing_on(folder: str) -> Iterator[None]:
+    """Guard the loading of the model below a head: refuse stacks of too many heads, and so cycles."""
+    depth = _depth.get() + 1
+    if depth > limits.HEADS_STACKED:
+        raise InputError(
+            f"{folder} is the {depth}th head on top of another, or names itself as the model to stand on: at most "
+            f"{limits.HEADS_STACKED} can be stacked; write head:{folder}@SPEC."
+        )
+    token = _depth.set(depth)
     try:
         yield
     finally:
-        _loading.reset(token)
-
-
-def _check_same(base: Model, config: dict[str, Any], folder: str) -> None:
-    trained_on = config.get("base_fingerprint")
-    if trained_on and base.fingerprint() != trained_on:
-        raise InputError(
-            f"{base.name} is not what the head in {folder} was trained on (fingerprint {base.fingerprint()} instead of "
-            f"{trained_on}): name the model to use, head:{folder}@SPEC."
-        )
+        _depth.reset(token)

@@ -6,6 +6,7 @@ hand.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import families, hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, tower_shapes
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, layout
 from hiergeo.adapters.native import (
     MIN_RADIUS,
     REACH,
@@ -30,7 +31,6 @@ from hiergeo.adapters.native import (
     hyperbolic,
     square,
 )
-from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 
 SUBSPACES, SUBSPACE_DIM = 64, 8
@@ -94,30 +94,10 @@ def load_meru(rest: str, *, device: torch.device) -> NativeModel:
         InputError: no such file, a folder, damaged, of another family (the right adapter is named), weights that are
             missing, left over, misshapen or not finite, heads that do not fit, or an option that does not exist.
     """
-    return _load(rest, "meru", device)
+    return _load("meru", rest, device=device)
 
 
-def load_hycoclip(rest: str, *, device: torch.device) -> NativeModel:
-    """The HyCoCLIP of a file; layout, options and errors are those of `load_meru`."""
-    return _load(rest, "hycoclip", device)
-
-
-def load_meru_clip(rest: str, *, device: torch.device) -> NativeModel:
-    """The CLIP baseline of MERU or HyCoCLIP: unit rows, around the root that the file holds; as `load_meru`."""
-    return _load(rest, families.MERU_CLIP, device)
-
-
-def load_uncha(rest: str, *, device: torch.device) -> NativeModel:
-    """The UNCHA of a file, as a MERU; its head of minimum radii and its other temperatures are not used."""
-    return _load(rest, families.UNCHA, device)
-
-
-def load_phyclip(rest: str, *, device: torch.device) -> NativeModel:
-    """The PHyCLIP of a file: a product of 64 hyperbolic spaces of 8 dimensions, combined by l1; as `load_meru`."""
-    return _load(rest, families.PHYCLIP, device)
-
-
-def _load(rest: str, adapter: str, device: torch.device) -> NativeModel:
+def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
     path, options = configured(rest)
     family = families.SAME_LAYOUT.get(adapter, adapter)
     families.refuse_folder(path, adapter)
@@ -128,8 +108,8 @@ def _load(rest: str, adapter: str, device: torch.device) -> NativeModel:
     vision, text = weights.tower_sizes(
         path,
         shapes,
-        lambda width: _heads(path, adapter, "vision", width, options.get("heads")),
-        lambda width: _heads(path, adapter, "text", width, options.get("text_heads")),
+        lambda width: _heads(path, adapter, "vision", width, options.heads),
+        lambda width: _heads(path, adapter, "text", width, options.text_heads),
     )
     _check_layout(path, family, vision, text, shapes)
     weights.check_bytes(path, described)
@@ -147,7 +127,7 @@ def _load(rest: str, adapter: str, device: torch.device) -> NativeModel:
     }
     network = DualEncoder(vision, text, held, scales=native.scales, reach=native.reach)
     mean, std = (tuple(state[f"pixel_{name}"].flatten().tolist()) for name in ("mean", "std"))
-    images = options.get("images", "crop")
+    images = options.images
     return NativeModel(
         f"{adapter}:{rest}",
         network,
@@ -160,17 +140,32 @@ def _load(rest: str, adapter: str, device: torch.device) -> NativeModel:
     )
 
 
-def configured(rest: str) -> tuple[Path, dict[str, Any]]:
+load_hycoclip = partial(_load, "hycoclip")
+"""The HyCoCLIP of a file; layout, options and errors are those of `load_meru`."""
+
+load_meru_clip = partial(_load, families.MERU_CLIP)
+"""The CLIP baseline of MERU or HyCoCLIP: unit rows, around the root that the file holds; as `load_meru`."""
+
+load_uncha = partial(_load, families.UNCHA)
+"""The UNCHA of a file, as a MERU; its head of minimum radii and its other temperatures are not used."""
+
+load_phyclip = partial(_load, families.PHYCLIP)
+"""The PHyCLIP of a file: a product of 64 hyperbolic spaces of 8 dimensions, combined by l1; as `load_meru`."""
+
+
+def configured(rest: str) -> tuple[Path, MeruOptions]:
     """The file of a spec and its options: those behind the question mark, before those in the JSON beside the file.
 
     Raises:
         InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
     """
-    name, given = options_of(rest, MeruOptions)
+    name, options = hub.options_of(rest, MeruOptions)
     path = path_of(name)
     beside = path.with_suffix(".json") if path.name else None
-    held = fitting(hub.foreign_json(beside), MeruOptions, str(beside)) if beside and beside.is_file() else {}
-    return path, held | given
+    if beside and beside.is_file():
+        held = hub.fitting(hub.foreign_json(beside), MeruOptions, str(beside))
+        options = held.model_copy(update=options.model_dump(exclude_unset=True))
+    return path, options
 
 
 def _state(path: Path, held: Any) -> dict[str, Tensor]:
@@ -213,9 +208,7 @@ def _check_layout(path: Path, family: str, vision: VisionSizes, text: TextSizes,
         **dict.fromkeys(SCALARS[family], ()),
         "pixel_mean": (3, 1, 1),
         "pixel_std": (3, 1, 1),
-        **tower_shapes(vision, text),
-        "visual_proj.weight": (dim, vision.width),
-        "textual_proj.weight": (dim, text.width),
+        **layout(vision, text, dim),
     }
     if family == families.UNCHA:
         expected |= {"textual.min_radius_head.0.weight": (1, text.width), "textual.min_radius_head.0.bias": (1,)}

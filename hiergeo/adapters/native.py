@@ -144,20 +144,16 @@ def curvature(path: Path, log: float) -> float:
     Raises:
         InputError: one that no model of this kind has.
     """
-    low, high = CURVATURES
-    if not math.log(low) <= log <= math.log(high):
-        raise InputError(
-            f"{path} is damaged: the logarithm of its curvature is {log:g}, far from any that training allows."
-        )
-    return float(str(np.float32(math.exp(log))))
+    return float(str(np.float32(_exponential(path, log, CURVATURES, "its curvature"))))
 
 
 def factor(path: Path, log: float) -> float:
     """exp(log), the factor of a modality. Raises InputError for one that no model of this kind has."""
-    low, high = FACTORS
+    return _exponential(path, log, FACTORS, "a factor of its embeddings")
+
+
+def _exponential(path: Path, log: float, limits: tuple[float, float], what: str) -> float:
+    low, high = limits
     if not math.log(low) <= log <= math.log(high):
-        raise InputError(
-            f"{path} is damaged: the logarithm of a factor of its embeddings is {log:g}, far from any that training "
-            "allows."
-        )
+        raise InputError(f"{path} is damaged: the logarithm of {what} is {log:g}, far from any that training allows.")
     return math.exp(log)

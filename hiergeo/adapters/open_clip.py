@@ -176,7 +176,6 @@ def _build(
         network, transform = open_clip.create_model_from_pretrained(
             arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing
         )
-    refuse_wrong_activation(network, arch, quick_gelu)
     config = open_clip.get_model_config(arch) | {"quick_gelu": quick_gelu}
     return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
 
@@ -222,18 +221,6 @@ def text_needs_hub(arch: str) -> bool:
 
     text = get_model_config(arch)["text_cfg"]
     return bool(text.get("hf_tokenizer_name") or text.get("hf_model_name")) or "siglip" in arch.lower()
-
-
-def refuse_wrong_activation(network: nn.Module, arch: str, quick_gelu: bool) -> None:
-    """Raise an `InputError` if the transformer blocks of a built model do not run the activation of its weights.
-
-    Only open_clip's own blocks are looked at (their activation is called ``gelu``): towers of timm and transformers
-    take their activation from their own configuration.
-    """
-    wanted = "QuickGELU" if quick_gelu else "GELU"
-    running = {type(module).__name__ for name, module in network.named_modules() if name.endswith(".gelu")}
-    if running - {wanted}:
-        raise InputError(f"{arch} was built with {', '.join(sorted(running))} but its weights need {wanted}.")
 
 
 def preprocessing_of(arch: str) -> dict[str, Any]:

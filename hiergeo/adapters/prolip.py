@@ -18,7 +18,7 @@ from torch import Tensor
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import Foreign, validated
+from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import ClipModel, unit_rows
@@ -165,7 +165,10 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
         UnavailableError: a download failed, or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
-    config = _config(folder)
+    described = folder / "config.json"
+    if not described.is_file():
+        raise InputError(f"{folder} holds no config.json: not a folder of ProLIP.")
+    config = families.configuration(folder, "prolip", _ProLipConfig, hub.foreign_json(described))
     file = folder / "model.safetensors"
     found = tensors.shapes(file)
     families.refuse_other_family(file, found, "prolip")
@@ -191,21 +194,6 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
         transform=square(vision.image, *STATISTICS["clip"], "crop"),
         preprocessing=f"crop to {vision.image}, bicubic, mean and std {STATISTICS['clip']}",
     )
-
-
-def _config(folder: Path) -> _ProLipConfig:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise InputError(f"{folder} holds no config.json: not a folder of ProLIP.")
-    other = families.recognised_folder(folder)
-    if other and not other.startswith("prolip:"):
-        raise InputError(f"{folder} is of another family than prolip: loads: write {other}.")
-    config = hub.foreign_json(path)
-    hub.check_config(config, f"the configuration in {folder}")
-    try:
-        return validated(_ProLipConfig, config)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be used: {error} (as in the ProLIP models that are published)") from error
 
 
 def _tokenizer(folder: Path, config: _Text) -> Callable[[list[str]], Tensor]:

@@ -18,19 +18,19 @@ CONTEXT = 1 << 12
 """Positions of a text tower at most: its mask has as many rows and columns."""
 
 
-def side(path: Path, found: Shapes, name: str, axis: int, ndim: int) -> int:
+def side(path: Path, shapes: Shapes, name: str, axis: int, ndim: int) -> int:
     """One side of a weight of `ndim` dimensions. Raises InputError if it is missing, of another kind or too long."""
-    if name not in found:
+    if name not in shapes:
         raise InputError(f"{path} is not a complete checkpoint: the weight '{name}' is missing.")
-    shape = found[name]
+    shape = shapes[name]
     if len(shape) != ndim or not 0 < shape[axis] <= limits.WIDTH:
         raise InputError(f"{path} is damaged: the weight '{name}' has shape {list(shape)}.")
     return shape[axis]
 
 
-def blocks(path: Path, found: Shapes, prefix: str) -> int:
+def blocks(path: Path, shapes: Shapes, prefix: str) -> int:
     """How many blocks weights of the names ``PREFIX0.``, ``PREFIX1.`` ... make. Raises InputError for gaps."""
-    numbers = {int(match[1]) for name in found if (match := re.match(re.escape(prefix) + r"(\d{1,6})\.", name))}
+    numbers = {int(match[1]) for name in shapes if (match := re.match(re.escape(prefix) + r"(\d{1,6})\.", name))}
     if not numbers or len(numbers) > limits.LAYERS or max(numbers) != len(numbers) - 1:
         raise InputError(f"{path} is not a complete checkpoint: blocks '{prefix}0', '{prefix}1' and so on have gaps.")
     return len(numbers)

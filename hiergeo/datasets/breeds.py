@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
-from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
-from hiergeo._core.storage import documents
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_columns, read_text
+from hiergeo._core.storage.texts import read_columns
 from hiergeo.datasets.download import data_home
+from hiergeo.datasets.imagenet import read_list
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
 """Folder of the hierarchy in the data home."""
@@ -25,7 +24,7 @@ ROOT, SEED = "n00001740", 2
 PAIR = "two columns"
 
 
-class Choice(NamedTuple):
+class SplitChoice(NamedTuple):
     """How superclasses are chosen: their level below the root, subclasses of each, and the node they must be under."""
 
     level: int
@@ -34,10 +33,10 @@ class Choice(NamedTuple):
 
 
 SPLITS = {
-    "entity13": Choice(3, 20),
-    "entity30": Choice(4, 8),
-    "living17": Choice(5, 4, "n00004258"),
-    "nonliving26": Choice(5, 4, "n00021939"),
+    "entity13": SplitChoice(3, 20),
+    "entity30": SplitChoice(4, 8),
+    "living17": SplitChoice(5, 4, "n00004258"),
+    "nonliving26": SplitChoice(5, 4, "n00021939"),
 }
 """The choices of the paper."""
 
@@ -89,7 +88,7 @@ class ClassHierarchy:
             todo += new
         return found
 
-    def superclasses(self, choice: Choice, seed: int = SEED) -> tuple[Superclass, ...]:
+    def superclasses(self, choice: SplitChoice, seed: int = SEED) -> tuple[Superclass, ...]:
         """The nodes of a level that have enough classes, and as many classes of each, drawn at random.
 
         Raises:
@@ -121,7 +120,9 @@ def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
     """
     found = data_home() / FOLDER if folder is None else path_of(folder)
     edges = [(parent, child) for _, (parent, child) in read_columns(found / EDGES, CURE, PAIR, separator=None)]
-    names, classes = dict(cells for _, cells in read_columns(found / NAMES, CURE, PAIR)), _classes(found / CLASSES)
+    names = dict(cells for _, cells in read_columns(found / NAMES, CURE, PAIR))
+    listed = read_list(found / CLASSES, list[tuple[Any, str, str]], "[number, wnid, name]", CURE)
+    classes = {wnid: name for _, wnid, name in listed}
     parents: dict[str, list[str]] = {}
     for parent, child in edges:
         parents.setdefault(child, []).append(parent)
@@ -140,23 +141,8 @@ def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
     return ClassHierarchy({node: tuple(sorted(set(below))) for node, below in children.items()}, names, classes)
 
 
-def split_named(name: str) -> Choice:
+def split_named(name: str) -> SplitChoice:
     """The choice of a split. Raises InputError for an unknown one; suggests the nearest."""
     if name not in SPLITS:
         raise unknown_name("split of BREEDS", name, SPLITS)
     return SPLITS[name]
-
-
-Classes = Annotated[list[tuple[Any, str, str]], Field(min_length=1)]
-"""Number, wnid and name of each class."""
-
-
-def _classes(path: Path) -> dict[str, str]:
-    read_text(path, CURE)
-    try:
-        held = documents.validated(Classes, documents.load_json(path))
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not a list of [number, wnid, name] ({str(error).rstrip('.')}): {CURE}.") from error
-    return {each[1]: each[2] for each in held}

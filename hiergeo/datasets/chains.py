@@ -16,6 +16,7 @@ from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import csv_rows, path_of, size_of
 from hiergeo.datasets.addresses import coco_number, image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
+from hiergeo.datasets.reading.samples import garbled
 from hiergeo.datasets.tables import Table, TableDefect, parse_records, quoted, read_table, without_defects
 
 NAME = "chains"
@@ -33,9 +34,6 @@ POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "i
 """Columns of files of chains."""
 
 ARROW = " => "
-
-LINE_ENDS = "\r\n\0"
-"""What no cell may hold."""
 
 CELL_CHARACTERS = 131_072
 """Characters of a cell that Python's CSV reader takes."""
@@ -193,7 +191,7 @@ def everything(place: Path) -> tuple[Path, dict[str, Rows]]:
     Splits without rows are left out. Nothing is read yet.
 
     Raises:
-        InputError: something that is no file in the place of one.
+        InputError: a folder or device where a file should be.
         UnavailableError: the folder has no split.
     """
     if place.is_file():
@@ -292,18 +290,12 @@ def writable(text: str) -> str:
         return "begins or ends with white space"
     if "=>" in text:
         return "holds '=>', which separates tiers"
-    if any(map(text.__contains__, LINE_ENDS)):
-        return "holds a line end or a null character"
-    return "" if _whole(text) else "holds half a character (a lone surrogate)"
+    return "" if is_address(text) else "holds a line end, a null character or half a character (a lone surrogate)"
 
 
 def is_address(image: str) -> bool:
     """Whether files of chains can hold the address of an image: it is of one line and of whole characters."""
-    return not any(map(image.__contains__, LINE_ENDS)) and _whole(image)
-
-
-def _whole(text: str) -> bool:
-    return not any("\ud800" <= each <= "\udfff" for each in text)
+    return not any(map(image.__contains__, "\r\n")) and not garbled(image)
 
 
 def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> Iterator[Chain]:
@@ -324,7 +316,7 @@ def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> I
             if sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
                 raise InputError(f"cannot write {path}: chain {each.row} has more than {CELL_CHARACTERS:,} characters.")
         if not is_address(each.image):
-            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is no address.")
+            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is not an address.")
         yield each
 
 

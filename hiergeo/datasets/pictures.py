@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
@@ -86,6 +87,11 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
     return _read(image, _label(image), use)
 
 
+def file_ref(image_id: int, path: Path) -> ImageRef:
+    """An image that is a file."""
+    return ImageRef(image_id, partial(open_rgb, path), path)
+
+
 def small_jpeg(image: ImageLike, side: int) -> bytes:
     """The picture written anew as a JPEG file whose longer side has at most `side` pixels. Raises as `open_rgb`."""
     picture = open_rgb(image, least=2 * side)
@@ -130,13 +136,13 @@ def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
             raise InputError(f"there is no image file {label}.")
         if size > limits.IMAGE_BYTES:
             raise InputError(f"cannot use {label}: it has {size:,} bytes, an image may have {limits.IMAGE_BYTES:,}.")
-        with Counted(io.FileIO(image)) as file, Image.open(file, formats=FORMATS) as opened:
+        with CountedReads(io.FileIO(image)) as file, Image.open(file, formats=FORMATS) as opened:
             yield opened
     else:
         yield Image.fromarray(_pixels(image, label))
 
 
-class Counted(io.BufferedReader):
+class CountedReads(io.BufferedReader):
     """A file or `io.BytesIO` that counts reads and refuses too many: Pillow skips junk byte by byte.
 
     Args:

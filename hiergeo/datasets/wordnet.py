@@ -67,7 +67,7 @@ class WordNet:
         return frozenset(found)
 
     def is_a(self, names: Sequence[str]) -> list[tuple[int, int]]:
-        """Pairs (i, j) of positions where names[j] is above names[i], in order; equal synsets are no pair."""
+        """Pairs (i, j) of positions where names[j] is above names[i], in order; equal synsets are not a pair."""
         place: dict[str, list[int]] = {}
         for index, name in enumerate(names):
             place.setdefault(self.synset(name), []).append(index)
@@ -82,10 +82,10 @@ class WordNet:
         """A tree whose nodes are the classes and where their ancestors branch, pairs (child, parent).
 
         Only the first hypernym of a synset is followed, so that every node has one parent; nodes with a single child
-        that are no class are left out. Classes keep the names they are given by, wnids or synset names.
+        that are not classes are left out. Classes keep the names they are given by, wnids or synset names.
 
         Raises:
-            InputError: fewer than two classes, two that are one synset, or one that is no noun synset.
+            InputError: fewer than two classes, two that are one synset, or one that is not a noun synset.
         """
         given: dict[str, str] = {}
         for name in classes:
@@ -171,7 +171,7 @@ def read_tree(path: Path | str) -> tuple[Edge, ...]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no text, a line is no pair of names, or there are none.
+        InputError: it is not text, a line is not a pair of names, or there are none.
     """
     path = path_of(path)
     expected = "`parent child`, two names separated by a blank"
@@ -189,7 +189,7 @@ def read_synsets(path: Path | str) -> list[tuple[str, str]]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no text, a line has more columns or an empty one, or there are fewer than two lines.
+        InputError: it is not text, a line has more columns or an empty one, or there are fewer than two lines.
     """
     path = path_of(path)
     expected = "a synset, or a word and a synset separated by a tab"

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from PIL import Image
 
-from hiergeo.datasets.hierarcaps import fetching, published
+from hiergeo.datasets.hierarcaps import published
 from hiergeo.datasets.hierarcaps.published import image_name
 
 IMAGES = range(1, 9)
@@ -69,10 +69,10 @@ def serve() -> None:
     """Start the server, and make this process and its forks download from it, as if it were the public source."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    fetching.fetch.__kwdefaults__["source"] = f"http://127.0.0.1:{server.server_port}"
-    fetching.TRAIN_ROWS = ROWS // 2
+    published.fetch.__kwdefaults__["source"] = f"http://127.0.0.1:{server.server_port}"
+    published.TRAIN_ROWS = ROWS // 2
     for name, kind in published.FILES.items():
         digest = None if kind.sha256 is None else hashlib.sha256(FILES[kind.file]).hexdigest()
         published.FILES[name] = replace(kind, sha256=digest)
     listed = MappingProxyType({number: hashlib.sha256(picture).hexdigest() for number, picture in PICTURES.items()})
-    fetching.test_images = lambda: listed
+    published.test_images = lambda: listed

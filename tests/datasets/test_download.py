@@ -18,7 +18,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import files
 from hiergeo._core.storage.locks import locked
 from hiergeo.datasets import download, hierarcaps, public
-from hiergeo.datasets.hierarcaps import fetching
+from hiergeo.datasets.hierarcaps import published
 from hiergeo.datasets.hierarcaps.published import image_name
 
 BODY = bytes(range(256)) * 3000
@@ -162,9 +162,9 @@ PICTURES = {139: b"a picture", 776: b"another picture"}
 @pytest.fixture
 def mirror(server, monkeypatch):
     """A server that holds a train file and the two images of a small test split, laid out as the repository."""
-    monkeypatch.setattr(fetching, "TRAIN_ROWS", 300)
+    monkeypatch.setattr(published, "TRAIN_ROWS", 300)
     hashes = {image: hashlib.sha256(content).hexdigest() for image, content in PICTURES.items()}
-    monkeypatch.setattr(fetching, "test_images", lambda: hashes)
+    monkeypatch.setattr(published, "test_images", lambda: hashes)
     (server.site / "data").mkdir()
     (server.site / "data" / "hierarcaps_test.csv").write_bytes(b"id,captions,image_url\n")
     (server.site / "data" / "hierarcaps_train.csv.gz").write_bytes(gzip.compress(TRAIN.encode()))
@@ -283,9 +283,9 @@ def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror
     code = (
         "import sys, json, pathlib\n"
         "from hiergeo.datasets import hierarcaps\n"
-        "from hiergeo.datasets.hierarcaps import fetching\n"
+        "from hiergeo.datasets.hierarcaps import published\n"
         "hashes = {int(number): digest for number, digest in json.loads(sys.argv[1]).items()}\n"
-        "fetching.test_images = lambda: hashes\n"
+        "published.test_images = lambda: hashes\n"
         "print('ready', flush=True)\n"
         "hierarcaps.fetch(pathlib.Path(sys.argv[2]), ['images'], source=sys.argv[3])\n"
     )

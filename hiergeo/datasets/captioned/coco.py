@@ -8,7 +8,8 @@ from pydantic import Field
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Foreign
-from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
+from hiergeo.datasets.captioned.sets import Captioned, stripped
+from hiergeo.datasets.pictures import file_ref
 
 OBTAIN = (
     "get val2017.zip and annotations_trainval2017.zip from https://cocodataset.org and unpack both there (val2017/ and "
@@ -67,7 +68,7 @@ def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None
 
     Raises:
         UnavailableError: the captions are not there; the message says where to get them.
-        InputError: a file that is no such captions, a caption of an image that is not listed, an image listed twice or
+        InputError: a file without such captions, a caption of an image that is not listed, an image listed twice or
             without captions.
     """
     path = folder / "annotations" / f"captions_{split}.json"

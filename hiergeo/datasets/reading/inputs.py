@@ -139,7 +139,7 @@ def listing(inputs: Path | str, columns: Columns, out: Path | None = None) -> In
         plain = list(takewhile(lambda part: not glob.has_magic(part), place.parts))
         base = Path(*plain)
         matches = base.glob(str(place.relative_to(base)))
-        found = {each for each in matches if each.is_file() and not _hidden(each.relative_to(base))}
+        found = {each for each in matches if each.is_file() and "/." not in f"/{each.relative_to(base)}"}
     if not found:
         raise InputError(f"{place} holds no inputs: files of {KNOWN}.")
     if len(found) > MOST:
@@ -149,10 +149,6 @@ def listing(inputs: Path | str, columns: Columns, out: Path | None = None) -> In
             raise InputError(f"{path} is of a format that cannot be read: name a file of {KNOWN}.")
     names = {path: path.relative_to(base).as_posix() or "." for path in found}
     return Inputs(base, tuple(_source(path, names[path]) for path in sorted(found, key=names.__getitem__)))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _below(folder: Path, columns: Columns, out: Path | None) -> Iterator[Path]:
