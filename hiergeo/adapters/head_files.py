@@ -93,17 +93,17 @@ def write_head(
     with locked(folder / CONFIG):
         remove_leftovers(folder)
         weights, digest = _published(folder, WEIGHTS, tensors.packed(head.state_dict()))
-        seen, seen_digest = _published(folder, HISTORY, (json.dumps(list(history), indent=1) + "\n").encode())
+        looks, looks_digest = _published(folder, HISTORY, (json.dumps(list(history), indent=1) + "\n").encode())
         whole = {
             **config,
             "shape": head.shape._asdict(),
             "weights": weights.name,
             "weights_sha256": digest,
-            "history": seen.name,
-            "history_sha256": seen_digest,
+            "history": looks.name,
+            "history_sha256": looks_digest,
         }
         documents.write(folder / CONFIG, whole)
-        for old in {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))} - {weights, seen}:
+        for old in {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))} - {weights, looks}:
             old.unlink(missing_ok=True)
     return folder
 
@@ -123,10 +123,10 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
     refuse_existing(config, overwrite)
     if config.exists():
         try:
-            held = documents.read(config, dict[str, Json])
+            values = documents.read(config, dict[str, Json])
         except InputError:
             return
-        if "weights" not in held:
+        if "weights" not in values:
             raise InputError(f"{folder} holds something else than a head: choose another folder.")
 
 
@@ -163,7 +163,9 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """
     from hiergeo.adapters.loading import load as load_model
 
-    folder, spec = _parts_of(rest)
+    ends = [end for end in range(len(rest), 0, -1) if rest[end : end + 1] in ("", "@")]
+    end = next((end for end in ends if os.path.isdir(os.path.expanduser(rest[:end]))), ends[-1])
+    folder, spec = rest[:end], rest[end + 1 :]
     place = path_of(folder)
     if folder.startswith(HUB):
         name, _, revision = folder.removeprefix(HUB).partition(":")
@@ -185,20 +187,6 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
     return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
-
-
-def _parts_of(rest: str) -> tuple[str, str]:
-    """The folder (or repository) and the spec of the model in ``FOLDER@SPEC``; names of folders can hold an ``@``.
-
-    Of the beginnings that end before an ``@``, or the whole, the longest that is a folder is taken; otherwise the
-    shortest.
-    """
-    ends = [place for place, letter in enumerate(rest) if letter == "@"]
-    for end in [len(rest), *reversed(ends)]:
-        if os.path.isdir(os.path.expanduser(rest[:end])):
-            return rest[:end], rest[end + 1 :]
-    folder, _, spec = rest.partition("@")
-    return folder, spec
 
 
 @contextmanager

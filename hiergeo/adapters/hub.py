@@ -146,14 +146,14 @@ def saving(folder: Path) -> Iterator[None]:
 def tokenizer_digest(tokenizer: Any) -> str:
     """SHA-256 over what a tokenizer of transformers does with a text: its class, tokens, special tokens and rules.
 
-    Padding and truncation, which it is told with every call, are left out.
+    Padding and truncation, which it is facts with every call, are left out.
     """
     core = getattr(tokenizer, "backend_tokenizer", None)
     rules = json.loads(core.to_str()) if core is not None else {}
-    rules = {name: held for name, held in rules.items() if name not in ("padding", "truncation")}
+    rules = {name: rule for name, rule in rules.items() if name not in ("padding", "truncation")}
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-    told = [type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), special, rules]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    facts = [type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), special, rules]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:
@@ -217,24 +217,33 @@ def check_config(config: Any, source: str) -> None:
     Raises:
         InputError: names the key.
     """
-    level: list[tuple[str, Any]] = [("", config)]
-    for _ in range(limits.JSON_DEPTH):
-        inner: list[tuple[str, Any]] = []
-        for key, value in level:
-            if key == CODE and value:
-                raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
-            most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
-            if isinstance(value, int) and key != UNLIMITED and abs(value) > most:
-                told = shortened(str(value), 24)
-                raise InputError(f"{source} says that '{key}' is {told}: no model has more than {most:,}.")
-            if isinstance(value, dict):
-                inner += [(str(name), held) for name, held in value.items()]
-            elif isinstance(value, list | tuple):
-                inner += [(key, held) for held in value]
-        level = inner
-        if not level:
-            return
-    raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
+    for key, value in _settings("", config):
+        if key == CODE and value:
+            raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
+        most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
+        if isinstance(value, int) and key != UNLIMITED and abs(value) > most:
+            number = shortened(str(value), 24)
+            raise InputError(f"{source} says that '{key}' is {number}: no model has more than {most:,}.")
+
+
+def _settings(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a configuration with its value; the items of a list have the key of the list."""
+    yield key, value
+    inner = value.items() if isinstance(value, dict) else ()
+    inner = ((key, item) for item in value) if isinstance(value, list | tuple) else inner
+    for name, each in inner:
+        yield from _settings(str(name), each)
+
+
+def configuration(folder: Path, kind: type[T], values: Any) -> T:
+    """The configuration in a folder, of these JSON values.
+
+    Raises:
+        InputError: it is absurd, asks for code, or does not fit.
+    """
+    source = f"the configuration in {folder}"
+    check_config(values, source)
+    return fitting(values, kind, source)
 
 
 def fitting(values: Any, kind: type[T], source: str) -> T:

@@ -80,8 +80,8 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, folder)
         kind = described.get("model_type") if isinstance(described, dict) else None
         if not isinstance(kind, str) or kind not in PADDING:
-            told = f"is of type '{kind}'" if kind else "names no model_type in its config.json"
-            raise InputError(f"'{rest}' {told}; hf: loads {', '.join(PADDING)}.")
+            problem = f"is of type '{kind}'" if kind else "names no model_type in its config.json"
+            raise InputError(f"'{rest}' {problem}; hf: loads {', '.join(PADDING)}.")
         hub.check_config(described, f"the configuration of '{rest}'")
         config = _obtain(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)
         build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)

@@ -21,7 +21,7 @@ from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Foreign
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
-from hiergeo.adapters import families, hub, weights
+from hiergeo.adapters import hub, weights
 from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, layout
 from hiergeo.adapters.native import STATISTICS, NativeModel, SpecOptions, byte_pairs, hyperbolic, square
 
@@ -80,13 +80,13 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     """
     source, options = hub.options_of(rest, SpecOptions)
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
-    config = _config(folder)
     file = folder / "model.safetensors"
-    families.refuse_other_family(file, tensors.shapes(file), "hyper3")
-    held = {_name(name): weight for name, weight in tensors.read(file).items() if not IGNORED.fullmatch(name)}
-    weights.check_kinds(file, held)
-    weights.check_finite(file, held)
-    state = _joined(file, held)
+    weights.refuse_other_family(file, tensors.shapes(file), "hyper3")
+    config = _config(folder)
+    stored = {_name(name): weight for name, weight in tensors.read(file).items() if not IGNORED.fullmatch(name)}
+    weights.check_kinds(file, stored)
+    weights.check_finite(file, stored)
+    state = _joined(file, stored)
     shapes = {name: tuple(weight.shape) for name, weight in state.items()}
     vision, text = _sizes(file, config, shapes)
     expected = layout(vision, text, weights.side(file, shapes, "visual_proj.weight", 0, 2), bias=True)
@@ -112,9 +112,9 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
 def _config(folder: Path) -> _Hyper3Config:
     """The configuration of the model, from ``config.json`` or the ``config.yaml`` of its training code."""
     path = folder / "config.json"
-    held = hub.foreign_json(path) if path.is_file() else _yaml(folder / "config.yaml")
-    held = held.get("model", held) if isinstance(held, dict) else held
-    return families.configuration(folder, "hyper3", _Hyper3Config, held)
+    values = hub.foreign_json(path) if path.is_file() else _yaml(folder / "config.yaml")
+    values = values.get("model", values) if isinstance(values, dict) else values
+    return hub.configuration(folder, _Hyper3Config, values)
 
 
 def _yaml(path: Path) -> Any:

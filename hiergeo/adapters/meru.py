@@ -17,7 +17,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters import families, hub, weights
+from hiergeo.adapters import hub, weights
 from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, layout
 from hiergeo.adapters.native import (
     MIN_RADIUS,
@@ -49,9 +49,9 @@ RENAMED = (
 MASK = "textual.attn_mask"
 
 SCALARS: dict[str, tuple[str, ...]] = {
-    families.MERU: ("logit_scale", "curv", "visual_alpha", "textual_alpha"),
-    families.MERU_CLIP: ("logit_scale",),
-    families.UNCHA: (
+    weights.MERU: ("logit_scale", "curv", "visual_alpha", "textual_alpha"),
+    weights.MERU_CLIP: ("logit_scale",),
+    weights.UNCHA: (
         "curv",
         "visual_alpha",
         "textual_alpha",
@@ -59,7 +59,7 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "local_logit_scale",
         "global_local_logit_scale",
     ),
-    families.PHYCLIP: (
+    weights.PHYCLIP: (
         "logit_scale",
         *(f"{name}.{k}" for name in ("curvs", "visual_concept_alphas", "textual_concept_alphas") for k in range(64)),
     ),
@@ -67,9 +67,9 @@ SCALARS: dict[str, tuple[str, ...]] = {
 """Numbers that the files of a family must hold."""
 
 OPTIONAL: dict[str, tuple[str, ...]] = {
-    families.UNCHA: ("logit_scale",),
-    families.MERU_CLIP: ("root",),
-    families.PHYCLIP: ("curv", "visual_alpha", "textual_alpha"),
+    weights.UNCHA: ("logit_scale",),
+    weights.MERU_CLIP: ("root",),
+    weights.PHYCLIP: ("curv", "visual_alpha", "textual_alpha"),
 }
 """What they may hold beside them and embeddings do not depend on."""
 
@@ -99,10 +99,11 @@ def load_meru(rest: str, *, device: torch.device) -> NativeModel:
 
 def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
     path, options = configured(rest)
-    family = families.SAME_LAYOUT.get(adapter, adapter)
-    families.refuse_folder(path, adapter)
-    described = _state(path, checkpoints.described(path))
-    families.refuse_other_family(path, described, adapter)
+    family = weights.SAME_LAYOUT.get(adapter, adapter)
+    if path.is_dir():
+        raise InputError(f"{adapter}: loads a file, and {path} is a folder: name the checkpoint file in it.")
+    described = weights.state_in(path, checkpoints.described(path))
+    weights.refuse_other_family(path, described, adapter)
     weights.check_kinds(path, described, skipped=(MASK,))
     shapes = {_renamed(name): tuple(weight.shape) for name, weight in described.items()}
     vision, text = weights.tower_sizes(
@@ -114,9 +115,9 @@ def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
     _check_layout(path, family, vision, text, shapes)
     weights.check_bytes(path, described)
     content = checkpoints.read(path)
-    state = {_renamed(name): weight for name, weight in _state(path, content).items()}
+    state = {_renamed(name): weight for name, weight in weights.state_in(path, content).items()}
     _check_values(path, state, text.context)
-    if family == families.MERU_CLIP and "root" in content:
+    if family == weights.MERU_CLIP and "root" in content:
         state["root"] = content["root"]
     native = NATIVE[family](path, state)
     towers = ("visual.", "textual.", "visual_proj.", "textual_proj.")
@@ -136,20 +137,20 @@ def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
         transform=square(vision.image, mean, std, images),
         preprocessing=f"{images} to {vision.image}, bicubic, mean {mean}, std {std}",
         space=native.space,
-        normalised=family == families.MERU_CLIP,
+        normalised=family == weights.MERU_CLIP,
     )
 
 
 load_hycoclip = partial(_load, "hycoclip")
 """The HyCoCLIP of a file; layout, options and errors are those of `load_meru`."""
 
-load_meru_clip = partial(_load, families.MERU_CLIP)
+load_meru_clip = partial(_load, weights.MERU_CLIP)
 """The CLIP baseline of MERU or HyCoCLIP: unit rows, around the root that the file holds; as `load_meru`."""
 
-load_uncha = partial(_load, families.UNCHA)
+load_uncha = partial(_load, weights.UNCHA)
 """The UNCHA of a file, as a MERU; its head of minimum radii and its other temperatures are not used."""
 
-load_phyclip = partial(_load, families.PHYCLIP)
+load_phyclip = partial(_load, weights.PHYCLIP)
 """The PHyCLIP of a file: a product of 64 hyperbolic spaces of 8 dimensions, combined by l1; as `load_meru`."""
 
 
@@ -166,17 +167,6 @@ def configured(rest: str) -> tuple[Path, MeruOptions]:
         held = hub.fitting(hub.foreign_json(beside), MeruOptions, str(beside))
         options = held.model_copy(update=options.model_dump(exclude_unset=True))
     return path, options
-
-
-def _state(path: Path, held: Any) -> dict[str, Tensor]:
-    """The weights in the content of a checkpoint: under ``model``, or the whole if it is a state dict."""
-    state = held.get("model", held.get("state_dict", held)) if isinstance(held, dict) else None
-    if not isinstance(state, dict) or not state:
-        raise InputError(f"{path} holds no weights: a checkpoint of this family has them under 'model'.")
-    strange = next((name for name, weight in state.items() if not isinstance(weight, Tensor)), None)
-    if strange is not None and "model" in held:
-        raise InputError(f"{path} is damaged: '{strange}' among its weights is a {type(state[strange]).__name__}.")
-    return {str(name).removeprefix("module."): weight for name, weight in state.items() if isinstance(weight, Tensor)}
 
 
 def _renamed(name: str) -> str:
@@ -210,11 +200,11 @@ def _check_layout(path: Path, family: str, vision: VisionSizes, text: TextSizes,
         "pixel_std": (3, 1, 1),
         **layout(vision, text, dim),
     }
-    if family == families.UNCHA:
+    if family == weights.UNCHA:
         expected |= {"textual.min_radius_head.0.weight": (1, text.width), "textual.min_radius_head.0.bias": (1,)}
     ignored = {MASK, *OPTIONAL.get(family, ())}
     tensors.check_fit(path, expected, {name: shape for name, shape in shapes.items() if name not in ignored})
-    if family == families.PHYCLIP and dim != SUBSPACES * SUBSPACE_DIM:
+    if family == weights.PHYCLIP and dim != SUBSPACES * SUBSPACE_DIM:
         raise InputError(f"{path} does not fit: {SUBSPACES} factors of {SUBSPACE_DIM} dimensions are not {dim}.")
 
 
@@ -259,10 +249,10 @@ def _phyclip(path: Path, state: Mapping[str, Tensor]) -> Native:
 
 
 NATIVE: dict[str, Callable[[Path, Mapping[str, Any]], Native]] = {
-    families.MERU: _meru,
-    families.MERU_CLIP: _clip,
-    families.UNCHA: _meru,
-    families.PHYCLIP: _phyclip,
+    weights.MERU: _meru,
+    weights.MERU_CLIP: _clip,
+    weights.UNCHA: _meru,
+    weights.PHYCLIP: _phyclip,
 }
 """Family -> what its numbers say."""
 

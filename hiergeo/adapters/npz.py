@@ -123,7 +123,8 @@ class NpzModel(StoredTexts):
         if mean_root:
             digest = hashlib.sha256(f"{digest}{MEAN_ROOT}".encode()).hexdigest()
         super().__init__(f"npz:{path}{MEAN_ROOT if mean_root else ''}", texts, rows, root, digest[:16])
-        self._path, self._images, keys = path, texts[:0], []
+        self._path, self._images = path, texts[:0]
+        keys: list[Any] = []
         if "image" in stored:
             self.has_images = True
             image = stored["image"]

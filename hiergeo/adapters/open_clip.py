@@ -17,7 +17,7 @@ from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.text import shortened
-from hiergeo.adapters import families, hub, tiny
+from hiergeo.adapters import hub, tiny, weights
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
 
 HUB = "hf-hub:"
@@ -73,11 +73,11 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
         return _from_hub(name, rest, device)
     if rest.startswith(FOLDER):
         return _from_folder(name, rest, device)
-    arch, _, weights = rest.partition("/")
-    _check_architecture(arch, weights)
-    if weights.startswith(("/", ".")):
-        return _from_file(name, arch, path_of(weights), device)
-    return _from_tag(name, arch, weights, device)
+    arch, _, source = rest.partition("/")
+    _check_architecture(arch, source)
+    if source.startswith(("/", ".")):
+        return _from_file(name, arch, path_of(source), device)
+    return _from_tag(name, arch, source, device)
 
 
 @_no_root_handler()
@@ -86,12 +86,12 @@ def load_tiny(*, device: torch.device) -> OpenClipModel:
     return _build("tiny", tiny.register(), device, pretrained=str(tiny.weights()), quick_gelu=False)
 
 
-def _check_architecture(arch: str, weights: str) -> None:
+def _check_architecture(arch: str, source: str) -> None:
     import open_clip
 
     if arch not in open_clip.list_models():
         raise unknown_name("open_clip architecture", arch, open_clip.list_models())
-    if not weights:
+    if not source:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none published"
         raise InputError(
             f"'{arch}' alone would be random weights: write open_clip:{arch}/TAG (tags: {tags}) "
@@ -257,19 +257,16 @@ def checkpoint_shapes(path: Path) -> Shapes:
     """
     if not path.is_file():
         raise InputError(f"there is no checkpoint file {path}.")
-    state = tensors.shapes(path) if path.suffix == ".safetensors" else _pickled(path)
-    if not state:
+    if path.suffix == ".safetensors":
+        shapes = tensors.shapes(path)
+    else:
+        state = weights.state_in(path, checkpoints.described(path))
+        shapes = {name: tuple(weight.shape) for name, weight in state.items()}
+    if not shapes:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
-    if families.recognised(state) in families.ONE_LAYOUT:
-        families.refuse_other_family(path, state, "open_clip")
-    return state
-
-
-def _pickled(path: Path) -> Shapes:
-    held = checkpoints.described(path)
-    state = held.get("state_dict", held.get("model", held)) if isinstance(held, dict) else {}
-    weights = state.items() if isinstance(state, dict) else ()
-    return {str(name).removeprefix("module."): tuple(w.shape) for name, w in weights if isinstance(w, torch.Tensor)}
+    if weights.recognised(shapes) in weights.ONE_LAYOUT:
+        weights.refuse_other_family(path, shapes, "open_clip")
+    return shapes
 
 
 def said(error: Exception) -> str:

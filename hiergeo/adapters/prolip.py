@@ -19,7 +19,7 @@ from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Foreign
-from hiergeo.adapters import families, hub, weights
+from hiergeo.adapters import hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import ClipModel, unit_rows
 from hiergeo.adapters.native import STATISTICS, byte_pairs, square
@@ -165,13 +165,10 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
         UnavailableError: a download failed, or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
-    described = folder / "config.json"
-    if not described.is_file():
-        raise InputError(f"{folder} holds no config.json: not a folder of ProLIP.")
-    config = families.configuration(folder, "prolip", _ProLipConfig, hub.foreign_json(described))
     file = folder / "model.safetensors"
-    found = tensors.shapes(file)
-    families.refuse_other_family(file, found, "prolip")
+    shapes = tensors.shapes(file)
+    weights.refuse_other_family(file, shapes, "prolip")
+    config = hub.configuration(folder, _ProLipConfig, hub.foreign_json(folder / "config.json"))
     vision, text = config.plans()
     try:
         with torch.device("meta"):
@@ -181,7 +178,7 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
             f"the configuration in {folder} describes no model that can be built ({reason(error)})."
         ) from error
     expected = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
-    tensors.check_fit(file, expected, {name: shape for name, shape in found.items() if name not in IGNORED})
+    tensors.check_fit(file, expected, {name: shape for name, shape in shapes.items() if name not in IGNORED})
     state = {name: weight for name, weight in tensors.read(file).items() if name not in IGNORED}
     weights.check_kinds(file, state)
     weights.check_finite(file, state)

@@ -6,7 +6,7 @@ work alone: whatever folder it lies in, and whatever became of the process that 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole
@@ -127,7 +128,7 @@ def _batches(
         InputError: an embedding that cannot be used; batches before it are kept.
         UnavailableError: the folder cannot be written.
     """
-    encode = model.encode_text if kind == "text" else model.encode_image
+    encode: Callable[..., Tensor] = model.encode_text if kind == "text" else model.encode_image
     whole = np.empty((len(items), model.dim), np.float32)
     for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
         batch = items[start : start + size]

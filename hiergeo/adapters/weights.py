@@ -1,4 +1,4 @@
-"""Stored weights before anything is built from them: the sizes that their shapes tell, and their defects."""
+"""Stored weights before anything is built from them: whose they are, the sizes that they tell, and their defects."""
 
 import math
 import re
@@ -14,8 +14,74 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo.adapters.encoders import TextSizes, VisionSizes
 
+MERU, MERU_CLIP, UNCHA, PHYCLIP = "meru", "meru-clip", "uncha", "phyclip"
+"""Adapters of one layout of files."""
+
+ONE_LAYOUT = (MERU, MERU_CLIP, UNCHA, PHYCLIP)
+
+SAME_LAYOUT = {"hycoclip": MERU}
+"""Adapters whose files cannot be told from those of another one."""
+
+MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (PHYCLIP, ("curvs.", "textual.resblocks.")),
+    (UNCHA, ("textual.min_radius_head.", "textual.resblocks.")),
+    (MERU, ("curv", "textual.resblocks.")),
+    (MERU, ("visual_alpha", "textual.resblocks.")),
+    (MERU, ("textual_alpha", "textual.resblocks.")),
+    (MERU_CLIP, ("visual.blocks.", "textual.resblocks.")),
+    ("hyper3:FOLDER", ("vision_encoder.",)),
+    ("prolip:FOLDER", ("visual.unc_embedding",)),
+    ("open_clip:ARCHITECTURE//FILE", ("visual.conv1.",)),
+    ("open_clip:ARCHITECTURE//FILE", ("visual.trunk.",)),
+    ("hf:FOLDER", ("text_model.",)),
+    ("head:FOLDER", ("linear.",)),
+)
+"""Adapter -> how names of weights in its files begin; the first whose beginnings are all there counts."""
+
+
+def recognised(weights: Collection[str]) -> str | None:
+    """The adapter of a file, by the names of its weights; None if nothing here knows it."""
+
+    def begins(mark: str) -> bool:
+        return any(name.startswith(mark) for name in weights)
+
+    return next((adapter for adapter, marks in MARKS if all(map(begins, marks))), None)
+
+
+def refuse_other_family(path: Path, weights: Collection[str], wanted: str) -> None:
+    """Raise an `InputError` that names the right adapter unless a file is one of the adapter `wanted`.
+
+    Args:
+        path: the file.
+        weights: names of its weights.
+        wanted: an adapter of `MARKS` or `SAME_LAYOUT`.
+    """
+    adapter = recognised(weights)
+    if adapter is not None and adapter.partition(":")[0] == SAME_LAYOUT.get(wanted, wanted):
+        return
+    if adapter is None:
+        raise InputError(f"{path} is not a checkpoint that {wanted}: knows: it lacks the weights of that layout.")
+    spec = adapter if ":" in adapter else f"{adapter}:{path}"
+    raise InputError(f"{path} is a checkpoint of another family than {wanted}: loads: write {spec}.")
+
+
 CONTEXT = 1 << 12
 """Positions of a text tower at most: its mask has as many rows and columns."""
+
+
+def state_in(path: Path, content: Any) -> dict[str, Tensor]:
+    """The weights in the content of a checkpoint: under ``model`` or ``state_dict``, or all of it.
+
+    Raises:
+        InputError: there are none, or something else is among those under ``model``.
+    """
+    state = content.get("model", content.get("state_dict", content)) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
+    strange = next((name for name, weight in state.items() if not isinstance(weight, Tensor)), None)
+    if strange is not None and "model" in content:
+        raise InputError(f"{path} is damaged: '{strange}' among its weights is a {type(state[strange]).__name__}.")
+    return {str(name).removeprefix("module."): weight for name, weight in state.items() if isinstance(weight, Tensor)}
 
 
 def side(path: Path, shapes: Shapes, name: str, axis: int, ndim: int) -> int:
@@ -96,9 +162,9 @@ def check_kinds(path: Path, described: Mapping[str, Tensor], skipped: Collection
 
 def check_bytes(path: Path, described: Mapping[str, Tensor]) -> None:
     """Raise InputError for more weights than the file has bytes for."""
-    stored, held = sum(weight.numel() * weight.element_size() for weight in described.values()), path.stat().st_size
-    if stored > held:
-        raise InputError(f"{path} is damaged: it describes {stored:,} bytes of weights and has {held:,}.")
+    stored, size = sum(weight.numel() * weight.element_size() for weight in described.values()), path.stat().st_size
+    if stored > size:
+        raise InputError(f"{path} is damaged: it describes {stored:,} bytes of weights and has {size:,}.")
 
 
 def check_finite(path: Path, state: Mapping[str, Tensor]) -> None:

@@ -28,21 +28,21 @@ def image_numbers(addresses: Iterable[str]) -> dict[str, int]:
 
     It is that of MS-COCO where the address tells, otherwise counted from `UNNUMBERED`; it depends on those before it.
     """
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     others = 0
     for address in addresses:
-        if address and address not in found:
+        if address and address not in numbers:
             number = coco_number(address)
-            found[address] = UNNUMBERED + others if number is None else number
+            numbers[address] = UNNUMBERED + others if number is None else number
             others += number is None
-    return found
+    return numbers
 
 
 @lru_cache(maxsize=1 << 14)
 def coco_number(address: str) -> int | None:
     """The number of an MS-COCO image of any year by the path that its address ends with; None for any other."""
-    found = COCO_NAME.fullmatch(_path_in(address))
-    return int(found[1]) if found else None
+    match = COCO_NAME.fullmatch(_path_in(address))
+    return int(match[1]) if match else None
 
 
 def image_file(address: str, folder: Path) -> Path | None:

@@ -12,6 +12,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_columns
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.imagenet import read_list
+from hiergeo.datasets.wordnet import reached
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
 """Folder of the hierarchy in the data home."""
@@ -81,12 +82,7 @@ class ClassHierarchy:
 
     def below(self, node: str) -> set[str]:
         """Every node below one, and itself."""
-        found, todo = {node}, [node]
-        while todo:
-            new = set(self.children.get(todo.pop(), ())) - found
-            found |= new
-            todo += new
-        return found
+        return reached(node, self.children)
 
     def superclasses(self, choice: SplitChoice, seed: int = SEED) -> tuple[Superclass, ...]:
         """The nodes of a level that have enough classes, and as many classes of each, drawn at random.
@@ -97,15 +93,15 @@ class ClassHierarchy:
         inside = None if choice.under is None else self.below(choice.under)
         nodes = sorted(n for n, level in self.levels.items() if level == choice.level and (not inside or n in inside))
         random = np.random.RandomState(seed)
-        found = []
+        chosen = []
         for node in nodes:
             reached = sorted(self.below(node) & self.classes.keys())
             if len(reached) >= choice.subclasses:
                 drawn = random.choice(reached, choice.subclasses, replace=False).tolist()
-                found.append(Superclass(node, self.names.get(node, node), tuple(drawn)))
-        if not found:
+                chosen.append(Superclass(node, self.names.get(node, node), tuple(drawn)))
+        if not chosen:
             raise InputError(f"no node of level {choice.level} has {choice.subclasses} classes.")
-        return tuple(found)
+        return tuple(chosen)
 
 
 def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
@@ -118,26 +114,21 @@ def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
         UnavailableError: there are no such files.
         InputError: they are damaged, or none of the classes is in the hierarchy.
     """
-    found = data_home() / FOLDER if folder is None else path_of(folder)
-    edges = [(parent, child) for _, (parent, child) in read_columns(found / EDGES, CURE, PAIR, separator=None)]
-    names = dict(cells for _, cells in read_columns(found / NAMES, CURE, PAIR))
-    listed = read_list(found / CLASSES, list[tuple[Any, str, str]], "[number, wnid, name]", CURE)
+    place = data_home() / FOLDER if folder is None else path_of(folder)
+    edges = [(parent, child) for _, (parent, child) in read_columns(place / EDGES, CURE, PAIR, separator=None)]
+    names = dict(cells for _, cells in read_columns(place / NAMES, CURE, PAIR))
+    listed = read_list(place / CLASSES, list[tuple[Any, str, str]], "[number, wnid, name]", CURE)
     classes = {wnid: name for _, wnid, name in listed}
     parents: dict[str, list[str]] = {}
     for parent, child in edges:
         parents.setdefault(child, []).append(parent)
-    useful = {name for name in classes if name in parents}
-    todo = list(useful)
+    useful = set[str]().union(*(reached(name, parents) for name in classes if name in parents))
     children: dict[str, list[str]] = {}
-    while todo:
-        node = todo.pop()
-        for parent in parents.get(node, ()):
-            children.setdefault(parent, []).append(node)
-            if parent not in useful:
-                useful.add(parent)
-                todo.append(parent)
+    for child in useful:
+        for parent in parents.get(child, ()):
+            children.setdefault(parent, []).append(child)
     if ROOT not in children:
-        raise InputError(f"{found / EDGES} does not join the root {ROOT} to any class: {CURE}.")
+        raise InputError(f"{place / EDGES} does not join the root {ROOT} to any class: {CURE}.")
     return ClassHierarchy({node: tuple(sorted(set(below))) for node, below in children.items()}, names, classes)
 
 

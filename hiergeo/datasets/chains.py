@@ -98,10 +98,10 @@ def load(split: str = "test", *, address: str = "", images: Path | str | None = 
     """
     if split not in FILES:
         raise unknown_name("split of chains", split, FILES)
-    place = located(address)
-    rows = read(place) if place.is_file() else read_split(place, split)
+    source = located(address)
+    rows = read(source) if source.is_file() else read_split(source, split)
     numbers = image_numbers(each.image for each in rows)
-    folder = place.parent if place.is_file() else place
+    folder = source.parent if source.is_file() else source
     return Hierarchy(
         f"{NAME}:{address}",
         split,
@@ -114,10 +114,10 @@ def located(address: str) -> Path:
     """The folder or the file that a user named. Raises InputError for none, UnavailableError if it is not there."""
     if not address:
         raise InputError(f"'{NAME}' needs an address: write {NAME}:DIR or {NAME}:FILE.csv.")
-    place = path_of(address)
-    if not place.is_dir() and size_of(place) is None:
-        raise UnavailableError(f"{place} is not there: {CURE}.")
-    return place
+    path = path_of(address)
+    if not path.is_dir() and size_of(path) is None:
+        raise UnavailableError(f"{path} is not there: {CURE}.")
+    return path
 
 
 def read_split(folder: Path, split: str) -> list[Chain]:
@@ -130,15 +130,15 @@ def read_split(folder: Path, split: str) -> list[Chain]:
     path = folder / FILES[split][0]
     if size_of(path) is None:
         there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
-        told = f"it has {' and '.join(there)}" if there else CURE
-        raise UnavailableError(f"{path} is not there: {told}.")
+        advice = f"it has {' and '.join(there)}" if there else CURE
+        raise UnavailableError(f"{path} is not there: {advice}.")
     others = [name for name, (file, _) in FILES.items() if has_rows(folder / file)]
     if others and size_of(path) and not has_rows(path):
         raise InputError(
             f"the split {split} of {folder} has no rows: name another one (--split {others[0]}), or build the folder "
             "again with another --test-fraction, or from more images."
         )
-    return list(Rows(folder, split))
+    return list(ChainRows(folder, split))
 
 
 def read(path: Path | str) -> list[Chain]:
@@ -148,12 +148,12 @@ def read(path: Path | str) -> list[Chain]:
         UnavailableError: there is no such file, or it cannot be read.
         InputError: a defect: which row, which column, and what.
     """
-    return list(Rows(Path(path)))
+    return list(ChainRows(Path(path)))
 
 
 @final
 @dataclass(frozen=True)
-class Rows:
+class ChainRows:
     """The chains of a split or a file, read anew and one by one whenever they are walked through.
 
     Attributes:
@@ -185,7 +185,7 @@ def _rows_of(path: Path) -> Iterator[Chain]:
     return without_defects(path, parse(table, layout_of(table.header)))
 
 
-def everything(place: Path) -> tuple[Path, dict[str, Rows]]:
+def everything(place: Path) -> tuple[Path, dict[str, ChainRows]]:
     """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
 
     Splits without rows are left out. Nothing is read yet.
@@ -195,11 +195,11 @@ def everything(place: Path) -> tuple[Path, dict[str, Rows]]:
         UnavailableError: the folder has no split.
     """
     if place.is_file():
-        return place.parent, {place.name: Rows(place)}
+        return place.parent, {place.name: ChainRows(place)}
     there = [split for split, (file, _) in FILES.items() if has_rows(place / file)]
     if not there:
         raise UnavailableError(f"{place} holds no chains: {CURE}.")
-    return place, {split: Rows(place, split) for split in there}
+    return place, {split: ChainRows(place, split) for split in there}
 
 
 def has_rows(path: Path) -> bool:

@@ -62,13 +62,13 @@ def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
         InputError: it is not such a list.
     """
     path = data_home() / FILE if path is None else path_of(path)
-    held = read_list(path, list[_Class], "ImageNet classes", CURE)
-    lemmas = [tuple(dict.fromkeys(map(str.strip, each.wordnet_lemmas.split(",")))) for each in held]
-    names = [each.torchvision_name or own[0] for each, own in zip(held, lemmas, strict=True)]
+    classes = read_list(path, list[_Class], "ImageNet classes", CURE)
+    lemmas = [tuple(dict.fromkeys(map(str.strip, each.wordnet_lemmas.split(",")))) for each in classes]
+    names = [each.torchvision_name or own[0] for each, own in zip(classes, lemmas, strict=True)]
     count = Counter(names)
     return tuple(
         ImageNetClass(each.wnid, f"{name} ({each.wnid})" if count[name] > 1 else name, own)
-        for each, name, own in zip(held, names, lemmas, strict=True)
+        for each, name, own in zip(classes, names, lemmas, strict=True)
     )
 
 
@@ -100,13 +100,13 @@ def read_names(path: Path | str) -> dict[str, str]:
         InputError: it is not text, a line is not a pair, or a key is there twice.
     """
     path = path_of(path)
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     expected = "a key and a name separated by a tab"
     for number, cells in read_columns(path, "write one `key<TAB>name` a line there", expected):
-        if cells[0] in found:
+        if cells[0] in names:
             raise InputError(f"{path}, line {number}: the key {cells[0]} is there twice.")
-        found[cells[0]] = cells[1]
-    return found
+        names[cells[0]] = cells[1]
+    return names
 
 
 def with_names(labelled: Labelled, names: Path | str | None = None) -> Labelled:

@@ -48,5 +48,5 @@ def load_mammals(path: Path | str | None = None) -> Graph:
     if not pairs:
         raise InputError(f"{path} holds no pairs of different nodes.")
     nodes = tuple(dict.fromkeys(name for pair in pairs for name in pair))
-    place = {name: index for index, name in enumerate(nodes)}
-    return Graph(nodes, torch.tensor([[place[child], place[parent]] for child, parent in pairs]))
+    position = {name: index for index, name in enumerate(nodes)}
+    return Graph(nodes, torch.tensor([[position[child], position[parent]] for child, parent in pairs]))

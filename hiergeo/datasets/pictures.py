@@ -50,8 +50,8 @@ def check_images(images: Sequence[ImageLike]) -> None:
     missing = [image for image in images if (path := _path(image)) is not None and size_of(path) is None]
     if missing:
         counted = f"{len(missing)} of {len(images)} image files do not exist; the first is"
-        told = counted if len(images) > 1 else "there is no image file"
-        raise InputError(f"{told} {_path(missing[0])}{_cure(missing[0])}.")
+        problem = counted if len(images) > 1 else "there is no image file"
+        raise InputError(f"{problem} {_path(missing[0])}{_cure(missing[0])}.")
     for place, image in enumerate(images):
         if not isinstance(image, ImageRef):
             _read(image, _label(image, place), lambda _: None)
@@ -96,9 +96,9 @@ def small_jpeg(image: ImageLike, side: int) -> bytes:
     """The picture written anew as a JPEG file whose longer side has at most `side` pixels. Raises as `open_rgb`."""
     picture = open_rgb(image, least=2 * side)
     picture.thumbnail((side, side), reducing_gap=2.0)
-    held = io.BytesIO()
-    picture.save(held, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return held.getvalue()
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return file.getvalue()
 
 
 def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:

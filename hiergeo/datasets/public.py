@@ -152,10 +152,10 @@ def _obtain(file: PublicFile, path: Path, digest: str | None, url: str, progress
 def _member(archive: Path, digest: str | None) -> bytes:
     """The member of a zip archive that has a hash. Raises InputError where none has."""
     try:
-        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as held:
-            for info in held.infolist():
+        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as members:
+            for info in members.infolist():
                 if info.file_size <= limits.TEXT_BYTES and not info.is_dir():
-                    content = held.read(info)
+                    content = members.read(info)
                     if hashlib.sha256(content).hexdigest() == digest:
                         return content
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, NotImplementedError, EOFError) as error:

@@ -54,25 +54,25 @@ def read_table(path: Path, cure: str) -> Table:
     """
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: {cure}.")
-    found = _records(path)
-    header = next(found, None)
+    records = _records(path)
+    header = next(records, None)
     if header is None:
         raise InputError(f"{path} is empty: {INTACT}.")
-    first = next(found, None)
+    first = next(records, None)
     if first is None:
         raise InputError(f"{path} has a header but no rows: {INTACT}.")
-    return Table(path.name, header, itertools.chain([first], found))
+    return Table(path.name, header, itertools.chain([first], records))
 
 
 def _records(path: Path) -> Iterator[list[str]]:
     try:
         with opened_text(path, limits.TABLE_BYTES, limits.TABLE_RATIO) as lines:
             for row, record in enumerate(records(lines), -1):
-                place = f"data row {row} (the first is 0)" if row >= 0 else "header"
+                where = f"data row {row} (the first is 0)" if row >= 0 else "header"
                 if isinstance(record, Defect):
-                    raise InputError(f"{path}, {place}: {record.reason}; {INTACT}.")
+                    raise InputError(f"{path}, {where}: {record.reason}; {INTACT}.")
                 if fault := garbled("".join(record)):
-                    raise InputError(f"{path}, {place}: {fault}; {UTF8}.")
+                    raise InputError(f"{path}, {where}: {fault}; {UTF8}.")
                 yield record
     except (BrokenError, OSError) as error:
         if getattr(error, "errno", None):
@@ -136,8 +136,8 @@ def without_defects(path: Path, records: Iterable[T | TableDefect]) -> Iterator[
 def _header_defects(table: Table, columns: Sequence[str]) -> Iterator[TableDefect]:
     for name in columns:
         if name not in table.header:
-            found = ", ".join(map(quoted, table.header))
-            yield TableDefect(table.file, None, name, f"missing (found: {shortened(found, 3 * QUOTED)})")
+            header = ", ".join(map(quoted, table.header))
+            yield TableDefect(table.file, None, name, f"missing (found: {shortened(header, 3 * QUOTED)})")
         elif table.header.count(name) > 1:
             yield TableDefect(table.file, None, name, "there twice")
 

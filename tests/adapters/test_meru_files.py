@@ -1,6 +1,5 @@
 """Files that are not what ``meru:`` and its relatives load: one sentence each, before anything is built."""
 
-import json
 import pickle
 from pathlib import Path
 
@@ -145,19 +144,7 @@ def test_a_meru_is_refused_where_another_member_of_the_family_is_asked_for(refus
         refuse({}, "meru:", adapter=adapter)
 
 
-def test_folders_are_refused_by_the_spec_that_loads_them(refuse, tmp_path):
-    for number, (name, config, spec) in enumerate(
-        (
-            ("config.json", {"vision_backbone": "x"}, "hyper3:"),
-            ("config.json", {"vision_cfg": {}, "text_cfg": {}}, "prolip:"),
-            ("config.json", {"model_type": "clip"}, "hf:"),
-            ("open_clip_config.json", {}, "open_clip:local-dir:"),
-        )
-    ):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / name).write_text(json.dumps(config))
-        refuse(folder, f"{spec}{folder}")
+def test_folders_and_missing_files_are_refused(refuse, tmp_path):
     refuse(tmp_path, "folder")
     refuse(tmp_path / "none.pth", "none.pth")
 

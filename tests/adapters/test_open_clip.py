@@ -216,7 +216,7 @@ def test_a_folder_saved_by_open_clip_loads_and_one_without_weights_does_not(chec
     (tmp_path / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": {**CONFIG, "quick_gelu": True}, "preprocess_cfg": preprocess})
     )
-    with pytest.raises(InputError, match="cannot be loaded by open_clip: Required pretrained weights"):
+    with pytest.raises(InputError, match="cannot be loaded by open_clip"):
         adapters.load(f"open_clip:local-dir:{tmp_path}")
     (tmp_path / "open_clip_model.safetensors").write_bytes(checkpoint.read_bytes())
     model = adapters.load(f"open_clip:local-dir:{tmp_path}")

@@ -27,7 +27,7 @@ def _picture(number: int) -> bytes:
     return buffer.getvalue()
 
 
-def _table(kind: published.Published) -> bytes:
+def _table(kind: published.PublishedTable) -> bytes:
     chain = "animal => dog => a dog => A dog in the rain."
     names = [name for name in (kind.layout.positive, kind.layout.negative) if name]
     lines = [",".join((*names, str(kind.layout.image)))]

@@ -80,7 +80,7 @@ def caption_table(
 ) -> Captioned:
     """Images and captions of a file, a folder or a pattern of files.
 
-    Every row has an image and a caption; JSON Lines and Parquet may have a list of captions in its place. Rows of the
+    Every row has an image and a caption; JSON Lines and Parquet may have a list of captions in its where. Rows of the
     same image give it several captions. Images get ids by order of appearance, from 0. Those inside Parquet files and
     archives are held in memory as they are, at most `limits.DOWNLOAD_BYTES` of them.
 
@@ -95,22 +95,22 @@ def caption_table(
         InputError: there is no such file, a column that is missing or there twice, one column for both, or a row
             without an image or a caption; the file and the row are named.
     """
-    found: dict[Path | bytes, tuple[ImageRef, list[str]]] = {}
+    seen: dict[Path | bytes, tuple[ImageRef, list[str]]] = {}
     size = 0
     for row in sound(path, Columns("pairs", caption_column, image_column, folder=images, several=True)):
         image = row.image if isinstance(row.image, Path) else sha256(row.image or b"").digest()
-        if image not in found:
-            found[image] = _image(len(found), row), []
+        if image not in seen:
+            seen[image] = _image(len(seen), row), []
             size += len(row.image) if isinstance(row.image, bytes) else 0
         elif once:
-            place = f"{path}, row {row.row} (the first is 0)"
-            raise InputError(f"{place}: an earlier row has {row.name} already: give each image one row.")
+            where = f"{path}, row {row.row} (the first is 0)"
+            raise InputError(f"{where}: an earlier row has {row.name} already: give each image one row.")
         if size > limits.DOWNLOAD_BYTES:
             raise InputError(f"the images inside {path} have more than {limits.DOWNLOAD_BYTES:,} bytes: unpack it.")
-        found[image][1].extend(each for each in (row.caption, *row.others) if each is not None)
-    if not found:
+        seen[image][1].extend(each for each in (row.caption, *row.others) if each is not None)
+    if not seen:
         raise InputError(f"{path} holds no images and captions: name a file, a folder or a pattern that does.")
-    refs, captions = zip(*found.values(), strict=True)
+    refs, captions = zip(*seen.values(), strict=True)
     return Captioned(path.stem, "all", f"own data, {path.name}", refs, tuple(map(stripped, captions)))
 
 
@@ -135,22 +135,22 @@ def stored_captions(path: Path, name: str | None = None) -> Captioned:
     if not path.is_file():
         raise UnavailableError(f"{path} is not there: put the embeddings there, or name another file.")
     wanted = {"caption": Array("U", (1,)), "text_image": Array("iu", (1,)), "image_id": Array("iuU", (1,))}
-    held = archives.read(path, wanted)
-    keys, owner = held["image_id"].tolist(), held["text_image"].tolist()
+    stored = archives.read(path, wanted)
+    keys, owner = stored["image_id"].tolist(), stored["text_image"].tolist()
     captions: list[list[str]] = [[] for _ in keys]
-    if len(owner) != len(held["caption"]) or not all(0 <= place < len(keys) for place in owner):
+    if len(owner) != len(stored["caption"]) or not all(0 <= index < len(keys) for index in owner):
         raise InputError(f"{path}: 'text_image' must give each caption a position among the {len(keys)} images.")
-    for place, caption in zip(owner, held["caption"].tolist(), strict=True):
-        captions[place].append(caption.strip())
+    for index, caption in zip(owner, stored["caption"].tolist(), strict=True):
+        captions[index].append(caption.strip())
     return Captioned(
         name or path.stem,
         "all",
         f"stored embeddings, {path.name}",
         tuple(
-            file_ref(place, path.parent / f"{key}.jpg")
+            file_ref(index, path.parent / f"{key}.jpg")
             if isinstance(key, str)
             else file_ref(key, path.parent / f"{key:012d}.jpg")
-            for place, key in enumerate(keys)
+            for index, key in enumerate(keys)
         ),
         tuple(map(tuple, captions)),
     )

@@ -22,7 +22,7 @@ from hiergeo.datasets.hierarcaps.published import (
     OBTAIN,
     TEST,
     TRAIN,
-    Published,
+    PublishedTable,
     expected_checksum,
     layout_of,
     test_images,
@@ -37,13 +37,13 @@ FETCH = "run `hiergeo data fetch hierarcaps` for the test images, or "
 
 
 @dataclass(frozen=True)
-class Split:
+class TableSplit:
     """The rows of a file: all of them, or only those whose image is (or is not) a test image.
 
     A `balanced` split holds pairs of tiers of those rows, as `balanced_by_length` chooses them.
     """
 
-    source: Published
+    source: PublishedTable
     of_test_images: bool | None = None
     balanced: bool = False
 
@@ -53,12 +53,12 @@ class Split:
 
 
 SPLITS = {
-    "test": Split(TEST),
-    "balanced": Split(TEST, balanced=True),
-    "expanded": Split(EXPANDED),
-    "expanded-train": Split(EXPANDED, of_test_images=False),
-    "expanded-test": Split(EXPANDED, of_test_images=True),
-    "train": Split(TRAIN),
+    "test": TableSplit(TEST),
+    "balanced": TableSplit(TEST, balanced=True),
+    "expanded": TableSplit(EXPANDED),
+    "expanded-train": TableSplit(EXPANDED, of_test_images=False),
+    "expanded-test": TableSplit(EXPANDED, of_test_images=True),
+    "train": TableSplit(TRAIN),
 }
 TRAINING = ("expanded-train", "train")
 """The splits that share no image with the test split."""
@@ -97,14 +97,14 @@ def read(path: Path | str) -> Hierarchy:
     return _hierarchy(Path(path).name, Path(path))
 
 
-def _hierarchy(name: str, path: Path, split: Split | None = None) -> Hierarchy:
+def _hierarchy(name: str, path: Path, split: TableSplit | None = None) -> Hierarchy:
     held = [each for each in _read(path) if split is None or split.holds(each)]
     numbers = {each.image: number for each in held if (number := coco_number(each.image)) is not None}
     rows = tuple(Row(each.row, each.positive, each.negative, numbers.get(each.image)) for each in held)
     return Hierarchy(NAME, name, rows, image_refs(numbers, path.parent, True, FETCH))
 
 
-def find_split(name: str) -> Split:
+def find_split(name: str) -> TableSplit:
     """The split of that name; an unknown one raises an `InputError` that suggests the nearest."""
     if name not in SPLITS:
         raise unknown_name("split of hierarcaps", name, SPLITS)
@@ -208,7 +208,7 @@ def validate(
     return defects
 
 
-def _defects(path: Path, split: Split | None, images: bool, progress: bool) -> Iterator[TableDefect]:
+def _defects(path: Path, split: TableSplit | None, images: bool, progress: bool) -> Iterator[TableDefect]:
     table = read_table(path, OBTAIN)
     expected = expected_checksum(path)
     if expected is not None and (found := sha256(path)) != expected:

@@ -60,8 +60,8 @@ def read_folder(path: Path, columns: Columns) -> Iterator[Read]:
 
 def _samples(parts: Iterator[_Part], columns: Columns) -> Iterator[Read]:
     row = 0
-    for _, held in groupby(parts, key=lambda part: part.key):
-        for each in _sample(row, held, columns):
+    for _, files in groupby(parts, key=lambda part: part.key):
+        for each in _sample(row, files, columns):
             yield each
             row += 1
 
@@ -84,10 +84,10 @@ def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read
                 image = part.file if part.file is not None else part.read()
         elif part.ending in SUFFIXES and columns.pictures:
             more.append(part.reference)
-    told = [captions[ending] for ending in wanted if captions.get(ending) is not None]
-    caption = next((each for each in told if not isinstance(each, Defect)), None)
+    candidates = [captions[ending] for ending in wanted if captions.get(ending) is not None]
+    caption = next((each for each in candidates if not isinstance(each, Defect)), None)
     if caption is None:
-        fault = next((each.reason for each in told), fault)
+        fault = next((each.reason for each in candidates), fault)
     yield (
         sample(row, columns, Cells(caption, image), reference, reference or "") if fault is None else Defect(row, fault)
     )
@@ -103,10 +103,10 @@ def _caption(part: _Part, columns: Columns) -> Any:
     if part.ending == ".txt":
         return raw.decode("utf-8", "surrogateescape").strip()
     try:
-        held = parse_json(raw)
-        if not isinstance(held, dict):
+        value = parse_json(raw)
+        if not isinstance(value, dict):
             return Defect(0, "its JSON is not an object")
-        return held.get(Columns(caption=columns.caption).find(list(held), Path(".json")).caption)
+        return value.get(Columns(caption=columns.caption).find(list(value), Path(".json")).caption)
     except UnreadableError:
         return None
     except ValueError as error:
@@ -128,8 +128,8 @@ def _members(path: Path) -> Iterator[_Part]:
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    held = archive.extractfile(member)
-    return b"" if held is None else held.read()
+    handle = archive.extractfile(member)
+    return b"" if handle is None else handle.read()
 
 
 def _files(path: Path) -> Iterator[_Part]:
