@@ -172,7 +172,7 @@ def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
     )
 
 
-def layout(vision: VisionSizes, text: TextSizes, dim: int, *, bias: bool = False) -> dict[str, tuple[int, ...]]:
+def weight_shapes(vision: VisionSizes, text: TextSizes, dim: int, *, bias: bool = False) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the weights of a `DualEncoder` of `dim` dimensions; its projections may have biases."""
     with torch.device("meta"):
         parts = nn.ModuleDict(

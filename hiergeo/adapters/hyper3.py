@@ -22,7 +22,7 @@ from hiergeo._core.storage.documents import Foreign
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, layout
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, weight_shapes
 from hiergeo.adapters.native import STATISTICS, NativeModel, SpecOptions, byte_pairs, hyperbolic, square
 
 BACKBONES = {
@@ -89,7 +89,7 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     state = _joined(file, stored)
     shapes = {name: tuple(weight.shape) for name, weight in state.items()}
     vision, text = _sizes(file, config, shapes)
-    expected = layout(vision, text, weights.side(file, shapes, "visual_proj.weight", 0, 2), bias=True)
+    expected = weight_shapes(vision, text, weights.side(file, shapes, "visual_proj.weight", 0, 2), bias=True)
     tensors.check_fit(file, {**expected, **dict.fromkeys(SCALARS, ())}, shapes)
     numbers = {name: float(state.pop(name)) for name in SCALARS}
     dim = len(state["visual_proj.weight"])

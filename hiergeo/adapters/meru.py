@@ -18,7 +18,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, layout
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, weight_shapes
 from hiergeo.adapters.native import (
     MIN_RADIUS,
     REACH,
@@ -198,7 +198,7 @@ def _check_layout(path: Path, family: str, vision: VisionSizes, text: TextSizes,
         **dict.fromkeys(SCALARS[family], ()),
         "pixel_mean": (3, 1, 1),
         "pixel_std": (3, 1, 1),
-        **layout(vision, text, dim),
+        **weight_shapes(vision, text, dim),
     }
     if family == weights.UNCHA:
         expected |= {"textual.min_radius_head.0.weight": (1, text.width), "textual.min_radius_head.0.bias": (1,)}

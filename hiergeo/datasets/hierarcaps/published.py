@@ -60,7 +60,7 @@ TRAIN = PublishedTable("hierarcaps_train.csv.gz", Layout(POSITIVE, NEGATIVE, IMA
 FILES = {"test": TEST, "expanded": EXPANDED, "train": TRAIN}
 
 
-def layout_of(path: Path, header: Sequence[str]) -> Layout:
+def published_layout(path: Path, header: Sequence[str]) -> Layout:
     """The layout of the published file that `path` is like: by its name (compressed or not), else by its header."""
     stem = path.name.removesuffix(".gz")
     like = next((each for each in FILES.values() if each.file.removesuffix(".gz") == stem), None)

@@ -24,7 +24,7 @@ from hiergeo.datasets.hierarcaps.published import (
     TRAIN,
     PublishedTable,
     expected_checksum,
-    layout_of,
+    published_layout,
     test_images,
 )
 from hiergeo.datasets.hierarchy import Hierarchy, Row
@@ -114,7 +114,7 @@ def find_split(name: str) -> TableSplit:
 def _read(path: Path) -> Iterator[Chain]:
     """All rows of a file, or an `InputError` for the first defect."""
     table = read_table(path, OBTAIN)
-    return without_defects(path, chains.parse(table, layout_of(path, table.header)))
+    return without_defects(path, chains.parse(table, published_layout(path, table.header)))
 
 
 def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None = None) -> None:
@@ -213,7 +213,7 @@ def _defects(path: Path, split: TableSplit | None, images: bool, progress: bool)
     expected = expected_checksum(path)
     if expected is not None and (found := sha256(path)) != expected:
         yield TableDefect(path.name, None, None, f"sha256 is {found} instead of the published {expected}")
-    layout, seen = layout_of(path, table.header), dict[str, None]()
+    layout, seen = published_layout(path, table.header), dict[str, None]()
     training = split in map(SPLITS.get, TRAINING) if split else layout is TRAIN.layout
     yield from row_defects(
         table, layout, seen, wanted=split.holds if split else lambda _: True, tested=test_images() if training else ()
