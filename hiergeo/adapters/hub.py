@@ -229,10 +229,10 @@ def check_config(config: Any, source: str) -> None:
 def _settings(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Every key of a configuration with its value; the items of a list have the key of the list."""
     yield key, value
-    inner = value.items() if isinstance(value, dict) else ()
-    inner = ((key, item) for item in value) if isinstance(value, list | tuple) else inner
-    for name, each in inner:
+    for name, each in value.items() if isinstance(value, dict) else ():
         yield from _settings(str(name), each)
+    for each in value if isinstance(value, list | tuple) else ():
+        yield from _settings(key, each)
 
 
 def configuration(folder: Path, kind: type[T], values: Any) -> T:
