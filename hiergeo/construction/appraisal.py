@@ -179,7 +179,7 @@ def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
     if (size_of(path) or 0) <= len(",".join(REASONS)) + 1:
         return {}
     records = parse_records(read_table(path, "build the folder again"), ("stage", "reason"))
-    rows: list[tuple[int, list[str]]] = without_defects(path, records)
+    rows: Iterator[tuple[int, list[str]]] = without_defects(path, records)
     return dict(Counter((cells[0], cells[1]) for _, cells in rows).most_common())
 
 

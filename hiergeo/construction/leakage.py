@@ -17,7 +17,7 @@ from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnail
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.datasets.hierarcaps.published import image_name
 
 NUMBER, ADDRESS, FILE, BYTES, PICTURE = "coco number", "image address", "file name", "same picture", "similar picture"
 TEXT, NEAR_TEXT = "text", "similar text"

@@ -90,6 +90,8 @@ def build(
     loaded = adapters.load(model) if isinstance(model, str) else model
     batches = inputs.batches()
     first = next(batches, None)
+    if loaded is not None and first is not None and first.captions and first.embeddings is None:
+        loaded.check_texts([caption.strip() for caption in first.captions])
     batches = chain([] if first is None else [first], batches)
     chosen, manifest = _planned(loaded, space, first, dtype, inputs.stored)
     with locked(folder):

@@ -16,9 +16,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from benchmarks import tiny_model as recipe
 from hiergeo import adapters, datasets
 from hiergeo.adapters import tiny
-from hiergeo.adapters.tiny import recipe
 from hiergeo.datasets import Hierarchy, load
 
 
@@ -191,7 +191,7 @@ def test_its_loss_is_the_cross_entropy_of_finding_each_other():
 
 @pytest.mark.slow
 def test_the_recipe_runs_as_a_program(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hiergeo.adapters.tiny.recipe", "--out", str(tmp_path / "made")]
+    command = [sys.executable, "-m", "benchmarks.tiny_model", "--out", str(tmp_path / "made")]
     subprocess.run([*command, "--images", "20", "--steps", "1"], check=True, capture_output=True)
     assert {path.name for path in (tmp_path / "made").iterdir()} >= {recipe.MERGES, recipe.CONFIG, recipe.WEIGHTS}
 

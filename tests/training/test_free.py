@@ -137,7 +137,7 @@ def test_a_closure_is_read_and_its_repeats_are_left_out(tmp_path):
     assert graph.nodes == ("cat", "feline", "animal")
     assert graph.edges.tolist() == [[0, 1], [1, 2], [0, 2]]
     path.write_text("cat\n")
-    with pytest.raises(InputError, match="pair 1"):
+    with pytest.raises(InputError, match="line 1"):
         mammals.load_mammals(path)
     path.write_text("cat\tcat\n")
     with pytest.raises(InputError, match="no pairs"):

@@ -25,7 +25,7 @@ class HeldError(UnavailableError):
 def locked(path: Path | str) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
 
-    Lock files that killed processes left beside it are removed.
+    Lock files that killed processes left beside it are removed, and folders that were made for it and stayed empty.
 
     Raises:
         InputError: the path is the root of a file system.
@@ -37,6 +37,7 @@ def locked(path: Path | str) -> Iterator[None]:
         if not place.name:
             raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         place = place.with_name(f"{hidden(place)}.lock")
+        made = [folder for folder in place.parents if not folder.exists()]
         make_folder(place.parent)
         lock = _acquired(place, path)
         clear(place.parent)
@@ -46,6 +47,9 @@ def locked(path: Path | str) -> Iterator[None]:
         with suppress(OSError):  # removed while it is held: whoever opened it before finds that it is gone
             place.unlink()
         lock.release()
+        with suppress(OSError):  # folders that were made for nothing are empty
+            for folder in made:
+                folder.rmdir()
 
 
 def clear(folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from hiergeo._core.errors import InputError
-from hiergeo.datasets.pictures import FORMATS, Counted, open_rgb
+from hiergeo.datasets.pictures import FORMATS, CountedReads, open_rgb
 from hiergeo.search.serving.limits import Limits, Refused
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _opened(content: bytes, field: str) -> "Iterator[Image]":
     from PIL import Image
 
     try:
-        file = Counted(io.BytesIO(content), PIECES)
+        file = CountedReads(io.BytesIO(content), PIECES)
         with warnings.catch_warnings(), file:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=FORMATS) as opened:

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.hierarchy import ImageRef
-from hiergeo.datasets.pictures import open_rgb
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,8 +93,3 @@ def stripped(captions: Iterable[str]) -> tuple[str, ...]:
 def title(image: ImageRef) -> str:
     """How errors name an image: by its file where it has one."""
     return f"image {image.image_id}" if image.path is None else f"image {image.path.name}"
-
-
-def file_ref(image_id: int, path: Path) -> ImageRef:
-    """An image that is a file."""
-    return ImageRef(image_id, partial(open_rgb, path), path)

@@ -1,4 +1,4 @@
-"""How the tiny model was made: ``python -m hiergeo.adapters.tiny.recipe --out DIR`` trains it anew.
+"""How the bundled model was made: ``python -m benchmarks.tiny_model --out DIR`` trains it anew.
 
 Images of `scenes` are aligned with captions drawn uniformly from the four tiers of each image, by the plain contrastive
 loss of CLIP. The model is never told which tier a caption is of, that captions form chains, or what the contradicting
