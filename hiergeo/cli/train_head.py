@@ -124,6 +124,9 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
+        from hiergeo.report.interop.cards import store_result
+
+        store_result(out, summary.after)
     shared.publish(
         trained.history,
         trained.best,

@@ -25,6 +25,11 @@ CHARACTERS = "characters"
 """Name of the baseline that counts characters."""
 
 
+def baseline_name(name: str) -> str:
+    """A baseline for readers: ``length`` is "words alone", ``random_mistakes`` "random mistakes"."""
+    return {LENGTH: "words alone", CHARACTERS: "characters alone"}.get(name, name.replace("_", " "))
+
+
 class PairLengths(NamedTuple):
     """Numbers of words of chains.
 

@@ -8,6 +8,7 @@ from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import markdown_table
+from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report.tables import bounds, noted
 from hiergeo.report.words import label, number, short_model
@@ -23,7 +24,8 @@ def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
             find_metric(name).heading,
             number(value, 4),
             bounds(intervals[name], 4, " to ") if name in intervals else "-",
-            ", ".join(f"{of} {number(held, 3)}" for of, held in result.baselines.get(name, {}).items()) or "-",
+            ", ".join(f"{baseline_name(of)} {number(value, 3)}" for of, value in result.baselines.get(name, {}).items())
+            or "-",
         )
         for name, value in result.metrics.items()
     ]

@@ -9,6 +9,7 @@ from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import downloading, script
@@ -82,6 +83,7 @@ def environment() -> "Environment":
         "number": number,
         "listing": listing,
         "baseline": baseline,
+        "baseline_name": baseline_name,
         "outside": _outside,
         "isolated": caption,
     }

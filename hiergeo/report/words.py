@@ -6,7 +6,7 @@ from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.exports import number
-from hiergeo.evaluation.length import LENGTH
+from hiergeo.evaluation.length import LENGTH, baseline_name
 from hiergeo.evaluation.metrics import find_metric
 
 __all__ = [
@@ -47,8 +47,8 @@ def measure(metric: str) -> str:
     return next((told for pattern, told in MEASURES if re.match(pattern, metric)), label(metric))
 
 
-BASELINES = {LENGTH: "words alone", "chance": "chance"}
-"""Baselines that tables show, the first that a metric has, and how they are called."""
+BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
+"""Baselines that tables show, the first that a metric has, by name, and what they are called."""
 
 
 def baseline(result: Result, metric: str) -> tuple[str, float] | None:

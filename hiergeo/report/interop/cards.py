@@ -17,6 +17,8 @@ from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.version import __version__
 from hiergeo.adapters.head_files import HUB, read_head_config
+from hiergeo.evaluation.length import baseline_name
+from hiergeo.evaluation.metrics import find_metric
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
 """The files beside a head: its card, and what the card tells of its measurements and its audit."""
@@ -100,15 +102,20 @@ def write_card(
         UnavailableError: the folder cannot be written.
     """
     folder = Path(folder)
-    config = _checked_config(folder)
+    _checked_config(folder)
     if result is not None:
-        _store(folder / EVALUATION, _object(result, "result"), Measured, "result", config[WEIGHTS])
+        store_result(folder, result)
     if audit is not None:
-        told = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
-        _store(folder / AUDIT, told, Audited, "audit", config[WEIGHTS])
+        values = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
+        _store(folder / AUDIT, values, Audited, "audit")
     card = folder / CARD
     atomic_write_text(card, head_card(folder, name, license=license))
     return card
+
+
+def store_result(folder: Path, result: HasJson | Mapping[str, Any]) -> None:
+    """Store a measurement beside a head, for its card; arguments and errors as for `write_card`."""
+    _store(folder / EVALUATION, _object(result, "result"), Measured, "result")
 
 
 def of_these_weights(path: Path, kind: type[Open], config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -148,7 +155,7 @@ def _object(told: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
     return values
 
 
-def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str, weights: str) -> None:
+def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str) -> None:
     """Write what was measured, without the paths of this machine: the command and the spec of the model."""
     try:
         validated(kind, values)
@@ -157,7 +164,7 @@ def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str, weig
     shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
     if "settings" in values:
         shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
-    documents.write(path, {**shared, WEIGHTS: weights})
+    documents.write(path, {**shared, WEIGHTS: read_head_config(path.parent)[WEIGHTS]})
 
 
 def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:
@@ -257,10 +264,10 @@ def _metrics(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
     intervals, baselines = measured.get("intervals", {}), measured.get("baselines", {})
     return [
         (
-            name,
+            find_metric(name).heading,
             _number(value),
             " to ".join(map(_number, intervals.get(name, []))),
-            ", ".join(f"{key} {_number(held)}" for key, held in baselines.get(name, {}).items()),
+            ", ".join(f"{baseline_name(key)} {_number(held)}" for key, held in baselines.get(name, {}).items()),
         )
         for name, value in measured["metrics"].items()
     ]
