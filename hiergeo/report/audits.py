@@ -13,9 +13,9 @@ from hiergeo.evaluation.auditing.confounds import Estimate, Order
 from hiergeo.evaluation.findings.exports import signed
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.assets import downloading
+from hiergeo.report.labels import label, number, short_model
 from hiergeo.report.page import environment, pictured
-from hiergeo.report.tables import bounds, noted
-from hiergeo.report.words import label, number, short_model
+from hiergeo.report.terminal import bounds, noted, stacked
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
 WALKS = (
@@ -60,7 +60,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
             kicker=("audit", model, data, str(settings["geometry"])),
             attribution_controls=ATTRIBUTION,
             walk_controls=_present(WALKS, audit.walks),
-            factors=[(place, audit.numbers[f"curvature_factor{place}"]) for place in range(count)],
+            factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
             chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
             length=LENGTH,
             settings=[(name.replace("_", " "), value) for name, value in settings.items()],
@@ -84,11 +84,11 @@ def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tu
     table = noted("", "walk" if prefix else "metric", *(title for _, title in controls))
     for row in rows:
         name = f"{prefix}{row.metric}"
-        cells = [Text(f"{number(row.native)}\n").append(bounds(audit.intervals[name]), style="dim")]
+        cells = [stacked(number(row.native), bounds(audit.intervals[name]))]
         for control, _ in controls[1:]:
             gain = f"{name}_minus_{control}"
-            told = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}"
-            cells.append(Text(f"{number(row.controls[control])}\n").append(told, style="dim"))
+            difference = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}"
+            cells.append(stacked(number(row.controls[control]), difference))
         table.add_row(label(row.metric), *cells)
     return table
 
@@ -103,7 +103,7 @@ def length_table(facts: LengthFacts) -> Table:
         "content-free": facts.content_free,
         "words shuffled": facts.shuffled,
         "words exchanged": facts.exchanged,
-        **{f"untrained {place}": each for place, each in enumerate(facts.untrained)},
+        **{f"untrained {copy}": each for copy, each in enumerate(facts.untrained)},
     }
     table.add_row("words alone", _figure(facts.words), "", "")
     for name, order in rows.items():
@@ -114,5 +114,5 @@ def length_table(facts: LengthFacts) -> Table:
     return table
 
 
-def _figure(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{number(estimate.value)}\n{bounds(estimate.interval)}"
+def _figure(estimate: Estimate | None) -> Text:
+    return Text("-") if estimate is None else stacked(number(estimate.value), bounds(estimate.interval))

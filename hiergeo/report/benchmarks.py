@@ -10,8 +10,8 @@ from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import markdown_table
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report.tables import bounds, noted
-from hiergeo.report.words import label, number, short_model
+from hiergeo.report.labels import label, number, short_model
+from hiergeo.report.terminal import bounds, noted
 
 HEADINGS = ("metric", "value", "95 % interval", "baselines")
 
@@ -37,15 +37,15 @@ def published_lines(figures: Iterable[Published]) -> list[str]:
     for each in figures:
         grouped.setdefault((each.model, each.source, each.protocol), []).append(each)
     return [
-        f"published, not measured here: {model}, {_figures(held)} ({source}{f'; {protocol}' if protocol else ''})"
-        for (model, source, protocol), held in grouped.items()
+        f"published, not measured here: {model}, {_figures(group)} ({source}{f'; {protocol}' if protocol else ''})"
+        for (model, source, protocol), group in grouped.items()
     ]
 
 
 def published_line(figures: Iterable[Published]) -> str:
     """The same in one line."""
-    told = (line.partition(": ")[2] for line in published_lines(figures))
-    return f"published, not measured here: {'; '.join(told)}"
+    parts = (line.partition(": ")[2] for line in published_lines(figures))
+    return f"published, not measured here: {'; '.join(parts)}"
 
 
 def _figures(figures: Iterable[Published]) -> str:

@@ -11,7 +11,7 @@ from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.report import summary
 from hiergeo.report.assets import downloading
-from hiergeo.report.page import Section, environment, pictured
+from hiergeo.report.page import PageSection, environment, pictured
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
@@ -29,7 +29,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    boards = [(Section(f"benchmark{place}", board.name), board) for place, board in enumerate(table.boards)]
+    boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
     page = environment().get_template("leaderboard.html")
     text = page.render(
         title=caption(table.title),
@@ -61,8 +61,8 @@ def headline(table: "Leaderboard") -> str:
     if not led:
         return f"No row is ahead of every other one on {'any of ' if len(boards) > 1 else ''}{of}"
     row, count = led.most_common(1)[0]
-    told = f"{count} of {of}" if len(boards) > 1 else of
-    return f"{caption(str(row))} is ahead of every other row on {told}"
+    led_of = f"{count} of {of}" if len(boards) > 1 else of
+    return f"{caption(str(row))} is ahead of every other row on {led_of}"
 
 
 def finding(board: "Board", row: "Row", metric: str) -> Findings | None:

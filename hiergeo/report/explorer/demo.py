@@ -57,8 +57,8 @@ def open_demo(device: str = "auto") -> Collection:
     models = [adapters.load("tiny", device=device), adapters.load(f"head:{TRAINED}", device=device)]
     items = demo_scenes()
     name = "-".join(["demo", *(model.fingerprint() for model in models), str(SCENES), str(PICTURES), __version__])
-    folder = kept(name, lambda place: build_demo(place, models, items))
-    plain, trained = (search.open(folder / str(place), model=model) for place, model in enumerate(models))
+    folder = kept(name, lambda at: build_demo(at, models, items))
+    plain, trained = (search.open(folder / str(at), model=model) for at, model in enumerate(models))
     lenses = (
         Lens("0", "bundled model · euclidean", "scenes", plain, plain.chosen("euclidean")),
         Lens("1", "bundled model · lorentz:-1", "scenes", plain, plain.chosen("lorentz:-1")),
@@ -67,7 +67,7 @@ def open_demo(device: str = "auto") -> Collection:
     return Collection(
         "generated scenes",
         lenses,
-        Tiers(items.hierarchy, plain),
+        Tiers(items.hierarchy),
         items.hierarchy,
         Thumbnails([plain], folder / "pictures"),
         EXAMPLES,
@@ -93,8 +93,8 @@ def build_demo(folder: Path, models: Sequence[Model], items: Scenes) -> None:
         image.open().resize((SIDE, SIDE)).save(path)
     captions, shown = list(items.captions), paths[:PICTURES]
     frozen = models[0].encode_text(captions), models[0].encode_image(shown)
-    for place, model in enumerate(models):
+    for at, model in enumerate(models):
         texts, images = (model.through(rows) if isinstance(model, HeadModel) else rows for rows in frozen)
         illustrations = [paths[scene] for scene in items.illustrations]
-        index = search.build(folder / str(place), model, captions, illustrations, embeddings=texts)
+        index = search.build(folder / str(at), model, captions, illustrations, embeddings=texts)
         index.add(embeddings=images, images=shown)

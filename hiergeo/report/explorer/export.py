@@ -279,9 +279,9 @@ def _facts(collection: Collection) -> dict[str, Any]:
 def _cut(value: Any) -> Any:
     """A value of JSON whose captions are cut to `CAPTION` characters."""
     if isinstance(value, dict):
-        return {name: _cut(held) for name, held in value.items()}
+        return {name: _cut(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_cut(held) for held in value]
+        return [_cut(part) for part in value]
     return shortened(value, CAPTION) if isinstance(value, str) else value
 
 

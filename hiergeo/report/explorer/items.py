@@ -13,7 +13,7 @@ from hiergeo.search.stores.exact import ExactStore
 
 def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
     """The items of an index: one pass over its captions."""
-    ids, kinds, found, words = [], [], [], []
+    ids, kinds, tier_parts, words = [], [], [], []
     for part, labels in store.named():
         captions = labels.captions
         ids.append(part)
@@ -30,11 +30,11 @@ def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
         tier = np.full(len(part), UNKNOWN, np.int8)
         if tiers is not None:
             tier[:] = [tiers.tier(caption) for caption in captions]
-        found.append(tier)
+        tier_parts.append(tier)
     order = np.concatenate([np.empty(0, np.int64), *ids]).argsort()
     columns = (
         np.concatenate([np.empty(0, kind), *parts])[order]
-        for kind, parts in ((np.int64, ids), (np.uint8, kinds), (np.int8, found), (np.int32, words))
+        for kind, parts in ((np.int64, ids), (np.uint8, kinds), (np.int8, tier_parts), (np.int32, words))
     )
     return Items(*columns)
 
@@ -47,7 +47,7 @@ def radii_of(store: ExactStore, items: Items, geometry: Geometry) -> NDArray[np.
 
 def factor_radii(store: ExactStore, items: Items) -> NDArray[np.float32]:
     """The radii (n, F) of items in each factor, geodesic units, in the order of `items`."""
-    found = np.zeros((len(items), len(store.manifest.frame.dims)), np.float32)
+    factors = np.zeros((len(items), len(store.manifest.frame.dims)), np.float32)
     for ids, radii in store.radii():
-        found[items.places(ids)] = radii.numpy()
-    return found
+        factors[items.places(ids)] = radii.numpy()
+    return factors

@@ -81,7 +81,7 @@ def _copies(store: ExactStore) -> int:
         count += len(rows)
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
-            columns = (held[part].contiguous().view(torch.uint8).numpy() for held in (rows.direction, rows.radii))
+            columns = (column[part].contiguous().view(torch.uint8).numpy() for column in (rows.direction, rows.radii))
             digests.append(_digests(np.concatenate(list(columns), axis=1)))
     return count - len(np.unique(np.concatenate(digests)))
 

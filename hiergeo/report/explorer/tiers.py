@@ -3,13 +3,7 @@
 from collections import Counter, defaultdict
 from typing import final
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from hiergeo.datasets import Hierarchy
-from hiergeo.search import Index
 
 UNKNOWN = -1
 """The tier of an item that the dataset does not know."""
@@ -24,15 +18,13 @@ class Tiers:
 
     Args:
         hierarchy: chains of captions; contradicting ones count too.
-        index: whose captions they are.
 
     Attributes:
         names: of the tiers, from general to specific.
     """
 
-    def __init__(self, hierarchy: Hierarchy, index: Index) -> None:
+    def __init__(self, hierarchy: Hierarchy) -> None:
         self.names = tuple(f"tier {place + 1} of {hierarchy.tiers}" for place in range(hierarchy.tiers))
-        self._index = index
         counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for row in hierarchy.rows:
             for chain in (row.positive, row.negative or ()):
@@ -44,16 +36,7 @@ class Tiers:
         """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
         return UNKNOWN if caption is None else self._tiers.get(caption.strip(), UNKNOWN)
 
-    def of(self, ids: Tensor | NDArray[np.int64]) -> NDArray[np.int8]:
-        """The tiers (n,) int8 of the items of some ids (n,); -1 for captions that the dataset does not know.
 
-        Raises:
-            InputError: an id that is not in the index.
-        """
-        captions = self._index.store.labels(torch.as_tensor(ids)).captions
-        return np.fromiter(map(self.tier, captions), np.int8, len(captions))
-
-
-def _commonest(found: Counter[int]) -> int:
+def _commonest(counts: Counter[int]) -> int:
     """The tier that was counted most often; of several the most general."""
-    return min(found, key=lambda tier: (-found[tier], tier))
+    return min(counts, key=lambda tier: (-counts[tier], tier))

@@ -44,7 +44,7 @@ MEASURES = (
 
 def measure(metric: str) -> str:
     """What the axis of a metric measures: "share", "rank correlation"; its label where nothing more is known."""
-    return next((told for pattern, told in MEASURES if re.match(pattern, metric)), label(metric))
+    return next((meaning for pattern, meaning in MEASURES if re.match(pattern, metric)), label(metric))
 
 
 BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
@@ -59,8 +59,8 @@ def baseline(result: Result, metric: str) -> tuple[str, float] | None:
 
 def baseline_heading(result: Result) -> str | None:
     """The heading of the baselines of a table: the name that all share, else ``baseline``; None without any."""
-    found = (baseline(result, metric) for metric in result.metrics)
-    called = {each[0] for each in found if each is not None}
+    known = (baseline(result, metric) for metric in result.metrics)
+    called = {each[0] for each in known if each is not None}
     return "baseline" if len(called) > 1 else next(iter(called), None)
 
 
