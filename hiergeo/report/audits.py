@@ -6,15 +6,13 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
 from hiergeo.evaluation.auditing.confounds import Estimate, Order
 from hiergeo.evaluation.findings.exports import signed
 from hiergeo.report import drawing, plot, summary
-from hiergeo.report.assets import downloading
 from hiergeo.report.labels import label, number, short_model
-from hiergeo.report.page import environment, pictured
+from hiergeo.report.page import spaced, write_html
 from hiergeo.report.terminal import bounds, noted, stacked
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
@@ -47,27 +45,21 @@ def write_audit(audit: Audit, path: Path) -> Path:
     settings = audit.settings
     model, data = short_model(str(settings["model"])), f"{settings['dataset']} {settings['split']}"
     count = sum(name.startswith("curvature_factor") for name in audit.numbers)
-    page = (
-        environment()
-        .get_template("audit.html")
-        .render(
-            audit=audit,
-            conclusion=audit.findings,
-            leakage=None,
-            scripts=downloading(),
-            summary=pictured(summary.of_audit(audit, ATTRIBUTION)),
-            title=f"Audit of {caption(model)} on {caption(data)}",
-            kicker=("audit", model, data, str(settings["geometry"])),
-            attribution_controls=ATTRIBUTION,
-            walk_controls=_present(WALKS, audit.walks),
-            factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
-            chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
-            length=LENGTH,
-            settings=[(name.replace("_", " "), value) for name, value in settings.items()],
-        )
+    return write_html(
+        path,
+        "audit.html",
+        picture=summary.of_audit(audit, ATTRIBUTION),
+        audit=audit,
+        conclusion=audit.findings,
+        title=f"Audit of {caption(model)} on {caption(data)}",
+        kicker=("audit", model, data, str(settings["geometry"])),
+        attribution_controls=ATTRIBUTION,
+        walk_controls=_present(WALKS, audit.walks),
+        factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
+        chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
+        length=LENGTH,
+        settings=spaced(settings),
     )
-    atomic_write_text(path, page)
-    return path
 
 
 def audit_tables(audit: Audit) -> Iterator[Table]:

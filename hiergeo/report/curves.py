@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -41,9 +42,7 @@ def loss_curves(cells: Sequence[Cell]) -> list[Curves]:
     """Validation losses, the weighted sum first, and tau_d."""
     first = cells[0].runs[0].trained.history[0].validation
     terms = ["total", *(name for name in first if name != "total")] if len(first) > 2 else ["total"]
-    made = [
-        _by_geometry(cells, f"validation loss: {name}", lambda look, name=name: look.validation[name]) for name in terms
-    ]
+    made = [_by_geometry(cells, f"validation loss: {name}", partial(_entry, "validation", name)) for name in terms]
     return [*made, _by_geometry(cells, "rank correlation of tier and radius", lambda look: look.tau_d)]
 
 
@@ -53,7 +52,7 @@ def curvature_curves(cells: Sequence[Cell]) -> list[Curves]:
     for cell in cells:
         for factor in range(len(cell.runs[0].trained.history[0].curvature)):
             if any(len({look.curvature[factor] for look in run.trained.history}) > 1 for run in cell.runs):
-                lines += _lines(cell, cell.geometry, lambda look, factor=factor: look.curvature[factor])
+                lines += _lines(cell, cell.geometry, partial(_entry, "curvature", factor))
     return [Curves("curvature K", tuple(lines))] if lines else []
 
 
@@ -65,7 +64,7 @@ def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
             tuple(
                 line
                 for tier in range(len(cell.runs[0].trained.history[0].radius))
-                for line in _lines(cell, f"tier {tier}", lambda look, tier=tier: look.radius[tier])
+                for line in _lines(cell, f"tier {tier}", partial(_entry, "radius", tier))
             ),
         )
         for cell in cells
@@ -75,6 +74,10 @@ def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
 def _by_geometry(cells: Sequence[Cell], title: str, read: Read) -> Curves:
     lines = [line for cell in cells for line in _lines(cell, cell.geometry, read)]
     return Curves(title, tuple(sorted(lines, key=lambda line: line.kept is None)))
+
+
+def _entry(field: str, key: str | int, look: EvalRecord) -> float:
+    return float(getattr(look, field)[key])
 
 
 def _lines(cell: Cell, name: str, read: Read) -> list[Line]:

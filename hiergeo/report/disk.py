@@ -147,7 +147,7 @@ def _view(title: str, space: Space, polar: _Polar, reach: float) -> DiskView:
         mean_direction=polar.plane.mean,
         circles=tuple((float(placed_at(np.array(tick), curvature)) / edge * RIM, f"{tick:.10g}") for tick in circles),
         points=tuple(
-            Point(*owner, *spot, radius)
-            for owner, spot, radius in zip(polar.owners, spots.tolist(), polar.radius.tolist(), strict=True)
+            Point(chain, kind, x, y, radius)
+            for (chain, kind), (x, y), radius in zip(polar.owners, spots.tolist(), polar.radius.tolist(), strict=True)
         ),
     )

@@ -5,13 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.report import summary
-from hiergeo.report.assets import downloading
-from hiergeo.report.page import PageSection, environment, pictured
+from hiergeo.report.page import PageSection, write_html
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
@@ -30,14 +28,13 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         UnavailableError: the file cannot be written.
     """
     boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
-    page = environment().get_template("leaderboard.html")
-    text = page.render(
+    return write_html(
+        path,
+        "leaderboard.html",
+        picture=summary.of_leaderboard(table),
         title=caption(table.title),
         kicker=("suite", table.title),
         conclusion=SimpleNamespace(headline=headline(table)),
-        leakage=None,
-        scripts=downloading(),
-        summary=pictured(summary.of_leaderboard(table)),
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),
@@ -45,8 +42,6 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         reach=reach,
         settings=_settings(table),
     )
-    atomic_write_text(path, text)
-    return path
 
 
 def headline(table: "Leaderboard") -> str:

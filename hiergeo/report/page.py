@@ -1,6 +1,6 @@
 """Self-contained HTML pages of comparisons and studies: one renderer and one family of templates for both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
-from hiergeo.report.assets import downloading, script
+from hiergeo.report.assets import Script, downloading, script
 from hiergeo.report.labels import (
     baseline,
     baseline_heading,
@@ -57,7 +57,34 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
     """
     check_image_count(images)
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
-    atomic_write_text(path, environment().get_template("page.html").render(seed=seed, **context))
+    return write_html(path, "page.html", seed=seed, **context)
+
+
+def write_html(
+    path: Path,
+    template: str,
+    *,
+    picture: summary.DotPlots,
+    leakage: str | None = None,
+    scripts: Sequence[Script] = (),
+    **context: Any,
+) -> Path:
+    """Write one HTML file that needs nothing else from a template; returns the path.
+
+    Args:
+        path: the file, replaced whole or left as it was.
+        template: its name.
+        picture: what stands below the headline.
+        leakage: a warning about training on test data.
+        scripts: of this page, beside those that save tables and figures.
+        context: what else the template shows.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    every = [*scripts, *downloading()]
+    page = environment().get_template(template)
+    atomic_write_text(path, page.render(leakage=leakage, scripts=every, summary=pictured(picture), **context))
     return path
 
 
@@ -113,15 +140,13 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
     model = short_model(str(first.settings["model"]))
     return {
         "study": None,
-        "leakage": None,
         "title": f"{caption(model)} on {caption(data_name(first))}",
         "kicker": (model, data_name(first), protocol_name(first)),
         "sections": [PageSection(*each) for each in sections.items()],
         "verdicts": [(result.geometry, str(result.space_verdict)) for result in comparison.results],
         "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
-        "settings": [*_common(first), ("geometries", ", ".join(results(comparison)))],
-        "scripts": downloading(),
-        "summary": pictured(summary.of_comparison(comparison.findings)),
+        "settings": [*spaced(first.settings, "geometry"), ("geometries", ", ".join(results(comparison)))],
+        "picture": summary.of_comparison(comparison.findings),
         **_shared(comparison, first, model),
         "available": len(first.ladders),
     }
@@ -159,9 +184,9 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "curves": [(dim, *_learning(cells, dim)) for dim, cells in by_dim.items()],
         "rocs": [(dim, figure, _roc(figure, dim)) for dim in by_dim if (figure := curves.roc_figure(study, dim))],
         "exhibits": exhibits(study.frozen, before_and_after(study), images, seed),
-        "settings": [*_common(first), *_of_study(study)],
-        "scripts": [script("disk.js"), *downloading()],
-        "summary": pictured(summary.of_study(study)),
+        "settings": [*spaced(first.settings, "geometry"), *_of_study(study)],
+        "scripts": [script("disk.js")],
+        "picture": summary.of_study(study),
         **_shared(study, first, model),
         **_disk(study, seed),
         "available": len(next(iter(before_and_after(study).values())).ladders),
@@ -180,9 +205,9 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
     }
 
 
-def _common(result: Result) -> list[tuple[str, object]]:
-    """The settings that all geometries share."""
-    return [(name.replace("_", " "), value) for name, value in result.settings.items() if name != "geometry"]
+def spaced(settings: Mapping[str, object], *left_out: str) -> list[tuple[str, object]]:
+    """Settings by their names in words, but for those that are left out."""
+    return [(name.replace("_", " "), value) for name, value in settings.items() if name not in left_out]
 
 
 def _of_study(study: Study) -> list[tuple[str, object]]:

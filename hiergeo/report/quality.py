@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
-from hiergeo.report.assets import downloading
 from hiergeo.report.labels import label, number, short_model
-from hiergeo.report.page import environment, pictured
+from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import PLOTS, Dot, DotPlot, DotPlots
 from hiergeo.report.terminal import MARK, bounds, noted, stacked
 
@@ -83,33 +81,24 @@ def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
     order = own.ordered()
     best = order[:SHOWN]
     worst = tuple(at for at in reversed(order[-SHOWN:]) if at not in best)
-    page = (
-        environment()
-        .get_template("quality.html")
-        .render(
-            appraisal=appraisal,
-            conclusion=appraisal,
-            leakage=None,
-            scripts=downloading(),
-            summary=pictured(_summary(sets)),
-            title=f"Quality of {caption(_name(own))}",
-            kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
-            sets=sets,
-            metrics=overall(own),
-            tiers=range(own.chains.tiers),
-            by_tier=[name for name in BY_TIER if f"{name}{TIER}0" in own.metrics],
-            tier=TIER,
-            examples=[("Best, says the judge", _examples(own, best)), ("Worst, says the judge", _examples(own, worst))],
-            settings=[
-                (name.replace("_", " "), value)
-                for name, value in own.settings.items()
-                if value is not None and name != "judge_identity"
-            ]
-            + [(f"judge: {name}", value) for name, value in own.settings["judge_identity"].items()],
-        )
+    judge = [(f"judge: {name}", value) for name, value in own.settings["judge_identity"].items()]
+    given = {name: value for name, value in own.settings.items() if value is not None}
+    return write_html(
+        path,
+        "quality.html",
+        picture=_summary(sets),
+        appraisal=appraisal,
+        conclusion=appraisal,
+        title=f"Quality of {caption(_name(own))}",
+        kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
+        sets=sets,
+        metrics=overall(own),
+        tiers=range(own.chains.tiers),
+        by_tier=[name for name in BY_TIER if f"{name}{TIER}0" in own.metrics],
+        tier=TIER,
+        examples=[("Best, says the judge", _examples(own, best)), ("Worst, says the judge", _examples(own, worst))],
+        settings=[*spaced(given, "judge_identity"), *judge],
     )
-    atomic_write_text(path, page)
-    return path
 
 
 def appraisal_tables(appraisal: Appraisal) -> Iterator[Table]:

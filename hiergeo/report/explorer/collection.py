@@ -19,8 +19,8 @@ from hiergeo._core.text import shortened
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Space
 from hiergeo.report.explorer.conversion import index_of
+from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import Thumbnails, name_of_image
-from hiergeo.report.explorer.tiers import Tiers
 from hiergeo.search import Index
 from hiergeo.search.shards import Labels
 

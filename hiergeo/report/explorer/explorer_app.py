@@ -79,11 +79,11 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
             pairs = zip(asked.question.queries, given, strict=True)
             return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
 
-        about, path, told = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb]
-        listed, body = schema(f"{verb}_answers", answers=list_of(told)), questions.several
+        about, path, answer = VERBS[verb][0], f"/api/{verb}", schemas.ANSWERS[verb]
+        answers, body = schema(f"{verb}_answers", answers=list_of(answer)), questions.several
         return [
-            StrictRoute("GET", path, one, about, model=questions.one, told=told),
-            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+            StrictRoute("GET", path, one, about, model=questions.one, told=answer),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=answers, forms=True),
         ]
 
     return [route for verb in VERBS for route in routes(verb)]

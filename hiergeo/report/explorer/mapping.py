@@ -23,8 +23,7 @@ from hiergeo.geometry import ConstantCurvature, Points, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.drawing import ticks
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import read_items
-from hiergeo.report.explorer.tiers import Tiers
+from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.tiles import Coordinates, Pyramid, Selector, pyramid
 
 SAMPLE = 4096

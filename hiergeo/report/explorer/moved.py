@@ -15,10 +15,9 @@ from hiergeo.evaluation.metrics.length import midranks
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import radii_of, read_items
+from hiergeo.report.explorer.items import UNKNOWN, Tiers, radii_of, read_items
 from hiergeo.report.explorer.movers import BINS, Moved, Mover, Ranks, TierMove
-from hiergeo.report.explorer.neighbourhoods import NONE, Named, change, neighbourhoods, shared
-from hiergeo.report.explorer.tiers import UNKNOWN, Tiers
+from hiergeo.report.explorer.neighbourhoods import NONE, Named, neighbourhoods, shared, turnover
 from hiergeo.search.stores.exact import ExactStore
 
 MOST_NEIGHBOURS = 50
@@ -75,8 +74,8 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
     lost = random[np.lexsort((items.ids[sampled], (near + below)[random]))][:MOVERS]
 
     def movers(rows: Ids) -> tuple[Mover, ...]:
-        company = ([side[rows] for side in sides] for sides in zip(*around, strict=True))
-        return _movers(stores[0], items, asked[rows], radii, ranks, *company)
+        both = ([side[rows] for side in sides] for sides in zip(*around, strict=True))
+        return _movers(stores[0], items, asked[rows], radii, ranks, *both)
 
     return Moved(
         titles=(a.title, b.title),
@@ -165,8 +164,8 @@ def _movers(
             None if items.tier[at] == UNKNOWN else int(items.tier[at]),
             (float(radii[0][at]), float(radii[1][at])),
             (float(ranks[0][at]), float(ranks[1][at])),
-            change(near[0][row], near[1][row], called),
-            change(below[0][row], below[1][row], called),
+            turnover(near[0][row], near[1][row], called),
+            turnover(below[0][row], below[1][row], called),
         )
         for row, (item, at) in enumerate(zip(own.tolist(), chosen.tolist(), strict=True))
     )

@@ -10,7 +10,7 @@ from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.remarks import CHANCE
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
-from hiergeo.report.explorer.neighbourhoods import Company, Named
+from hiergeo.report.explorer.neighbourhoods import Named, Turnover
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""
@@ -34,8 +34,8 @@ class Mover:
     tier: int | None
     radius: tuple[float, float]
     rank: tuple[float, float]
-    neighbours: Company
-    children: Company
+    neighbours: Turnover
+    children: Turnover
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""

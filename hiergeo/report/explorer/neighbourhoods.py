@@ -42,7 +42,7 @@ class Named:
 
 @final
 @dataclass(frozen=True)
-class Company:
+class Turnover:
     """The k nearest neighbours, or the k best children, of one item in both lenses.
 
     Attributes:
@@ -93,7 +93,7 @@ def shared(one: Ids, other: Ids) -> Ids:
     return np.asarray(both.any(axis=2).sum(axis=1))
 
 
-def change(one: Ids, other: Ids, called: dict[int, Named]) -> Company:
+def turnover(one: Ids, other: Ids, called: dict[int, Named]) -> Turnover:
     """What became of the company of one item: ids (k,) in both lenses, every one of them in `called`."""
 
     def named(ids: Iterable[int]) -> tuple[Named, ...]:
@@ -102,4 +102,4 @@ def change(one: Ids, other: Ids, called: dict[int, Named]) -> Company:
     before, after = ([item for item in side.tolist() if item != NONE] for side in (one, other))
     kept = [item for item in before if item in after]
     lost, gained = ([item for item in side if item not in kept] for side in (before, after))
-    return Company(len(kept), named(kept), named(lost), named(gained))
+    return Turnover(len(kept), named(kept), named(lost), named(gained))

@@ -65,7 +65,7 @@ class Explorer:
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
     def warm_up(self) -> list[str]:
-        """Load the models of the indexes and make one sweep of each; an index whose model cannot be loaded takes no texts.
+        """Load the models of the indexes and make one sweep of each; an index whose model does not load takes no texts.
 
         Returns:
             A sentence about every index that takes no texts, and one where pictures are known and none may be shown.

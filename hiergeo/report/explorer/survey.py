@@ -18,9 +18,8 @@ from hiergeo.evaluation.auditing.survey import Survey, Surveyed, survey
 from hiergeo.geometry import Points
 from hiergeo.geometry.disk import plane
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import factor_radii, read_items
+from hiergeo.report.explorer.items import Tiers, factor_radii, read_items
 from hiergeo.report.explorer.mapping import SAMPLE, tangents
-from hiergeo.report.explorer.tiers import Tiers
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Count, run
 

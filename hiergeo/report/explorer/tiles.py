@@ -110,7 +110,7 @@ class Selector:
         crosses itself is a hole.
 
         Raises:
-            InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is not a number or lies beyond `FAR`.
+            InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is not a number or beyond `FAR`.
         """
         odd = np.zeros(len(self._y), bool)
         for (x1, y1), (x2, y2) in _edges(polygon):

@@ -150,10 +150,9 @@ class Journal:
     def _check_head(self, head: Any) -> None:
         if not isinstance(head, dict) or head.keys() != self._head.keys():
             raise ValueError("it does not say which chains the decisions are on")
-        differing = [
-            f"{name} was {head[name]}, now {value}" for name, value in self._head.items() if head[name] != value
-        ]
-        if differing:
+        changed = [name for name, value in self._head.items() if head[name] != value]
+        if changed:
+            differing = [f"{name} was {head[name]}, now {self._head[name]}" for name in changed]
             raise InputError(
                 f"{self.path} holds decisions on other chains ({'; '.join(differing)}): move it away to begin anew, or "
                 "restore the files that were decided on."

@@ -159,8 +159,7 @@ class Desk:
             UnavailableError: the edit cannot be written.
         """
         before = self.standing(row).chain
-        texts = tuple(" ".join(text.split()) for text in positive)
-        against = None if negative is None else tuple(" ".join(text.split()) for text in negative)
+        texts, against = _tidy(positive), None if negative is None else _tidy(negative)
         warnings = check_texts(before, texts, against)
         decision = Decision(EDIT, row, version, _named("name", reviewer, NAME), "", texts, against)
         return self._kept(decision), warnings
@@ -314,13 +313,15 @@ def _named(what: str, text: str, most: int) -> str:
 
 
 def _rows(folder: Path, split: str) -> list[Chain]:
-    return [_tidy(row) for row in chains.read_split(folder, split)]
+    """The rows, whose texts are each one line, as files hold them."""
+    return [
+        Chain(row.row, _tidy(row.positive), None if row.negative is None else _tidy(row.negative), row.image)
+        for row in chains.read_split(folder, split)
+    ]
 
 
-def _tidy(row: Chain) -> Chain:
-    """A row whose texts are each one line, as files hold them."""
-    negative = None if row.negative is None else tuple(" ".join(text.split()) for text in row.negative)
-    return Chain(row.row, tuple(" ".join(text.split()) for text in row.positive), negative, row.image)
+def _tidy(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(" ".join(text.split()) for text in texts)
 
 
 Scores = tuple[tuple[float | None, ...], tuple[float | None, ...]]

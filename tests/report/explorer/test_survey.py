@@ -14,9 +14,8 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.survey import Survey, TierOrder
 from hiergeo.report.explorer import survey
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import read_items
+from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.survey import survey_of
-from hiergeo.report.explorer.tiers import Tiers
 
 N, DIM = 80, 6
 
