@@ -130,7 +130,7 @@ def _show(table: "Leaderboard") -> None:
 
 def _value(board: "Board", row: "BoardRow") -> str:
     """The first metric of a benchmark, its interval below."""
-    from hiergeo.report.words import number
+    from hiergeo.report.labels import number
 
     if row not in board.cells or board.task is None:
         return "not yet"

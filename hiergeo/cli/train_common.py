@@ -64,7 +64,7 @@ def report(
     form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
-    from hiergeo.report.words import baseline, baseline_heading, label, number
+    from hiergeo.report.labels import baseline, baseline_heading, label, number
 
     kept = at_step(history, best)
     validation = {f"validation_{name}": value for name, value in kept.validation.items()}

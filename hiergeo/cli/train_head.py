@@ -104,6 +104,9 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
+        from hiergeo.report.interop.cards import store_result
+
+        store_result(out, summary.after)
     shared.report(
         trained.history,
         trained.best,

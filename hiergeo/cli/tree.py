@@ -34,6 +34,18 @@ SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 
 TRUTHS = ("wordnet",)
 
+SCORES = {
+    "first": "true ancestor first among the candidates",
+    "parent": "true ancestor among the parents",
+    "edge_precision": "precision of edges",
+    "precision": "precision of pairs",
+    "recall": "recall of pairs",
+    "f1": "F1 of pairs",
+    "depth": "rank correlation of depths",
+    "depth_radius": "rank correlation of radius and depth",
+}
+"""Scores of `judge` in words."""
+
 NUMBERS = ("csv", "markdown", "latex")
 """Formats of the numbers of a taxonomy; others are of the taxonomy itself."""
 
@@ -169,3 +181,8 @@ def _table(judgement: Judgement) -> Table:
         low, high = judgement.intervals[name]
         table.add_row(_score(name), f"{value:.3f}", f"{low:.3f} to {high:.3f}", f"{judgement.random[name]:.3f}")
     return table
+
+
+def _score(name: str) -> str:
+    kind, _, k = name.partition("_")
+    return f"true ancestor among {k} candidates" if kind == "within" else SCORES[name]

@@ -20,6 +20,11 @@ LENGTH = "length"
 """Name of the baseline that counts words."""
 
 
+def baseline_name(name: str) -> str:
+    """A baseline for readers: ``length`` is "words alone", ``random_mistakes`` "random mistakes"."""
+    return {LENGTH: "words alone", "characters": "characters alone"}.get(name, name.replace("_", " "))
+
+
 class PairLengths(NamedTuple):
     """Numbers of words of chains.
 

@@ -83,7 +83,7 @@ EXITS = {
     "pairwise.reference.best_within",
     "evaluation.protocols.run",
     "evaluation.protocols.score_pairs",
-    "report.disk.of",
+    "report.disk._polar",
     "training.study.bench.pairs_behind_head",
     "training.chains.sha256",
     "training.summary.between",

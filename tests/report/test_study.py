@@ -15,9 +15,9 @@ from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 from hiergeo.report import curves, disk, study_tables, write_page
 from hiergeo.report.curves import roc_figure
+from hiergeo.report.labels import label
 from hiergeo.report.shown import representative, shown, validation_loss
-from hiergeo.report.tables import contrast_table
-from hiergeo.report.words import label
+from hiergeo.report.terminal import contrast_table
 from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import Study

@@ -44,7 +44,7 @@ def by_radius(collection: Collection) -> np.ndarray:
 
 def evenly(count: int, kept: int) -> list[int]:
     """Places of `kept` of `count` items, 1 <= kept <= count: ascending, evenly spread, from the first to the last."""
-    return [place * (count - 1) // max(kept - 1, 1) for place in range(kept)]
+    return [at * (count - 1) // max(kept - 1, 1) for at in range(kept)]
 
 
 def _part(index: Index, ids: Tensor, folder: Path) -> Index:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hiergeo._core.markdown import plain
 from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
+from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.training.suite.board import Board, BoardRow, Span
 from hiergeo.training.suite.cells import Place
@@ -108,7 +109,7 @@ def grid(board: Board, *, published: bool = False) -> Grid:
         values = {each.metric: f"{each.value:g}" for each in figures}
         rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in metrics)))
     for name, by_metric in board.baselines.items():
-        rows.append((f"baseline: {name}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
+        rows.append((f"baseline: {baseline_name(name)}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
     return Grid(CORNER, tuple(find_metric(metric).heading for metric in metrics), tuple(rows))
 
 

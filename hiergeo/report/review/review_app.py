@@ -9,6 +9,7 @@ from pydantic import Field
 from hiergeo._core.errors import InputError
 from hiergeo._core.version import __version__
 from hiergeo.datasets.pictures import small_jpeg
+from hiergeo.evaluation.findings.exports import plain
 from hiergeo.report import design
 from hiergeo.report.explorer.pages import PAGE as EXPLORER
 from hiergeo.report.review.desk import REASONS, STATES, UNDECIDED, Desk, StaleError, described
@@ -62,7 +63,7 @@ class Decide(Strict):
         return {"row": described(desk, self.row), "counts": desk.counts(), "warnings": []}
 
 
-class Edit(Strict):
+class NewTexts(Strict):
     """Other texts of a row."""
 
     row: Row
@@ -132,7 +133,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
             raise Refused(404, "the picture of this row cannot be read: its file is damaged.") from error
         return Response(content, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
 
-    async def posted(request: "Request", values: Decide | Edit | Undo | Export) -> "Response":
+    async def posted(request: "Request", values: Decide | NewTexts | Undo | Export) -> "Response":
         check_origin(request)
         try:
             return JSONResponse(await run_in_threadpool(values.answer, desk))
@@ -146,8 +147,8 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
         StrictRoute("GET", "/api/row/{row}", row_of, "A row.", named=named),
         StrictRoute("GET", "/api/picture/{row}", picture, "Its picture.", named=named, media="image/jpeg"),
         *(
-            StrictRoute("POST", f"/api/{model.__name__.lower()}", posted, str(model.__doc__), model=model)
-            for model in (Decide, Edit, Undo, Export)
+            StrictRoute("POST", f"/api/{verb}", posted, str(model.__doc__), model=model)
+            for verb, model in {"decide": Decide, "edit": NewTexts, "undo": Undo, "export": Export}.items()
         ),
     ]
 
@@ -167,7 +168,7 @@ def overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
         reviewer: whose verdicts ``mine`` holds, as places in `STATES`.
     """
     undecided = STATES.index(UNDECIDED)
-    found = summary(desk)
+    reviewed = summary(desk)
     standings = desk.standings()
     return {
         "folder": desk.folder.resolve().name,
@@ -183,9 +184,9 @@ def overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
         "doubts": desk.doubts(),
         "counts": desk.counts(),
         "reasons": list(REASONS),
-        "disputed": found.disputed,
-        "reviewers": found.reviewers,
-        "agreement": [each.as_dict() for each in found.agreement],
+        "disputed": reviewed.disputed,
+        "reviewers": reviewed.reviewers,
+        "agreement": plain(reviewed.agreement),
         "mended": desk.journal.mended,
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.report.explorer import schemas
-from hiergeo.report.explorer.answers import finite, written
+from hiergeo.report.explorer.answer_writer import finite, written
 from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId
@@ -69,8 +69,9 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
 
     def routes(verb: Verb) -> list["BaseRoute"]:
         async def one(request: "Request", values: Any) -> "Response":
-            asked, key = questions.of_one(verb, values), request.scope["query_string"]
-            return _json(await unless_gone(request, explorer.answered(asked, key)))
+            asked = questions.of_one(verb, values)
+            (given,) = await unless_gone(request, explorer.ask(asked))
+            return _json(written(explorer.answers.answer(asked.question.queries[0], given)))
 
         async def several(request: "Request", values: Any) -> "Response":
             asked = await run_in_thread(partial(questions.of_several, verb, values))
@@ -78,11 +79,11 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
             pairs = zip(asked.question.queries, given, strict=True)
             return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
 
-        about, path, told = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb]
-        listed, body = schema(f"{verb}_answers", answers=list_of(told)), questions.several
+        about, path, answer = VERBS[verb][0], f"/api/{verb}", schemas.ANSWERS[verb]
+        answers, body = schema(f"{verb}_answers", answers=list_of(answer)), questions.several
         return [
-            StrictRoute("GET", path, one, about, model=questions.one, told=told),
-            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+            StrictRoute("GET", path, one, about, model=questions.one, told=answer),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=answers, forms=True),
         ]
 
     return [route for verb in VERBS for route in routes(verb)]
@@ -132,13 +133,13 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
     async def places(values: Any) -> dict[str, Any]:
         points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
         placed = (await explorer.map(values.lens)).places(points)
-        told = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
-        return {"places": [dict(zip(("x", "y", "radius"), map(finite, each), strict=True)) for each in told]}
+        rows = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
+        return {"places": [dict(zip(("x", "y", "radius"), map(finite, each), strict=True)) for each in rows]}
 
     async def select(values: Any) -> dict[str, Any]:
-        found = await explorer.map(values.lens)
+        drawn = await explorer.map(values.lens)
         polygon = np.array(values.polygon, np.float64)
-        return await run_in_thread(partial(explorer.selected, found, values.lens, polygon))
+        return await run_in_thread(partial(explorer.selected, drawn, values.lens, polygon))
 
     def items(find: Callable[..., Any], *names: str) -> Task:
         async def found(values: Any) -> dict[str, Any]:

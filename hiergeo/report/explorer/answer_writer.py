@@ -17,7 +17,7 @@ from hiergeo.search.shards import Labels
 
 
 @final
-class Answers:
+class AnswerWriter:
     """Writes answers as values of JSON: ids are strings, numbers that are not finite null, references left out.
 
     Args:
@@ -31,15 +31,15 @@ class Answers:
         """The answer to one query."""
         if isinstance(given, int):
             return {"query": {"kind": name_of(query), "radius": None}, "count": given}
-        told: dict[str, Any] = {"query": {"kind": name_of(query), "radius": finite(given.radius)}}
+        values: dict[str, Any] = {"query": {"kind": name_of(query), "radius": finite(given.radius)}}
         if isinstance(given, Climb):
-            told["rungs"] = [
+            values["rungs"] = [
                 {"from": finite(first), "to": finite(last), "hit": self.hit(hit)}
                 for first, last, hit in changes(given.rungs)
             ]
         else:
-            told["hits"] = [self.hit(hit) for hit in given.hits]
-        return told | self._trust(given)
+            values["hits"] = [self.hit(hit) for hit in given.hits]
+        return values | self._trust(given)
 
     def hit(self, hit: Hit) -> dict[str, Any]:
         """One item that was found, with its numbers."""
@@ -64,15 +64,15 @@ class Answers:
 def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
     """The items of a ladder, each with the first and the last of the thresholds that follow each other at which it is
     the nearest."""
-    found: list[tuple[float, float, Hit]] = []
+    stays: list[tuple[float, float, Hit]] = []
     for rung in rungs:
         if rung.hit is None:
             continue
-        if found and found[-1][2].id == rung.hit.id:
-            found[-1] = (found[-1][0], rung.threshold, rung.hit)
+        if stays and stays[-1][2].id == rung.hit.id:
+            stays[-1] = (stays[-1][0], rung.threshold, rung.hit)
         else:
-            found.append((rung.threshold, rung.threshold, rung.hit))
-    return found
+            stays.append((rung.threshold, rung.threshold, rung.hit))
+    return stays
 
 
 def written(value: Any) -> bytes:

@@ -6,7 +6,7 @@ from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.exports import number
-from hiergeo.evaluation.length import LENGTH
+from hiergeo.evaluation.length import LENGTH, baseline_name
 from hiergeo.evaluation.metrics import find_metric
 
 __all__ = [
@@ -44,11 +44,11 @@ MEASURES = (
 
 def measure(metric: str) -> str:
     """What the axis of a metric measures: "share", "rank correlation"; its label where nothing more is known."""
-    return next((told for pattern, told in MEASURES if re.match(pattern, metric)), label(metric))
+    return next((meaning for pattern, meaning in MEASURES if re.match(pattern, metric)), label(metric))
 
 
-BASELINES = {LENGTH: "words alone", "chance": "chance"}
-"""Baselines that tables show, the first that a metric has, and how they are called."""
+BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
+"""Baselines that tables show, the first that a metric has, by name, and what they are called."""
 
 
 def baseline(result: Result, metric: str) -> tuple[str, float] | None:
@@ -59,8 +59,8 @@ def baseline(result: Result, metric: str) -> tuple[str, float] | None:
 
 def baseline_heading(result: Result) -> str | None:
     """The heading of the baselines of a table: the name that all share, else ``baseline``; None without any."""
-    found = (baseline(result, metric) for metric in result.metrics)
-    called = {each[0] for each in found if each is not None}
+    known = (baseline(result, metric) for metric in result.metrics)
+    called = {each[0] for each in known if each is not None}
     return "baseline" if len(called) > 1 else next(iter(called), None)
 
 

@@ -10,7 +10,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Score
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval
-from hiergeo.report.words import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.report.labels import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT, is_of_pairs
 
@@ -43,6 +43,12 @@ def dim(words: str) -> Text:
     return Text(words, style="dim")
 
 
+def stacked(value: str, below: str | None, *, best: bool = False) -> Text:
+    """A value, marked and bold where it is best, and below it an interval, a spread or a comparison, if any."""
+    text = Text(f"{value}{MARK if best else ''}", style="bold" if best else "")
+    return text if below is None else text.append(f"\n{below}", style="not bold dim")
+
+
 def bounds(interval: Interval, digits: int = 3, between: str = "–") -> str:
     """An interval by its ends."""
     return between.join(number(end, digits) for end in interval)
@@ -50,7 +56,6 @@ def bounds(interval: Interval, digits: int = 3, between: str = "–") -> str:
 
 def result_table(result: Result) -> Table:
     """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
-
     table = noted(f"{setting_line(result)} · {result.geometry}")
     table.min_width = NARROWEST
     table.add_column("metric")
@@ -70,17 +75,16 @@ def result_table(result: Result) -> Table:
 
 def _named(result: Result, metric: str) -> Text:
     """The label of a metric, and below it the baseline where there is one."""
-
-    name, found = Text(label(metric)), baseline(result, metric)
-    return name if found is None else name.append(f"\n{found[0]} {number(found[1])}", style="dim")
+    known = baseline(result, metric)
+    return stacked(label(metric), None if known is None else f"{known[0]} {number(known[1])}")
 
 
 def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> Text:
     """The baseline of a metric, named where the heading does not name it."""
-    found = baseline(result, metric)
-    if found is None:
+    known = baseline(result, metric)
+    if known is None:
         return dim("-")
-    called, value = found
+    called, value = known
     return dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
 
 
@@ -98,7 +102,7 @@ def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator[Table
     places = range(len(comparison.results))
     metrics = _metrics(comparison)
     names = min(LONGEST_NAME, max(len(label(metric)) for metric in metrics))
-    entries = [_entry(comparison, metric, place).plain for metric in metrics for place in places]
+    entries = [_entry(comparison, metric, at).plain for metric in metrics for at in places]
     figure = max(len(line) for entry in entries for line in entry.split("\n"))
     fitting = max(1, (width - names - EDGES) // (figure + GAP))
     for start in places[::fitting]:
@@ -116,7 +120,6 @@ def study_tables(study: Study) -> Iterator[Table]:
 
 def contrast_table(study: Study) -> Table | None:
     """The decided differences with their own and their simultaneous intervals; None where there are none."""
-
     if not study.findings.decided:
         return None
     table = Table(box=box.SIMPLE_HEAD, title="Decided differences", title_justify="left", pad_edge=False)
@@ -141,10 +144,9 @@ def _metrics(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _across(comparison: Comparison) -> Table:
-
     table = noted(_caption(comparison), "geometry", *map(label, _metrics(comparison)))
-    for place, result in enumerate(comparison.results):
-        figures = (_entry(comparison, metric, place) for metric in _metrics(comparison))
+    for at, result in enumerate(comparison.results):
+        figures = (_entry(comparison, metric, at) for metric in _metrics(comparison))
         table.add_row(Text(result.geometry), *figures)
     first = comparison.results[0]
     heading = baseline_heading(first)
@@ -154,37 +156,29 @@ def _across(comparison: Comparison) -> Table:
 
 
 def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> Table:
-
-    geometries = (comparison.results[place].geometry for place in places)
+    geometries = (comparison.results[at].geometry for at in places)
     table = noted(_caption(comparison) if last else "", "metric", *geometries)
     table.columns[0].max_width = LONGEST_NAME
     table.min_width = NARROWEST if last else None
     for metric in _metrics(comparison):
         named = _named(comparison.results[0], metric)
-        table.add_row(named, *(_entry(comparison, metric, place) for place in places))
+        table.add_row(named, *(_entry(comparison, metric, at) for at in places))
     return table
 
 
-def _entry(comparison: Comparison, metric: str, place: int) -> Text:
+def _entry(comparison: Comparison, metric: str, at: int) -> Text:
     findings = comparison.findings
-    if metric in findings.shared and place > 0:
-        return dim("same by\nconstruction" if place == 1 else "same")
-    geometry = comparison.results[place].geometry
+    if metric in findings.shared and at > 0:
+        return dim("same by\nconstruction" if at == 1 else "same")
+    geometry = comparison.results[at].geometry
     score = findings.score(metric, geometry, comparison.dim)
     return dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
 
 
 def _figure(score: Score, best: bool) -> Text:
-    """The value, and below it the interval, or the spread over seeds."""
-
-    text = Text(f"{number(score.value)}{MARK if best else ''}", style="bold" if best else "")
-    if score.spread is not None:
-        below = f"±{number(score.spread)}"
-    elif score.interval is not None:
-        below = bounds(score.interval)
-    else:
-        return text
-    return text.append(f"\n{below}", style="not bold dim")
+    """The value, and below it the spread over seeds, or the interval."""
+    below = None if score.interval is None else bounds(score.interval)
+    return stacked(number(score.value), below if score.spread is None else f"±{number(score.spread)}", best=best)
 
 
 def _caption(comparison: Comparison) -> str:
@@ -216,7 +210,6 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 
 def _study_table(study: Study, at: int) -> Table:
-
     findings = study.findings
     geometries = findings.geometries(at)
     table = noted("\n".join(_study_notes(study, at)), "metric", "no head", *geometries)
