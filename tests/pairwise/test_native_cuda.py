@@ -340,10 +340,10 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_same_bits_every_time(name: str, dtype: torch.dtype) -> None:
-    x, y = random_points(sized(300, 150), 96, 0, dtype), random_points(sized(5000, 600), 96, 1, dtype)
+    x, y = random_points(sized(300, 150), 96, 0, dtype), random_points(sized(5000, 400), 96, 1, dtype)
     run = operation(name, x, y, dtype)
     first = run()
-    assert all(same(first, run()) for _ in range(5))
+    assert all(same(first, run()) for _ in range(sized(5, 2)))
 
 
 def test_training_step_through_the_public_operators(monkeypatch: pytest.MonkeyPatch) -> None:

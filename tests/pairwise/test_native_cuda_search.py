@@ -87,12 +87,14 @@ CASES = (*((dtypes, "distance") for dtypes in MIXED), (MIXED[0], "distance_l1"),
 @pytest.mark.parametrize(("dtypes", "quantity"), CASES)
 def test_columns_of_many_chunks(dtypes: tuple[torch.dtype, torch.dtype], quantity: str) -> None:
     """More columns than one chunk and one widened stretch hold, in a batch of two."""
-    problem = whole(two_spaces(sized(300, 70), sized(40_000, 700), dtypes), quantity)
+    problem = whole(two_spaces(sized(300, 40), sized(40_000, 700), dtypes), quantity)
     assert_stored(problem)
     assert_smallest(problem, 300)
     assert_counts(problem, 0.5)
     if quantity in DISTANCES:
-        assert_ladders(whole([first_of(part) for part in two_spaces(70, sized(40_000, 700), dtypes)], quantity), 0)
+        assert_ladders(
+            whole([first_of(part) for part in two_spaces(sized(70, 40), sized(40_000, 700), dtypes)], quantity), 0
+        )
 
 
 @pytest.mark.parametrize(("dtypes", "quantity"), CASES)

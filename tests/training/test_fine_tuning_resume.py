@@ -20,9 +20,10 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.clip import OpenClipTower
 from hiergeo.geometry import Lorentz
 from hiergeo.training.re import checkpoints, fine_tuning
+from tests.tools import warm
 from tests.training.tower_common import ROWS, SHORT, curve, tuned, weights
 
-LONG = {"steps": 60, "every": 5}
+LONG = {"steps": 30, "every": 5}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     words = [str(word) for pair in options.items() for word in pair]
     command = [sys.executable, "-c", DYING, "train", "re", *words, "--out", str(out)]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    died = subprocess.run(command, stdout=subprocess.DEVNULL, env=one_thread, check=False)
+    died = warm.run(command, env=one_thread)
     assert died.returncode == -signal.SIGKILL
     assert max(checkpoints.steps(out / "checkpoints")) == 10
     assert not (out / "config.json").exists()
