@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -23,10 +23,11 @@ from tests.pairwise.products_common import (
     whole,
 )
 from tests.pairwise.test_native_agreement import climbs
+from tests.tools.examples import examples
 
 pytestmark = needs_kernels
 
-SOME = settings(max_examples=40)
+SOME = examples(40)
 MIXED = (
     (torch.float32, torch.float32),
     (torch.float32, torch.bfloat16),
