@@ -68,8 +68,8 @@ def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
         images: (n,) uint64 keys.
         captions: (n,) uint64 keys.
     """
-    from scipy.sparse import coo_array  # type: ignore[import-untyped]
-    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     distinct, image = np.unique(images, return_inverse=True)
     caption = np.unique(captions, return_inverse=True)[1] + len(distinct)

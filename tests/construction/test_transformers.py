@@ -1,5 +1,6 @@
 """Local language models and judges of transformers, by small random ones."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
 def test_the_order_of_classes_is_read(tmp_path: Path, expected: np.ndarray, order: tuple[int, ...]) -> None:
     """However the classes of a model are ordered and written, its probabilities come in the order of a judge."""
-    written = {0: str.upper, 1: str.title, 2: str}[order[0]]
+    written: Callable[[str], str] = (str.upper, str.title, str)[order[0]]
     folder = classifier(tmp_path / "m", [written(NAMES[row]) for row in order], list(order))
     judge = TransformersJudge(str(folder), batch_size=2)
     found = judge.probabilities(PAIRS)
