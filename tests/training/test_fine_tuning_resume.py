@@ -168,6 +168,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(damage, whole, tmp_pat
     check_same(out, whole)
 
 
+@pytest.mark.slow
 def test_no_altered_byte_of_a_description_goes_unseen(whole):
     """One byte changed, left out or put in anywhere: the checkpoint is refused, in a sentence that names the file."""
     folder = whole / fine_tuning.CHECKPOINTS
@@ -256,6 +257,7 @@ def test_other_data_is_refused(whole, monkeypatch):
         tuned(whole)
 
 
+@pytest.mark.slow
 def test_another_training_is_replaced_where_that_is_asked_for(whole, tmp_path):
     out = tmp_path / "a"
     shutil.copytree(whole, out)
@@ -265,6 +267,7 @@ def test_another_training_is_replaced_where_that_is_asked_for(whole, tmp_path):
     check_same(out, whole)
 
 
+@pytest.mark.slow
 def test_a_finished_training_without_its_checkpoints_is_not_replaced_unasked(whole, tmp_path):
     out = tmp_path / "a"
     shutil.copytree(whole, out)
