@@ -41,7 +41,7 @@ class Popen(subprocess.Popen[Any]):
 
     if FORKS:
 
-        def _execute_child(  # type: ignore[no-untyped-def]  # as the method that it replaces
+        def _execute_child(
             self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell, *rest
         ) -> None:
             pipes = rest[:6]
@@ -199,7 +199,7 @@ def _run(kind: str, what: str, *rest: str) -> None:
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
         sys.argv = ["-c", *rest]
-        exec(compile(what, "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
 
 
 if __name__ == "__main__":
