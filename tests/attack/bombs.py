@@ -100,7 +100,7 @@ def _inflating(archive: zipfile.ZipFile, name: str, begins: bytes, zeros: int) -
     archive.start_dir = file.tell()
     archive.filelist.append(info)
     archive.NameToInfo[name] = info
-    archive._didModify = True  # what is written when the archive is closed depends on it
+    archive._didModify = True  # type: ignore[attr-defined]  # no public name; the directory is written if it is set
 
 
 def _heads(folder: Path) -> dict[str, Deed]:
