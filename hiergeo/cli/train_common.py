@@ -13,7 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
 from hiergeo.datasets import Labelled
-from hiergeo.evaluation.retrieval import check_labels
+from hiergeo.evaluation.classification import check_labels
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.trainer import at_step
 

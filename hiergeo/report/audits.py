@@ -9,7 +9,8 @@ from rich.text import Text
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
-from hiergeo.evaluation.auditing.confounds import Estimate, Order
+from hiergeo.evaluation.auditing.confounds import RadialOrder
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings.exports import signed
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.assets import downloading
@@ -72,7 +73,10 @@ def write_audit(audit: Audit, path: Path) -> Path:
 
 def audit_tables(audit: Audit) -> Iterator[Table]:
     """What carries the hierarchy, and the walks: values, below them the gain over each control with its interval."""
-    yield _table(audit, audit.attribution, "", ATTRIBUTION)
+    settings = audit.settings
+    data = f"{settings['dataset']} {settings['split']}"
+    about = caption(f"{short_model(str(settings['model']))} · {data} · {settings['geometry']}")
+    yield _table(audit, audit.attribution, "", ATTRIBUTION, about)
     yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks))
 
 
@@ -80,8 +84,10 @@ def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]
     return tuple((name, title) for name, title in controls if not name or name in rows[0].controls)
 
 
-def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...]) -> Table:
-    table = noted("", "walk" if prefix else "metric", *(title for _, title in controls))
+def _table(
+    audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...], notes: str = ""
+) -> Table:
+    table = noted(notes, "walk" if prefix else "metric", *(title for _, title in controls))
     for row in rows:
         name = f"{prefix}{row.metric}"
         cells = [Text(f"{number(row.native)}\n").append(bounds(audit.intervals[name]), style="dim")]
@@ -98,7 +104,7 @@ def length_table(facts: LengthFacts) -> Table:
     about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
     notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
     table = noted(f"{about}\n{notes}", "", "tau_d", "equal length", "shorter")
-    rows: dict[str, Order | None] = {
+    rows: dict[str, RadialOrder | None] = {
         "the model": facts.order,
         "content-free": facts.content_free,
         "words shuffled": facts.shuffled,
@@ -114,5 +120,5 @@ def length_table(facts: LengthFacts) -> Table:
     return table
 
 
-def _figure(estimate: Estimate | None) -> str:
+def _figure(estimate: Measured | None) -> str:
     return "-" if estimate is None else f"{number(estimate.value)}\n{bounds(estimate.interval)}"

@@ -13,9 +13,11 @@ from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.classification import check_labels, embed_labels
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
+from hiergeo.evaluation.matching import retrieve
+from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import (
     Interval,
     paired_difference,
@@ -26,7 +28,6 @@ from hiergeo.evaluation.metrics import (
 )
 from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
-from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
 from hiergeo.geometry import Space
 
 KS = (1, 5, 10)
@@ -119,7 +120,7 @@ def summarise(
         InputError: as `hiergeo.evaluate`, where `unseen` or `held_out` leaves nothing, and without a model to compare
             with.
     """
-    check(protocol, steps, seed, samples)
+    settings = ProtocolSettings(protocol, steps, seed, samples)
     base = model.base if before is None and isinstance(model, HeadModel) else before
     if base is None:
         raise InputError(f"there is nothing to compare {model.name} with: give the model that it was, before=MODEL.")
@@ -131,7 +132,6 @@ def summarise(
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
     frozen, sharpened = _both(base, model, hierarchy, protocol, compute, progress)
-    settings = Settings(protocol, steps, seed, samples)
     old, new = (
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
         for embedded in (frozen, sharpened)
@@ -154,7 +154,7 @@ def summarise(
 def measured(
     embedded: Embedded,
     space: Space,
-    settings: Settings,
+    settings: ProtocolSettings,
     *,
     unseen: np.ndarray | None = None,
     held_out: Collection[int] | None = None,
@@ -176,7 +176,7 @@ def measured(
     return replace(extended(result, Outcome(means, baselines=baselines), settings), rows=result.rows | rows)
 
 
-def extended(result: Result, outcome: Outcome, settings: Settings) -> Result:
+def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Result:
     """A result with the measurements of another outcome on the same data among its own."""
     statistics = outcome.statistics
     values = {name: each.value for name, each in statistics.items()} | outcome.numbers

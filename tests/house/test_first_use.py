@@ -82,7 +82,7 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
     ("inside", "chance", "telling"), [(0.0, 0.0, False), (0.054, 0.066, False), (0.5, 0.5, False), (0.5, 0.1, True)]
 )
 def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
-    verdict = SpaceVerdict.of({"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance})
+    verdict = SpaceVerdict({"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance})
     assert ("uninformative" not in str(verdict)) == telling
     assert ("%" in str(verdict)) == (inside > 0)
 

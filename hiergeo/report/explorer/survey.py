@@ -68,7 +68,7 @@ def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | Non
             copies=_copies(store),
             plane=plane(tangents(points)),
             sample=len(sample),
-            held=counted.total.numpy() - 1,
+            contained=counted.total.numpy() - 1,
             audit=None if hierarchy is None else audit_of(lens, hierarchy),
         )
     )

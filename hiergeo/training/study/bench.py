@@ -14,7 +14,7 @@ from hiergeo.adapters.head import HeadShape
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.length import PairLengths
-from hiergeo.evaluation.measuring import Settings
+from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space, parse
@@ -39,7 +39,7 @@ class Bench:
     model: Model
     frozen: Embedded
     aside: Chains
-    settings: Settings
+    settings: ProtocolSettings
     unseen: np.ndarray | None = None
     held_out: Collection[int] | None = None
 

@@ -23,7 +23,7 @@ from hiergeo.evaluation.findings import (
     small_samples,
     study_cautions,
 )
-from hiergeo.evaluation.measuring import Settings, check
+from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.metrics import RADIAL
 from hiergeo.geometry import Space, parse
 from hiergeo.training import Chains, HeadModel, chain_loss, train_head
@@ -65,14 +65,13 @@ def run_study(
             space before any training, and whatever `hiergeo.training.summarise` refuses.
     """
     settings = settings or StudySettings()
-    check("re", settings.steps, settings.seed, settings.samples)
+    measuring = ProtocolSettings("re", settings.steps, settings.seed, settings.samples)
     compute = Compute(resolve_device(settings.device), settings.dtype, settings.batch_size)
     chains = chains.to(compute.device)
     check_data(plan, chains, model, test, unseen)
     training, aside = (chains.take(rows) for rows in split_groups(chains, plan.set_aside, min(plan.seeds)))
     frozen = embed(model, test, compute=compute, progress=progress)
     check_untrained_heads(plan, frozen, chains)
-    measuring = Settings("re", settings.steps, settings.seed, settings.samples)
     bench = Bench(model, frozen, aside, measuring, unseen, held_out)
     before = {spec: bench.without_head(spec) for spec in plan.geometries}
 

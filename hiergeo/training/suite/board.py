@@ -6,8 +6,17 @@ from functools import cached_property
 from typing import NamedTuple
 
 from hiergeo.evaluation.benchmarks import Published
-from hiergeo.evaluation.findings import Caution, Contrast, Cube, Entry, Findings, SpaceFacts, contrast_all, identity
-from hiergeo.evaluation.findings.overview import few_items
+from hiergeo.evaluation.findings import (
+    Caution,
+    Contrast,
+    Cube,
+    Entry,
+    Findings,
+    SpaceFacts,
+    contrast_all,
+    identity,
+    small_samples,
+)
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.geometry import parse
 from hiergeo.training.suite.audits import VERDICT
@@ -156,8 +165,7 @@ class Board:
     @cached_property
     def cautions(self) -> tuple[Caution, ...]:
         """Reasons to read the benchmark with care; metrics of few items share one."""
-        entries = (entry for held in self.findings.values() for each in held for entry in each.cube.entries)
-        return tuple(few_items(pair for entry in entries for pair in entry.items.items()))
+        return tuple(small_samples(*(each.cube for held in self.findings.values() for each in held)))
 
     def _finding(self, metric: str, rows: Sequence[Row]) -> Findings:
         entries, facts = [], []

@@ -162,7 +162,7 @@ def test_a_run_that_diverges_counts_with_its_last_good_state_and_is_named(tmp_pa
 
 def test_a_head_beyond_the_antipode_counts_as_untrained(tmp_path, done):
     model, made = stored(tmp_path / "base.npz"), chains()
-    bench = Bench(model, done.frozen, made, conduct.Settings("re", 10, 0, 20))
+    bench = Bench(model, done.frozen, made, conduct.ProtocolSettings("re", 10, 0, 20))
     sphere = parse("sphere:0.25")
     trained = trainer.train_head(made, sphere, replace(SMALL, unit=False, outputs=12, steps=1))
     before = bench.without_head("sphere:0.25")

@@ -7,8 +7,9 @@ needs and says how its numbers are made. Other packages add theirs by subclassin
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_args
 
 import torch
 
@@ -19,7 +20,6 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Compute, Result
-from hiergeo.evaluation.benchmarks.options import check_texts
 from hiergeo.evaluation.measuring import described_compute, described_space, ready
 from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space
@@ -44,6 +44,11 @@ class Published:
     protocol: str = ""
 
 
+def published(model: str, source: str, protocol: str = "", **figures: float) -> tuple[Published, ...]:
+    """The figures of a model from one source, by metric."""
+    return tuple(Published(model, metric, value, source, protocol) for metric, value in figures.items())
+
+
 class Run(NamedTuple):
     """How to run a benchmark: the bootstrap, the device, and whether to draw bars.
 
@@ -62,7 +67,7 @@ class Run(NamedTuple):
     @property
     def place(self) -> dict[str, Any]:
         """Keyword arguments of `Model.encode_text` and `encode_image`: device, dtype and batch size."""
-        return {**self.compute._asdict(), "device": resolve_device(self.compute.device)}
+        return self.compute.place
 
 
 class Benchmark(ABC):
@@ -134,6 +139,46 @@ class Benchmark(ABC):
         return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 
 
+TEXTS = ((str, "a text"), (str | None, "a text or None"))
+"""Annotations of options that are checked, and what their values are called."""
+
+
+def check_choice(what: str, value: str, known: Sequence[str]) -> None:
+    """Raise InputError, suggesting the nearest, for a value that is not among those known."""
+    if value not in known:
+        raise unknown_name(what, str(value), known)
+
+
+def check_unused(data: str, options: Mapping[str, bool]) -> None:
+    """Raise InputError, naming the option, where one is set that has no effect on the data.
+
+    Args:
+        data: the data as the user named them.
+        options: the options that these data do not use, each with whether it is set.
+    """
+    for option, is_set in options.items():
+        if is_set:
+            raise InputError(f"the option {option} has no effect on {data}: leave it out, or name other data.")
+
+
+def check_options(kind: type, name: str, options: Mapping[str, Any]) -> None:
+    """Raise InputError, naming the option, where it is unknown, or annotated as text and not one.
+
+    Args:
+        kind: the class of the benchmark.
+        name: its name.
+        options: arguments of its constructor.
+    """
+    parameters = inspect.signature(kind).parameters
+    for option, value in options.items():
+        if option not in parameters:
+            raise unknown_name(f"option of {name}", option, list(parameters))
+        wanted = parameters[option].annotation
+        for annotation, called in TEXTS:
+            if wanted == annotation and not isinstance(value, get_args(wanted) or wanted):
+                raise InputError(f"the option {option} of {name} must be {called}, not a {type(value).__name__}.")
+
+
 BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "benchmark",
     "hiergeo.benchmarks",
@@ -142,7 +187,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "audit": "hiergeo.training.suite.audits:AuditBenchmark",
         "breeds": "hiergeo.evaluation.benchmarks.breeds:Breeds",
         "trees": "hiergeo.evaluation.benchmarks.trees:Trees",
-        "wordnet": "hiergeo.evaluation.benchmarks.wordnet:WordNetIsA",
+        "wordnet": "hiergeo.evaluation.benchmarks.is_a:WordNetIsA",
         "zero_shot": "hiergeo.evaluation.benchmarks.zero_shot:ZeroShotClassification",
         "hyperlex": "hiergeo.evaluation.benchmarks.hyperlex:HyperLex",
         "himo": "hiergeo.evaluation.benchmarks.himo:HiMo",
@@ -163,12 +208,8 @@ def benchmark_named(name: str, **options: Any) -> Benchmark:
     """
     kind = BENCHMARKS.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Benchmark)):
-        raise InputError(f"the benchmark '{name}' is no subclass of hiergeo.benchmarks.Benchmark.")
-    known = list(inspect.signature(kind).parameters)
-    for option in options:
-        if option not in known:
-            raise unknown_name(f"option of {name}", option, known)
-    check_texts(kind, name, options)
+        raise InputError(f"the benchmark '{name}' is not a subclass of hiergeo.benchmarks.Benchmark.")
+    check_options(kind, name, options)
     with BENCHMARKS.running(name, "could not be made"):
         return kind(**options)
 
@@ -188,18 +229,12 @@ def measure(
     progress: bool = False,
     **options: Any,
 ) -> Result:
-    """Run a benchmark on a model in a space.
+    """Run a benchmark on a model in a space; other arguments as for `hiergeo.evaluate`.
 
     Args:
         model: an adapter, or the spec that loads one.
         benchmark: a benchmark, or the name of one.
         space: a space, a geometry, or its spec; None is the model's own space, else Euclidean space around its root.
-        seed: of the bootstrap.
-        samples: bootstrap resamples.
-        device: where embeddings are kept and measured: ``auto``, a name or a device of torch.
-        dtype: of the embeddings: ``float32``, ``bfloat16`` or ``float16``.
-        batch_size: texts or images that are embedded at a time; None is what the model prefers.
-        progress: show bars for work that outlasts a second.
         options: of the benchmark, where it is given by name.
 
     Raises:

@@ -9,8 +9,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo.adapters import Model
-from hiergeo.evaluation.benchmarks.base import Benchmark
-from hiergeo.evaluation.benchmarks.options import check_choice
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, check_choice
 from hiergeo.geometry import Space
 
 WORD_SCORES = ("angle", "margin", "radius", "distance", "cosine")

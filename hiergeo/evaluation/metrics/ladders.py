@@ -1,4 +1,4 @@
-"""Captions retrieved for images: ladders, recall at k and zero-shot classification."""
+"""Captions retrieved for images: ladders, recall by chance and zero-shot classification."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -59,6 +59,12 @@ def ladder_scores(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> 
     return precision, recall
 
 
+def ladder_metrics(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> dict[str, np.ndarray]:
+    """``precision``, ``recall`` and ``any_hit`` of many images, each of shape (images,)."""
+    precision, recall = ladder_scores(ladders, truths)
+    return {"precision": precision, "recall": recall, "any_hit": any_hit(ladders, truths)}
+
+
 def any_hit(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> np.ndarray:
     """Shape (images,): 1 where at least one true caption of the image was retrieved, else 0."""
     _same_images(ladders, truths)
@@ -72,37 +78,6 @@ def any_hit(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> np.nda
 def _same_images(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> None:
     if not ladders or len(ladders) != len(truths):
         raise InputError(f"{len(ladders)} ladders for {len(truths)} images: there must be one each, and at least one.")
-
-
-def retrieval_hits(similarity: ArrayLike, relevant: ArrayLike, k: int) -> np.ndarray:
-    """Shape (n,): 1 where some relevant candidate is among the k most similar to the query, else 0.
-
-    Irrelevant candidates of equal similarity rank first, so that a model with constant similarities finds nothing. The
-    mean is R@k; transposing both arrays gives the other direction.
-
-    Args:
-        similarity: (n, m), larger is nearer, such as minus a distance.
-        relevant: (n, m) booleans; every query needs at least one.
-        k: at least 1.
-
-    Raises:
-        InputError: shapes that differ, NaN, a query without a relevant candidate, or k below 1.
-    """
-    scores, match = checked("similarity", similarity, ndim=2), np.asarray(relevant, dtype=bool)
-    if match.shape != scores.shape:
-        raise InputError(f"similarity has shape {scores.shape} and relevant {match.shape}: they must be equal.")
-    if not match.any(axis=1).all():
-        raise InputError(f"query {int(np.argmin(match.any(axis=1)))} has no relevant candidate to find.")
-    if k < 1:
-        raise InputError(f"k must be at least 1, not {k}.")
-    best = np.where(match, scores, -np.inf).max(axis=1, keepdims=True)
-    ahead = ((scores >= best) & ~match).sum(axis=1)
-    return (ahead < k).astype(np.float64)
-
-
-def recall_at(similarity: ArrayLike, relevant: ArrayLike, k: int) -> float:
-    """R@k in [0, 1]: the mean of `retrieval_hits`."""
-    return float(retrieval_hits(similarity, relevant, k).mean())
 
 
 def chance_recall(relevant: ArrayLike, candidates: int, k: int) -> float:
@@ -134,27 +109,6 @@ class ZeroShot(NamedTuple):
 
     accuracy: float
     mean_per_class: float
-
-
-def zero_shot_hits(distance: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """Shape (n,): 1 where an image is closer to its own class than to any other, else 0; ties count 0.
-
-    Args:
-        distance: (n, C), from images to classes.
-        labels: (n,) integers, the class of each image.
-
-    Raises:
-        InputError: shapes that do not fit, NaN, a label that is not a class.
-    """
-    length, own = checked("distance", distance, ndim=2), np.asarray(labels)
-    if own.shape != length.shape[:1] or own.dtype.kind not in "iu" or own.min() < 0 or own.max() >= length.shape[1]:
-        raise InputError(f"labels must be {len(length)} integers from 0 to {length.shape[1] - 1}, one an image.")
-    return retrieval_hits(-length, own[:, None] == np.arange(length.shape[1]), 1)
-
-
-def zero_shot(distance: ArrayLike, labels: ArrayLike) -> ZeroShot:
-    """Accuracy and mean per-class accuracy of the nearest class. Arguments as for `zero_shot_hits`."""
-    return accuracies(zero_shot_hits(distance, labels), labels)
 
 
 def accuracies(hits: ArrayLike, labels: ArrayLike) -> ZeroShot:

@@ -13,8 +13,8 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets.lvis import load_lvis
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
+from hiergeo.evaluation.benchmarks.is_a import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.evaluation.benchmarks.trees import _synsets
-from hiergeo.evaluation.benchmarks.wordnet import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.geometry import Space
 from hiergeo.testing.protocol_suites import Hashed
 from tests.evaluation.benchmarks.test_words import Words, exterior_angle

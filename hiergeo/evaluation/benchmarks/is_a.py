@@ -16,9 +16,9 @@ from hiergeo.datasets.lvis import load_lvis
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_synsets
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Run
-from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
-from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.benchmarks.benchmark import Run
+from hiergeo.evaluation.benchmarks.word_benchmark import WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
@@ -124,9 +124,21 @@ class WordNetIsA(WordBenchmark):
         text = model.encode_text(self.texts(names.words), **how.place, progress=how.progress)
         rooted = space.rooted(model.root(text.device, text.dtype))
         found = {by: found_ancestors(rooted, text, names.pairs, by) for by in SEARCHES}
+        child, above = names.pairs.T
         other = shuffled_ancestors(names.pairs, how.seed)
-        scores = _pair_scores(rooted, text, names.pairs, other)
-        outcome = is_a(names, *scores, found, negatives=not true_draws(names.pairs, other).all())
+
+        def scores(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+            word, kind = (text[torch.from_numpy(places).to(text.device)] for places in (x, y))
+            return is_a_scores(rooted, word, kind)
+
+        outcome = is_a(
+            names,
+            scores(child, above),
+            scores(above, child),
+            scores(child, other),
+            found,
+            negatives=not true_draws(names.pairs, other).all(),
+        )
         children = len(np.unique(names.pairs[:, 0]))
         facts: dict[str, Any] = {
             "split": self.data,
@@ -148,19 +160,6 @@ class WordNetIsA(WordBenchmark):
         return Names(tuple(words[place] for place in kept), moved[(moved >= 0).all(axis=1)])
 
 
-def _pair_scores(
-    space: Space, text: Tensor, pairs: np.ndarray, other: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Scores of the pairs, of the pairs turned round, and of their children with the ancestors `other`."""
-    child, above = pairs.T
-
-    def scores(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-        word, kind = (text[torch.from_numpy(places).to(text.device)] for places in (x, y))
-        return is_a_scores(space, word, kind)
-
-    return scores(child, above), scores(above, child), scores(child, other)
-
-
 def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
     """The ancestors in random order, (m,), none of them the child itself or above it where that can be had.
 
@@ -178,10 +177,10 @@ def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
         for _ in range(TRIES):
             if not is_wrong(at):
                 break
-            with_ = int(generator.integers(len(pairs)))
-            found[[at, with_]] = found[[with_, at]]
-            if is_wrong(with_) or is_wrong(at):
-                found[[at, with_]] = found[[with_, at]]
+            partner = int(generator.integers(len(pairs)))
+            found[[at, partner]] = found[[partner, at]]
+            if is_wrong(partner) or is_wrong(at):
+                found[[at, partner]] = found[[partner, at]]
     return found
 
 
@@ -246,33 +245,28 @@ def is_a(
     farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
     words = np.array([len(word.split()) for word in names.words])
     equal = (words[names.pairs[:, 0]] == words[names.pairs[:, 1]]).astype(np.float64)
-    statistics = {
-        "isa_radius": share(farther, every),
-        **({"isa_radius_equal_words": share(farther, equal)} if equal.any() else {}),
-        "isa_direction": auroc(forward["angle"], backward["angle"]),
-    }
-    if negatives:
-        statistics["isa_auroc"] = auroc(forward["angle"], random["angle"])
-        statistics["isa_auroc_cosine"] = auroc(forward["cosine"], random["cosine"])
-    by_length = Ranking(longer, -longer).auroc()
-    baselines = {name: {"chance": 0.5} for name in statistics}
-    baselines["isa_radius"]["length"] = _mean((longer + 1) / 2, every)
+    outcome, by_length = Outcome(), (longer + 1) / 2
+    outcome.add("isa_radius", share(farther, every), chance=CHANCE, length=_mean(by_length, every))
     if equal.any():
-        baselines["isa_radius_equal_words"]["length"] = _mean((longer + 1) / 2, equal)
-    baselines["isa_direction"]["length"] = by_length
+        statistic = share(farther, equal)
+        outcome.add("isa_radius_equal_words", statistic, chance=CHANCE, length=_mean(by_length, equal))
+    direction = auroc(forward["angle"], backward["angle"])
+    outcome.add("isa_direction", direction, chance=CHANCE, length=Ranking(longer, -longer).auroc())
+    if negatives:
+        outcome.add("isa_auroc", auroc(forward["angle"], random["angle"]), chance=CHANCE)
+        outcome.add("isa_auroc_cosine", auroc(forward["cosine"], random["cosine"]), chance=CHANCE)
     null = {k: _hits_without_a_model(names, length, children, k) for k in KS}
     for by, places in found.items():
         for k in KS:
             name = f"isa_hits_r{k}" if by == "margin" else f"isa_hits_{by}_r{k}"
-            statistics[name] = mean_of((places < k).astype(np.float64))
-            baselines[name] = null[k]
-    return Outcome(statistics, baselines=baselines)
+            outcome.add(name, mean_of((places < k).astype(np.float64)), **null[k])
+    return outcome
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:
     """The weighted mean; 1/2 where nothing counts, which is chance."""
     total = float(weights.sum())
-    return float(weights @ values) / total if total > 0 else 0.5
+    return float(weights @ values) / total if total > 0 else CHANCE
 
 
 def _hits_without_a_model(names: Names, length: np.ndarray, children: np.ndarray, k: int) -> dict[str, float]:
