@@ -12,7 +12,7 @@ from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
 from hiergeo.datasets.reading.lines import records
 from hiergeo.datasets.reading.samples import BrokenError, Defect, garbled
-from hiergeo.datasets.reading.streams import opened_text
+from hiergeo.datasets.reading.streams import check_inflated, opened_text
 
 T = TypeVar("T")
 
@@ -66,6 +66,7 @@ def read_table(path: Path, cure: str) -> Table:
 
 def _records(path: Path) -> Iterator[list[str]]:
     try:
+        check_inflated(path, limits.TABLE_BYTES, limits.TABLE_RATIO)
         with opened_text(path, limits.TABLE_BYTES, limits.TABLE_RATIO) as lines:
             for row, record in enumerate(records(lines), -1):
                 where = f"data row {row} (the first is 0)" if row >= 0 else "header"

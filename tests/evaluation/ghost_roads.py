@@ -260,7 +260,7 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
     if spec.startswith("product"):
         names = ["order", "prior", "transitivity"]
     recipe = Recipe(
-        losses=dict.fromkeys(names, 1.0), hidden=8, steps=6, batch=24, every=3, validation=0.2, patience=None
+        losses=dict.fromkeys(names, 1.0), hidden=8, steps=2, batch=24, every=1, validation=0.2, patience=None
     )
     found = train_head(chains(), parse(spec).learnable(), recipe, device=place)
     expected = train_head(chains(), parse(spec).learnable(), recipe, device="cpu")
@@ -272,13 +272,13 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
 
 def test_a_study_and_its_page(place: torch.device, tmp_path: Path) -> None:
     model, test = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
-    learnt = from_hierarchy(datasets.load("scenes", "train", count=24), model)
-    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=4, batch=8, every=2, validation=0.2)
+    learnt = from_hierarchy(datasets.load("scenes", "train", count=16), model)
+    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=2, batch=8, every=1, validation=0.2)
     plan = StudyPlan(
         ("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3
     )
     found, expected = (
-        run_study(plan, learnt, model, test, StudySettings(8, 20, device=str(on))) for on in (place, "cpu")
+        run_study(plan, learnt, model, test, StudySettings(4, 20, device=str(on))) for on in (place, "cpu")
     )
     assert found.frozen.captions.device == place
     for a, b in zip(found.cells, expected.cells, strict=True):

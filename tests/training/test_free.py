@@ -45,6 +45,7 @@ def test_hyperbolic_beats_euclidean_in_the_plane():
     assert hyperbolic.mean_average_precision > flat.mean_average_precision + 0.05
 
 
+@pytest.mark.slow
 def test_riemannian_descent_learns_too():
     recipe = dataclasses.replace(FAST, optimiser="sgd", learning_rate=1.0, batch=16)
     placed = embed_graph(tree(), NODES, PoincareBall(-1), 2, recipe)
