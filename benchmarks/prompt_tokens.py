@@ -11,7 +11,7 @@ import json
 from statistics import mean
 
 from hiergeo.construction.backends import prompts
-from hiergeo.construction.backends.prompts import Question
+from hiergeo.construction.engines.base import Prompt
 from hiergeo.datasets import load
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     def tokens(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids)
 
-    def answer(question: Question, texts: tuple[str, ...]) -> str:
+    def answer(question: Prompt, texts: tuple[str, ...]) -> str:
         return json.dumps({"caption": question.caption, **dict(zip(question.asked, texts, strict=True))})
 
     told = {}

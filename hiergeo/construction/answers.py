@@ -27,10 +27,10 @@ class Answers:
     is stored. Before the first `begin`, and after `clear`, answers are held in memory alone.
 
     Args:
-        folder: where files of answers go; it is made when it is needed.
+        folder: where files of answers go; it is made when it is needed. Only `begin` looks at it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path = Path()) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._known: dict[str, Any] = {}

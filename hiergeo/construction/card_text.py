@@ -71,7 +71,7 @@ def _head(card: Mapping[str, Any]) -> dict[str, Any]:
     rows = sum(split["rows"] for split in card["splits"].values())
     paths = {name: WITH_NEGATIVES.get(name, "") for name in card["splits"]}
     files = [{"split": name, "path": path if path in card["files"] else f"{name}.csv"} for name, path in paths.items()]
-    told = {
+    head = {
         "pretty_name": card["title"],
         "license": "unknown" if _unlicensed(card) else licence.lower() if named else "other",
         "license_name": None if named or _unlicensed(card) else licence,
@@ -80,7 +80,7 @@ def _head(card: Mapping[str, Any]) -> dict[str, Any]:
         "tags": ["hiergeo", "hierarchy", "textual-entailment", "image-text"],
         "configs": [{"config_name": "default", "data_files": files}],
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in head.items() if value is not None}
 
 
 def _unlicensed(card: Mapping[str, Any]) -> bool:
@@ -88,7 +88,4 @@ def _unlicensed(card: Mapping[str, Any]) -> bool:
 
 
 def _is_english(plan: Mapping[str, Any]) -> bool:
-    language = plan.get("language")
-    backend = plan.get("backend")
-    name = backend.get("name") if isinstance(backend, Mapping) else backend
-    return language == "en" or (language == "auto" and name == "wordnet")
+    return plan.get("language") == "en" or plan.get("backend", {}).get("name") == "wordnet"

@@ -2,50 +2,64 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from hashlib import sha256
+import operator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, check_whole, unknown_name
-from hiergeo._core.storage.documents import Document, Open, parse_toml, toml_text, validated
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.documents import Document, parse_toml, toml_text
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
+from hiergeo._core.validation import sentence
 
 FILE = "plan.toml"
 """The plan in the folder of a build."""
 
-TIERS = (2, 8)
-"""The least and the most texts of a chain."""
-
-GROWTH = ("strict", "weak", "any")
-"""Whether a more specific text has more words, no fewer words, or any number."""
-
-LANGUAGES = ("any", "en")
-"""Of captions."""
-
 TABLES = ("backend", "judge")
 """Settings that have options of their own, in a table of TOML: ``[backend]``, ``name = "openai:MODEL"``, options."""
 
-ABOUT = ("title", "licence")
-"""Settings that only the card of the data tells."""
-
-Scalar = str | bool | int | FiniteFloat
-
-Option = Scalar | list[Scalar]
-"""The value of an option."""
+MOST_SHARD_ROWS = 100_000
+"""Captions of a shard, which is held in memory with its texts."""
 
 
-@dataclass(frozen=True)
-class BuildPlan:
+def _index(value: Any) -> Any:
+    """Whole numbers of numpy as those of Python; everything else as it is."""
+    return value if isinstance(value, bool) or not hasattr(type(value), "__index__") else operator.index(value)
+
+
+def _option(value: Any) -> Any:
+    """The value of an option: text, a finite number, a flag or a list of them."""
+    listed = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(each, str | int) or (isinstance(each, float) and math.isfinite(each)) for each in listed):
+        raise ValueError("must be text, a number, a flag or a list of them")
+    return listed if isinstance(value, list | tuple) else value
+
+
+def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    if "api_key" in options:
+        raise ValueError(
+            "the option 'api_key' is a secret, and plans are stored: leave it out and set the environment variable "
+            "that the engine reads, such as OPENAI_API_KEY"
+        )
+    return options
+
+
+Whole = Annotated[int, BeforeValidator(_index)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
+Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], BeforeValidator(_without_secrets)]
+
+
+class BuildPlan(Document, frozen=True, strict=True):
     """The settings of a build.
 
     Attributes:
-        backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL`` or a plug-in.
+        backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL`` or a plug-in; as in a file also
+            a table of its ``name`` and its options.
         backend_options: keyword options of the backend: text, numbers, flags and lists of them.
         judge: what decides which text entails or contradicts which: ``rules``, ``transformers:PATH`` or a plug-in.
         judge_options: keyword options of the judge.
@@ -66,102 +80,79 @@ class BuildPlan:
         licence: of the data, for its card.
 
     Raises:
-        InputError: a value out of its range, or an option that holds a secret.
+        InputError: an unknown setting (the nearest one is suggested), a value out of its range, or an option that holds
+            a secret.
     """
 
-    backend: str = "wordnet"
-    backend_options: Mapping[str, Any] = field(default_factory=dict)
-    judge: str = "rules"
-    judge_options: Mapping[str, Any] = field(default_factory=dict)
-    tiers: int = 4
-    entailment: float = 0.5
-    contradiction: float = 0.5
-    growth: str = "weak"
-    most_characters: int = 1000
-    language: str = "any"
-    test_fraction: float = 0.1
-    seed: int = 0
-    shard_rows: int = 1000
-    caption_column: str | None = None
-    image_column: str | None = None
+    backend: Name = "wordnet"
+    backend_options: Options = Field(default_factory=dict)
+    judge: Name = "rules"
+    judge_options: Options = Field(default_factory=dict)
+    tiers: Annotated[Whole, Field(ge=2, le=8)] = 4
+    entailment: Share = 0.5
+    contradiction: Share = 0.5
+    growth: Literal["strict", "weak", "any"] = "weak"
+    most_characters: Annotated[Whole, Field(ge=1, le=limits.ITEM_CHARACTERS)] = 1000
+    language: Literal["any", "en"] = "any"
+    test_fraction: Share = 0.1
+    seed: Annotated[Whole, Field(ge=0, le=limits.SEED)] = 0
+    shard_rows: Annotated[Whole, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000
+    caption_column: Name | None = None
+    image_column: Name | None = None
     title: str = ""
     licence: str = ""
 
-    def __post_init__(self) -> None:
-        check_whole("tiers", self.tiers, *TIERS)
-        check_whole("most_characters", self.most_characters, 1, limits.ITEM_CHARACTERS)
-        check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("shard_rows", self.shard_rows, 1, MOST_SHARD_ROWS)
-        for name in ("entailment", "contradiction", "test_fraction"):
-            _check_share(name, getattr(self, name))
-        if self.growth not in GROWTH:
-            raise unknown_name("growth", str(self.growth), GROWTH)
-        if self.language not in LANGUAGES:
-            raise unknown_name("language", str(self.language), LANGUAGES)
+    if not TYPE_CHECKING:  # type checkers see the signature that pydantic makes
+
+        def __init__(self, /, **settings: Any) -> None:
+            if unknown := [name for name in settings if name not in type(self).model_fields]:
+                raise unknown_name("setting", unknown[0], type(self).model_fields)
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise InputError(sentence(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parted(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings with tables of ``backend`` and ``judge`` as their names and options."""
+        parted = dict(settings)
         for part in TABLES:
-            _check_options(part, getattr(self, f"{part}_options"))
+            if isinstance(table := settings.get(part), dict):
+                parted[f"{part}_options"] = {key: value for key, value in table.items() if key != "name"}
+                parted[part] = table.get("name", cls.model_fields[part].default)
+        return parted
 
     def as_table(self) -> dict[str, Any]:
         """The table of the plan's TOML file, with every default; `of_table` makes the same plan of it."""
-        told: dict[str, Any] = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name in TABLES:
-                told[each.name] = {"name": value, **getattr(self, f"{each.name}_options")}
-            elif not each.name.endswith("_options") and value is not None:
-                told[each.name] = value
-        return told
+        values = self.model_dump(exclude_none=True)
+        return {
+            name: {"name": value, **values[f"{name}_options"]} if name in TABLES else value
+            for name, value in values.items()
+            if not name.endswith("_options")
+        }
 
     def as_toml(self) -> str:
         """The text of the plan's file, which ``hiergeo chains build --config`` reads."""
         return toml_text(self.as_table())
 
     def difference(self, other: "BuildPlan") -> list[str]:
-        """What `other` says otherwise, one setting a sentence: ``tiers was 4, now 3``."""
-        return [f"{name} was {_shown(old)}, now {_shown(new)}" for name, old, new in _changes(self, other)]
+        """The settings that differ in `other`, one a sentence: ``tiers was 4, now 3``."""
+        old, new = self._flat(), other._flat()
+        return [
+            f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
+            for name in {**old, **new}
+            if old.get(name) != new.get(name)
+        ]
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over all settings that chains depend on: all but the title and the licence."""
-        told = {name: value for name, value in self.as_table().items() if name not in ABOUT}
-        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-MOST_SHARD_ROWS = 100_000
-"""Captions of a shard, which is held in memory with its texts."""
-
-Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
-
-
-class _Part(Open):
-    """A table ``[backend]`` or ``[judge]``; other keys are options."""
-
-    name: Name = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-
-class _Plan(Document):
-    """A whole file; `BuildPlan` checks the ranges of its settings."""
-
-    backend: _Part = _Part()
-    judge: _Part = _Part()
-    tiers: int = 0
-    entailment: float = 0
-    contradiction: float = 0
-    growth: Name = ""
-    most_characters: int = 0
-    language: Name = ""
-    test_fraction: float = 0
-    seed: int = 0
-    shard_rows: int = 0
-    caption_column: Name | None = None
-    image_column: Name | None = None
-    title: str = ""
-    licence: str = ""
+    def _flat(self) -> dict[str, Any]:
+        """Settings by name, options as ``backend.NAME``."""
+        flat: dict[str, Any] = {}
+        for name, value in self.as_table().items():
+            options = dict(value) if name in TABLES else {"name": value}
+            flat[name] = options.pop("name")
+            flat |= {f"{name}.{key}": option for key, option in options.items()}
+        return flat
 
 
 def read_plan(path: Path | str) -> BuildPlan:
@@ -169,10 +160,10 @@ def read_plan(path: Path | str) -> BuildPlan:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no TOML, or `of_table` refuses it.
+        InputError: it is not valid TOML, or `of_table` refuses it.
     """
-    place = path_of(path)
-    return of_table(parse_toml(read_text(place, "name a TOML file with the settings of a build"), place), place)
+    file = path_of(path)
+    return of_table(parse_toml(read_text(file, "name a TOML file with the settings of a build"), file), file)
 
 
 def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
@@ -183,22 +174,16 @@ def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
         where: named in errors.
 
     Raises:
-        InputError: an unknown setting (the nearest one is suggested) or a value that cannot be used.
+        InputError: as `BuildPlan`.
     """
     try:
-        told = validated(_Plan, dict(table))
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
-    settings = {name: value for name, value in table.items() if name not in TABLES}
-    for part in told.model_fields_set & set(TABLES):
-        held = getattr(told, part)
-        settings |= {part: held.name} if held.name else {}
-        settings[f"{part}_options"] = held.__pydantic_extra__
-    return BuildPlan(**settings)
+        return BuildPlan(**table)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def option_of(text: str, part: str) -> tuple[str, Any]:
-    """An option as the command line writes it, ``NAME=VALUE``: a number, true, false or text.
+    """An option as the command line writes it, ``NAME=VALUE``: a number, true, false, a list of them, or text.
 
     Raises:
         InputError: it is not of that form.
@@ -207,48 +192,10 @@ def option_of(text: str, part: str) -> tuple[str, Any]:
     if not (equals and name.strip()):
         raise InputError(f"an option of the {part} is written NAME=VALUE, not '{text}'.")
     try:
-        read = json.loads(value)
+        option = _option(json.loads(value))
     except (ValueError, RecursionError):
-        read = value
-    plain = isinstance(read, bool | int) or (isinstance(read, float) and math.isfinite(read))
-    return name.strip().replace("-", "_"), read if plain or isinstance(read, str | list) else value
-
-
-def _check_share(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InputError(f"{name} must be a number from 0 to 1, not {value!r}.")
-
-
-def _check_options(part: str, options: Mapping[str, Any]) -> None:
-    for name, value in options.items():
-        if name == "api_key":
-            raise InputError(
-                f"the option '{name}' of the {part} is a secret, and plans are stored: leave it out and set the "
-                "environment variable that the engine reads, such as OPENAI_API_KEY."
-            )
-        try:
-            validated(Option, list(value) if isinstance(value, tuple) else value)  # type: ignore[arg-type]
-        except ValueError as error:
-            raise InputError(
-                f"the option '{name}' of the {part} must be text, a number, a flag or a list of them."
-            ) from error
-
-
-def _changes(before: BuildPlan, now: BuildPlan) -> Iterator[tuple[str, Any, Any]]:
-    old, new = (_flat(each.as_table()) for each in (before, now))
-    for name in dict.fromkeys([*old, *new]):
-        if old.get(name) != new.get(name):
-            yield name, old.get(name), new.get(name)
-
-
-def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        if name in TABLES:
-            found |= {name if key == "name" else f"{name}.{key}": held for key, held in value.items()}
-        else:
-            found[name] = value
-    return found
+        option = value
+    return name.strip().replace("-", "_"), option
 
 
 def _shown(value: object) -> str:

@@ -3,12 +3,11 @@
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import final
 
 import numpy as np
 
-from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.construction.drafts import Draft, hash64, normalised
 
 VERSION = 1
 """Raised when the same drafts go to other splits."""
@@ -47,9 +46,9 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
     for draft in drafts:
         if draft.dropped is None:
             rows.append(draft.row)
-            caption = _hash(f"caption {normalised(draft.caption)}")
+            caption = hash64(f"caption {normalised(draft.caption)}")
             captions.append(caption)
-            images.append(_hash(f"image {draft.image}") if draft.image else caption)
+            images.append(hash64(f"image {draft.image}") if draft.image else caption)
     if not rows:
         return Split(frozenset(), 0.0, (0, 0))
     by_image, by_caption = (np.frombuffer(each, np.uint64) for each in (images, captions))
@@ -82,10 +81,6 @@ def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
     return joined
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
 def _chance(key: int, seed: int) -> float:
     """A number from 0 to below 1 that is fixed by a group and a seed."""
-    return (_hash(f"{seed} {key}") >> 11) / (1 << 53)
+    return (hash64(f"{seed} {key}") >> 11) / (1 << 53)

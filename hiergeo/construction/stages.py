@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar, final
 
 from hiergeo._core.errors import InputError
+from hiergeo.construction import filtering
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft, Drop, normalised
-from hiergeo.construction.filtering import Filter
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, Judge
 from hiergeo.construction.plan import BuildPlan
 
@@ -65,14 +65,14 @@ def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]
     writes, judges = {"backend": backend.identity}, {"judge": judge.identity}
     entailment, contradiction = {"entailment": plan.entailment}, {"contradiction": plan.contradiction}
     texts = {"most_characters": plan.most_characters}
-    filters = Filter(plan)
+    growth = {"version": filtering.VERSION, "growth": plan.growth}
     return (
         Stage(GENERALISE, writes | texts | {"tiers": plan.tiers}, work.generalise),
         Stage(CHECK_ENTAILMENT, judges | entailment, work.check_entailment),
         Stage(CONTRADICT, writes | texts, work.contradict),
         Stage(CHECK_CONTRADICTION, judges | contradiction, work.check_contradiction),
         Stage(COMPLETE, writes | judges | entailment | contradiction | texts, work.complete),
-        Stage(FILTER, filters.depends, filters.run),
+        Stage(FILTER, growth | texts, work.filter),
     )
 
 
@@ -139,6 +139,13 @@ class Writing:
         return [
             self._completed(draft, offered[draft.row], proposals[draft.row], chances) if draft.row in offered else draft
             for draft in drafts
+        ]
+
+    def filter(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Drop the chains that have a fault."""
+        faults = [filtering.fault(draft, self.plan) for draft in drafts]
+        return [
+            draft if fault is None else draft.drop(FILTER, *fault) for draft, fault in zip(drafts, faults, strict=True)
         ]
 
     def _paired(self, items: Sequence[Item], proposals: Sequence[Proposal]) -> Iterable[tuple[Item, Proposal]]:

@@ -1,4 +1,4 @@
-"""Prompts that ask a language model for the texts of a chain, and the questions that they make.
+"""Prompts that ask a language model for the texts of a chain.
 
 Captions go into a prompt as JSON strings in a message of their own, with the characters that mark turns of a
 conversation escaped, so that a caption cannot pass for an instruction or end its message.
@@ -6,11 +6,9 @@ conversation escaped, so that a caption cannot pass for an instruction or end it
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import final
 
 from hiergeo.construction.backends.base import Gap
-from hiergeo.construction.engines.base import Prompt, Sampling
+from hiergeo.construction.engines.base import Prompt
 
 VERSION = "1"
 """Of all that this module asks; a change of any prompt changes it. Enters keys and dataset cards."""
@@ -79,52 +77,26 @@ ESCAPED = {code: f"\\u{code:04x}" for code in (*map(ord, "<>[]"), *range(0xD800,
 UTF-8 cannot write, as JSON may write them."""
 
 
-@final
-@dataclass(frozen=True)
-class Question:
-    """What is asked about one item.
-
-    Attributes:
-        system: the instructions.
-        user: the item, JSON.
-        caption: the most specific text of the item.
-        asked: keys of the texts that are asked for, in the order in which a `Proposal` has them.
-        written: the same keys in the order in which a model writes them.
-        taken: texts that the answer must not repeat: those that the item has.
-    """
-
-    system: str
-    user: str
-    caption: str
-    asked: tuple[str, ...]
-    written: tuple[str, ...]
-    taken: tuple[str, ...]
-
-    def prompt(self, sampling: Sampling) -> Prompt:
-        """The prompt that asks it."""
-        return Prompt(self.system, self.user, self.caption, (CAPTION, *self.written), sampling)
-
-
-def generalising(caption: str, tiers: int) -> Question:
+def generalising(caption: str, tiers: int) -> Prompt:
     """Ask for `tiers` - 1 texts that are more general than a caption."""
     asked = _names("positive", tiers)[:-1]
     example = _example(tiers)
     shown = {CAPTION: example[f"positive_{tiers}"]}
     system = _system(GENERALISE, tiers, asked[::-1], shown, example)
-    return Question(system, quoted({CAPTION: caption}), caption, asked, asked[::-1], (caption,))
+    return Prompt(system, quoted({CAPTION: caption}), caption, (CAPTION, *asked[::-1]), asked, (caption,))
 
 
-def contradicting(chain: Sequence[str]) -> Question:
+def contradicting(chain: Sequence[str]) -> Prompt:
     """Ask for a text that contradicts each of a chain."""
     tiers = len(chain)
     asked, example = _names("negative", tiers), _example(tiers)
     positives = _names("positive", tiers)
     system = _system(CONTRADICT, tiers, asked, {name: example[name] for name in positives}, example)
     user = quoted(dict(zip(positives, chain, strict=True)))
-    return Question(system, user, chain[-1], asked, asked, tuple(chain))
+    return Prompt(system, user, chain[-1], (CAPTION, *asked), asked, tuple(chain))
 
 
-def completing(gap: Gap) -> Question:
+def completing(gap: Gap) -> Prompt:
     """Ask for the texts that are missing in a chain."""
     tiers = len(gap.positive)
     given = dict(zip(_names("positive", tiers), gap.positive, strict=True))
@@ -134,19 +106,17 @@ def completing(gap: Gap) -> Question:
     shown = {name: None if name in asked else example[name] for name in given}
     system = _system(COMPLETE, tiers, asked, shown, example)
     taken = tuple(text for text in given.values() if text is not None)
-    return Question(system, quoted(given), gap.positive[-1] or "", asked, asked, taken)
+    return Prompt(system, quoted(given), gap.positive[-1] or "", (CAPTION, *asked), asked, taken)
 
 
 def instructions(tiers: int) -> dict[str, str]:
     """The instructions of each stage; those of `complete` for a chain without its first text and without negatives."""
-    missing: tuple[None, ...] = (None,)
     chain = tuple(f"text {tier}" for tier in range(tiers))
-    asked = {
-        "generalise": generalising(chain[-1], tiers),
-        "contradict": contradicting(chain),
-        "complete": completing(Gap((None, *chain[1:]), missing * tiers)),
+    return {
+        "generalise": generalising(chain[-1], tiers).system,
+        "contradict": contradicting(chain).system,
+        "complete": completing(Gap((None, *chain[1:]), (None,) * tiers)).system,
     }
-    return {stage: question.system for stage, question in asked.items()}
 
 
 def quoted(values: Mapping[str, str | None]) -> str:

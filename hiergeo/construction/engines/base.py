@@ -71,6 +71,8 @@ class Prompt:
         user: what to do it with, JSON.
         caption: the text that the answer has to repeat under ``caption``.
         names: keys of the JSON object to answer with, all of them strings, in the order in which they are written.
+        asked: those of the texts that are asked for, in the order in which a `Proposal` has them.
+        taken: texts that the answer must not repeat: those that the chain has.
         sampling: how the answer is chosen.
     """
 
@@ -78,6 +80,8 @@ class Prompt:
     user: str
     caption: str
     names: tuple[str, ...]
+    asked: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     sampling: Sampling = DEFAULT_SAMPLING
 
     @property
@@ -85,25 +89,20 @@ class Prompt:
         """The prompt as a conversation."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema of the answer, of the parts that every server understands."""
-        return _object({name: {"type": "string"} for name in self.names})
+    def schema(self, fixed: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The JSON schema of the answer.
 
-    @property
-    def schema_with_caption(self) -> dict[str, Any]:
-        """The JSON schema of the answer, with the caption written out."""
-        text = {"type": "string"}
-        return _object({name: {"const": self.caption} if name == "caption" else text for name in self.names})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+        Args:
+            fixed: texts that are written out, by name; not every server understands a schema that has some.
+        """
+        constants = {name: {"const": text} for name, text in (fixed or {}).items()}
+        properties = {name: constants.get(name, {"type": "string"}) for name in self.names}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
 
 
 @final

@@ -267,7 +267,7 @@ class OpenAIEngine(Engine):
         held = {name: value for name, value in vars(prompt.sampling).items() if name not in self.endpoint.omit}
         held |= self.endpoint.parameters()
         if MODES[mode] == "json_schema":
-            schema = {"name": "answer", "strict": True, "schema": prompt.schema}
+            schema = {"name": "answer", "strict": True, "schema": prompt.schema()}
             held["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif MODES[mode] == "json_object":
             held["response_format"] = {"type": "json_object"}
@@ -316,7 +316,7 @@ def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: i
                 break
             try:
                 done.put((row, answer(row)))
-            except Exception as error:
+            except Exception as error:  # raised again where replies are awaited
                 stop.set()
                 done.put((row, error))
         done.put(None)

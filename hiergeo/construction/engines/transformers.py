@@ -81,7 +81,7 @@ class TransformersEngine(Engine):
             ids[row, width - len(held) :] = torch.tensor(held)
             mask[row, width - len(held) :] = 1
         grammars = [
-            self._compiler.compile_json_schema(dumps(each.schema_with_caption), any_whitespace=False)
+            self._compiler.compile_json_schema(dumps(each.schema({"caption": each.caption})), any_whitespace=False)
             for each in prompts
         ]
         held_to = self._grammar.contrib.hf.LogitsProcessor(grammars)

@@ -9,31 +9,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import final
 
-from hiergeo.construction.language.grammar import table_rows, word_set
+from hiergeo.construction.language.grammar import LISTS, table_rows
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 """Number words; the index is the value."""
 
-MANY = frozenset({"several", "many", "few", "all", "both", "most", "various", "multiple", "these", "those"})
-"""Words before several things."""
-
-COLOURS = word_set("black white red green blue yellow orange purple pink brown gray grey")
-"""Names of colours. Several of them together are of one thing: a black and white cat is no white cat."""
-
-PRIVATIVE = word_set(
-    "toy fake stuffed plush artificial balloon imaginary pretend mock faux fictional imitation cardboard inflatable "
-    "lego origami animated cartoon miniature model former replica dummy virtual "
-    "unfinished would-be non counterfeit"
-)
-"""Modifiers after which a thing need not be what its noun says: a toy car is no car."""
-
-DEPICTIONS = word_set(
-    "painting drawing illustration statue sculpture cartoon sketch mural figurine replica model sign logo silhouette "
-    "poster graffiti doll toy icon vector engraving carving emblem symbol figure mannequin puppet tattoo print cutout "
-    "ornament decoration map diagram dream idea story advertisement ad billboard representation rendering rendition "
-    "depiction clipart clip-art costume reflection shadow imitation display lack absence imprint"
-)
-"""Nouns whose ``of`` phrase need not be there: a painting of a dog shows no dog."""
+MANY = LISTS["many"]
+COLOURS = LISTS["plain_colours"]
+PRIVATIVE = LISTS["privative"]
+DEPICTIONS = LISTS["depictions"]
 
 
 @final

@@ -11,41 +11,21 @@ from functools import lru_cache
 from typing import final
 
 from hiergeo.construction.language.attributes import DEPICTIONS, MANY, PRIVATIVE, value
-from hiergeo.construction.language.grammar import word_set
+from hiergeo.construction.language.grammar import LISTS
 from hiergeo.construction.language.kinds import is_listed
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase, parse
 from hiergeo.construction.language.tagging import Token
 
-COLLECTIONS = word_set(
-    "group pair couple bunch lot herd flock crowd row number variety set pile stack piece slice collection series line "
-    "dozen array assortment handful team pack school swarm cluster plate bowl"
-)
-"""Nouns whose ``of`` phrase is what the phrase tells of."""
-
-CONTAINED = frozenset({"plate", "bowl"})
-"""Collections that stay things of their own."""
-
-SILENT = word_set(
-    "a an the this that these those some his her its their my your our who which there be is are was were being been "
-    "has have had 's , . ; : - ! \" '"
-)
-"""Words that change nothing of what is claimed."""
-
-QUANTITIES = word_set("several many few every each all both most another other various multiple only half")
-
-SHOWING = word_set("show depict say read represent display")
-"""Verbs after which a sign or a picture names what need not be there."""
-
-HINDERED = word_set("like as for about than if almost nearly barely hardly never instead except unlike")
-"""Words after which things are compared, meant or hindered, and need not be there."""
-
-GAZING = word_set("look smile pose stare gaze face wave grin glance")
-"""Verbs after which a camera is the one that takes the picture."""
-
-CAMERAS = frozenset({"camera", "lens", "photographer", "viewer"})
-
-DENIALS = frozenset({"without", "no", "not", "n't", "nor", "neither", "cannot"})
+COLLECTIONS = LISTS["collections"]
+CONTAINED = LISTS["contained"]
+SILENT = LISTS["silent"]
+QUANTITIES = LISTS["quantities"]
+SHOWING = LISTS["depicting"]
+HINDERED = LISTS["hindered"]
+GAZING = LISTS["gazing"]
+CAMERAS = LISTS["cameras"]
+DENIALS = LISTS["denials"]
 
 
 @final

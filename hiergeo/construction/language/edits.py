@@ -9,99 +9,52 @@ from typing import final
 
 from hiergeo.construction.language import attributes, things
 from hiergeo.construction.language.attributes import COLOURS, MANY, NUMBERS, PLACES, PRIVATIVE, VERBS
-from hiergeo.construction.language.grammar import BOUND, word_set
+from hiergeo.construction.language.grammar import BOUND, LISTS, table_rows, word_set
 from hiergeo.construction.language.kinds import is_kind, kinds, synset_of
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase
 from hiergeo.construction.language.tagging import Token
 from hiergeo.construction.language.words import plural
 
-BODILY = frozenset({"posture", "waking", "face"})
-"""Axes of verbs of persons and animals, without object."""
-
-RARE = frozenset({"swim", "fly", "crawl", "kneel"})
-"""Postures that only some beings take; not used in new texts."""
-
-WAYS = word_set("into onto through down up over toward towards across around off along out away past from to")
-"""Words after verbs of motion."""
-
-MOTIONS = frozenset({"walk", "run", "jump"})
-"""Verbs of motion among the postures."""
-
-OPENING = word_set(
-    "door window box umbrella book suitcase refrigerator fridge oven drawer mouth gate laptop microwave eye"
-)
-"""Nouns of things that are open or closed."""
-
-COATS = frozenset({"black", "white", "brown", "gray"})
-"""Colours of animals."""
-
-DOUBLED = word_set("sit run jog swim nap stop drop shut")
-"""Verbs whose last consonant is doubled before -ing."""
+BODILY = LISTS["bodily"]
+RARE = LISTS["rare"]
+WAYS = LISTS["ways"]
+MOTIONS = LISTS["motions"]
+OPENING = LISTS["opening"]
+COATS = LISTS["coats"]
+DOUBLED = LISTS["doubled"]
 
 VOWEL_SOUNDS = ("a", "e", "i", "o", "u")
 
 CONSONANT_EXCEPTIONS = ("uni", "use", "one", "eu", "ut")
 """Beginnings with a vowel that are spoken with a consonant."""
 
-BOTH_WAYS = {
-    "in": ("room", "building", "vehicle"),
-    "within": ("room", "building"),
-    "on": ("furniture", "bridge"),
-    "under": ("furniture", "bridge"),
-    "beneath": ("furniture", "bridge"),
-    "underneath": ("furniture", "bridge"),
-    "below": ("furniture", "bridge"),
-    "over": ("furniture", "bridge"),
-    "above": ("furniture", "bridge"),
-    "up": ("road", "hill", "stairway", "slope", "street"),
-    "down": ("road", "hill", "stairway", "slope", "street"),
-}
+BOTH_WAYS = {word: above.split() for above, words in table_rows("lists", "both_ways") for word in words.split()}
 """Preposition -> kinds that its opposite can stand before: under a table, but not under a beach."""
 
-AREAS = word_set(
-    "forest desert river lake kitchen garden cave valley city village museum library tunnel meadow church ocean zoo "
-    "room bathroom bedroom office garage classroom hallway castle factory barn supermarket hospital stadium sand mud"
-)
-"""Places in which, but not on which, one is."""
-
-SURFACES = word_set("sidewalk roof rooftop floor bridge hill mountain table shelf bench road counter bed lawn trail")
-"""Places on which, but not in which, one is."""
+AREAS = LISTS["areas"]
+SURFACES = LISTS["surfaces"]
 
 UNFIT = {"on": AREAS, "in": SURFACES, "inside": SURFACES, "down": AREAS, "up": AREAS, "onto": AREAS, "into": SURFACES}
 """Preposition -> nouns that it does not go with."""
 
-RANKS = word_set("first second third fourth fifth sixth seventh eighth ninth tenth last best favorite favourite lead")
-"""Words that go with few nouns: a sixth birthday cake, but no sixth carrot; a lead singer, but no lead dancer."""
-
-UNCHANGED = frozenset({"sheep", "deer", "fish", "cattle"})
-"""Nouns whose plural is the singular, or that have none."""
-
-SINGLE = frozenset({"one", "single"})
-"""Words before one thing."""
-
-HERDS = frozenset({"herd", "flock", "school", "pack", "group", "swarm", "crowd", "bunch", "number", "lot"})
-"""Nouns before ``of`` and several animals."""
+RANKS = LISTS["ranks"]
+UNCHANGED = LISTS["unchanged"]
+HERDS = LISTS["herds"]
 
 GOING = MOTIONS - {"jump"} | {"drive", "come", "fly", "step", "climb", "go", "ride"}
 """Verbs of what goes into a place or out of it."""
 
-WOMEN = word_set("woman girl lady female mom mother daughter sister wife girlfriend grandmother bride queen waitress")
-MEN = word_set("man boy gentleman male dad father son brother husband boyfriend grandfather groom king waiter guy")
+WOMEN = LISTS["women"]
+MEN = LISTS["men"]
 
 UNFIT_AFTER = {"his": WOMEN, "he": WOMEN, "her": MEN, "she": MEN}
 """Pronoun -> persons that it does not stand for."""
 
-AGED = word_set("old elderly young little small")
-"""Qualities that say how old a person is."""
+AGED = LISTS["aged"]
+POSSESSIVES = LISTS["possessives"]
 
-POSSESSIVES = frozenset({"my", "your", "his", "her", "its", "our", "their"})
-
-SET_PHRASES = {
-    "full": word_set("bloom moon view swing length speed size"),
-    "hot": word_set("air"),
-    "dead": word_set("end"),
-}
+SET_PHRASES = {adjective: word_set(nouns) for adjective, nouns in table_rows("lists", "set_phrase")}
 """Adjective -> nouns with which it says something of its own."""
 
 SIBLINGS = 6
@@ -212,7 +165,7 @@ def _nouns(analysis: Analysis, phrase: Phrase) -> Iterator[Edit]:
     if before & RANKS:
         return
     several = several or any((attributes.value(word) or 0) > 1 for word in before)
-    several = several or (head.lower in UNCHANGED and not before & SINGLE and _is_herd(tokens, phrase))
+    several = several or (head.lower in UNCHANGED and before.isdisjoint({"one", "single"}) and _is_herd(tokens, phrase))
     counted = several or any(token.tag in {"DET", "NUM"} for token in tokens[phrase.start : phrase.head])
     after = (each.start for each in analysis.phrases if each.start >= phrase.end and is_kind(each.noun, "person"))
     reach = next(after, len(tokens))

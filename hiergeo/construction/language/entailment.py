@@ -15,7 +15,7 @@ from typing import Literal
 from hiergeo.construction.language import attributes, things
 from hiergeo.construction.language.attributes import COLOURS, PLACES, VERBS
 from hiergeo.construction.language.claims import Claim, Part, Thing, read
-from hiergeo.construction.language.grammar import word_set
+from hiergeo.construction.language.grammar import LISTS
 from hiergeo.construction.language.kinds import is_kind
 
 VERSION = 2
@@ -23,31 +23,17 @@ VERSION = 2
 
 Relation = Literal["entailment", "neutral", "contradiction"]
 
-RELATIVE = frozenset(
-    {"size", "height", "length", "width", "thickness", "weight", "age of beings", "age of things", "temperature"}
-)
-"""Axes on which a thing is judged by its kind: a small elephant is no small animal."""
-
-STATIC = word_set("sit stand lie lay perch rest lean sleep park hang stay seat place set put locate ride walk")
-"""Verbs that leave what is done where it is said to be done: who sits on a bench is on it."""
-
-LOCATIVE = word_set("in on at inside near by beside under along across through behind next_to in_front_of")
-"""Prepositions of places."""
-
-TOYS = frozenset({"toy", "stuffed", "plush"})
-"""Qualities of toys."""
+RELATIVE = LISTS["relative"]
+STATIC = LISTS["static"]
+LOCATIVE = LISTS["locative"]
+TOYS = LISTS["toys"]
 
 PLACE_KINDS = ("place", "room", "building", "structure", "location", "body of water", "field", "furniture", "road")
 """What a scene takes place in or on."""
 
-OUTFITS = frozenset({"suit", "dress", "swimsuit", "uniform"})
-"""Garments that dress all of somebody."""
-
-SHARED = word_set("with and near by beside next_to of along about among or nor around to from for at")
-"""Links that can lead to several things at once: with a hat and with a bag."""
-
-KEPT = word_set("wear have hold carry include feature contain show use see")
-"""Verbs likewise."""
+OUTFITS = LISTS["outfits"]
+SHARED = LISTS["shared"]
+KEPT = LISTS["kept"]
 
 
 def relation(premise: str, hypothesis: str) -> Relation:

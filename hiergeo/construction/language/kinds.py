@@ -7,14 +7,10 @@ of the list that the lexicon understands as the list does have its kinds too.
 
 from functools import lru_cache
 
-from hiergeo.construction.language.grammar import table_lines, word_set
+from hiergeo.construction.language.grammar import LISTS, table_lines
 from hiergeo.construction.language.lexicon import lexicon
 
-VAGUE = word_set(
-    "game top side front back item thing object area scene view background way middle part end line set display image "
-    "picture photo reflection arrangement selection variety someone something male female model structure"
-)
-"""Nouns that tell too little of a thing to say what kind it is, or that are too vague for a kind."""
+VAGUE = LISTS["vague"]
 
 APART = frozenset(
     {("girl", "woman"), ("girl", "adult"), ("girl", "grownup"), ("girl", "lady"), ("girl", "female"), ("boy", "man")}

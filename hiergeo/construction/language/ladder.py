@@ -12,18 +12,14 @@ from typing import final
 from hiergeo.construction.language.attributes import PRIVATIVE
 from hiergeo.construction.language.claims import CAMERAS, GAZING, QUANTITIES, subject
 from hiergeo.construction.language.edits import spoken
-from hiergeo.construction.language.grammar import AUXILIARIES, BOUND, word_set
+from hiergeo.construction.language.grammar import AUXILIARIES, BOUND, LISTS, word_set
 from hiergeo.construction.language.kinds import is_kind, kinds
 from hiergeo.construction.language.phrases import Analysis, Phrase
 from hiergeo.construction.language.trails import stands_apart
 from hiergeo.construction.language.words import plural
 
-DANGLING = word_set("and or but with of in on at to by a an the is are was were that which who as while , ; : -")
-"""Words that no text ends with."""
-
-
-CLAUSES = word_set("as while when that which who where because")
-"""Words that begin a clause."""
+DANGLING = LISTS["dangling"]
+CLAUSES = LISTS["clauses"]
 
 UNCOUNTED = word_set("clothing furniture luggage food fruit jewelry dishware weather linen bedding") | {
     "sports equipment"

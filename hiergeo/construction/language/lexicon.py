@@ -4,21 +4,37 @@ from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from typing import final
 
-from hiergeo.construction.language.everyday import (
-    ABSTRACT,
-    ALSO,
-    CONCRETE,
-    EVERYDAY,
-    EXCEPT,
-    FEWEST,
-    TECHNICAL,
-    USUAL,
-    USUAL_NEAR,
-)
+from hiergeo.construction.language.grammar import LISTS, table_rows, word_set
 from hiergeo.datasets.lexicon import Nouns, Section, nouns, read
 
 AGREEMENT = 3.0
 """How many times more likely a sense becomes that another noun of the caption shares its kind with."""
+
+CONCRETE = {synset: float(share) for synset, share in table_rows("everyday", "concrete")}
+"""Synset -> how likely a caption means what is below it, relative to physical things; the least counts."""
+
+ABSTRACT = 0.05
+"""The same for all that is below none of them."""
+
+USUAL = dict(table_rows("everyday", "usual"))
+"""Nouns whose most frequent concrete sense in print is not the one that they have in captions -> that one."""
+
+USUAL_NEAR = {
+    noun: (told.split()[0], word_set(told) - {told.split()[0]}) for noun, told in table_rows("everyday", "near")
+}
+"""Noun -> a sense, and the nouns beside which it has that one."""
+
+ALSO = {synset: tuple(told.split()) for synset, told in table_rows("everyday", "also")}
+"""Synset -> what it is in captions besides what WordNet says."""
+
+EXCEPT = {synset: word_set(told) for synset, told in table_rows("everyday", "except")}
+"""Synset -> hypernyms that mislead: a car is no container to anybody."""
+
+EVERYDAY = LISTS["everyday"]
+TECHNICAL = LISTS["technical"]
+
+FEWEST = 3
+"""Times that words for kinds besides `EVERYDAY` were tagged at least."""
 
 
 def normal(word: str) -> str:

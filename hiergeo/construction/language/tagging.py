@@ -24,39 +24,21 @@ LONGEST = 40
 COMPOUND = 1.0
 """How much likelier than another class a noun is that is part of a noun of two words, as a natural logarithm."""
 
-COLLECTIVE = frozenset({"people", "police", "cattle", "couple", "family", "sheep", "fish", "deer", "team", "crowd"})
-"""Nouns in the singular with verbs in the plural."""
+COLLECTIVE = grammar.LISTS["collective"]
 
 AGREEMENT, DISAGREEMENT = 1.5, 3.0
 """How much likelier a form in -s is after a noun in the singular, and less likely another, as natural logarithms."""
 
 Scores = dict[str, float]
 
-BESIDE: dict[str, Scores] = {
-    "START": {"DET": 1, "NOUN": 1, "ADJ": 1, "NUM": 1, "VERB": -2, "PART": 0, "ADP": -0.5, "PUNCT": -1, "AUX": -1},
-    "DET": {"NOUN": 2, "ADJ": 2, "NUM": 1, "PART": 0.5, "ADV": -1, "DET": -1}
-    | dict.fromkeys(("VERB", "ADP", "PUNCT", "CONJ", "END", "AUX", "PRON"), -4.0),
-    "ADJ": {"NOUN": 2.5, "ADJ": 0.8, "PART": 0, "CONJ": 0, "VERB": -3, "DET": -2, "END": -1.5, "ADP": -0.5, "AUX": -2}
-    | {"PUNCT": -1, "PRON": -2},
-    "NUM": {"NOUN": 2, "ADJ": 1.5, "VERB": -2, "DET": -1, "PART": 0, "NUM": 0},
-    "NOUN": {"NOUN": 0.2, "VERB": 0.8, "AUX": 1.5, "PART": 1.2, "ADP": 1, "CONJ": 0.5, "END": 0.5, "PUNCT": 0.5}
-    | {"ADJ": -1.5, "DET": -1, "NUM": -0.5, "PRON": -1},
-    "VERB": {"DET": 1.5, "ADP": 1, "ADV": 0.5, "PART": 0, "ADJ": 0, "NOUN": 0, "PRON": 0.5, "VERB": -3, "END": -0.5}
-    | {"AUX": -2},
-    "AUX": {"PART": 2, "VERB": 0, "ADJ": 1, "DET": 0.5, "ADP": 0.5, "NEG": 1, "ADV": 0.5, "NOUN": -0.5, "AUX": 0.5}
-    | {"END": -1.5, "NUM": 0},
-    "PART": {"DET": 1.2, "ADP": 1.2, "ADV": 0.5, "NOUN": 0.5, "ADJ": 0.2, "VERB": -2.5, "PART": -0.5, "AUX": -2},
-    "ADP": {"DET": 1.2, "NOUN": 1.2, "ADJ": 1, "NUM": 0.8, "PRON": 0.5, "PART": 0, "ADP": -0.3, "VERB": -3.5, "END": -2}
-    | {"AUX": -3, "CONJ": -2, "PUNCT": -2},
-    "TO": {"VERB": 2.5, "DET": 1, "NOUN": 0, "ADJ": 0, "PART": -2, "ADP": -1, "END": -2, "AUX": 1},
-    "PRON": {"VERB": 2, "AUX": 2, "PART": 0.5, "ADP": 0.5, "NOUN": -2, "ADJ": -1.5, "DET": -1},
-    "CONJ": {"DET": 0.5, "NOUN": 0.5, "ADJ": 0.5, "PART": 0.5, "VERB": -0.5, "AUX": 0, "END": -2, "ADP": 0},
-    "ADV": {"ADJ": 1, "PART": 0.5, "ADP": 0.8, "VERB": 0, "NOUN": -2, "DET": 0},
-    "NEG": {"NOUN": 0.5, "ADJ": 0.5, "PART": 1, "VERB": 0.5, "DET": 0},
-    "PUNCT": {"DET": 0.5, "NOUN": 0.5, "ADJ": 0.5, "PART": 0.5, "VERB": -1, "AUX": -1},
-    "OTHER": {},
-}
-"""How well the second of two classes stands after the first, as natural logarithms; 0 where nothing is said."""
+
+def _scores(kind: str) -> dict[str, Scores]:
+    rows = ((name, rest.split(", ")) for name, rest in grammar.table_rows("scores", kind))
+    return {name: {tag: float(score) for tag, score in map(str.split, pairs)} for name, pairs in rows}
+
+
+AFTER, ALSO = _scores("after"), _scores("also")
+"""How well the second of two classes stands after the first; open classes that words of closed classes may have too."""
 
 
 @final
@@ -199,45 +181,8 @@ def _closed(word: str) -> Scores:
     for tag, table in tables:
         if word in table:
             found.setdefault(tag, 0.0)
-    found.update(EXTRA.get(word, {}))
+    found.update(ALSO.get(word, {}))
     return found
-
-
-EXTRA: dict[str, Scores] = {
-    "can": {"NOUN": -1.0},
-    "may": {"NOUN": -3.0},
-    "will": {"NOUN": -4.0},
-    "like": {"VERB": -2.0},
-    "her": {"PRON": -2.0},
-    "his": {"PRON": -3.0},
-    "that": {"PRON": -1.0},
-    "this": {"PRON": -1.0},
-    "these": {"PRON": -1.5},
-    "those": {"PRON": -1.5},
-    "one": {"NOUN": -2.0},
-    "past": {"NOUN": -2.0, "ADJ": -2.0},
-    "inside": {"NOUN": -2.0},
-    "outside": {"NOUN": -2.0},
-    "back": {"NOUN": 0.0, "ADJ": -1.0},
-    "down": {"ADJ": -3.0},
-    "opposite": {"ADJ": -1.0, "NOUN": -3.0},
-    "upside": {"NOUN": -3.0},
-    "well": {"NOUN": -4.0},
-    "still": {"ADJ": -2.0, "NOUN": -4.0},
-    "alone": {"ADJ": 0.0},
-    "nearby": {"ADJ": 0.0},
-    "only": {"ADJ": -2.0},
-    "even": {"ADJ": -2.0},
-    "such": {"ADJ": -1.0},
-    "half": {"NOUN": 0.0, "ADJ": -1.0},
-    "next": {"ADJ": -1.0},
-    "being": {"NOUN": -3.0},
-    "round": {"ADJ": 1.0},
-    "near": {"ADJ": -3.0},
-    "top": {"NOUN": 0.0, "ADJ": -1.0},
-    "other": {"NOUN": -1.5, "ADJ": -1.0},
-}
-"""Further classes of words of closed classes, as natural logarithms."""
 
 
 def _open(word: str) -> Scores:
@@ -286,7 +231,7 @@ def _guess(word: str) -> Scores:
 
 
 def _best(words: list[str], options: list[Scores]) -> list[str]:
-    """The likeliest classes of a sequence of words: a Viterbi search over `BESIDE`."""
+    """The likeliest classes of a sequence of words: a Viterbi search over `AFTER`."""
     scores: Scores = {"START": 0.0}
     back: list[dict[str, str]] = []
     for place, option in enumerate(options):
@@ -294,12 +239,12 @@ def _best(words: list[str], options: list[Scores]) -> list[str]:
         reached: Scores = {}
         origin: dict[str, str] = {}
         for tag, usual in option.items():
-            before = max(scores, key=lambda each: scores[each] + _beside("TO" if to else each, tag))
-            reached[tag] = scores[before] + _beside("TO" if to else before, tag) + usual
+            before = max(scores, key=lambda each: scores[each] + _after("TO" if to else each, tag))
+            reached[tag] = scores[before] + _after("TO" if to else before, tag) + usual
             origin[tag] = before
         back.append(origin)
         scores = reached
-    tag = max(scores, key=lambda each: scores[each] + _beside(each, "END"))
+    tag = max(scores, key=lambda each: scores[each] + _after(each, "END"))
     found = []
     for origin in reversed(back):
         found.append(tag)
@@ -307,12 +252,8 @@ def _best(words: list[str], options: list[Scores]) -> list[str]:
     return found[::-1]
 
 
-def _beside(before: str, tag: str) -> float:
-    return WEIGHT * BESIDE.get(before, {}).get(tag, 0.0)
-
-
-WEIGHT = 1.0
-"""How much a neighbour weighs next to how usual a class is."""
+def _after(before: str, tag: str) -> float:
+    return AFTER.get(before, {}).get(tag, 0.0)
 
 
 def _lemma(word: str, tag: str) -> str:

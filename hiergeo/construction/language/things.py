@@ -7,7 +7,7 @@ row can stand for each other in a text, and no two of them are one thing. Other 
 
 from functools import lru_cache
 
-from hiergeo.construction.language.grammar import phrase_set, table_lines
+from hiergeo.construction.language.grammar import LISTS, table_lines
 from hiergeo.construction.language.kinds import APART, is_kind, kinds, members, names_above
 
 UNRELATED = (
@@ -34,17 +34,8 @@ ASUNDER = ("person|animal", "clothing|furniture", "clothing|instrument", "furnit
 """Kinds of one row that share no thing all the same."""
 
 
-SPECIES = frozenset({"animal", "bird", "insect", "fruit", "vegetable", "appliance", "instrument"})
-"""Kinds no two listed nouns of which name one thing, except `OVERLAPPING`."""
-
-OVERLAPPING = phrase_set(
-    """
-    pet, livestock, cattle, bull, ox, calf, lamb, ram, foal, mule, kitten, puppy, pony, hen, rooster, chicken,
-    berry, stove, gull, seagull, dove, pigeon, dryer, washer, freezer, grizzly bear, brown bear, black bear,
-    polar bear, microwave oven, toaster oven, stove top
-    """
-)
-"""Nouns that may name what another one of their kind names."""
+SPECIES = LISTS["species"]
+OVERLAPPING = LISTS["overlapping"]
 
 
 @lru_cache(maxsize=1)

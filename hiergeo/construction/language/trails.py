@@ -11,8 +11,7 @@ Span = tuple[int, int]
 MARKS = frozenset(".;:!?-–—()")
 """Marks that end a clause."""
 
-CLAUSE_ENDS = frozenset({"and", "but", "while", "as", "because", "though", "although"})
-"""Words that end what a negation reaches."""
+CLAUSE_ENDS = grammar.LISTS["clause_ends"]
 
 
 def negated_spans(found: Sequence[Token]) -> tuple[Span, ...]:

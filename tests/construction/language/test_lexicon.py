@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from benchmarks import lexicon as recipe
 from hiergeo._core.errors import HiergeoError, UnavailableError
-from hiergeo.construction.language import everyday, lexicon
+from hiergeo.construction.language import lexicon
+from hiergeo.construction.language.lexicon import ALSO, CONCRETE, EXCEPT, USUAL, USUAL_NEAR
 from hiergeo.datasets import lexicon as resource
 from hiergeo.datasets.wordnet import load_wordnet
 
@@ -214,12 +215,12 @@ def test_kinds_are_everyday_words(word):
 
 def test_tables_of_senses_name_senses_of_their_words():
     known = lexicon()
-    chosen = [*everyday.USUAL.items(), *((word, sense) for word, (sense, _) in everyday.USUAL_NEAR.items())]
+    chosen = [*USUAL.items(), *((word, sense) for word, (sense, _) in USUAL_NEAR.items())]
     assert all(sense in known.nouns(word) for word, sense in chosen)
-    for table in (everyday.ALSO, everyday.EXCEPT):
+    for table in (ALSO, EXCEPT):
         assert all(known.words(each) for synset, others in table.items() for each in (synset, *others))
-    assert all(parents <= set(known.parents(synset)) for synset, parents in everyday.EXCEPT.items())
-    assert all(known.words(synset) for synset in everyday.CONCRETE)
+    assert all(parents <= set(known.parents(synset)) for synset, parents in EXCEPT.items())
+    assert all(known.words(synset) for synset in CONCRETE)
 
 
 def test_relations_of_a_synset():
