@@ -13,11 +13,11 @@ from queue import SimpleQueue
 from typing import Annotated, Any, Literal, final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
-from hiergeo._core.storage.documents import STRICT, parse_json
+from hiergeo._core.storage.documents import STRICT, Foreign, parse_json
 from hiergeo._core.text import shortened
 from hiergeo._core.validation import sentence
 from hiergeo.construction.engines import transport
@@ -44,44 +44,36 @@ HARMLESS = Prompt(
 Tokens = Annotated[int, Field(ge=0, le=1 << 40)]
 
 
-class Message(BaseModel):
-    """What the model says."""
-
+class _Message(Foreign):
     content: str | None = None
     refusal: str | None = None
 
 
-class Choice(BaseModel):
-    """One answer."""
-
-    message: Message
+class _Choice(Foreign):
+    message: _Message
     finish_reason: str | None = None
 
 
-class Usage(BaseModel):
-    """What an answer took."""
-
+class _Usage(Foreign):
     prompt_tokens: Tokens = 0
     completion_tokens: Tokens = 0
 
 
-class Chat(BaseModel):
+class _Chat(Foreign):
     """What of a chat completion is read."""
 
-    choices: Annotated[list[Choice], Field(min_length=1)]
-    usage: Usage | None = None
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: _Usage | None = None
 
 
-class ListedModel(BaseModel):
-    """A model that an endpoint has."""
-
+class _Model(Foreign):
     id: str
 
 
-class Models(BaseModel):
+class _Models(Foreign):
     """What of a list of models is read."""
 
-    data: list[ListedModel]
+    data: list[_Model]
 
 
 @final
@@ -216,7 +208,7 @@ class OpenAIEngine(Engine):
                 raise self._stopping(failure)
             return
         try:
-            known = [each.id for each in Models.model_validate_json(body).data]
+            known = [each.id for each in _Models.model_validate_json(body).data]
         except ValidationError:
             raise UnavailableError(
                 f"{self.endpoint.address} is not an OpenAI-compatible endpoint: it answers /models otherwise."
@@ -250,7 +242,7 @@ class OpenAIEngine(Engine):
                     return Reply(shortened(transport.message_of(failure, self._key), 300), REFUSED)
                 raise self._stopping(failure)
             try:
-                reply = _reply(Chat.model_validate_json(body))
+                reply = _reply(_Chat.model_validate_json(body))
             except ValidationError as error:
                 trouble = sentence(error, "it")
                 continue
@@ -340,8 +332,8 @@ def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: i
         raise failure
 
 
-def _reply(answer: Chat) -> Reply:
-    choice, usage = answer.choices[0], answer.usage or Usage()
+def _reply(answer: _Chat) -> Reply:
+    choice, usage = answer.choices[0], answer.usage or _Usage()
     message, finish = choice.message, choice.finish_reason or STOPPED
     tokens = (usage.prompt_tokens, usage.completion_tokens)
     if message.refusal or finish == "content_filter":
