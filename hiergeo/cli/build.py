@@ -175,7 +175,7 @@ def build_command(
     Interrupted, it goes on where it stopped: give the same command again.
     """
     from hiergeo import construction
-    from hiergeo.construction.plan import option_of
+    from hiergeo.construction.build_plan import option_of
 
     if (captions is None) == (data is None):
         told = "not both" if captions else "such as captions.csv or --data scenes"
@@ -193,9 +193,9 @@ def build_command(
         tiers=tiers,
         entailment=entailment,
         contradiction=contradiction,
-        growth=growth,
+        growth=growth,  # type: ignore[arg-type]  # the plan refuses other words
         most_characters=most_characters,
-        language=language,
+        language=language,  # type: ignore[arg-type]  # likewise
         test_fraction=test_fraction,
         seed=seed,
         shard_rows=shard_rows,

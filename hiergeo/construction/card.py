@@ -64,10 +64,7 @@ def card_before(folder: Path) -> dict[str, Any] | None:
 
 
 def write_card(
-    folder: Path,
-    made: Mapping[str, Any],
-    leaks: Leakage | None = None,
-    before: Mapping[str, Any] | None = None,
+    folder: Path, made: Mapping[str, Any], leaks: Leakage | None = None, before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write ``card.json``, ``README.md`` and ``leakage.csv`` of the chains in a folder.
 
@@ -95,7 +92,7 @@ def write_card(
     rows = chains.everything(folder)[1]
     if leaks is None:
         leaks = leakage(rows, [reference("hierarcaps")], folder=folder)
-    with _alone(folder):
+    with alone(folder / JSON):
         now = contents(folder)
         card: dict[str, Any] = {
             "format": FORMAT,
@@ -120,10 +117,7 @@ def write_card(
 
 
 def update_card(
-    folder: Path,
-    *,
-    quality: Mapping[str, Mapping[str, float]] | None = None,
-    measured: Mapping[str, str] | None = None,
+    folder: Path, *, quality: Mapping[str, Mapping[str, float]] | None = None, measured: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Bring the card of a folder up to date with its files and its quality.
 
@@ -138,7 +132,7 @@ def update_card(
         UnavailableError: the folder cannot be written.
     """
     read_card(folder)
-    with _alone(folder):
+    with alone(folder / JSON):
         card = read_card(folder)
         now = contents(folder)
         for split, digest in (measured or {}).items():
@@ -160,10 +154,10 @@ def _still_measured(card: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the card of a folder, waiting for others who write it."""
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder, waiting for others who do."""
     with ExitStack() as stack:
-        patiently(lambda: stack.enter_context(locked(folder / JSON)))
+        patiently(lambda: stack.enter_context(locked(path)))
         yield
 
 
@@ -199,7 +193,7 @@ def split_sha256(folder: Path, split: str) -> str:
     """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
 
     Raises:
-        InputError: one of them is no file.
+        InputError: one of them is not a file.
     """
     return _of_split(_files(folder, chains.FILES.get(split, ())), split)
 

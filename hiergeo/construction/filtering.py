@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft, normalised
-from hiergeo.construction.plan import BuildPlan
 
 VERSION = 2
 """Raised whenever the same plan may keep other chains."""

@@ -7,7 +7,7 @@ from itertools import repeat
 from operator import add
 from pathlib import Path, PurePosixPath
 from typing import Any, final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
@@ -107,17 +107,10 @@ class Leakage:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values for a card, the same on every machine."""
-        counts: dict[str, Any] = {
-            split: {
-                against: {
-                    "kinds": {kind: self.counts.get((split, against, kind), 0) for kind in KINDS},
-                    "rows_with_a_shared_text_by_tier": list(tiers),
-                }
-                for (of, against), tiers in self.tiers.items()
-                if of == split
-            }
-            for split in self.rows
-        }
+        counts: dict[str, dict[str, Any]] = {split: {} for split in self.rows}
+        for (split, against), tiers in self.tiers.items():
+            kinds = {kind: self.counts.get((split, against, kind), 0) for kind in KINDS}
+            counts[split][against] = {"kinds": kinds, "rows_with_a_shared_text_by_tier": list(tiers)}
         return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
     def without(self, rows: Iterable[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
@@ -213,19 +206,18 @@ def reference(name: str, split: str = "test", **options: Any) -> Reference:
         return Reference(f"{name} {split}", missing=str(error))
     kind, _, address = name.partition(":")
     if kind == chains.NAME:
-        place = chains.located(address)
-        file = place.is_file()
-        held = chains.read(place) if file else chains.read_split(place, split)
-        return Reference(f"{place.name} {split}", tuple(held), place.parent if file else place)
+        path = chains.located(address)
+        file = path.is_file()
+        rows = chains.read(path) if file else chains.read_split(path, split)
+        return Reference(f"{path.name} {split}", tuple(rows), path.parent if file else path)
     return Reference(f"{name} {split}", tuple(_chains(hierarchy)), _folder(hierarchy))
 
 
 def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
     """Rows as chains, with names of images that MS-COCO's numbers can be read from in HierarCaps alone."""
-    paths = {image.image_id: image.path for image in hierarchy.images if image.path is not None}
+    names: dict[int | None, str] = {image.image_id: image.path.name for image in hierarchy.images if image.path}
     for row in hierarchy.rows:
-        path = paths.get(row.image_id) if row.image_id is not None else None
-        name = path.name if path is not None else ""
+        name = names.get(row.image_id, "")
         if hierarchy.name == "hierarcaps" and row.image_id is not None:
             name = image_name(row.image_id)
         yield Chain(row.row_id, row.positive, row.negative, name)
@@ -283,22 +275,24 @@ def _address(address: str) -> str:
     """An address of the web without what does not tell two apart: the scheme, the case of the host, a fragment."""
     if not SCHEME.match(address) or _number(address):
         return ""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return ""
+    parts = _parts(address)
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.netloc.casefold()}{unquote(parts.path)}{query}" if parts.netloc else ""
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of an address, all of them empty for one that is not valid."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _file_name(address: str) -> str:
     """The name of a file that tells an image and no number of MS-COCO."""
     if not address or _number(address):
         return ""
-    try:
-        path = PurePosixPath(urlsplit(address).path if SCHEME.match(address) else address.replace("\\", "/"))
-    except ValueError:
-        return ""
+    path = PurePosixPath(_parts(address).path if SCHEME.match(address) else address.replace("\\", "/"))
     return path.name.casefold() if len(path.stem) >= STEM else ""
 
 

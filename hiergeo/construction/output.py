@@ -7,7 +7,7 @@ from pathlib import Path
 from hiergeo._core.storage.files import WriteRow, csv_rows
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft
-from hiergeo.construction.splitting import Split
+from hiergeo.construction.splitting import Sides
 
 TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "dropped.csv"
 
@@ -21,7 +21,7 @@ REASONS = ("row", "caption", "image", "stage", "reason", "detail")
 """Columns of the rows that were dropped."""
 
 
-def write_splits(drafts: Iterable[Draft], split: Split, out: Path) -> None:
+def write_splits(drafts: Iterable[Draft], split: Sides, out: Path) -> None:
     """Write the rows of both splits into a folder, each file whole or not at all.
 
     Raises:

@@ -15,21 +15,19 @@ VERSION = 1
 
 @final
 @dataclass(frozen=True)
-class Split:
+class Sides:
     """Which rows are of the test split.
 
     Attributes:
         test: rows of the test split.
-        fraction: their share of all rows.
         images: distinct images of the train and of the test split.
     """
 
     test: frozenset[int]
-    fraction: float
     images: tuple[int, int]
 
 
-def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
+def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
     """Split the drafts that are not dropped.
 
     Rows belong together that have the same image or, up to case, blanks and final full stops, the same caption, and so
@@ -50,25 +48,19 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
             captions.append(caption)
             images.append(hash64(f"image {draft.image}") if draft.image else caption)
     if not rows:
-        return Split(frozenset(), 0.0, (0, 0))
+        return Sides(frozenset(), (0, 0))
     by_image, by_caption = (np.frombuffer(each, np.uint64) for each in (images, captions))
     smallest = _joined(by_image, by_caption)
     chosen = {each: _chance(each, seed) < fraction for each in np.unique(smallest).tolist()}
     tested = np.fromiter((chosen[each] for each in smallest.tolist()), bool, len(smallest))
-    test = np.frombuffer(rows, np.int64)[tested]
-    counts = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
-    return Split(frozenset(test.tolist()), len(test) / len(rows), counts)
+    images_of = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
+    return Sides(frozenset(np.frombuffer(rows, np.int64)[tested].tolist()), images_of)
 
 
 def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
-    """(n,) uint64 for each row the smallest image in its group, of rows that are joined by an image or a caption.
-
-    Args:
-        images: (n,) uint64 keys.
-        captions: (n,) uint64 keys.
-    """
-    from scipy.sparse import coo_array  # type: ignore[import-untyped]
-    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+    """For each row the smallest key of an image in its group, of rows joined by keys (n,) of images or captions."""
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]  # no stubs
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]  # no stubs
 
     distinct, image = np.unique(images, return_inverse=True)
     caption = np.unique(captions, return_inverse=True)[1] + len(distinct)

@@ -2,18 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends.base import Gap
+from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
-from hiergeo.construction.engines.base import TRUNCATED, Sampling
+from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
 from hiergeo.construction.engines.transformers import GumbelChoice, TransformersEngine
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.judges.transformers import TransformersJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.testing import JudgeConformance
 from tests.construction.language.language_models_common import (
     STRICT,
@@ -29,6 +30,36 @@ pytest.importorskip("xgrammar")
 __all__ = ["one_thread"]
 
 CAPTIONS = ['a dog says "wuff" \\ to a cat', "два кота", "three men on a boat"]
+PROMPT = Prompt("Do this.", '{"caption": "a dog"}', "a dog", ("caption",))
+
+
+class Words:
+    """A tokenizer that writes conversations down."""
+
+    def __init__(self, template: str | None) -> None:
+        self.chat_template = template
+
+    def apply_chat_template(self, messages, **options):
+        if self.chat_template == "without system" and messages[0]["role"] == "system":
+            raise ValueError("no system message")
+        assert options == {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        return "|".join(f"{each['role']}: {each['content']}" for each in messages)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        (None, 'Do this.\n\n{"caption": "a dog"}\n\n'),
+        ("any", 'system: Do this.|user: {"caption": "a dog"}'),
+        ("without system", 'user: Do this.\n\n{"caption": "a dog"}'),
+    ],
+)
+def test_a_prompt_is_written_as_the_model_reads_conversations(template, text):
+    engine = object.__new__(TransformersEngine)
+    engine._model = SimpleNamespace(tokenizer=Words(template))
+    assert engine._text(PROMPT) == (text, template is not None)
+
+
 NAMES = ["entailment", "neutral", "contradiction"]
 PAIRS = [("a dog runs", "an animal runs"), ("a", "b"), ("a dog runs", "an animal runs"), ("a long text of words", "c")]
 

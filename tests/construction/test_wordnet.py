@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.wordnet import WordNetBackend
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.filtering import fault
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.language import edits
 from hiergeo.construction.language.entailment import relation
 from hiergeo.construction.language.ladder import ladders
 from hiergeo.construction.language.phrases import parse
-from hiergeo.construction.plan import BuildPlan
 from hiergeo.testing import BackendConformance, JudgeConformance
 
 CAPTIONS = (

@@ -10,18 +10,10 @@ from pydantic import Field
 
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.documents import STRICT
-from hiergeo.construction.answers import Answers
-from hiergeo.construction.backends import prompts
-from hiergeo.construction.backends.base import Backend, Gap, Proposal
+from hiergeo.construction.answer_store import AnswerStore
+from hiergeo.construction.backends import Backend, Gap, Proposal, prompts
 from hiergeo.construction.backends.reading import Unreadable, read_reply
-from hiergeo.construction.engines.base import (
-    DEFAULT_SAMPLING,
-    Engine,
-    Prompt,
-    Reply,
-    Sampling,
-    checked,
-)
+from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Prompt, Reply, Sampling, checked
 
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""
@@ -70,13 +62,13 @@ class LanguageModelBackend(Backend):
     def __init__(
         self,
         engine: Engine,
-        answers: Answers | None = None,
+        answers: AnswerStore | None = None,
         sampling: Sampling = DEFAULT_SAMPLING,
         asking: Asking = DEFAULT_ASKING,
     ) -> None:
         self.name = engine.name
         self.engine, self.sampling, self.asking = engine, sampling, asking
-        self._answers = Answers() if answers is None else answers
+        self._answers = AnswerStore() if answers is None else answers
         self._used = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
     @property
@@ -150,9 +142,9 @@ class LanguageModelBackend(Backend):
         return replace(self.sampling, seed=self.sampling.seed + attempt, temperature=temperature)
 
     def _key(self, prompt: Prompt) -> str:
-        told = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
-        told.append(dict(vars(prompt.sampling)))
-        return sha256(dumps(told, sort_keys=True).encode()).hexdigest()
+        asked = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
+        asked.append(dict(vars(prompt.sampling)))
+        return sha256(dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None) -> Proposal:
@@ -162,7 +154,7 @@ def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None)
 
 
 def openai_backend(
-    model: str, *, seed: int = 0, answers: Answers | None = None, **options: Any
+    model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
 ) -> LanguageModelBackend:
     """A model behind an OpenAI-compatible endpoint.
 
@@ -183,7 +175,7 @@ def openai_backend(
 
 
 def transformers_backend(
-    model: str, *, seed: int = 0, answers: Answers | None = None, **options: Any
+    model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
 ) -> LanguageModelBackend:
     """A local model of transformers; its options are ``device``, ``dtype``, ``batch_size``; see `openai_backend`."""
     from hiergeo.construction.engines.transformers import TransformersEngine
@@ -196,7 +188,7 @@ def _backend(
     model: str,
     theirs: set[str],
     seed: int,
-    answers: Answers | None,
+    answers: AnswerStore | None,
     options: Mapping[str, Any],
 ) -> LanguageModelBackend:
     source = f"the backend of '{model}'"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from jinja2 import StrictUndefined, Template
 
-from hiergeo.construction.backends.base import Gap
-from hiergeo.construction.engines.base import Prompt
+from hiergeo.construction.backends import Gap
+from hiergeo.construction.engines.interface import Prompt
 
 TEMPLATE = Path(__file__).parents[1] / "prompt.jinja"
 

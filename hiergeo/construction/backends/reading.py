@@ -9,7 +9,7 @@ from hiergeo._core.text import shortened
 from hiergeo.construction.backends.prompts import CAPTION
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.engines.base import REFUSED, TRUNCATED, Prompt, Reply
+from hiergeo.construction.engines.interface import REFUSED, TRUNCATED, Prompt, Reply
 
 SHOWN = 200
 """Characters of an answer that `Unreadable` quotes."""
@@ -60,10 +60,13 @@ def read_reply(prompt: Prompt, reply: Reply) -> tuple[str, ...]:
     texts = {name: _text(answer[name], prompt) for name in (CAPTION, *prompt.asked)}
     if normalised(texts.pop(CAPTION)) != normalised(prompt.caption):
         raise Unreadable("answer about another caption", str(answer[CAPTION]))
-    _check_distinct(list(texts.values()), prompt)
+    seen = set(map(normalised, prompt.taken))
     for text in texts.values():
+        if normalised(text) in seen:
+            raise Unreadable("repeated text", text)
         if _echoes(text, prompt):
             raise Unreadable("prompt repeated", text)
+        seen.add(normalised(text))
     return tuple(texts[name] for name in prompt.asked)
 
 
@@ -81,19 +84,15 @@ def _object(text: str) -> dict[str, object]:
 
 def _text(value: object, prompt: Prompt) -> str:
     if not isinstance(value, str):
-        raise Unreadable("malformed answer", f"{value!r} is no text")
+        raise Unreadable("malformed answer", f"{value!r} is not a text")
     text = " ".join(value.split())
     if not any(character.isalnum() for character in text):
         raise Unreadable("empty text", value)
     if len(text) > max(LONGEST, len(prompt.caption)):
         raise Unreadable("text too long", text)
-    if text != _text_of_caption(prompt) and (SEPARATOR in text or any(map(_unfit, text))):
+    if text != " ".join(prompt.caption.split()) and (SEPARATOR in text or any(map(_unfit, text))):
         raise Unreadable("malformed answer", ascii(text))
     return text
-
-
-def _text_of_caption(prompt: Prompt) -> str:
-    return " ".join(prompt.caption.split())
 
 
 def _unfit(character: str) -> bool:
@@ -101,21 +100,10 @@ def _unfit(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") or character == "\N{REPLACEMENT CHARACTER}"
 
 
-def _check_distinct(texts: list[str], prompt: Prompt) -> None:
-    seen = set(map(normalised, prompt.taken))
-    for text in texts:
-        if normalised(text) in seen:
-            raise Unreadable("repeated text", text)
-        seen.add(normalised(text))
-
-
 def _echoes(text: str, prompt: Prompt) -> bool:
     """Whether words in a row come out of the instructions or their example, and not out of the item."""
     words = normalised(text).split()
     known = set(re.findall(r"\w+", normalised(prompt.user)))
     instructions = normalised(prompt.system)
-    for start in range(len(words) - ECHOED_WORDS + 1):
-        run = words[start : start + ECHOED_WORDS]
-        if " ".join(run) in instructions and not known.issuperset(run):
-            return True
-    return False
+    runs = (words[start : start + ECHOED_WORDS] for start in range(len(words) - ECHOED_WORDS + 1))
+    return any(" ".join(run) in instructions and not known.issuperset(run) for run in runs)

@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import final
 
 from hiergeo.construction.language import grammar
+from hiergeo.construction.language.forms import lemma
 from hiergeo.construction.language.lexicon import lexicon
-from hiergeo.construction.language.words import lemma
 
 TAGS = ("DET", "ADJ", "NOUN", "VERB", "PART", "ADP", "CONJ", "NUM", "PRON", "ADV", "NEG", "PUNCT", "OTHER")
-"""Classes: PART are participles, OTHER is what is no word, such as emoji."""
+"""Classes: PART are participles, OTHER is what is not a word, such as emoji."""
 
 TOKEN = re.compile(r"[$€£]?[^\W_](?:[^\W_]|[.'’&\-](?=[^\W_])|(?<=\d)[:,](?=\d)|/(?=\d))*|['’][^\W\d_]+|\S")
 """A word, or a number such as 3:30, $5, f/2.8; or a mark."""
@@ -19,12 +19,11 @@ TOKEN = re.compile(r"[$€£]?[^\W_](?:[^\W_]|[.'’&\-](?=[^\W_])|(?<=\d)[:,](?
 CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
 
 LONGEST = 40
-"""Letters of a word that are looked at; longer ones are no English, and would fill what is remembered of words."""
+"""Letters of a word that are looked at; longer ones are not English, and would fill the caches."""
 
 COMPOUND = 1.0
 """How much likelier than another class a noun is that is part of a noun of two words, as a natural logarithm."""
 
-COLLECTIVE = grammar.LISTS["collective"]
 
 AGREEMENT, DISAGREEMENT = 1.5, 3.0
 """How much likelier a form in -s is after a noun in the singular, and less likely another, as natural logarithms."""
@@ -39,6 +38,28 @@ def _scores(kind: str) -> dict[str, Scores]:
 
 AFTER, ALSO = _scores("after"), _scores("also")
 """How well the second of two classes stands after the first; open classes that words of closed classes may have too."""
+
+
+def _closed_classes() -> dict[str, Scores]:
+    found: dict[str, Scores] = {}
+    for tag, words in (
+        ("AUX", grammar.AUXILIARIES),
+        ("NUM", grammar.LISTS["numbers"]),
+        ("DET", grammar.DETERMINERS),
+        ("PRON", grammar.PRONOUNS),
+        ("CONJ", grammar.LISTS["conjunctions"] | grammar.SUBORDINATORS),
+        ("ADP", grammar.LISTS["prepositions"]),
+        ("ADV", grammar.LISTS["adverbs"]),
+    ):
+        for word in words:
+            found.setdefault(word, {})[tag] = 0.0
+    for word, scores in ALSO.items():
+        found.setdefault(word, {}).update(scores)
+    return found | {word: {"NEG": 0.0} for word in grammar.LISTS["negations"]}
+
+
+CLOSED = _closed_classes()
+"""Classes of the words of closed classes."""
 
 
 @final
@@ -77,7 +98,8 @@ def tokens(text: str) -> tuple[Token, ...]:
             for each in (place - 1, place):
                 options[each] = options[each] | {"NOUN": max(options[each].values()) + COMPOUND}
         elif word == "'s":
-            options[place] = _after_clitic(options[place - 1] if place else {})
+            verb = not place or "PRON" in options[place - 1]
+            options[place] = {"AUX": 0.0} if verb else {"DET": 0.0, "AUX": -3.0}
         elif word == "half" and place + 1 < len(words) and "PART" in options[place + 1]:
             options[place] = {"ADV": 0.0}
         elif place and word in grammar.NOUNS_IN_ING and _is_deed(words, options, place):
@@ -100,89 +122,55 @@ def known_words(text: str) -> tuple[int, int]:
 def _split(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """A word and what is written together with it: the dog's, isn't."""
     clitic = CLITIC.search(text, start, end) if end - start < LONGEST else None
-    if clitic is None or clitic.start() <= start:
-        return [(start, end)]
-    return [(start, clitic.start()), (clitic.start(), end)]
-
-
-def _after_clitic(before: Scores) -> Scores:
-    """Classes of ``'s``: a verb after a pronoun, else mostly a mark of possession."""
-    return {"AUX": 0.0} if "PRON" in before or not before else {"DET": 0.0, "AUX": -3.0}
+    cut = start if clitic is None else clitic.start()
+    return [(start, end)] if cut <= start else [(start, cut), (cut, end)]
 
 
 def _is_deed(words: list[str], options: list[Scores], place: int) -> bool:
     """Whether a noun in -ing is a participle: after a noun and before a determiner, as in kids building a castle."""
     after = words[place + 1] if place + 1 < len(words) else ""
-    noun = max(options[place - 1], key=lambda tag: options[place - 1][tag]) == "NOUN"
-    return noun and "PART" in options[place] and after in grammar.DETERMINERS and after != "'s"
+    return _is_noun(options[place - 1]) and "PART" in options[place] and after in grammar.DETERMINERS and after != "'s"
+
+
+def _is_noun(classes: Scores) -> bool:
+    return max(classes, key=classes.__getitem__) == "NOUN"
 
 
 def _is_singular(word: str, classes: Scores) -> bool:
     """Whether a word is most likely a noun whose verb ends in -s."""
-    noun = max(classes, key=lambda tag: classes[tag]) == "NOUN"
-    return noun and word not in COLLECTIVE and lemma(word, "noun") == word
+    return _is_noun(classes) and word not in grammar.LISTS["collective"] and lemma(word, "noun") == word
 
 
 @lru_cache(maxsize=1 << 16)
 def _are_noun(first: str, second: str) -> bool:
     """Whether two words are a noun of the lexicon of which neither is an adjective: a teddy bear, a parking meter."""
-    if not first.isalpha() or not second.isalpha() or first in grammar.COLOURS or _closed(first) or _closed(second):
+    if not first.isalpha() or not second.isalpha() or first in grammar.COLOURS or first in CLOSED or second in CLOSED:
         return False
     known, both = lexicon(), f"{first} {lemma(second, 'noun')}"
-    if both in grammar.TOGETHER:
+    if both in grammar.LISTS["together"]:
         return True
-    if lemma(first, "adjective") in known.adjectives or not known.is_noun(first):
+    if lemma(first, "adjective") in known.frequencies["adjective"] or not known.is_noun(first):
         return f"{first} {second}" in grammar.NAMED_BY_ADJECTIVE
     return known.is_noun(both)
 
 
 @lru_cache(maxsize=1 << 16)
 def _classes(word: str, plain: bool) -> Scores:
-    """Classes that a word may have -> logarithm of how usual each is.
-
-    Args:
-        word: in lower case.
-        plain: not written with a capital.
-    """
+    """Classes that a word in lower case may have -> logarithm of how usual each is; `plain` if it has no capital."""
     if word[0] in "$€£" and len(word) > 1:
         return {"NUM": 0.0}
     if not word[0].isalnum() and word[0] not in "'":
-        return {"OTHER": 0.0} if ord(word[0]) > 0x2FFF or word[0] in "#@*^~|" else _closed(word) or {"PUNCT": 0.0}
-    closed = _closed(word)
-    if closed:
-        return closed
+        return {"OTHER": 0.0} if ord(word[0]) > 0x2FFF or word[0] in "#@*^~|" else CLOSED.get(word, {"PUNCT": 0.0})
+    if word in CLOSED:
+        return CLOSED[word]
     if word[0].isdigit():
         return {"NUM": 0.0}
     if len(word) >= LONGEST or not word.isascii():
         return {"NOUN": 0.0} if word.replace("-", "").isalpha() and ord(word[0]) < 0x250 else {"OTHER": 0.0}
-    weights = _open(word)
-    if not weights:
-        weights = _guess(word)
+    weights = _open(word) or _guess(word)
     if not plain:
         weights["NOUN"] = weights.get("NOUN", 0.0) + 1.0
     return {tag: math.log(weight) for tag, weight in weights.items()}
-
-
-def _closed(word: str) -> Scores:
-    """Classes of a word of a closed class, or none."""
-    found: Scores = {}
-    if word in grammar.NEGATIONS:
-        return {"NEG": 0.0}
-    tables = (
-        ("AUX", grammar.AUXILIARIES),
-        ("NUM", grammar.NUMBERS),
-        ("DET", grammar.DETERMINERS),
-        ("PRON", grammar.PRONOUNS),
-        ("CONJ", grammar.CONJUNCTIONS),
-        ("CONJ", grammar.SUBORDINATORS),
-        ("ADP", grammar.PREPOSITIONS),
-        ("ADV", grammar.ADVERBS),
-    )
-    for tag, table in tables:
-        if word in table:
-            found.setdefault(tag, 0.0)
-    found.update(ALSO.get(word, {}))
-    return found
 
 
 def _open(word: str) -> Scores:
@@ -190,27 +178,27 @@ def _open(word: str) -> Scores:
     known, weights = lexicon(), {}
     noun = lemma(word, "noun")
     if known.is_noun(noun):
-        weights["NOUN"] = 1.0 + known.noun_counts.get(noun, 0)
+        weights["NOUN"] = 1.0 + known.frequencies["noun"].get(noun, 0)
     verb = lemma(word, "verb")
-    if known.is_verb(verb):
+    if verb in known.frequencies["verb"]:
         participle = word.endswith(("ing", "ed", "en", "wn", "rn")) or (verb != word and not word.endswith("s"))
-        usual = 0.5 + known.verbs.get(verb, 0)
+        usual = 0.5 + known.frequencies["verb"][verb]
         if participle and verb != word:
             weights["PART"] = usual
             if not word.endswith("ing"):
                 weights["VERB"] = usual * 0.3
         else:
-            weights["VERB"] = usual * (1.0 if verb in grammar.SCENE_VERBS else 0.2)
+            weights["VERB"] = usual * (1.0 if verb in grammar.LISTS["scene_verbs"] else 0.2)
     adjective = lemma(word, "adjective")
-    if known.is_adjective(adjective):
-        weights["ADJ"] = 0.5 + known.adjectives.get(adjective, 0)
-    if word in known.adverbs:
-        weights["ADV"] = 0.5 + known.adverbs[word]
+    if adjective in known.frequencies["adjective"]:
+        weights["ADJ"] = 0.5 + known.frequencies["adjective"][adjective]
+    if word in known.frequencies["adverb"]:
+        weights["ADV"] = 0.5 + known.frequencies["adverb"][word]
     if word in grammar.COLOURS:
         weights["ADJ"] = weights.get("ADJ", 1.0) + 10 * weights.get("NOUN", 1.0)
     if word in grammar.NOUNS_IN_ING:
         weights["PART"] = 0.5
-    if word in grammar.ONLY_ADJECTIVES:
+    if word in grammar.LISTS["only_adjectives"]:
         return {"ADJ": weights["ADJ"]}
     return weights
 
@@ -268,4 +256,4 @@ def _lemma(word: str, tag: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _is_english(word: str) -> bool:
-    return bool(word in grammar.PRONOUNS or _closed(word) or _open(word.replace("’", "'").removesuffix("'s")))
+    return bool(word in CLOSED or _open(word.replace("’", "'").removesuffix("'s")))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
@@ -54,7 +54,7 @@ Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], BeforeValidator(_without_secrets)]
 
 
-class BuildPlan(Document, frozen=True, strict=True):
+class BuildPlan(Document):
     """The settings of a build.
 
     Attributes:
@@ -83,6 +83,8 @@ class BuildPlan(Document, frozen=True, strict=True):
         InputError: an unknown setting (the nearest one is suggested), a value out of its range, or an option that holds
             a secret.
     """
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     backend: Name = "wordnet"
     backend_options: Options = Field(default_factory=dict)
@@ -159,7 +161,7 @@ def read_plan(path: Path | str) -> BuildPlan:
     """The plan in a TOML file.
 
     Raises:
-        UnavailableError: there is no such file.
+        UnavailableError: the file does not exist.
         InputError: it is not valid TOML, or `of_table` refuses it.
     """
     file = path_of(path)

@@ -45,12 +45,7 @@ DEFAULT_SAMPLING = Sampling()
 
 
 def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
-    """A dataclass made of options.
-
-    Args:
-        kind: its class.
-        options: by name.
-        source: named in errors.
+    """A dataclass made of options by name; errors name their source.
 
     Raises:
         InputError: an option that does not exist (the nearest one is suggested), or a value that does not fit.
@@ -97,12 +92,7 @@ class Prompt:
         """
         constants = {name: {"const": text} for name, text in (fixed or {}).items()}
         properties = {name: constants.get(name, {"type": "string"}) for name in self.names}
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties),
-            "additionalProperties": False,
-        }
+        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 @final
@@ -164,5 +154,5 @@ class Engine(ABC):
             UnavailableError: the model cannot be run now. Replies that had come are given before.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:  # noqa: B027 (most hold nothing)
         """Release what it holds."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.storage.documents import parse_toml
 from hiergeo.construction import BuildPlan, read_plan
-from hiergeo.construction.plan import of_table, option_of
+from hiergeo.construction.build_plan import of_table, option_of
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
     str.strip

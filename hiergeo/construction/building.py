@@ -12,14 +12,14 @@ from hiergeo._core.shares import Share
 from hiergeo._core.storage.files import csv_rows, path_of
 from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, output, splitting
-from hiergeo.construction.answers import FOLDER as ANSWERS
-from hiergeo.construction.answers import Answers
+from hiergeo.construction.answer_store import FOLDER as ANSWERS
+from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.claiming import beginning, claim, make_room, sole_builder
 from hiergeo.construction.judges import Judge
 from hiergeo.construction.making import make_backend, make_judge
 from hiergeo.construction.passes import Passes, StageRun
-from hiergeo.construction.plan import BuildPlan
 from hiergeo.construction.shards import Work, hash_of
 from hiergeo.construction.stages import THRESHOLDS, stages
 from hiergeo.datasets import Hierarchy
@@ -109,7 +109,7 @@ def build(
     """
     plan = plan or BuildPlan()
     share, folder = Share.parse(worker), path_of(out)
-    answers = Answers(Work(folder).folder / ANSWERS)
+    answers = AnswerStore(Work(folder).folder / ANSWERS)
     source = (
         captions_.of_hierarchy(captions, plan)
         if isinstance(captions, Hierarchy)

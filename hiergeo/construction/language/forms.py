@@ -101,10 +101,8 @@ def _stems(word: str, kind: str) -> Iterator[str]:
 
 
 def _is(known: Lexicon, word: str, kind: str) -> bool:
-    tests = {"noun": known.is_noun, "verb": known.is_verb, "adjective": known.is_adjective}
-    return tests[kind](word)
+    return known.is_noun(word) if kind == "noun" else word in known.frequencies[kind]
 
 
 def _used(known: Lexicon, word: str, kind: str) -> int:
-    tables = {"noun": known.noun_counts, "verb": known.verbs, "adjective": known.adjectives}
-    return tables[kind].get(word, 0)
+    return known.frequencies[kind].get(word, 0)
