@@ -36,8 +36,6 @@ SIMILARITY = 0.8
 
 COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
-HIERARCAPS = "hierarcaps test"
-
 ABSENT = "it was not on the machine; where it is, hiergeo chains leaks compares with it."
 """What a card says of a set that could not be compared; why is a matter of the machine."""
 
