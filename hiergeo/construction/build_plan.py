@@ -51,7 +51,7 @@ def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
 Whole = Annotated[int, BeforeValidator(_index)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
-Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], BeforeValidator(_without_secrets)]
+Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], AfterValidator(_without_secrets)]
 
 
 class BuildPlan(Document):

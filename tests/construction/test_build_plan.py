@@ -84,6 +84,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
         ({"most_characters": 0}, "most_characters"),
         ({"seed": -1}, "seed"),
         ({"backend_options": {"api_key": "sk-1"}}, "environment variable"),
+        ({"backend_options": 3}, "backend_options"),
         ({"backend_options": {"prompt": {"a": 1}}}, "prompt"),
         ({"backend_options": {"temperature": float("inf")}}, "temperature"),
     ],
