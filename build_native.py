@@ -351,8 +351,8 @@ def call(command: Sequence[str], purpose: str) -> str:
     if done.returncode:
         complaints = [line for line in output.splitlines() if re.search(r"(error|fatal)\s*:|undefined", line)]
         LOG.error(output)
-        said = (complaints or output.splitlines() or [f"exit status {done.returncode}"])[0]
-        raise BuildError(f"{purpose} failed: {said}")
+        complaint = (complaints or output.splitlines() or [f"exit status {done.returncode}"])[0]
+        raise BuildError(f"{purpose} failed: {complaint}")
     return output
 
 

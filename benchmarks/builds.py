@@ -176,12 +176,12 @@ def compare(chosen: Sequence[Case], served: Sequence[Callable[[], Served]], roun
     """Time every case by both libraries in turns."""
     with contextlib.ExitStack() as stack:
         pair = [start() for start in served]
-        for served in pair:
-            stack.callback(served.close)
+        for library in pair:
+            stack.callback(library.close)
         for case in chosen:
-            for served in pair:
-                served.time(case.name)
-            turns = [[served.time(case.name) for served in pair] for _ in range(rounds)]
+            for library in pair:
+                library.time(case.name)
+            turns = [[library.time(case.name) for library in pair] for _ in range(rounds)]
             before, after = zip(*turns, strict=True)
             yield Found(case, min(before), min(after), median(a / b for b, a in turns))
 

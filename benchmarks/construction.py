@@ -92,7 +92,7 @@ def build_all(out: Path, backend: str, processes: int, rows: int | None) -> dict
 def _built(folder: Path, split: str, plan: BuildPlan, rows: int | None, share: str | None = None) -> Built:
     torch.set_num_threads(1)
     captions = datasets.load("hierarcaps", split)
-    return build(captions if rows is None else captions.take(rows), folder, plan, overwrite=True, shard=share)
+    return build(captions if rows is None else captions.take(rows), folder, plan, overwrite=True, worker=share)
 
 
 def appraise_all(out: Path, splits: Sequence[str], judges: Sequence[str], samples: int) -> dict[str, Any]:

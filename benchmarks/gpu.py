@@ -100,8 +100,8 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
     ends = torch.linspace(m / THRESHOLDS, m, THRESHOLDS, device="cuda").long()
     reach, target = x.radius + 1, torch.arange(x.radius.shape[-1], device="cuda")[None] % m
     halves = [
-        Factor(*(Polar(part, p.radius) for part, p in zip(parts, (x, y), strict=True)), CURVATURE)
-        for parts in zip(x.direction.chunk(2, -1), y.direction.chunk(2, -1), strict=True)
+        Factor(Polar(ux, x.radius), Polar(uy, y.radius), CURVATURE)
+        for ux, uy in zip(x.direction.chunk(2, -1), y.direction.chunk(2, -1), strict=True)
     ]
     native: dict[str, Callable[[], object]] = {
         "exterior angle, stored": lambda: NATIVE.store([points], angle, out[None]),

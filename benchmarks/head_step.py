@@ -126,7 +126,8 @@ def measure(chains: int, rounds: int) -> tuple[list[Outcome], dict[str, float], 
     losses = {way: step() for way, step in steps.items()}
     ours, theirs = (step.gradient for step in steps.values())
     agreement = float((ours - theirs).norm() / theirs.norm())
-    walls, work = ({way: [] for way in WAYS} for _ in range(2))
+    walls: dict[str, list[float]] = {way: [] for way in WAYS}
+    work: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, step in steps.items():
             began = time.process_time()

@@ -75,10 +75,10 @@ def make(folder: Path, chains: int) -> None:
                 rows.writerow((" => ".join(captions(chain)), " => ".join(other), place))
     text = np.lib.format.open_memmap(folder / "text.npy", "w+", np.float16, (TIERS * chains, DIM))
     root = unit(np.random.default_rng(0).standard_normal((1, DIM)))[0]
-    for start, rows in stretches(chains, root):
-        text[TIERS * start : TIERS * start + len(rows)] = rows
+    for start, embedded in stretches(chains, root):
+        text[TIERS * start : TIERS * start + len(embedded)] = embedded
         if start == 0:
-            seen = rows[TIERS - 1 :: TIERS][:IMAGES]
+            seen = embedded[TIERS - 1 :: TIERS][:IMAGES]
             image = unit(seen + 0.02 * np.random.default_rng(1).standard_normal(seen.shape)).astype(np.float32)
     words = np.array([caption for chain in range(chains) for caption in captions(chain)])
     arrays = {"text": text, "caption": words, "root": root.astype(np.float32)}

@@ -31,10 +31,11 @@ def main() -> None:
         return json.dumps({"caption": question.caption, **dict(zip(question.asked, texts, strict=True))})
 
     told = {}
-    for task, asked in {
+    tasks: dict[str, list[tuple[Prompt, tuple[str, ...]]]] = {
         "generalise": [(prompts.generalising(row.positive[-1], len(row.positive)), row.positive[:-1]) for row in rows],
-        "contradict": [(prompts.contradicting(row.positive), row.negative) for row in rows],
-    }.items():
+        "contradict": [(prompts.contradicting(row.positive), row.negative or ()) for row in rows],
+    }
+    for task, asked in tasks.items():
         read = mean(tokens(question.system) + tokens(question.user) for question, _ in asked)
         written = mean(tokens(answer(question, texts)) for question, texts in asked)
         told[task] = {"read": round(read, 1), "written": round(written, 1)}

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from torch import Tensor
 from benchmarks import machine
 from hiergeo import Space, adapters, datasets
 from hiergeo.datasets import Hierarchy, ImageRef, Row
-from hiergeo.evaluation import Embedded, View, embed
+from hiergeo.evaluation import Embedded, Protocol, View, embed
 from hiergeo.evaluation.metrics import any_hit, ladder, ladder_scores
 from hiergeo.evaluation.protocols import protocol_named, walk
 from hiergeo.geometry import Located
@@ -127,10 +128,14 @@ def protocols(rounds: int) -> None:
             protocol = protocol_named(name)
             new, old = fastest(
                 rounds,
-                lambda protocol=protocol, space=space: protocol.run(View(embedded, space), STEPS, False),
-                lambda before=before, space=space: before(embedded, space),
+                partial(_run, protocol, embedded, space),
+                partial(before, embedded, space),
             )
             print(f"  {space.geometry.spec:44} {name:10} {1e3 * new:8.1f} ms, {old / new:5.1f} times faster")
+
+
+def _run(protocol: Protocol, embedded: Embedded, space: Space) -> object:
+    return protocol.run(View(embedded, space), STEPS, False)
 
 
 def pool(rounds: int, shape: Sequence[int]) -> None:
@@ -142,8 +147,8 @@ def pool(rounds: int, shape: Sequence[int]) -> None:
         product, ladders, nearest = fastest(
             rounds,
             lambda: torch.mm(x, y.T),
-            lambda space=space: space.ladder(x, y, STEPS),
-            lambda space=space: space.nearest(x, y),
+            partial(space.ladder, x, y, STEPS),
+            partial(space.nearest, x, y),
         )
         print(
             f"  {space.geometry.spec:44} ladder {ladders / product:5.2f}, nearest {nearest / product:5.2f} of torch.mm"
@@ -156,7 +161,7 @@ def door(rounds: int) -> None:
     for spec in ("euclidean", "lorentz:-1"):
         space = Space(spec)
         px, py = space.points(x), space.points(y)
-        points = pairs(px.factors, py.factors, [space.geometry.curvature])  # type: ignore[attr-defined]
+        points = pairs(px.factors, py.factors, [float(spec.partition(":")[2] or 0)])
         task = problem(points.x, points.y, points.curvature, [], points.frame, False)
         kernel, embeddings, lifted, plain = (
             processor_time(rounds, way)
@@ -194,7 +199,7 @@ def memory(shape: Sequence[int]) -> None:
     start = time.perf_counter()
     protocol_named("re").run(View(embedded, space), STEPS, False)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    size = sum(each.numel() * each.element_size() for each in (embedded.text, embedded.image)) >> 20  # type: ignore[union-attr]
+    size = sum(each.nbytes for each in (embedded.text, embedded.image) if each is not None) >> 20
     print(f"memory: {shape[0]} x {shape[1]} x {shape[2]}: {grown:.0f} MiB beyond {size} MiB of embeddings,", end=" ")
     print(f"{time.perf_counter() - start:.1f} s")
 

@@ -74,7 +74,9 @@ class Kernel:
 def kernels_of(listing: str) -> Iterator[Kernel]:
     """The kernels in what nvdisasm prints."""
     for section in re.split(r"^\.text\.", listing, flags=re.MULTILINE)[1:]:
-        name, code, labels = section.split(":", 1)[0], [], {}
+        name = section.split(":", 1)[0]
+        code: list[Instruction] = []
+        labels: dict[str, int] = {}
         for line in section.splitlines():
             if label := re.match(r"(\.L_x_\d+):", line):
                 labels[label[1]] = len(code)

@@ -25,6 +25,7 @@ from benchmarks.search_exact import screened
 from benchmarks.search_own import report as own_texts
 from hiergeo import Space, search
 from hiergeo.geometry import Points
+from hiergeo.geometry.space import Side
 from hiergeo.search import Index
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import screens
@@ -140,7 +141,7 @@ def cold(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None
         for name, file, kind in (("whole", "directions", "children"), ("screened", "codes.i8", "children")):
             drop(folder)
             size = sum(path.stat().st_size for path in folder.rglob(file))
-            plain = timed(lambda file=file: [read(path) for path in folder.rglob(file)]).wall
+            plain = timed(partial(read_all, folder, file)).wall
             drop(folder)
             index = search.open(folder)
             task = asked(kind, space, x, index)
@@ -165,8 +166,8 @@ def asked(kind: str, space: Space, x: Points, index: Index) -> Screenable:
         return Steps(space, x, torch.linspace(*ends, STEPS, dtype=torch.float64))
     if kind == "count":
         return Count(space, x)
-    by = "distance" if kind == "neighbours" else "margin"
-    return Best(space, x, K, by, "parents" if kind == "parents" else "children")
+    side: Side = "parents" if kind == "parents" else "children"
+    return Best(space, x, K, "distance" if kind == "neighbours" else "margin", side)
 
 
 def points(space: Space, queries: torch.Tensor) -> Points:
@@ -221,6 +222,12 @@ def drop(folder: Path) -> None:
             os.fsync(descriptor)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(descriptor)
+
+
+def read_all(folder: Path, pattern: str) -> None:
+    """Read the files of that name in a folder."""
+    for path in folder.rglob(pattern):
+        read(path)
 
 
 def read(path: Path) -> None:

@@ -6,6 +6,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 from hiergeo._core.text import one_line, shortened
 
@@ -55,8 +56,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") ->
 
 def described(error: BaseException) -> str:
     """An error of somebody else's code for the end of a sentence: its type and what it says."""
-    said = str(error).strip().rstrip(".")
-    return f"{type(error).__name__}, {said}" if said else type(error).__name__
+    message = str(error).strip().rstrip(".")
+    return f"{type(error).__name__}, {message}" if message else type(error).__name__
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -72,14 +73,14 @@ def reason(error: BaseException) -> str:
 
     Of an error of the system these are the words for its number, without the file name; of one without words its type.
     """
-    said = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
-    return said.splitlines()[0].rstrip(".:")
+    message = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return message.splitlines()[0].rstrip(".:")
 
 
-def check_whole(name: str, value: object, least: int, most: int) -> None:
+def check_whole(name: str, value: Any, least: int, most: int) -> None:
     """Raise InputError, naming the argument, unless `value` is a whole number in [least, most]."""
     try:
-        inside = not isinstance(value, bool) and least <= operator.index(value) <= most  # type: ignore[arg-type]
+        inside = not isinstance(value, bool) and least <= operator.index(value) <= most
     except TypeError:
         inside = False
     if not inside:

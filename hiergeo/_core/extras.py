@@ -21,7 +21,7 @@ class Package(NamedTuple):
     extra: str
 
     @property
-    def cure(self) -> str:
+    def hint(self) -> str:
         """The command that installs it."""
         return f"pip install 'hiergeo[{self.extra}]'"
 
@@ -72,4 +72,4 @@ def require(module: str, what: str) -> Any:
         package = MODULES[module.partition(".")[0]]
         absent = isinstance(error, ModuleNotFoundError) and error.name == package.module
         broken = "" if absent else f", which cannot be imported ({reason(error)})"
-        raise UnavailableError(f"{what} needs {package.distribution}{broken}: {package.cure}.") from error
+        raise UnavailableError(f"{what} needs {package.distribution}{broken}: {package.hint}.") from error

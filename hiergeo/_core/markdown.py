@@ -42,7 +42,7 @@ def card(kind: Literal["DatasetCard", "ModelCard"], template: Path, data: Mappin
         values: what the template names besides.
     """
     hub = import_module("huggingface_hub")
-    told = getattr(hub, f"{kind}Data")(**data)
+    metadata = getattr(hub, f"{kind}Data")(**data)
     functions = {"plain": plain, "fenced": fenced, "table": table}
     text = template.read_text(encoding="utf-8")
-    return f"{getattr(hub, kind).from_template(told, template_str=text, **functions, **values)}\n"
+    return f"{getattr(hub, kind).from_template(metadata, template_str=text, **functions, **values)}\n"

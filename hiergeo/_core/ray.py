@@ -30,8 +30,8 @@ def cluster(device: str) -> Iterator[tuple[Any, int, int]]:
     if started:
         ray.init(log_to_driver=False)
     try:
-        held = ray.cluster_resources()
-        yield ray, int(held.get("CPU", 1)), 0 if device == "cpu" else int(held.get("GPU", 0))
+        resources = ray.cluster_resources()
+        yield ray, int(resources.get("CPU", 1)), 0 if device == "cpu" else int(resources.get("GPU", 0))
     finally:
         if started:
             ray.shutdown()

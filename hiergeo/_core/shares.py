@@ -16,7 +16,7 @@ VARIABLES = (
     ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS"),
 )
 """Environment variables of the number of a worker, from 0, and of how many there are: of Slurm, torchrun and Kubernetes
-(which sets the first alone; the second is to be set in the specification of the job)."""
+(which sets the first alone; the second must be set in the specification of the job)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Share:
             environment: the variables.
 
         Raises:
-            InputError: it is no share, or no launcher says which one.
+            InputError: it is not a share, or no launcher says which one.
         """
         if text is None:
             return cls()

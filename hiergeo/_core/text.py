@@ -5,6 +5,7 @@ is shown as an escape. A caption is read by people, so it keeps its letters, and
 surroundings is taken out.
 """
 
+import re
 import unicodedata
 
 from hiergeo._core.limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
@@ -75,6 +76,11 @@ def isolated(text: str) -> str:
 def caption(text: str) -> str:
     """A caption for a list in a terminal: `isolated`, its middle left out beyond `CAPTION_CHARACTERS`."""
     return isolated(shortened(text, CAPTION_CHARACTERS))
+
+
+def without_password(text: str) -> str:
+    """A text in which addresses have no user and no password."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def _escaped(character: str) -> str:

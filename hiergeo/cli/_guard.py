@@ -26,7 +26,7 @@ from typing import Any
 
 import typer
 
-from hiergeo._core.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError, UnavailableError
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import one_line
 from hiergeo._core.version import __version__
@@ -51,14 +51,21 @@ ENVIRONMENT = (
 )
 """Errors of the operating system that say enough by themselves: the machine is to blame, not the program."""
 
-AGAIN = {
-    ("index", "build"): "complete shards are kept, run the same command again to go on",
-    ("embed",): "finished batches are kept, run the same command again to go on",
-    ("data", "fetch"): "whole files are kept, run the same command again to go on",
-    ("suite",): "finished cells are kept, run the same command again to go on",
-    ("train", "re"): "checkpoints are kept, run the same command again to go on from the newest one",
+KEPT: dict[tuple[str, ...], str] = {
+    ("index", "build"): "complete shards",
+    ("embed",): "finished batches",
+    ("data", "fetch"): "whole files",
+    ("suite",): "finished cells",
+    ("train", "re"): "checkpoints",
 }
-"""Verbs that can continue after an interruption, and how."""
+"""What verbs that can continue after an interruption keep."""
+
+AGAIN = "are kept, run the same command again to go on."
+
+
+def again(error: UnavailableError, *verb: str) -> UnavailableError:
+    """An error that stopped a verb, with how to go on."""
+    return UnavailableError(f"{str(error).rstrip('.')}; {KEPT[verb]} {AGAIN}")
 
 
 class WrongResults(SystemExit):
@@ -80,8 +87,8 @@ def guarded(command: Callable[[], Any], arguments: list[str]) -> int:
         with _termination():
             code = command()
             sys.stdout.flush()
-    except WrongResults as found:
-        return int(str(found.code))
+    except WrongResults as wrong:
+        return int(str(wrong.code))
     except BaseException as error:
         return _end(error, arguments)
     return _interrupted("interrupted", INTERRUPTED, arguments) if code == INTERRUPTED else int(code or 0)
@@ -152,8 +159,8 @@ def _report(error: BaseException, arguments: list[str]) -> str:
 
 
 def _interrupted(how: str, code: int, arguments: list[str]) -> int:
-    hint = next((hint for verb, hint in AGAIN.items() if tuple(arguments[: len(verb)]) == verb), None)
-    return _say(code, f"{how}: {hint}." if hint else f"{how}.")
+    kept = next((kept for verb, kept in KEPT.items() if tuple(arguments[: len(verb)]) == verb), None)
+    return _say(code, f"{how}: {kept} {AGAIN}" if kept else f"{how}.")
 
 
 def _closed() -> int:

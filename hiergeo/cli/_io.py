@@ -3,11 +3,12 @@
 import json as jsonlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +28,9 @@ from hiergeo.geometry import ConstantCurvature, Geometry, Space
 if TYPE_CHECKING:
     from hiergeo.evaluation import Comparison, Result
     from hiergeo.training.study import Study
+
+Document: TypeAlias = "str | Mapping[str, Any] | Result | Comparison | Study"
+"""What a verb writes as JSON and prints in every format."""
 
 ALIKE = 0.02
 """Relative difference up to which curvatures count as one, so that a rounded one can be named."""
@@ -51,55 +55,83 @@ def check_writable(*paths: Path | None) -> None:
 @contextmanager
 def sole_writer(*paths: Path | None) -> Iterator[None]:
     """Hold the locks of outputs while the work is done that ends in them: another command is refused meanwhile."""
-    with ExitStack() as held:
-        for path in paths:
-            if path is not None:
-                held.enter_context(locked(path))
+    with ExitStack() as locks:
+        for path in filter(None, paths):
+            locks.enter_context(locked(path))
         yield
 
 
-def write_json(path: Path | None, text: str) -> None:
-    """Write the JSON `text` of a result to `path`, if there is one, with the command that makes it again."""
+def write_json(path: Path | None, document: Document) -> None:
+    """Write a document to `path`, if there is one, with the command that makes it again."""
     if path is not None:
         command = running()
-        told = text if command is None else jsonlib.dumps({**jsonlib.loads(text), KEY: command.as_dict()}, indent=2)
-        atomic_write_text(path, told + "\n")
+        again = {} if command is None else {KEY: command.as_dict()}
+        atomic_write_text(path, jsonlib.dumps({**jsonlib.loads(as_json(document)), **again}, indent=2) + "\n")
 
 
-def show(
+def as_json(document: Document) -> str:
+    """A document as JSON."""
+    if isinstance(document, Mapping):
+        return jsonlib.dumps(document, indent=2)
+    return document if isinstance(document, str) else document.to_json()
+
+
+def publish(
+    document: Document,
+    json: Path | None,
     form: str,
-    told: "str | Result | Comparison | Study",
     tables: Iterable[Table],
     *sentences: str | Text | None,
-    paths: Iterable[str] = (),
+    screen: Iterable[RenderableType] | None = None,
+    lines: Iterable[str] = (),
 ) -> None:
-    """Print tables and sentences, or the numbers alone.
+    """Write the JSON of a result, and print tables and sentences or the numbers alone.
 
     Args:
-        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone, unrounded where a result is
-            given, otherwise those of the tables.
-        told: the JSON of a result, or a result that has formats of its own.
-        tables: for the terminal.
-        sentences: below them.
-        paths: lines of their own that name files: last and not wrapped, or notes where the numbers stand alone.
+        document: the result: values of JSON by name, JSON, or a result that has formats of its own.
+        json: where its JSON goes.
+        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone, unrounded where the result
+            has formats of its own, otherwise those of the tables.
+        tables: of the numbers.
+        sentences: below them on a terminal.
+        screen: what a terminal shows in the place of the tables; strings are not wrapped.
+        lines: last on a terminal and not wrapped, for they may name files; notes where numbers are printed alone.
     """
+    write_json(json, document)
     if form == "table":
-        screen = console()
-        for each in (*tables, *filter(None, sentences)):
-            screen.print(each)
-        for line in paths:
-            screen.print(line, soft_wrap=True)
+        terminal = console()
+        for each in tables if screen is None else screen:
+            terminal.print(each, soft_wrap=isinstance(each, str))
+        for sentence in filter(None, sentences):
+            terminal.print(sentence)
+        for line in lines:
+            terminal.print(line, soft_wrap=True)
         return
-    for line in paths:
+    for line in lines:
         note(line)
-    if not isinstance(told, str):
+    if form == "json":
+        print(as_json(document))
+    elif isinstance(document, str | Mapping):
+        print("\n\n".join(_written(table, form) for table in tables))
+    else:
         from hiergeo.report import formatted
 
-        print(formatted(told, form))
-    elif form == "json":
-        print(told)
-    else:
-        print("\n\n".join(_written(table, form) for table in tables))
+        print(formatted(document, form))
+
+
+def facts_table(facts: Mapping[str, object]) -> Table:
+    """Facts by name, one a row."""
+    table = Table("fact", "value", show_header=False, box=None, pad_edge=False)
+    table.columns[0].style, table.columns[0].no_wrap = "bold", True
+    table.columns[1].overflow = "fold"
+    for name, value in facts.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def page_lines(html: Path | None) -> list[str]:
+    """The line that says where a page is, if there is one."""
+    return [] if html is None else [f"Page: {html.absolute()}"]
 
 
 def _written(table: Table, form: str) -> str:
@@ -123,7 +155,7 @@ def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
 
 
 class SpaceOptions(NamedTuple):
-    """What ``--geometry``, ``--root`` and ``--min-radius`` say of a space; None is what the model brings.
+    """What ``--geometry``, ``--root`` and ``--min-radius`` say about a space; None is what the model brings.
 
     Attributes:
         geometry: the spec of a geometry; None is the native space of the model, Euclidean for a model without one.
@@ -135,9 +167,9 @@ class SpaceOptions(NamedTuple):
     root: str | None = None
     min_radius: float | None = None
 
-    def check(self) -> None:
-        """Raise InputError for a space that cannot be, before a model is loaded."""
-        self._over(Space(self.geometry or "euclidean"))
+    def check(self) -> Space:
+        """The space as far as it is known before a model is loaded. Raises InputError for one that cannot be."""
+        return self._over(Space(self.geometry or "euclidean"))
 
     def space(self, model: Model) -> Space:
         """The space to measure the model in."""

@@ -5,90 +5,44 @@ from typing import Annotated
 import typer
 
 from hiergeo._core.version import __version__
-from hiergeo.cli.verbs import Group, Verb
+from hiergeo.cli.verbs import LazyGroup
 
-MEASURE, TRAIN, SEARCH, BUILD, LOOK, SYSTEM = "Measure", "Train", "Search", "Build", "Look", "System"
-
-VERBS = {
-    "demo": Verb(
-        "demo:demo_command",
-        "Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes.",
-        MEASURE,
-    ),
-    "probe": Verb(
-        "probe:probe_command",
-        "Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them.",
-        MEASURE,
-    ),
-    "compare": Verb(
-        "compare:compare_command",
-        "Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.",
-        MEASURE,
-    ),
-    "audit": Verb(
-        "audit:audit_command",
-        "Audit a claim of hierarchy: what angles, radii and curvature each do; with --length what caption length does.",
-        MEASURE,
-    ),
-    "benchmark": Verb(
-        "benchmark:benchmark_command",
-        "Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them.",
-        MEASURE,
-    ),
-    "study": Verb(
-        "study:study_command",
-        "Train small heads in several geometries on the same embeddings, and say whether the geometry makes a "
-        "difference.",
-        MEASURE,
-    ),
-    "suite": Verb(
-        "suite:app",
-        "Measure every model of a plan in each of its spaces on every benchmark, or print the table.",
-        MEASURE,
-    ),
-    "embed": Verb(
-        "embed:embed_command",
-        "Embed a dataset into one file, to be used as --model npz:FILE.",
-        TRAIN,
-    ),
-    "train": Verb("train:app", "Sharpen the hierarchy of a model; describe and share trained heads.", TRAIN),
-    "index": Verb("stores:app", "Build, extend and check indexes of captions and images.", SEARCH),
-    "search": Verb(
-        "search:search_command",
-        "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
-        SEARCH,
-    ),
-    "tree": Verb(
-        "tree:tree_command",
-        "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
-        SEARCH,
-    ),
-    "serve": Verb(
-        "serve:serve_command",
-        "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished.",
-        SEARCH,
-    ),
-    "chains": Verb("chains:app", "Make, judge, review and compare chains.", BUILD),
-    "explore": Verb(
-        "explore:explore_command",
-        "Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server.",
-        LOOK,
-    ),
-    "data": Verb("data:app", "List, download and check datasets.", SYSTEM),
-    "info": Verb(
-        "info:info_command",
-        "Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix.",
-        SYSTEM,
-        planned=False,
-    ),
+SUMMARIES = {
+    "Measure": {
+        "demo": "Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes.",
+        "probe": "Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them.",
+        "compare": "Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.",
+        "audit": "Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length.",
+        "benchmark": "Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them.",
+        "study": "Train small heads in several geometries on the same embeddings: does the geometry make a difference?",
+        "suite": "Measure every model of a plan in each of its spaces on every benchmark, or print the table.",
+    },
+    "Train": {
+        "embed": "Embed a dataset into one file, to be used as --model npz:FILE.",
+        "train": "Sharpen the hierarchy of a model; describe and share trained heads.",
+    },
+    "Search": {
+        "index": "Build, extend and check indexes of captions and images.",
+        "search": "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
+        "tree": "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
+        "serve": "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished.",
+    },
+    "Build": {"chains": "Make, judge, review and compare chains."},
+    "Look": {
+        "explore": "Explore a collection in the browser until SIGTERM or Ctrl-C, or export it as a page.",
+    },
+    "System": {
+        "data": "List, download and check datasets.",
+        "info": "Print versions, kernels, devices, data and plug-ins, for a bug report or a paper's appendix.",
+    },
 }
-"""Every verb, in the order of the overview. The summary is the first paragraph of its help."""
+"""The first sentence of the help of every verb, by heading, in the order of the overview."""
 
 
-class Verbs(Group):
+class Hiergeo(LazyGroup):
     """The whole command line."""
 
-    verbs = VERBS
+    summaries = SUMMARIES
 
 
 def _print_version(asked: bool) -> None:
@@ -107,7 +61,7 @@ def _whole(
 
 app = typer.Typer(
     name="hiergeo",
-    cls=Verbs,
+    cls=Hiergeo,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,39 +1,17 @@
 """``hiergeo audit``: whether the geometry does the work, or with ``--length`` the length of captions."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, sole_writer, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
+from hiergeo.cli.options import flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Page = Annotated[
-    Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
-]
-Length = Annotated[
-    bool, typer.Option("--length", help="Control the length of captions: is the order of the tiers more than that?")
-]
-Copies = Annotated[
-    int | None,
-    typer.Option(
-        help="Untrained copies of the network, beside captions without content and of shuffled words.  [0; 3 with "
-        "--length]",
-        metavar="N",
-        min=0,
-    ),
-]
-Filler = Annotated[
-    str | None,
-    typer.Option(help="With --length: words of captions without content, repeated.  [a thing]", metavar="WORDS"),
-]
 
 
 def audit_command(
@@ -46,19 +24,30 @@ def audit_command(
     steps: options.Steps = 50,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    length: Length = False,
-    copies: Copies = None,
-    filler: Filler = None,
+    length: Annotated[
+        bool, flag("--length", "Control the length of captions: is the order of the tiers more than that?")
+    ] = False,
+    copies: Annotated[
+        int | None,
+        option(
+            "N",
+            "Untrained copies of the network, beside captions without content and shuffled ones.  [0; 3 with --length]",
+            min=0,
+        ),
+    ] = None,
+    filler: Annotated[
+        str | None, option("WORDS", "With --length: words of captions without content, repeated.  [a thing]")
+    ] = None,
     format: options.Format = "table",
     json: options.Json = None,
-    html: Page = None,
+    html: options.Page = None,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Audit a claim of hierarchy: what angles, radii and curvature each do; with --length what caption length does."""
+    """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
     from hiergeo.report import audit_tables, length_table, write_audit
 
     check_writable(json, html)
@@ -81,9 +70,8 @@ def audit_command(
             facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
         else:
-            found = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            document, tables, sentences = found.to_json(), list(audit_tables(found)), found.findings.sentences
+            result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
+            document, tables, sentences = result.to_json(), list(audit_tables(result)), result.findings.sentences
             if html is not None:
-                write_audit(found, html)
-        write_json(json, document)
-    show(format, document, tables, *sentences, paths=[] if html is None else [f"Page: {html.absolute()}"])
+                write_audit(result, html)
+        publish(document, json, format, tables, *sentences, lines=page_lines(html))

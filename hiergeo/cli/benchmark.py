@@ -5,51 +5,43 @@ import json as jsonlib
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.validation import sentence
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, check_writable, show, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
+from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 
-Name = Annotated[str | None, typer.Argument(help="A benchmark; see --list.", metavar="NAME")]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="tiny, open_clip:ARCH/TAG, npz:FILE, ...", metavar="SPEC"),
-]
-Set = Annotated[
-    list[str],
-    typer.Option("--set", help="An option of the benchmark; give it once for each.", metavar="KEY=VALUE"),
-]
-List = Annotated[
-    bool, typer.Option("--list", help="Print every benchmark, or only NAME, and whether its data is here.")
-]
-BenchmarkFormat = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="table; or csv, markdown, latex, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
-        "zero_shot) alone on standard output.",
-        metavar="NAME",
-    ),
-]
 CLIP_BENCHMARK = "clip-benchmark"
+INDENT = (0, 0, 0, 2)
 
 
 def benchmark_command(
-    name: Name = None,
-    model: Model = None,
+    name: Annotated[str | None, argument("NAME", "A benchmark; see --list.")] = None,
+    model: Annotated[str | None, option("SPEC", "tiny, open_clip:ARCH/TAG, npz:FILE, ...", "--model", "-m")] = None,
     config: Config = None,
-    listed: List = False,
+    listed: Annotated[
+        bool, flag("--list", "Print every benchmark, or only NAME, and whether its data is here.")
+    ] = False,
     geometry: options.MeasuredGeometry = None,
-    set: Set = [],  # noqa: B006 - typer copies it
+    set: Annotated[list[str], option("KEY=VALUE", "An option of the benchmark; give it once for each.")] = [],  # noqa: B006 - typer copies it
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    format: BenchmarkFormat = "table",
+    format: Annotated[
+        str,
+        option(
+            "NAME",
+            "table; or csv, markdown, latex, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
+            "zero_shot) alone on standard output.",
+        ),
+    ] = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
@@ -68,7 +60,7 @@ def benchmark_command(
         check_format(format)
     check_writable(json)
     if listed or name is None:
-        _print_list(json, name)
+        _print_list(json, "table" if format == CLIP_BENCHMARK else format, name)
         return
     task = benchmark_named(name, **settings_of(name, set))
     if model is None:
@@ -78,13 +70,12 @@ def benchmark_command(
     wanted = options.embedding(device, dtype, batch_size)
     loaded, space = asked.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
-    write_json(json, result.to_json())
-    if format == CLIP_BENCHMARK:
-        print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
-    elif format == "markdown":
-        print(benchmark_markdown(result, task))
-    else:
-        show(format, result, [benchmark_table(result)], *published_lines(task.published))
+    if format not in (CLIP_BENCHMARK, "markdown"):
+        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published))
+        return
+    write_json(json, result)
+    markdown = format == "markdown"
+    print(benchmark_markdown(result, task) if markdown else jsonlib.dumps(to_clip_benchmark(result), indent=2))
 
 
 def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
@@ -114,48 +105,41 @@ def _value(where: str, text: str, annotation: Any) -> Any:
     kinds = get_args(annotation) or (annotation,)
     if type(None) in kinds and text.casefold() == "none":
         return None
-    if bool in kinds:
-        known = {"true": True, "false": False}
-        if text.casefold() not in known:
-            raise InputError(f"{where} must be true or false, not '{text}'.")
-        return known[text.casefold()]
-    kind = next((kind for kind in (int, float) if kind in kinds), None)
-    if kind is None:
-        return text
+    kind = next((kind for kind in (bool, int, float) if kind in kinds), str)
     try:
-        return kind(text)
-    except (ValueError, OverflowError):
-        raise InputError(f"{where} must be a {'whole ' * (kind is int)}number, not '{text}'.") from None
+        return TypeAdapter(kind).validate_strings(text)
+    except ValidationError as error:
+        raise InputError(sentence(error, where)) from error
 
 
-def _print_list(json: Path | None, only: str | None) -> None:
+def _print_list(json: Path | None, form: str, only: str | None) -> None:
     """Every benchmark, or one: its data and whether it is here, its options and metrics, and figures of papers."""
     from hiergeo.report.benchmarks import published_line
 
     if only is not None:
         BENCHMARKS.get(only)
-    screen = console()
-    found: dict[str, dict[str, Any]] = {}
+    table = Table("benchmark", "data", "options", "runs here", "metrics")
+    screen: list[RenderableType] = []
+    benchmarks: dict[str, dict[str, Any]] = {}
     for name in BENCHMARKS.names() if only is None else [only]:
         try:
             kind = BENCHMARKS.get(name)
             missing = _missing(kind)
         except HiergeoError as error:
-            screen.print(Text(name, style="bold"), Text(f"  cannot be used: {error}"), sep="\n")
+            screen += [Text(name, style="bold"), Text(f"  cannot be used: {error}")]
             continue
         options = inspect.signature(kind).parameters.values()
-        told = {
+        facts = {
             "data": kind.needs or "none",
             "options": ", ".join(f"{each.name}={each.default}" for each in options) or "none",
             "runs with these options here": f"no, {missing}" if missing else "yes",
             "metrics": ", ".join(kind.metrics),
         }
-        screen.print(Text.assemble((name, "bold"), f"  {kind.label}"))
-        for word, line in told.items():
-            screen.print(Padding(Text(f"{word}: {line}"), (0, 0, 0, 2)))
-        if kind.published:
-            screen.print(Padding(Text(published_line(kind.published)), (0, 0, 0, 2)))
-        found[name] = {
+        lines = [f"{word}: {fact}" for word, fact in facts.items()]
+        lines += [published_line(kind.published)] if kind.published else []
+        screen += [Text.assemble((name, "bold"), f"  {kind.label}"), *(Padding(Text(each), INDENT) for each in lines)]
+        table.add_row(name, *facts.values())
+        benchmarks[name] = {
             "label": kind.label,
             "needs": kind.needs,
             "missing": missing,
@@ -164,7 +148,8 @@ def _print_list(json: Path | None, only: str | None) -> None:
             "options": [each.name for each in options],
             "published": [vars(each) for each in kind.published],
         }
-    write_json(json, jsonlib.dumps({"metrics": {"benchmarks": len(found)}, "benchmarks": found}, indent=2))
+    document = {"metrics": {"benchmarks": len(benchmarks)}, "benchmarks": benchmarks}
+    publish(document, json, form, [table], screen=screen)
 
 
 def _missing(kind: type[Benchmark]) -> str:

@@ -13,7 +13,8 @@ from hiergeo._core.storage.texts import read_text
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console, counted, note
-from hiergeo.cli.plans import read_options
+from hiergeo.cli.options import argument, flag, option, path_option
+from hiergeo.cli.plans import READ, read_options
 
 if TYPE_CHECKING:
     from hiergeo.construction import BuildPlan, Built
@@ -25,30 +26,15 @@ OPTIONS = ("backend", "judge")
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a plan as options of the verb: ``[backend]`` becomes ``backend`` and ``backend-option``."""
-    told = dict(table)
-    for part in OPTIONS:
-        if isinstance(held := told.pop(part, None), dict):
-            held = dict(held)
-            if "name" in held:
-                told[part] = held.pop("name")
-            if held:
-                told[f"{part}-option"] = [f"{name}={_written(value)}" for name, value in held.items()]
-        elif held is not None:
-            told[part] = held
-    return told
-
-
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) and not _is_json(value) else jsonlib.dumps(value)
-
-
-def _is_json(text: str) -> bool:
-    """Whether a text would be read as a number, a flag or a list."""
-    try:
-        jsonlib.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if name in OPTIONS and isinstance(value, dict):
+            flat |= {name: value["name"]} if "name" in value else {}
+            more = [f"{key}={jsonlib.dumps(each)}" for key, each in value.items() if key != "name"]
+            flat |= {f"{name}-option": more} if more else {}
+        else:
+            flat[name] = value
+    return flat
 
 
 def take_plan(context: typer.Context, value: Path | None) -> None:
@@ -61,112 +47,62 @@ def take_plan(context: typer.Context, value: Path | None) -> None:
         context.default_map = read_options(path, context.command, table)
 
 
-Captions = Annotated[
-    str | None,
-    typer.Argument(
-        help="A file, a folder or a pattern of files of captions: .csv, .tsv, .parquet, .jsonl, .txt or .tar, "
-        "also compressed, or folders of images with captions beside them.",
-        metavar="CAPTIONS",
-        show_default=False,
-    ),
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the result.", metavar="DIR", callback=options.path)]
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="Read settings from this plan in TOML, or from the JSON of a result; those given here override it.",
-        metavar="FILE",
-        is_eager=True,
-        expose_value=False,
-        callback=take_plan,
-    ),
-]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        help="Instead of CAPTIONS the finest captions of hierarcaps, scenes or chains:DIR.",
-        metavar="NAME",
-    ),
-]
-Split = Annotated[str | None, typer.Option(help="Split of the dataset. (by default test)", metavar="NAME")]
-BackendSpec = Annotated[
-    str,
-    typer.Option(help="What writes texts: wordnet, transformers:PATH, openai:MODEL or a plug-in.", metavar="SPEC"),
-]
-BackendOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backend-option",
-        help="An option of the backend, such as base_url=http://localhost:8000/v1; give it once for each.",
-        metavar="NAME=VALUE",
-    ),
-]
-JudgeSpec = Annotated[
-    str,
-    typer.Option(
-        help="What tells entailment and contradiction: rules, transformers:PATH or a plug-in.", metavar="SPEC"
-    ),
-]
-JudgeOption = Annotated[
-    list[str] | None,
-    typer.Option("--judge-option", help="An option of the judge; give it once for each.", metavar="NAME=VALUE"),
-]
-Tiers = Annotated[int, typer.Option(help="Texts of a chain, the caption included.", metavar="N", min=2, max=8)]
-Entailment = Annotated[
-    float,
-    typer.Option(help="Least probability that a text entails the next more general one.", metavar="P", min=0, max=1),
-]
-Contradiction = Annotated[
-    float, typer.Option(help="Least probability that a negative contradicts its tier.", metavar="P", min=0, max=1)
-]
-Growth = Annotated[
-    str,
-    typer.Option(help="Words of a more specific text: strict (more), weak (not fewer) or any.", metavar="NAME"),
-]
-MostCharacters = Annotated[int, typer.Option(help="Characters of a caption and of any text.", metavar="N", min=1)]
-Language = Annotated[
-    str, typer.Option(help="Of captions: en drops others, any leaves it to the backend.", metavar="NAME")
-]
-TestFraction = Annotated[
-    float, typer.Option(help="Share of the images that go to the test split.", metavar="X", min=0, max=1)
-]
-ShardRows = Annotated[int, typer.Option(help="Captions that are worked on and stored together.", metavar="N", min=1)]
-Title = Annotated[str, typer.Option(help="Of the data, for its card.", metavar="TEXT")]
-Licence = Annotated[str, typer.Option(help="Of the data, for its card.", metavar="TEXT")]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Go on in a folder of another plan or input; what still fits is kept."),
-]
-
-
 def build_command(
-    captions: Captions = None,
-    out: Out = Path("hiergeo-chains"),
-    config: Config = None,
-    data: Data = None,
-    split: Split = None,
+    context: typer.Context,
+    captions: Annotated[
+        str | None,
+        argument(
+            "CAPTIONS",
+            "A file, a folder or a pattern of files of captions: .csv, .tsv, .parquet, .jsonl, .txt or .tar, "
+            "also compressed, or folders of images with captions beside them.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, path_option("DIR", "Folder of the result.", "--out", "-o")] = Path("hiergeo-chains"),
+    config: Annotated[Path | None, option("FILE", READ, is_eager=True, expose_value=False, callback=take_plan)] = None,
+    data: Annotated[
+        str | None,
+        option("NAME", "Instead of CAPTIONS the finest captions of hierarcaps, scenes or chains:DIR.", "--data", "-d"),
+    ] = None,
+    split: Annotated[str | None, option("NAME", "Split of the dataset. (by default test)")] = None,
     rows: options.Rows = None,
-    backend: BackendSpec = "wordnet",
-    backend_option: BackendOption = None,
-    judge: JudgeSpec = "rules",
-    judge_option: JudgeOption = None,
-    tiers: Tiers = 4,
-    entailment: Entailment = 0.5,
-    contradiction: Contradiction = 0.5,
-    growth: Growth = "weak",
-    most_characters: MostCharacters = 1000,
-    language: Language = "any",
-    test_fraction: TestFraction = 0.1,
+    backend: Annotated[
+        str, option("SPEC", "What writes texts: wordnet, transformers:PATH, openai:MODEL or a plug-in.")
+    ] = "wordnet",
+    backend_option: Annotated[
+        list[str] | None,
+        option(
+            "NAME=VALUE", "An option of the backend, such as base_url=http://localhost:8000/v1; give it once for each."
+        ),
+    ] = None,
+    judge: Annotated[
+        str, option("SPEC", "What tells entailment and contradiction: rules, transformers:PATH or a plug-in.")
+    ] = "rules",
+    judge_option: Annotated[
+        list[str] | None, option("NAME=VALUE", "An option of the judge; give it once for each.")
+    ] = None,
+    tiers: Annotated[int, option("N", "Texts of a chain, the caption included.", min=2, max=8)] = 4,
+    entailment: Annotated[
+        float, option("P", "Least probability that a text entails the next more general one.", min=0, max=1)
+    ] = 0.5,
+    contradiction: Annotated[
+        float, option("P", "Least probability that a negative contradicts its tier.", min=0, max=1)
+    ] = 0.5,
+    growth: Annotated[
+        str, option("NAME", "Words of a more specific text: strict (more), weak (not fewer) or any.")
+    ] = "weak",
+    most_characters: Annotated[int, option("N", "Characters of a caption and of any text.", min=1)] = 1000,
+    language: Annotated[str, option("NAME", "Of captions: en drops others, any leaves it to the backend.")] = "any",
+    test_fraction: Annotated[float, option("X", "Share of the images that go to the test split.", min=0, max=1)] = 0.1,
     seed: options.Seed = 0,
-    shard_rows: ShardRows = 1000,
+    shard_rows: Annotated[int, option("N", "Captions that are worked on and stored together.", min=1)] = 1000,
     caption_column: options.CaptionColumn = None,
     image_column: options.ImageColumn = None,
-    title: Title = "",
-    licence: Licence = "",
-    overwrite: Overwrite = False,
+    title: Annotated[str, option("TEXT", "Of the data, for its card.")] = "",
+    licence: Annotated[str, option("TEXT", "Of the data, for its card.")] = "",
+    overwrite: Annotated[
+        bool, flag("--overwrite", "Go on in a folder of another plan or input; what still fits is kept.")
+    ] = False,
     worker: options.Worker = None,
     json: options.Json = None,
 ) -> None:
@@ -178,60 +114,45 @@ def build_command(
     from hiergeo.construction.build_plan import option_of
 
     if (captions is None) == (data is None):
-        told = "not both" if captions else "such as captions.csv or --data scenes"
-        raise InputError(f"name a file of captions or a dataset, {told}.")
+        hint = "not both" if captions else "such as captions.csv or --data scenes"
+        raise InputError(f"name a file of captions or a dataset, {hint}.")
     if data is None and not (split is None and rows is None):
         raise InputError(
             f"--{'rows' if split is None else 'split'} goes with --data: a file of captions is taken whole."
         )
     check_writable(json)
-    plan = construction.BuildPlan(
-        backend=backend,
+    plan = options.chosen(
+        context,
+        construction.BuildPlan,
         backend_options=dict(option_of(text, "backend") for text in backend_option or ()),
-        judge=judge,
         judge_options=dict(option_of(text, "judge") for text in judge_option or ()),
-        tiers=tiers,
-        entailment=entailment,
-        contradiction=contradiction,
-        growth=growth,  # type: ignore[arg-type]  # the plan refuses other words
-        most_characters=most_characters,
-        language=language,  # type: ignore[arg-type]  # likewise
-        test_fraction=test_fraction,
-        seed=seed,
-        shard_rows=shard_rows,
-        caption_column=caption_column,
-        image_column=image_column,
-        title=title,
-        licence=licence,
     )
     source: str | Hierarchy = captions if captions is not None else load_data(data or "", split or "test", rows)
     built = construction.build(source, out, plan, overwrite=overwrite, worker=worker, progress=True)
-    write_json(json, jsonlib.dumps({"metrics": built.metrics, "plan": plan.as_table()}, indent=2))
+    write_json(json, {"metrics": built.metrics, "plan": plan.as_table()})
     _show(built, plan)
 
 
 def _show(built: "Built", plan: "BuildPlan") -> None:
     from rich import box
-    from rich.table import Table
+    from rich.table import Column, Table
 
     screen = console()
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in ("stage", "shards done now", "done before", "captions/s"):
-        grid.add_column(head, justify="left" if head == "stage" else "right")
+    numbers = (Column(head, justify="right") for head in ("shards done now", "done before", "captions/s"))
+    grid = Table("stage", *numbers, box=box.SIMPLE_HEAD, pad_edge=False)
     for run in built.stages:
         speed = f"{run.captions / run.seconds:,.0f}" if run.made and run.seconds else "–"
         grid.add_row(run.name, f"{run.made:,}", f"{run.kept:,}", speed)
     screen.print(grid)
     if built.usage:
-        told = ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in built.usage.items())
-        screen.print(f"Used by {plan.backend}: {told}.", soft_wrap=True)
+        usage = ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in built.usage.items())
+        screen.print(f"Used by {plan.backend}: {usage}.", soft_wrap=True)
     if not built.finished:
         screen.print("This part is done: a last run without --worker writes the files.", soft_wrap=True)
         return
     if built.dropped:
-        drops = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for head, side in (("dropped in", "left"), ("because", "left"), ("rows", "right")):
-            drops.add_column(head, justify=side)  # type: ignore[arg-type]
+        rows = Column("rows", justify="right")
+        drops = Table("dropped in", "because", rows, box=box.SIMPLE_HEAD, pad_edge=False)
         for (stage, reason), count in sorted(built.dropped.items(), key=lambda each: -each[1]):
             drops.add_row(stage, reason, f"{count:,}")
         screen.print(drops)

@@ -1,154 +1,28 @@
 """``hiergeo chains``: benchmarks made out of captions, how good they are, and what they share with others."""
 
-import json as jsonlib
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated
-
 import typer
-from rich.table import Table
 
-from hiergeo import datasets
-from hiergeo._core.errors import UnavailableError
-from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console, note
-from hiergeo.cli.verbs import Group, Verb
-from hiergeo.construction.leakage import SIMILARITY, leakage, reference
-from hiergeo.datasets import chains
-from hiergeo.datasets.chains import Chain
+from hiergeo.cli.verbs import LazyGroup
 
-PANEL = "Commands"
-
-VERBS = {
-    "build": Verb(
-        "build:build_command",
-        "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
-        PANEL,
-    ),
-    "quality": Verb(
-        "quality:quality_command",
-        "Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii.",
-        PANEL,
-    ),
-    "review": Verb(
-        "review:review_command",
-        "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
-        PANEL,
-        planned=False,
-    ),
-    "leaks": Verb(
-        "chains:leaks_command",
-        "Find rows of your chains that share an image or a text with a test set.",
-        PANEL,
-        planned=False,
-    ),
+SUMMARIES = {
+    "Commands": {
+        "build": "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
+        "quality": "Judge chains: entailment, contradiction, lengths, repeats, head nouns, order of radii.",
+        "review": "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
+        "leaks": "Find rows of your chains that share an image or a text with a test set.",
+    }
 }
-"""The verbs of the group, in the order of its help."""
 
 
-class Verbs(Group):
+class ChainVerbs(LazyGroup):
     """The group."""
 
-    verbs = VERBS
+    summaries = SUMMARIES
 
 
-app = typer.Typer(cls=Verbs, no_args_is_help=True)
+app = typer.Typer(cls=ChainVerbs, no_args_is_help=True)
 
 
 @app.callback()
 def _whole() -> None:
     """Make, judge, review and compare chains."""
-
-
-Own = Annotated[
-    str,
-    typer.Argument(
-        help="A folder made by build, a CSV file of chains, or a dataset, NAME@SPLIT.",
-        metavar="DIR|FILE|NAME",
-        show_default=False,
-    ),
-]
-Against = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)",
-        metavar="NAME",
-    ),
-]
-Similarity = Annotated[float, typer.Option(help="Least share of common words of similar texts.", metavar="X")]
-Out = Annotated[
-    Path | None, typer.Option(help="Also write every leak here, as CSV.", metavar="FILE", callback=options.path)
-]
-Kept = Annotated[
-    Path | None,
-    typer.Option(
-        help="Also write the rows of the first split (train, if there is one) that share nothing here, as CSV.",
-        metavar="FILE",
-        callback=options.path,
-    ),
-]
-
-
-def leaks_command(
-    address: Own,
-    against: Against = None,
-    similarity: Similarity = SIMILARITY,
-    out: Out = None,
-    kept: Kept = None,
-    json: options.Json = None,
-) -> None:
-    """Find rows of your chains that share an image or a text with a test set.
-
-    Exit code 2 when there are any, or when a test set is not there to be compared.
-    """
-    check_writable(out, kept, json)
-    folder, rows = _compared(address)
-    others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
-    if missing := [each for each in others if each.missing]:
-        told = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
-        if len(missing) == len(others):
-            raise UnavailableError(f"nothing was compared. {told}")
-        if kept is not None:
-            raise UnavailableError(f"{kept} is not written. {told}")
-    found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
-    if out is not None:
-        found.write(out)
-    if kept is not None:
-        split = next(iter(rows))
-        left = chains.write_train(kept, found.without(rows[split], split))
-        note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
-    counts = found.counts
-    metrics = {"/".join(key): count for key, count in counts.items()}
-    write_json(json, jsonlib.dumps({"metrics": metrics, **found.as_dict()}, indent=2))
-    screen = console()
-    if counts:
-        table = Table("split", "against", "shared", "rows", "of", box=None, pad_edge=False)
-        for (split, other, kind), count in counts.items():
-            table.add_row(split, other, kind, f"{count:,}", f"{found.rows[split]:,}")
-        screen.print(table)
-    for name, sentence in found.unchecked.items():
-        screen.print(f"{name} could not be compared: {sentence}", soft_wrap=True)
-    if not counts:
-        compared = ", ".join(each.name for each in others if not each.missing)
-        screen.print(f"{address}: nothing is shared with {compared}", soft_wrap=True)
-    if counts or missing:
-        raise typer.Exit(2)
-
-
-def _compared(name: str) -> tuple[Path | None, dict[str, Iterable[Chain]]]:
-    """The folder of images and the chains, by split, of a folder, a file or a dataset."""
-    if name.partition("@")[0] in datasets.DATASETS:
-        data, split = _named(name)
-        found = reference(data, split)
-        if found.missing:
-            raise UnavailableError(found.missing)
-        return found.folder, {split: found.rows}
-    folder, rows = chains.everything(chains.located(name.removeprefix(f"{chains.NAME}:")))
-    return folder, dict(rows)
-
-
-def _named(name: str) -> tuple[str, str]:
-    """A dataset and its split from ``NAME``, ``NAME@SPLIT`` or ``chains:ADDRESS@SPLIT``."""
-    data, at, split = name.rpartition("@")
-    return (data, split) if at else (name, "test")

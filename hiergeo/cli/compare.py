@@ -1,9 +1,7 @@
 """``hiergeo compare``: one model, several geometries, one table and one page."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.text import Text
 
 from hiergeo import adapters
@@ -14,17 +12,15 @@ from hiergeo.cli._io import (
     check_writable,
     load_data,
     note_geometry,
-    show,
+    page_lines,
+    publish,
     sole_writer,
-    write_json,
 )
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import check
-
-Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
 
 
 def compare_command(
@@ -40,7 +36,7 @@ def compare_command(
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
     html: options.Html = Path("hiergeo-compare.html"),
-    images: Images = 12,
+    images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
@@ -65,14 +61,12 @@ def compare_command(
 
 
 def publish_comparison(
-    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str = "table"
+    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str
 ) -> None:
     """Write the page and the JSON, print the table and the verdicts."""
     from hiergeo.report import comparison_tables, write_page
 
-    write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
     verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
-    show(
-        form, comparison, comparison_tables(comparison, console().width), *verdicts, paths=[f"Page: {html.absolute()}"]
-    )
+    tables = comparison_tables(comparison, console().width)
+    publish(comparison, json, form, tables, *verdicts, lines=page_lines(html))

@@ -1,6 +1,5 @@
 """``hiergeo data``: which datasets are at hand, downloading them, and checking them for defects."""
 
-import json as jsonlib
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +11,10 @@ from hiergeo import datasets
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, publish, write_json
+from hiergeo.cli._terminal import console, counted
+from hiergeo.cli.options import argument, flag, option
+from hiergeo.cli.plans import Verb
 from hiergeo.datasets import chains, hierarcaps, scenes
 from hiergeo.datasets.chain_checks import validate_chains
 from hiergeo.datasets.public import PUBLIC, fetch_public
@@ -23,50 +24,32 @@ SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, sce
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help=f"hierarcaps, {', '.join(PUBLIC)}", metavar="NAME")]
-Parts = Annotated[
-    list[str],
-    typer.Option("--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"),
-]
-What = Annotated[
-    str,
-    typer.Argument(
-        help="A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
-        metavar="SPLIT|FILE|DIR",
-    ),
-]
-Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
 
-
-@app.command("list", cls=options.Verb)
-def list_splits(json: options.Json = None) -> None:
+@app.command("list", cls=Verb)
+def list_splits(format: options.Format = "table", json: options.Json = None) -> None:
     """Print every split with its size, or what is missing."""
     check_writable(json)
     table = Table("data", "split", "rows", "images", "texts", box=None, pad_edge=False)
     sizes: dict[str, int] = {}
-    absent: list[str] = []
+    missing: list[str] = []
     for name, splits in SPLITS.items():
         for split in splits:
             try:
                 hierarchy = datasets.load(name, split)
             except HiergeoError as error:
                 table.add_row(name, split, "-", "-", "-")
-                absent.append(f"{name} {split}: {error}")
+                missing.append(f"{name} {split}: {error}")
                 continue
             sizes[f"{name}/{split}"] = len(hierarchy.rows)
             counts = (len(hierarchy.rows), len(hierarchy.images), len(hierarchy.texts))
             table.add_row(name, split, *(f"{count:,}" for count in counts))
-    write_json(json, jsonlib.dumps({"metrics": sizes}, indent=2))
-    screen = console()
-    screen.print(table)
-    for sentence in absent:
-        screen.print(sentence)
+    publish({"metrics": sizes}, json, format, [table], lines=missing)
 
 
-@app.command("fetch", cls=options.Verb)
+@app.command("fetch", cls=Verb)
 def fetch(
-    name: Name = "hierarcaps",
-    part: Parts = PARTS,
+    name: Annotated[str, argument("NAME", f"hierarcaps, {', '.join(PUBLIC)}")] = "hierarcaps",
+    part: Annotated[list[str], option("NAME", f"Only this part; give it once for each: {', '.join(PARTS)}.")] = PARTS,
     json: options.Json = None,
 ) -> None:
     """Download a public dataset into the data home; files that are there and intact are kept."""
@@ -77,14 +60,21 @@ def fetch(
         paths = hierarcaps.fetch(what=part, progress=True)
     else:
         raise unknown_name("downloadable dataset", name, ["hierarcaps", *PUBLIC])
-    write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
+    write_json(json, {"metrics": {"files": len(paths)}, "files": [str(path) for path in paths]})
     console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
 
 
-@app.command("check", cls=options.Verb)
+@app.command("check", cls=Verb)
 def check(
-    what: What = "test",
-    images: Pixels = True,
+    what: Annotated[
+        str,
+        argument(
+            "SPLIT|FILE|DIR",
+            "A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
+        ),
+    ] = "test",
+    images: Annotated[bool, flag("--images/--no-images", "Also open every image.")] = True,
+    format: options.Format = "table",
     json: options.Json = None,
 ) -> None:
     """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
@@ -96,15 +86,19 @@ def check(
         if (Path(what).suffix or len(Path(what).parts) > 1) and not path_of(what).exists():
             raise InputError(f"there is no file {what}.")
         defects = hierarcaps.validate(what, images=images, progress=True)
-    found = [{"file": d.file, "row": d.row, "column": d.column, "problem": d.problem} for d in defects]
-    write_json(json, jsonlib.dumps({"metrics": {"defects": len(defects)}, "defects": found}, indent=2))
-    screen = console()
+    fields = ("file", "row", "column", "problem")
+    table = Table(*fields)
+    for defect in defects:
+        table.add_row(*("" if (cell := getattr(defect, name)) is None else str(cell) for name in fields))
     alike = Counter(defect.problem for defect in defects)
-    for first in {defect.problem: defect for defect in reversed(defects)}.values():
-        more = alike[first.problem] - 1
-        sentence = f"{first} (and {more} more)" if more else str(first)
-        screen.print(sentence, soft_wrap=True)
-    count = f"{len(defects)} defect{'s' * (len(defects) > 1)}" if defects else "no defects"
-    screen.print(f"{what}: {count}", soft_wrap=True)
+    firsts = {defect.problem: defect for defect in reversed(defects)}.values()
+    more = {first: alike[first.problem] - 1 for first in firsts}
+    screen = [f"{first} (and {count} more)" if count else str(first) for first, count in more.items()]
+    document = {
+        "metrics": {"defects": len(defects)},
+        "defects": [{name: getattr(defect, name) for name in fields} for defect in defects],
+    }
+    verdict = counted(len(defects), "defect") if defects else "no defects"
+    publish(document, json, format, [table], screen=screen, lines=[f"{what}: {verdict}"])
     if defects:
         raise typer.Exit(2)

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, show_page
 from hiergeo.cli.compare import publish_comparison
+from hiergeo.cli.options import option
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
 
@@ -25,8 +24,9 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 
 def demo_command(
+    format: options.Format = "table",
     html: options.Html = Path("hiergeo-demo.html"),
-    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=limits.COUNT)] = 500,
+    rows: Annotated[int, option("N", "Scenes to draw.", min=1, max=limits.COUNT)] = 500,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
@@ -37,6 +37,7 @@ def demo_command(
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)
-    publish_comparison(comparison, html, json, images=12, seed=seed)
-    console().print(READING)
+    publish_comparison(comparison, html, json, 12, seed, format)
+    if format == "table":
+        console().print(READING)
     show_page(html.absolute().as_uri(), open_page)

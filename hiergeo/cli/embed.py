@@ -1,40 +1,25 @@
 """``hiergeo embed``: the embeddings of a dataset in one file; an interrupted run can go on."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from hiergeo import adapters
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
 from hiergeo.cli import options
+from hiergeo.cli._guard import again
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
-
-AGAIN = "finished batches are kept, run the same command again to go on"
-
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        "-o",
-        help="The npz file to write.",
-        metavar="PATH",
-        callback=options.path,
-    ),
-]
-BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
+from hiergeo.cli.options import option, path_option
 
 
 def embed_command(
     model: options.Model,
-    out: Out,
+    out: Annotated[Path, path_option("PATH", "The npz file to write.", "--out", "-o")],
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
-    batch_size: BatchSize = 64,
+    batch_size: Annotated[int, option("N", "Captions or images per batch.", min=1)] = 64,
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     device: options.Device = options.AUTO,
@@ -49,12 +34,12 @@ def embed_command(
     try:
         adapters.embed(loaded, hierarchy, out, batch_size=batch_size, overwrite=overwrite, progress=True)
     except UnavailableError as error:
-        raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
+        raise again(error, "embed") from error
     images = len(hierarchy.images) if loaded.has_images else 0
     with writing(out):
         size = out.stat().st_size
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out)}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
+    write_json(json, {"metrics": metrics, "settings": settings})
     sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
     console().print(sentence, soft_wrap=True)

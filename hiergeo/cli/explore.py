@@ -1,85 +1,64 @@
 """``hiergeo explore``: a collection in the browser."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._terminal import console, note, show_page
+from hiergeo.cli._terminal import console, note
+from hiergeo.cli.options import flag, option, path_argument, path_option
 from hiergeo.cli.plans import Config
-from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token
+from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token, serve_page
 from hiergeo.report import explorer
 from hiergeo.search import serving
-from hiergeo.search.serving.server import url_of
-
-Sources = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        help="Folders of indexes, or .npz files of embeddings, over the same items.",
-        metavar="SOURCE...",
-        show_default=False,
-        callback=options.path,
-    ),
-]
-Demo = Annotated[bool, typer.Option("--demo", help="Explore generated scenes with the bundled model; needs no data.")]
-Seen = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--geometry",
-        "-g",
-        help="A geometry to see the items in; give the option once for each. (by default that of each source)",
-        metavar="SPEC",
-    ),
-]
-Images = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder below which pictures of the items may be shown. (by default only those in the index are)",
-        metavar="DIR",
-        callback=options.path,
-    ),
-]
-Data = Annotated[
-    str | None,
-    typer.Option("--data", "-d", help="Dataset whose chains give the tiers of captions.", metavar="NAME"),
-]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.", metavar="N", min=0, max=65535)]
-Export = Annotated[
-    Path | None,
-    typer.Option(
-        help="Write the page and all its answers to this folder, for any web server, instead of serving them.",
-        metavar="DIR",
-        callback=options.path,
-    ),
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(help="Items that an export keeps at most, evenly along the radius. (by default all)", metavar="N"),
-]
 
 
 def explore_command(
-    sources: Sources = None,
-    demo: Demo = False,
+    sources: Annotated[
+        list[Path] | None,
+        path_argument(
+            "SOURCE...", "Folders of indexes, or .npz files of embeddings, over the same items.", show_default=False
+        ),
+    ] = None,
+    demo: Annotated[bool, flag("--demo", "Explore generated scenes with the bundled model; needs no data.")] = False,
     config: Config = None,
-    geometry: Seen = None,
-    images: Images = None,
-    data: Data = None,
+    geometry: Annotated[
+        list[str] | None,
+        option(
+            "SPEC",
+            "A geometry to see the items in; give the option once for each. (by default that of each source)",
+            "--geometry",
+            "-g",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        path_option(
+            "DIR", "Folder below which pictures of the items may be shown. (by default only those in the index are)"
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, option("NAME", "Dataset whose chains give the tiers of captions.", "--data", "-d")
+    ] = None,
     split: options.Split = "test",
     host: Host = "127.0.0.1",
-    port: Port = 8090,
+    port: Annotated[int, option("N", "Port to listen on; 0 lets the system choose.", min=0, max=65535)] = 8090,
     token: Token = None,
     insecure: Insecure = False,
     open_page: options.OpenPage = None,
-    export: Export = None,
-    limit: Limit = None,
+    export: Annotated[
+        Path | None,
+        path_option(
+            "DIR", "Write the page and all its answers to this folder, for any web server, instead of serving them."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, option("N", "Items that an export keeps at most, evenly along the radius. (by default all)")
+    ] = None,
     device: options.Device = options.AUTO,
 ) -> None:
-    """Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server."""
+    """Explore a collection in the browser until SIGTERM or Ctrl-C, or export it as a page."""
     check_token(token)
     if limit is not None and export is None:
         raise InputError("--limit is for an export: name its folder with --export, or leave it out.")
@@ -102,28 +81,20 @@ def explore_command(
         tell_exported(explorer.export_page(collected(), export, limit=limit, progress=True))
         return
     with serving.bind(host, port) as bound:
-        hosts = check_reach(bound, host, token, insecure)
-        settings = serving.Settings(token=token, hosts=hosts)
+        settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
         collection = collected()
         app = explorer.create_explorer(collection, settings)
-        for told in app.state.explorer.warm_up():
-            note(told)
-        url = url_of(bound) + ("" if token is None else f"/#token={token}")
-
-        def ready(_: Callable[[], None]) -> None:
-            count = len(collection.first)
-            seen = ", ".join(lens.title for lens in collection.lenses)
-            console().print(f"Exploring {count:,} items ({seen}) at {url}", soft_wrap=True)
-            show_page(url, open_page)
-
-        serving.serve(app, bound, settings.limits, ready)
+        for sentence in app.state.explorer.warm_up():
+            note(sentence)
+        spaces = ", ".join(lens.title for lens in collection.lenses)
+        serve_page(app, bound, settings, f"Exploring {len(collection.first):,} items ({spaces})", open_page)
 
 
 def tell_exported(done: explorer.Exported) -> None:
     """Say what an export holds, and how to look at it."""
     part = f" of {done.rows:,}" if done.items < done.rows else ""
-    told = f"Exported {done.items:,}{part} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
-    console().print(told, soft_wrap=True)
+    line = f"Exported {done.items:,}{part} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
+    console().print(line, soft_wrap=True)
     if done.pictures:
         note(f"{done.pictures:,} pictures of up to {done.side} pixels (WebP, quality {done.quality}).")
     note(f"look at it: {Path(sys.executable).name} -m http.server --directory {done.folder}")

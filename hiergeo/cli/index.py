@@ -1,80 +1,66 @@
 """``hiergeo index``: indexes of captions and images, built, appended to, checked and compacted."""
 
-import json as jsonlib
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from hiergeo import adapters
+from hiergeo import search
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo.cli import index_shards, options
-from hiergeo.cli._guard import WrongResults
-from hiergeo.cli._io import SpaceOptions, check_writable, note_geometry, write_json
+from hiergeo.cli._guard import WrongResults, again
+from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, publish, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
-from hiergeo.cli.plans import PlannedVerb
-from hiergeo.geometry import Space
-
-if TYPE_CHECKING:
-    from hiergeo.search import CaptionFiles
+from hiergeo.cli.options import argument, flag, option, path_argument, path_option
+from hiergeo.cli.plans import Verb
+from hiergeo.cli.stores import audit_command, push_command
+from hiergeo.search.checking import check
+from hiergeo.search.sources import ids_of
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
 
-AGAIN = "complete shards are kept, run the same command again to go on"
-
-Folder = Annotated[Path, typer.Argument(help="The folder of the index.", metavar="PATH", callback=options.path)]
-Out = Annotated[Path, typer.Argument(help="The folder of the new index.", metavar="OUT", callback=options.path)]
-Ids = Annotated[list[int], typer.Argument(help="Ids of the items to delete.", metavar="ID...", min=0)]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="What embeds captions, images and queries: tiny, open_clip:ARCH/TAG, hf:NAME, ... (by default that of "
-        "--embeddings)",
-        metavar="SPEC",
-    ),
-]
 Captions = Annotated[
     str | None,
-    typer.Option(
-        help="Captions: a file, a folder or a pattern of .csv, .tsv, .parquet, .jsonl, .tar (WebDataset) or .txt, also "
+    option(
+        "IN",
+        "Captions: a file, a folder or a pattern of .csv, .tsv, .parquet, .jsonl, .tar (WebDataset) or .txt, also "
         "compressed, or folders of images; a table may have columns of images and, called id, of ids (whole numbers, "
         "distinct).",
-        metavar="IN",
     ),
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(
-        help="A folder of images, in order of their paths: items of their own, or one for each caption.",
-        metavar="DIR",
-        callback=options.path,
-    ),
+    path_option("DIR", "A folder of images, in order of their paths: items of their own, or one for each caption."),
 ]
 Embeddings = Annotated[
     Path | None,
-    typer.Option(
-        help="Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy.",
-        metavar="FILE",
-        callback=options.path,
-    ),
+    path_option("FILE", "Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy."),
 ]
-Dtype = Annotated[str, typer.Option(help="Dtype of stored directions: float16 or float32.", metavar="NAME")]
 
 
-@app.command("build", cls=PlannedVerb)
+@app.command("build", cls=Verb)
 def build_command(
-    out: Out,
-    model: Model = None,
+    out: Annotated[Path, path_argument("OUT", "The folder of the new index.")],
+    model: Annotated[
+        str | None,
+        option(
+            "SPEC",
+            "What embeds captions, images and queries: tiny, open_clip:ARCH/TAG, hf:NAME, ... (by default that of "
+            "--embeddings)",
+            "--model",
+            "-m",
+        ),
+    ] = None,
     captions: Captions = None,
     images: Images = None,
     embeddings: Embeddings = None,
     geometry: options.MeasuredGeometry = None,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    dtype: Dtype = "float16",
+    dtype: Annotated[str, option("NAME", "Dtype of stored directions: float16 or float32.")] = "float16",
     shards: index_shards.Shards = None,
     worker: options.Worker = None,
     ray: index_shards.Ray = False,
@@ -89,8 +75,6 @@ def build_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Build an index in one pass; an interrupted build goes on when the command is run again."""
-    from hiergeo import search
-
     large = {
         "items": items,
         "batch_size": batch_size,
@@ -113,30 +97,26 @@ def build_command(
     files = _files(captions, caption_column, image_column)
     check_writable(json)
     asked = SpaceOptions(geometry, root, min_radius)
-    asked.check()
+    space = asked.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
-    loaded = None if model is None else adapters.load(model, device=device)
-    space: Space | None = None
-    if loaded is not None:
-        space = asked.space(loaded)
-        note_geometry(loaded, [space], geometry is not None)
-    elif geometry is not None or root is not None or min_radius is not None:
-        space = _unloaded(geometry, root, min_radius)
+    loaded = None
+    if model is not None:
+        loaded, space = asked.load(model, device)
     start = time.monotonic()
     try:
         index = search.build(out, loaded, files, images, space, embeddings=embeddings, dtype=dtype)
     except UnavailableError as error:
-        raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
+        raise again(error, "index", "build") from error
     manifest = index.manifest
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
     settings = {"model": model, "geometry": manifest.geometry, "dtype": dtype, "out": str(out)}
     _report("built", out, len(index), size, time.monotonic() - start, json, settings)
 
 
-@app.command("add", cls=PlannedVerb)
+@app.command("add", cls=Verb)
 def add_command(
-    path: Folder,
+    path: options.IndexFolder,
     captions: Captions = None,
     caption_column: options.CaptionColumn = None,
     image_column: options.ImageColumn = None,
@@ -146,8 +126,6 @@ def add_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Append items to an index, embedded by its model: all of them or none."""
-    from hiergeo import search
-
     check_writable(json)
     index = search.open(path, device=device)
     start = time.monotonic()
@@ -156,27 +134,26 @@ def add_command(
     _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
 
 
-def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
-    from hiergeo import search
-
+def _files(captions: str | None, caption: str | None, image: str | None) -> search.CaptionFiles | None:
     if captions is None and not caption is image is None:
         raise InputError("columns are those of --captions or --shards: name the files.")
     return None if captions is None else search.CaptionFiles(captions, caption, image)
 
 
-@app.command("delete", cls=options.Verb)
-def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
+@app.command("delete", cls=Verb)
+def delete_command(
+    path: options.IndexFolder,
+    ids: Annotated[list[int], argument("ID...", "Ids of the items to delete.", min=0)],
+    json: options.Json = None,
+) -> None:
     """Delete items by their ids; ids of no item are named and passed over."""
-    from hiergeo import search
-    from hiergeo.search.sources import ids_of
-
     check_writable(json)
     index = search.open(path)
     wanted = ids_of(dict.fromkeys(ids))
     missing = wanted[~index.store.holds(wanted)].tolist()
     deleted = index.delete(ids)
     metrics = {"deleted": deleted, "missing": len(missing), "rows": len(index)}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "missing": missing}, indent=2))
+    write_json(json, {"metrics": metrics, "missing": missing})
     console().print(f"deleted {counted(deleted, 'item')}: {len(index):,} are left in {path}", soft_wrap=True)
     if missing:
         shown = ", ".join(map(str, missing[:LISTED])) + (
@@ -185,24 +162,20 @@ def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
         note(f"no item of the index has {'the id' if len(missing) == 1 else 'the ids'} {shown}.")
 
 
-@app.command("compact", cls=options.Verb)
+@app.command("compact", cls=Verb)
 def compact_command(
-    path: Folder,
+    path: options.IndexFolder,
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Verify every byte and drop damaged shards with all their items.")
+        bool, flag("--skip-damaged", "Verify every byte and drop damaged shards with all their items.")
     ] = False,
     json: options.Json = None,
 ) -> None:
     """Merge small shards, drop deleted rows from the disk and make shells of equal mass again."""
-    from dataclasses import asdict
-
-    from hiergeo import search
-
     check_writable(json)
     start = time.monotonic()
     done = search.open(path, skip_damaged=skip_damaged).compact(skip_damaged=skip_damaged)
     metrics = {**asdict(done), "seconds": time.monotonic() - start}
-    write_json(json, jsonlib.dumps({"metrics": metrics}, indent=2))
+    write_json(json, {"metrics": metrics})
     lost = f", {counted(done.lost, 'item')} of damaged shards LOST" if done.lost else ""
     console().print(
         f"{counted(done.before, 'shard')} became {done.after:,}, {counted(done.dropped, 'deleted row')} dropped{lost}: "
@@ -211,40 +184,43 @@ def compact_command(
     )
 
 
-@app.command("check", cls=options.Verb)
-def check_command(path: Folder, json: options.Json = None) -> None:
+@app.command("check", cls=Verb)
+def check_command(path: options.IndexFolder, format: options.Format = "table", json: options.Json = None) -> None:
     """Verify every byte of an index and name the shards that are damaged; exit code 1 if any is."""
-    from hiergeo.search.checking import check
-
     check_writable(json)
     start = time.monotonic()
-    found = check(path)
-    metrics = {"shards": found.shards, "rows": found.rows, "bytes": found.bytes, "defects": len(found.defects)}
-    listed = [{"shard": name, "defect": what} for name, what in found.defects]
-    write_json(json, jsonlib.dumps({"metrics": metrics, "defects": listed}, indent=2))
-    for name, what in found.defects:
-        console().print(f"shard {name}: {what}" if name else what, soft_wrap=True)
-    verdict = f"has {counted(len(found.defects), 'defect')}" if found.defects else "is sound"
-    told = f"{counted(found.rows, 'item')} in {counted(found.shards, 'shard')}, {sized(found.bytes)}"
-    console().print(f"{path} {verdict}: {told}, {time.monotonic() - start:.1f} s", soft_wrap=True)
-    if found.defects:
+    checked = check(path)
+    metrics = {"shards": checked.shards, "rows": checked.rows, "bytes": checked.bytes, "defects": len(checked.defects)}
+    table = Table("shard", "defect")
+    for name, what in checked.defects:
+        table.add_row(name, what)
+    document = {"metrics": metrics, "defects": [{"shard": name, "defect": what} for name, what in checked.defects]}
+    screen = [f"shard {name}: {what}" if name else what for name, what in checked.defects]
+    verdict = f"has {counted(len(checked.defects), 'defect')}" if checked.defects else "is sound"
+    size = f"{counted(checked.rows, 'item')} in {counted(checked.shards, 'shard')}, {sized(checked.bytes)}"
+    line = f"{path} {verdict}: {size}, {time.monotonic() - start:.1f} s"
+    publish(document, json, format, [table], screen=screen, lines=[line])
+    if checked.defects:
         raise WrongResults
 
 
-@app.command("info", cls=options.Verb)
-def info_command(path: Folder, skip_damaged: options.SkipDamaged = False, json: options.Json = None) -> None:
+@app.command("info", cls=Verb)
+def info_command(
+    path: options.IndexFolder,
+    skip_damaged: options.SkipDamaged = False,
+    format: options.Format = "table",
+    json: options.Json = None,
+) -> None:
     """Say what an index holds: items, shards, shells, model and space."""
-    from hiergeo import search
-
     check_writable(json)
     index = search.open(path, skip_damaged=skip_damaged)
-    manifest, facts = index.manifest, index.store.describe()
-    counts = [shell.count for shell in facts.shells]
+    manifest, store = index.manifest, index.store.describe()
+    counts = [shell.count for shell in store.shells]
     deleted = sum(shard.deleted for shard in manifest.shards)
-    low = min((shell.low for shell in facts.shells if shell.count), default=0.0)
-    high = max((shell.high for shell in facts.shells if shell.count), default=0.0)
+    low = min((shell.low for shell in store.shells if shell.count), default=0.0)
+    high = max((shell.high for shell in store.shells if shell.count), default=0.0)
     metrics = {
-        "rows": facts.rows,
+        "rows": store.rows,
         "deleted": deleted,
         "shards": len(manifest.shards),
         "bytes": sum(sum(shard.bytes.values()) for shard in manifest.shards),
@@ -258,9 +234,8 @@ def info_command(path: Folder, skip_damaged: options.SkipDamaged = False, json: 
     model = "unknown" if manifest.model is None else f"{manifest.model.name} ({manifest.model.fingerprint})"
     root = manifest.frame.root_sha256
     settings = {"model": model, "geometry": manifest.geometry, "dtype": manifest.dtype, "root_sha256": root}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
-    lines = {
-        "items": f"{facts.rows:,} ({counted(deleted, 'more is', 'more are')} deleted)",
+    facts = {
+        "items": f"{store.rows:,} ({counted(deleted, 'more is', 'more are')} deleted)",
         "shards": f"{metrics['shards']:,}, {sized(metrics['bytes'])}",
         "model": model,
         "space": f"{manifest.geometry}, {manifest.frame.dim} dimensions, {manifest.dtype}",
@@ -269,14 +244,11 @@ def info_command(path: Folder, skip_damaged: options.SkipDamaged = False, json: 
         "shells": f"{len(counts)}, the innermost with {counted(counts[0], 'item')}",
         "generation": str(manifest.generation),
     }
-    for name, value in lines.items():
-        console().print(f"{name:<11} {value}", soft_wrap=True)
+    publish({"metrics": metrics, "settings": settings}, json, format, [facts_table(facts)])
 
 
-def _unloaded(geometry: str | None, root: str | None, min_radius: float | None) -> Space:
-    """The space that is asked for where no model is loaded."""
-    more: dict[str, Any] = {} if min_radius is None else {"min_radius": min_radius}
-    return Space(geometry or "euclidean", False if root == "none" else None, **more)
+app.command("push", cls=Verb)(push_command)
+app.command("audit", cls=Verb)(audit_command)
 
 
 def _report(
@@ -284,6 +256,6 @@ def _report(
 ) -> None:
     rate = rows / seconds if seconds > 0 else 0.0
     metrics = {"rows": rows, "bytes": size, "seconds": seconds, "rows_per_second": rate}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
-    told = f"{what} {counted(rows, 'item')}, {sized(size)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
-    console().print(told, soft_wrap=True)
+    write_json(json, {"metrics": metrics, "settings": settings})
+    line = f"{what} {counted(rows, 'item')}, {sized(size)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
+    console().print(line, soft_wrap=True)

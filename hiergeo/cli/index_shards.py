@@ -1,15 +1,14 @@
 """``hiergeo index build --shards``: files of any number and size become an index, by any number of workers."""
 
-import json as jsonlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import SpaceOptions, check_writable, write_json
 from hiergeo.cli._terminal import console, counted, note
+from hiergeo.cli.options import flag, option
 
 if TYPE_CHECKING:
     from hiergeo.search.corpus import Summary
@@ -20,42 +19,24 @@ NAMED = 10
 """Inputs that notes name before they only count."""
 
 
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=PANEL, **settings)
-
+_option = partial(option, rich_help_panel=PANEL)
 
 Shards = Annotated[
     str | None,
     _option(
-        "--shards",
-        help="Embed these into an index: a file, a folder or a pattern of .parquet, .csv, .tsv, .jsonl, .tar "
-        "(WebDataset) or .txt, also compressed, or folders of images.",
-        metavar="IN",
+        "IN",
+        "Embed these into an index: a file, a folder or a pattern of .parquet, .csv, .tsv, .jsonl, .tar (WebDataset) "
+        "or .txt, also compressed, or folders of images.",
     ),
 ]
-Ray = Annotated[bool, _option("--ray", help="Spread the inputs over a cluster of Ray.")]
-Items = Annotated[
-    str | None,
-    _option("--items", help="What becomes an item: captions (the default), images, or pairs of both.", metavar="KIND"),
-]
-ShardRows = Annotated[
-    int | None,
-    _option("--shard-rows", help="Rows after which another shard is begun. (by default 131072)", metavar="N", min=1),
-]
+Ray = Annotated[bool, flag("--ray", "Spread the inputs over a cluster of Ray.", PANEL)]
+Items = Annotated[str | None, _option("KIND", "What becomes an item: captions (the default), images or pairs.")]
+ShardRows = Annotated[int | None, _option("N", "Rows after which another shard is begun. (by default 131072)", min=1)]
 MaxPoisoned = Annotated[
     float | None,
-    _option(
-        "--max-poisoned",
-        help="Share of rows that may be set aside before the run stops. (by default 0.01)",
-        metavar="X",
-        min=0,
-        max=1,
-    ),
+    _option("X", "Share of rows that may be set aside before the run stops. (by default 0.01)", min=0, max=1),
 ]
-Price = Annotated[
-    float | None,
-    _option("--price-per-hour", help="Of one worker: the estimate for 1e8 and 1e9 rows tells money too.", metavar="X"),
-]
+Price = Annotated[float | None, _option("X", "Of one worker: the estimate for 1e8 and 1e9 rows names money too.")]
 
 
 def build_from_shards(
@@ -72,16 +53,7 @@ def build_from_shards(
 ) -> None:
     """Embed files into an index, print what was done and what a billion rows would take.
 
-    Args:
-        shards: the inputs.
-        out: folder of the index.
-        model: its spec.
-        geometry: where searches measure; None is the space that the model brings.
-        settings: fields of `hiergeo.search.corpus.Options`; None is a default.
-        worker: the part of the inputs; None is all of them.
-        ray: whether they are spread over a cluster.
-        device: where the model runs.
-        json: where the summary goes.
+    `settings` are fields of `hiergeo.search.corpus.Options`, None for a default.
     """
     from hiergeo.search import corpus
 
@@ -102,8 +74,8 @@ def build_from_shards(
         device=device,
         progress=True,
     )
-    told = {"model": model, "shards": shards, "out": str(out), "geometry": geometry, "worker": worker, **chosen}
-    write_json(json, jsonlib.dumps({**summary.as_dict(), "settings": told}, indent=2))
+    used = {"model": model, "shards": shards, "out": str(out), "geometry": geometry, "worker": worker, **chosen}
+    write_json(json, {**summary.as_dict(), "settings": used})
     _show(summary, out)
     if not summary.sound:
         raise WrongResults
@@ -114,9 +86,9 @@ def _show(summary: "Summary", out: Path) -> None:
         note(f"{name} was left out: {reason}")
     for name in summary.incomplete[:NAMED]:
         note(f"{name} broke off: what is before that is embedded.")
-    more = len(summary.failed) + len(summary.incomplete) - 2 * NAMED
-    if more > 0:
-        note(f"more inputs failed or broke off, {more} or so: see the logs in {out / 'logs'}.")
+    more = sum(max(0, len(names) - NAMED) for names in (summary.failed, summary.incomplete))
+    if more:
+        note(f"{more:,} more inputs failed or broke off: see the logs in {out / 'logs'}.")
     if summary.poisoned:
         note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
     screen = console()

@@ -1,76 +1,77 @@
 """``hiergeo info``: what is installed, what runs, and why something does not; ``--check`` tests the kernels."""
 
-import json as jsonlib
-import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import typer
 from rich.table import Table
 
 from hiergeo import pairwise
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
-from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, facts_table, publish
 from hiergeo.cli.installation import collect
-
-Check = Annotated[
-    bool,
-    typer.Option("--check", help="Compare every native kernel with the reference; exits with 1 where one is wrong."),
-]
+from hiergeo.cli.options import flag
+from hiergeo.cli.plans import finite
 
 
 def info_command(
-    check: Check = False, json: options.Json = None, seed: options.Seed = 0, device: options.Device = options.AUTO
+    check: Annotated[
+        bool, flag("--check", "Compare every native kernel with the reference; exits with 1 where one is wrong.")
+    ] = False,
+    format: options.Format = "table",
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = options.AUTO,
 ) -> None:
-    """Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix."""
+    """Print versions, kernels, devices, data and plug-ins, for a bug report or a paper's appendix."""
     check_writable(json)
     facts = collect(device)
-    found = pairwise.check_kernels(seed=seed) if check else {}
-    outcomes = [_plain(place, outcome) for place, of in found.items() for outcome in of]
-    wrong = [outcome for outcome in outcomes if not outcome["passed"]]
-    result: dict[str, Any] = {"metrics": {"torch_threads": facts["torch threads"]}, "info": facts}
+    document: dict[str, Any] = {"metrics": {"torch_threads": facts["torch threads"]}, "info": facts}
+    tables, lines, wrong = [facts_table(facts)], [], 0
+    screen: list[Table | str] = [*tables]
     if check:
-        result["metrics"] |= {"kernels_checked": len(outcomes), "kernels_wrong": len(wrong)}
-        result["checks"] = outcomes
-    write_json(json, jsonlib.dumps(result, indent=2))
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(name, str(value))
-    console().print(table)
-    if check:
-        console().print(_checks(outcomes), soft_wrap=True)
+        places = pairwise.check_kernels(seed=seed)
+        checks = [_as_dict(place, outcome) for place, outcomes in places.items() for outcome in outcomes]
+        wrong = sum(not each["passed"] for each in checks)
+        document["metrics"] |= {"kernels_checked": len(checks), "kernels_wrong": wrong}
+        document["checks"] = checks
+        if checks:
+            tables.append(_checks_table(checks))
+            screen += ["\nLargest error / bar:", *_text(tables[-1])]
+        lines = [
+            f"{of['kernel']} raised {of['raised']} on {of['place']} in {of['dtype']}" for of in checks if of["raised"]
+        ]
+        verdict = f"{len(checks) - wrong} of {len(checks)} within their bars."
+        lines.append(verdict if checks else "There are no native kernels to check.")
+    publish(document, json, format, tables, screen=screen, lines=lines)
     if wrong:
         raise WrongResults
 
 
-def _plain(place: str, outcome: Any) -> dict[str, Any]:
-    """An outcome of a check as JSON has it, which knows no infinity."""
-    finite = outcome.error if math.isfinite(outcome.error) else None
-    return {"place": place, **asdict(outcome), "error": finite, "passed": outcome.passed}
+def _as_dict(place: str, outcome: Any) -> dict[str, Any]:
+    """An outcome of a check in values of JSON, which has no infinity."""
+    return {"place": place, **asdict(outcome), "error": finite(outcome.error), "passed": outcome.passed}
 
 
-def _checks(outcomes: list[dict[str, Any]]) -> str:
-    """A line for every place and kernel: the worst error and the bar in every pair of dtypes."""
-    if not outcomes:
-        return "\nThere are no native kernels to check."
-    dtypes = list(dict.fromkeys(outcome["dtype"] for outcome in outcomes))
-    cells = {(of["place"], of["kernel"], of["dtype"]): _cell(of) for of in outcomes}
-    lines = ["", f"{'largest error / bar':32}" + "".join(f"{dtype:>20}" for dtype in dtypes)]
-    for place, kernel in dict.fromkeys((of["place"], of["kernel"]) for of in outcomes):
-        row = (cells.get((place, kernel, dtype), "") for dtype in dtypes)
-        lines.append(f"{place:16}{kernel:16}" + "".join(f"{cell:>20}" for cell in row))
-    lines += [
-        f"{of['kernel']} raised {of['raised']} on {of['place']} in {of['dtype']}" for of in outcomes if of["raised"]
-    ]
-    passed = sum(of["passed"] for of in outcomes)
-    lines.append(f"{passed} of {len(outcomes)} within their bars.")
-    return "\n".join(line.rstrip() for line in lines)
+def _checks_table(checks: list[dict[str, Any]]) -> Table:
+    """A row for every place and kernel: the worst error and the bar in every pair of dtypes."""
+    dtypes = list(dict.fromkeys(each["dtype"] for each in checks))
+    cells = {(each["place"], each["kernel"], each["dtype"]): _cell(each) for each in checks}
+    table = Table("place", "kernel", *dtypes)
+    for place, kernel in dict.fromkeys((each["place"], each["kernel"]) for each in checks):
+        table.add_row(place, kernel, *(cells.get((place, kernel, dtype), "") for dtype in dtypes))
+    return table
 
 
-def _cell(outcome: dict[str, Any]) -> str:
-    error = "broken" if outcome["error"] is None else f"{outcome['error']:.1e}"
-    return f"{error} / {outcome['bar']:.0e}{'' if outcome['passed'] else ' FAIL'}"
+def _text(table: Table) -> Iterator[str]:
+    """A table as lines of its full width, whatever that of the terminal is."""
+    columns = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    widths = [max(map(len, column)) for column in columns]
+    for row in zip(*columns, strict=True):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(check: dict[str, Any]) -> str:
+    error = "broken" if check["error"] is None else f"{check['error']:.1e}"
+    return f"{error} / {check['bar']:.0e}{'' if check['passed'] else ' FAIL'}"

@@ -62,7 +62,7 @@ def _foreign() -> Iterator[str]:
 
 def _state_of(package: Package) -> str:
     """The version of an optional package, or how to install it."""
-    return package.version() or f"not installed: {package.cure}"
+    return package.version() or f"not installed: {package.hint}"
 
 
 def _cuda() -> str:

@@ -1,6 +1,5 @@
 """``hiergeo search --ladder`` without an index: captions from general to specific for pictures of one's own."""
 
-import json as jsonlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import caption, isolated
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, show, write_json
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, publish
+from hiergeo.cli._terminal import note
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation.metrics import ladder as ladder_of
 
@@ -35,18 +34,7 @@ def print_ladders(
     json: Path | None,
     device: str,
 ) -> None:
-    """Print what each image is, from the most general caption to the most specific.
-
-    Args:
-        images: files.
-        model: spec of the model that embeds them and the captions.
-        texts: candidate captions.
-        asked: where to measure.
-        steps: thresholds of the ladder.
-        form: ``table`` draws trees; the other formats of `show` give a row a step.
-        json: where the result goes.
-        device: where everything is computed.
-    """
+    """Print what each image is, from the most general of the texts to the most specific: a tree, or a row a step."""
     asked.check()
     wanted = options.embedding(device, options.FLOAT32, None)
     loaded = adapters.load(model, device=device)
@@ -60,23 +48,15 @@ def print_ladders(
     settings = {"model": loaded.name, "geometry": space.geometry.spec, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
-    told = jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2)
-    write_json(json, told)
     if loaded.name == "tiny":
         note(TINY)
-    if form != "table":
-        table = Table("image", "step", "caption")
-        for image, steps_met in zip(images, ladders, strict=True):
-            for step, text in enumerate(steps_met, start=1):
-                table.add_row(str(image), str(step), text)
-        show(form, told, [table])
-        return
-    screen = console()
+    table, trees = Table("image", "step", "caption"), []
     for image, steps_met in zip(images, ladders, strict=True):
-        tree = Tree(Text(isolated(image.name), style="bold"))
-        for text in steps_met:
-            tree.add(Text(caption(text)))
-        screen.print(tree)
+        trees.append(Tree(Text(isolated(image.name), style="bold")))
+        for step, text in enumerate(steps_met, start=1):
+            table.add_row(str(image), str(step), text)
+            trees[-1].add(Text(caption(text)))
+    publish({"metrics": metrics, "ladders": found, "settings": settings}, json, form, [table], screen=trees)
 
 
 def read_captions(path: Path) -> tuple[str, ...]:

@@ -1,12 +1,11 @@
 """The options that several verbs share, each defined once, and how verbs read theirs."""
 
-from collections import Counter
+import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
 
 from hiergeo import training
 from hiergeo._core import limits
@@ -16,18 +15,6 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
 from hiergeo.geometry import MIN_RADIUS
-
-
-class Verb(TyperCommand):
-    """A verb that refuses an option given twice, instead of silently keeping the last value."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; raises InputError for a repeated option that takes one value."""
-        order = self.make_parser(ctx).parse_args(args=list(args))[2]
-        for parameter, count in Counter(order).items():
-            if count > 1 and not getattr(parameter, "multiple", False):
-                raise InputError(f"{max(parameter.opts, key=len)} is given {count} times, but takes one value.")
-        return super().parse_args(ctx, args)
 
 
 def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
@@ -42,8 +29,42 @@ def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
 def checked_path(named: Path) -> Path:
     """A path that a user named, with its ~ expanded. Raises InputError for one that stands for a standard stream."""
     if str(named) == "-":
-        raise InputError("'-' is no standard stream here: name a file.")
+        raise InputError("'-' does not stand for a standard stream here: name a file.")
     return path_of(named)
+
+
+def option(metavar: str, help: str, *names: str, **settings: Any) -> Any:
+    """An option; without `names` it is called like its parameter."""
+    return typer.Option(*names, metavar=metavar, help=help, **settings)
+
+
+def argument(metavar: str, help: str, **settings: Any) -> Any:
+    """An argument."""
+    return typer.Argument(metavar=metavar, help=help, **settings)
+
+
+def path_option(metavar: str, help: str, *names: str, **settings: Any) -> Any:
+    """An option that is a path."""
+    return option(metavar, help, *names, callback=path, **settings)
+
+
+def path_argument(metavar: str, help: str, **settings: Any) -> Any:
+    """An argument that is a path."""
+    return argument(metavar, help, callback=path, **settings)
+
+
+def flag(name: str, help: str, panel: str | None = None) -> Any:
+    """An option without a value."""
+    return typer.Option(name, help=help, rich_help_panel=panel)
+
+
+Settings = TypeVar("Settings")
+
+
+def chosen(context: typer.Context, kind: type[Settings], **settings: Any) -> Settings:
+    """Settings of a verb as an object: what `settings` lacks has the value of the option of its name."""
+    names = inspect.signature(kind).parameters
+    return kind(**{name: value for name, value in context.params.items() if name in names} | settings)
 
 
 def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]:
@@ -76,108 +97,77 @@ COMPARED = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 LOSSES = spelled(training.SHARPEN)
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES.own)}."
 
-Loss = Annotated[list[str], typer.Option("--loss", help=LOSS_HELP, metavar="NAME=WEIGHT")]
-Hidden = Annotated[int, typer.Option(help="Width of the residual perceptron; 0 is a linear head.", metavar="N", min=0)]
-FreeNorms = Annotated[bool, typer.Option("--free-norms", help="Do not normalise the head's output.")]
-LearnCurvature = Annotated[bool, typer.Option("--learn-curvature", help="Learn the curvature of curved geometries.")]
-Force = Annotated[
-    bool, typer.Option("--force", help="Train on rows of test images all the same; every result says so.")
-]
+Loss = Annotated[list[str], option("NAME=WEIGHT", LOSS_HELP)]
+Hidden = Annotated[int, option("N", "Width of the residual perceptron; 0 is a linear head.", min=0)]
+FreeNorms = Annotated[bool, flag("--free-norms", "Do not normalise the head's output.")]
+LearnCurvature = Annotated[bool, flag("--learn-curvature", "Learn the curvature of curved geometries.")]
+Force = Annotated[bool, flag("--force", "Train on rows of test images all the same; every result says so.")]
 Model = Annotated[
     str,
-    typer.Option(
+    option(
+        "SPEC",
+        "tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, mteb:NAME, npz:FILE, head:DIR, "
+        "meru:FILE, hycoclip:FILE, ...",
         "--model",
         "-m",
-        help="tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, mteb:NAME, npz:FILE, head:DIR, "
-        "meru:FILE, hycoclip:FILE, ...",
-        metavar="SPEC",
     ),
 ]
 Data = Annotated[
-    str,
-    typer.Option(
-        "--data", "-d", help="hierarcaps, scenes, or chains of your own: chains:DIR, chains:FILE.csv.", metavar="NAME"
-    ),
+    str, option("NAME", "hierarcaps, scenes, or chains of your own: chains:DIR, chains:FILE.csv.", "--data", "-d")
 ]
-Split = Annotated[str, typer.Option(help="Split of the dataset.", metavar="NAME")]
-Rows = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N", min=1)]
+Split = Annotated[str, option("NAME", "Split of the dataset.")]
+Rows = Annotated[int | None, option("N", "Only the first N rows.", min=1)]
 Worker = Annotated[
     str | None,
-    typer.Option(
-        "--worker",
-        help="Only the share of worker I of N, for many machines on one folder; auto: as Slurm, torchrun or Kubernetes "
+    option(
+        "I/N|auto",
+        "Only the share of worker I of N, for many machines on one folder; auto: as Slurm, torchrun or Kubernetes "
         "say. (by default all)",
-        metavar="I/N|auto",
     ),
 ]
-CaptionColumn = Annotated[
-    str | None,
-    typer.Option("--caption-column", help="The column of captions. (by default caption or text)", metavar="NAME"),
-]
+CaptionColumn = Annotated[str | None, option("NAME", "The column of captions. (by default caption or text)")]
 ImageColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--image-column",
-        help="The column of images. (by default image, image_path, file_name, image_url or url)",
-        metavar="NAME",
-    ),
+    str | None, option("NAME", "The column of images. (by default image, image_path, file_name, image_url or url)")
 ]
-Geometry = Annotated[
-    str,
-    typer.Option(
-        "--geometry", "-g", help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:...", metavar="SPEC"
-    ),
-]
+
+
+def geometry_option(help: str = "") -> Any:
+    """An option that names one geometry; `help` is what is said after examples."""
+    examples = "euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:..."
+    return option("SPEC", f"{examples} {help}".strip(), "--geometry", "-g")
+
+
+Geometry = Annotated[str, geometry_option()]
 MeasuredGeometry = Annotated[
     str | None,
-    typer.Option(
-        "--geometry",
-        "-g",
-        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space that the model "
-        "brings, and euclidean for a model that brings none)",
-        metavar="SPEC",
-    ),
+    geometry_option("(by default the space that the model brings, and euclidean for a model that brings none)"),
 ]
-IndexGeometry = Annotated[
-    str | None,
-    typer.Option(
-        "--geometry",
-        "-g",
-        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space of the index)",
-        metavar="SPEC",
-    ),
-]
+IndexGeometry = Annotated[str | None, geometry_option("(by default the space of the index)")]
 OpenPage = Annotated[
     bool | None,
     typer.Option(
         "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
     ),
 ]
-Geometries = Annotated[
-    list[str],
-    typer.Option("--geometry", "-g", help="A geometry; give the option once for each.", metavar="SPEC"),
-]
+Geometries = Annotated[list[str], option("SPEC", "A geometry; give the option once for each.", "--geometry", "-g")]
 MeasuredGeometries = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        "SPEC",
+        "A geometry; give the option once for each. (by default the space that the model brings, if any, and "
+        f"{', '.join(COMPARED)})",
         "--geometry",
         "-g",
-        help="A geometry; give the option once for each. (by default the space that the model brings, if any, and "
-        f"{', '.join(COMPARED)})",
-        metavar="SPEC",
     ),
 ]
-Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal, pairs, hyper3 or pep.", metavar="NAME")]
-Steps = Annotated[
-    int,
-    typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=limits.PROTOCOL_STEPS),
-]
+Protocol = Annotated[str, option("NAME", "re, traversal, pairs, hyper3 or pep.", "--protocol", "-p")]
+Steps = Annotated[int, option("N", "Thresholds of re, points of traversal.", min=1, max=limits.PROTOCOL_STEPS)]
 Root = Annotated[
     str | None,
-    typer.Option(
-        help="model: the embedding of the empty caption; none: no root. (by default that of the space that the model "
+    option(
+        "model|none",
+        "model: the embedding of the empty caption; none: no root. (by default that of the space that the model "
         "brings, and model in a space named here)",
-        metavar="model|none",
     ),
 ]
 
@@ -191,46 +181,37 @@ def known_format(name: str) -> str:
 
 
 Format = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="table; or csv, markdown, latex or json alone on standard output.",
-        metavar="NAME",
-        callback=known_format,
-    ),
+    str, option("NAME", "table; or csv, markdown, latex or json alone on standard output.", callback=known_format)
 ]
 MinRadius = Annotated[
     float | None,
-    typer.Option(
-        help="Scale of the cones: points up to this radius have half-spaces as cones. (by default that of the space "
+    option(
+        "X",
+        "Scale of the cones: points up to this radius have half-spaces as cones. (by default that of the space "
         f"that the model brings, and {MIN_RADIUS} in a space named here)",
-        metavar="X",
     ),
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
-Seed = Annotated[
-    int,
-    typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=limits.SEED),
-]
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=limits.COUNT)]
+IndexFolder = Annotated[Path, path_argument("PATH", "The folder of the index.", show_default=False)]
+Json = Annotated[Path | None, path_option("FILE", "Also write the result here.")]
+Seed = Annotated[int, option("N", "Seed of whatever is drawn at random.", min=0, max=limits.SEED)]
+Samples = Annotated[int, option("N", "Bootstrap resamples.", min=1, max=limits.COUNT)]
 Device = Annotated[
-    str,
-    typer.Option(
-        help="Where everything is computed: auto (the accelerator, if there is one), cpu, cuda:1, ...", metavar="NAME"
-    ),
+    str, option("NAME", "Where everything is computed: auto (the accelerator, if there is one), cpu, cuda:1, ...")
 ]
-Dtype = Annotated[str, typer.Option(help="Dtype of the embeddings: float32 or bfloat16.", metavar="NAME")]
+Dtype = Annotated[str, option("NAME", "Dtype of the embeddings: float32 or bfloat16.")]
 BatchSize = Annotated[
     int | None,
-    typer.Option(
-        help="Captions or images that are embedded at a time. (by default the model's own choice)",
-        metavar="N",
+    option(
+        "N",
+        "Captions or images that are embedded at a time. (by default the model's own choice)",
         min=1,
         max=limits.COUNT,
     ),
 ]
 SkipDamaged = Annotated[
-    bool, typer.Option("--skip-damaged", help="Leave out shards that are damaged, instead of refusing the index.")
+    bool, flag("--skip-damaged", "Leave out shards that are damaged, instead of refusing the index.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
-Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]
+Overwrite = Annotated[bool, flag("--overwrite", "Replace a result that is there already.")]
+Html = Annotated[Path, path_option("FILE", "Where the page goes.")]
+Page = Annotated[Path | None, path_option("FILE", "Also write a page here.")]
+Ladders = Annotated[int, option("N", "Image ladders on the page.", min=1)]

@@ -6,21 +6,27 @@ given as such a file too.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
-from hiergeo.cli.options import Verb, checked_path
+from hiergeo._core.text import without_password
+from hiergeo.cli.options import argument, checked_path, option
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
-"""Parameters that say where a result goes, and so are no part of the command that makes it again."""
+"""Parameters that say where a result goes: they are not part of the command that makes it again."""
+
+SECRETS = frozenset({"token"})
+"""Parameters that are written nowhere."""
 
 FILE = "plan.toml"
 """What the file is called that a result in a folder holds."""
@@ -75,8 +81,16 @@ def write_plan(folder: Path) -> None:
         atomic_write_text(folder / FILE, command.as_toml())
 
 
-class PlannedVerb(Verb):
-    """A verb that knows, while it runs, which command it is; its options can come from a file."""
+class Verb(TyperCommand):
+    """A verb that knows, while it runs, which command it is, and refuses an option given twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; raises InputError for a repeated option that takes one value."""
+        order = self.make_parser(ctx).parse_args(args=list(args))[2]
+        for parameter, count in Counter(order).items():
+            if count > 1 and not getattr(parameter, "multiple", False):
+                raise InputError(f"{max(parameter.opts, key=len)} is given {count} times, but takes one value.")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -92,7 +106,7 @@ class PlannedVerb(Verb):
         return {
             option_name(parameter): _plain(value)
             for parameter, value in given
-            if parameter.name not in OUTPUTS and value is not None
+            if parameter.name not in OUTPUTS | SECRETS and value is not None
         }
 
 
@@ -102,27 +116,20 @@ def take_defaults(context: typer.Context, value: Path | None) -> None:
         context.default_map = read_options(checked_path(value), context.command)
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="Read options from this TOML file, or from the JSON of a result; those given here override it.",
-        metavar="FILE",
-        is_eager=True,
-        expose_value=False,
-        callback=take_defaults,
-    ),
-]
+READ = "Read options from this TOML file, or from the JSON of a result; those given here override it."
+
+Config = Annotated[Path | None, option("FILE", READ, is_eager=True, expose_value=False, callback=take_defaults)]
 PlanFile = Annotated[
-    Path | None,
-    typer.Argument(
-        help="Read options from this TOML file, or from the JSON of a study; those given here override it.",
-        metavar="[PLAN.toml]",
-        is_eager=True,
-        expose_value=False,
-        callback=take_defaults,
-    ),
+    Path | None, argument("[PLAN.toml]", READ, is_eager=True, expose_value=False, callback=take_defaults)
 ]
+
+
+class _Again(documents.Foreign):
+    options: dict[str, Any]
+
+
+class _Result(documents.Foreign):
+    command: _Again
 
 
 def option_name(parameter: Any) -> str:
@@ -140,44 +147,41 @@ def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = Non
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no TOML (or no JSON of a result), names an option that the verb does not have (the nearest one
-            is suggested), or holds a table.
+        InputError: it is not valid TOML (or not the JSON of a result), names an option that the verb does not have (the
+            nearest one is suggested), or holds a table.
     """
     known = {
         option_name(parameter).replace("_", "-"): parameter
         for parameter in command.params
         if parameter.name not in ("help", "version", "config", "plan")
     }
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     for key, value in (_options_in(path) if table is None else table).items():
         name = key.replace("_", "-")
         if name not in known:
             raise unknown_name("option", key, known, f" in {path}")
-        if isinstance(value, dict) or (isinstance(value, list) and not getattr(known[name], "multiple", False)):
+        multiple = getattr(known[name], "multiple", False)
+        if isinstance(value, dict) or (isinstance(value, list) and not multiple):
             kind = "a table" if isinstance(value, dict) else "a list"
             raise InputError(f"{path}: '{key}' is {kind}, and the option takes one value.")
-        several = getattr(known[name], "multiple", False) and not isinstance(value, list)
-        found[str(known[name].name)] = [value] if several else value
-    return found
+        defaults[str(known[name].name)] = [value] if multiple and not isinstance(value, list) else value
+    return defaults
 
 
 def _options_in(path: Path) -> dict[str, Any]:
     text = read_text(path, "name a TOML file of options")
-    if path.suffix == ".json":
-        try:
-            held = documents.parse_json(text.encode())
-        except ValueError as error:
-            raise InputError(f"{path} is no JSON: {error}.") from error
-        options = (
-            held.get(KEY, {}).get("options") if isinstance(held, dict) and isinstance(held.get(KEY), dict) else None
-        )
-        if not isinstance(options, dict):
-            raise InputError(f"{path} holds no command to run again: give the JSON of a result, or a TOML file.")
-        return options
-    return documents.parse_toml(text, path)
+    if path.suffix != ".json":
+        return documents.parse_toml(text, path)
+    try:
+        return documents.validated(_Result, documents.parse_json(text.encode())).command.options
+    except ValueError as error:
+        raise InputError(
+            f"{path} does not hold a command to run again ({str(error).rstrip('.')}): give the JSON of a result, or a "
+            "TOML file."
+        ) from error
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    return value if isinstance(value, bool | int | float | str) else str(value)
+    return value if isinstance(value, bool | int | float) else without_password(str(value))

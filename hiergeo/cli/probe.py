@@ -1,7 +1,7 @@
 """``hiergeo probe``: the hierarchy of one model in one geometry."""
 
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, publish
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
 
@@ -35,5 +35,4 @@ def probe_command(
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
-    write_json(json, result.to_json())
-    show(format, result, [result_table(result)], result.beyond_length, result.verdict)
+    publish(result, json, format, [result_table(result)], result.beyond_length, result.verdict)

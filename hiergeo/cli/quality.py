@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, sole_writer, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer
+from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
 from hiergeo.construction.card import split_sha256, update_card
@@ -22,52 +20,40 @@ HIERARCAPS = "hierarcaps"
 CHAINS = "chains"
 """The dataset of folders and files."""
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="A folder made by `hiergeo chains build`, a CSV file of chains, or the name of a dataset.",
-        metavar="DIR|FILE|NAME",
-    ),
-]
-JudgeSpec = Annotated[
-    str, typer.Option("--judge", help="What says what entails what: rules, transformers:PATH.", metavar="SPEC")
-]
-TextModel = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="Also measure radii, angles and similarities of this model: sentence-transformers:NAME, ...",
-        metavar="SPEC",
-    ),
-]
-Reference = Annotated[
-    str | None,
-    typer.Option(help="Also measure these chains, corrected and automatic ones: hierarcaps.", metavar="NAME"),
-]
-Page = Annotated[
-    Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
-]
-Card = Annotated[bool, typer.Option("--card", help="Also write the numbers into the card of the folder.")]
-
 
 def quality_command(
-    source: Source,
+    source: Annotated[
+        str,
+        argument(
+            "DIR|FILE|NAME", "A folder made by `hiergeo chains build`, a CSV file of chains, or the name of a dataset."
+        ),
+    ],
     config: Config = None,
     split: options.Split = "test",
     rows: options.Rows = None,
-    judge: JudgeSpec = "rules",
-    model: TextModel = None,
-    reference: Reference = None,
+    judge: Annotated[str, option("SPEC", "What says what entails what: rules, transformers:PATH.")] = "rules",
+    model: Annotated[
+        str | None,
+        option(
+            "SPEC",
+            "Also measure radii, angles and similarities of this model: sentence-transformers:NAME, ...",
+            "--model",
+            "-m",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None, option("NAME", "Also measure these chains, corrected and automatic ones: hierarcaps.")
+    ] = None,
+    format: options.Format = "table",
     json: options.Json = None,
-    html: Page = None,
-    card: Card = False,
+    html: options.Page = None,
+    card: Annotated[bool, flag("--card", "Also write the numbers into the card of the folder.")] = False,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii."""
+    """Judge chains: entailment, contradiction, lengths, repeats, head nouns, order of radii."""
     from hiergeo.report.quality import appraisal_tables, write_appraisal
 
     check_writable(json, html)
@@ -81,7 +67,7 @@ def quality_command(
     baselines = hierarcaps_baselines(chains) if reference else {}
     compute = Compute(**options.embedding(device, options.FLOAT32, batch_size))
     with sole_writer(json, html):
-        found = appraise(
+        appraisal = appraise(
             chains,
             baselines,
             judge=judge,
@@ -91,18 +77,13 @@ def quality_command(
             samples=samples,
             compute=compute,
         )
-        write_json(json, found.to_json())
         if html is not None:
-            write_appraisal(found, html)
-    screen = console()
-    for table in appraisal_tables(found):
-        screen.print(table)
-    for finding in found.findings:
-        screen.print(finding.sentence)
-    if card and folder is not None:
-        update_card(folder, quality={split: found.quality.for_card()}, measured=measured)
-    if html is not None:
-        screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+            write_appraisal(appraisal, html)
+        if card and folder is not None:
+            update_card(folder, quality={split: appraisal.quality.for_card()}, measured=measured)
+        sentences = (finding.sentence for finding in appraisal.findings)
+        tables = appraisal_tables(appraisal)
+        publish(appraisal.to_json(), json, format, tables, *sentences, lines=page_lines(html))
 
 
 def dataset_of(source: str) -> str:

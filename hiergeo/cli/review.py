@@ -1,43 +1,32 @@
 """``hiergeo chains review``: chains checked by hand in the browser."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console, note, show_page
-from hiergeo.cli.serve import Host, Insecure, Port, Token, check_reach, check_token
+from hiergeo.cli._terminal import console, note
+from hiergeo.cli.options import flag, path_argument, path_option
+from hiergeo.cli.serve import Host, Insecure, Port, Token, check_reach, check_token, serve_page
 from hiergeo.report import review
 from hiergeo.search import serving
-from hiergeo.search.serving.server import url_of
-
-Folder = Annotated[
-    Path, typer.Argument(help="Folder of a build.", metavar="DIR", show_default=False, callback=options.path)
-]
-Images = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the images that the chains name. (by default that of the build, and images in it)",
-        metavar="DIR",
-        callback=options.path,
-    ),
-]
-Export = Annotated[bool, typer.Option("--export", help="Write what was accepted, instead of showing the page.")]
 
 
 def review_command(
-    folder: Folder,
+    folder: Annotated[Path, path_argument("DIR", "Folder of a build.", show_default=False)],
     split: options.Split = "test",
-    images: Images = None,
+    images: Annotated[
+        Path | None,
+        path_option(
+            "DIR", "Folder of the images that the chains name. (by default that of the build, and images in it)"
+        ),
+    ] = None,
     host: Host = "127.0.0.1",
     port: Port = 8091,
     token: Token = None,
     insecure: Insecure = False,
     open_page: options.OpenPage = None,
-    export: Export = False,
+    export: Annotated[bool, flag("--export", "Write what was accepted, instead of showing the page.")] = False,
     json: options.Json = None,
 ) -> None:
     """Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted."""
@@ -54,13 +43,7 @@ def review_command(
         with serving.bind(host, port) as bound:
             settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
             app = review.create_review(desk, settings)
-            url = url_of(bound) + ("" if token is None else f"/#token={token}")
-
-            def ready(_: Callable[[], None]) -> None:
-                console().print(f"Reviewing {len(desk.rows):,} chains of {folder} at {url}", soft_wrap=True)
-                show_page(url, open_page)
-
-            serving.serve(app, bound, settings.limits, ready)
+            serve_page(app, bound, settings, f"Reviewing {len(desk.rows):,} chains of {folder}", open_page)
 
 
 def tell(done: review.Reviewed) -> None:

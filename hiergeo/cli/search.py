@@ -1,21 +1,22 @@
 """``hiergeo search``: what a text or an image entails among the items of an index, and ladders through them."""
 
-import json as jsonlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo._core.text import caption, isolated, shortened
+from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
-from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, show, write_json
-from hiergeo.cli._terminal import Screen, console, counted
+from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, publish
+from hiergeo.cli._terminal import counted
 from hiergeo.cli.ladder import dataset_captions, print_ladders, read_captions
+from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import finite
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.geometry import Space
@@ -23,112 +24,64 @@ from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
 from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
-from hiergeo.search.stores.places import without_password
-
-Index = Annotated[
-    Path,
-    typer.Argument(
-        help="Folder of the index; with --model an image.", metavar="PATH", show_default=False, callback=options.path
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="With --ladder: climb to images, PATH and QUERY..., through captions that this model embeds, without an "
-        "index.",
-        metavar="SPEC",
-    ),
-]
-Captions = Annotated[
-    Path | None,
-    typer.Option(
-        help="With --model: candidate captions, one a line, instead of those of --data.",
-        metavar="FILE",
-        callback=options.path,
-    ),
-]
-Queries = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Texts; one that ends like an image file (.jpg, .png, ...) is that image.",
-        metavar="QUERY...",
-        show_default=False,
-    ),
-]
-Images = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--image", help="An image file; give the option once for each.", metavar="FILE", callback=options.path
-    ),
-]
-Hits = Annotated[
-    int | None,
-    typer.Option(
-        "-k",
-        help="Hits of each query, of children, parents and neighbours. (by default 10)",
-        metavar="K",
-        min=1,
-        max=MOST_HITS,
-    ),
-]
-Order = Annotated[
-    str | None,
-    typer.Option(
-        "--by",
-        help="Order of children and parents: margin, angle or distance. (by default margin)",
-        metavar="NAME",
-    ),
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(help="Thresholds of a ladder. (by default 50)", metavar="N", min=1, max=limits.PROTOCOL_STEPS),
-]
-MinRadius = Annotated[
-    float | None,
-    typer.Option(
-        help="Scale of the cones of children, parents and counts. (by default that of the index)", metavar="X"
-    ),
-]
-Distance = Annotated[
-    float | None,
-    typer.Option(help="Count the items within this geodesic distance, not those in the cone.", metavar="X", min=0.0),
-]
-Low = Annotated[float, typer.Option(help="Leave out items of a smaller radius.", metavar="X")]
-High = Annotated[float | None, typer.Option(help="Leave out items of a larger radius.", metavar="X")]
 
 
 def search_command(
-    path: Index,
-    queries: Queries = None,
-    image: Images = None,
-    children: Annotated[
-        bool, typer.Option("--children", help="What each query comes nearest to entailing. (the default)")
-    ] = False,
-    parents: Annotated[bool, typer.Option("--parents", help="What comes nearest to entailing each query.")] = False,
-    neighbours: Annotated[bool, typer.Option("--neighbours", help="What is nearest to each query.")] = False,
+    path: Annotated[Path, path_argument("PATH", "Folder of the index; with --model an image.", show_default=False)],
+    queries: Annotated[
+        list[str] | None,
+        argument(
+            "QUERY...", "Texts; one that ends like an image file (.jpg, .png, ...) is that image.", show_default=False
+        ),
+    ] = None,
+    image: Annotated[list[Path] | None, path_option("FILE", "An image file; give the option once for each.")] = None,
+    children: Annotated[bool, flag("--children", "What each query comes nearest to entailing. (the default)")] = False,
+    parents: Annotated[bool, flag("--parents", "What comes nearest to entailing each query.")] = False,
+    neighbours: Annotated[bool, flag("--neighbours", "What is nearest to each query.")] = False,
     ladder: Annotated[
-        bool, typer.Option("--ladder", help="From general to specific: the nearest item within growing radii.")
+        bool, flag("--ladder", "From general to specific: the nearest item within growing radii.")
     ] = False,
-    count: Annotated[bool, typer.Option("--count", help="How many items each query entails.")] = False,
-    k: Hits = None,
-    by: Order = None,
+    count: Annotated[bool, flag("--count", "How many items each query entails.")] = False,
+    k: Annotated[
+        int | None,
+        option(
+            "K", "Hits of each query, of children, parents and neighbours. (by default 10)", "-k", min=1, max=MOST_HITS
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, option("NAME", "Order of children and parents: margin, angle or distance. (by default margin)")
+    ] = None,
     geometry: options.IndexGeometry = None,
-    steps: Steps = None,
-    min_radius: MinRadius = None,
-    within: Distance = None,
-    low: Low = 0.0,
-    high: High = None,
+    steps: Annotated[
+        int | None, option("N", "Thresholds of a ladder. (by default 50)", min=1, max=limits.PROTOCOL_STEPS)
+    ] = None,
+    min_radius: Annotated[
+        float | None, option("X", "Scale of the cones of children, parents and counts. (by default that of the index)")
+    ] = None,
+    within: Annotated[
+        float | None, option("X", "Count the items within this geodesic distance, not those in the cone.", min=0.0)
+    ] = None,
+    low: Annotated[float, option("X", "Leave out items of a smaller radius.")] = 0.0,
+    high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
     store: Annotated[
         str | None,
-        typer.Option(help="Search through a store that holds the items, such as faiss:flat.", metavar="SPEC"),
+        option("SPEC", "Search through a store that holds the items, such as faiss:flat."),
     ] = None,
     skip_damaged: options.SkipDamaged = False,
-    model: Model = None,
+    model: Annotated[
+        str | None,
+        option(
+            "SPEC",
+            "With --ladder: climb to images, PATH and QUERY..., through captions that it embeds, without an index.",
+            "--model",
+            "-m",
+        ),
+    ] = None,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
-    captions: Captions = None,
+    captions: Annotated[
+        Path | None, path_option("FILE", "With --model: candidate captions, one a line, instead of those of --data.")
+    ] = None,
     root: options.Root = None,
     format: options.Format = "table",
     json: options.Json = None,
@@ -163,22 +116,20 @@ def search_command(
     index = open(path, device=device, skip_damaged=skip_damaged)
     results = index.search(requests)
 
-    told = [{"query": str(query), "kind": kind, **_told(result)} for query, result in zip(asked, results, strict=True)]
+    pairs = list(zip(map(str, asked), results, strict=True))
     spec = index.chosen(geometry).geometry.spec
     used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
-    document = {"metrics": metrics(results, len(index)), "answers": told, "settings": used}
-    text = jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    write_json(json, text)
-    if format != "table":
-        show(format, text, _tables(kind, asked, results))
-        return
-    screen, reach = console(), None if within is None else f"at most {within:g} away"
-    for query, result in zip(asked, results, strict=True):
+    answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
+    document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": used}
+    screen: list[RenderableType] = []
+    for query, result in pairs:
         if isinstance(result, int):
-            found = f"{result:,} of {counted(len(index), 'item')} {reach or 'entailed'}"
-            screen.print(Text(f"{caption(isolated(str(query)))}: {found}"))
+            reach = "entailed" if within is None else f"at most {within:g} away"
+            of = f"{result:,} of {counted(len(index), 'item')}"
+            screen.append(Text(f"{caption(isolated(query))}: {of} {reach}"))
         else:
-            print_result(screen, str(query), kind, result, shortened(spec, SPEC_SHOWN))
+            screen += answer_lines(query, kind, result, shortened(spec, SPEC_SHOWN))
+    publish(document, json, format, _tables(kind, asked, results), screen=screen)
 
 
 FITTING: dict[str, tuple[Kind, ...]] = {
@@ -194,10 +145,10 @@ FITTING: dict[str, tuple[Kind, ...]] = {
 
 def check_fitting(kind: Kind, given: dict[str, Any]) -> None:
     """Raise InputError for an option that says nothing of this kind of search."""
-    for option, value in given.items():
-        if value is not None and kind not in FITTING[option]:
-            others = " or ".join(f"--{other}" for other in FITTING[option])
-            raise InputError(f"{option} says nothing of --{kind}: leave it out, or ask for {others}.")
+    for name, value in given.items():
+        if value is not None and kind not in FITTING[name]:
+            others = " or ".join(f"--{other}" for other in FITTING[name])
+            raise InputError(f"{name} does not apply to --{kind}: leave it out, or ask for {others}.")
     if given["--within"] is not None and given["--min-radius"] is not None:
         raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
 
@@ -233,17 +184,18 @@ def metrics(results: list[Result], rows: int) -> dict[str, float]:
     return {**numbers, "entailed": sum(counted)} if counted else numbers
 
 
-def print_result(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: str) -> None:
-    """Print the result of one query; margins of children and parents alone, whose sides they tell apart."""
-    screen.print(Text(f"{kind} of {caption(isolated(query))}"))
-    screen.print(_table(kind, result))
+def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> Iterator[RenderableType]:
+    """The answer to one query; margins of children and parents alone, whose sides they tell apart."""
+    yield Text(f"{kind} of {caption(isolated(query))}")
+    yield _table(kind, result)
     if kind in CONES:
         inside = sum(hit.margin >= 0 for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
-        screen.print(Text(f"{CONES[kind].format(share)} (margin >= 0)."))
-    screen.print(Text(f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored."))
+        yield Text(f"{CONES[kind].format(share)} (margin >= 0).")
+    recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
+    yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
     at = "at the hits" if kind == "parents" else "at the query"
-    screen.print(Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}."))
+    yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}.")
 
 
 CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
@@ -274,10 +226,6 @@ def _table(kind: Kind, result: Answer | Climb) -> Table:
     return table
 
 
-def _recall(result: Answer | Climb) -> str:
-    return "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
-
-
 def _lines(result: Answer | Climb) -> list[tuple[list[str], Hit]]:
     if isinstance(result, Answer):
         return [([], hit) for hit in result.hits]
@@ -292,5 +240,5 @@ def _name(hit: Hit) -> str:
     return hit.caption or hit.image or f"item {hit.id}"
 
 
-def _told(result: Result) -> dict[str, Any]:
+def _as_dict(result: Result) -> dict[str, Any]:
     return {"count": result} if isinstance(result, int) else result.as_dict()

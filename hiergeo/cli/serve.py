@@ -4,91 +4,71 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from hiergeo import adapters, search
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console, note, show_page
+from hiergeo.cli.options import flag, option, path_argument
 from hiergeo.cli.plans import Config
 from hiergeo.search import serving
 from hiergeo.search.serving.server import LOOPBACK, is_loopback, url_of
 
 LIMITS = serving.Limits()
 
-Folder = Annotated[
-    Path, typer.Argument(help="Folder of the index.", metavar="INDEX", show_default=False, callback=options.path)
-]
-Host = Annotated[str, typer.Option(help="Name or address to listen on.", metavar="HOST")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.", metavar="N", min=0, max=65535)]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="Where the model of the index is now; it must be the same one. (by default where it was)",
-        metavar="SPEC",
-    ),
-]
+Host = Annotated[str, option("HOST", "Name or address to listen on.")]
+Port = Annotated[int, option("N", "Port to listen on; 0 lets the system choose.", min=0, max=65535)]
 Token = Annotated[
     str | None,
-    typer.Option(
-        help="What requests must carry as 'Authorization: Bearer TOKEN'. Other users of this machine can read it on "
+    option(
+        "TOKEN",
+        "What requests must carry as 'Authorization: Bearer TOKEN'. Other users of this machine can read it on "
         "the command line, but not in the environment variable.",
-        metavar="TOKEN",
         envvar="HIERGEO_TOKEN",
     ),
 ]
-Writable = Annotated[bool, typer.Option("--writable", help="Let requests add items.")]
-EmbeddingsOnly = Annotated[bool, typer.Option("--embeddings-only", help="Load no model; queries must be embeddings.")]
-Store = Annotated[
-    str | None,
-    typer.Option(
-        help="Search through this store, to which the index was pushed: milvus:URI, ... (by default the index is "
-        "scanned)",
-        metavar="SPEC",
-    ),
-]
-Insecure = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a token all the same.")]
-Sweep = Annotated[
-    int,
-    typer.Option(help="Queries that one sweep answers at most; 1 answers each alone.", metavar="N", min=1, max=1024),
-]
-Window = Annotated[
-    float,
-    typer.Option(
-        help="Milliseconds without a new query that start a sweep; 0 starts it at once.",
-        metavar="MS",
-        min=0,
-        max=1000,
-    ),
-]
-Timeout = Annotated[
-    float,
-    typer.Option(help="Seconds for one answer, beyond which a request gets 504.", metavar="S", min=0.001, max=3600),
-]
-Queue = Annotated[
-    int, typer.Option(help="Queries that wait at most, beyond which requests get 503.", metavar="N", min=64, max=65536)
-]
+Insecure = Annotated[bool, flag("--insecure", "Listen beyond this machine without a token all the same.")]
 
 
 def serve_command(
-    index: Folder,
+    index: Annotated[Path, path_argument("INDEX", "Folder of the index.", show_default=False)],
     config: Config = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
-    model: Model = None,
+    model: Annotated[
+        str | None,
+        option(
+            "SPEC",
+            "Where the model of the index is now; it must be the same one. (by default where it was)",
+            "--model",
+            "-m",
+        ),
+    ] = None,
     token: Token = None,
-    writable: Writable = False,
-    store: Store = None,
-    embeddings_only: EmbeddingsOnly = False,
+    writable: Annotated[bool, flag("--writable", "Let requests add items.")] = False,
+    store: Annotated[
+        str | None,
+        option(
+            "SPEC",
+            "Search through this store, which holds the index: milvus:URI, ... (by default the index is scanned)",
+        ),
+    ] = None,
+    embeddings_only: Annotated[bool, flag("--embeddings-only", "Load no model; queries must be embeddings.")] = False,
     insecure: Insecure = False,
-    sweep: Sweep = 64,
-    window: Window = 2.0,
-    timeout: Timeout = LIMITS.answer_seconds,
-    queue: Queue = LIMITS.waiting,
+    sweep: Annotated[
+        int, option("N", "Queries that one sweep answers at most; 1 answers each alone.", min=1, max=1024)
+    ] = 64,
+    window: Annotated[
+        float,
+        option("MS", "Milliseconds without a new query that start a sweep; 0 starts it at once.", min=0, max=1000),
+    ] = 2.0,
+    timeout: Annotated[
+        float, option("S", "Seconds for one answer, beyond which a request gets 504.", min=0.001, max=3600)
+    ] = LIMITS.answer_seconds,
+    queue: Annotated[
+        int, option("N", "Queries that wait at most, beyond which requests get 503.", min=64, max=65536)
+    ] = LIMITS.waiting,
     skip_damaged: options.SkipDamaged = False,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -125,10 +105,21 @@ def serve_command(
         def ready(_: Callable[[], None]) -> None:
             facts = service.facts()
             named = facts["model"] or "embeddings of unknown origin"
-            told = f"Serving {facts['rows']:,} items ({named}, {facts['geometry']}) at {url_of(bound)}"
-            console().print(told, soft_wrap=True)
+            line = f"Serving {facts['rows']:,} items ({named}, {facts['geometry']}) at {url_of(bound)}"
+            console().print(line, soft_wrap=True)
 
         serving.serve(app, bound, settings.limits, ready)
+
+
+def serve_page(app: Any, bound: socket, settings: serving.Settings, title: str, open_page: bool | None) -> None:
+    """Serve a page until it is stopped; its address is printed after a title, and opened in a browser if wanted."""
+    url = url_of(bound) + ("" if settings.token is None else f"/#token={settings.token}")
+
+    def ready(_: Callable[[], None]) -> None:
+        console().print(f"{title} at {url}", soft_wrap=True)
+        show_page(url, open_page)
+
+    serving.serve(app, bound, settings.limits, ready)
 
 
 def check_reach(bound: socket, host: str, token: str | None, insecure: bool) -> frozenset[str] | None:

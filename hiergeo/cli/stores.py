@@ -1,34 +1,28 @@
 """``hiergeo index push`` and ``hiergeo index audit``: stores beside an index, and what searches through them find."""
 
-import json as jsonlib
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import typer
 from rich.table import Table
 
+from hiergeo import search
 from hiergeo._core import limits
 from hiergeo._core.storage.texts import read_lines
+from hiergeo._core.text import without_password
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, show, write_json
+from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
-from hiergeo.cli.index import Folder, app
-from hiergeo.search.stores.places import without_password
+from hiergeo.cli.options import option, path_option
+from hiergeo.search.recall import sampled
 
-StoreSpec = Annotated[
-    str,
-    typer.Option("--store", help="faiss:flat, faiss:hnsw32, milvus:URI, ...", metavar="SPEC"),
-]
+StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
 
 
-@app.command("push", cls=options.Verb)
-def push_command(path: Folder, store: StoreSpec, json: options.Json = None) -> None:
+def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json = None) -> None:
     """Make a store hold exactly the items of an index; an interrupted push goes on when the command is run again."""
-    from hiergeo import search
-
     check_writable(json)
     index, start = search.open(path), time.monotonic()
     try:
@@ -38,37 +32,27 @@ def push_command(path: Folder, store: StoreSpec, json: options.Json = None) -> N
     seconds = time.monotonic() - start
     metrics = {"sent": sent, "rows": len(index), "seconds": seconds}
     settings = {"path": str(path), "store": without_password(store), "generation": index.manifest.generation}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
-    name, held = store.partition(":")[0], counted(len(index), "item")
-    console().print(f"{name} holds the {held} of {path}; sent: {sent:,} in {seconds:.1f} s", soft_wrap=True)
+    write_json(json, {"metrics": metrics, "settings": settings})
+    name, items = store.partition(":")[0], counted(len(index), "item")
+    console().print(f"{name} holds the {items} of {path}; sent: {sent:,} in {seconds:.1f} s", soft_wrap=True)
 
 
-@app.command("audit", cls=options.Verb)
 def audit_command(
-    path: Folder,
+    path: options.IndexFolder,
     store: StoreSpec,
     queries: Annotated[
         Path | None,
-        typer.Option(
-            help="Texts like those that will be searched for, one a line. (by default items of the index)",
-            metavar="FILE",
-            callback=options.path,
-        ),
+        path_option("FILE", "Texts like those that will be searched for, one a line. (by default items of the index)"),
     ] = None,
-    sample: Annotated[
-        int, typer.Option(help="How many items of the index are queries without --queries.", metavar="N", min=1)
-    ] = 100,
-    k: Annotated[int, typer.Option("-k", help="Hits of each query, thresholds of its ladder.", min=1, max=1024)] = 10,
-    by: Annotated[str, typer.Option(help="Order: margin, angle or distance.", metavar="NAME")] = "margin",
+    sample: Annotated[int, option("N", "How many items of the index are queries without --queries.", min=1)] = 100,
+    k: Annotated[int, option("K", "Hits of each query, thresholds of its ladder.", "-k", min=1, max=1024)] = 10,
+    by: Annotated[str, option("NAME", "Order: margin, angle or distance.")] = "margin",
     geometry: options.IndexGeometry = None,
     format: options.Format = "table",
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
     """Measure the recall of searches through a store; later approximate answers carry it."""
-    from hiergeo import search
-    from hiergeo.search.recall import sampled
-
     check_writable(json)
     index = search.open(path, device=device)
     if queries is None:
@@ -90,8 +74,6 @@ def audit_command(
         "space": index.chosen(geometry).geometry.spec,
     }
     document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
-    text = jsonlib.dumps(document, indent=2)
-    write_json(json, text)
     table = Table("", f"recall@{k}", "95 %", "certified", "scored", "min shell", title_justify="left")
     for each in audits:
         worst = min(shell.value for shell in each.shells if shell is not None)
@@ -99,4 +81,4 @@ def audit_command(
         table.add_row(
             each.kind, f"{each.recall.value:.3f}", ends, f"{each.certified:.0%}", f"{each.scored:.1%}", f"{worst:.3f}"
         )
-    show(format, text, [table])
+    publish(document, json, format, [table])

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.text import Text
 
 from hiergeo import adapters, training
@@ -12,7 +11,8 @@ from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, show, sole_writer, write_json
+from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer
+from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
@@ -22,51 +22,38 @@ DEFAULTS = Recipe()
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
-Train = Annotated[
-    str, typer.Option("--train", help="Chains to train on: an npz file, or a split to embed.", metavar="FILE|SPLIT")
-]
-Dims = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--dim", help="Dimension of the heads, once for each; that of the model if none is given.", metavar="N", min=1
-    ),
-]
-Seeds = Annotated[int, typer.Option("--seeds", help="Heads of each geometry and dimension.", metavar="N", min=1)]
-Rates = Annotated[
-    list[float], typer.Option("--learning-rate", help="A candidate of the tuning, once for each.", metavar="X")
-]
-Steps = Annotated[int, typer.Option(help="The budget of steps of each head.", metavar="N", min=1)]
-Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
-
 
 def study_command(
     model: options.Model,
-    train: Train,
+    train: Annotated[str, option("FILE|SPLIT", "Chains to train on: an npz file, or a split to embed.")],
     plan: PlanFile = None,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
     geometry: options.Geometries = options.COMPARED,
-    dim: Dims = None,
-    seeds: Seeds = SEEDS,
-    learning_rate: Rates = RATES,
+    dim: Annotated[
+        list[int] | None,
+        option("N", "Dimension of the heads, once for each; that of the model if none is given.", min=1),
+    ] = None,
+    seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
+    learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
     loss: options.Loss = options.LOSSES,
     hidden: options.Hidden = DEFAULTS.hidden,
-    steps: Steps = DEFAULTS.steps,
+    steps: Annotated[int, option("N", "The budget of steps of each head.", min=1)] = DEFAULTS.steps,
     batch: Batch = DEFAULTS.batch,
     learn_curvature: options.LearnCurvature = False,
     free_norms: options.FreeNorms = False,
     force: options.Force = False,
     format: options.Format = "table",
     html: options.Html = Path("hiergeo-study.html"),
-    images: Images = 12,
+    images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Train small heads in several geometries on the same embeddings, and say whether the geometry makes a difference.
+    """Train small heads in several geometries on the same embeddings: does the geometry make a difference?
 
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
@@ -112,13 +99,14 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
     )
 
 
-def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
+def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str) -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
     from hiergeo.report import study_tables, write_page
 
-    write_json(json, done.to_json())
     write_page(done, html, images=images, seed=seed)
     verdicts = (
-        Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
+        Text.assemble((f"{of}, dimension {dim}", "bold"), f": {verdict}")
+        for (of, dim), verdict in done.verdicts.items()
     )
-    show(form, done, study_tables(done), *verdicts, Text(f"\n{done.conclusion}"), paths=[f"Page: {html.absolute()}"])
+    conclusion = Text(f"\n{done.conclusion}")
+    publish(done, json, form, study_tables(done), *verdicts, conclusion, lines=page_lines(html))

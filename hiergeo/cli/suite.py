@@ -13,6 +13,8 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
+from hiergeo.cli.options import argument, flag, option, path_argument, path_option
+from hiergeo.cli.plans import Verb
 from hiergeo.cli.verbs import WithDefault
 from hiergeo.evaluation.findings import listing
 
@@ -28,33 +30,6 @@ ACROSS = 4
 
 FORMATS = ("table", "csv", "markdown", "latex", "html")
 
-Plan = Annotated[
-    str | None, typer.Argument(help="A TOML file, or a plan that is shipped: demo, paper.", metavar="PLAN.toml")
-]
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", help="The folder of cells, embeddings and trained models.", metavar="DIR", callback=options.path
-    ),
-]
-Ray = Annotated[bool, typer.Option("--ray", help="Spread the cells over a cluster of Ray.")]
-Demo = Annotated[bool, typer.Option("--demo", help="The plan demo: bundled models and data, without a network.")]
-Device = Annotated[
-    str | None, typer.Option(help="Where everything is computed, instead of the plan's.", metavar="NAME")
-]
-Folder = Annotated[Path, typer.Argument(help="The folder of a suite.", metavar="DIR", callback=options.path)]
-Format = Annotated[str, typer.Option("--format", help="table, csv, markdown, latex or html.", metavar="NAME")]
-File = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help=f"Where it goes.  [standard output; for html DIR/{PAGE}]",
-        metavar="FILE",
-        callback=options.path,
-    ),
-]
-
 
 app = typer.Typer(
     help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
@@ -63,15 +38,17 @@ app = typer.Typer(
 )
 
 
-@app.command("run", cls=options.Verb)
+@app.command("run", cls=Verb)
 def run_command(
-    plan: Plan = None,
-    out: Out = Path("hiergeo-suite"),
+    plan: Annotated[str | None, argument("PLAN.toml", "A TOML file, or a plan that is shipped: demo, paper.")] = None,
+    out: Annotated[
+        Path, path_option("DIR", "The folder of cells, embeddings and trained models.", "--out", "-o")
+    ] = Path("hiergeo-suite"),
     overwrite: options.Overwrite = False,
     worker: options.Worker = None,
-    ray: Ray = False,
-    demo: Demo = False,
-    device: Device = None,
+    ray: Annotated[bool, flag("--ray", "Spread the cells over a cluster of Ray.")] = False,
+    demo: Annotated[bool, flag("--demo", "The plan demo: bundled models and data, without a network.")] = False,
+    device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
     from hiergeo.report import write_leaderboard
@@ -87,8 +64,8 @@ def run_command(
     made = suite.read_plan(plan) if plan is not None else suite.shipped_plan("demo")
     made = made if device is None else replace(made, device=device)
     table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
-    for (model, reason), places in _grouped(table).items():
-        note(f"{model}, {listing(list(dict.fromkeys(place.benchmark for place in places)))}: {reason}")
+    for (model, reason), cells in _grouped(table).items():
+        note(f"{model}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
     console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo suite table {out}", soft_wrap=True)
@@ -96,8 +73,14 @@ def run_command(
         raise WrongResults
 
 
-@app.command("table", cls=options.Verb)
-def table_command(folder: Folder, format: Format = "markdown", out: File = None) -> None:
+@app.command("table", cls=Verb)
+def table_command(
+    folder: Annotated[Path, path_argument("DIR", "The folder of a suite.")],
+    format: Annotated[str, option("NAME", "table, csv, markdown, latex or html.")] = "markdown",
+    out: Annotated[
+        Path | None, path_option("FILE", f"Where it goes.  [standard output; for html DIR/{PAGE}]", "--out", "-o")
+    ] = None,
+) -> None:
     """The table of a suite, of whatever cells are there, with paired differences and published figures."""
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
@@ -122,10 +105,10 @@ def table_command(folder: Folder, format: Format = "markdown", out: File = None)
 
 def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
     """(Model, reason) -> its cells without numbers for that reason."""
-    found: dict[tuple[str, str], list[Place]] = {}
-    for place, reason in table.missing.items():
-        found.setdefault((place.model, reason), []).append(place)
-    return found
+    groups: dict[tuple[str, str], list[Place]] = {}
+    for cell, reason in table.missing.items():
+        groups.setdefault((cell.model, reason), []).append(cell)
+    return groups
 
 
 def _show(table: "Leaderboard") -> None:

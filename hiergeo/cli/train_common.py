@@ -1,49 +1,40 @@
 """What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, what they report."""
 
-import json as jsonlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from rich.table import Table
 
 from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
-from hiergeo.cli import options
-from hiergeo.cli._io import show, write_json
+from hiergeo.cli._io import publish
+from hiergeo.cli.options import option, path_option
 from hiergeo.datasets import Labelled
 from hiergeo.evaluation.retrieval import check_labels
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.trainer import at_step
 
-TrainingSplit = Annotated[
-    str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
-]
+TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
 ZeroShot = Annotated[
     str | None,
-    typer.Option(
-        help="Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
-        metavar="scenes|DIR",
+    option(
+        "scenes|DIR",
+        "Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
     ),
 ]
 TrainingSeed = Annotated[
-    int,
-    typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=limits.SEED),
+    int, option("N", "Seed of weights, batches, validation and resampling.", min=0, max=limits.SEED)
 ]
 
 
-LearningRate = Annotated[float, typer.Option(help="Learning rate of the optimiser.", metavar="X")]
-Batch = Annotated[int, typer.Option(help="Chains a batch.", metavar="N", min=1, max=limits.COUNT)]
-Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
-Patience = Annotated[
-    int, typer.Option(help="Stop after so many looks without a better one; 0 takes all the steps.", metavar="N", min=0)
-]
-Out = Annotated[
-    Path, typer.Option("--out", "-o", help="The folder of what is trained.", metavar="DIR", callback=options.path)
-]
+LearningRate = Annotated[float, option("X", "Learning rate of the optimiser.")]
+Batch = Annotated[int, option("N", "Chains a batch.", min=1, max=limits.COUNT)]
+Every = Annotated[int, option("N", "Steps between looks at the validation rows.", min=1)]
+Patience = Annotated[int, option("N", "Stop after so many looks without a better one; 0 takes all the steps.", min=0)]
+Out = Annotated[Path, path_option("DIR", "The folder of what is trained.", "--out", "-o")]
 
 
 def chosen_split(data: str, split: str | None) -> str:
@@ -62,7 +53,7 @@ def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
     return images
 
 
-def publish(
+def report(
     history: Sequence[EvalRecord],
     best: int,
     leakage: str | None,
@@ -85,8 +76,6 @@ def publish(
         "settings": dict(settings),
         "history": [look.as_dict() for look in history],
     }
-    text = jsonlib.dumps(document, indent=2)
-    write_json(json, text)
     heading = None if summary is None else baseline_heading(summary.after)
     table = Table("", "before", "after", "difference, 95 %", heading or "", box=None, pad_edge=False)
     table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{kept.tau_d:.4f}", "")
@@ -97,5 +86,5 @@ def publish(
         difference = f"{low:+.4f} to {high:+.4f}"
         table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
     drift = [f"{label(name)} {value:.4f}" for name, value in ({} if summary is None else summary.drift).items()]
-    paths = [f"Trained on test data: {leakage}"] if leakage else []
-    show(form, text, [table], *drift, paths=[*paths, result])
+    warned = [f"Trained on test data: {leakage}"] if leakage else []
+    publish(document, json, form, [table], *drift, lines=[*warned, result])

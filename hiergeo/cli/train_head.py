@@ -14,6 +14,7 @@ from hiergeo.adapters.head_files import check_free
 from hiergeo.cli import options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
+from hiergeo.cli.options import option, path_option
 from hiergeo.cli.plans import Config, remove_plan, write_plan
 from hiergeo.evaluation import Compute
 from hiergeo.geometry import Geometry, Space, parse
@@ -21,45 +22,32 @@ from hiergeo.training import Recipe
 
 DEFAULTS = Recipe()
 
-Train = Annotated[
-    Path | None,
-    typer.Option(
-        help="Chains over stored embeddings (npz), instead of --model on --data.", metavar="FILE", callback=options.path
-    ),
-]
-Base = Annotated[
-    str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
-]
-Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
-Dim = Annotated[
-    int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
-]
-Evaluate = Annotated[
-    str | None,
-    typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
-]
-
 
 def head_command(
+    context: typer.Context,
     out: shared.Out,
     config: Config = None,
-    train: Train = None,
-    model: Base = None,
+    train: Annotated[
+        Path | None, path_option("FILE", "Chains over stored embeddings (npz), instead of --model on --data.")
+    ] = None,
+    model: Annotated[str | None, option("SPEC", "The frozen model that the head stands on.", "--model", "-m")] = None,
     data: options.Data = "hierarcaps",
     split: shared.TrainingSplit = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
     loss: options.Loss = options.LOSSES,
-    steps: Steps = DEFAULTS.steps,
+    steps: Annotated[int, option("N", "The budget of steps.", min=1)] = DEFAULTS.steps,
     learning_rate: shared.LearningRate = DEFAULTS.learning_rate,
     batch: shared.Batch = DEFAULTS.batch,
     every: shared.Every = DEFAULTS.every,
     patience: shared.Patience = DEFAULTS.patience or 0,
     hidden: options.Hidden = DEFAULTS.hidden,
-    dim: Dim = None,
+    dim: Annotated[int | None, option("N", "Dimensions of the head's embeddings.  [those of the model]", min=1)] = None,
     free_norms: options.FreeNorms = False,
     learn_curvature: options.LearnCurvature = False,
-    evaluate: Evaluate = None,
+    evaluate: Annotated[
+        str | None, option("SPEC", "Model to measure before and after on the test split: an npz file or a spec.")
+    ] = None,
     zero_shot: shared.ZeroShot = None,
     force: options.Force = False,
     overwrite: options.Overwrite = False,
@@ -74,18 +62,8 @@ def head_command(
     check_writable(json, out / "config.json")
     check_free(out, overwrite)
     losses = training.parse_losses(loss)
-    recipe = Recipe(
-        losses=losses,
-        hidden=hidden,
-        outputs=dim,
-        unit=not free_norms,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        every=every,
-        patience=patience or None,
-        seed=seed,
-    )
+    given = {"losses": losses, "outputs": dim, "unit": not free_norms, "patience": patience or None}
+    recipe = options.chosen(context, Recipe, **given)
     wanted = options.embedding(device, dtype, batch_size)
     space = learnable_geometry(geometry) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
@@ -124,7 +102,7 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
-    shared.publish(
+    shared.report(
         trained.history,
         trained.best,
         chains.leakage,

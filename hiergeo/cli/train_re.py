@@ -11,6 +11,7 @@ from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
+from hiergeo.cli.options import flag, option, path_option
 from hiergeo.cli.plans import Config, write_plan
 from hiergeo.cli.train_head import learnable_geometry
 from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
@@ -20,49 +21,34 @@ from hiergeo.training.re.processes import is_writer, local
 DEFAULTS = TowerRecipe()
 LOSSES = options.spelled(DEFAULTS.losses)
 
-Base = Annotated[
-    str,
-    typer.Option(
-        "--model", "-m", help="open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, tiny.", metavar="SPEC"
-    ),
-]
-Train = Annotated[
-    Path | None,
-    typer.Option(
-        help="Your own chains, a CSV as HierarCaps has it, instead of --split.", metavar="FILE", callback=options.path
-    ),
-]
-Epochs = Annotated[int, typer.Option(help="Passes over the training rows.", metavar="N", min=1)]
-Steps = Annotated[int | None, typer.Option(help="The budget of steps, instead of --epochs.", metavar="N", min=1)]
-Accumulate = Annotated[int, typer.Option(help="Batches a step.", metavar="N", min=1)]
-Lora = Annotated[int | None, typer.Option(help="Train low-rank adapters of this rank instead.", metavar="R", min=1)]
-Amp = Annotated[str, typer.Option(help="no, bf16 or fp16.", metavar="NAME")]
-Log = Annotated[str | None, typer.Option(help="Log losses to tensorboard or wandb.", metavar="NAME")]
-Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure before and after on the test split.")]
-
 
 def re_command(
-    model: Base,
+    context: typer.Context,
+    model: Annotated[
+        str, option("SPEC", "open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, tiny.", "--model", "-m")
+    ],
     out: shared.Out,
     config: Config = None,
     data: options.Data = "hierarcaps",
     split: shared.TrainingSplit = None,
-    train: Train = None,
+    train: Annotated[
+        Path | None, path_option("FILE", "Your own chains, a CSV as HierarCaps has it, instead of --split.")
+    ] = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
     learn_curvature: options.LearnCurvature = False,
     loss: options.Loss = LOSSES,
     learning_rate: shared.LearningRate = DEFAULTS.learning_rate,
     batch: shared.Batch = DEFAULTS.batch,
-    accumulate: Accumulate = DEFAULTS.accumulate,
-    epochs: Epochs = DEFAULTS.epochs,
-    steps: Steps = None,
-    lora: Lora = None,
-    amp: Amp = DEFAULTS.amp,
+    accumulate: Annotated[int, option("N", "Batches a step.", min=1)] = DEFAULTS.accumulate,
+    epochs: Annotated[int, option("N", "Passes over the training rows.", min=1)] = DEFAULTS.epochs,
+    steps: Annotated[int | None, option("N", "The budget of steps, instead of --epochs.", min=1)] = None,
+    lora: Annotated[int | None, option("R", "Train low-rank adapters of this rank instead.", min=1)] = None,
+    amp: Annotated[str, option("NAME", "no, bf16 or fp16.")] = DEFAULTS.amp,
     every: shared.Every = DEFAULTS.every,
     patience: shared.Patience = 0,
-    log: Log = None,
-    evaluate: Evaluate = False,
+    log: Annotated[str | None, option("NAME", "Log losses to tensorboard or wandb.")] = None,
+    evaluate: Annotated[bool, flag("--evaluate", "Measure before and after on the test split.")] = False,
     zero_shot: shared.ZeroShot = None,
     force: options.Force = False,
     overwrite: options.Overwrite = False,
@@ -73,19 +59,8 @@ def re_command(
 ) -> None:
     """Fine-tune a text tower on chains of captions alone; an interrupted training goes on when it is run again."""
     check_writable(json, out / "config.json")
-    recipe = TowerRecipe(
-        losses=training.parse_losses(loss),
-        learning_rate=learning_rate,
-        batch=batch,
-        accumulate=accumulate,
-        epochs=epochs,
-        steps=steps,
-        lora=lora,
-        amp=amp,
-        every=every,
-        patience=patience or None,
-        seed=seed,
-    )
+    losses = training.parse_losses(loss)
+    recipe = options.chosen(context, TowerRecipe, losses=losses, patience=patience or None)
     before = adapters.load(model, device=local(device))
     test = load_data(data, "test", None) if evaluate else None
     labelled = shared.labelled_images(zero_shot, before if evaluate else None)
@@ -104,7 +79,7 @@ def re_command(
         return
     write_plan(out)
     summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
-    shared.publish(
+    shared.report(
         tuned.history,
         tuned.best,
         tuned.config["leakage"],

@@ -4,9 +4,9 @@ import json as jsonlib
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
-import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -16,14 +16,16 @@ from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.files import refuse_existing
 from hiergeo._core.text import caption
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, sole_writer, write_json
-from hiergeo.cli._terminal import console, counted, note
+from hiergeo.cli._io import check_writable, facts_table, publish, sole_writer, write_json
+from hiergeo.cli._terminal import counted, note
+from hiergeo.cli.options import option, path_argument, path_option
 from hiergeo.cli.plans import Config
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
-from hiergeo.search.taxonomy.exports import FORMATS, check_format, left_out
+from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
+from hiergeo.search.taxonomy.exports import left_out
 from hiergeo.search.taxonomy.growing import MOST_PARENTS
 
 DEFAULTS = TreeSettings()
@@ -32,48 +34,31 @@ SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 
 TRUTHS = ("wordnet",)
 
-Folder = Annotated[
-    Path, typer.Argument(help="Folder of an index.", metavar="INDEX", show_default=False, callback=options.path)
-]
-Form = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="json, graphml or newick; without --out alone on standard output. (by default branches are printed, and a "
-        "file is json)",
-        metavar="NAME",
-    ),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="Write the taxonomy here.", metavar="FILE", callback=options.path),
-]
-Order = Annotated[
-    str, typer.Option("--by", help="What parents are chosen by: angle, margin or distance.", metavar="NAME")
-]
-Parents = Annotated[
-    int, typer.Option("-k", help="Candidate parents of each item.", metavar="K", min=1, max=MOST_PARENTS)
-]
-Least = Annotated[
-    float,
-    typer.Option("--min-confidence", help="Cut edges of less confidence.", metavar="C", min=0.0, max=1.0),
-]
-Against = Annotated[
-    str | None,
-    typer.Option(help="Compare with a known taxonomy: wordnet, where captions are nouns.", metavar="NAME"),
-]
+NUMBERS = ("csv", "markdown", "latex")
+"""Formats of the numbers of a taxonomy; others are of the taxonomy itself."""
 
 
 def tree_command(
-    index: Folder,
+    index: Annotated[Path, path_argument("INDEX", "Folder of an index.", show_default=False)],
     config: Config = None,
-    format: Form = None,
-    out: Out = None,
-    by: Order = DEFAULTS.by,
-    k: Parents = DEFAULTS.k,
-    min_confidence: Least = DEFAULTS.min_confidence,
+    format: Annotated[
+        str | None,
+        option(
+            "NAME",
+            "table; csv, markdown or latex for the numbers alone on standard output; json, graphml or newick for the "
+            "taxonomy, in --out if there is one. (by default branches are printed, and a file is json)",
+        ),
+    ] = None,
+    out: Annotated[Path | None, path_option("FILE", "Write the taxonomy here.", "--out", "-o")] = None,
+    by: Annotated[str, option("NAME", "What parents are chosen by: angle, margin or distance.")] = DEFAULTS.by,
+    k: Annotated[int, option("K", "Candidate parents of each item.", "-k", min=1, max=MOST_PARENTS)] = DEFAULTS.k,
+    min_confidence: Annotated[
+        float, option("C", "Cut edges of less confidence.", min=0.0, max=1.0)
+    ] = DEFAULTS.min_confidence,
     geometry: options.IndexGeometry = None,
-    against: Against = None,
+    against: Annotated[
+        str | None, option("NAME", "Compare with a known taxonomy: wordnet, where captions are nouns.")
+    ] = None,
     skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -81,8 +66,10 @@ def tree_command(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
-    if format is not None:
-        check_format(format)
+    form = format or "table"
+    exported = form in EXPORTS
+    if not exported and form not in ("table", *NUMBERS):
+        raise unknown_name("format", form, ("table", *NUMBERS, *EXPORTS))
     check_writable(json, out)
     settings = TreeSettings(cast(By, by), k, min_confidence, seed)
     if against is not None and against not in TRUTHS:
@@ -99,61 +86,57 @@ def tree_command(
         if wordnet is not None:
             judgement = judge(taxonomy, wordnet_truth(taxonomy, wordnet), samples=samples, seed=seed)
         if out is not None:
-            export(taxonomy, out, format or "json")
-        judged = {}
+            export(taxonomy, out, form if exported else "json")
+        about = taxonomy.about()
+        document, tables, lines = {"taxonomy": about}, [facts_table(about)], []
+        screen: list[RenderableType] = [] if out is not None else list(_largest(taxonomy))
+        screen.append(_summary(about))
         if judgement is not None and wordnet is not None:
-            judged = {against: {**jsonlib.loads(judgement.to_json()), "wordnet": wordnet.described}}
-        write_json(json, jsonlib.dumps({"taxonomy": taxonomy.about(), **judged}))
-    alone = out is None and format is not None
-    if alone:
-        sys.stdout.writelines(FORMATS[str(format)](taxonomy))
-    else:
-        _print(taxonomy, judgement, out)
-        if judgement is not None and wordnet is not None:
-            console().print(f"Compared with WordNet 3.0 ({wordnet.described}).")
-    if format == "newick" and left_out(taxonomy):
+            document["wordnet"] = {**jsonlib.loads(judgement.to_json()), "wordnet": wordnet.described}
+            tables.append(_table(judgement))
+            screen.append(tables[-1])
+            lines.append(f"Compared with WordNet 3.0 ({wordnet.described}).")
+        if out is not None:
+            lines.append(f"Taxonomy: {out.absolute()}")
+        if exported and out is None:
+            write_json(json, document)
+            sys.stdout.writelines(EXPORTS[form](taxonomy))
+            if judgement is not None:
+                note("the comparison is not printed beside an export: give --json, or --out.")
+        else:
+            publish(document, json, "table" if exported else form, tables, screen=screen, lines=lines)
+    if form == "newick" and left_out(taxonomy):
         lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")
-    if alone and judgement is not None:
-        note("the comparison is not printed beside an export: give --json, or --out.")
 
 
-def _print(taxonomy: Taxonomy, judgement: Judgement | None, out: Path | None) -> None:
-    screen = console()
-    if out is None:
-        for branch in _largest(taxonomy):
-            screen.print(branch)
-    about = taxonomy.about()
-    screen.print(
+def _summary(about: dict[str, Any]) -> str:
+    return (
         f"{counted(about['items'], 'item')}, {counted(about['edges'], 'edge')}, {counted(about['roots'], 'root')}, "
         f"depth {about['depth']}.\nLeft out: {counted(about['cut'], 'candidate')} of less confidence than "
-        f"{taxonomy.settings.min_confidence:g}, {counted(about['redundant'], 'redundant one')}."
+        f"{about['min_confidence']:g}, {counted(about['redundant'], 'redundant one')}."
     )
-    if out is not None:
-        screen.print(f"Taxonomy: {out.absolute()}", soft_wrap=True)
-    if judgement is not None:
-        screen.print(_table(judgement))
 
 
 def _largest(taxonomy: Taxonomy) -> list[Tree]:
     """The largest branches, as far as a terminal shows them."""
     below: dict[int, list[int]] = defaultdict(list)
-    for place, above in enumerate(taxonomy.best.tolist()):
-        below[above].append(place)
+    for item, above in enumerate(taxonomy.best.tolist()):
+        below[above].append(item)
 
-    def branch(place: int, depth: int) -> Tree:
-        size = int(taxonomy.size[place])
-        label = Text(caption(taxonomy.name(place)), style="bold" if depth == 0 else "")
+    def branch(item: int, depth: int) -> Tree:
+        size = int(taxonomy.size[item])
+        label = Text(caption(taxonomy.name(item)), style="bold" if depth == 0 else "")
         tree = Tree(label.append(f"  {size:,}" if size > 1 else "", style="dim"))
         if depth < SHOWN_DEPTH:
-            for child in largest(place, SHOWN_CHILDREN):
+            for child in largest(item, SHOWN_CHILDREN):
                 tree.add(branch(child, depth + 1))
-            if len(below[place]) > SHOWN_CHILDREN:
-                tree.add(Text(f"{len(below[place]) - SHOWN_CHILDREN:,} more", style="dim"))
+            if len(below[item]) > SHOWN_CHILDREN:
+                tree.add(Text(f"{len(below[item]) - SHOWN_CHILDREN:,} more", style="dim"))
         return tree
 
-    def largest(place: int, most: int) -> list[int]:
-        return sorted(below[place], key=lambda child: (-int(taxonomy.size[child]), child))[:most]
+    def largest(item: int, most: int) -> list[int]:
+        return sorted(below[item], key=lambda child: (-int(taxonomy.size[child]), child))[:most]
 
     return [branch(root, 0) for root in largest(-1, SHOWN_ROOTS)]
 

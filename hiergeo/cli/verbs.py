@@ -2,65 +2,48 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 
-class Verb(NamedTuple):
-    """Where a verb is, and what the overview says of it.
+class LazyGroup(TyperGroup):
+    """A group of verbs; a subclass gives the first sentences of their helps by heading and name, in order.
 
-    Attributes:
-        place: ``module:attribute`` in `hiergeo.cli`: its function, or the typer application of a group of verbs.
-        summary: the first sentence of its help.
-        panel: the heading under which the overview lists it.
-        planned: whether its options can be read from a file, by `PlannedVerb`.
+    Its `commands` hold these sentences alone; the verb that is asked for is loaded.
     """
 
-    place: str
-    summary: str
-    panel: str
-    planned: bool = True
-
-    def load(self, name: str) -> Any:
-        """The command of that name."""
-        module, _, attribute = self.place.partition(":")
-        found = getattr(import_module(f"hiergeo.cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            command: Any = get_group(found)
-        else:
-            module, kind = ("plans", "PlannedVerb") if self.planned else ("options", "Verb")
-            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            alone.command(name, cls=getattr(import_module(f"hiergeo.cli.{module}"), kind))(found)
-            command = get_command(alone)
-        command.name = name
-        return command
-
-
-class Group(TyperGroup):
-    """A group of verbs; a subclass lists them as `verbs`, in the order of its help.
-
-    Its `commands` hold summaries alone; the verb that is asked for is loaded.
-    """
-
-    verbs: Mapping[str, Verb]
+    summaries: Mapping[str, Mapping[str, str]]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.commands = {
-            name: TyperCommand(name, help=verb.summary, rich_help_panel=verb.panel) for name, verb in self.verbs.items()
+            name: TyperCommand(name, help=summary, rich_help_panel=panel)
+            for panel, verbs in self.summaries.items()
+            for name, summary in verbs.items()
         }
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names, in their order."""
-        return list(self.commands)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The name of the verb that arguments ask for, the verb, and the arguments that are left."""
         name, _, left = super().resolve_command(ctx, args)
-        return name, self.verbs[str(name)].load(str(name)), left
+        return name, loaded(str(name)), left
+
+
+def loaded(name: str) -> Any:
+    """The command of a verb: the typer application ``app`` of its module, or else the function ``NAME_command``."""
+    module = import_module(f"hiergeo.cli.{name}")
+    group = getattr(module, "app", None)
+    if group is not None:
+        command: Any = get_group(group)
+    else:
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        kind = import_module("hiergeo.cli.plans").Verb
+        alone.command(name, cls=kind)(getattr(module, f"{name}_command"))
+        command = get_command(alone)
+    command.name = name
+    return command
 
 
 class WithDefault(TyperGroup):

@@ -59,8 +59,8 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
 
 def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
     """For each row the smallest key of an image in its group, of rows joined by keys (n,) of images or captions."""
-    from scipy.sparse import coo_array  # type: ignore[import-untyped]  # no stubs
-    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]  # no stubs
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     distinct, image = np.unique(images, return_inverse=True)
     caption = np.unique(captions, return_inverse=True)[1] + len(distinct)

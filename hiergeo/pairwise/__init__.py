@@ -13,16 +13,6 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 
 from hiergeo.pairwise.quantity import combined, half_aperture, least
 from hiergeo.pairwise.resolver import check_kernels, kernel_info
-from hiergeo.pairwise.retrieval import (
-    cone_count,
-    cone_members,
-    cone_topk,
-    count_within,
-    ladder,
-    nearest_ladder,
-    rank,
-    topk,
-)
 from hiergeo.pairwise.scores import (
     cone_margin,
     distance,
@@ -34,6 +24,16 @@ from hiergeo.pairwise.scores import (
     exterior_angle,
     hinge_sum,
     hinge_total,
+)
+from hiergeo.pairwise.searches import (
+    cone_count,
+    cone_members,
+    cone_topk,
+    count_within,
+    ladder,
+    nearest_ladder,
+    rank,
+    topk,
 )
 from hiergeo.pairwise.settings import backend
 

@@ -18,6 +18,7 @@ from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
 
 MIN_RADIUS = 0.1
+CPU = torch.device("cpu")
 DISTANCES = ("distance", "distance_l1")
 
 
@@ -56,7 +57,7 @@ class Case:
 
     @property
     def single(self) -> bool:
-        """Whether the space is no product."""
+        """Whether the space is not a product."""
         return len(self) == 1
 
     @property
@@ -76,11 +77,24 @@ class Case:
         """Numbers below `bound`, int64."""
         return torch.randint(bound, shape, generator=self.generator, device="cpu")
 
-    def factors(self, swap: bool = False) -> list[Factor]:
-        """The factors, with half apertures of x, or with `swap` of y."""
-        return [
-            Factor(x, y, k, unchecked_aperture((y if swap else x).radius, k, MIN_RADIUS)) for x, y, k in self._sides
-        ]
+    def factors(self, quantity: str, device: torch.device, swap: bool = False, first: bool = False) -> list[Factor]:
+        """The factors on a device as a quantity needs them: in its cones half apertures of x or, with `swap`, of y.
+
+        With `first` those of the first problem alone.
+        """
+        entries = slice(1 if first else None)
+        found = []
+        for *sides, k in self._sides:
+            x, y = (Polar(*(field[entries].to(device) for field in point)) for point in sides)
+            psi = unchecked_aperture((y if swap else x).radius, k, MIN_RADIUS) if QUANTITIES[quantity].cone else None
+            found.append(Factor(x, y, k, psi))
+        return found
+
+    def cone(self, device: torch.device, first: bool = False) -> tuple[Polar, Polar, float, Tensor]:
+        """Points, curvature and half apertures of a case in one space."""
+        ((x, y, k, psi),) = self.factors("energy", device, first=first)
+        assert psi is not None
+        return x, y, k, psi
 
     def scores(self, quantity: str, swap: bool = False) -> Tensor:
         """The quantity of every pair by the reference, (B, N, M) float64; with `swap` that of (y_j, x_i)."""
@@ -88,8 +102,12 @@ class Case:
         law = "distance" if of.cone is None and quantity != "exterior_angle" else "exterior_angle"
         values = self._law(law, swap)
         if of.cone is not None:
-            cones = [_aperture(factor).unsqueeze(-2 if swap else -1) for factor in self.factors(swap)]
-            values = [of.cone.value(value, psi) for value, psi in zip(values, cones, strict=True)]
+            cones = [factor.aperture for factor in self.factors(quantity, CPU, swap)]
+            values = [
+                of.cone.value(value, psi.unsqueeze(-2 if swap else -1))
+                for value, psi in zip(values, cones, strict=True)
+                if psi is not None
+            ]
         return of.of_product(values)
 
     def _law(self, law: str, swap: bool) -> list[Tensor]:
@@ -115,7 +133,7 @@ def store(backend: PairBackend, case: Case, device: torch.device) -> float:
     errors = []
     for quantity in _offered(case):
         out = torch.full(case.shape, 7.0, dtype=case.dtype, device=device)
-        backend.store(_moved(case.factors(), device), QUANTITIES[quantity], out)
+        backend.store(case.factors(quantity, device), QUANTITIES[quantity], out)
         errors.append(_relative(out, case.scores(quantity), 1 if quantity in DISTANCES else 0))
     return max(errors)
 
@@ -124,32 +142,31 @@ def backward(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a gradient, relative to the largest gradient by the same operand."""
     errors: list[float] = []
     upstream = case.normal(*case.shape).to(case.dtype)
-    (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
     for name in ("distance", "energy"):
-        psi, there = (of.aperture if QUANTITIES[name].cone else None for of in (factor, moved))
-        expected = reference.backward(upstream, *factor[:3], QUANTITIES[name], psi)
-        found = backend.backward(upstream.to(device), *moved[:3], QUANTITIES[name], there)
+        results = []
+        for of, place in ((reference, CPU), (backend, device)):
+            ((x, y, k, psi),) = case.factors(name, place)
+            results.append(of.backward(upstream.to(place), x, y, k, QUANTITIES[name], psi))
+        expected, found = results
         errors += map(_of_largest, found, expected)
     return max(errors)
 
 
 def count(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest distance from the boundary of a cone or ball of a pair that was counted wrongly."""
-    factors = _moved(case.factors(), device)
-    found = backend.count(factors, QUANTITIES["cone_margin"], None).cpu()
+    found = backend.count(case.factors("cone_margin", device), QUANTITIES["cone_margin"], None).cpu()
     errors = [_miscounted(found, case.scores("cone_margin"))]
     for name in DISTANCES[: 1 if case.single else 2]:
         scores = case.scores(name)
         reach = scores.mean(-1)
-        found = backend.count(factors, QUANTITIES[name], reach.to(device)).cpu()
+        found = backend.count(case.factors(name, device), QUANTITIES[name], reach.to(device)).cpu()
         errors.append(_miscounted(found, reach.unsqueeze(-1) - scores))
     return max(errors)
 
 
 def members(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest margin of a pair that is wrongly a member or wrongly not."""
-    (factor,) = _moved(_first(case), device)
-    crow, columns = (part.cpu() for part in backend.members(*_with_aperture(factor)))
+    crow, columns = (part.cpu() for part in backend.members(*case.cone(device, first=True)))
     margins = case.scores("cone_margin")[0]
     if len(crow) != len(margins) + 1 or int(crow[0]) != 0 or int(crow[-1]) != len(columns):
         return math.inf
@@ -170,9 +187,8 @@ def smallest(backend: PairBackend, case: Case, device: torch.device) -> float:
     k = min(10, case.shape[2])
     errors: list[float] = []
     for name, swap, scores in _orders(case):
-        values, indices = (
-            part.cpu() for part in backend.smallest(_moved(_cones(case, name, swap), device), QUANTITIES[name], k, swap)
-        )
+        found = backend.smallest(case.factors(name, device, swap), QUANTITIES[name], k, swap)
+        values, indices = (part.cpu() for part in found)
         distinct = indices.sort(-1).values.diff(dim=-1) > 0
         if not _within(indices, scores.shape[-1]) or not bool(distinct.all()) or bool((values.diff(dim=-1) < 0).any()):
             return math.inf
@@ -186,8 +202,7 @@ def rank(backend: PairBackend, case: Case, device: torch.device) -> float:
     errors: list[float] = []
     target = case.integers(case.shape[2], *case.shape[:2])
     for name, swap, scores in _orders(case):
-        factors = _moved(_cones(case, name, swap), device)
-        ranks = backend.rank(factors, QUANTITIES[name], target.to(device), swap).cpu()
+        ranks = backend.rank(case.factors(name, device, swap), QUANTITIES[name], target.to(device), swap).cpu()
         if not _within(ranks, scores.shape[-1]):
             return math.inf
         own = scores.gather(-1, target.unsqueeze(-1))
@@ -200,7 +215,7 @@ def nearest_ladder(backend: PairBackend, case: Case, device: torch.device) -> fl
     order, ends = _prefixes(case)
     errors = []
     for name in DISTANCES[: 1 if case.single else 2]:
-        factors = _moved(_cones(case, name, False, first=True), device)
+        factors = case.factors(name, device, first=True)
         found = backend.nearest_ladder(factors, QUANTITIES[name], order.to(device), ends.to(device))
         errors.append(_ladder(*found, case.scores(name)[0], order, ends))
     return max(errors)
@@ -208,27 +223,24 @@ def nearest_ladder(backend: PairBackend, case: Case, device: torch.device) -> fl
 
 def energy_sum(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a mean energy."""
-    (factor,) = _moved(case.factors(), device)
-    means = backend.energy_sum(*_with_aperture(factor)) / case.shape[2]
+    means = backend.energy_sum(*case.cone(device)) / case.shape[2]
     return _relative(means, case.scores("energy").mean(-1))
 
 
 def energy_total(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a mean over all pairs, and of its gradients, relative to the largest by the same operand."""
     errors: list[float] = []
-    (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
     pairs = case.shape[1] * case.shape[2]
     for margin, wanted in ((None, False), (0.5, True)):
-        total, expected = reference.energy_total(*_with_aperture(factor), margin, wanted)
-        found, gradients = backend.energy_total(*_with_aperture(moved), margin, wanted)
+        total, expected = reference.energy_total(*case.cone(CPU), margin, wanted)
+        found, gradients = backend.energy_total(*case.cone(device), margin, wanted)
         errors += [_relative(found / pairs, total / pairs), *map(_of_largest, gradients or (), expected or ())]
     return max(errors)
 
 
 def energy_min(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a least energy, as returned and as looked up by its index."""
-    (factor,) = _moved(case.factors(), device)
-    values, indices = (part.cpu() for part in backend.energy_min(*_with_aperture(factor)))
+    values, indices = (part.cpu() for part in backend.energy_min(*case.cone(device)))
     scores = case.scores("energy")
     if not _within(indices, scores.shape[-1]):
         return math.inf
@@ -238,12 +250,11 @@ def energy_min(backend: PairBackend, case: Case, device: torch.device) -> float:
 
 def ladder(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a best score within a threshold, as returned and as looked up by its index."""
-    queries, candidates = (point.direction[0] for point in case.factors()[0][:2])
+    x, y, *_ = case.cone(device, first=True)
+    queries, candidates = x.direction[0], y.direction[0]
     order, ends = _prefixes(case)
-    indices, cosines = backend.ladder(
-        queries.to(device), candidates.to(device), None, order.to(device), ends.to(device)
-    )
-    q, c = (torch.nn.functional.normalize(of.double(), dim=-1) for of in (queries, candidates))
+    indices, cosines = backend.ladder(queries, candidates, None, order.to(device), ends.to(device))
+    q, c = (torch.nn.functional.normalize(of.cpu().double(), dim=-1) for of in (queries, candidates))
     return _ladder(indices, -cosines, -(q @ c.mT), order, ends)
 
 
@@ -285,41 +296,6 @@ def _orders(case: Case) -> list[tuple[str, bool, Tensor]]:
     names = ["distance", "exterior_angle"] if case.single else list(DISTANCES)
     orders = [(name, name == "exterior_angle", case.scores(name, name == "exterior_angle")) for name in names]
     return [*orders, ("cone_margin", True, -case.scores("cone_margin", True))]
-
-
-def _cones(case: Case, name: str, swap: bool, first: bool = False) -> list[Factor]:
-    """The factors as a quantity needs them."""
-    factors = _first(case) if first else case.factors(swap)
-    return factors if QUANTITIES[name].cone else [factor._replace(aperture=None) for factor in factors]
-
-
-def _first(case: Case) -> list[Factor]:
-    """The factors of the first problem."""
-    return [
-        Factor(Polar(*(f[:1] for f in of.x)), Polar(*(f[:1] for f in of.y)), of.curvature, _aperture(of)[:1])
-        for of in case.factors()
-    ]
-
-
-def _moved(factors: Sequence[Factor], device: torch.device) -> list[Factor]:
-    return [
-        Factor(
-            Polar(*(f.to(device) for f in of.x)),
-            Polar(*(f.to(device) for f in of.y)),
-            of.curvature,
-            None if of.aperture is None else of.aperture.to(device),
-        )
-        for of in factors
-    ]
-
-
-def _aperture(factor: Factor) -> Tensor:
-    assert factor.aperture is not None
-    return factor.aperture
-
-
-def _with_aperture(factor: Factor) -> tuple[Polar, Polar, float, Tensor]:
-    return factor.x, factor.y, factor.curvature, _aperture(factor)
 
 
 def _prefixes(case: Case) -> tuple[Tensor, Tensor]:

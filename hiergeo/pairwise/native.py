@@ -18,7 +18,6 @@ from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
 from hiergeo._core.polar import Polar
-from hiergeo.pairwise import reference
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
@@ -111,9 +110,7 @@ def _has_kernels(device_type: str, name: str = "store") -> bool:
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
     """As `PairBackend.store`."""
-    if not _covered(factors):
-        return reference.store(factors, quantity, out)
-    return _call("store", *_factors(factors, quantity), _product(out), out)
+    _call("store", *_factors(factors, quantity), _product(out), out)
 
 
 def backward(
@@ -127,8 +124,6 @@ def backward(
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
     """As `PairBackend.count`."""
-    if not _covered(factors):
-        return reference.count(factors, quantity, reach)
     return _call("count", *_factors(factors, quantity), reach, _product(factors[0].x.direction))
 
 
@@ -139,22 +134,16 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `PairBackend.smallest`."""
-    if not _covered(factors):
-        return reference.smallest(factors, quantity, k, swap)
     return _call("smallest", *_factors(factors, quantity), k, swap, _product(factors[0].x.direction))
 
 
 def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
     """As `PairBackend.rank`."""
-    if not _covered(factors):
-        return reference.rank(factors, quantity, target, swap)
     return _call("rank", *_factors(factors, quantity), target, swap, _product(target))
 
 
 def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     """As `PairBackend.nearest_ladder`."""
-    if not _covered(factors):
-        return reference.nearest_ladder(factors, quantity, order, ends)
     return _call("nearest_ladder", *_factors(factors, quantity), order, ends, _product(order))
 
 
@@ -183,11 +172,6 @@ def ladder(
 ) -> tuple[Tensor, Tensor]:
     """As `PairBackend.ladder`."""
     return _call("ladder", *_directions(queries, candidates), norms, order, ends, _product(queries))
-
-
-def _covered(factors: Sequence[Factor]) -> bool:
-    """Whether the kernels support this number of factors; the reference computes products of more."""
-    return factors[0].x.direction.device.type != "cuda" or len(factors) <= MOST_FACTORS
 
 
 def _call(name: str, *operands: object) -> Any:

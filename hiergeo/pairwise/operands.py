@@ -45,7 +45,7 @@ class Pairs(NamedTuple):
 
     @property
     def single(self) -> bool:
-        """Whether the space is no product."""
+        """Whether the space is not a product."""
         return len(self.x) == 1
 
     @property
@@ -227,7 +227,7 @@ def problem(
     Raises:
         InputError: values out of range.
     """
-    task = Problem([], resolve(frame.device), frame)
+    task = Problem([], resolve(frame.device, len(x)), frame)
     capturing = x[0].radius.is_cuda and torch.cuda.is_current_stream_capturing()
     for f, (a, b, curvature) in enumerate(zip(x, y, curvatures, strict=True)):
         if capturing and isinstance(curvature, Tensor):

@@ -17,20 +17,6 @@ from hiergeo.pairwise.quantity import ENERGY as CONE
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity, hinge
 from hiergeo.pairwise.tiles import GradientSums, TiledPairs, problems, values
 
-__all__ = [
-    "backward",
-    "count",
-    "energy_min",
-    "energy_sum",
-    "energy_total",
-    "ladder",
-    "members",
-    "nearest_ladder",
-    "rank",
-    "smallest",
-    "store",
-]
-
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
     """Write `quantity` of every pair to `out` (B, N, M)."""

@@ -24,29 +24,21 @@ _warned: set[str] = set()
 SELF_TEST = "the self-test of the kernels failed"
 
 
-def resolve(device: torch.device) -> PairBackend:
+def resolve(device: torch.device, factors: int = 1) -> PairBackend:
     """The native kernels where there are some for `device` that passed their self-test, else the reference.
 
     The first call for a device runs the self-test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for the
-    reference, HIERGEO_NATIVE=1 for an error rather than the reference.
+    reference, HIERGEO_NATIVE=1 for an error rather than the reference. The reference also computes products of more
+    `factors` than the kernels of a GPU take.
 
     Raises:
         UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; kernels that were not tested while
             a CUDA graph is captured.
         InputError: HIERGEO_NATIVE, HIERGEO_SIMD, HIERGEO_SCREEN or HIERGEO_PRODUCT holds an unknown word.
     """
-    reason = why_absent(device)
+    reason = why_absent(device) or _failure(device)
     if reason is None:
-        setting, tf32 = native.setting(device)
-        if _capturing(device) and not VERDICTS.known(device, setting):
-            raise UnavailableError(
-                f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
-                "captured: call any pair operation on the device before."
-            )
-        failure = VERDICTS.failure(NATIVE, device, setting, tf32)
-        if failure is None:
-            return NATIVE
-        reason = _failed(failure)
+        return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else REFERENCE
     if settings.words()[settings.NATIVE] == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SELF_TEST):
@@ -59,15 +51,20 @@ def why_reference(device: str | torch.device) -> str | None:
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
-    reason = why_absent(device)
-    if reason is None and (device.type != "cuda" or device.index is not None):
-        failure = VERDICTS.failure(NATIVE, device, *native.setting(device))
-        return None if failure is None else _failed(failure)
-    return reason
+    there = device.type != "cuda" or device.index is not None
+    return why_absent(device) or (_failure(device) if there else None)
 
 
-def _failed(failure: str) -> str:
-    return f"{SELF_TEST}: {failure} (details: `hiergeo info --check`)"
+def _failure(device: torch.device) -> str | None:
+    """How the self-test of the kernels of a device failed; None if it passed."""
+    setting, tf32 = native.setting(device)
+    if not VERDICTS.known(device, setting) and device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        raise UnavailableError(
+            f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
+            "captured: call any pair operation on the device before."
+        )
+    failure = VERDICTS.failure(NATIVE, device, setting, tf32)
+    return None if failure is None else f"{SELF_TEST}: {failure} (details: `hiergeo info --check`)"
 
 
 def why_absent(device: torch.device) -> str | None:
@@ -75,10 +72,6 @@ def why_absent(device: torch.device) -> str | None:
     if settings.words()[settings.NATIVE] == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return native.missing(device)
-
-
-def _capturing(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
 def _warn_once(message: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Literal, final, get_args
+from typing import Any, Literal, cast, final, get_args
 
 import torch
 
@@ -135,5 +135,5 @@ def tile_product(device_type: str, simd: str) -> TileProduct:
     chosen = word(PRODUCT) or ("torch" if simd == "baseline" and platform.machine() in NARROW else "own")
     if chosen == "own":
         return TileProduct.OWN
-    full = torch.backends.mkldnn.matmul.fp32_precision in ("none", "ieee")  # type: ignore[attr-defined]
+    full = cast(Any, torch.backends.mkldnn).matmul.fp32_precision in ("none", "ieee")
     return TileProduct.TORCH if full else TileProduct.OWN

@@ -6,7 +6,7 @@ angle theta is kept as 1 - cos and 1 + cos, so that neither end of [0, pi] loses
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,9 +37,9 @@ class Profile(NamedTuple):
     gap: Tensor
     bow: Tensor
 
-    def at(self, index: object) -> "Profile":
+    def at(self, index: Any) -> "Profile":
         """The same index into every statistic."""
-        return Profile(*(field[index] for field in self))  # type: ignore[index]
+        return Profile(*(field[index] for field in self))
 
 
 def profile(radius: Tensor, curvature: float) -> Profile:

@@ -6,7 +6,7 @@ also keep the gradients that were formed with them. Memory is O((N + M) D) besid
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -218,9 +218,7 @@ def _derive(operator: CustomOpDef, keep: Keep, pull: Derivative, push: Derivativ
             return _below(overload, keys, inputs)
         modes = torch.is_grad_enabled(), torch._C._is_fwd_grad_enabled()
         with enable_single_level_autograd_function():
-            return Derived.apply(  # type: ignore[attr-defined]
-                keys, modes, listed, *flat
-            )
+            return cast(Any, Derived).apply(keys, modes, listed, *flat)
 
     _replace_autograd(operator, kernel)
 

@@ -1,11 +1,14 @@
 """Assertions that the conformance suites share: the accuracy bars of the numerics contract, and refusals."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.plugins import Plugins
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.testing import oracle
 
@@ -38,6 +41,27 @@ def assert_refused(call: Callable[[], object], *named: str) -> None:
     assert refusal is not None, f"nothing is refused where an InputError should name {', '.join(named)}"
     for name in named:
         assert name in refusal, f"the refusal does not name {name}: {refusal}"
+
+
+def assert_text(text: object, what: str) -> None:
+    """Assert that something is text without blanks around it."""
+    assert isinstance(text, str), f"{what} is a {type(text).__name__}, not a string"
+    assert text, f"{what} is empty"
+    assert text == text.strip(), f"{what} begins or ends with a blank: {text!r}"
+
+
+def assert_registered(plugins: Plugins[Any], name: str, made: object) -> None:
+    """Assert that a name of a plug-in is free, or registered for the class of what was made."""
+    if name in plugins:
+        found = plugins.get(name)
+        kind = found if isinstance(found, type) else type(found)
+        assert isinstance(made, kind), f"the name {name} is registered for {kind.__name__}"
+
+
+def assert_finite(numbers: Mapping[str, float], where: str) -> None:
+    """Assert that all numbers are finite."""
+    for name, value in numbers.items():
+        assert math.isfinite(value), f"{name} is {value} in {where}"
 
 
 def curvature_of(geometry: ConstantCurvature) -> float:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, Published, measure
-from hiergeo.testing.assertions import assert_refused
+from hiergeo.testing.assertions import assert_finite, assert_refused, assert_registered, assert_text
 from hiergeo.testing.protocol_suites import Hashed
 
 SETTINGS = ("model", "dataset", "geometry", "root", "protocol", "seed", "bootstrap_samples", "device", "dtype")
@@ -36,29 +36,26 @@ class BenchmarkConformance:
 
     def test_it_describes_itself(self) -> None:
         task = self.make()
-        assert isinstance(task, Benchmark), f"a {type(task).__name__} is no Benchmark"
-        assert task.name, "name is empty"
-        assert task.label.strip(), "label is empty"
+        assert isinstance(task, Benchmark), f"a {type(task).__name__} is not a Benchmark"
+        for name in ("name", "label"):
+            assert_text(getattr(task, name), name)
         assert task.primary in task.metrics, f"the primary metric {task.primary} is not among {task.metrics}"
         assert isinstance(task.images, bool), "images is True or False"
         assert isinstance(task.needs, str), "needs says in words which data it reads"
-        if task.name in BENCHMARKS:
-            kind = BENCHMARKS.get(task.name)
-            assert isinstance(task, kind), f"the name {task.name} is registered for {kind.__name__}"
+        assert_registered(BENCHMARKS, task.name, task)
 
     def test_published_figures_are_of_its_metrics_and_name_their_source(self) -> None:
         task = self.make()
         for figure in task.published:
-            assert isinstance(figure, Published), f"a {type(figure).__name__} is no Published"
-            assert figure.metric in task.metrics, f"{figure.metric} of {figure.model} is no metric of {task.name}"
+            assert isinstance(figure, Published), f"a {type(figure).__name__} is not a Published"
+            assert figure.metric in task.metrics, f"{figure.metric} of {figure.model} is not a metric of {task.name}"
             assert figure.source.strip(), f"{figure.metric} of {figure.model} has no source"
             assert math.isfinite(figure.value), f"{figure.metric} of {figure.model} is {figure.value}"
 
     def test_its_protocol_is_one_sentence(self) -> None:
-        told = self.make().protocol
-        assert isinstance(told, str), f"protocol is a {type(told).__name__}"
-        assert told.strip(), "protocol is empty"
-        assert "\n" not in told, "protocol takes more than one line"
+        protocol = self.make().protocol
+        assert_text(protocol, "protocol")
+        assert "\n" not in protocol, "protocol takes more than one line"
 
     def test_its_data_can_be_read_without_a_model(self) -> None:
         self.make().load()
@@ -67,8 +64,7 @@ class BenchmarkConformance:
         for spec, result in self._results():
             assert isinstance(result, Result), f"run gives a {type(result).__name__}, not a Result"
             assert self.make().primary in result.metrics, f"the primary metric is not measured in {spec}"
-            for name, value in result.metrics.items():
-                assert math.isfinite(value), f"{name} is {value} in {spec}"
+            assert_finite(result.metrics, spec)
             for name, (low, high) in result.intervals.items():
                 assert math.isfinite(low), f"the interval of {name} begins at {low} in {spec}"
                 assert low <= high, f"the interval of {name} ends before it begins in {spec}"
@@ -80,10 +76,9 @@ class BenchmarkConformance:
     def test_numbers_come_with_what_they_are_compared_with(self) -> None:
         for spec, result in self._results():
             assert result.baselines.get(self.make().primary), f"the primary metric has no baseline in {spec}"
-            for name, held in result.baselines.items():
+            for name, baselines in result.baselines.items():
                 assert name in result.metrics, f"there is a baseline of {name}, which is not measured in {spec}"
-                for kind, value in held.items():
-                    assert math.isfinite(value), f"the baseline {kind} of {name} is {value} in {spec}"
+                assert_finite(baselines, f"the baselines of {name}, {spec}")
 
     def test_the_same_data_give_the_same_numbers(self) -> None:
         first, second = (self._measured(self.specs[0]) for _ in range(2))

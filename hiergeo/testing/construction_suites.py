@@ -10,6 +10,7 @@ import numpy as np
 from hiergeo._core.plugins import Plugins
 from hiergeo.construction.backends import BACKENDS, Backend, Gap, Proposal
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, JUDGES, Judge
+from hiergeo.testing.assertions import assert_text
 
 CAPTIONS = (
     "A brown dog runs over the wet grass behind a house.",
@@ -50,7 +51,7 @@ class _PluginConformance:
     def test_it_is_what_it_claims_to_be_and_has_a_name(self) -> None:
         made = self.make()
         assert isinstance(made, self.kind), f"{type(made).__name__} is not a {self.kind.__name__}"
-        _check_text(made.name, "its name")
+        assert_text(made.name, "its name")
 
     def test_its_identity_is_json_without_secrets(self) -> None:
         one, other = self.make().identity, self.make().identity
@@ -203,12 +204,6 @@ def _gaps() -> list[Gap]:
     ]
 
 
-def _check_text(text: object, what: str) -> None:
-    assert isinstance(text, str), f"{what} is a {type(text).__name__}, not a string"
-    assert text, f"{what} is empty"
-    assert text == text.strip(), f"{what} begins or ends with a blank: {text!r}"
-
-
 def _check_proposals(found: Sequence[Proposal], texts: Sequence[int], method: str) -> None:
     assert len(found) == len(texts), f"{method} gives {len(found)} proposals for {len(texts)} items"
     for proposal, count in zip(found, texts, strict=True):
@@ -219,4 +214,4 @@ def _check_proposals(found: Sequence[Proposal], texts: Sequence[int], method: st
         for candidate in proposal.candidates:
             assert len(candidate) == count, f"{method} gives {len(candidate)} texts where {count} are asked for"
             for text in candidate:
-                _check_text(text, f"a text of {method}")
+                assert_text(text, f"a text of {method}")

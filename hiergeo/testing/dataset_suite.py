@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from hiergeo import datasets
 from hiergeo.datasets import Hierarchy
-from hiergeo.testing.assertions import assert_refused
+from hiergeo.testing.assertions import assert_refused, assert_text
 
 
 class DatasetConformance:
@@ -62,15 +62,14 @@ class DatasetConformance:
     def test_captions_are_stripped_text(self) -> None:
         for split in self.splits:
             for caption in self.load(split).texts:
-                assert caption, f"a caption of {split} is empty"
-                assert caption == caption.strip(), f"{caption!r} of {split} begins or ends with a blank"
+                assert_text(caption, f"a caption of {split}")
                 caption.encode()
 
     def test_a_caption_differs_from_its_neighbours(self) -> None:
         for split in self.splits:
             for row in self.load(split).rows:
-                told = [tier.casefold() for tier in row.positive]
-                repeated = [a for a, b in pairwise(told) if a == b]
+                tiers = [tier.casefold() for tier in row.positive]
+                repeated = [a for a, b in pairwise(tiers) if a == b]
                 assert not repeated, f"row {row.row_id} of {split} says {repeated[:1]} twice in a row"
                 if row.negative is not None:
                     assert len(row.negative) == len(row.positive), f"chains of row {row.row_id} of {split} differ"

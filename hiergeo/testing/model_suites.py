@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hiergeo import adapters
 from hiergeo.adapters import ImageLike, Model, Tower, tower_of
-from hiergeo.testing.assertions import assert_refused
+from hiergeo.testing.assertions import assert_refused, assert_text
 
 APART = 1e-3
 """Distance between unit embeddings of different inputs below which a model cannot tell them apart."""
@@ -69,9 +69,7 @@ class AdapterConformance:
     def test_it_describes_itself(self) -> None:
         model = self.make()
         for name in ("name", "preprocessing"):
-            said = getattr(model, name)
-            assert isinstance(said, str), f"{name} is a string"
-            assert said, f"{name} is not empty"
+            assert_text(getattr(model, name), name)
         assert isinstance(model.has_images, bool), "has_images is True or False"
         assert "\n" not in model.name, "the name fits on one line"
 
@@ -79,8 +77,7 @@ class AdapterConformance:
         model = self.make()
         before = model.fingerprint()
         model.encode_text(self.texts)
-        assert isinstance(before, str), "the fingerprint is a string"
-        assert before, "the fingerprint is not empty"
+        assert_text(before, "the fingerprint")
         assert model.fingerprint() == before, "the fingerprint is the same after embedding"
         assert self.make().fingerprint() == before, "the fingerprint is the same for the same model loaded again"
 

@@ -22,6 +22,7 @@ from hiergeo.evaluation.metrics import Metric, find_metric
 from hiergeo.evaluation.metrics.registry import Unit
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space, parse
+from hiergeo.testing.assertions import assert_finite, assert_registered, assert_text
 
 DIM = 8
 
@@ -92,15 +93,11 @@ class ProtocolConformance:
 
     def test_it_describes_itself(self) -> None:
         protocol = self.make()
-        assert isinstance(protocol, Protocol), f"a {type(protocol).__name__} is no Protocol"
-        assert isinstance(protocol.name, str), "name is a string"
-        assert protocol.name, "name is not empty"
+        assert isinstance(protocol, Protocol), f"a {type(protocol).__name__} is not a Protocol"
+        assert_text(protocol.name, "name")
         for claim in ("images", "negatives"):
             assert isinstance(getattr(protocol, claim), bool), f"{claim} is True or False"
-        if protocol.name in PROTOCOLS:
-            found = PROTOCOLS.get(protocol.name)
-            kind = found if isinstance(found, type) else type(found)
-            assert isinstance(protocol, kind), f"the name {protocol.name} is registered for {kind.__name__}"
+        assert_registered(PROTOCOLS, protocol.name, protocol)
 
     def test_it_measures_finite_numbers(self) -> None:
         for spec, outcome in self._outcomes():
@@ -108,8 +105,7 @@ class ProtocolConformance:
             assert {**outcome.statistics, **outcome.numbers}, f"nothing is measured in {spec}"
             twice = outcome.statistics.keys() & outcome.numbers.keys()
             assert not twice, f"{sorted(twice)} are statistics and numbers at once"
-            for name, value in self._numbers(outcome).items():
-                assert math.isfinite(value), f"{name} is {value} in {spec}"
+            assert_finite(self._numbers(outcome), spec)
             json.dumps(outcome.numbers)
 
     def test_statistics_can_be_resampled(self) -> None:
@@ -207,10 +203,10 @@ class MetricConformance:
 
     def test_the_record_is_well_formed(self) -> None:
         metric = self.make()
-        assert isinstance(metric, Metric), f"a {type(metric).__name__} is no Metric"
-        assert metric.name.isidentifier(), f"the name '{metric.name}' is no identifier"
+        assert isinstance(metric, Metric), f"a {type(metric).__name__} is not a Metric"
+        assert metric.name.isidentifier(), f"the name '{metric.name}' is not an identifier"
         assert metric.name == metric.name.lower(), f"the name '{metric.name}' has capitals"
-        assert metric.label.strip(), "the label is empty"
+        assert_text(metric.label, "the label")
         assert "\n" not in metric.label, "the label takes more than one line"
         assert metric.higher_is_better in (True, False, None), "higher_is_better is True, False or None"
         assert metric.unit in get_args(Unit), f"the unit '{metric.unit}' is none of {get_args(Unit)}"

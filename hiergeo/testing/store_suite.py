@@ -75,14 +75,12 @@ class StoreConformance:
             rows = _rows(400, 24, dtype)
             queries = torch.cat([_unit(5, 24), normalize(rows.direction[rows.radii[:, 0] > 0][:3].float())])
             with self._store(rows) as store:
-                for shell in range(len(EDGES) + 1):
-                    self._compare(store, rows, queries, shell, 10)
+                self._compare_all(store, rows, queries, 10)
 
     def test_more_candidates_than_a_shell_holds_are_padded(self) -> None:
         rows = _rows(60, 6)
         with self._store(rows) as store:
-            for shell in range(len(EDGES) + 1):
-                self._compare(store, rows, _unit(3, 6), shell, 200)
+            self._compare_all(store, rows, _unit(3, 6), 200)
 
     def test_equal_directions_are_all_found(self) -> None:
         n = 40
@@ -115,9 +113,7 @@ class StoreConformance:
         with self._store(first) as store:
             store.candidates(_unit(1, 6), 2, 5)
             store.add(second)
-            whole = Rows.cat([first, second])
-            for shell in range(len(EDGES) + 1):
-                self._compare(store, whole, normalize(second.direction[-2:].float()), shell, 10)
+            self._compare_all(store, Rows.cat([first, second]), normalize(second.direction[-2:].float()), 10)
             assert store.count() == 80, "added rows are not counted"
 
     def test_ids_twice_and_rows_that_do_not_fit_are_refused_whole(self) -> None:
@@ -142,13 +138,11 @@ class StoreConformance:
         with self._store(rows) as store:
             assert store.delete(torch.cat([gone.ids, torch.tensor([123_456])])) == 30, "delete miscounts"
             assert store.delete(gone.ids) == 0, "deleted rows are deleted again"
-            for shell in range(len(EDGES) + 1):
-                self._compare(store, kept, _unit(3, 6), shell, 10)
+            self._compare_all(store, kept, _unit(3, 6), 10)
             assert store.count() == store.describe().rows == 60, "deleted rows are counted"
             assert_refused(lambda: store.fetch(gone.ids[:1]), str(int(gone.ids[0])))
             store.add(gone)
-            for shell in range(len(EDGES) + 1):
-                self._compare(store, rows, _unit(3, 6), shell, 10)
+            self._compare_all(store, rows, _unit(3, 6), 10)
 
     def test_scans_and_counts_hold_the_rows_of_a_range(self) -> None:
         rows = _rows(150, 6)
@@ -185,8 +179,7 @@ class StoreConformance:
             store = self.reopen(store)
             kept = rows.take(slice(10, 80))
             assert store.describe().rows == store.count() == 70, "rows are lost or return after reopening"
-            for shell in range(len(EDGES) + 1):
-                self._compare(store, kept, _unit(3, 6), shell, 10)
+            self._compare_all(store, kept, _unit(3, 6), 10)
         finally:
             self.discard(store)
 
@@ -200,6 +193,10 @@ class StoreConformance:
             yield store
         finally:
             self.discard(store)
+
+    def _compare_all(self, store: Store, rows: Rows, queries: Tensor, k: int) -> None:
+        for shell in range(len(EDGES) + 1):
+            self._compare(store, rows, queries, shell, k)
 
     def _compare(self, store: Store, rows: Rows, queries: Tensor, shell: int, k: int) -> None:
         """Assert that candidates are all there are up to k, distinct, of their shell, and its best by cosine."""

@@ -1,6 +1,7 @@
 """A point that is not a number spoils its own row and column of values and its own gradients alone, everywhere."""
 
 import math
+from types import ModuleType
 
 import pytest
 import torch
@@ -129,7 +130,7 @@ def test_a_zero_direction_has_no_gradient(curvature: float, quantity: str, backe
 
 
 @pytest.mark.parametrize("law", [rows, pairwise])
-def test_an_infinite_radius_is_not_a_number_in_any_space(law: object) -> None:
+def test_an_infinite_radius_is_not_a_number_in_any_space(law: ModuleType) -> None:
     x, y = (Polar(*(part[0] for part in point)) for point in (spoiled(points(7, 0), 1, 4), points(7, 1)))
     for curvature in CURVATURES:
         value = law.distance(x, y, curvature)

@@ -1,6 +1,7 @@
 """Small random models of every family of transformers that is loaded, with processors to match."""
 
 import string
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ LENGTH = 16
 TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
-def _tokenizer(**special: str) -> "transformers.PreTrainedTokenizerFast":
+def _tokenizer(**special: str) -> Any:
     """Letters as tokens; every text is closed by the end token, and opened by the start token if there is one."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -24,7 +25,7 @@ def _tokenizer(**special: str) -> "transformers.PreTrainedTokenizerFast":
     return transformers.PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=LENGTH, **special)
 
 
-def _clip() -> tuple[object, object]:
+def _clip() -> tuple[Any, Any]:
     tokenizer = _tokenizer(unk_token="<u>", bos_token="<s>", eos_token="<e>", pad_token="<e>")
     text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": LENGTH}
     text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
@@ -34,7 +35,7 @@ def _clip() -> tuple[object, object]:
     return network, transformers.CLIPProcessor(pixels, tokenizer)
 
 
-def _siglip() -> tuple[object, object]:
+def _siglip() -> tuple[Any, Any]:
     tokenizer = _tokenizer(unk_token="<u>", eos_token="<e>", pad_token="<e>")
     tokenizer.model_input_names = ["input_ids"]
     text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": LENGTH, "projection_size": 32}

@@ -21,7 +21,7 @@ pytest.importorskip("transformers")
 
 from tests.adapters.huggingface_common import FAMILIES
 
-Change = Callable[[Path], None]
+Change = Callable[[Path], object]
 
 EVIL = "from pathlib import Path\nPath(__file__).with_name('it-ran').touch()\nclass Evil: pass\n"
 
@@ -63,11 +63,11 @@ def setting(file: str, *keys: str, value: Any) -> Change:
 
 
 def text(file: str, content: str) -> Change:
-    return lambda folder: (folder / file).write_text(content) and None
+    return lambda folder: (folder / file).write_text(content)
 
 
 def bytes_of(file: str, content: bytes) -> Change:
-    return lambda folder: (folder / file).write_bytes(content) and None
+    return lambda folder: (folder / file).write_bytes(content)
 
 
 def altered(folder: Path, change: Change, tmp_path: Path) -> Path:

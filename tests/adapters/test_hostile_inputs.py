@@ -1,6 +1,7 @@
 """No finite input, however extreme, gives NaN or Inf; native kernels and the reference agree on all of them."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -68,13 +69,13 @@ def as_tensors(x: Polar, y: Polar, curvature: float) -> list[Tensor]:
     return [*parts, torch.tensor(curvature, dtype=torch.float64, requires_grad=True)]
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "exterior_angle": pairwise.exterior_angle,
     "distance": pairwise.distance,
     "cone_margin": pairwise.cone_margin,
     "energy_sum": pairwise.energy_sum,
     "energy_total": pairwise.energy_total,
-    "hinge_total": lambda *a: pairwise.hinge_total(*a, margin=1.3),
+    "hinge_total": lambda x, y, k: pairwise.hinge_total(x, y, k, 1.3),
     "rows.exterior_angle": rows.exterior_angle,
     "rows.distance": rows.distance,
 }

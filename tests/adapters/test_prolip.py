@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -26,7 +27,7 @@ from tests.adapters.huggingface_common import _tokenizer as letters
 
 WIDTH, HEADS, LAYERS, CONTEXT, VOCABULARY = 32, 2, 2, 16, 40
 TEXTS = ["a red circle", "", "Two Dogs, playing!", "dog" * 30]
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "embed_dim": WIDTH,
     "vision_cfg": {
         "image_size": meru.SIDE,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def bombs(folder: Path) -> dict[str, Deed]:
 
 
 def _archives(folder: Path) -> dict[str, Deed]:
-    good = {"text": np.eye(4, dtype=np.float32), "caption": np.array(list("abcd")), "root": np.ones(4, np.float32)}
+    good: dict[str, Any] = {"text": np.eye(4, dtype=np.float32), "caption": np.array(list("abcd"))}
+    good["root"] = np.ones(4, np.float32)
 
     def load(name: str, **arrays: np.ndarray) -> Deed:
         path = folder / f"{name}.npz"
@@ -305,4 +307,5 @@ def _met(deed: Deed, told: Path) -> int:
 
 def _peak() -> float:
     """Megabytes that this process has had in memory at most."""
-    return int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+    (kilobytes,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) / 1024

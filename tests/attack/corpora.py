@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -46,7 +47,7 @@ def main() -> int:
     _finish(folder, "first", address)
     seconds = time.monotonic() - start
     print(f"undisturbed: {len(whole)} items, {seconds:.0f} s over Ray", flush=True)
-    wrong = _differs(whole, folder / "first")
+    wrong = int(_differs(whole, folder / "first"))
     drivers = actors = rounds = 0
     while drivers < asked.kills or actors < asked.actors:
         rounds += 1
@@ -118,7 +119,7 @@ def _finish(folder: Path, out: str, address: str) -> None:
     raise RuntimeError(f"the driver ends with {running.returncode}: {said[-800:]}")
 
 
-def _differs(whole: dict[int, object], out: Path) -> bool:
+def _differs(whole: Mapping[int, object], out: Path) -> bool:
     left = [path.name for path in out.rglob(".*") if path.suffix in (".part", ".lock")]
     same = corpus_common.stored(out) == whole
     if not same or left:

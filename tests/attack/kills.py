@@ -246,10 +246,7 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
         prepare(inputs)
 
         def group(words: list[str], port: int) -> list[tuple[int, Path]]:
-            return [
-                launched(lambda rank=rank: run(_member(rank, verb.ranks, port, words), out))
-                for rank in range(verb.ranks)
-            ]
+            return [launched(partial(run, _member(rank, verb.ranks, port, words), out)) for rank in range(verb.ranks)]
 
         def peaceful(words: list[str]) -> float:
             start = time.monotonic()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
+from typing import Any, cast
 
 from PIL import Image
 
@@ -69,10 +70,10 @@ def serve() -> None:
     """Start the server, and make this process and its forks download from it, as if it were the public source."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    fetching.fetch.__kwdefaults__["source"] = f"http://127.0.0.1:{server.server_port}"
+    cast(dict[str, Any], fetching.fetch.__kwdefaults__)["source"] = f"http://127.0.0.1:{server.server_port}"
     fetching.TRAIN_ROWS = ROWS // 2
     for name, kind in tables.FILES.items():
         digest = None if kind.sha256 is None else hashlib.sha256(FILES[kind.file]).hexdigest()
         tables.FILES[name] = replace(kind, sha256=digest)
     listed = MappingProxyType({number: hashlib.sha256(picture).hexdigest() for number, picture in PICTURES.items()})
-    fetching.test_images = lambda: listed
+    fetching.test_images = cache(lambda: listed)

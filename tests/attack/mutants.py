@@ -214,11 +214,12 @@ def _hostile_value(random: Random, value: Any) -> Any:
     nested: Any = 1
     for _ in range(random.choice((3, 40, 900))):
         nested = [nested] if random.random() < 0.5 else {"a": nested}
-    near = (
-        [value + random.choice((-1, 1, 1e-9))] if isinstance(value, int | float) and not isinstance(value, bool) else []
-    )
+    near: list[object] = []
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        near.append(value + random.choice((-1, 1, 1e-9)))
     near += [value[:-1], value + "x", value.upper()] if isinstance(value, str) else []
-    others = (None, True, False, [], {}, 0, -1, 0.5, 1e308, float("nan"), float("inf"), nested, [value], {"a": value})
+    others: list[object] = [None, True, False, [], {}, 0, -1, 0.5, 1e308, float("nan"), float("inf")]
+    others += [nested, [value], {"a": value}]
     return random.choice((*near, *near, *near, *others, random.choice(NUMBERS), 1 << 80, random.choice(WORDS)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hiergeo import adapters, datasets, geometry, training
@@ -222,7 +223,7 @@ def _looked_up(model: Any) -> dict[str, Tensor]:
     known = captions()
     found = {"text": model.encode_text(known), "root": model.root()}
     if model.has_images:
-        ids = [datasets.ImageRef(number, lambda: None) for number in range(60)]
+        ids = [datasets.ImageRef(number, Image.Image) for number in range(60)]
         found["image"] = model.encode_image(ids)
     return found
 

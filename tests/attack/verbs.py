@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from typer.main import get_command
 
 from hiergeo import adapters, cli
 from hiergeo._core.errors import InputError
@@ -72,9 +71,12 @@ def prepare(inputs: Path) -> None:
 
     import hiergeo.report
     import hiergeo.training  # noqa: F401
-    from hiergeo.cli.app import app
+    from hiergeo.cli.app import SUMMARIES
+    from hiergeo.cli.verbs import loaded
 
-    dict(get_command(app).commands.items())
+    for verbs in SUMMARIES.values():
+        for name in verbs:
+            loaded(name)
 
     scenes.COUNTS |= SMALL
     made = chains()

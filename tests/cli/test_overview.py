@@ -10,7 +10,8 @@ import pytest
 from typer.main import get_command
 
 from hiergeo.cli import chains
-from hiergeo.cli.app import VERBS, app
+from hiergeo.cli.app import SUMMARIES, app
+from hiergeo.cli.verbs import loaded
 
 
 def written(arguments: list[str]) -> str:
@@ -19,31 +20,31 @@ def written(arguments: list[str]) -> str:
     return held.getvalue()
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_each_summary_is_the_first_paragraph_of_the_help(name):
-    command = VERBS[name].load(name)
-    first = (command.help or "").strip().split("\n\n")[0]
-    assert re.sub(r"\s+", " ", first) == VERBS[name].summary
+EACH = [
+    (panel, *each)
+    for group in (SUMMARIES, chains.SUMMARIES)
+    for panel, verbs in group.items()
+    for each in verbs.items()
+]
 
 
-@pytest.mark.parametrize("name", chains.VERBS)
-def test_summaries_of_the_group_of_chains_too(name):
-    command = chains.VERBS[name].load(name)
-    first = (command.help or "").strip().split("\n\n")[0]
-    assert re.sub(r"\s+", " ", first) == chains.VERBS[name].summary
+@pytest.mark.parametrize(("_", "name", "summary"), EACH)
+def test_each_summary_is_the_first_paragraph_of_the_help(_, name, summary):
+    first = (loaded(name).help or "").strip().split("\n\n")[0]
+    assert re.sub(r"\s+", " ", first) == summary
 
 
 def shown(name):
-    command = VERBS[name].load(name)
-    command.rich_help_panel = VERBS[name].panel
+    command = loaded(name)
+    command.rich_help_panel = next(panel for panel, verb, _ in EACH if verb == name)
     return command
 
 
 def test_the_overview_is_that_of_the_verbs_themselves(monkeypatch):
     quick = written(["--help"])
-    monkeypatch.setattr("hiergeo.cli.verbs.Group.get_command", lambda self, ctx, name: shown(name))
+    monkeypatch.setattr("hiergeo.cli.verbs.LazyGroup.get_command", lambda self, ctx, name: shown(name))
     assert written(["--help"]) == quick
-    assert all(name in quick for name in VERBS)
+    assert all(name in quick for verbs in SUMMARIES.values() for name in verbs)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], [], ["prob"]])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from hiergeo.cli.plans import Command, Config, PlannedVerb, running
+from hiergeo.cli.plans import Command, Config, Verb, running
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -146,12 +146,25 @@ def test_outside_the_command_line_no_command_runs():
     assert running() is None
 
 
+def test_secrets_of_a_command_are_not_kept():
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    seen = []
+
+    @app.command("serve", cls=Verb)
+    def serve(store: str = "", token: str = "") -> None:
+        seen.append(running())
+
+    CliRunner().invoke(app, ["serve", "--store", "milvus:http://root:secret@host", "--token", "secret"])
+    assert seen[0].options == {"store": "milvus:http://host"}
+
+
 def test_a_verb_knows_its_command_while_it_runs():
     app = typer.Typer()
     app.callback()(lambda: None)
     seen = []
 
-    @app.command("measure", cls=PlannedVerb)
+    @app.command("measure", cls=Verb)
     def measure(model: str = "tiny", json: str = "", config: Config = None) -> None:
         seen.append(running())
 

@@ -1,4 +1,4 @@
-"""``hiergeo search`` as a user meets it."""
+"""``hiergeo search`` and its neighbours as a user meets them."""
 
 import json
 
@@ -6,6 +6,11 @@ import pytest
 from PIL import Image
 
 from hiergeo import Polar, adapters, search
+from hiergeo.cli import index_shards
+from hiergeo.cli.app import SUMMARIES
+from hiergeo.cli.search import answer_lines
+from hiergeo.cli.verbs import loaded
+from hiergeo.search.corpus import Summary
 from hiergeo.testing import oracle
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
@@ -195,3 +200,28 @@ def test_a_setting_that_is_not_finite_is_null_in_json(run, folder, tmp_path):
 
     document = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
     assert document["settings"]["high"] is None
+
+
+def test_a_hit_at_the_edge_of_a_cone_lies_in_it():
+    hits = tuple(search.Hit(i, f"item {i}", None, 1.0, margin, 0.1, 0.2) for i, margin in enumerate((0.1, 0.0, -0.1)))
+    lines = answer_lines("a circle", "children", search.Answer(hits, "exact", 3, 3, 0.5), "euclidean")
+    assert any("2 of 3 hits" in str(line) for line in lines)
+
+
+@pytest.mark.parametrize("verb", SUMMARIES["Search"])
+def test_flags_are_off_unless_they_are_given(verb):
+    command = loaded(verb)
+    verbs = getattr(command, "commands", {verb: command}).values()
+    flags = [option for each in verbs for option in each.params if getattr(option, "is_flag", False)]
+    assert flags
+    assert not [option.name for option in flags if option.default]
+
+
+def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
+    names = [f"{i}.csv" for i in range(13)]
+    failed, broken = dict.fromkeys(names, "no rows."), tuple(names[:11])
+    summary = Summary(24, 0, 0, failed, broken, 0, 0, 0, 1.0, 0.0, False, ())
+    index_shards._show(summary, tmp_path)
+    notes = capsys.readouterr().err.splitlines()
+    assert sum("left out" in line for line in notes) == sum("broke off: what" in line for line in notes) == 10
+    assert "4 more inputs" in notes[-1]

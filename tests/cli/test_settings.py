@@ -69,7 +69,7 @@ def test_controls_of_length_have_the_settings_that_are_named(called):
     numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--samples", 9, "--batch-size", 2)
     found = called("hiergeo.cli.audit:length_controls", "audit", "--length", *DATA, *numbers)
     assert found["settings"] == LengthSettings(copies=2, filler=("some", "thing"), seed=5, samples=9)
-    assert found["compute"].batch_size == 2
+    assert (found["compute"].batch_size, found["progress"]) == (2, True)
 
 
 def test_a_study_has_the_settings_that_are_named(called):

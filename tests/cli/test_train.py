@@ -152,7 +152,7 @@ def summary() -> Summary:
 
 def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     history, file = [look(0, 0.1), look(5, 0.8), look(10, 0.3)], tmp_path / "a.json"
-    train.publish(history, 5, "3 rows", {"steps": 10}, summary(), "head: there", file, "table")
+    train.report(history, 5, "3 rows", {"steps": 10}, summary(), "head: there", file, "table")
     told = json.loads(file.read_text())
     assert told["metrics"] == {
         "validation_total": 5.5,
@@ -166,24 +166,24 @@ def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     assert told["intervals"] == {"tau_d": [0.4, 0.6], "precision": [-0.2, 0.1]}
     assert told["baselines"] == {"tau_d": {"length": 0.625}}
     assert [each["step"] for each in told["history"]] == [0, 5, 10]
-    train.publish(history, 10, None, {}, None, "head: there", file, "table")
+    train.report(history, 10, None, {}, None, "head: there", file, "table")
     alone = json.loads(file.read_text())
     assert (alone["metrics"], alone["intervals"]) == ({"validation_total": 10.5, "validation_tau_d": 0.3}, {})
 
 
 def test_what_changed_is_shown_before_and_after(capsys):
     history = [look(0, 0.1), look(5, 0.8), look(10, 0.3)]
-    train.publish(history, 5, "3 rows are test data.", {}, summary(), "head: there", None, "table")
+    train.report(history, 5, "3 rows are test data.", {}, summary(), "head: there", None, "table")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "validation tau_d 0.1000 0.8000" in lines
     assert "tau_d 0.2500 0.7500 +0.4000 to +0.6000 0.6250" in lines
     assert "precision 0.5000 0.3750 -0.2000 to +0.1000" in lines
     assert any(line.endswith(" 0.0625") for line in lines)
     assert lines[-2:] == ["Trained on test data: 3 rows are test data.", "head: there"]
-    train.publish(history, 10, None, {}, None, "head: there", None, "table")
+    train.report(history, 10, None, {}, None, "head: there", None, "table")
     _, *others = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert others == ["validation tau_d 0.1000 0.3000", "head: there"]
-    train.publish(history, 5, None, {}, summary(), "head: there", None, "csv")
+    train.report(history, 5, None, {}, summary(), "head: there", None, "csv")
     assert "tau_d,0.2500,0.7500,+0.4000 to +0.6000,0.6250" in capsys.readouterr().out.splitlines()
 
 

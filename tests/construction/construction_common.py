@@ -16,7 +16,8 @@ class TableJudge(Judge):
     name = "table"
 
     def __init__(self, table: Mapping[tuple[str, str], tuple[float, float, float]]) -> None:
-        self.table, self.asked, self.closed = dict(table), [], False
+        self.table, self.closed = dict(table), False
+        self.asked: list[object] = []
 
     @property
     def identity(self):

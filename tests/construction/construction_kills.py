@@ -9,6 +9,7 @@ import signal
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any, cast
 
 from hiergeo.construction import BuildPlan, build
 from hiergeo.construction.backends import BACKENDS
@@ -33,7 +34,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
         count.write_text(str(steps.count))
 
     def going_on() -> None:
-        ToyBackend.__init__.__kwdefaults__["log"] = str(log)
+        cast(dict[str, Any], ToyBackend.__init__.__kwdefaults__)["log"] = str(log)
         build(captions, folder / "killed", plan)
 
     steps = Steps()

@@ -135,7 +135,7 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
             try:
                 if self.misbehave(act := endpoint.rule(body, before)):
                     return
-                message = {"role": "assistant", "content": endpoint.content(body, act)}
+                message: dict[str, Any] = {"role": "assistant", "content": endpoint.content(body, act)}
                 if act == "refused":
                     message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
                 choice = {"index": 0, "message": message, "finish_reason": "length" if act == "truncated" else "stop"}

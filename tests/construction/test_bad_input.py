@@ -23,8 +23,8 @@ GOOD = "caption,image\na dog runs over the grass,1.jpg\na cat on a red sofa,2.jp
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
-    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)
 
 
 def written(folder: Path, content: str | bytes, name: str = "captions.csv") -> Path:
@@ -116,7 +116,7 @@ def test_code_of_others_that_fails_is_told_in_one_sentence(tmp_path: Path, monke
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.delitem(BACKENDS.own, "toy")  # type: ignore[arg-type]
+    monkeypatch.delitem(BACKENDS.own, "toy")
     monkeypatch.setattr(BACKENDS, "foreign", lambda: {"toy": Entry()})
     monkeypatch.setattr(ToyBackend, "contradict", broken)
     with pytest.raises(UnavailableError, match="'toy' failed in the stage contradict: ZeroDivisionError"):

@@ -28,8 +28,8 @@ a cat sleeps on the sofa,
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
-    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)
 
 
 def table(path: Path) -> list[dict[str, str]]:

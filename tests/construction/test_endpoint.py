@@ -25,7 +25,7 @@ pytest.importorskip("openai")
 
 CAPTIONS = ["a brown dog runs on the grass", "a cat is in a box of wood", "three men ride small boats at sea"]
 CHAIN = ("a", "a brown", "a brown dog", CAPTIONS[0])
-QUICK = {"timeout": 5.0, "attempts": 3}
+QUICK: dict[str, Any] = {"timeout": 5.0, "attempts": 3}
 SECRET = "sk-very-secret-0123456789"
 
 
@@ -201,7 +201,12 @@ def test_schemas_that_are_refused_give_way(endpoint: Endpoint, taken: int, form:
 
 def test_the_schema_asks_for_what_the_prompt_asks_for(endpoint: Endpoint) -> None:
     bodies: list[dict] = []
-    endpoint.rule = lambda body, asked: bodies.append(body) or ""
+
+    def rule(body: dict, asked: int) -> str:
+        bodies.append(body)
+        return ""
+
+    endpoint.rule = rule
     language_model(base_url=endpoint.url, omit=["seed", "top_p"], extra='{"top_k": 5}').contradict([CHAIN])
     (body,) = bodies
     schema = body["response_format"]["json_schema"]["schema"]
@@ -215,7 +220,8 @@ def test_models_are_checked_first(endpoint: Endpoint) -> None:
     with pytest.raises(InputError, match=r"llama3\.1:latest"):
         language_model("lama3.1:latest", base_url=endpoint.url).generalise(CAPTIONS, 4)
     assert not endpoint.asked
-    for models in (endpoint.models, None, {"data": []}):
+    listed: tuple[Any, ...] = (endpoint.models, None, {"data": []})
+    for models in listed:
         endpoint.models = models
         assert language_model("llama3.1", base_url=endpoint.url).generalise(CAPTIONS[:1], 4)[0].candidates
     endpoint.models = ["what is this"]
@@ -251,7 +257,7 @@ def test_work_that_is_interrupted_does_not_wait_for_what_is_under_way(endpoint: 
 
     endpoint.rule = rule
     engine = language_model(base_url=endpoint.url, concurrency=3).engine
-    replies = engine.generate([generalising(caption, 4) for caption in CAPTIONS])
+    replies: Any = engine.generate([generalising(caption, 4) for caption in CAPTIONS])
     assert sorted(next(replies)[0] for _ in range(2)) == [0, 1]
     replies.close()
     assert endpoint.at_once >= 1

@@ -1,7 +1,7 @@
 """Builds by language models: behind an endpoint that is down or needs a key, and of transformers."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ SECRET = "sk-very-secret-0123456789"
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
 
 
@@ -73,13 +73,18 @@ def test_a_build_goes_on_when_its_endpoint_is_up_again(tmp_path: Path, endpoint:
     assert (tmp_path / "out" / "train.csv").exists()
 
 
+def always(act: str) -> Callable[[dict, int], str]:
+    """A rule of an endpoint that always acts alike."""
+    return lambda body, asked: act
+
+
 def test_no_file_and_no_line_holds_the_key(
     tmp_path: Path, endpoint: Endpoint, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", SECRET)
     words = command(tmp_path, f"openai:{MODEL}", f"base_url={endpoint.url}", "key_env=MY_KEY", "attempts=2")
     for act in ("unauthorised", "rejected", "reset", ""):
-        endpoint.rule = lambda body, asked, act=act: act
+        endpoint.rule = always(act)
         terminal(words)
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert any(b"MY_KEY" in content for content in written)

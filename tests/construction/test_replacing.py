@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.shares import Share
 from hiergeo._core.storage.locks import HeldError
 from hiergeo.construction import build
 from hiergeo.construction.backends import BACKENDS
@@ -28,8 +29,8 @@ class Death(BaseException):
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
-    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)
 
 
 def written(path: Path, animal: str = "dog", rows: int = 8) -> Path:
@@ -43,8 +44,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Captions, and what was built of them."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
-        patched.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+        patched.setitem(BACKENDS.own, "toy", ToyBackend)
+        patched.setitem(JUDGES.own, "toy", ToyJudge)
         build(written(folder / "captions.csv"), folder / "out", toy_plan())
     return folder
 
@@ -109,7 +110,7 @@ def test_captions_that_another_process_replaced_are_not_built(
 ) -> None:
     real = Passes.run
 
-    def run(self: Passes, share: object) -> None:
+    def run(self: Passes, share: Share) -> None:
         monkeypatch.setattr(Passes, "run", real)
         other = written(tmp_path / "captions.csv", "horse")
         build(other, tmp_path / "out", toy_plan(), worker="1/2", overwrite=True)

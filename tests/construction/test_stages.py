@@ -27,7 +27,7 @@ class Random_(Backend):
     """Answers drawn from a few texts, many of them of no use."""
 
     name = "random"
-    identity = property(lambda self: {"name": self.name})  # type: ignore[assignment]
+    identity = property(lambda self: {"name": self.name})
 
     def __init__(self, seed: int) -> None:
         self.draw = Random(seed)
@@ -54,7 +54,7 @@ class Drawn(Judge):
     """A probability that is fixed by the pair."""
 
     name = "drawn"
-    identity = property(lambda self: {"name": self.name})  # type: ignore[assignment]
+    identity = property(lambda self: {"name": self.name})
 
     def chance(self, premise: str, hypothesis: str) -> tuple[float, float, float]:
         draw = Random(f"{premise}|{hypothesis}")
@@ -129,7 +129,7 @@ class Subset(Judge):
     """A text entails what its words hold, and contradicts everything else."""
 
     name = "subset"
-    identity = property(lambda self: {"name": self.name})  # type: ignore[assignment]
+    identity = property(lambda self: {"name": self.name})
 
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         held = np.array([set(h.split()) <= set(p.split()) for p, h in pairs], float).reshape(-1)

@@ -1,8 +1,10 @@
 """Local language models and judges of transformers, by small random ones."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ class Words:
     def __init__(self, template: str | None) -> None:
         self.chat_template = template
 
-    def apply_chat_template(self, messages, **options):
+    def apply_chat_template(self, messages: list[dict[str, str]], **options: Any) -> str:
         if self.chat_template == "without system" and messages[0]["role"] == "system":
             raise ValueError("no system message")
         assert options == {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
@@ -54,8 +56,8 @@ class Words:
         ("without system", 'user: Do this.\n\n{"caption": "a dog"}'),
     ],
 )
-def test_a_prompt_is_written_as_the_model_reads_conversations(template, text):
-    engine = object.__new__(TransformersEngine)
+def test_a_prompt_is_written_as_the_model_reads_conversations(template: str | None, text: str) -> None:
+    engine: Any = object.__new__(TransformersEngine)
     engine._model = SimpleNamespace(tokenizer=Words(template))
     assert engine._text(PROMPT) == (text, template is not None)
 
@@ -168,7 +170,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
 def test_the_order_of_classes_is_read(tmp_path: Path, expected: np.ndarray, order: tuple[int, ...]) -> None:
     """However the classes of a model are ordered and written, its probabilities come in the order of a judge."""
-    written = {0: str.upper, 1: str.title, 2: str}[order[0]]
+    written: Callable[[str], str] = (str.upper, str.title, str)[order[0]]
     folder = classifier(tmp_path / "m", [written(NAMES[row]) for row in order], list(order))
     judge = TransformersJudge(str(folder), batch_size=2)
     found = judge.probabilities(PAIRS)

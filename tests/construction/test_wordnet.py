@@ -127,7 +127,7 @@ def test_gaps_are_filled_both_ways_and_what_is_there_stays() -> None:
     assert proposal.candidates
     for texts in proposal.candidates:
         filled = dict(zip(gap.missing, texts, strict=True))
-        chain = [filled.get(("positive", tier), text) for tier, text in enumerate(gap.positive)]
+        chain = [filled.get(("positive", tier), text or "") for tier, text in enumerate(gap.positive)]
         assert all(relation(low, high) == "entailment" for high, low in itertools.pairwise(chain))
         for tier in (0, 1, 3):
             assert relation(chain[tier], filled[("negative", tier)]) == "contradiction"

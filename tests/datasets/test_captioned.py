@@ -137,7 +137,8 @@ def test_bad_data_is_refused_in_one_sentence(tmp_path: Path, case: str):
 
 
 def test_stored_captions_need_a_place_for_each(tmp_path: Path):
-    arrays = {"caption": np.array(["a", "b"]), "text_image": np.array([0, 2]), "image_id": np.array([4, 5])}
+    arrays: dict[str, Any] = {"caption": np.array(["a", "b"]), "image_id": np.array([4, 5])}
+    arrays["text_image"] = np.array([0, 2])
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(InputError, match="text_image"):
         load_captioned(tmp_path / "a.npz")

@@ -38,10 +38,10 @@ class TestChains(DatasetConformance):
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
-        self.name = f"chains:{built(tmp_path / 'set')}"
+        self.address = f"chains:{built(tmp_path / 'set')}"
 
     def load(self, split: str) -> Hierarchy:
-        return datasets.load(self.name, split)
+        return datasets.load(self.address, split)
 
 
 def test_the_test_split_has_its_negatives_and_ids(tmp_path):

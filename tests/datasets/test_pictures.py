@@ -9,6 +9,7 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from hiergeo.datasets.pictures import FORMATS, check_images, open_rgb
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8))
 TURNED = Image.Exif()
 TURNED[0x0112] = 6
-KINDS = {
+KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "avif": ("AVIF", "RGB", {"exif": TURNED}),
     "bmp": ("BMP", "RGB", {}),
     "gif": ("GIF", "P", {}),

@@ -91,12 +91,12 @@ def by_chains(path: Path, out: Path) -> list[str]:
 
 def by_index(path: Path, out: Path) -> list[str]:
     index = search.build(out, Quick(), str(path))
-    return [stored(out)[number][2] for number in range(len(index))]
+    return [stored(out)[number][2] or "" for number in range(len(index))]
 
 
 def by_embed(path: Path, out: Path) -> list[str]:
     embed(str(path), out, Quick())
-    return [caption for _, (_, _, caption, _) in sorted(stored(out).items())]
+    return [caption or "" for _, (_, _, caption, _) in sorted(stored(out).items())]
 
 
 def by_datasets(path: Path, out: Path) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from itertools import combinations, pairwise
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_pictures_show_what_the_scene_says() -> None:
 
 @pytest.mark.parametrize("kind", world.KINDS)
 def test_big_shapes_cover_more_and_patterns_show(kind: str) -> None:
-    def shape(**changes: object) -> np.ndarray:
+    def shape(**changes: Any) -> np.ndarray:
         thing = replace(SQUARE, kind=kind, x=0.5, pattern="plain")
         return np.asarray(drawing.picture(Scene((replace(thing, **changes),), "in the centre", "white")))
 

@@ -11,9 +11,9 @@ from typing import Any, final
 
 import pytest
 
-from durability.recording import Recorder, Recording
-from durability.replay import Crash, crashes, rebuild
 from hiergeo._core.errors import HiergeoError
+from tests.durability.recording import Recorder, Recording
+from tests.durability.replay import Crash, crashes, rebuild
 
 REFUSED = "refused in a sentence"
 """What is seen of a folder that does not open, and says so."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeAlias, final
 
 import pytest
@@ -224,7 +225,7 @@ def _together(changed: dict[str, int | None], before: dict[str, int]) -> Iterato
 
 def _site() -> str:
     """The line of hiergeo that asked for a synchronisation."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
         if code.co_filename.startswith(f"{HIERGEO}{os.sep}") and code.co_name not in HELPERS:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, final
 
-from durability.recording import Content, Mark, Names, Recording, Sync
 from hiergeo._core.storage.files import HOST
+from tests.durability.recording import Content, Mark, Names, Recording, Sync
 
 Tree: TypeAlias = Mapping[str, bytes | None]
 """Path -> content of a file, None for a folder; a folder comes before what is in it."""

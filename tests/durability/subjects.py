@@ -4,12 +4,12 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor
 
-from durability.promises import REFUSED, Subject, quick
 from hiergeo import adapters, construction, datasets, search
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import atomic_write_text
@@ -25,9 +25,11 @@ from hiergeo.search.appending import adopt
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
+from hiergeo.training import HeadModel
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.trainer import EvalRecord
+from tests.durability.promises import REFUSED, Subject, quick
 from tests.search.corpus.corpus_common import Quick
 from tests.search.search_common import HashModel, embeddings
 from tests.training import tower_common
@@ -249,7 +251,7 @@ def heads(base: Path) -> Subject:
         return step
 
     def see(folder: Path) -> Hashable:
-        model = adapters.load(f"head:{folder / 'heads' / 'mine'}@npz:{base}")
+        model = cast(HeadModel, adapters.load(f"head:{folder / 'heads' / 'mine'}@npz:{base}"))
         return frozenset(value for each in model.head.state_dict().values() for value in each.flatten().tolist())
 
     return Subject((write(1.0), write(2.0)), (REFUSED, frozenset([1.0]), frozenset([2.0])), see)
@@ -272,7 +274,7 @@ def built(inputs: Path) -> Subject:
     def build(table: Path) -> Callable[[Path], object]:
         return lambda folder: construction.build(table, folder / "chains", plan, overwrite=True)
 
-    def see(folder: Path) -> Hashable:
+    def see(folder: Path) -> frozenset[tuple[str, str]]:
         place = folder / "chains"
         if not (place / "card.json").exists():
             raise InputError("there is no card: the folder is not whole.")

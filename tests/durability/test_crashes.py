@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from durability import subjects
-from durability.promises import Subject, Trial
-from durability.recording import HELPERS, HIERGEO
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 from tests.construction.construction_toys import ToyBackend, ToyJudge
+from tests.durability import subjects
+from tests.durability.promises import Subject, Trial
+from tests.durability.recording import HELPERS, HIERGEO
 from tests.search.search_common import shrink_shards
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="folders are synchronised on POSIX systems alone")

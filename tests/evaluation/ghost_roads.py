@@ -181,7 +181,7 @@ def test_evaluation(place: torch.device, spec: str, protocol: str) -> None:
         spec = f"product:lorentz:-1x{model.dim - 4},euclidean:x4"
     data = datasets.load("scenes", count=12)
     found, expected = (hiergeo.evaluate(model, data, spec, protocol, 8, samples=20, device=on) for on in (place, "cpu"))
-    assert torch.device(found.settings["device"]).type == place.type
+    assert torch.device(str(found.settings["device"])).type == place.type
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-5)
 
 
@@ -194,18 +194,18 @@ def test_pictures(place: torch.device, name: str) -> None:
     found, expected = (
         benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")
     )
-    assert torch.device(found.settings["device"]).type == place.type
+    assert torch.device(str(found.settings["device"])).type == place.type
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["hyperlex", "wordnet", "trees", "zero_shot", "breeds"])
 def test_benchmarks_of_words_and_classes(place: torch.device, name: str) -> None:
-    options = {"hyperlex": {"data": "demo"}, "wordnet": {"data": "demo", "prompt": "{}"}}.get(name, {})
+    options: dict[str, Any] = {"hyperlex": {"data": "demo"}, "wordnet": {"data": "demo", "prompt": "{}"}}.get(name, {})
     model = adapters.load("tiny", device="cpu")
     found, expected = (
         benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")
     )
-    assert torch.device(found.settings["device"]).type == place.type
+    assert torch.device(str(found.settings["device"])).type == place.type
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
 
 
@@ -237,8 +237,9 @@ def test_an_audit(place: torch.device, spec: str) -> None:
     model, data = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=8)
     settings = hiergeo.auditing.AuditSettings(steps=3, samples=5)
     embedded = embed(model, data, negatives=True)
-    rows = {name: getattr(embedded, name) for name in ("captions", "contradicting", "image", "root")}
-    moved = replace(embedded, **{name: None if x is None else x.to(place) for name, x in rows.items()})
+    rows: dict[str, Any] = {name: getattr(embedded, name) for name in ("captions", "contradicting", "image", "root")}
+    there: dict[str, Any] = {name: None if x is None else x.to(place) for name, x in rows.items()}
+    moved = replace(embedded, **there)
     found, expected = (hiergeo.audit(each, None, spec, settings).numbers for each in (moved, embedded))
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 

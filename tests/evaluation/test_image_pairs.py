@@ -100,8 +100,8 @@ def test_both_tasks_against_sklearn(protocol: str, curvature: float, rows: int):
     assert {name for name in result.metrics if "ties" in name} == ties
     assert {name for name in result.metrics if name.startswith(("auroc", "average"))} == set(expected)
     zeros = np.array(probability) == 0
-    label = np.array(truth, dtype=bool)
-    tied = (zeros & label).sum() * (zeros & ~label).sum() / (label.sum() * (~label).sum())
+    true = np.array(truth, dtype=bool)
+    tied = (zeros & true).sum() * (zeros & ~true).sum() / (true.sum() * (~true).sum())
     assert result.metrics["score_ties"] == pytest.approx(tied, abs=1e-3)
 
 

@@ -10,56 +10,56 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Sphere
 from hiergeo._core import plugins
 from hiergeo._core.errors import InputError
-from hiergeo.geometry import Curved, Geometry, names, parse
+from hiergeo.geometry import ConstantCurvature, Curved, Geometry, names, parse
 from hiergeo.geometry.charts import geoopt
 from hiergeo.testing import GeometryConformance
 
 
 class TestEuclidean(GeometryConformance):
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         return Euclidean()
 
-    def ambient_distance(self, geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
+    def ambient_distance(self, geometry: ConstantCurvature, x: Tensor, y: Tensor) -> Tensor:
         return torch.nn.functional.pairwise_distance(x, y, eps=0)
 
 
 class TestLorentz(GeometryConformance):
     reach: ClassVar = {torch.float32: 12.0, torch.float64: 30.0}
 
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         return Lorentz(-magnitude)
 
-    def make_learnable(self, magnitude: float) -> Geometry:
+    def make_learnable(self, magnitude: float) -> ConstantCurvature:
         return Lorentz(-magnitude, learnable=True)
 
-    def ambient_distance(self, geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
-        return geoopt().Lorentz(k=torch.tensor(-1 / geometry.curvature, dtype=torch.float64)).dist(x, y)
+    def ambient_distance(self, geometry: ConstantCurvature, x: Tensor, y: Tensor) -> Tensor:
+        return geoopt().Lorentz(k=torch.tensor(-1 / geometry.value, dtype=torch.float64)).dist(x, y)
 
 
 class TestPoincareBall(GeometryConformance):
     reach: ClassVar = {torch.float32: 5.99, torch.float64: 25.9}
 
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         return PoincareBall(-magnitude)
 
-    def make_learnable(self, magnitude: float) -> Geometry:
+    def make_learnable(self, magnitude: float) -> ConstantCurvature:
         return PoincareBall(-magnitude, learnable=True)
 
-    def ambient_distance(self, geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
-        return geoopt().PoincareBall(c=torch.tensor(-geometry.curvature, dtype=torch.float64)).dist(x, y)
+    def ambient_distance(self, geometry: ConstantCurvature, x: Tensor, y: Tensor) -> Tensor:
+        return geoopt().PoincareBall(c=torch.tensor(-geometry.value, dtype=torch.float64)).dist(x, y)
 
 
 class TestSphere(GeometryConformance):
     reach: ClassVar = {torch.float32: 3.1, torch.float64: 3.1}
 
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         return Sphere(magnitude)
 
-    def make_learnable(self, magnitude: float) -> Geometry:
+    def make_learnable(self, magnitude: float) -> ConstantCurvature:
         return Sphere(magnitude, learnable=True)
 
-    def ambient_distance(self, geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
-        return geoopt().SphereProjection(k=torch.tensor(geometry.curvature, dtype=torch.float64)).dist(x, y)
+    def ambient_distance(self, geometry: ConstantCurvature, x: Tensor, y: Tensor) -> Tensor:
+        return geoopt().SphereProjection(k=torch.tensor(geometry.value, dtype=torch.float64)).dist(x, y)
 
 
 class Klein(Curved):
@@ -100,17 +100,18 @@ class TestKlein(GeometryConformance):
     def registered_by_entry_point(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(plugins, "entry_points", fake_entry_points)
 
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         return Klein(-magnitude)
 
-    def make_learnable(self, magnitude: float) -> Geometry:
+    def make_learnable(self, magnitude: float) -> ConstantCurvature:
         return Klein(-magnitude, learnable=True)
 
-    def ambient_distance(self, geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
+    def ambient_distance(self, geometry: ConstantCurvature, x: Tensor, y: Tensor) -> Tensor:
         """Cayley-Klein: cosh(s d) = (1 - s^2 <x, y>) / sqrt((1 - s^2 |x|^2) (1 - s^2 |y|^2))."""
-        x, y = geometry.scale * x, geometry.scale * y
+        s = abs(geometry.value) ** 0.5
+        x, y = s * x, s * y
         inner = (1 - (x * y).sum(-1)) / ((1 - x.square().sum(-1)) * (1 - y.square().sum(-1))).sqrt()
-        return torch.acosh(inner) / geometry.scale
+        return torch.acosh(inner) / s
 
     def test_a_product_takes_third_party_factors(self) -> None:
         product = parse("product:klein:-0.5x3,euclidean:x2")
@@ -138,7 +139,7 @@ class WrongScale(Curved):
 class NotCollected(TestKlein):
     __test__ = False
 
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         return WrongScale(-magnitude)
 
 

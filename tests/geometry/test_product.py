@@ -1,6 +1,7 @@
 """Products: lengths combine over factors, margins take the smallest, and the angle the largest."""
 
 import math
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ def points(n: int, seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("combine", ["l2", "l1"])
-def test_lengths_combine_and_margins_take_the_smallest(combine: str) -> None:
+def test_lengths_combine_and_margins_take_the_smallest(combine: Literal["l2", "l1"]) -> None:
     x, y, (root,) = points(6, 0), points(6, 1), points(1, 2)
     space = Space(Product(FACTORS, combine), root)
     slices = (slice(0, 3), slice(3, 5), slice(5, 7))
@@ -65,7 +66,7 @@ def test_there_is_no_single_cone() -> None:
 
 
 @pytest.mark.parametrize("combine", ["l2", "l1"])
-def test_the_angle_is_the_largest_over_the_factors(combine: str) -> None:
+def test_the_angle_is_the_largest_over_the_factors(combine: Literal["l2", "l1"]) -> None:
     x, y, (root,) = points(6, 0), points(5, 1), points(1, 2)
     space = Space(Product(FACTORS, combine), root)
     slices = (slice(0, 3), slice(3, 5), slice(5, 7))
@@ -107,7 +108,7 @@ def test_refusals() -> None:
     with pytest.raises(InputError, match=r"needs a dimension of at least 1, not \[3, 0\]"):
         Product([(Euclidean(), 3), (Euclidean(), 0)])
     with pytest.raises(InputError, match=r"^combine must be 'l2' or 'l1', not 'max'\.$"):
-        Product(FACTORS, "max")
+        Product(FACTORS, cast(Any, "max"))
 
 
 def test_learnable_factors_are_parameters() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Space, Sphere, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.geometry import Geometry
+from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import max_margin_loss
 from hiergeo.testing import oracle
 from hiergeo.testing.strategies import embeddings
@@ -47,9 +48,9 @@ def test_values_and_gradients_are_finite_for_any_embeddings(v: Tensor) -> None:
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_measures_are_those_of_the_oracle_around_the_root(geometry: Geometry) -> None:
+def test_measures_are_those_of_the_oracle_around_the_root(geometry: ConstantCurvature) -> None:
     x, y, (root,) = points(6, 0), points(6, 1), points(1, 2)
-    space, k = Space(geometry, root), float(geometry.curvature)
+    space, k = Space(geometry, root), geometry.value
     p, q = (rays(e.double() - root.double()) for e in (x, y))
     torch.testing.assert_close(space.exterior_angle(x, y).double(), oracle.exterior_angle(p, q, k), rtol=0, atol=2e-6)
     torch.testing.assert_close(space.distance(x, y).double(), oracle.distance(p, q, k), rtol=2e-6, atol=0)
@@ -86,7 +87,9 @@ def test_small_differences_to_the_root_keep_their_digits() -> None:
 
 def test_roots() -> None:
     (root,) = points(1, 2)
-    assert Space(Euclidean()).rooted(root).root is root
+    given = Space(Euclidean()).rooted(root)
+    assert given.root is not None
+    assert given.root is root
     own = Space(Euclidean(), points(1, 3)[0])
     assert own.rooted(root) is own
     none = Space(Euclidean(), False)
@@ -197,20 +200,20 @@ def test_a_parameter_as_root_is_trained():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Space(1.0), r"geometry must be "),
+        (lambda: Space(cast(Any, 1.0)), r"geometry must be "),
         (lambda: Space("lorenz:-1"), r"lorentz"),
-        (lambda: Space("lorentz:-1", "origin"), r"root"),
-        (lambda: Space(Euclidean(), [0.0, 0.0]), "root must be a tensor .* not list"),
+        (lambda: Space("lorentz:-1", cast(Any, "origin")), r"root"),
+        (lambda: Space(Euclidean(), cast(Any, [0.0, 0.0])), "root must be a tensor .* not list"),
         (lambda: Space(Euclidean(), True), "root must be a tensor .* not bool"),
-        (lambda: Space(Euclidean()).radius([[1.0]]), "must be a tensor .* not list"),
+        (lambda: Space(Euclidean()).radius(cast(Any, [[1.0]])), "must be a tensor .* not list"),
         (
             lambda: Space(Euclidean()).distance(torch.tensor(1.0), torch.tensor(1.0)),
             r"not torch\.float32 of shape \(\)",
         ),
         (lambda: Space(Euclidean()).radius(torch.ones(2, 3).long()), r"floating-point tensor .* not torch\.int64"),
-        (lambda: Lorentz("minus one"), "negative curvature, not 'minus one'"),
-        (lambda: Product(["euclidean"]), r"pairs \(geometry, dimension\)"),
-        (lambda: Product([(Product([(Euclidean(), 1)]), 1)]), "no product among them"),
+        (lambda: Lorentz(cast(Any, "minus one")), "negative curvature, not 'minus one'"),
+        (lambda: Product(cast(Any, ["euclidean"])), r"pairs \(geometry, dimension\)"),
+        (lambda: Product(cast(Any, [(Product([(Euclidean(), 1)]), 1)])), "no product among them"),
     ],
 )
 def test_arguments_of_the_wrong_kind_get_one_sentence(make, said):

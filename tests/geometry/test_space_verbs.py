@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import hiergeo
 from hiergeo import Polar, Space, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import parse
+from hiergeo.geometry.space import By, Side
 from hiergeo.pairwise import operands
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
@@ -39,6 +41,7 @@ def space_of(spec: str, min_radius: float = 0.3) -> Space:
 
 def truth(space: Space, measure: str, x: Tensor, y: Tensor, *more: float) -> list[Tensor]:
     """An oracle of every pair in float64, factor by factor."""
+    assert space.root is not None
     found = []
     for factor, part in space.geometry.parts(DIM):
         points = []
@@ -92,13 +95,14 @@ def test_searches_are_those_of_brute_force(space: Space) -> None:
     angle, above = space.pairwise_exterior_angle(x, y), space.pairwise_margin(y, x).mT
     target = torch.tensor([0, 39, 7, 7, 20, 3])
     for a, b in ((x, y), (space.points(x), space.points(y))):
-        for by, side, scores, largest in (
+        orders: tuple[tuple[By, Side, Tensor, bool], ...] = (
             ("distance", "children", distance, False),
             ("margin", "children", margin, True),
             ("margin", "parents", above, True),
             ("angle", "children", angle, False),
             ("angle", "parents", space.pairwise_exterior_angle(y, x).mT, False),
-        ):
+        )
+        for by, side, scores, largest in orders:
             values, order = scores.sort(dim=1, descending=largest, stable=True)
             found, indices = space.topk(a, b, 7, by, side)
             close(found, values[:, :7])
@@ -117,6 +121,7 @@ def test_searches_are_those_of_brute_force(space: Space) -> None:
 
 def test_a_call_may_name_other_cones_than_those_of_the_space(space: Space) -> None:
     least = 0.05
+    assert space.root is not None
     x = space.root + 0.3 * embeddings(6, 0)
     y = space.root + 1.4 * (x[torch.arange(40) % 6] - space.root) + 0.05 * embeddings(40, 1)
     children, parents = (torch.stack(truth(space, "margin", *pair, least)).amin(0) for pair in ((x, y), (y, x)))
@@ -132,7 +137,8 @@ def test_a_call_may_name_other_cones_than_those_of_the_space(space: Space) -> No
     close(space.hinge_sum(x, y, 0.4, least), (0.4 - energy).clamp_min(0).sum(1))
     close(space.hinge_total(x, y, 0.4, least), (0.4 - energy).clamp_min(0).sum())
     target = torch.tensor([0, 39, 7, 7, 20, 3])
-    for side, scores in (("children", children), ("parents", parents)):
+    sides: tuple[tuple[Side, Tensor], ...] = (("children", children), ("parents", parents))
+    for side, scores in sides:
         values, order = scores.sort(dim=1, descending=True, stable=True)
         close(space.topk(x, y, 7, "margin", side, least)[0], values[:, :7])
         places = (order == target[:, None]).int().argmax(1)
@@ -273,11 +279,13 @@ def test_a_warning_names_the_line_of_the_caller() -> None:
 def test_geometries_and_their_specs_make_the_same_space(spec: str) -> None:
     x = embeddings(4, 0)
     assert torch.equal(Space(spec).pairwise_distance(x, x), Space(parse(spec)).pairwise_distance(x, x))
-    for root, centre in ((None, "model"), ("model", "model"), (False, "none"), ("none", "none"), (x[0], "given")):
+    roots: tuple[tuple[Any, str], ...] = ((None, "model"), ("model", "model"), (False, "none"), ("none", "none"))
+    for root, centre in (*roots, (x[0], "given")):
         assert Space(spec, root).centre == centre
     assert Space(spec, "none").rooted(x[0]).root is None
-    assert torch.equal(Space(spec).rooted(x[0]).root, x[0])
-    assert torch.equal(Space(spec, x[1]).rooted(x[0]).root, x[1])
+    for space, expected in ((Space(spec).rooted(x[0]), x[0]), (Space(spec, x[1]).rooted(x[0]), x[1])):
+        assert space.root is not None
+        assert torch.equal(space.root, expected)
 
 
 @pytest.mark.skipif(why_reference("cpu") is not None, reason="counts what stands before a native kernel")

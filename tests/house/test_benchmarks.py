@@ -159,7 +159,7 @@ def test_what_would_take_too_long_is_estimated_from_a_part_of_the_rows(clock: Cl
     ]
     _, too_slow, slow, fine = timing.measure(tiny("count in cone"), entrants, -1.0, rounds=3)
     n = TINY.square.n
-    assert (too_slow.seconds, too_slow.ratio) == (pytest.approx(1 + n), pytest.approx(2 * (1 + n)))
+    assert (too_slow.seconds, too_slow.ratio) == pytest.approx((1 + n, 2 * (1 + n)))
     assert (too_slow.rounds, too_slow.note) == (0, "estimated from a sixteenth of the rows")
     assert slow.seconds == pytest.approx(1 + 0.1 * n)
     assert (slow.rounds, slow.note) == (1, "timed once")
@@ -176,7 +176,7 @@ def test_a_difference_is_the_time_beyond_the_base_problem(clock: Clock):
     ]
     product, longer, shorter = timing.measure(case, entrants, -1.0, rounds=3)
     assert product.seconds == pytest.approx(1)
-    assert (longer.seconds, longer.ratio) == (pytest.approx(2), pytest.approx(2))
+    assert (longer.seconds, longer.ratio) == pytest.approx((2, 2))
     assert (shorter.seconds, shorter.note) == (None, "less than the noise of the measurement")
 
 
@@ -201,7 +201,7 @@ def test_ratios_are_taken_within_a_round(clock: Clock):
         return Competitor(label, lambda _: lambda: clock.sleep(seconds * next(load)))
 
     product, own = timing.measure(tiny("count in cone"), [entrant(BASELINE, 1), entrant("own", 2)], -1.0, rounds=3)
-    assert (product.ratio, own.ratio) == (pytest.approx(1), pytest.approx(2))
+    assert (product.ratio, own.ratio) == pytest.approx((1, 2))
     assert own.seconds == pytest.approx(2)
 
 

@@ -12,7 +12,7 @@ import pytest
 import hiergeo
 
 PACKAGE = Path(hiergeo.__file__).parent
-FLOORS = (
+FLOORS: tuple[tuple[str, set[str]], ...] = (
     ("_core", set()),
     ("errors", {"_core"}),
     ("pairwise", {"_core"}),

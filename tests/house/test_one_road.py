@@ -102,6 +102,7 @@ def test_a_protocol_is_one_call_for_each_search(spec: str, protocol: str, operat
         protocol_named(protocol).run(View(embedded, space), 10, False)
     lengths = {len(text.split()) for text in embedded.texts}
     assert seen.ours == [*operators, *["pair_smallest"] * len(lengths)]
+    assert embedded.image is not None
     images, (texts, dim) = len(embedded.image), embedded.text.shape
     assert texts > dim
     assert seen.largest <= max(images * 10, texts) * dim < images * 10 * texts

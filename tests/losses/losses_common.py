@@ -1,6 +1,7 @@
 """What the tests of losses share: geometries, batches of chains, and the angles of the oracle around a root."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,12 +46,12 @@ def _rays(v: Tensor) -> Polar:
 Loss = Callable[..., Tensor]
 
 
-def compositional_loss(space: Space, x: Tensor, y: Tensor, **options: str) -> Tensor:
+def compositional_loss(space: Space, x: Tensor, y: Tensor, **options: Any) -> Tensor:
     relations = [losses.Relation("one", x, y), losses.Relation("other", y, x, losses.INTRA_MODAL)]
     return losses.compositional_entailment_loss(space, relations, **options).total
 
 
-def transitivity_loss(space: Space, x: Tensor, y: Tensor, **options: str) -> Tensor:
+def transitivity_loss(space: Space, x: Tensor, y: Tensor, **options: Any) -> Tensor:
     chain = torch.stack((x, y, x.roll(1, -1), y.roll(2, -1)), -2) / 4
     return losses.transitivity_loss(space, chain, 0.5, **options)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, Space, Sphere
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import tau_d
-from hiergeo.geometry import Geometry
+from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import contrastive_loss, prior_loss, radius_order_loss, transitivity_loss
 from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle
 
@@ -100,8 +100,8 @@ def test_transitivity_in_flat_space_is_that_of_its_authors(tiers: int, margin: f
 
 
 @pytest.mark.parametrize("geometry", SINGLE)
-def test_transitivity_takes_angles_around_the_tier_before(geometry: Geometry) -> None:
-    chain, k = winding(4, 3, 0) / 3, float(geometry.curvature)
+def test_transitivity_takes_angles_around_the_tier_before(geometry: ConstantCurvature) -> None:
+    chain, k = winding(4, 3, 0) / 3, geometry.value
     a, b, c = chain.unbind(1)
     first, second = oracle_angle(a, b, ROOT, k), oracle_angle(b, c, a, k)
     both = torch.arccos(torch.cos(first).clamp_min(0) * torch.cos(second).clamp_min(0))

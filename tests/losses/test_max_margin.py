@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo import Euclidean, Lorentz, Polar, Space, Sphere, pairwise
 from hiergeo._core.errors import InputError
-from hiergeo.geometry import Geometry
+from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import max_margin_loss
 from hiergeo.testing import oracle
 from hiergeo.testing.strategies import embeddings
@@ -47,12 +47,12 @@ def naive_rows(parent: Tensor, child: Tensor, curvature: float, margin: float, m
 @pytest.mark.parametrize("geometry", SINGLE)
 @pytest.mark.parametrize(("margin", "min_radius"), [(0.1, 0.1), (1.5, 0.05), (4.0, 0.2)])
 def test_equals_the_naive_form(
-    native: str, geometry: Geometry, margin: float, min_radius: float, monkeypatch: pytest.MonkeyPatch
+    native: str, geometry: ConstantCurvature, margin: float, min_radius: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HIERGEO_NATIVE", native)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-6)):
         parent, child = pairs(dtype=dtype)
-        expected = naive(parent, child, float(geometry.curvature), margin, min_radius)
+        expected = naive(parent, child, geometry.value, margin, min_radius)
         loss = max_margin_loss(Space(geometry, ROOT.to(dtype)), parent, child, margin, min_radius)
         assert loss.dtype == dtype
         assert float(loss) == pytest.approx(float(expected), abs=tolerance)
@@ -92,9 +92,9 @@ def test_gradients(native: str, geometry: Geometry, monkeypatch: pytest.MonkeyPa
 def test_gradients_are_those_of_the_naive_form(curvature: float) -> None:
     geometry = Euclidean() if curvature == 0 else Lorentz(curvature) if curvature < 0 else Sphere(curvature)
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5)):
-        leaves = [t.requires_grad_() for t in pairs(dtype=dtype)]
-        found = torch.autograd.grad(max_margin_loss(Space(geometry, ROOT.to(dtype)), *leaves, 1.2), leaves)
-        expected = torch.autograd.grad(naive(*leaves, curvature, 1.2, 0.1), leaves)
+        x, y = (t.requires_grad_() for t in pairs(dtype=dtype))
+        found = torch.autograd.grad(max_margin_loss(Space(geometry, ROOT.to(dtype)), x, y, 1.2), (x, y))
+        expected = torch.autograd.grad(naive(x, y, curvature, 1.2, 0.1), (x, y))
         for ours, theirs in zip(found, expected, strict=True):
             assert bool((theirs != 0).any())
             torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
@@ -116,9 +116,8 @@ def test_values_and_gradients_are_finite_in_float32(points: Tensor) -> None:
 
 
 def test_children_on_their_rays_far_from_the_others_cost_nothing() -> None:
-    parent = torch.eye(DIM)
-    leaves = [parent.requires_grad_(), (3 * torch.eye(DIM)).requires_grad_()]
-    loss = max_margin_loss(Space(Lorentz(-1.0)), *leaves, 0.5)
+    leaves = x, y = torch.eye(DIM).requires_grad_(), (3 * torch.eye(DIM)).requires_grad_()
+    loss = max_margin_loss(Space(Lorentz(-1.0)), x, y, 0.5)
     assert float(loss.detach()) == 0
     assert all(float(gradient.abs().max()) < 1e-6 for gradient in torch.autograd.grad(loss, leaves))
 
@@ -154,11 +153,12 @@ def test_the_loss_of_each_parent(native: str, geometry: Geometry, monkeypatch: p
         return energies.diagonal() + torch.where(other, (margin - energies).clamp_min(0), 0.0).sum(-1) / 8
 
     weight = normal(9, seed=5)
-    found, expected = [], []
+    found: list[Tensor] = []
+    expected: list[Tensor] = []
     for results, loss in ((found, max_margin_loss), (expected, None)):
-        leaves = [part.requires_grad_() for part in pairs()]
-        value = naive(*leaves) if loss is None else loss(space, *leaves, margin, reduction="none")
-        results += [value, *torch.autograd.grad((weight * value).sum(), leaves)]
+        x, y = (part.requires_grad_() for part in pairs())
+        value = naive(x, y) if loss is None else loss(space, x, y, margin, reduction="none")
+        results += [value, *torch.autograd.grad((weight * value).sum(), (x, y))]
     for one, two in zip(found, expected, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
     for reduction in ("mean", "sum"):

@@ -1,17 +1,19 @@
 """Where the tests of the CUDA kernels run: on a GPU, or as host C++ on the emulated machine of tests/pairwise/simt."""
 
+from typing import Any, cast
+
 import pytest
 import torch
 from torch import Tensor
 
 from hiergeo import Polar
 from hiergeo.pairwise import native
-from hiergeo.pairwise.resolver import NATIVE, why_absent
+from hiergeo.pairwise.resolver import why_absent
 from hiergeo.pairwise.selftest import KernelVerdicts
 from hiergeo.pairwise.settings import tile_product
 from tests.pairwise.native_problems import Problem
 
-EMULATED = why_absent(torch.device("cpu")) is None and NATIVE.simd_level() == "emulated"
+EMULATED = why_absent(torch.device("cpu")) is None and native.simd_level() == "emulated"
 DEVICE = "cpu" if EMULATED else "cuda"
 
 
@@ -32,9 +34,9 @@ needs_emulation = pytest.mark.skipif(not EMULATED, reason="`python -m tests.pair
 if EMULATED:
     # Operators are asked what they are on CUDA, and memory that no kernel wrote holds NaN.
     native.tile_product = lambda *_: tile_product("cuda", "")
-    KernelVerdicts.failure = lambda *_: None  # tests see whatever the kernels do
+    KernelVerdicts.failure = lambda *_: None  # type: ignore[method-assign]  # tests see whatever the kernels do
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = True
+    cast(Any, torch.utils.deterministic).fill_uninitialized_memory = True
 
 
 def sized(on_a_gpu: int, emulated: int) -> int:

@@ -62,7 +62,7 @@ def _native_conic(o: Operands, quantity: int = 3) -> Shape | None:
 def _native_product(o: Operands, quantities: Iterable[str], swap: bool = False) -> Shape | None:
     """The shape (B, N, M) of the pairs of a product of spaces, for one of the quantities."""
     parts, quantity = factors(o), CODES.get(o["quantity"])
-    if parts is None or quantity not in quantities or not one_a_factor(o, quantity, len(parts)):
+    if parts is None or quantity is None or quantity not in quantities or not one_a_factor(o, quantity, len(parts)):
         return None
     shape = combined([_native_points(part) for part in parts])
     if shape is None or not _one_width([*o["ux"], *o["uy"]]) or not 0 <= o["product"] <= 2:

@@ -76,13 +76,14 @@ def names_an_operand(error: Exception, call: Call) -> bool:
 
 def disagreement(call: Call, results: Sequence[Tensor]) -> str | None:
     """How results differ from those of the reference; indices may differ where scores tie, and are not compared."""
+    expected: list[Tensor] | None
     if call.native:
         expected = referred(call)
     else:
         os.environ["HIERGEO_NATIVE"] = "0"
-        expected, error = outcome(call)
+        expected, refusal = outcome(call)
         if expected is None:
-            return f"the reference refuses it: {error!r}"
+            return f"the reference refuses it: {refusal!r}"
     for result, wanted in zip(results, expected, strict=True):
         if result.shape != wanted.shape and not call.name.endswith("members"):
             return f"a result of the shape {tuple(result.shape)}, not {tuple(wanted.shape)}"

@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -46,7 +47,7 @@ def jobs(native: bool, name: str) -> list[Callable[[], object]]:
     right = [call for call in (fuzzer.right(native, name) for _ in range(12)) if outcome(call)[1] is None][:3]
     wrong = Call(name, native, {key: _emptied(operand) for key, operand in right[0].operands.items()})
     assert outcome(wrong)[1] is not None
-    calls: list[Callable[[], object]] = [lambda call=call: outcome(call) for call in (*right, wrong)]
+    calls: list[Callable[[], object]] = [partial(outcome, call) for call in (*right, wrong)]
     if not native and name in DIFFERENTIABLE:
         calls.append(lambda: differentiated(right[-1]))
     return calls

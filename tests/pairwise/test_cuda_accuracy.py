@@ -117,7 +117,7 @@ def test_rows_at_any_address(dtype: torch.dtype) -> None:
     for begin, dim in ((0, 33), (1, 33), (3, 40), (1, 1)):
         sides = [Polar(side.direction[0][:, begin : begin + dim], side.radius[0]) for side in (wide, narrow)]
         copies = [Polar(side.direction.clone(), side.radius) for side in sides]
-        one, other = (pairwise.exterior_angle(*pair, -0.7) for pair in (sides, copies))
+        one, other = (pairwise.exterior_angle(x, y, -0.7) for x, y in (sides, copies))
         assert torch.equal(one, other)
         assert not math.isnan(float(one.sum()))
 
@@ -126,8 +126,8 @@ def test_rows_at_any_address(dtype: torch.dtype) -> None:
 def test_pairs_in_any_company(dtype: torch.dtype) -> None:
     """A pair has the same value however many points are asked for with it, few of either side included."""
     x, y = (random_points(count, 600, seed, dtype) for seed, count in enumerate((150, 140)))
-    sides = [Polar(side.direction[0], side.radius[0]) for side in (x, y)]
-    whole = pairwise.exterior_angle(*sides, -0.7)
+    a, b = sides = [Polar(side.direction[0], side.radius[0]) for side in (x, y)]
+    whole = pairwise.exterior_angle(a, b, -0.7)
     for rows, columns in ((1, 140), (9, 140), (150, 1), (150, 7), (3, 4)):
-        some = (Polar(*(field[:count] for field in side)) for side, count in zip(sides, (rows, columns), strict=True))
-        assert torch.equal(pairwise.exterior_angle(*some, -0.7), whole[:rows, :columns])
+        a, b = (Polar(*(field[:count] for field in side)) for side, count in zip(sides, (rows, columns), strict=True))
+        assert torch.equal(pairwise.exterior_angle(a, b, -0.7), whole[:rows, :columns])

@@ -40,7 +40,7 @@ def counted(run: Callable[[], object]) -> dict[str, int]:
     statistics.restype = ctypes.POINTER(Counts)
 
     def now() -> dict[str, int]:
-        return {name: getattr(statistics().contents, name) for name, _ in Counts._fields_}
+        return {name: getattr(statistics().contents, name) for name, *_ in Counts._fields_}
 
     before = now()
     run()
@@ -74,7 +74,8 @@ def test_far_pairs_need_no_repair(dtype: torch.dtype, dim: int) -> None:
     x, y = far_points(140, dim, 0, dtype), far_points(150, dim, 1, dtype)
 
     def shuffles(rows: int, columns: int) -> int:
-        few = Problem(*(Polar(p.direction[:, :n], p.radius[:, :n]) for p, n in ((x, rows), (y, columns))), -0.7)
+        a, b = (Polar(p.direction[:, :n], p.radius[:, :n]) for p, n in ((x, rows), (y, columns)))
+        few = Problem(a, b, -0.7)
         return counted(lambda: few.stored(NATIVE, "exterior_angle"))["shuffles"]
 
     assert shuffles(140, 150) == shuffles(140, 0) + shuffles(0, 150)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "energy_mean": pairwise.energy_mean,
     "energy_sum": pairwise.energy_sum,
     "energy_total": pairwise.energy_total,
-    "hinge_total": lambda *a: pairwise.hinge_total(*a, margin=1.3),
+    "hinge_total": lambda x, y, k: pairwise.hinge_total(x, y, k, 1.3),
     "energy_min": lambda *a: pairwise.energy_min(*a)[0],
 }
 
@@ -58,7 +59,7 @@ def test_against_finite_differences(name: str, curvature: float) -> None:
 
 @pytest.mark.parametrize("sign", [-1, 0, 1])
 @pytest.mark.parametrize("law", [rows, pairwise])
-def test_by_a_curvature_near_zero(law: object, sign: int) -> None:
+def test_by_a_curvature_near_zero(law: ModuleType, sign: int) -> None:
     x, y = (Polar(*(t.detach() for t in p)) for p in (ordinary(0.0, 0), ordinary(0.0, 1)))
     for measure in (law.exterior_angle, law.distance):
         k = torch.tensor(sign * 1e-3, dtype=torch.float64, requires_grad=True)
@@ -147,7 +148,7 @@ def test_finite_and_in_range_for_any_pair(pair: Pair) -> None:
 
 @pytest.mark.parametrize("law", [rows, pairwise])
 @pytest.mark.parametrize("curvature", [-2.3, 0.0, 0.7])
-def test_zero_at_the_kinks(law: object, curvature: float) -> None:
+def test_zero_at_the_kinks(law: ModuleType, curvature: float) -> None:
     u, v = torch.eye(3)[:1], torch.eye(3)[1:2]
     root, point = Polar(torch.zeros(1, 3), torch.zeros(1)), Polar(u, torch.ones(1))
     kinks = {"coincident": (point, point), "x at the root": (root, point), "y at the root": (point, root)}
@@ -155,9 +156,9 @@ def test_zero_at_the_kinks(law: object, curvature: float) -> None:
         parts = [t.clone().requires_grad_() for t in (*x, *y)]
         angle = law.exterior_angle(Polar(*parts[:2]), Polar(*parts[2:]), curvature)
         assert not any(bool(g.any()) for g in torch.autograd.grad(angle.sum(), parts))
-    x, y = ([t.clone().requires_grad_() for t in (w, torch.ones(1))] for w in (u, v))
-    angle = law.exterior_angle(Polar(*x), Polar(*y), curvature)
-    assert all(bool(g.any()) for g in torch.autograd.grad(angle.sum(), [*x, *y]))
+    a, b = (Polar(*(t.clone().requires_grad_() for t in (w, torch.ones(1)))) for w in (u, v))
+    angle = law.exterior_angle(a, b, curvature)
+    assert all(bool(g.any()) for g in torch.autograd.grad(angle.sum(), [*a, *b]))
 
 
 def test_distance_along_a_ray_and_from_the_root() -> None:

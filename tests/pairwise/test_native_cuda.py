@@ -76,11 +76,12 @@ def test_accuracy_bars(curvature: float, dim: int) -> None:
     x, y = bar_block(curvature, dim, 250, torch.Generator().manual_seed(dim))
     there = [Polar(*(field.to(DEVICE) for field in side)) for side in (x, y)]
     measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
-    measured = [measure(*there, curvature).cpu() for measure in measures]
+    measured = [measure(there[0], there[1], curvature).cpu() for measure in measures]
     angle, distance = (
         oracle.every_pair(measure, x, y, curvature) for measure in (oracle.exterior_angle, oracle.distance)
     )
-    assert_bars(*measured, (angle, oracle.half_aperture(x.radius, curvature).unsqueeze(-1) - angle, distance))
+    margin = oracle.half_aperture(x.radius, curvature).unsqueeze(-1) - angle
+    assert_bars(measured[0], measured[1], measured[2], (angle, margin, distance))
 
 
 @pytest.mark.parametrize("scale", [1e-35, 1e-30, 1e30, 1e37])
@@ -219,6 +220,8 @@ def test_a_point_that_is_no_number_spoils_the_total_and_its_own_gradients(margin
         NATIVE.energy_total(a, y, -0.7, pairwise.half_aperture(a.radius, -0.7), margin, True) for a in (odd, few)
     )
     assert bool(value.isnan())
+    assert found is not None
+    assert alone is not None
     assert bool(found.ux[0, [7, 140]].isnan().all())
     assert not bool(found.aperture[0, [7, 140]].any())
     for name, one, other in zip(found._fields, found, alone, strict=True):
@@ -289,7 +292,8 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
 def many_problems(count: int) -> tuple[Polar, Polar]:
     """A batch of problems of one pair each."""
     x, y = random_points(count, 3, 0), random_points(count, 3, 1)
-    return tuple(Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))
+    one, other = (Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))
+    return one, other
 
 
 def test_more_problems_than_a_short_integer_counts() -> None:

@@ -47,8 +47,8 @@ def test_work_is_ordered_on_the_current_stream(name: str) -> None:
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
 def test_points_of_another_device() -> None:
     x, y = random_points(20, 16, 0), random_points(30, 16, 1)
-    there = [Polar(*(field.to("cuda:1") for field in side)) for side in (x, y)]
-    found = pairwise.exterior_angle(*there, -0.3)
+    a, b = [Polar(*(field.to("cuda:1") for field in side)) for side in (x, y)]
+    found = pairwise.exterior_angle(a, b, -0.3)
     assert found.device == torch.device("cuda:1")
     assert torch.equal(found.to("cuda:0"), pairwise.exterior_angle(x, y, -0.3))
     assert torch.cuda.current_device() == 0

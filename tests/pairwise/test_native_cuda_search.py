@@ -150,7 +150,7 @@ def test_ladders_of_mixed_dtypes(dtype: torch.dtype) -> None:
 @needs_device
 def test_products_of_more_spaces_than_kernels_take() -> None:
     x, y = ([random_points(n, 3, seed + f) for f in range(17)] for seed, n in ((0, 9), (50, 20)))
-    flat = [[Polar(*(field[0] for field in p)) for p in side] for side in (x, y)]
-    found = pairwise.distance(*flat, [-0.3] * 17)
-    parts = [pairwise.distance(*pair, -0.3) for pair in zip(*flat, strict=True)]
+    a, b = ([Polar(*(field[0] for field in p)) for p in side] for side in (x, y))
+    found = pairwise.distance(a, b, [-0.3] * 17)
+    parts = [pairwise.distance(one, other, -0.3) for one, other in zip(a, b, strict=True)]
     torch.testing.assert_close(found, pairwise.combined(parts, "l2"))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pyt
     @settings(max_examples=60)
     def check(search: tuple[Polar, Polar, float]) -> None:
         x, y, curvature = search
-        values, indices = pairwise.cone_topk(x, y, curvature, K_BEST, by=by, side=side)
+        values, indices = pairwise.cone_topk(x, y, curvature, K_BEST, by=cast(Any, by), side=cast(Any, side))
         truth = scores(x, y, curvature, side, by)
         sign = -1.0 if by == "margin" else 1.0
         best = truth.sort(-1).values[:, :K_BEST]
@@ -172,7 +173,8 @@ def test_any_number_of_threads() -> None:
                     pairwise.energy_mean(x, y, -1.0),
                     NATIVE.backward(
                         torch.ones(1, 1, 1).expand(1, 300, 2_000),
-                        *(Polar(p.direction[None], p.radius[None]) for p in (x, y)),
+                        Polar(x.direction[None], x.radius[None]),
+                        Polar(y.direction[None], y.radius[None]),
                         -1.0,
                         QUANTITIES["exterior_angle"],
                         None,

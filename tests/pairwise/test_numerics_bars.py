@@ -35,8 +35,9 @@ def test_row_by_row(curvature: float, dim: int) -> None:
         measured.append((angle, margin, rows.distance(x, y, curvature)))
         truths.append(truth(x, y, curvature))
     assert BLOCKS * BLOCK >= 60_000
-    angle, truth_of = (tuple(torch.cat(part) for part in zip(*parts, strict=True)) for parts in (measured, truths))
-    assert_bars(*angle, truth_of)
+    angle, margin, length = (torch.cat(part) for part in zip(*measured, strict=True))
+    true_angle, true_margin, true_length = (torch.cat(part) for part in zip(*truths, strict=True))
+    assert_bars(angle, margin, length, (true_angle, true_margin, true_length))
 
 
 @pytest.mark.parametrize("level", levels())
@@ -47,11 +48,9 @@ def test_every_pair(curvature: float, dim: int, level: str) -> None:
     assert SIDE * SIDE >= 60_000
     measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
     with at(level) if MISSING is None else nullcontext():
-        measured = [measure(x, y, curvature) for measure in measures]
-    assert_bars(
-        *measured,
-        tuple(torch.stack(part) for part in zip(*truths, strict=True)),
-    )
+        angle, margin, length = (measure(x, y, curvature) for measure in measures)
+    true_angle, true_margin, true_length = (torch.stack(part) for part in zip(*truths, strict=True))
+    assert_bars(angle, margin, length, (true_angle, true_margin, true_length))
 
 
 def truth(x: Polar, y: Polar, curvature: float) -> tuple[Tensor, Tensor, Tensor]:

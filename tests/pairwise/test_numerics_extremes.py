@@ -122,9 +122,9 @@ def test_the_derivative_of_the_distance_by_curvature_on_the_sample_of_the_bars(c
     """Of float32 points, relative to 50 digits: angles down to 1e-5 from either end, radii nearly equal and equal."""
     backend = REFERENCE if way == "reference" else NATIVE
     x, y = bar_rows(curvature, 3, 270, torch.Generator().manual_seed(5))
-    single = [Polar(point.direction[:, None], point.radius[:, None]) for point in (x, y)]
+    one, other = [Polar(point.direction[:, None], point.radius[:, None]) for point in (x, y)]
     with at("" if way == "reference" else way):
-        found = backend.backward(torch.ones(270, 1, 1), *single, curvature, QUANTITIES["distance"], None).curvature
+        found = backend.backward(torch.ones(270, 1, 1), one, other, curvature, QUANTITIES["distance"], None).curvature
     expected = torch.tensor(
         [
             by_curvature(curvature, float(x.radius[i]), float(y.radius[i]), _theta(x.direction[i], y.direction[i]))

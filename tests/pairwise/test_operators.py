@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -25,15 +26,19 @@ DIFFERENTIABLE: dict[str, Measure] = {
     "energy_sum": pairwise.energy_sum,
     "energy_mean": pairwise.energy_mean,
     "energy_total": pairwise.energy_total,
-    "hinge_total": lambda *a: pairwise.hinge_total(*a, margin=0.4),
+    "hinge_total": lambda x, y, k: pairwise.hinge_total(x, y, k, 0.4),
     "energy_min": lambda *a: pairwise.energy_min(*a)[0],
 }
 SEARCHES: dict[str, Measure] = {
     "cone_count": pairwise.cone_count,
-    "cone_topk, children": lambda *a: torch.stack([t.double() for t in pairwise.cone_topk(*a, k=3)]),
-    "cone_topk, parents": lambda *a: torch.stack([t.double() for t in pairwise.cone_topk(*a, k=3, side="parents")]),
+    "cone_topk, children": lambda x, y, k: stacked(pairwise.cone_topk(x, y, k, 3)),
+    "cone_topk, parents": lambda x, y, k: stacked(pairwise.cone_topk(x, y, k, 3, side="parents")),
     "energy_min, index": lambda *a: pairwise.energy_min(*a)[1],
 }
+
+
+def stacked(found: tuple[Tensor, Tensor]) -> Tensor:
+    return torch.stack([part.double() for part in found])
 
 
 def points(*shape: int, seed: int, dtype: torch.dtype = torch.float64) -> Polar:
@@ -50,7 +55,7 @@ def operands(*batch: int, learnt: bool = False) -> list[Tensor]:
     return [part.clone().requires_grad_(learnt) for part in parts]
 
 
-CASES: dict[str, tuple[object, Callable[[], tuple[object, ...]]]] = {
+CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_store of angles": (ops.pair_store, lambda: (*operands(2, learnt=True)[:5], None, "exterior_angle", None)),
     "pair_store of margins": (ops.pair_store, lambda: (*operands(learnt=True), "cone_margin", torch.float32)),
     "pair_store of energies": (ops.pair_store, lambda: (*operands(2, 3, learnt=True), "energy", None)),
@@ -82,7 +87,7 @@ CASES: dict[str, tuple[object, Callable[[], tuple[object, ...]]]] = {
         lambda: (torch.rand(3, 4), torch.rand(6, 4), *STEPS, STEPS[0].argsort(), torch.rand(6).double()),
     ),
 }
-STEPS = (torch.tensor([0.3, 0.2, 0.9, 0.1, 0.6, 0.4]), torch.linspace(0.1, 1, 5))
+STEPS: tuple[Tensor, Tensor] = (torch.tensor([0.3, 0.2, 0.9, 0.1, 0.6, 0.4]), torch.linspace(0.1, 1, 5))
 """Radii of six candidates, and thresholds."""
 
 
@@ -91,7 +96,7 @@ def factors(*batch: int) -> list[list[Tensor]]:
     return [list(pair) for pair in zip(operands(*batch), operands(*batch), strict=True)]
 
 
-ROW = torch.linspace(0.1, 1, 5, dtype=torch.float64)
+ROW: Tensor = torch.linspace(0.1, 1, 5, dtype=torch.float64)
 
 
 def row_operands(learnt: bool = False) -> list[Tensor]:
@@ -171,7 +176,7 @@ def test_second_derivatives_are_refused(name: str) -> None:
         gradient.sum().backward()
 
 
-def compiled(measure: Callable[..., object], backend: str = "aot_eager", **options: bool) -> Callable[..., Tensor]:
+def compiled(measure: Callable[..., Any], backend: str = "aot_eager", **options: Any) -> Callable[..., Tensor]:
     torch.compiler.reset()
     return torch.compile(measure, fullgraph=True, backend=backend, **options)
 
@@ -187,7 +192,7 @@ def test_compiles_without_breaks_with_gradients(name: str, curvature: float | st
     for run in (measure, compiled(measure)):
         parts = [part.clone().requires_grad_() for part in (*points(5, seed=0), *points(6, seed=1))]
         k = torch.tensor(-0.3, requires_grad=True) if isinstance(curvature, str) else curvature
-        value = run(*parts, k)
+        value = run(parts[0], parts[1], parts[2], parts[3], k)
         learnt = [*parts, k] if isinstance(k, Tensor) else parts
         results.append([value, *torch.autograd.grad(value.sum(), learnt)])
     for eager, graph in zip(*results, strict=True):
@@ -241,21 +246,23 @@ def test_inductor() -> None:
     def step(ux: Tensor) -> Tensor:
         return pairwise.energy_mean(Polar(ux, x.radius), y, -0.3).square().sum()
 
-    gradients = []
+    gradients: list[Tensor] = []
     for run in (step, compiled(step, "inductor")):
         ux = x.direction.clone().requires_grad_()
         gradients.append(*torch.autograd.grad(run(ux), ux))
     torch.testing.assert_close(*gradients)
 
 
-@pytest.mark.parametrize("name", {**DIFFERENTIABLE, **SEARCHES})
+@pytest.mark.parametrize("name", [*DIFFERENTIABLE, *SEARCHES])
 def test_vmap(name: str) -> None:
     measure = {**DIFFERENTIABLE, **SEARCHES}[name]
     x, y = points(3, 5, seed=0), points(3, 6, seed=1)
     each = torch.stack([measure(*(Polar(p.direction[i], p.radius[i]) for p in (x, y)), -0.3) for i in range(3)])
     assert torch.equal(torch.vmap(lambda x, y: measure(x, y, -0.3))(x, y), each)
     last = Polar(x.direction.movedim(0, -1), x.radius.movedim(0, -1))
-    mapped = torch.vmap(lambda x, y: measure(x, y, -0.3), in_dims=(Polar(-1, -1), Polar(0, 0)))(last, y)
+    dims: tuple[Any, Any] = (-1, 0)
+    in_dims = tuple(Polar(dim, dim) for dim in dims)
+    mapped = torch.vmap(lambda x, y: measure(x, y, -0.3), in_dims=in_dims)(last, y)
     assert torch.equal(mapped, each)
     shared = torch.vmap(lambda radius: measure(Polar(x.direction[0], radius), Polar(y.direction[0], y.radius[0]), -0.3))
     one = Polar(x.direction[:1].expand(3, 5, 4), x.radius), Polar(y.direction[0], y.radius[0])
@@ -311,7 +318,7 @@ def test_vmap_over_curvatures_is_refused() -> None:
             torch.vmap(partial(measure, x, y))(torch.tensor([-0.3, -0.4]))
 
 
-@pytest.mark.parametrize("name", {**DIFFERENTIABLE, **SEARCHES})
+@pytest.mark.parametrize("name", [*DIFFERENTIABLE, *SEARCHES])
 def test_autocast_changes_nothing(name: str) -> None:
     """Half-precision directions, as autocast gives them, meet float32 radii; the scores are those outside of it."""
     measure = {**DIFFERENTIABLE, **SEARCHES}[name]
@@ -329,7 +336,7 @@ def test_autocast_changes_nothing(name: str) -> None:
         assert bool(gradient.isfinite().all())
 
 
-@pytest.mark.parametrize("name", {**DIFFERENTIABLE, **SEARCHES})
+@pytest.mark.parametrize("name", [*DIFFERENTIABLE, *SEARCHES])
 def test_leading_dimensions_equal_loops(name: str) -> None:
     measure = {**DIFFERENTIABLE, **SEARCHES}[name]
     x, y = points(2, 1, 5, seed=0), points(3, 6, seed=1)
@@ -376,7 +383,7 @@ def test_operators_refuse_what_does_not_fit() -> None:
     ],
 )
 def test_operators_on_factors_refuse_what_does_not_fit(
-    operator: Callable[..., object], rest: object, said: str
+    operator: Callable[..., object], rest: tuple[Any, ...], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         operator(*factors(), *rest)

@@ -1,5 +1,8 @@
 """Candidates searched a part at a time give what they give at once, and memory holds no more than a part of them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +12,8 @@ from hypothesis import strategies as st
 import hiergeo
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives
-from hiergeo.adapters import Model, load
-from hiergeo.datasets import Hierarchy, ImageRef, Row
+from hiergeo.adapters import ImageLike, Model, load
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation import embed
 from hiergeo.geometry import points, streams
 
@@ -81,7 +84,7 @@ def test_no_stored_embedding_is_widened_or_held_twice(tmp_path) -> None:
     words = [f"{i} {tier}" for i in range(6) for tier in range(4)]
     text = unit(np.random.default_rng(0).standard_normal((24, 5))).half().numpy()
     archives.write(tmp_path / "e.npz", {"text": text, "caption": np.array(words), "root": text[0]})
-    model = load(f"npz:{tmp_path / 'e.npz'}")
+    model: Any = load(f"npz:{tmp_path / 'e.npz'}")
     assert model._texts.dtype == torch.float16
     chains = [tuple(words[4 * i : 4 * i + 4]) for i in range(6)]
     rows = tuple(Row(i, chains[i], chains[(i + 1) % 6]) for i in range(6))
@@ -107,7 +110,7 @@ class Uneven(Model):
     def text_rows(self, texts):
         return torch.ones(len(texts), 2 + len(texts))
 
-    def image_rows(self, images: list[ImageRef]):
+    def image_rows(self, images: Sequence[ImageLike]):
         raise AssertionError
 
 

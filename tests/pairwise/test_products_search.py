@@ -1,8 +1,9 @@
 """Distances, margins and searches in products of spaces and by distance, against brute force in float64."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -61,11 +62,11 @@ class Space:
     def angles(self, side: str) -> Tensor:
         return self._every(oracle.exterior_angle, side)[0]
 
-    def _every(self, measure: object, side: str = "children") -> Tensor:
+    def _every(self, measure: Callable[..., Tensor], side: str = "children") -> Tensor:
         found = []
         for x, y, k in zip(self.x, self.y, self.curvature, strict=True):
             ends = (x, y) if side == "children" else (y, x)
-            values = oracle.every_pair(measure, *ends, k)
+            values = oracle.every_pair(measure, ends[0], ends[1], k)
             values = values if side == "children" else values.mT
             values[_odd(x)] = math.nan
             values[:, _odd(y)] = math.nan
@@ -99,12 +100,12 @@ def spaces(draw: st.DrawFn, most: int = 4) -> Space:
         if again:
             y, x = (Polar(p.direction[rows], p.radius[rows]) for p, rows in ((y, repeats[0]), (x, repeats[1])))
         found.append((x, y, k))
-    x, y, curvature = (list(side) for side in zip(*found, strict=True))
+    xs, ys, curvature = (list(side) for side in zip(*found, strict=True))
     if draw(st.booleans()):
-        y[0].direction[m // 2, 0], x[-1].radius[n // 2] = math.nan, math.nan
+        ys[0].direction[m // 2, 0], xs[-1].radius[n // 2] = math.nan, math.nan
     if draw(st.booleans()):
-        y[0].direction[m // 3], y[0].radius[m // 3] = 0, 0
-    return Space(x, y, curvature, draw(st.sampled_from(("l1", "l2"))))
+        ys[0].direction[m // 3], ys[0].radius[m // 3] = 0, 0
+    return Space(xs, ys, curvature, draw(st.sampled_from(("l1", "l2"))))
 
 
 def assert_close(measured: Tensor, truth: Tensor, atol: float) -> None:
@@ -148,7 +149,7 @@ def test_gradients_of_products_compose_those_of_their_factors() -> None:
 @settings(max_examples=80)
 @given(spaces(), st.sampled_from(("distance", "margin", "angle")), st.sampled_from(("children", "parents")))
 def searched(space: Space, by: Literal["distance", "margin", "angle"], side: Literal["children", "parents"]) -> None:
-    points = (space.x, space.y, space.curvature)
+    points: tuple[Any, Any, Any] = (space.x, space.y, space.curvature)
     if by == "angle":
         space = Space(space.x[:1], space.y[:1], space.curvature[:1], space.combine)
         points = (space.x[0], space.y[0], space.curvature[0])
@@ -337,9 +338,9 @@ WRONG = {
     "points": lambda: pairwise.distance([GOOD, GOOD], [GOOD], [0.0, 0.0]),
     "factor 1": lambda: pairwise.distance([GOOD, Polar(torch.eye(4)[:2], torch.ones(2))], [GOOD] * 2, [0.0] * 2),
     "float64": lambda: pairwise.distance([GOOD, Polar(GOOD.direction.double(), GOOD.radius)], [GOOD] * 2, [0.0] * 2),
-    "by": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1, "size"),
-    "side": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(3, dtype=torch.int64), "angle", "up"),
-    "combine": lambda: pairwise.count_within(GOOD, GOOD, 0.0, 1.0, combine="max"),
+    "by": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1, cast(Any, "size")),
+    "side": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(3, dtype=torch.int64), "angle", cast(Any, "up")),
+    "combine": lambda: pairwise.count_within(GOOD, GOOD, 0.0, 1.0, combine=cast(Any, "max")),
     "k must": lambda: pairwise.topk(GOOD, GOOD, 0.0, 0),
     "1024": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1025),
     "target": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(2, dtype=torch.int64)),

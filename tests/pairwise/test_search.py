@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -156,9 +156,10 @@ def test_topk_bounds(k: int) -> None:
 
 
 def test_topk_names_its_choices() -> None:
+    x, y = clouds(-0.3)
     for choice in ({"by": "distance"}, {"side": "below"}):
         with pytest.raises(ValueError, match=next(iter(choice))):
-            pairwise.cone_topk(*clouds(-0.3), -0.3, 3, **choice)
+            pairwise.cone_topk(x, y, -0.3, 3, **cast(dict[str, Any], choice))
 
 
 @pytest.mark.usefixtures("tiling")

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,11 @@ needs_kernels = pytest.mark.skipif(MISSING is not None, reason=f"no native kerne
 
 
 @pytest.fixture(autouse=True)
-def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def untested(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process in which no kernel was tested yet."""
     monkeypatch.delenv("HIERGEO_NATIVE", raising=False)
     monkeypatch.setattr(resolver, "VERDICTS", KernelVerdicts())
     monkeypatch.setattr(resolver, "_warned", set())
-    return
 
 
 def angle() -> Tensor:
@@ -213,13 +212,13 @@ def test_the_command_says_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_tested_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cuda:0")
     monkeypatch.setattr(native, "missing", lambda _: None)
-    monkeypatch.setattr(resolver, "_capturing", lambda _: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     with pytest.raises(UnavailableError, match=r"cuda:0 .* captured"):
         resolver.resolve(device)
-    monkeypatch.setattr(resolver, "_capturing", lambda _: False)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(selftest, "_outcomes", lambda *_: [])
     assert resolver.resolve(device) is resolver.NATIVE
-    monkeypatch.setattr(resolver, "_capturing", lambda _: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     assert resolver.resolve(device) is resolver.NATIVE
 
 
@@ -250,10 +249,15 @@ def test_gpus_and_drivers_that_are_too_old(
 
 def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
+
+    def unfit(index: int, *of: object) -> str:
+        asked.append(index)
+        return f"too old for {of}"
+
     monkeypatch.setattr(native, "_load", lambda: None)
     monkeypatch.setattr(native, "_has_kernels", lambda _: True)
     monkeypatch.setattr(native, "build_info", lambda: {"cuda": ARCHITECTURES, "cuda_version": "13.0"})
-    monkeypatch.setattr(native, "unfit", lambda *of: asked.append(of[0]) or f"too old for {of[1:]}")
+    monkeypatch.setattr(native, "unfit", unfit)
     native._unfit.cache_clear()
     try:
         assert all(resolver.resolve(torch.device("cuda:0")) is resolver.REFERENCE for _ in range(3))

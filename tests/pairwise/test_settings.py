@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting of ours, an x86-64, and torch's precisions as they were."""
     monkeypatch.delenv("HIERGEO_PRODUCT", raising=False)
     monkeypatch.setattr(settings.platform, "machine", lambda: "x86_64")
-    backends = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+    backends: tuple[Any, ...] = (torch.backends.cuda.matmul, cast(Any, torch.backends.mkldnn).matmul)
     before = [backend.fp32_precision for backend in backends]
     yield
     for backend, precision in zip(backends, before, strict=True):
@@ -47,7 +48,7 @@ def test_the_setting_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
 def test_lower_precision_is_never_used_on_the_cpu(precision: str) -> None:
-    torch.backends.mkldnn.matmul.fp32_precision = precision
+    cast(Any, torch.backends.mkldnn).matmul.fp32_precision = precision
     assert tile_product("cpu", "baseline") is TileProduct.OWN
 
 
@@ -91,7 +92,8 @@ def test_a_backend_is_left_when_its_block_fails(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", ["simd", "screen", "product"])
 def test_a_backend_of_another_name_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match=rf"^HIERGEO_{name.upper()} must be "), hiergeo.backend(**{name: "fast"}):
+    other: dict[str, Any] = {name: "fast"}
+    with pytest.raises(InputError, match=rf"^HIERGEO_{name.upper()} must be "), hiergeo.backend(**other):
         pass
     assert os.environ.get(f"HIERGEO_{name.upper()}") != "fast"
 

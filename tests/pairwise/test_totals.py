@@ -1,6 +1,7 @@
 """Sums over all pairs, with gradients formed in the same sweep: by the oracle, at every level, NaN, repeatable."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,8 @@ def total(x: Polar, y: Polar, curvature: float | Tensor, margin: float | None) -
 @pytest.mark.parametrize("curvature", CURVATURES)
 def test_values_and_gradients_by_the_oracle(level: str, curvature: float, margin: float | None) -> None:
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5)):
-        found, expected = [], []
+        found: list[Tensor] = []
+        expected: list[Tensor] = []
         for measure, results in ((total, found), (naive, expected)):
             parts = [part.requires_grad_() for part in (*points(70, 0, dtype), *points(131, 1, dtype))]
             with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
@@ -131,15 +133,17 @@ def test_a_point_that_is_not_a_number_spoils_the_sum_and_its_own_gradients(level
     backend = REFERENCE if level == "reference" else NATIVE
     results = []
     for (a, b), psi in ((odd, aperture), (rest, aperture[kept_x])):
-        batched = [Polar(p.direction[None], p.radius[None]) for p in (a, b)]
+        one, other = [Polar(p.direction[None], p.radius[None]) for p in (a, b)]
         with at("" if level == "reference" else level):
-            results.append(backend.energy_total(*batched, -0.7, psi[None], margin, True))
+            results.append(backend.energy_total(one, other, -0.7, psi[None], margin, True))
     (value, found), (whole, alone) = results
     assert bool(value.isnan())
     assert bool(whole.isfinite())
-    for name, one, other in zip(Gradients._fields, found, alone, strict=True):
+    assert found is not None
+    assert alone is not None
+    for name, part, expected in zip(Gradients._fields, found, alone, strict=True):
         kept = {"ux": kept_x, "rx": kept_x, "uy": kept_y, "ry": kept_y, "aperture": kept_x}.get(name)
-        torch.testing.assert_close(one if kept is None else one[:, kept], other, rtol=1e-5, atol=1e-5, msg=name)
+        torch.testing.assert_close(part if kept is None else part[:, kept], expected, rtol=1e-5, atol=1e-5, msg=name)
     assert bool(found.ux[0, 7].isnan().all())
     assert bool(found.ry[0, 11].isnan())
     assert not bool(found.ux[0, 9].any()), "a half aperture that is not a number leaves its point alone"
@@ -168,7 +172,12 @@ def test_one_sweep_gives_value_and_gradients(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[bool] = []
     whole = REFERENCE.energy_total
     monkeypatch.setenv("HIERGEO_NATIVE", "0")
-    monkeypatch.setattr(REFERENCE, "energy_total", lambda *a: (asked.append(a[-1]), whole(*a))[1])
+
+    def noted(*operands: Any) -> Any:
+        asked.append(operands[-1])
+        return whole(*operands)
+
+    monkeypatch.setattr(REFERENCE, "energy_total", noted)
     parts = [part.requires_grad_() for part in (*points(5, 0), *points(6, 1))]
     ends = Polar(*parts[:2]), Polar(*parts[2:])
     pairwise.hinge_total(*ends, -0.3, 1.3).backward()

@@ -5,6 +5,7 @@ import io
 import re
 import zlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def hierarchy(count: int = 9, *, images: bool = True, negatives: bool = False) -
         chain = ("thing", f"thing {i % 3}", f"small thing {i}", f"a small thing {i} {HOSTILE}")
         wrong = ("idea", f"idea {i % 3}", f"big idea {i}", f"a big idea {i} of no use")
         rows.append(Row(i, chain, wrong if negatives else None, image_id=i if images else None))
-        refs.append(ImageRef(i, lambda i=i: Image.new("RGB", (300, 200), (20 * i, 90, 160))))
+        refs.append(ImageRef(i, partial(Image.new, "RGB", (300, 200), (20 * i, 90, 160))))
     return Hierarchy("toys", "test", tuple(rows), tuple(refs) if images else ())
 
 

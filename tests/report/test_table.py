@@ -19,9 +19,9 @@ from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
 
 
 def printed(table) -> str:
-    console = Console(file=io.StringIO(), width=80)
-    console.print(table)
-    return console.file.getvalue()
+    file = io.StringIO()
+    Console(file=file, width=80).print(table)
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,8 @@ def test_the_least_angle_is_that_of_a_search_with_40_digits(curvature: float, ap
             touching = mpmath.acos(tangent(far, curvature) / tangent(apex, curvature)) if far < apex else first
             inside = [theta for theta in (*steps, touching) if isinstance(theta, mpmath.mpf) and theta >= first]
             least = min(exact_angle(apex, far, 1 - mpmath.cos(theta), curvature) for theta in inside)
-            found = least_angle(*(torch.tensor(v, dtype=torch.float64) for v in (apex, far, opening)), curvature)
+            parts = [torch.tensor(v, dtype=torch.float64) for v in (apex, far, opening)]
+            found = least_angle(parts[0], parts[1], parts[2], curvature)
             assert float(found) <= float(least) + 1e-12
             assert across or abs(float(found) - float(least)) < 1e-9
 
@@ -178,6 +179,7 @@ def test_distances_are_least_at_the_foot_of_the_perpendicular(shell: tuple[float
     radius = torch.linspace(low, high, 1001, dtype=torch.float64)
     theta = torch.full_like(radius, 2 * math.asin(math.sqrt(opening / 2)))
     values = truth("distance", "children", curvature, query, radius, theta)
-    found = float(least_distance(*(torch.tensor(v, dtype=torch.float64) for v in shell[1:]), curvature))
+    parts = [torch.tensor(v, dtype=torch.float64) for v in shell[1:]]
+    found = float(least_distance(parts[0], parts[1], parts[2], parts[3], curvature))
     assert found <= float(values.min()) * (1 + 1e-9) + 1e-9
     assert float(values.min()) <= found + (high - low) / 500 + 1e-6

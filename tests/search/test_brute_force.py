@@ -4,7 +4,7 @@ import math
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -202,7 +202,7 @@ def test_ties_go_to_the_smaller_radius_then_to_the_lower_id(tmp_path: Path, smal
     truths = [truth for kind, by in ORDERS for truth in costs(factors, kind, by)[:, which]]
     near = costs(factors, "neighbours", "distance")[:, which]
     for road, k in product(ROADS, (1, 9, 100)):
-        more = {"min_radius": LEAST, "store": road if ":" in road else None}
+        more: dict[str, Any] = {"min_radius": LEAST, "store": road if ":" in road else None}
         requests = [Request(kind, query, k, by=by, **more) for kind, by in ORDERS for query in queries]
         climbs = [Request("ladder", query, thresholds=STEPS, **more) for query in queries]
         answers = asked(index, requests + climbs, road)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def queries(rows: Tensor) -> Tensor:
 def test_certified_answers_are_those_of_a_scan(tmp_path: Path, kind: str) -> None:
     rows = data(kind)
     index = built(tmp_path, rows)
-    shared = [
+    shared: list[dict[str, Any]] = [
         {"kind": "children", "by": "margin"},
         {"kind": "parents", "by": "margin"},
         {"kind": "parents", "by": "angle", "low": 0.2, "high": 0.7},
@@ -197,7 +198,7 @@ def test_certificates_leave_room_for_the_error_of_a_cosine(tmp_path: Path) -> No
     assert task.found is not None
     held = index.store.fetch(torch.arange(900))
     points = [normalize(rows.direction.double(), dim=1) * rows.radii.double() for rows in (asked, held)]
-    nearest = torch.cdist(*points).argmin(dim=1)
+    nearest = torch.cdist(points[0], points[1]).argmin(dim=1)
     assert certified.sum() > 50
     assert torch.equal(task.found.ids[certified, 0], nearest[certified])
 
@@ -294,7 +295,7 @@ def test_an_audit_is_kept_and_carried_by_approximate_answers(tmp_path: Path) -> 
         {"space": "lorentz:-1"},
         {"space": Space("euclidean", min_radius=0.2)},
     ):
-        other = index.children(asked[0], **{"k": 5, "store": "faiss:hnsw4", **more})
+        other = index.children(asked[0], **cast(dict[str, Any], {"k": 5, "store": "faiss:hnsw4", **more}))
         assert isinstance(other, Answer)
         assert (other.guarantee, other.recall) == ("approximate", None)
     assert index.ladder(asked[0], 6, store="faiss:hnsw4").recall is None

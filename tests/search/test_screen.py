@@ -1,6 +1,7 @@
 """The 8-bit screen: its intervals hold the true values, and what it leaves out is never missed."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import mpmath
 import pytest
@@ -50,7 +51,7 @@ def test_intervals_hold_angles_margins_and_distances(problem: tuple[int, int, fl
         (bounds.angle(False), space.exterior_angle(*grid)),
         (bounds.angle(True), space.exterior_angle(*reversed(grid))),
         (bounds.deficit(False, 0.2), -space.margin(*grid, 0.2)),
-        (bounds.deficit(True, None), -space.margin(*reversed(grid))),
+        (bounds.deficit(True, None), -space.margin(grid[1], grid[0])),
         (bounds.distance(), space.distance(*grid)),
     ):
         true = value.reshape(len(x), 60).double()
@@ -113,7 +114,7 @@ def test_answers_are_those_of_the_whole_scan(
 def same_answers(index: search.Index, queries: torch.Tensor, k: int) -> int:
     """Check the screened answers to every kind of question; returns how many rows they scored."""
     requests = [
-        search.Request(kind, query, k=k, by=by, within=within, low=low)
+        search.Request(cast(Any, kind), query, k=k, by=cast(Any, by), within=within, low=low)
         for query in queries
         for kind, by, within, low in (
             ("children", "margin", None, 0.0),
@@ -212,7 +213,7 @@ def test_by_itself_the_screen_is_for_few_queries_of_an_index_on_disk(
 ) -> None:
     torch.manual_seed(2)
     rows = torch.randn(40_000, 24)
-    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space("euclidean", False))
+    index: Any = search.build(tmp_path / "index", None, embeddings=rows, space=Space("euclidean", False))
     assert 0 <= index.store.cached() <= 1
     scored = {}
     for share in (0.0, 1.0):

@@ -48,7 +48,7 @@ class TestHiMo(BenchmarkConformance):
 
 class TestHyper3(BenchmarkConformance):
     def make(self) -> Benchmark:
-        made = benchmark_named("hierarcaps", data="scenes", protocol="hyper3")
+        made: Any = benchmark_named("hierarcaps", data="scenes", protocol="hyper3")
         made.hierarchy = datasets.load("scenes", count=12)
         return made
 

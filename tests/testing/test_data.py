@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hiergeo import datasets
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, ImageRef
 from hiergeo.testing import (
     DatasetConformance,
     LossConformance,
@@ -78,6 +80,10 @@ def replaced(**changes: Any) -> Hierarchy:
     return dataclasses.replace(scenes(), **changes)
 
 
+def grey(image: ImageRef) -> Image.Image:
+    return image.open().convert("L")
+
+
 def first_row(**changes: Any) -> Hierarchy:
     first, *others = scenes().rows
     return replaced(rows=(dataclasses.replace(first, **changes), *others))
@@ -103,10 +109,7 @@ BROKEN_DATA: dict[str, tuple[Callable[[], Any], set[str]]] = {
     "a lost image": (lambda: replaced(images=scenes().images[1:]), {"test_rows_and_images_fit_each_other"}),
     "a grey image": (
         lambda: replaced(
-            images=tuple(
-                dataclasses.replace(image, open=lambda image=image: image.open().convert("L"))
-                for image in scenes().images
-            )
+            images=tuple(dataclasses.replace(image, open=partial(grey, image)) for image in scenes().images)
         ),
         {"test_images_open_as_rgb_pictures"},
     ),

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                seconds[report.nodeid] += sum(value for name, value in report.user_properties if name == SECONDS)
+                properties: list[tuple[str, Any]] = report.user_properties
+                seconds[report.nodeid] += sum(value for name, value in properties if name == SECONDS)
     if path := config.getoption("--times"):
         path.write_text(json.dumps(dict(seconds.most_common()), indent=1), encoding="utf-8")
     if count := config.getoption("--slowest"):

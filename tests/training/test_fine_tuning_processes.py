@@ -3,6 +3,7 @@
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hiergeo.training.re.processes import Rank, is_writer, local
 from tests.search.serving.port_common import reserved_port
 from tests.training.tower_common import curve, tuned, weights
 
-STEPS = {"steps": 3, "every": 3, "accumulate": 2}
+STEPS: dict[str, Any] = {"steps": 3, "every": 3, "accumulate": 2}
 
 gloo = pytest.mark.skipif(not dist.is_gloo_available(), reason="needs torch.distributed with gloo")
 

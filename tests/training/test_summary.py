@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hiergeo import Euclidean, Space, adapters, datasets
 from hiergeo._core.errors import InputError
@@ -26,7 +27,7 @@ def trained():
 def hierarchy() -> Hierarchy:
     words = captions()
     rows = tuple(Row(item, tuple(words[item * 4 : item * 4 + 4]), None, item) for item in range(ITEMS))
-    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, lambda: None) for item in range(ITEMS)))
+    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, Image.Image) for item in range(ITEMS)))
 
 
 def test_before_and_after(base, trained):

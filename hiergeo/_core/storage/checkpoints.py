@@ -62,6 +62,6 @@ def _refuse_inflated(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     if sum(info.file_size for info in infos if info.filename.endswith(".pkl")) > limits.PICKLE_BYTES:
-        raise InputError(f"{path} holds a description of more than {limits.PICKLE_BYTES:,} bytes: it is no model.")
+        raise InputError(f"{path} holds a description of more than {limits.PICKLE_BYTES:,} bytes: it is not a model.")
     if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
         raise InputError(f"{path} is compressed, as no checkpoint of torch is: save its state_dict with torch.save.")

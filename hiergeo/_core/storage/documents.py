@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -71,9 +71,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """Hexadecimal digits of a hash."""
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def validated(kind: type[T], values: object) -> T:
@@ -86,7 +84,7 @@ def validated(kind: type[T], values: object) -> T:
     Raises:
         ValueError: they do not fit; a sentence that names the first field that does not.
     """
-    adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
+    adapter: TypeAdapter[T] = _adapter(kind)
     try:
         return adapter.validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
@@ -95,14 +93,14 @@ def validated(kind: type[T], values: object) -> T:
 
 def _suggesting(kind: type[Any], error: ValidationError) -> str:
     """The sentence of an error; for a name that is not known it suggests the nearest one."""
-    first, told = error.errors()[0], sentence(error)
+    first, message = error.errors()[0], sentence(error)
     if first["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
-        return told
-    schema = _adapter(kind).json_schema()  # type: ignore[arg-type]
+        return message
+    schema = _adapter(kind).json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
     known = {name for part in parts for name in part.get("properties", {})}
     near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
-    return f"{told.rstrip('.')}: did you mean '{near[0]}'?" if near else told
+    return f"{message.rstrip('.')}: did you mean '{near[0]}'?" if near else message
 
 
 HASH = "content_sha256"
@@ -125,14 +123,14 @@ def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2
 
 def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
     """The text of an object that carries the hash of its content as its last key."""
-    held = json.loads(json.dumps(dict(values)))
-    return json.dumps({**held, HASH: content_sha256(held)}, indent=indent) + "\n"
+    document = json.loads(json.dumps(dict(values)))
+    return json.dumps({**document, HASH: content_sha256(document)}, indent=indent) + "\n"
 
 
 def content_sha256(values: Mapping[str, Any]) -> str:
     """SHA-256 over the keys and values of an object, whatever their order and spacing; the hash itself is left out."""
-    told = {name: value for name, value in values.items() if name != HASH}
-    return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    content = {name: value for name, value in values.items() if name != HASH}
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read(path: Path | str, kind: type[T], *, hashed: bool | str = False) -> T:
@@ -211,11 +209,11 @@ def parse_json(content: bytes, *, digits: int = limits.JSON_DIGITS) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(pairs)
-    if len(held) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return held
+    return values
 
 
 def _check_depth(value: Any) -> None:
@@ -249,14 +247,14 @@ def parse_toml(text: str, where: object) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
-        raise InputError(f"{where} is not valid TOML: {told}.") from error
+        defect = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
+        raise InputError(f"{where} is not valid TOML: {defect}.") from error
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
     """The text of a TOML file: values one a line, then the tables of the table, each under its name."""
     plain = [f"{_toml_key(name)} = {_toml(value)}\n" for name, value in table.items() if not isinstance(value, Mapping)]
-    inner = [f"\n[{_toml_key(name)}]\n{toml_text(held)}" for name, held in table.items() if isinstance(held, Mapping)]
+    inner = [f"\n[{_toml_key(name)}]\n{toml_text(part)}" for name, part in table.items() if isinstance(part, Mapping)]
     return "".join((*plain, *inner))
 
 

@@ -63,7 +63,7 @@ def size_of(path: Path | str) -> int | None:
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
-        raise InputError(f"cannot read {path}: this is no path of a file.") from error
+        raise InputError(f"cannot read {path}: no file can have this name.") from error
     if stat.S_ISREG(found.st_mode):
         return found.st_size
     kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or pipe"
@@ -144,7 +144,7 @@ def writing(path: Path | str) -> Iterator[None]:
     except (ValueError, RuntimeError) as error:
         if isinstance(error, HiergeoError) or not _unusable(path):
             raise
-        raise UnavailableError(f"cannot write {path}: this is no path of a file.") from error
+        raise UnavailableError(f"cannot write {path}: no file can have this name.") from error
 
 
 def atomic_write_text(path: Path | str, text: str) -> None:

@@ -13,12 +13,12 @@ GZIP = b"\x1f\x8b"
 """First bytes of a gzip file."""
 
 
-def read_text(path: Path | str, cure: str) -> str:
+def read_text(path: Path | str, hint: str) -> str:
     """The text of a UTF-8 file, without its byte order mark; one that is compressed with gzip is inflated.
 
     Args:
         path: the file.
-        cure: what to do where there is none, such as "write one caption a line".
+        hint: what to do where there is none, such as "write one caption a line".
 
     Raises:
         UnavailableError: there is no such file, or it cannot be read.
@@ -27,7 +27,7 @@ def read_text(path: Path | str, cure: str) -> str:
     """
     size = size_of(path)
     if size is None:
-        raise UnavailableError(f"{path} is not there: {cure}.")
+        raise UnavailableError(f"{path} is not there: {hint}.")
     if size > limits.TEXT_BYTES:
         raise InputError(f"{path} has {size:,} bytes: a text may have {limits.TEXT_BYTES:,}.")
     try:
@@ -47,24 +47,24 @@ def read_text(path: Path | str, cure: str) -> str:
     return text
 
 
-def read_lines(path: Path | str, cure: str) -> list[str]:
+def read_lines(path: Path | str, hint: str) -> list[str]:
     """The lines of a text, without their ends: a line feed, a carriage return, or both, and no other character.
 
     Raises:
         UnavailableError, InputError: as `read_text`.
     """
-    lines = io.StringIO(read_text(path, cure), newline=None).read().split("\n")
+    lines = io.StringIO(read_text(path, hint), newline=None).read().split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
 def read_columns(
-    path: Path | str, cure: str, expected: str, *, separator: str | None = "\t", least: int = 2, most: int = 2
+    path: Path | str, hint: str, expected: str, *, separator: str | None = "\t", least: int = 2, most: int = 2
 ) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line of a table that is not blank, without blanks around them, with its number from 1.
 
     Args:
         path: the file.
-        cure: as for `read_text`.
+        hint: as for `read_text`.
         expected: what a line is, such as ``a key and a name separated by a tab``.
         separator: of cells; None is any run of blanks.
         least: cells of a line.
@@ -74,7 +74,7 @@ def read_columns(
         UnavailableError: as `read_text`.
         InputError: as `read_text`, or a line has other cells or an empty one: which, and what is expected.
     """
-    for number, line in enumerate(read_lines(path, cure), 1):
+    for number, line in enumerate(read_lines(path, hint), 1):
         cells = [cell.strip() for cell in line.split(separator)]
         if not line.strip():
             continue

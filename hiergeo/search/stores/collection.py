@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, described
-from hiergeo.search.stores.places import StoreAddress, calling, without_password
+from hiergeo._core.text import without_password
+from hiergeo.search.stores.places import StoreAddress, calling
 
 INDICES: Final = {
     "FLAT": ({}, {}),

@@ -1,6 +1,5 @@
 """Where a store is: specs and their options, and errors of engines in one sentence."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
 from hiergeo._core.storage.files import path_of
+from hiergeo._core.text import without_password
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,3 @@ def calling(place: str) -> Iterator[None]:
         raise
     except Exception as error:  # clients of engines raise errors of every kind
         raise UnavailableError(f"{place} does not do as asked: {without_password(described(error))}.") from error
-
-
-def without_password(text: str) -> str:
-    """A text in which addresses have no user and no password."""
-    return re.sub(r"//[^/@\s]*@", "//", text)

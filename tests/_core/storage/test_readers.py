@@ -41,7 +41,7 @@ def same(found: dict[str, np.ndarray]) -> bool:
     return found.keys() == WANTED.keys() and all(np.array_equal(found[name], made[name]) for name in WANTED)
 
 
-def member(array: object, *, header: bytes | None = None) -> bytes:
+def member(array: Any, *, header: bytes | None = None) -> bytes:
     """The bytes of an ``.npy`` file; `header` replaces the literal that describes it."""
     out = io.BytesIO()
     np.save(out, array)
@@ -224,7 +224,7 @@ def test_streamed_archives_are_read(path):
         def writable(self) -> bool:
             return True
 
-        def write(self, block: object) -> int:
+        def write(self, block: Any) -> int:
             self.content += bytes(block)
             return len(bytes(block))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<a
 STRICT = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + TEMPLATE
 
 
-def tokenizer(length: int) -> "transformers.PreTrainedTokenizerFast":
+def tokenizer(length: int) -> Any:
     """Bytes as tokens, pairs with a separator between them, and tokens that make a random model end a string soon."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 

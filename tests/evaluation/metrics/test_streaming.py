@@ -1,6 +1,7 @@
 """Metrics fed in batches: equal to those of all data at once, also on two processes, stored and taken up again."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_ladders_in_batches():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_state_is_stored_taken_up_and_forgotten(kind: type[StreamingMetric]):
+def test_a_state_is_stored_taken_up_and_forgotten(kind: Callable[[], StreamingMetric]):
     whole = value(fed(kind()))
     half = fed(kind(), half=0)
     file = io.BytesIO()
@@ -71,7 +72,7 @@ def test_a_state_is_stored_taken_up_and_forgotten(kind: type[StreamingMetric]):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cast_or_a_move_loses_nothing(kind: type[StreamingMetric]):
+def test_a_cast_or_a_move_loses_nothing(kind: Callable[[], StreamingMetric]):
     metric = fed(kind())
     before = value(metric)
     assert value(metric.half().to("cpu").double()) == before

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_images_without_captions_are_compared_by_name(build, tmp_path, monkeypat
     monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
 
     def stored(name: str, order: list[int]) -> Path:
-        arrays = {"image": np.eye(4, dtype=np.float32)[order], "image_id": np.array([5, 7, 9])[order]}
+        arrays: dict[str, Any] = {"image": np.eye(4, dtype=np.float32)[order], "image_id": np.array([5, 7, 9])[order]}
         np.savez(tmp_path / name, text=np.eye(4, dtype=np.float32), captions=np.array(CAPTIONS), **arrays)
         return tmp_path / name
 
@@ -126,8 +127,11 @@ def test_what_cannot_be_explored_is_refused(build, tmp_path) -> None:
 
 def test_tiers_are_those_of_the_chains(build) -> None:
     chains = [chain for row in scenes.load("test").rows for chain in (row.positive, row.negative)]
-    captions = [*dict.fromkeys(caption for chain in chains[:60] for caption in chain), "a caption of no scene"]
-    counts = [[sum(chain[tier] == caption for chain in chains) for tier in range(4)] for caption in captions]
+    captions = [*dict.fromkeys(caption for chain in chains[:60] for caption in chain or ()), "a caption of no scene"]
+    counts = [
+        [sum(chain is not None and chain[tier] == caption for chain in chains) for tier in range(4)]
+        for caption in captions
+    ]
     tiers = open_collection([build("one", captions)], data="scenes").tiers
     assert tiers is not None
     assert len(tiers.names) == 4

@@ -3,6 +3,7 @@
 import math
 import struct
 from pathlib import Path
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -24,7 +25,7 @@ def lens(index: Index, spec: str | None = None) -> Lens:
     return Lens("0", "test", "test", index, index.chosen(spec))
 
 
-def built(folder: Path, rows: torch.Tensor, space: Space | str = "euclidean", **settings: object) -> Index:
+def built(folder: Path, rows: torch.Tensor, space: Space | str = "euclidean", **settings: Any) -> Index:
     return search.build(folder / "index", None, embeddings=rows, space=space, **settings)
 
 
@@ -45,7 +46,8 @@ def position(direction: list[float], radius: float, axes: np.ndarray, curvature:
         half = mpmath.sqrt(abs(curvature)) * mpmath.mpf(radius) / 2
         away = mpmath.mpf(radius) if curvature == 0 else mpmath.tanh(half) if curvature < 0 else mpmath.tan(half)
         length = mpmath.hypot(*cast)
-        return tuple(float(away * part / length) if length else 0.0 for part in cast)
+        first, second = (float(away * part / length) if length else 0.0 for part in cast)
+        return first, second
 
 
 @pytest.mark.parametrize("spec", SPACES)

@@ -20,7 +20,7 @@ SPECS = ("euclidean", "lorentz:-1", "sphere:0.25", "product:lorentz:-1x3,euclide
 def unpacked(content: bytes) -> dict[str, np.ndarray]:
     """The arrays of a file of answers, by the table in `hiergeo.report.explorer.packing`."""
     n, k, rungs, stored = np.frombuffer(content, "<u4", 4)
-    shapes = [("counts", "<u4", (n,))]
+    shapes: list[tuple[str, str, tuple[int, ...]]] = [("counts", "<u4", (n,))]
     shapes += [(kind, "<f4", (2 + stored, n, k)) for kind in ("children", "parents", "neighbours")]
     shapes += [("ladders", "<f4", (2 + stored, rungs)), ("first", "<u4", (n + 1,)), ("hits", "<u2", (3, n, k))]
     shapes += [("rungs", "<u2", (rungs,)), ("steps", "u1", (rungs,))]
@@ -51,10 +51,11 @@ def test_packed_answers_are_those_of_searches(built, tmp_path, spec) -> None:
         rows = held.fetch(ids)
         embeddings = rows.direction.float() * rows.radii
         built = tmp_path / "product"
-        search.build(built, None, held.labels(ids).captions, embeddings=embeddings, ids=ids.tolist(), space=spec)
+        captions = map(str, held.labels(ids).captions)
+        search.build(built, None, captions, embeddings=embeddings, ids=ids.tolist(), space=spec)
     lens = open_collection([built], [spec]).lenses[0]
-    ids = np.sort(np.concatenate([rows.ids.numpy() for rows in lens.index.store.scan()]))
-    packer = packing.Packer(lens, ids)
+    items = np.sort(np.concatenate([rows.ids.numpy() for rows in lens.index.store.scan()]))
+    packer = packing.Packer(lens, items)
     files = [unpacked(content) for content in packer.chunks()]
     assert [len(each["counts"]) for each in files] == [packing.CHUNK, ROWS - packing.CHUNK]
     asked = [0, 1, 77, packing.CHUNK - 1, packing.CHUNK, ROWS - 1]

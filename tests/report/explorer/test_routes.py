@@ -227,7 +227,8 @@ def test_what_everybody_has_left_is_not_made_and_little_waits() -> None:
     """One thing is being made; others are left, asked for beyond their number, or urgent."""
 
     async def scene() -> list[str]:
-        prepared, going, made = Prepared(PATIENCE), threading.Event(), []
+        prepared, going = Prepared(PATIENCE), threading.Event()
+        made: list[str] = []
         first = asyncio.ensure_future(prepared.get("first", lambda: going.wait(PATIENCE)))
         await asyncio.sleep(0)
         some = [asyncio.ensure_future(prepared.get(key, partial(made.append, key))) for key in "abcdefgh"]

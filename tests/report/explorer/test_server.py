@@ -28,7 +28,7 @@ def test_children_and_parents_agree_with_the_formula_in_float64(http, lens, poin
             wanted = numbers[name].ravel()
             wanted[item] = wanted[item] if name != "margin" else hits[0]["margin"]
             found = {int(hit["id"]): hit[name] for hit in hits}
-            np.testing.assert_allclose([found[i] for i in np.flatnonzero(others)], wanted[others], atol=2e-5)
+            np.testing.assert_allclose([found[int(i)] for i in np.flatnonzero(others)], wanted[others], atol=2e-5)
         margins = [hit["margin"] for hit in hits]
         assert margins == sorted(margins, reverse=True)
         assert len({hit["id"] for hit in hits}) == ROWS

@@ -6,7 +6,10 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("selenium")
@@ -146,10 +149,10 @@ def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
         e = drawn.extent
         polygon = [[-e, -e], [0.1 * e, -e], [0.3 * e, e], [-e, 0.7 * e]]
         found = asked(page, f"return source.select('{lens.key}', {polygon})")
-        assert [int(each["id"]) for each in found["items"]] == drawn.select(polygon).tolist()
+        assert [int(each["id"]) for each in found["items"]] == drawn.select(np.array(polygon)).tolist()
         assert 0 < found["count"] < ROWS
         (place,) = asked(page, f"return source.places('{lens.key}', [{{item: '41'}}])")
-        assert [place["x"], place["y"]] == pytest.approx(drawn.places([41])[0].tolist(), rel=1e-6)
+        assert [place["x"], place["y"]] == pytest.approx(drawn.places(np.array([41]))[0].tolist(), rel=1e-6)
 
 
 def test_captions_are_found_and_pictures_shown(page, site) -> None:
@@ -206,6 +209,10 @@ def test_pairs_have_their_numbers_where_a_list_holds_them(page, site) -> None:
     assert unknown["specific"] < unknown["general"]
 
 
+def _shows(panel: Any, _: Any) -> str:
+    return panel.text.strip()
+
+
 def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     page.get("about:blank")
     page.get_log("browser"), page.get_log("performance")
@@ -218,7 +225,7 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     for view in ("map", "tree", "compare", "audit"):
         page.find_element(By.ID, f"tab-{view}").click()
         panel = page.find_element(By.ID, f"panel-{view}")
-        WebDriverWait(page, 60).until(lambda _, panel=panel: panel.text.strip())
+        WebDriverWait(page, 60).until(partial(_shows, panel))
         assert not [each.text for each in panel.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
     told = [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert not [entry["message"] for entry in told if entry["source"] != "rendering"]  # of drawing without a GPU

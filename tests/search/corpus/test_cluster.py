@@ -1,6 +1,7 @@
 """Inputs over a cluster: what a double of Ray is asked for, and what its actors give back."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,9 @@ class Ray:
 
     def __init__(self, answers: dict, resources: dict, running: bool = True) -> None:
         self.answers, self.resources, self.running = answers, resources, running
-        self.wanted, self.actors, self.most, self.events = None, [], 0, []
+        self.wanted, self.most = None, 0
+        self.actors: list[Any] = []
+        self.events: list[Any] = []
 
     def is_initialized(self) -> bool:
         return self.running

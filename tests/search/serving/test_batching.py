@@ -103,7 +103,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
             await batcher.ask(count("d"))
         assert (refusal.value.status, refusal.value.retry_after) == (503, 1)
         engine.gate.set()
-        assert await asyncio.gather(first, queued) == [[1], [1, 1]]
+        assert list(await asyncio.gather(first, queued)) == [[1], [1, 1]]
 
     with_batcher(engine, settings, scenario)
     assert engine.batches == [["a"], ["b", "c"]]

@@ -22,7 +22,8 @@ WRITABLE = serving.Settings(writable=True)
 
 def failing_once(index, monkeypatch) -> list[int]:
     """Lets the next refresh of an index fail; gives the calls."""
-    calls, whole = [], index.store.refresh
+    whole = index.store.refresh
+    calls: list[int] = []
 
     def refresh() -> None:
         calls.append(len(calls))
@@ -49,7 +50,12 @@ def test_an_addition_is_stored_once_and_confirmed_though_it_cannot_be_read_back(
 def test_an_addition_without_ids_is_sent_once(tmp_path, monkeypatch, ids, sent) -> None:
     client = serving.Client("http://127.0.0.1:1", retries=2)
     exchanges = []
-    monkeypatch.setattr(client, "_exchange", lambda *each: exchanges.append(each) or (503, 0.0, b'{"error": "busy"}'))
+
+    def exchange(*each: object) -> tuple[int, float, bytes]:
+        exchanges.append(each)
+        return 503, 0.0, b'{"error": "busy"}'
+
+    monkeypatch.setattr(client, "_exchange", exchange)
     with pytest.raises(UnavailableError, match="busy"):
         client.add(["a"], ids=ids)
     assert len(exchanges) == sent
@@ -57,7 +63,8 @@ def test_an_addition_without_ids_is_sent_once(tmp_path, monkeypatch, ids, sent) 
 
 def test_a_busy_server_is_asked_again_later_and_later(monkeypatch) -> None:
     busy = [(503, after, b"{}") for after in (0.0, 0.0, 3.0, 0.0)]
-    exchanges, waits = iter([*busy, (200, 0.0, b'{"status": "ok"}')]), []
+    exchanges = iter([*busy, (200, 0.0, b'{"status": "ok"}')])
+    waits: list[float] = []
     client = serving.Client("http://127.0.0.1:1", timeout=5, retries=4)
     monkeypatch.setattr(client, "_exchange", lambda *_: next(exchanges))
     monkeypatch.setattr("hiergeo.search.serving.client.time", SimpleNamespace(sleep=waits.append))

@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -148,7 +149,8 @@ def test_a_form_has_one_image(index) -> None:
 
 
 def test_so_many_requests_are_answered_at_a_time_and_no_more() -> None:
-    gate, statuses = asyncio.Event(), {}
+    gate = asyncio.Event()
+    statuses: dict[str, Any] = {}
 
     async def application(scope, receive, send) -> None:
         if scope["path"] == "/slow":
@@ -162,7 +164,7 @@ def test_so_many_requests_are_answered_at_a_time_and_no_more() -> None:
         async def send(message) -> None:
             statuses.setdefault(name, message.get("status"))
 
-        await protected({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+        await protected({"type": "http", "method": "GET", "path": path, "headers": []}, cast(Any, None), send)
 
     async def main() -> None:
         slow = asyncio.create_task(ask("/slow", "first"))
@@ -240,8 +242,8 @@ def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
         running.service._batcher._answer = held_up
         with contextlib.ExitStack() as clients:
             for place in range(10):
-                client = clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
-                client.sendall(f"GET /api/count?q=x{place} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                caller = clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+                caller.sendall(f"GET /api/count?q=x{place} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             until(lambda: len(answered) == 1 and running.measured("queue_queries") == 9)
         until(lambda: running.measured("requests_in_flight") == 0)
         gate.set()
@@ -327,15 +329,16 @@ def test_the_client_sends_pictures_as_the_index_sees_them_and_names_what_it_cann
             assert [hit.id for hit in ours.hits] == [hit.id for hit in theirs.hits]
             assert ours.radius == pytest.approx(theirs.radius, abs=1e-5)
         assert len(client.neighbours("a", np.int64(3)).hits) == 3
-        for query in (5, None, [0.1, 0.2], torch.zeros(1, 2, 64), Image.new("F", (8, 8)), Path("nowhere.png")):
+        odd: list[Any] = [5, None, [0.1, 0.2], torch.zeros(1, 2, 64), Image.new("F", (8, 8)), Path("nowhere.png")]
+        for query in odd:
             with pytest.raises(InputError):
                 client.neighbours(query, 1)
         for call in (
-            lambda: client.neighbours("a", 2.5),
-            lambda: client.count("a", geometry=object()),
+            lambda: client.neighbours("a", cast(Any, 2.5)),
+            lambda: client.count("a", geometry=cast(Any, object())),
             lambda: client.add("abc"),
-            lambda: client.add(["a"], embeddings=object()),
-            lambda: client.add(["a"], ids=[0.5]),
+            lambda: client.add(["a"], embeddings=cast(Any, object())),
+            lambda: client.add(["a"], ids=cast(Any, [0.5])),
         ):
             with pytest.raises(InputError):
                 call()

@@ -109,7 +109,7 @@ def test_requests_in_flight_are_finished_when_the_server_stops(tmp_path) -> None
 
     with ThreadPoolExecutor(2) as pool:
         with served(index) as running, serving.Client(running.url, retries=0) as client:
-            index.search = held_up
+            index.search = held_up  # type: ignore[method-assign]  # of this one index
             asked = pool.submit(client.count, torch.ones(6))
             assert begun.wait(PATIENCE)
             released = pool.submit(let_go, running.port)
@@ -196,7 +196,7 @@ def test_clients_that_have_gone_hold_nothing_up(tmp_path) -> None:
                 clients.enter_context(socket.create_connection(("127.0.0.1", running.port))).sendall(HEAD)
             until(lambda: running.measured("requests_in_flight") == 10)
         until(lambda: running.measured("requests_in_flight") == 0)
-        assert client.count(torch.ones(6)) >= 0
+        assert client.count(torch.ones(6)) is not None
 
 
 def test_connections_beyond_the_limit_are_refused_until_others_close(tmp_path) -> None:

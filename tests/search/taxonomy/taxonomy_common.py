@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from hiergeo.search.taxonomy.linking import Links, Order
 
 
 def index_of(
-    folder: Path, x: np.ndarray, geometry: str = "euclidean", captions: Sequence[str] | None = None, **how: object
+    folder: Path, x: np.ndarray, geometry: str = "euclidean", captions: Sequence[str] | None = None, **how: Any
 ) -> search.Index:
     """An index of rows (n, D) without a root, so that they are tangent vectors."""
     named = list(captions or [f"item {i}" for i in range(len(x))])

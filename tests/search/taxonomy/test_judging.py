@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from hiergeo._core.errors import InputError
+from hiergeo.cli.tree import _largest
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.search import taxonomy as package
 from hiergeo.search.taxonomy import Truth, judge, known_truth, wordnet_truth
@@ -145,6 +146,13 @@ def test_the_verb_shows_the_largest_branches(run, folder):
     assert code == 0
     assert "\u202e" not in printed.replace("\u2068", "").split("caption")[0]
     assert "40 items" in printed
+
+
+@pytest.mark.parametrize(("children", "last"), [(4, "item 4"), (5, "1 more"), (1004, "1,000 more")])
+def test_children_beyond_the_largest_are_counted(children, last):
+    (branch,) = _largest(taxonomy_of([[], *[[0]] * children]))
+    label = branch.children[-1].label
+    assert str(getattr(label, "label", label)) == last
 
 
 @pytest.mark.parametrize(

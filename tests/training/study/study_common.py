@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.training.study import Plan, Study, StudySettings, run_study
@@ -11,15 +14,16 @@ SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, ev
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
 
 
-def plan(**changes: object) -> Plan:
-    settings = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "learning_rates": (0.02,), "recipe": SMALL}
+def plan(**changes: Any) -> Plan:
+    settings: dict[str, Any] = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "recipe": SMALL}
+    settings["learning_rates"] = (0.02,)
     return Plan(**(settings | changes))
 
 
 def hierarchy() -> Hierarchy:
     words = captions()
     rows = tuple(Row(item, tuple(words[item * 4 : item * 4 + 4]), None, item) for item in range(ITEMS))
-    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, lambda: None) for item in range(ITEMS)))
+    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, Image.Image) for item in range(ITEMS)))
 
 
 def study(folder: Path, **changes: object) -> Study:

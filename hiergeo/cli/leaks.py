@@ -1,0 +1,97 @@
+"""``hiergeo chains leaks``: what chains share with test sets."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from hiergeo import datasets
+from hiergeo._core.errors import UnavailableError
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, publish
+from hiergeo.cli._terminal import note
+from hiergeo.cli.options import argument, option, path_option
+from hiergeo.construction.leakage import SIMILARITY, leakage, reference
+from hiergeo.datasets import chains
+from hiergeo.datasets.chains import Chain
+
+
+def leaks_command(
+    address: Annotated[
+        str,
+        argument(
+            "DIR|FILE|NAME",
+            "A folder made by build, a CSV file of chains, or a dataset, NAME@SPLIT.",
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        list[str] | None,
+        option(
+            "NAME", "A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)"
+        ),
+    ] = None,
+    similarity: Annotated[float, option("X", "Least share of common words of similar texts.")] = SIMILARITY,
+    out: Annotated[Path | None, path_option("FILE", "Also write every leak here, as CSV.")] = None,
+    kept: Annotated[
+        Path | None,
+        path_option(
+            "FILE", "Also write the rows of the first split (train, if there is one) that share nothing here, as CSV."
+        ),
+    ] = None,
+    format: options.Format = "table",
+    json: options.Json = None,
+) -> None:
+    """Find rows of your chains that share an image or a text with a test set.
+
+    Exit code 2 when there are any, or when a test set is not there to be compared.
+    """
+    check_writable(out, kept, json)
+    folder, rows = _compared(address)
+    others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
+    if missing := [each for each in others if each.missing]:
+        reasons = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
+        if len(missing) == len(others):
+            raise UnavailableError(f"nothing was compared. {reasons}")
+        if kept is not None:
+            raise UnavailableError(f"{kept} is not written. {reasons}")
+    found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
+    if out is not None:
+        found.write(out)
+    if kept is not None:
+        split = next(iter(rows))
+        left = chains.write_train(kept, found.without(rows[split], split))
+        note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
+    counts = found.counts
+    metrics = {"/".join(key): count for key, count in counts.items()}
+    table = Table("split", "against", "shared", "rows", "of", box=None, pad_edge=False)
+    for (split, other, kind), count in counts.items():
+        table.add_row(split, other, kind, f"{count:,}", f"{found.rows[split]:,}")
+    lines = [f"{name} could not be compared: {sentence}" for name, sentence in found.unchecked.items()]
+    if not counts:
+        compared = ", ".join(each.name for each in others if not each.missing)
+        lines.append(f"{address}: nothing is shared with {compared}")
+    screen = [table] if counts else []
+    publish({"metrics": metrics, **found.as_dict()}, json, format, [table], screen=screen, lines=lines)
+    if counts or missing:
+        raise typer.Exit(2)
+
+
+def _compared(name: str) -> tuple[Path | None, dict[str, Iterable[Chain]]]:
+    """The folder of images and the chains, by split, of a folder, a file or a dataset."""
+    if name.partition("@")[0] in datasets.DATASETS:
+        data, split = _named(name)
+        found = reference(data, split)
+        if found.missing:
+            raise UnavailableError(found.missing)
+        return found.folder, {split: found.rows}
+    folder, rows = chains.everything(chains.located(name.removeprefix(f"{chains.NAME}:")))
+    return folder, dict(rows)
+
+
+def _named(name: str) -> tuple[str, str]:
+    """A dataset and its split from ``NAME``, ``NAME@SPLIT`` or ``chains:ADDRESS@SPLIT``."""
+    data, at, split = name.rpartition("@")
+    return (data, split) if at else (name, "test")

@@ -1,0 +1,75 @@
+"""``--format``: the numbers of every verb alone on standard output, in every format."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from hiergeo import pairwise, search
+from hiergeo.cli import info
+from hiergeo.cli._io import as_json
+from hiergeo.pairwise.selftest import KernelOutcome
+
+CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("formats") / "index"
+    search.build(place, "tiny", CAPTIONS)
+    return place
+
+
+@pytest.fixture
+def printed(run, monkeypatch, tmp_path):
+    """What a verb prints in a format, its exit code aside."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(info, "collect", lambda _: {"torch": "2.10", "torch threads": 1})
+    outcome = KernelOutcome("store", "float32", 1, float("inf"), 1e-4, "RuntimeError: no")
+    monkeypatch.setattr(pairwise, "check_kernels", lambda seed: {"cpu": [outcome]})
+    (tmp_path / "bad.csv").write_text(
+        "id,captions,image_url\n0,a => b => => d,http://x/COCO_val2014_000000000042.jpg\n"
+    )
+    (tmp_path / "own.csv").write_text("positive,negative\na => b => c => d,a => x => y => z\n")
+
+    def call(*words, form):
+        _, out, _ = run(*words, "--format", form)
+        return out
+
+    return call
+
+
+VERBS = {
+    "data list": (("data", "list"), ("split", "rows"), "metrics"),
+    "data check": (("data", "check", "bad.csv", "--no-images"), ("file", "problem"), "defects"),
+    "demo": (("demo", "--rows", 6, "--no-open"), ("metric", "value"), "metrics"),
+    "info": (("info", "--check"), ("fact", "value"), "checks"),
+    "tree": (("tree", "INDEX"), ("fact", "value"), "nodes"),
+    "index info": (("index", "info", "INDEX"), ("fact", "value"), "settings"),
+    "index check": (("index", "check", "INDEX"), ("shard", "defect"), "metrics"),
+    "chains quality": (("chains", "quality", "own.csv", "--split", "train"), (), "metrics"),
+    "benchmark --list": (("benchmark", "hyperlex", "--list"), ("benchmark", "metrics"), "benchmarks"),
+    "chains leaks": (("chains", "leaks", "scenes@test", "--against", "scenes@test"), ("split", "rows"), "metrics"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_numbers_are_printed_alone_in_every_format(printed, folder, verb):
+    words, columns, key = VERBS[verb]
+    words = [folder if word == "INDEX" else word for word in words]
+    assert key in json.loads(printed(*words, form="json"))
+    header = next(csv.reader(io.StringIO(printed(*words, form="csv"))))
+    assert set(columns) <= set(header)
+    assert printed(*words, form="markdown").startswith("| ")
+    assert printed(*words, form="latex").startswith(r"\begin{tabular}")
+
+
+def test_a_format_of_another_name_is_refused_before_the_work(run, tmp_path):
+    for words in (("tree", tmp_path, "--format", "cvs"), ("index", "info", tmp_path, "--format", "tabel")):
+        code, _, err = run(*words)
+        assert (code, "did you mean" in err) == (2, True)
+
+
+def test_json_is_indented():
+    assert as_json({"metrics": {"files": 1}}) == '{\n  "metrics": {\n    "files": 1\n  }\n}'
