@@ -64,8 +64,9 @@ def test_differences_say_which_setting_was_what() -> None:
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
-    assert BuildPlan(tiers=np.int64(3), seed=np.uint8(2)) == BuildPlan(tiers=3, seed=2)
-    assert type(BuildPlan(tiers=np.int64(3)).tiers) is int
+    given: dict[str, Any] = {"tiers": np.int64(3), "seed": np.uint8(2)}
+    assert BuildPlan(**given) == BuildPlan(tiers=3, seed=2)
+    assert type(BuildPlan(**given).tiers) is int
 
 
 @pytest.mark.parametrize(

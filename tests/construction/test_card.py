@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
+from typing import Any
 from weakref import WeakSet
 
 import pytest
@@ -29,7 +30,7 @@ ROWS = [
     Chain(0, ("animal", "a wet dog"), ("plant", "a dry dog"), "a.jpg"),
     Chain(1, ("animal", "a cat on a mat"), ("plant", "a cat on a roof"), "b.jpg"),
 ]
-MADE = {
+MADE: dict[str, Any] = {
     "plan": {
         "licence": "CC-BY-4.0",
         "title": 'Pets: "a" & <b>',
