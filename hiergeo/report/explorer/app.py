@@ -14,7 +14,7 @@ from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answers import list_of, schema
+from hiergeo.search.serving.answer_schemas import list_of, schema
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.requests import VERBS, Verb
 

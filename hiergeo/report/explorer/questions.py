@@ -13,15 +13,15 @@ from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.moved import MOST_NEIGHBOURS, MOVERS
 from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.search import Item
-from hiergeo.search.serving.answers import list_of
+from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded
 from hiergeo.search.serving.requests import (
     Given,
-    Models,
     Number,
     Query,
     Question,
+    RequestModels,
     Strict,
     Verb,
     Whole,
@@ -88,7 +88,7 @@ class Questions:
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
         self.limits = limits
-        models = Models(limits, item=ItemId)
+        models = RequestModels(limits, item=ItemId)
         keys: Any = Literal[tuple(each.key for each in collection.lenses)]
         view: Any = Annotated[keys, AfterValidator(collection.lens)]
         about = "A model and a geometry, by their key in /api/collection."

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hiergeo.report.explorer.questions import QueryName
-from hiergeo.search.serving.answers import NUMBERS, TRUST, Number, list_of, schema
+from hiergeo.search.serving.answer_schemas import NUMBERS, TRUST, Number, list_of, schema
 
 ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
 

@@ -53,5 +53,5 @@ def _part(index: Index, ids: Tensor, folder: Path) -> Index:
     manifest = replace(store.manifest, edges=(), shards=(), generation=0, retired=(), reserved=0)
     layout.create(folder, manifest, index.space.root)
     part = ExactStore(folder)
-    part.add_labelled(store.fetch(ids), store.labels(ids))
+    part.add(store.fetch(ids), store.labels(ids))
     return Index(part)

@@ -66,5 +66,5 @@ def _opened(content: bytes, field: str) -> "Iterator[Image]":
     except InputError as error:
         raise Refused(400, f"{field}: {error}", field) from error
     except Exception as error:  # damage surfaces in Pillow's decoders as any exception there is
-        told = f"{field} cannot be read as an image: it is damaged or not one of {', '.join(FORMATS)}."
-        raise Refused(400, told, field) from error
+        message = f"{field} cannot be read as an image: it is damaged or not one of {', '.join(FORMATS)}."
+        raise Refused(400, message, field) from error

@@ -21,10 +21,10 @@ from hiergeo.search import layout
 from hiergeo.search.corpus import cluster, sources
 from hiergeo.search.corpus.adopting import Adopter, patiently, settle, survey
 from hiergeo.search.corpus.embedding import INPUT_BITS, ItemEmbedder
-from hiergeo.search.corpus.records import Allowance, Done
+from hiergeo.search.corpus.records import Allowance
 from hiergeo.search.corpus.report import Report, Summary, estimates
-from hiergeo.search.corpus.sources import Plan
-from hiergeo.search.corpus.work import Corpus, Met, Result, work
+from hiergeo.search.corpus.sources import CorpusPlan
+from hiergeo.search.corpus.work import Corpus, Outcome, work
 from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
 from hiergeo.search.rows import Frame
 
@@ -106,7 +106,7 @@ def embed(
         progress: draw a bar on standard error.
 
     Raises:
-        InputError: there are no inputs, the first one has not the columns that are asked for, the folder was begun with
+        InputError: there are no inputs, the first one lacks the columns that are asked for, the folder was begun with
             another plan (what changed is named), or too many rows are poisoned.
         UnavailableError: Ray is not installed, or something cannot be written.
     """
@@ -139,20 +139,20 @@ def _run(
     with closing(report):
         for number in mine:
             if number in before:
-                report.earlier(before[number])
+                report.known(before[number])
                 adopter.offer(before[number])
-        results: Iterator[Result]
+        outcomes: Iterator[Outcome]
         if ray is not None:
             settings = (ray, options.batch_size, options.max_poisoned)
-            results = cluster.spread(corpus, missing, model.name, *settings, report.count)
+            outcomes = cluster.spread(corpus, missing, model.name, *settings, report.count)
         else:
             embedder = ItemEmbedder(model, space, options.dtype, options.items, options.batch_size)
             allowance = Allowance(options.max_poisoned)
-            results = work(corpus, missing, embedder, allowance, report.count)
-        for result in results:
-            report.note(result)
-            if isinstance(result, Done | Met):
-                adopter.offer(result.done if isinstance(result, Met) else result)
+            outcomes = work(corpus, missing, embedder, allowance, report.count)
+        for outcome in outcomes:
+            report.note(outcome)
+            if outcome.done is not None:
+                adopter.offer(outcome.done)
     adopter.finish()
     seconds = report.seconds
     failed = {number for number, source in enumerate(sources_) if source.name in report.failed}
@@ -174,13 +174,13 @@ def _run(
     )
 
 
-def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> Plan:
+def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> CorpusPlan:
     """Agree on the plan and make the index, under its lock."""
     facts = ModelFacts(model.name, model.fingerprint(), model.normalised)
     frame = Frame.of(space, model.dim)
     geometry = space.geometry.spec
     settings = (options.dtype, options.items, options.caption, options.image, options.shard_rows)
-    now = Plan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
+    now = CorpusPlan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
     with locked(folder):
         before = sources.read_plan(folder)
         begun = (folder / MANIFEST).exists()

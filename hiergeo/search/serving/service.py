@@ -12,7 +12,7 @@ from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.answers import TOLD, Added, Health, list_of, schema
+from hiergeo.search.serving.answer_schemas import ANSWERS, Added, Health, list_of, schema
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
@@ -20,9 +20,9 @@ from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import (
     VERBS,
     Addition,
-    Models,
     Query,
     Question,
+    RequestModels,
     Verb,
     addition_of,
     question_of,
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 class Service:
     """One index as a service: what the routes and pages of an application share.
 
-    Args:
-        index: that is served.
-        settings: of the server.
-        metrics: of the server, where it serves several indexes.
-
     Attributes:
         index: that is served.
         settings: of the server.
@@ -59,11 +54,7 @@ class Service:
         self._adding = asyncio.Lock()
 
     async def ask(self, question: Question) -> list[Result]:
-        """The answers to a question, from a sweep that others may share.
-
-        Raises:
-            HiergeoError: it cannot be answered; `Refused` says with which status.
-        """
+        """The answers to a question, from a sweep that others may share; raises HiergeoError."""
         batcher = self._begun()
         try:
             self.engine.space(question.geometry)
@@ -72,11 +63,7 @@ class Service:
         return await batcher.ask(question)
 
     async def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
-        """Queries as points of a geometry around the root of the index, between two sweeps.
-
-        Raises:
-            HiergeoError: they cannot be embedded, or the index has no such space.
-        """
+        """Queries as points of a geometry around the root of the index, between two sweeps; raises HiergeoError."""
         return await self._begun().work(partial(self.engine.points, queries, geometry))
 
     async def add(self, addition: Addition) -> dict[str, int]:
@@ -147,7 +134,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
     limits, dim = service.settings.limits, index.encoder.dim
-    models = Models(limits)
+    models = RequestModels(limits)
 
     def asked(verb: Verb) -> list[StrictRoute]:
         async def one(request: "Request", values: Any) -> "Response":
@@ -159,10 +146,10 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             given = await unless_gone(request, service.ask(question))
             return JSONResponse({"answers": [plain(each) for each in given]})
 
-        about, path, told = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
-        listed, body = schema(f"{verb}_answers", answers=list_of(told)), models.asked(verb, queries=models.queries)
+        about, path, kind = VERBS[verb][0], f"/api/{verb}", ANSWERS[verb]
+        listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
-            StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=told),
+            StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
             StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
         ]
 

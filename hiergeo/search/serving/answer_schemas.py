@@ -29,7 +29,7 @@ TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int, "re
 Hit = schema("Hit", id=int, caption=str | None, image=str | None, **NUMBERS)
 Hits = schema("Hits", hits=list_of(Hit), radius=Number, **TRUST)
 Rung = schema("Rung", threshold=Number, hit=Hit | None)
-TOLD: dict[str, Any] = {
+ANSWERS: dict[str, Any] = {
     **dict.fromkeys(("children", "parents", "neighbours"), Hits),
     "ladder": schema("Rungs", rungs=list_of(Rung), radius=Number, **TRUST),
     "count": schema("Count", count=int),
