@@ -10,7 +10,7 @@ from rich.table import Table
 from hiergeo._core.text import caption
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
 from hiergeo.report.labels import label, number, short_model
 from hiergeo.report.page import spaced, write_html
@@ -182,7 +182,7 @@ def _overall_table(appraisal: Appraisal) -> Table:
 def _tier_table(appraisal: Appraisal) -> Table:
     own = appraisal.quality
     names = " · ".join(appraisal.baselines)
-    notes = "Tier by tier, the most general one first; of pairs of tiers that of the more general one."
+    notes = "Tier 0 is the most general; a value for two adjacent tiers stands under the more general one."
     below = f"\nBelow each value: {names}." if names else ""
     table = noted(f"{notes}{below}", "metric", *(f"tier {tier}" for tier in range(own.chains.tiers)))
     for metric in BY_TIER:

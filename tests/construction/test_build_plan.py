@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.storage.documents import parse_toml
 from hiergeo.construction import BuildPlan, read_plan
-from hiergeo.construction.plan import GROWTH, LANGUAGES, of_table, option_of
+from hiergeo.construction.build_plan import of_table, option_of
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
     str.strip
@@ -30,9 +31,9 @@ PLANS = st.builds(
     tiers=st.integers(2, 8),
     entailment=st.floats(0, 1),
     contradiction=st.floats(0, 1) | st.sampled_from([0, 1]),
-    growth=st.sampled_from(GROWTH),
+    growth=st.sampled_from(["strict", "weak", "any"]),
     most_characters=st.integers(1, 65536),
-    language=st.sampled_from(LANGUAGES),
+    language=st.sampled_from(["any", "en"]),
     test_fraction=st.floats(0, 1),
     seed=st.integers(0, 2**63 - 1),
     shard_rows=st.integers(1, 100_000),
@@ -45,7 +46,6 @@ PLANS = st.builds(
 def test_a_plan_is_the_same_when_its_file_is_read_back(plan: BuildPlan) -> None:
     again = of_table(parse_toml(plan.as_toml(), "plan.toml"))
     assert again.as_table() == plan.as_table()
-    assert again.fingerprint == plan.fingerprint
     assert again.difference(plan) == []
 
 
@@ -63,9 +63,10 @@ def test_differences_say_which_setting_was_what() -> None:
     ]
 
 
-def test_title_and_licence_are_no_part_of_the_fingerprint() -> None:
-    assert BuildPlan(title="Dogs", licence="CC0").fingerprint == BuildPlan().fingerprint
-    assert BuildPlan(seed=1).fingerprint != BuildPlan().fingerprint
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    given: dict[str, Any] = {"tiers": np.int64(3), "seed": np.uint8(2)}
+    assert BuildPlan(**given) == BuildPlan(tiers=3, seed=2)
+    assert type(BuildPlan(**given).tiers) is int
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,7 @@ def test_title_and_licence_are_no_part_of_the_fingerprint() -> None:
         ({"most_characters": 0}, "most_characters"),
         ({"seed": -1}, "seed"),
         ({"backend_options": {"api_key": "sk-1"}}, "environment variable"),
+        ({"backend_options": 3}, "backend_options"),
         ({"backend_options": {"prompt": {"a": 1}}}, "prompt"),
         ({"backend_options": {"temperature": float("inf")}}, "temperature"),
     ],
@@ -106,7 +108,7 @@ def test_a_secret_is_not_repeated_by_its_refusal() -> None:
         ("tiers = 'four'", "tiers"),
         ("tiers = [1]", "tiers"),
         ("backend = 3", "backend"),
-        ("[backend]\nname = 3", "name"),
+        ("[backend]\nname = 3", "backend"),
         ("[backend]\nname = 'wordnet'\n[backend.more]\nx = 1", "more"),
         ("tiers = ", "TOML"),
         ("[[backend]]\nname = 'x'", "backend"),

@@ -88,7 +88,7 @@ def test_any_word_has_forms(word):
 
 def test_plurals_of_frequent_nouns_lead_back():
     """Nouns that were tagged most; left out are those whose plural is a noun of its own, such as glasses."""
-    counts = lexicon().noun_counts
+    counts = lexicon().frequencies["noun"]
     nouns = [word for word in sorted(counts, key=lambda word: (-counts[word], word)) if word.isalpha()][:1500]
     lost = [word for word in nouns if singular(plural(word)) != word]
     assert len(lost) < 0.05 * len(nouns), lost

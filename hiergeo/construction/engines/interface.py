@@ -45,12 +45,7 @@ DEFAULT_SAMPLING = Sampling()
 
 
 def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
-    """A dataclass made of options.
-
-    Args:
-        kind: its class.
-        options: by name.
-        source: named in errors.
+    """A dataclass made of options by name; errors name their source.
 
     Raises:
         InputError: an option that does not exist (the nearest one is suggested), or a value that does not fit.
@@ -71,6 +66,8 @@ class Prompt:
         user: what to do it with, JSON.
         caption: the text that the answer has to repeat under ``caption``.
         names: keys of the JSON object to answer with, all of them strings, in the order in which they are written.
+        asked: those of the texts that are asked for, in the order in which a `Proposal` has them.
+        taken: texts that the answer must not repeat: those that the chain has.
         sampling: how the answer is chosen.
     """
 
@@ -78,6 +75,8 @@ class Prompt:
     user: str
     caption: str
     names: tuple[str, ...]
+    asked: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     sampling: Sampling = DEFAULT_SAMPLING
 
     @property
@@ -85,25 +84,15 @@ class Prompt:
         """The prompt as a conversation."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema of the answer, of the parts that every server understands."""
-        return _object({name: {"type": "string"} for name in self.names})
+    def schema(self, fixed: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The JSON schema of the answer.
 
-    @property
-    def schema_with_caption(self) -> dict[str, Any]:
-        """The JSON schema of the answer, with the caption written out."""
-        text = {"type": "string"}
-        return _object({name: {"const": self.caption} if name == "caption" else text for name in self.names})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+        Args:
+            fixed: texts that are written out, by name; not every server understands a schema that has some.
+        """
+        constants = {name: {"const": text} for name, text in (fixed or {}).items()}
+        properties = {name: constants.get(name, {"type": "string"}) for name in self.names}
+        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 @final
@@ -165,5 +154,5 @@ class Engine(ABC):
             UnavailableError: the model cannot be run now. Replies that had come are given before.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:  # noqa: B027 (most hold nothing)
         """Release what it holds."""

@@ -20,17 +20,17 @@ FOLDER = "answers"
 
 
 @final
-class Answers:
+class AnswerStore:
     """Answers by key, on disk as soon as they are put. Threads may share it.
 
     The answers of one shard are held at a time: `begin` opens its file, `clear` removes it once the shard itself
     is stored. Before the first `begin`, and after `clear`, answers are held in memory alone.
 
     Args:
-        folder: where files of answers go; it is made when it is needed.
+        folder: where files of answers go; it is made when it is needed. Only `begin` looks at it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path = Path()) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._known: dict[str, Any] = {}
@@ -117,9 +117,9 @@ def _opened(path: Path) -> int:
 def _entry(line: bytes) -> tuple[str, Any] | None:
     """The key and the value in a line; None for one that is empty, half written or damaged."""
     try:
-        held = parse_json(line) if len(line) <= limits.RECORD_CHARACTERS else None
+        entry = parse_json(line) if len(line) <= limits.RECORD_CHARACTERS else None
     except ValueError:
         return None
-    if not isinstance(held, Mapping) or held.get(HASH) != content_sha256(held) or not isinstance(held.get("key"), str):
+    if not isinstance(entry, Mapping) or entry.get(HASH) != content_sha256(entry):
         return None
-    return held["key"], held.get("value")
+    return (entry["key"], entry.get("value")) if isinstance(entry.get("key"), str) else None

@@ -3,21 +3,23 @@
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.shares import Share
-from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.files import csv_rows, path_of
 from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, output, splitting
-from hiergeo.construction.answers import FOLDER as ANSWERS
-from hiergeo.construction.answers import Answers
+from hiergeo.construction.answer_store import FOLDER as ANSWERS
+from hiergeo.construction.answer_store import AnswerStore
+from hiergeo.construction.backends import Backend
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.claiming import beginning, claim, make_room, sole_builder
+from hiergeo.construction.judges import Judge
 from hiergeo.construction.making import make_backend, make_judge
 from hiergeo.construction.passes import Passes, StageRun
-from hiergeo.construction.plan import BuildPlan
 from hiergeo.construction.shards import Work, hash_of
 from hiergeo.construction.stages import THRESHOLDS, stages
 from hiergeo.datasets import Hierarchy
@@ -60,7 +62,7 @@ class Built:
     def metrics(self) -> dict[str, float]:
         """Numbers of the result by name: rows, kept, train, test, images, dropped and usage."""
         kept = self.train + self.test
-        told: dict[str, float] = {
+        numbers: dict[str, float] = {
             "rows": self.rows,
             "kept": kept,
             "dropped": sum(self.dropped.values()),
@@ -71,7 +73,7 @@ class Built:
             "test_fraction": self.test / kept if kept else 0.0,
         }
         drops = {f"dropped/{stage}/{reason}": float(count) for (stage, reason), count in self.dropped.items()}
-        return told | drops | {f"usage/{name}": value for name, value in self.usage.items()}
+        return numbers | drops | {f"usage/{name}": value for name, value in self.usage.items()}
 
 
 def build(
@@ -105,78 +107,79 @@ def build(
         UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is kept.
         HeldError: another build is running in the folder, or a review of it.
     """
-    asked = plan or BuildPlan()
+    plan = plan or BuildPlan()
     share, folder = Share.parse(worker), path_of(out)
-    answers = Answers(Work(folder).folder / ANSWERS)
+    answers = AnswerStore(Work(folder).folder / ANSWERS)
     source = (
-        captions_.of_hierarchy(captions, asked)
+        captions_.of_hierarchy(captions, plan)
         if isinstance(captions, Hierarchy)
-        else captions_.of_file(captions, asked, folder)
+        else captions_.of_file(captions, plan, folder)
     )
-    with ExitStack() as held:
-        backend, judge = make_backend(asked, answers), make_judge(asked)
-        held.callback(answers.close)
-        held.callback(backend.close)
-        held.callback(judge.close)
-        passes = Passes(Work(folder), source, asked, stages(asked, backend, judge), backend, answers, progress)
+    with ExitStack() as stack:
+        backend, judge = make_backend(plan, answers), make_judge(plan)
+        stack.callback(answers.close)
+        stack.callback(backend.close)
+        stack.callback(judge.close)
+        passes = Passes(Work(folder), source, plan, stages(plan, backend, judge), backend, answers, progress)
         with sole_builder(folder, share):
             survey = source.survey()
             with beginning(folder, share):
-                claim(folder, asked, source.name, survey.sha256, share, overwrite)
+                claim(folder, plan, source.name, survey.sha256, share, overwrite)
                 passes.read(survey)
             passes.run(share)
             if share.total > 1:
                 return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
             answers.clear_all()
-            made = card.Provenance(
-                asked.as_table(),
-                source.name,
-                backend=backend.identity,
-                judge=judge.identity,
-                prompts=backend.instructions(asked.tiers),
-            )
-            return _written(folder, asked, passes, made, overwrite)
+            return _written(folder, plan, passes, backend, judge, source.name, overwrite)
 
 
-def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenance, overwrite: bool) -> Built:
+def _written(
+    folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge, source: str, overwrite: bool
+) -> Built:
     """Write the files of the result, the splits only if something is left.
 
     The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
     What was measured of the same splits is kept.
     """
     before = card.card_before(folder)
-    with output.writing_dropped(folder) as dropped:
-        sides = splitting.split(dropped.pass_on(passes.drafts()), plan.seed, plan.test_fraction)
+    drops: Counter[tuple[str, str]] = Counter()
+    with csv_rows(folder / output.DROPPED, output.REASONS) as line:
+        kept = output.without_dropped(passes.drafts(), line, drops)
+        sides = splitting.split(kept, plan.seed, plan.test_fraction)
         make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
-    kept = dropped.rows - sum(dropped.counts.values())
-    if not kept:
-        raise NothingLeftError(_nothing_left(folder, plan, dropped.counts))
+    if drops.total() == passes.rows:
+        raise NothingLeftError(_nothing_left(folder, plan, drops))
     output.write_splits(passes.drafts(), sides, folder)
-    test, counts = len(sides.test), dict(sorted(dropped.counts.items()))
-    made = replace(made, rows=dropped.rows, dropped=counts, usage=passes.usage)
+    dropped = dict(sorted(drops.items()))
+    made = {
+        "plan": plan.as_table(),
+        "source": source,
+        "captions": passes.rows,
+        "dropped": dropped,
+        "backend": backend.identity,
+        "judge": judge.identity,
+        "prompts": backend.instructions(plan.tiers),
+        "usage": passes.usage,
+    }
+    test = len(sides.test)
     return Built(
         folder,
-        dropped.rows,
-        kept - test,
+        passes.rows,
+        passes.rows - drops.total() - test,
         test,
         sides.images,
-        counts,
+        dropped,
         passes.runs,
         passes.usage,
-        card=card.describe(folder, made, before),
+        card=card.write_card(folder, made, before=before),
     )
 
 
-def _nothing_left(folder: Path, plan: BuildPlan, counts: Counter[tuple[str, str]]) -> str:
-    by_stage: Counter[str] = Counter()
-    for (stage, _), count in counts.items():
-        by_stage[stage] += count
-    (worst, most), total = by_stage.most_common(1)[0], sum(counts.values())
-    reasons = Counter({reason: count for (stage, reason), count in counts.items() if stage == worst})
-    reason = reasons.most_common(1)[0][0]
-    name = THRESHOLDS.get(reason)
-    cure = f"; {name} is {getattr(plan, name)} in the plan" if name else ""
+def _nothing_left(folder: Path, plan: BuildPlan, drops: Counter[tuple[str, str]]) -> str:
+    ((stage, reason), most), *_ = drops.most_common(1)
+    setting = THRESHOLDS.get(reason)
+    hint = f"; {setting} is {getattr(plan, setting)} in the plan" if setting else ""
     return (
-        f"nothing is left (captions: {total:,}): the stage {worst} dropped {most:,} of them, most of all as "
-        f"'{reason}'{cure}; {folder / output.DROPPED} says why of each."
+        f"nothing is left (captions: {drops.total():,}): the stage {stage} dropped {most:,} of them as '{reason}'"
+        f"{hint}; {folder / output.DROPPED} says why of each."
     )

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Literal
 
 from hiergeo._core.errors import unknown_name
+from hiergeo.construction.language.grammar import LISTS
 from hiergeo.construction.language.lexicon import Lexicon, lexicon, normal
 
 Kind = Literal["noun", "verb", "adjective"]
@@ -18,33 +19,9 @@ ENDINGS: dict[str, tuple[str, ...]] = {
 }
 """Regular endings and what they replace, in the order in which they are tried."""
 
-PLURAL_ONLY = frozenset(
-    {"binoculars", "clothes", "glasses", "goggles", "headphones", "jeans", "leggings", "overalls", "pajamas", "pants"}
-    | {"pyjamas", "scissors", "shorts", "sunglasses", "tights", "tongs", "trousers", "tweezers", "underpants"}
-    | {"outdoors", "outskirts", "surroundings", "headquarters", "series", "species", "news", "grounds", "ruins"}
-)
-"""Nouns that end like plurals and are none, or have no singular."""
+PLURAL_ONLY = LISTS["plural_only"]
 
-IRREGULAR = {
-    "child": "children",
-    "foot": "feet",
-    "goose": "geese",
-    "louse": "lice",
-    "mouse": "mice",
-    "ox": "oxen",
-    "person": "people",
-    "tooth": "teeth",
-    "die": "dice",
-    "cactus": "cacti",
-    "passerby": "passersby",
-    "quiz": "quizzes",
-    **{word: word[:-1] + "ves" for word in ("calf", "elf", "half", "hoof", "leaf", "loaf", "scarf", "self", "shelf")},
-    **{word: word[:-1] + "ves" for word in ("thief", "wolf", "sheaf")},
-    **{word: word[:-2] + "ves" for word in ("knife", "life", "wife")},
-    **{word: word + "es" for word in ("echo", "hero", "mango", "mosquito", "potato", "tomato", "torpedo", "volcano")},
-    **{word: word for word in ("aircraft", "bison", "cattle", "deer", "fish", "moose", "people", "salmon", "sheep")},
-    **{word: word for word in ("shrimp", "swine", "trout", "spacecraft", "hovercraft", "watercraft", "offspring")},
-}
+IRREGULAR: dict[str, str] = dict(each.split() for each in LISTS["plurals"])
 """Plurals that follow no rule."""
 
 NOT_MEN = ("caiman", "german", "human", "roman", "shaman", "talisman", "ottoman")
@@ -124,10 +101,8 @@ def _stems(word: str, kind: str) -> Iterator[str]:
 
 
 def _is(known: Lexicon, word: str, kind: str) -> bool:
-    tests = {"noun": known.is_noun, "verb": known.is_verb, "adjective": known.is_adjective}
-    return tests[kind](word)
+    return known.is_noun(word) if kind == "noun" else word in known.frequencies[kind]
 
 
 def _used(known: Lexicon, word: str, kind: str) -> int:
-    tables = {"noun": known.noun_counts, "verb": known.verbs, "adjective": known.adjectives}
-    return tables[kind].get(word, 0)
+    return known.frequencies[kind].get(word, 0)
