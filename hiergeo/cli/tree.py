@@ -181,8 +181,3 @@ def _table(judgement: Judgement) -> Table:
         low, high = judgement.intervals[name]
         table.add_row(_score(name), f"{value:.3f}", f"{low:.3f} to {high:.3f}", f"{judgement.random[name]:.3f}")
     return table
-
-
-def _score(name: str) -> str:
-    kind, _, k = name.partition("_")
-    return f"true ancestor among {k} candidates" if kind == "within" else SCORES[name]
