@@ -2,6 +2,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 SERVICES ?= .venv-services
+PROFILE ?= hiergeo
 SERVICES_BIN := $(SERVICES)/$(notdir $(BIN))
 PACKAGING := pyproject.toml setup.py
 KERNELS := build_backend.py build_native.py $(wildcard csrc/*.* csrc/*/*.*)
@@ -14,7 +15,7 @@ BUILDING := Installing torch and compiling the native kernels: one to three minu
 VISIBLE := --config-settings editable_mode=compat
 
 MAIN := --ignore-glob 'tests/pairwise/test_*cuda*.py' --ignore tests/services
-QUICK := --numprocesses 2 -m 'not slow' --hypothesis-profile quick $(MAIN)
+QUICK := --numprocesses 2 --dist worksteal -m 'not slow' --hypothesis-profile quick $(MAIN)
 
 instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
@@ -27,7 +28,8 @@ help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
 	@echo "make explore   install into $(VENV) and open the explorer on generated scenes"
 	@echo "make test      install into $(VENV) and run the quick tests: five minutes"
-	@echo "make test-all  run all tests, the CUDA kernels on an emulated GPU and the services included: twenty minutes"
+	@echo "make test-all  run all tests, the CUDA kernels on an emulated GPU and the services included: fifteen minutes"
+	@echo "               (PROFILE=thorough: with several times as many examples of every property)"
 	@echo "make test-services  run the tests of Milvus, Ray and MTEB in $(SERVICES)"
 	@echo "make coverage  measure what the quick tests reach, room by room"
 	@echo "make lint      ruff and mypy"
@@ -93,7 +95,7 @@ test-all: $(VENV)/kernels
 
 test-rest: $(VENV)/kernels
 	$(BIN)/python -m tests.pairwise.simt --numprocesses 2
-	$(BIN)/python -m pytest --numprocesses 2 --slowest=20 $(MAIN)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN)
 
 test-services: $(SERVICES)/installed
 	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope

@@ -24,7 +24,6 @@ from torch.nn.functional import normalize
 from benchmarks.report import table
 from hiergeo import Space, adapters, search
 from hiergeo.adapters.head import HeadModel
-from hiergeo.search.certified import Effort
 from hiergeo.search.certified import search as through_store
 from hiergeo.search.index import Index
 from hiergeo.search.pushing import push
@@ -85,7 +84,7 @@ def measure(index: Index, stores: tuple[Store, Store], kind: str, spec: str, que
         run(index.store.scan(), [exact])
         seconds[0] += time.perf_counter() - began
         plain(index, whole, direct)
-        through_store(few, index.store, engine, Effort(16, 16))
+        through_store(few, index.store, engine, most=16)
         began = time.perf_counter()
         outcome = through_store(full, index.store, engine)
         seconds[1] += time.perf_counter() - began

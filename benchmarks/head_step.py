@@ -29,7 +29,7 @@ from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.datasets import data_home
 from hiergeo.losses import max_margin_loss
 from hiergeo.training import Recipe, from_file
-from hiergeo.training.trainer import adam
+from hiergeo.training.trainer import optimiser
 
 CURVATURE, MARGIN = -1.0, 0.1
 TIERS, DIM = 4, 384
@@ -75,7 +75,7 @@ class Step:
     def __init__(self, loss: Loss, frozen: Tensor, root: Tensor) -> None:
         self.loss, self.frozen, self.root = loss, frozen, root
         self.head = Head(HeadShape(frozen.shape[-1], frozen.shape[-1], Recipe().hidden))
-        self.optimiser = adam(self.head.parameters(), Recipe().learning_rate)
+        self.optimiser = optimiser("adam", self.head.parameters(), Recipe().learning_rate)
 
     def __call__(self) -> float:
         self.optimiser.zero_grad(set_to_none=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hiergeo import datasets
 from hiergeo.adapters import Model
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 
 HIDDEN, EPOCHS, BATCH, RATE = 256, 3, 512, 1e-3
 

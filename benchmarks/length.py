@@ -26,8 +26,12 @@ from hiergeo import adapters, datasets, training
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.auditing.confounds import Estimate, LengthFacts, LengthSettings, Order, length_controls
+from hiergeo.evaluation.auditing.confounds import LengthFacts, RadialOrder, length_controls
+from hiergeo.evaluation.auditing.population import Measured
+from hiergeo.evaluation.auditing.record import AuditSettings
+from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import parse
 
 COLUMNS = (
@@ -83,8 +87,7 @@ class Bench:
 
     def __init__(self, copies: int, seed: int, samples: int) -> None:
         self.copies, self.seed = copies, seed
-        self.settings = LengthSettings(0, seed=seed, samples=samples)
-        self.bare = replace(self.settings, controls=False)
+        self.settings = AuditSettings(seed=seed, samples=samples)
         self.facts: dict[str, LengthFacts] = {}
         self.data: dict[str, Hierarchy] = {}
         self.bases: dict[str, Remembered] = {}
@@ -97,7 +100,7 @@ class Bench:
         self.facts[label] = length_controls(model, self.data[label], settings=self.settings)
         original = model.model if isinstance(model, Remembered) else model
         copies = (adapters.untrained(original, seed) for seed in range(self.copies))
-        bare = [length_controls(each, self.data[label], settings=self.bare) for each in copies]
+        bare = [self._bare(each, self.data[label]) for each in copies]
         self.facts[label] = replace(self.facts[label], untrained=tuple(each.order for each in bare))
 
     def trained(self, label: str, spec: str, of: str) -> None:
@@ -121,7 +124,11 @@ class Bench:
         chains = training.from_hierarchy(datasets.load(data, split).take(HEAD_ROWS), base)
         trained = training.train_head(chains, parse("euclidean"), training.Recipe(seed=self.seed))
         sharper = HeadModel(base, trained.head, label)
-        self.facts[label] = length_controls(sharper, datasets.load(data), settings=self.bare)
+        self.facts[label] = self._bare(sharper, datasets.load(data))
+
+    def _bare(self, model: Model, data: Hierarchy) -> LengthFacts:
+        """Facts without controls of other texts."""
+        return length_controls(embed(model, data, images=False), None, native_space(model), self.settings)
 
     def _shared(self, model: Model) -> Model:
         if isinstance(model, HeadModel):
@@ -152,16 +159,16 @@ def _cells(facts: LengthFacts) -> list[str]:
     ]
 
 
-def _both(order: Order | None) -> str:
+def _both(order: RadialOrder | None) -> str:
     return NONE if order is None else f"{_number(order.tau_d)}; {_share(order.equal)}"
 
 
-def _number(estimate: Estimate) -> str:
+def _number(estimate: Measured) -> str:
     low, high = estimate.interval
     return f"{estimate.value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _share(estimate: Estimate | None) -> str:
+def _share(estimate: Measured | None) -> str:
     if estimate is None:
         return NONE
     low, high = estimate.interval

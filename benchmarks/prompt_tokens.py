@@ -11,7 +11,7 @@ import json
 from statistics import mean
 
 from hiergeo.construction.backends import prompts
-from hiergeo.construction.backends.prompts import Question
+from hiergeo.construction.engines.interface import Prompt
 from hiergeo.datasets import load
 
 
@@ -27,11 +27,11 @@ def main() -> None:
     def tokens(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids)
 
-    def answer(question: Question, texts: tuple[str, ...]) -> str:
+    def answer(question: Prompt, texts: tuple[str, ...]) -> str:
         return json.dumps({"caption": question.caption, **dict(zip(question.asked, texts, strict=True))})
 
     told = {}
-    tasks: dict[str, list[tuple[Question, tuple[str, ...]]]] = {
+    tasks: dict[str, list[tuple[Prompt, tuple[str, ...]]]] = {
         "generalise": [(prompts.generalising(row.positive[-1], len(row.positive)), row.positive[:-1]) for row in rows],
         "contradict": [(prompts.contradicting(row.positive), row.negative or ()) for row in rows],
     }

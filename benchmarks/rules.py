@@ -22,8 +22,8 @@ import numpy as np
 
 from hiergeo import datasets
 from hiergeo.construction.backends.wordnet import WordNetBackend
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT
 from hiergeo.construction.judges.rules import RulesJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT
 from hiergeo.datasets import Row
 
 TIERS = 4

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -21,22 +20,20 @@ import torch
 
 from benchmarks.search_data import Captions
 from benchmarks.search_exact import report as exactness
-from benchmarks.search_exact import screened
 from benchmarks.search_own import report as own_texts
 from hiergeo import Space, search
 from hiergeo.geometry import Points
 from hiergeo.geometry.space import Side
 from hiergeo.search import Index
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import screens
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Screenable, Steps, run, run_screened
+from hiergeo.search.sweep import Best, Count, Steps, SweepTask, run
 
 SPEC = "lorentz:-1"
 KINDS = ("children", "parents", "neighbours", "ladder", "count")
 BATCHES = (1, 8, 32, 256)
 K, STEPS = 10, 50
-PARTS = ("warm", "screen", "cold", "exact", "equal", "own")
+PARTS = ("warm", "cold", "exact", "own")
 
 
 @dataclass(frozen=True)
@@ -71,14 +68,10 @@ def main() -> None:
     queries = captions.block(1 << 40, max(BATCHES))
     if "warm" in parts:
         warm(asked.folder, space, queries, asked.rounds)
-    if "screen" in parts:
-        screen(asked.folder, space, queries, asked.rounds)
     if "cold" in parts:
         cold(asked.folder, space, queries, asked.rounds)
     if "exact" in parts and asked.queries:
         exactness(asked.folder, captions, asked.queries)
-    if "equal" in parts and asked.queries:
-        screened(asked.folder, captions, asked.queries)
     if "own" in parts:
         own_texts(asked.model)
 
@@ -110,55 +103,27 @@ def warm(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None
     print()
 
 
-def screen(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None:
-    """The screen of 8 bits against the whole scan, both from the page cache."""
-    index = search.open(folder)
-    assert screens(space, float(index.manifest.shards[0].high))
-    for _ in chain(index.store.stream(), index.store.coded_stream()):
-        pass
-    print("| kind | queries | screened / whole scan, time | by processor time | rows scored |\n|---|---|---|---|---|")
-    for count in (1, 2, 4, 8):
-        for kind in KINDS:
-            x, pairs, scored = points(space, queries[:count]), [], 0
-            for _ in range(rounds):
-                plain = timed(partial(run, index.store.stream(), [asked(kind, space, x, index)]))
-                tasks = [asked(kind, space, x, index)]
-                start = Time(time.perf_counter(), time.process_time())
-                scored = run_screened(index.store.coded_stream(), tasks)[0]
-                spent = Time(time.perf_counter() - start.wall, time.process_time() - start.cpu)
-                pairs.append((spent, plain))
-            shares = [median(getattr(s, of) / getattr(p, of) for s, p in pairs) for of in ("wall", "cpu")]
-            print(f"| {kind} | {count} | {shares[0]:.2f} | {shares[1]:.2f} | {scored / len(index):.4f} |", flush=True)
-    print()
-
-
 def cold(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None:
     """Scans from the disk, the files dropped from the page cache before each, against plain reads of the same files."""
-    print("| scan of one query | time of plain reads of its file / time | MB/s of plain reads |\n|---|---|---|")
+    print("| time of plain reads of the directions / time of a scan of one query | MB/s of plain reads |\n|---|---|")
     x = points(space, queries[:1])
-    shares: dict[str, list[tuple[float, float]]] = {"whole": [], "screened": []}
+    shares: list[tuple[float, float]] = []
     for _ in range(rounds):
-        for name, file, kind in (("whole", "directions", "children"), ("screened", "codes.i8", "children")):
-            drop(folder)
-            size = sum(path.stat().st_size for path in folder.rglob(file))
-            plain = timed(partial(read_all, folder, file)).wall
-            drop(folder)
-            index = search.open(folder)
-            task = asked(kind, space, x, index)
-            begin = time.perf_counter()
-            if name == "whole":
-                run(index.store.stream(), [task])
-            else:
-                run_screened(index.store.coded_stream(), [task])
-            shares[name].append((plain / (time.perf_counter() - begin), size / plain / 1e6))
-            del index, task
-            gc.collect()
-    for name, found in shares.items():
-        print(f"| {name} | {median(s for s, _ in found):.2f} | {median(rate for _, rate in found):.0f} |", flush=True)
-    print()
+        drop(folder)
+        size = sum(path.stat().st_size for path in folder.rglob("directions"))
+        plain = timed(partial(read_all, folder, "directions")).wall
+        drop(folder)
+        index = search.open(folder)
+        task = asked("children", space, x, index)
+        begin = time.perf_counter()
+        run(index.store.stream(), [task])
+        shares.append((plain / (time.perf_counter() - begin), size / plain / 1e6))
+        del index, task
+        gc.collect()
+    print(f"| {median(s for s, _ in shares):.2f} | {median(rate for _, rate in shares):.0f} |\n", flush=True)
 
 
-def asked(kind: str, space: Space, x: Points, index: Index) -> Screenable:
+def asked(kind: str, space: Space, x: Points, index: Index) -> SweepTask:
     """A task of one kind."""
     if kind == "ladder":
         shells = index.store.describe().shells

@@ -9,25 +9,13 @@ from torch import Tensor
 
 from benchmarks.search_data import BLOCK, Captions
 from hiergeo import search
-from hiergeo.geometry.space import By
-from hiergeo.search import Climb, Index, Request
-from hiergeo.search.groups import Result
-from hiergeo.search.requests import Kind
+from hiergeo.search import Index, Request
 
 SPECS = ("euclidean", "lorentz:-1", "sphere:0.2")
 ORDERS = ("children by margin", "children by angle", "parents by margin", "parents by angle", "neighbours")
 K, STEPS, LEAST = 10, 50, 0.1
 REACH = 1.1
 """Geodesic distance within which items are counted: the cones of frozen embeddings hold nothing."""
-QUESTIONS: tuple[tuple[Kind, By, float | None], ...] = (
-    *((kind, by, None) for kind in ("children", "parents") for by in ("margin", "angle", "distance")),
-    ("neighbours", "distance", None),
-    ("ladder", "margin", None),
-    ("count", "margin", None),
-    ("count", "margin", 0.9),
-)
-"""Kind, order and distance of the requests that are screened."""
-
 PART = 50
 """Queries that are compared at a time."""
 
@@ -54,36 +42,6 @@ def report(folder: Path, captions: Captions, count: int) -> None:
     print("\n".join(lines), flush=True)
     print()
     lost(index, captions, queries, u, r)
-
-
-def screened(folder: Path, captions: Captions, count: int) -> None:
-    """Print of how many requests of every kind the screened answer is that of the whole scan bit for bit."""
-    index = search.open(folder)
-    queries = captions.block(1 << 41, count)
-    bounds: tuple[tuple[float, float], ...] = (0.0, math.inf), (0.9, 1.0)
-    print("| space | requests | answers equal bit for bit | rows scored |\n|---|---|---|---|")
-    for spec in ("euclidean", "lorentz:-1"):
-        requests = [
-            Request(kind, query, K, by=by, within=within, low=low, high=high, space=spec, min_radius=LEAST)
-            for query in (*queries, index.space.root, captions.text[0])
-            for low, high in bounds
-            for kind, by, within in QUESTIONS
-        ]
-        answers: dict[str, list[Result]] = {}
-        for how in ("never", "always"):
-            index.screen = how
-            parts = (requests[i : i + PART] for i in range(0, len(requests), PART))
-            answers[how] = [answer for part in parts for answer in index.search(part)]
-        pairs = list(zip(answers["never"], answers["always"], strict=True))
-        same = sum(plain(a) == plain(b) for a, b in pairs)
-        scored = [b.scored / len(index) for _, b in pairs if not isinstance(b, int)]
-        print(f"| {spec} | {len(pairs):,} | {same:,} | {sum(scored) / len(scored):.4f} |", flush=True)
-    print()
-
-
-def plain(result: Result) -> object:
-    """What an answer says of items."""
-    return result if isinstance(result, int) else result.rungs if isinstance(result, Climb) else result.hits
 
 
 def stored(index: Index) -> tuple[Tensor, Tensor]:

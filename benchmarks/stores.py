@@ -103,7 +103,7 @@ def measured(index: Index, queries: Tensor, spec: str, args: argparse.Namespace)
     found["push"] = sent / (time.perf_counter() - start)
     found["bytes"] = size(spec)
     time.sleep(args.wait)
-    store = index.engines.get(spec)
+    store = index.engines.checked(spec)[0]
     facts = store.describe()
     found |= {"name": facts.name, "version": facts.version, "exhaustive": facts.exhaustive}
     found["candidates"] = candidates(index, store, queries)

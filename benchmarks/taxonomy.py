@@ -25,7 +25,7 @@ from hiergeo import adapters, datasets, search, training
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets.lvis import PROMPT, load_lvis
 from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.evaluation.benchmarks.wordnet import found_ancestors
+from hiergeo.evaluation.benchmarks.is_a import found_ancestors
 from hiergeo.evaluation.metrics.resampling import bootstrap_mean
 from hiergeo.geometry import Space, parse
 from hiergeo.geometry.space import By

@@ -1,5 +1,6 @@
 """Fixtures and settings that every test shares."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -11,12 +12,16 @@ import torch
 from hypothesis import HealthCheck, Phase, settings
 
 from hiergeo import cli
+from tests.tools.examples import THOROUGH
 
 pytest_plugins = ("tests.tools.processor_time",)
 
-settings.register_profile("hiergeo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "hiergeo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+)
+settings.register_profile("thorough", settings.get_profile("hiergeo"), max_examples=THOROUGH)
 settings.register_profile("quick", settings.get_profile("hiergeo"), max_examples=30)
-for profile, of in (("mutants", "hiergeo"), ("mutants-python", "quick")):
+for profile, of in (("mutants", "thorough"), ("mutants-python", "quick")):
     settings.register_profile(profile, settings.get_profile(of), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("hiergeo")
 torch.set_num_threads(1)
@@ -46,6 +51,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
         parts.append(f"{other} for other reasons (above)")
     if parts:
         terminalreporter.write_line(f"{len(reasons)} tests were not run; to run them: {'; '.join(parts)}.")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported and collected out of what Python's collector walks through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

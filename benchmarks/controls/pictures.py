@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import archives
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy, data_home
-from hiergeo.datasets.captioned.stored import FLICKR8K
+from hiergeo.datasets.captioned.loading import FLICKR8K
 from hiergeo.evaluation import Result, benchmarks
 from hiergeo.evaluation.metrics import percentile_interval
 

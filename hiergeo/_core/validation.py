@@ -22,7 +22,7 @@ class ErrorList(Protocol):
 def sentence(error: ErrorList, whole: str = "the whole", skip: int = 0) -> str:
     """The first error as one sentence, such as ``queries[0].k must be a valid integer, not 'x'.``
 
-    The ValueError of a validator keeps its own words after the name of the field: ``must be ...``, or a sentence.
+    The ValueError of a validator keeps its own words after the field and its value: ``must be ...``, or a sentence.
 
     Args:
         error: of pydantic.
@@ -41,7 +41,8 @@ def sentence(error: ErrorList, whole: str = "the whole", skip: int = 0) -> str:
     message = message.replace(" after validation", "").rstrip(".")
     _, verb, wanted = f"Value {message}".partition(" must " if message.startswith("must ") else " should ")
     if not verb:
-        return f"{place}: {message}."
+        is_value = "" if isinstance(value, dict | list | tuple) else f" is {quoted(value)}"
+        return f"{place}{is_value}: {message}."
     return f"{place} must {wanted}." if ", not " in wanted else f"{place} must {wanted}, not {quoted(value)}."
 
 

@@ -2,20 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from hiergeo._core.errors import InputError
-
 VOCABULARY = 49408
 """Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""
-
-CONTEXT = 1 << 12
-"""Positions of a text tower at most: its mask has as many rows and columns."""
-
 
 Pool = Literal["token", "avg"]
 """Which feature of an image tower is projected: that of the class token, or the mean of the patches."""
@@ -63,39 +56,6 @@ class TextSizes(NamedTuple):
     context: int
 
 
-class Plan(NamedTuple):
-    """What a dual encoder is built by; embeddings depend on all of it, and no weight tells the whole.
-
-    Attributes:
-        vision: sizes of the image tower.
-        text: sizes of the text tower.
-        quick_gelu: whether the text tower has OpenAI's approximation of GELU.
-    """
-
-    vision: VisionSizes
-    text: TextSizes
-    quick_gelu: bool
-
-
-class Scales(NamedTuple):
-    """Factors of the projected features of each modality, (dim,)."""
-
-    visual: Tensor
-    textual: Tensor
-
-
-def check_sizes(path: Path, vision: VisionSizes, text: TextSizes) -> None:
-    """Raise InputError for sizes of which no towers can be built."""
-    if text.context > CONTEXT:
-        raise InputError(f"{path} is damaged: its text tower has {text.context} positions, and {CONTEXT} is most.")
-    for name, tower in (("image", vision), ("text", text)):
-        if tower.hidden % tower.width:
-            raise InputError(
-                f"{path} is damaged: the perceptrons of its {name} tower are {tower.hidden} wide, no multiple of "
-                f"{tower.width}."
-            )
-
-
 @final
 class DualEncoder(nn.Module):
     """Two towers with linear projections and a factor for each coordinate; rows are tangent vectors at the origin.
@@ -107,9 +67,12 @@ class DualEncoder(nn.Module):
         vision: sizes of the image tower.
         text: sizes of the text tower.
         weights: of both towers, under ``visual.`` and ``textual.``, and ``visual_proj`` and ``textual_proj``.
-        scales: of the projected features.
+        scales: of the projected features of images and of texts, (dim,) each.
         reach: (factors,) the largest lengths; empty for no limit.
         quick_gelu: whether the text tower has OpenAI's approximation of GELU.
+
+    Attributes:
+        plan: sizes of both towers, and `quick_gelu`; embeddings depend on all of it, and no weight tells the whole.
     """
 
     visual_scale: Tensor
@@ -122,12 +85,12 @@ class DualEncoder(nn.Module):
         text: TextSizes,
         weights: Mapping[str, Tensor],
         *,
-        scales: Scales,
+        scales: tuple[Tensor, Tensor],
         reach: Tensor,
         quick_gelu: bool = False,
     ) -> None:
         super().__init__()
-        self.plan = Plan(vision, text, quick_gelu)
+        self.plan = vision, text, quick_gelu
         with torch.device("meta"):
             self.visual = vision_tower(vision)
             self.textual = text_tower(text, quick_gelu)
@@ -135,8 +98,8 @@ class DualEncoder(nn.Module):
             self.textual_proj = _projection(weights, "textual_proj")
         self.load_state_dict({name: weight.clone() for name, weight in weights.items()}, strict=True, assign=True)
         self.textual.attn_mask = self.textual.build_causal_mask()
-        self.register_buffer("visual_scale", scales.visual)
-        self.register_buffer("textual_scale", scales.textual)
+        self.register_buffer("visual_scale", scales[0])
+        self.register_buffer("textual_scale", scales[1])
         self.register_buffer("reach", reach)
 
     def rebuilt(self) -> "DualEncoder":
@@ -150,7 +113,7 @@ class DualEncoder(nn.Module):
             trained = self.get_submodule(name)
             assert isinstance(trained, nn.Linear)
             fresh[name] = nn.Linear(trained.in_features, trained.out_features, bias=trained.bias is not None)
-        scales = Scales(self.visual_scale, self.textual_scale)
+        scales = self.visual_scale, self.textual_scale
         return DualEncoder(vision, text, fresh.state_dict(), scales=scales, reach=self.reach, quick_gelu=quick_gelu)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
@@ -175,7 +138,7 @@ def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
 
     Args:
         sizes: of the tower.
-        start: draw the weights that timm starts from; otherwise they are to be loaded.
+        start: draw the weights that timm starts from; otherwise they must be loaded.
     """
     from timm.models.vision_transformer import VisionTransformer
 
@@ -209,11 +172,18 @@ def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
     )
 
 
-def tower_shapes(vision: VisionSizes, text: TextSizes) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the weights of both towers, under ``visual.`` and ``textual.``."""
+def weight_shapes(vision: VisionSizes, text: TextSizes, dim: int, *, bias: bool = False) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of a `DualEncoder` of `dim` dimensions; its projections may have biases."""
     with torch.device("meta"):
-        towers = nn.ModuleDict({"visual": vision_tower(vision), "textual": text_tower(text, quick_gelu=False)})
-    return {name: tuple(weight.shape) for name, weight in towers.state_dict().items()}
+        parts = nn.ModuleDict(
+            {
+                "visual": vision_tower(vision),
+                "textual": text_tower(text, quick_gelu=False),
+                "visual_proj": nn.Linear(vision.width, dim, bias=bias),
+                "textual_proj": nn.Linear(text.width, dim, bias=bias),
+            }
+        )
+    return {name: tuple(weight.shape) for name, weight in parts.state_dict().items()}
 
 
 def _projection(weights: Mapping[str, Tensor], name: str) -> nn.Linear:

@@ -39,8 +39,8 @@ def untrained(model: Model, seed: int) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = model.rebuilt_network()
-    made = copy.copy(model)
-    made.__dict__.pop("_root", None)
-    made.name = name
-    made.network = network.to(device=model.device, dtype=torch.float32).eval().requires_grad_(False)
-    return made
+    copied = copy.copy(model)
+    copied.__dict__.pop("_root", None)
+    copied.name = name
+    copied.network = network.to(device=model.device, dtype=torch.float32).eval().requires_grad_(False)
+    return copied

@@ -71,7 +71,16 @@ class Head(nn.Module):
                 nn.init.eye_(self.linear.weight)
             else:
                 nn.init.orthogonal_(self.linear.weight)
-            self.residual = _perceptron(shape) if shape.hidden else None
+            self.residual: nn.Sequential | None = None
+            if shape.hidden:
+                last = nn.Linear(shape.hidden, shape.outputs, bias=False)
+                nn.init.zeros_(last.weight)
+                self.residual = nn.Sequential(nn.Linear(shape.inputs, shape.hidden), nn.GELU(), last)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.linear.weight.device
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
@@ -79,12 +88,6 @@ class Head(nn.Module):
         if self.residual is not None:
             out = out + self.residual(embeddings)
         return unit(out)[0] if self.shape.unit else out
-
-
-def _perceptron(shape: HeadShape) -> nn.Sequential:
-    last = nn.Linear(shape.hidden, shape.outputs, bias=False)
-    nn.init.zeros_(last.weight)
-    return nn.Sequential(nn.Linear(shape.inputs, shape.hidden), nn.GELU(), last)
 
 
 @final
@@ -131,7 +134,7 @@ class HeadModel(Model):
         return None if self.trained_in is None else Space(self.trained_in)
 
     def through(self, embeddings: Tensor) -> Tensor:
-        """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim)."""
+        """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim): see the function."""
         return through(self.head, embeddings, self.name)
 
     def check_texts(self, texts: Sequence[str]) -> None:
@@ -141,14 +144,10 @@ class HeadModel(Model):
         self.base.check_images(images)
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
-        return applied(self.head, self.base.encode_text(texts, batch_size=len(texts), device=self._place))
+        return _applied(self.head, self.base.encode_text(texts, batch_size=len(texts), device=self.head.device))
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        return applied(self.head, self.base.encode_image(images, batch_size=len(images), device=self._place))
-
-    @property
-    def _place(self) -> torch.device:
-        return self.head.linear.weight.device
+        return _applied(self.head, self.base.encode_image(images, batch_size=len(images), device=self.head.device))
 
 
 def through(head: Head, embeddings: Tensor, name: str) -> Tensor:
@@ -159,12 +158,12 @@ def through(head: Head, embeddings: Tensor, name: str) -> Tensor:
     Raises:
         InputError: a row that is not finite, or is zero and has no norm to divide by; `name` says whose it is.
     """
-    rows = applied(head, embeddings).to(embeddings.device)
+    rows = _applied(head, embeddings).to(embeddings.device)
     return unit_rows(rows, f"the embeddings of {name}") if head.shape.unit else rows
 
 
 @torch.no_grad()
-def applied(head: Head, embeddings: Tensor) -> Tensor:
+def _applied(head: Head, embeddings: Tensor) -> Tensor:
     """Embeddings (N, inputs) behind a head without gradient, (N, outputs), on the device of the head's weights."""
     rows: Tensor = head(embeddings.to(head.linear.weight))
     return rows

@@ -26,7 +26,6 @@ from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, 
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.adapters.hub import snapshot
-from hiergeo.adapters.model import Model
 
 NUMBER_BYTES = 8
 """Bytes of a number among the weights, at most."""
@@ -41,7 +40,7 @@ Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 
 
 class _Shape(Document):
-    """The sizes of a head."""
+    """That of `HeadShape`."""
 
     inputs: Width
     outputs: Width
@@ -49,7 +48,7 @@ class _Shape(Document):
     unit: bool
 
 
-class _Config(Open):
+class _HeadConfig(Open):
     """What the configuration must be before anything in it is used."""
 
     shape: _Shape
@@ -63,8 +62,8 @@ class _Config(Open):
     history_sha256: Sha256 = ""
 
 
-_loading: ContextVar[tuple[Path | None, ...]] = ContextVar("loading", default=())
-"""The heads whose models are being loaded, from the topmost down; None for one whose model the user named."""
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+"""How many heads are being loaded, the model of each above the next."""
 
 
 def write_head(
@@ -94,17 +93,17 @@ def write_head(
     with locked(folder / CONFIG):
         remove_leftovers(folder)
         weights, digest = _published(folder, WEIGHTS, tensors.packed(head.state_dict()))
-        seen, seen_digest = _published(folder, HISTORY, (json.dumps(list(history), indent=1) + "\n").encode())
+        looks, looks_digest = _published(folder, HISTORY, (json.dumps(list(history), indent=1) + "\n").encode())
         whole = {
             **config,
             "shape": head.shape._asdict(),
             "weights": weights.name,
             "weights_sha256": digest,
-            "history": seen.name,
-            "history_sha256": seen_digest,
+            "history": looks.name,
+            "history_sha256": looks_digest,
         }
         documents.write(folder / CONFIG, whole)
-        for old in {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))} - {weights, seen}:
+        for old in {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))} - {weights, looks}:
             old.unlink(missing_ok=True)
     return folder
 
@@ -124,10 +123,10 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
     refuse_existing(config, overwrite)
     if config.exists():
         try:
-            held = documents.read(config, dict[str, Json])
+            values = documents.read(config, dict[str, Json])
         except InputError:
             return
-        if "weights" not in held:
+        if "weights" not in values:
             raise InputError(f"{folder} holds something else than a head: choose another folder.")
 
 
@@ -142,7 +141,7 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
-    config = documents.read(path, _Config, hashed="history").as_dict()
+    config = documents.read(path, _HeadConfig, hashed="history").as_dict()
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
     for name in most.keys() & config.keys():
@@ -150,14 +149,6 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
         if not file.is_file() or file.stat().st_size > most[name] or sha256(file) != config.get(f"{name}_sha256"):
             raise InputError(f"{file} is missing or damaged: train the head again or restore the file.")
     return config
-
-
-def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
-    weights, shape = Path(folder) / config["weights"], HeadShape(**config["shape"])
-    tensors.check_fit(weights, shape.weights(), tensors.shapes(weights))
-    head = Head(shape)
-    head.load_state_dict(tensors.read(weights))
-    return head
 
 
 def load_head(rest: str, *, device: torch.device) -> HeadModel:
@@ -172,64 +163,43 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """
     from hiergeo.adapters.loading import load as load_model
 
-    folder, spec = parts_of(rest)
-    place = downloaded(folder.removeprefix(HUB)) if folder.startswith(HUB) else path_of(folder)
+    ends = [end for end in range(len(rest), 0, -1) if rest[end : end + 1] in ("", "@")]
+    end = next((end for end in ends if os.path.isdir(os.path.expanduser(rest[:end]))), ends[-1])
+    folder, spec = rest[:end], rest[end + 1 :]
+    place = path_of(folder)
+    if folder.startswith(HUB):
+        name, _, revision = folder.removeprefix(HUB).partition(":")
+        place = snapshot(name, f"the head {name}", "head:FOLDER", revision or None)
     config = read_head_config(place)
     if not (spec or config.get("base")):
         raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
-    with _standing_on(None if spec else place.resolve(), folder):
+    with _standing_on(folder):
         base = load_model(spec or config["base"], device=device)
-    head = _network(place, config).to(device)
-    if not spec:
-        _check_same(base, config, folder)
-    if config.get("leakage"):
-        warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
-    return HeadModel(base, head, f"head:{rest}", config.get("geometry"))
-
-
-def parts_of(rest: str) -> tuple[str, str]:
-    """The folder (or repository) and the spec of the model in ``FOLDER@SPEC``; names of folders can hold an ``@``.
-
-    Of the beginnings that end before an ``@``, or the whole, the longest that is a folder is taken; otherwise the
-    shortest.
-    """
-    ends = [place for place, letter in enumerate(rest) if letter == "@"]
-    for end in [len(rest), *reversed(ends)]:
-        if os.path.isdir(os.path.expanduser(rest[:end])):
-            return rest[:end], rest[end + 1 :]
-    folder, _, spec = rest.partition("@")
-    return folder, spec
-
-
-def downloaded(repository: str) -> Path:
-    """The folder of a head on the Hugging Face hub, ``ORG/NAME`` or ``ORG/NAME:REVISION``, in the local cache.
-
-    Raises:
-        UnavailableError: it is not in the cache and cannot be downloaded.
-    """
-    name, _, revision = repository.partition(":")
-    return snapshot(name, f"the head {repository}", "head:FOLDER", revision or None)
-
-
-@contextmanager
-def _standing_on(place: Path | None, folder: str) -> Iterator[None]:
-    """Guard the loading of the model below a head: refuse cycles and stacks of too many heads."""
-    above = _loading.get()
-    if place is not None and place in above:
-        raise InputError(f"the head in {folder} names itself as the model to stand on: write head:{folder}@SPEC.")
-    if len(above) >= limits.HEADS_STACKED:
-        raise InputError(f"{folder} is the {len(above) + 1}th head on top of another: {limits.HEADS_STACKED} at most.")
-    token = _loading.set((*above, place))
-    try:
-        yield
-    finally:
-        _loading.reset(token)
-
-
-def _check_same(base: Model, config: dict[str, Any], folder: str) -> None:
-    trained_on = config.get("base_fingerprint")
+    weights, head = place / config["weights"], Head(HeadShape(**config["shape"]))
+    tensors.check_fit(weights, head.shape.weights(), tensors.shapes(weights))
+    head.load_state_dict(tensors.read(weights))
+    trained_on = None if spec else config.get("base_fingerprint")
     if trained_on and base.fingerprint() != trained_on:
         raise InputError(
             f"{base.name} is not what the head in {folder} was trained on (fingerprint {base.fingerprint()} instead of "
             f"{trained_on}): name the model to use, head:{folder}@SPEC."
         )
+    if config.get("leakage"):
+        warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
+    return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
+
+
+@contextmanager
+def _standing_on(folder: str) -> Iterator[None]:
+    """Guard the loading of the model below a head: refuse stacks of too many heads, and so cycles."""
+    depth = _depth.get() + 1
+    if depth > limits.HEADS_STACKED:
+        raise InputError(
+            f"{folder} is the {depth}th head on top of another, or names itself as the model to stand on: at most "
+            f"{limits.HEADS_STACKED} can be stacked; write head:{folder}@SPEC."
+        )
+    token = _depth.set(depth)
+    try:
+        yield
+    finally:
+        _depth.reset(token)

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Foreign, validated
+from hiergeo._core.storage.documents import validated
 from hiergeo._core.storage.files import path_of, writing
 from hiergeo._core.text import shortened
+
+T = TypeVar("T")
 
 _switch = RLock()
 """Held while `HF_HUB_OFFLINE` is turned, which is one for the whole process."""
@@ -145,14 +146,14 @@ def saving(folder: Path) -> Iterator[None]:
 def tokenizer_digest(tokenizer: Any) -> str:
     """SHA-256 over what a tokenizer of transformers does with a text: its class, tokens, special tokens and rules.
 
-    Padding and truncation, which it is told with every call, are left out.
+    Padding and truncation, which it is facts with every call, are left out.
     """
     core = getattr(tokenizer, "backend_tokenizer", None)
     rules = json.loads(core.to_str()) if core is not None else {}
-    rules = {name: held for name, held in rules.items() if name not in ("padding", "truncation")}
+    rules = {name: rule for name, rule in rules.items() if name not in ("padding", "truncation")}
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-    told = [type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), special, rules]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    facts = [type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), special, rules]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:
@@ -190,17 +191,15 @@ EXPANSION = 8
 """Times its stored size that a model may take in float32, which is 4 for weights of one byte."""
 
 
-class _Module(Foreign):
-    """What ``modules.json`` of sentence-transformers may list: classes of that library."""
-
-    type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
+DIGITS = 8
+"""Digits of a whole number in a spec."""
 
 
 def foreign_json(path: Path) -> Any:
     """The value of a JSON file that another library wrote.
 
     Raises:
-        InputError: it cannot be read, is no JSON, or is larger or nested deeper than `hiergeo._core.limits` allows.
+        InputError: it cannot be read, is not valid JSON, or exceeds `hiergeo._core.limits`.
     """
     try:
         return documents.load_json(path, digits=limits.FOREIGN_DIGITS)
@@ -218,29 +217,62 @@ def check_config(config: Any, source: str) -> None:
     Raises:
         InputError: names the key.
     """
-    level: list[tuple[str, Any]] = [("", config)]
-    for _ in range(limits.JSON_DEPTH):
-        inner: list[tuple[str, Any]] = []
-        for key, value in level:
-            if key == CODE and value:
-                raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
-            _check_number(key, value, source)
-            if isinstance(value, dict):
-                inner += [(str(name), held) for name, held in value.items()]
-            elif isinstance(value, list | tuple):
-                inner += [(key, held) for held in value]
-        level = inner
-        if not level:
-            return
-    raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
+    for key, value in _settings("", config):
+        if key == CODE and value:
+            raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
+        most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
+        if isinstance(value, int) and key != UNLIMITED and abs(value) > most:
+            number = shortened(str(value), 24)
+            raise InputError(f"{source} says that '{key}' is {number}: no model has more than {most:,}.")
 
 
-def check_modules(path: Path) -> None:
-    """Refuse a ``modules.json`` that lists anything but classes of sentence-transformers, or is damaged."""
+def _settings(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a configuration with its value; the items of a list have the key of the list."""
+    yield key, value
+    for name, each in value.items() if isinstance(value, dict) else ():
+        yield from _settings(str(name), each)
+    for each in value if isinstance(value, list | tuple) else ():
+        yield from _settings(key, each)
+
+
+def configuration(folder: Path, kind: type[T], values: Any) -> T:
+    """The configuration in a folder, of these JSON values.
+
+    Raises:
+        InputError: it is absurd, asks for code, or does not fit.
+    """
+    source = f"the configuration in {folder}"
+    check_config(values, source)
+    return fitting(values, kind, source)
+
+
+def fitting(values: Any, kind: type[T], source: str) -> T:
+    """Values of JSON as an object of the type that declares what they must be.
+
+    Raises:
+        InputError: they do not fit; names `source` and the field.
+    """
     try:
-        validated(list[_Module], foreign_json(path))
+        return validated(kind, values)
     except ValueError as error:
-        raise InputError(f"{path} cannot be used: {error}") from error
+        raise InputError(f"{source} cannot be used: {error}") from error
+
+
+def options_of(rest: str, kind: type[T]) -> tuple[str, T]:
+    """The path or name in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
+
+    Raises:
+        InputError: an option that does not exist (the nearest is suggested) or stands there twice, or a value that does
+            not fit.
+    """
+    name, _, query = (rest, "", "") if path_of(rest).exists() else rest.partition("?")
+    given: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        key, _, value = pair.partition("=")
+        if key in given:
+            raise InputError(f"'?{query}' in the model spec names the option '{key}' twice.")
+        given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
+    return name, fitting(given, kind, f"'?{query}' in the model spec")
 
 
 def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:
@@ -262,11 +294,3 @@ def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> Non
         raise InputError(f"{source} describes no model that can be built ({reason(error)}).") from error
     if weights * BYTES_PER_WEIGHT > EXPANSION * max(stored, 1 << 20):
         raise InputError(f"{source} describes {weights:,} weights, and its files hold {stored:,} bytes: it is damaged.")
-
-
-def _check_number(key: str, value: Any, source: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or key == UNLIMITED:
-        return
-    most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
-    if abs(value) > most:
-        raise InputError(f"{source} says that '{key}' is {shortened(str(value), 24)}: no model has more than {most:,}.")

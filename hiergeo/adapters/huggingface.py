@@ -13,7 +13,6 @@ from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.documents import Document
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
-from hiergeo.adapters.specs import options_of
 from hiergeo.adapters.towers import Tower, on
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ PADDING: dict[str, tuple[bool | str, int | None]] = {
 padding, so another choice would move every embedding and the root."""
 
 
-class _Options(Document):
+class _HuggingFaceOptions(Document):
     """What may stand behind the question mark of a spec."""
 
     processor: str = ""
@@ -74,15 +73,15 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         UnavailableError: transformers is not installed, or a download failed.
     """
     transformers = extras.require("transformers", "this model")
-    model, options = options_of(rest, _Options)
+    model, options = hub.options_of(rest, _HuggingFaceOptions)
     folder = hub.folder_of(model, "hf:/path/to/folder")
-    beside = hub.folder_of(options["processor"], "?processor=/path/to/folder") if "processor" in options else folder
+    beside = hub.folder_of(options.processor, "?processor=/path/to/folder") if options.processor else folder
     with hub.quiet_transformers():
         described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, folder)
         kind = described.get("model_type") if isinstance(described, dict) else None
         if not isinstance(kind, str) or kind not in PADDING:
-            told = f"is of type '{kind}'" if kind else "names no model_type in its config.json"
-            raise InputError(f"'{rest}' {told}; hf: loads {', '.join(PADDING)}.")
+            problem = f"is of type '{kind}'" if kind else "names no model_type in its config.json"
+            raise InputError(f"'{rest}' {problem}; hf: loads {', '.join(PADDING)}.")
         hub.check_config(described, f"the configuration of '{rest}'")
         config = _obtain(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)
         build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)
@@ -99,7 +98,7 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
             transformers.AutoModel.from_pretrained, folder, output_loading_info=True, trust_remote_code=False
         )
     _refuse_partial(rest, info)
-    settings = hub.tokenizer_digest(processor.tokenizer) if options else ""
+    settings = hub.tokenizer_digest(processor.tokenizer) if options.processor else ""
     return HuggingFaceModel(f"hf:{rest}", network, device, processor, settings)
 
 
@@ -111,11 +110,11 @@ def _obtain(get: Callable[..., Any], folder: Path, **options: Any) -> Any:
 
 
 def _refuse_partial(source: str, info: Mapping[str, Any]) -> None:
-    """Raise an `InputError` unless weights and architecture match one to one (indices of positions are no weights)."""
+    """Raise an `InputError` unless weights and architecture match one to one (indices of positions do not count)."""
     for state in ("missing", "mismatched", "unexpected"):
         names = sorted(str(name) for name in info[f"{state}_keys"] if not str(name).endswith("position_ids"))
         if names:
-            raise InputError(f"'{source}' is no complete checkpoint: {len(names)} {state} weights, such as {names[0]}.")
+            raise InputError(f"'{source}' is not complete: {len(names)} {state} weights, such as {names[0]}.")
 
 
 def features(output: Any) -> Tensor:

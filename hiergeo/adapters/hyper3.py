@@ -8,7 +8,6 @@ Hyper3Labs/hyper3-clip; no real checkpoint was at hand.
 
 import math
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,13 +18,12 @@ from torch import Tensor
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import Document, Foreign, validated
+from hiergeo._core.storage.documents import Foreign
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
-from hiergeo.adapters import families, hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes, tower_shapes
-from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
-from hiergeo.adapters.specs import options_of
+from hiergeo.adapters import hub, weights
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, weight_shapes
+from hiergeo.adapters.native import STATISTICS, NativeModel, SpecOptions, byte_pairs, hyperbolic, square
 
 BACKBONES = {
     "vit_tiny_patch16_224": (192, 3),
@@ -42,20 +40,14 @@ EPS = {"layer_norm": 1e-5, "default": 1e-6}
 """Configured LayerNorm of the image tower -> its epsilon: that of torch, or timm's own."""
 
 
-class _Config(Foreign):
+class _Hyper3Config(Foreign):
     """The configuration, as far as it is used."""
 
-    vision_backbone: str
+    vision_backbone: Annotated[str, Field(pattern=f"^({'|'.join(BACKBONES)})$")]
     vision_norm_layer: Literal["layer_norm", "default"] | None = None
-    curv_init: float = 1.0
+    curv_init: Annotated[float, Field(gt=0)] = 1.0
     text_model_name: str = ""
     image_normalization: Annotated[str, Field(pattern=f"^({'|'.join(STATISTICS)})$")] = "imagenet"
-
-
-class _Options(Document):
-    """Options in a spec."""
-
-    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
 
 
 SCALARS = ("log_curv", "visual_alpha", "textual_alpha")
@@ -86,23 +78,26 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit, or
             weights that are missing, left over, misshapen or not finite.
     """
-    source, options = options_of(rest, _Options)
+    source, options = hub.options_of(rest, SpecOptions)
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
-    config = _config(folder)
     file = folder / "model.safetensors"
-    found = _renamed(file, tensors.shapes(file))
-    vision, text = _sizes(file, config, found)
-    _check_layout(file, vision, text, found)
-    held = _renamed(file, tensors.read(file))
-    weights.check_kinds(file, held)
-    weights.check_finite(file, held)
-    state = _joined(held, text.layers)
+    weights.refuse_other_family(file, tensors.shapes(file), "hyper3")
+    config = _config(folder)
+    stored = {_name(name): weight for name, weight in tensors.read(file).items() if not IGNORED.fullmatch(name)}
+    weights.check_kinds(file, stored)
+    weights.check_finite(file, stored)
+    state = _joined(file, stored)
+    shapes = {name: tuple(weight.shape) for name, weight in state.items()}
+    vision, text = _sizes(file, config, shapes)
+    expected = weight_shapes(vision, text, weights.side(file, shapes, "visual_proj.weight", 0, 2), bias=True)
+    tensors.check_fit(file, {**expected, **dict.fromkeys(SCALARS, ())}, shapes)
     numbers = {name: float(state.pop(name)) for name in SCALARS}
     dim = len(state["visual_proj.weight"])
-    log_curvature = _clamped(config, numbers["log_curv"])
+    middle, most = math.log(config.curv_init), math.log(10)
+    log_curvature = min(max(numbers["log_curv"], middle - most), middle + most)  # as the model itself keeps it
     native = hyperbolic(file, log_curvature, numbers["visual_alpha"], numbers["textual_alpha"], dim)
     network = DualEncoder(vision, text, state, scales=native.scales, reach=native.reach, quick_gelu=True)
-    images, statistics = options.get("images", "crop"), STATISTICS[config.get("image_normalization", "imagenet")]
+    images, statistics = options.images, STATISTICS[config.image_normalization]
     return NativeModel(
         f"hyper3:{rest}",
         network,
@@ -114,25 +109,12 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     )
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _config(folder: Path) -> _Hyper3Config:
     """The configuration of the model, from ``config.json`` or the ``config.yaml`` of its training code."""
     path = folder / "config.json"
-    held = hub.foreign_json(path) if path.is_file() else _yaml(folder / "config.yaml")
-    held = held.get("model", held) if isinstance(held, dict) else held
-    other = families.recognised_folder(folder)
-    if other and not other.startswith("hyper3:"):
-        raise InputError(f"{folder} is of another family than hyper3: loads: write {other}.")
-    hub.check_config(held, f"the configuration in {folder}")
-    try:
-        validated(_Config, held)
-    except ValueError as error:
-        raise InputError(f"the configuration in {folder} cannot be used: {error}") from error
-    if held["vision_backbone"] not in BACKBONES:
-        raise InputError(
-            f"the configuration in {folder} names the image tower '{held['vision_backbone']}', and hyper3: builds "
-            f"{', '.join(BACKBONES)}."
-        )
-    return dict(held)
+    values = hub.foreign_json(path) if path.is_file() else _yaml(folder / "config.yaml")
+    values = values.get("model", values) if isinstance(values, dict) else values
+    return hub.configuration(folder, _Hyper3Config, values)
 
 
 def _yaml(path: Path) -> Any:
@@ -143,18 +125,12 @@ def _yaml(path: Path) -> Any:
     text = read_text(path, "name a folder of hyper3-clip")
     try:
         if len(text) > limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
-            raise InputError(f"{path} is no configuration of hyper3-clip: it is too long or refers to itself.")
+            raise InputError(f"{path} is not a configuration of hyper3-clip: it is too long or refers to itself.")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is no YAML: {reason(error)}.") from error
-
-
-def _renamed(file: Path, held: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights by the names that the towers have here; queries, keys and values of the text tower keep their own."""
-    families.refuse_other_family(file, held, "hyper3")
-    return {_name(name): value for name, value in held.items() if not IGNORED.fullmatch(name)}
+        raise InputError(f"{path} is not valid YAML: {reason(error)}.") from error
 
 
 def _name(name: str) -> str:
@@ -176,66 +152,33 @@ def _name(name: str) -> str:
     return f"textual.{whole.get(inner, inner)}"
 
 
-def _sizes(file: Path, config: Mapping[str, Any], found: Shapes) -> tuple[VisionSizes, TextSizes]:
-    width, heads = BACKBONES[config["vision_backbone"]]
-    patch = weights.side(file, found, "visual.patch_embed.proj.weight", 3, 4)
-    grid = max(1, math.isqrt(weights.side(file, found, "visual.pos_embed", 1, 3) - 1))
-    text_width = weights.side(file, found, "textual.token_embedding.weight", 1, 2)
-    vision = VisionSizes(
-        width=width,
-        layers=weights.blocks(file, found, "visual.blocks."),
-        heads=heads,
-        hidden=weights.side(file, found, "visual.blocks.0.mlp.fc1.weight", 0, 2),
-        patch=patch,
-        image=grid * patch,
-        pool="avg" if "visual.fc_norm.weight" in found else "token",
-        eps=EPS[config.get("vision_norm_layer") or "default"],
+def _sizes(file: Path, config: _Hyper3Config, shapes: Shapes) -> tuple[VisionSizes, TextSizes]:
+    def heads_of(width: int) -> int:
+        expected, heads = BACKBONES[config.vision_backbone]
+        if width != expected:
+            raise InputError(f"{file} does not fit: 'cls_token' is {width} wide, and its tower has {expected}.")
+        return heads
+
+    vision, text = weights.tower_sizes(
+        file,
+        shapes,
+        heads_of,
+        lambda text_width: max(1, text_width // TEXT_HEAD),
+        pool="avg" if "visual.fc_norm.weight" in shapes else "token",
+        eps=EPS[config.vision_norm_layer or "default"],
     )
-    text = TextSizes(
-        width=text_width,
-        layers=weights.blocks(file, found, "textual.transformer.resblocks."),
-        heads=max(1, text_width // TEXT_HEAD),
-        hidden=weights.side(file, found, "textual.transformer.resblocks.0.mlp.c_fc.weight", 0, 2),
-        context=weights.side(file, found, "textual.positional_embedding", 0, 2),
-    )
-    check_sizes(file, vision, text)
-    if text_width % text.heads:
-        raise InputError(f"{file} does not fit: its text tower is {text_width} wide, no multiple of {TEXT_HEAD}.")
+    if text.width % text.heads:
+        raise InputError(f"{file} does not fit: its text tower is {text.width} wide, not a multiple of {TEXT_HEAD}.")
     return vision, text
 
 
-def _check_layout(file: Path, vision: VisionSizes, text: TextSizes, found: Shapes) -> None:
-    dim, w = weights.side(file, found, "visual_proj.weight", 0, 2), text.width
-    towers = {name: shape for name, shape in tower_shapes(vision, text).items() if "in_proj" not in name}
-    for layer in range(text.layers):
-        for part in "qkv":
-            name = f"textual.transformer.resblocks.{layer}.self_attn.{part}_proj"
-            towers |= {f"{name}.weight": (w, w), f"{name}.bias": (w,)}
-    expected = {
-        **towers,
-        "visual_proj.weight": (dim, vision.width),
-        "visual_proj.bias": (dim,),
-        "textual_proj.weight": (dim, w),
-        "textual_proj.bias": (dim,),
-        **dict.fromkeys(SCALARS, ()),
-    }
-    tensors.check_fit(file, expected, found)
-
-
-def _joined(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
+def _joined(file: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights with queries, keys and values of the text tower one below the other."""
-    for layer in range(layers):
-        block = f"textual.transformer.resblocks.{layer}"
-        for kind in ("weight", "bias"):
-            parts = [state.pop(f"{block}.self_attn.{part}_proj.{kind}") for part in "qkv"]
-            state[f"{block}.attn.in_proj_{kind}"] = torch.cat(parts)
+    parts = [re.fullmatch(r"(.+)\.self_attn\.q_proj\.(weight|bias)", name) for name in state]
+    for block, kind in [match.groups() for match in parts if match]:
+        names = [f"{block}.self_attn.{part}_proj.{kind}" for part in "qkv"]
+        missing = [name for name in names if name not in state]
+        if missing or len({state[name].shape for name in names}) > 1:
+            raise InputError(f"{file} does not fit: '{(missing or names)[0]}' is missing or differs from its siblings.")
+        state[f"{block}.attn.in_proj_{kind}"] = torch.cat([state.pop(name) for name in names])
     return state
-
-
-def _clamped(config: Mapping[str, Any], log_curvature: float) -> float:
-    """The logarithm of the curvature within a factor of ten of its initial value, as the model itself keeps it."""
-    start = config.get("curv_init", 1.0)
-    if not start > 0:
-        raise InputError(f"the configuration of a hyper3-clip has 'curv_init' above 0, not {start}.")
-    middle, most = math.log(start), math.log(10)
-    return min(max(log_curvature, middle - most), middle + most)

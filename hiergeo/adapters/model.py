@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,16 +32,10 @@ ROWS_AT_ONCE = 1 << 12
 """Rows that are normalised in float64 at a time."""
 
 
-class Wanted(NamedTuple):
-    """How inputs are embedded and where the result is left."""
-
-    batch_size: int
-    device: torch.device
-    dtype: torch.dtype
-
-
 class Model(ABC):
-    """A frozen model as a map into one embedding space; a new adapter implements the abstract methods and nothing else.
+    """A frozen model as a map into one embedding space; a new adapter implements the abstract methods.
+
+    One that embeds images implements `image_rows` too.
 
     Attributes:
         name: the spec that loads the model.
@@ -64,20 +58,19 @@ class Model(ABC):
         """A short hash of the weights (or of the file), which identifies the model in stored results."""
 
     @abstractmethod
-    def check_texts(self, texts: Sequence[str]) -> None:
-        """Raise `InputError` for texts that can never be embedded, before any work starts."""
-
-    @abstractmethod
-    def check_images(self, images: Sequence[ImageLike]) -> None:
-        """Raise `InputError` for images that can never be embedded, before any work starts."""
-
-    @abstractmethod
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         """One batch of stripped texts -> (B, dim), of any norm, device and floating dtype."""
 
-    @abstractmethod
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         """One batch of images -> (B, dim), of any norm, device and floating dtype; called only when `has_images`."""
+        raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
+
+    def check_texts(self, texts: Sequence[str]) -> None:  # noqa: B027 - most models embed every text
+        """Raise `InputError` for texts that can never be embedded, before any work starts; by default all can."""
+
+    def check_images(self, images: Sequence[ImageLike]) -> None:
+        """Raise `InputError` for images that can never be embedded, before work starts: by default damaged files."""
+        check_images(images)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'name', 'without a name')}>"
@@ -127,8 +120,8 @@ class Model(ABC):
             progress: draw a bar on standard error.
 
         Raises:
-            InputError: no texts, something that is no string or no Unicode, or an embedding that is not finite or has
-                no direction.
+            InputError: no texts, something that is not a string or not Unicode, or an embedding that is not finite or
+                has no direction.
         """
         listed = texts.tolist() if isinstance(texts, np.ndarray) and texts.ndim == 1 else texts
         if not isinstance(listed, Sequence) or isinstance(listed, str) or not all(isinstance(t, str) for t in listed):
@@ -136,8 +129,8 @@ class Model(ABC):
         stripped = [text.strip() for text in listed]
         _refuse_surrogates(stripped)
         self.check_texts(stripped)
-        wanted = Wanted(self.text_batch if batch_size is None else batch_size, _wanted(device), resolve_dtype(dtype))
-        return self._encode("text", stripped, self.text_rows, wanted, progress)
+        size = self.text_batch if batch_size is None else batch_size
+        return self._encode("text", stripped, self.text_rows, size, device, dtype, progress)
 
     @torch_defaults()
     def encode_image(
@@ -172,47 +165,44 @@ class Model(ABC):
                 f"images must be a list of paths, pictures or arrays of pixels, not {_shown(images, object)}."
             )
         self.check_images(images)
-        wanted = Wanted(self.image_batch if batch_size is None else batch_size, _wanted(device), resolve_dtype(dtype))
-        return self._encode("image", images, self.image_rows, wanted, progress)
+        size = self.image_batch if batch_size is None else batch_size
+        return self._encode("image", images, self.image_rows, size, device, dtype, progress)
 
     def _encode(
         self,
         kind: str,
         items: Sequence[Item],
         rows_of: Callable[[Sequence[Item]], Tensor],
-        wanted: Wanted,
+        size: int,
+        device: str | torch.device | None,
+        dtype: str | torch.dtype | None,
         progress: bool,
     ) -> Tensor:
+        place, kept = _wanted(device), resolve_dtype(dtype)
         if not items:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
-        size = wanted.batch_size
         check_whole("the batch size", size, 1, limits.COUNT)
         whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
         for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
-            rows = self._checked_rows(rows_of, items[start : start + size], wanted.device)
+            batch = items[start : start + size]
+            rows = rows_of(batch)
+            if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(batch):
+                shape = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+                raise InputError(
+                    f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each."
+                )
             if start == 0:
-                whole = torch.empty(len(items), rows.shape[1], dtype=torch.float32, device=wanted.device)
+                whole = torch.empty(len(items), rows.shape[1], dtype=torch.float32, device=place)
             if rows.shape[1] != whole.shape[1]:
                 raise InputError(
                     f"the adapter {self.name} gave rows of {whole.shape[1]} numbers, and from row {start} on of "
                     f"{rows.shape[1]}: it must be the same for all."
                 )
-            whole[start : start + len(rows)] = rows
+            whole[start : start + len(rows)] = rows.detach().to(place, torch.float32)
         if self.normalised:
-            return unit_rows(whole, what, whole).to(wanted.dtype)
-        refuse_rows(~whole.isfinite().all(dim=1), what, "hold NaN or Inf")
-        return whole.to(wanted.dtype)
-
-    def _checked_rows(
-        self, rows_of: Callable[[Sequence[Item]], Tensor], batch: Sequence[Item], device: torch.device
-    ) -> Tensor:
-        rows = rows_of(batch)
-        if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(batch):
-            shape = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
-            raise InputError(
-                f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each."
-            )
-        return rows.detach().to(device, torch.float32)
+            return unit_rows(whole, what, whole).to(kept)
+        _refuse_rows(~whole.isfinite().all(dim=1), what, "hold NaN or Inf")
+        return whole.to(kept)
 
 
 def _wanted(device: str | torch.device | None) -> torch.device:
@@ -253,19 +243,19 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
         norm = exact.norm(dim=1, keepdim=True)
         finite[part], nonzero[part] = exact.isfinite().all(dim=1), norm[:, 0] != 0
         result[part] = exact / norm
-    refuse_rows(~finite, what, "hold NaN or Inf")
-    refuse_rows(~nonzero, what, "have norm zero, so no direction")
+    _refuse_rows(~finite, what, "hold NaN or Inf")
+    _refuse_rows(~nonzero, what, "have norm zero, so no direction")
     return result
 
 
 def refuse_unusable_rows(rows: Tensor, what: str) -> None:
     """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, without normalising them."""
     norms = torch.cat([wide(part).norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
-    refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
-    refuse_rows(norms == 0, what, "have norm zero, so no direction")
+    _refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
+    _refuse_rows(norms == 0, what, "have norm zero, so no direction")
 
 
-def refuse_rows(bad: Tensor, what: str, defect: str) -> None:
+def _refuse_rows(bad: Tensor, what: str, defect: str) -> None:
     """Raise an `InputError` that names the first rows where the mask `bad` (N,) is true, if there are any."""
     rows = bad.nonzero()[:, 0].tolist()
     if rows:
@@ -294,7 +284,7 @@ def weights_digest(network: nn.Module, preprocessing: str) -> str:
 class NetworkModel(Model):
     """A model that is a `torch.nn.Module`: frozen, in evaluation mode, in float32, on one device.
 
-    A subclass implements `embed_texts` and `embed_pictures`; both run without gradients.
+    A subclass implements `embed_texts`, and `embed_pictures` if it embeds images; both run without gradients.
 
     Args:
         name: the spec that loads the model.
@@ -332,15 +322,9 @@ class NetworkModel(Model):
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Stripped texts -> (B, dim)."""
 
-    @abstractmethod
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        """Upright RGB pictures -> (B, dim)."""
-
-    def check_texts(self, texts: Sequence[str]) -> None:
-        """Every text can be tokenized."""
-
-    def check_images(self, images: Sequence[ImageLike]) -> None:
-        check_images(images)
+        """Upright RGB pictures -> (B, dim); called only when `has_images`."""
+        raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         with torch.inference_mode():

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,7 @@ from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers
 from hiergeo.adapters.model import Model, weights_digest
-from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from hiergeo.datasets.pictures import ImageLike, open_rgb
 
 TASK = "Flickr30kT2IRetrieval"
 """The task that models are told they embed for; those with instructions choose theirs by it."""
@@ -75,7 +72,7 @@ class MtebModel(Model):
         self, name: str, encoder: Any, modalities: Sequence[str], revision: str | None = None, task: Any = None
     ) -> None:
         if not callable(getattr(encoder, "encode", None)):
-            raise InputError(f"{name} is no encoder of mteb: it has no method 'encode'.")
+            raise InputError(f"{name} is not an encoder of mteb: it has no method 'encode'.")
         if "text" not in modalities:
             raise InputError(f"{name} embeds {', '.join(modalities) or 'nothing'}: a model of texts is needed.")
         self.name = name
@@ -88,18 +85,11 @@ class MtebModel(Model):
         weights = weights_digest(network, self.preprocessing) if isinstance(network, nn.Module) else ""
         return hashlib.sha256(f"{self.name} {self._revision} {weights}".encode()).hexdigest()[:16]
 
-    def check_texts(self, texts: Sequence[str]) -> None:
-        """Every text can be embedded."""
-
-    def check_images(self, images: Sequence[ImageLike]) -> None:
-        check_images(images)
-
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         return self._encoded("text", list(texts))
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        pictures: list[Image] = [open_rgb(image) for image in images]
-        return self._encoded("image", pictures)
+        return self._encoded("image", [open_rgb(image) for image in images])
 
     @torch.no_grad()
     def _encoded(self, column: str, values: list[Any]) -> Tensor:
@@ -123,7 +113,7 @@ def load_mteb(rest: str, *, device: torch.device) -> MtebModel:
         device: where it runs.
 
     Raises:
-        InputError: an unknown name, a model that is no encoder of texts, or one that runs code of its own.
+        InputError: an unknown name, a model that does not encode texts, or one that runs code of its own.
         UnavailableError: mteb or a package that this model needs is not installed, or the weights cannot be had.
     """
     mteb = extras.require("mteb", "this model")

@@ -8,14 +8,16 @@ are the model's space.
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, final
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.encoders import DualEncoder, Scales
+from hiergeo._core.storage.documents import Document
+from hiergeo.adapters.encoders import DualEncoder
 from hiergeo.adapters.model import ClipModel
 from hiergeo.geometry import Lorentz, Space
 
@@ -47,17 +49,23 @@ IMAGES = {"crop": "shortest", "squash": "squash"}
 alike (retrieval)."""
 
 
+class SpecOptions(Document):
+    """Options of these models in a spec."""
+
+    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
+
+
 class Native(NamedTuple):
     """What the numbers of a file say of embeddings.
 
     Attributes:
         space: where they are measured; None where the file brings no root.
-        scales: factors of the projected features.
+        scales: factors of the projected features of images and of texts, (dim,) each.
         reach: (factors,) their largest lengths; empty for no limit.
     """
 
     space: Space | None
-    scales: Scales
+    scales: tuple[Tensor, Tensor]
     reach: Tensor
 
 
@@ -84,7 +92,9 @@ class NativeModel(ClipModel):
         normalised: bool = False,
         **prepared: Any,
     ) -> None:
-        super().__init__(name, network, device, settings=str(network.plan), **prepared)
+        vision, text, quick_gelu = network.plan
+        settings = f"Plan({vision=}, {text=}, {quick_gelu=})"  # as all fingerprints before had it
+        super().__init__(name, network, device, settings=settings, **prepared)
         self.normalised = normalised
         self._space = space
 
@@ -124,8 +134,8 @@ def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual:
     """The native space of a model with one curvature, given the logarithms that are stored."""
     c = curvature(path, log_curvature)
     space = Space(Lorentz(-c), torch.zeros(dim), min_radius=MIN_RADIUS)
-    scales = Scales(*(torch.full((dim,), factor(path, log)) for log in (log_visual, log_textual)))
-    return Native(space, scales, torch.tensor([REACH / math.sqrt(c)]))
+    visual, textual = (torch.full((dim,), factor(path, log)) for log in (log_visual, log_textual))
+    return Native(space, (visual, textual), torch.tensor([REACH / math.sqrt(c)]))
 
 
 def curvature(path: Path, log: float) -> float:
@@ -134,20 +144,16 @@ def curvature(path: Path, log: float) -> float:
     Raises:
         InputError: one that no model of this kind has.
     """
-    low, high = CURVATURES
-    if not math.log(low) <= log <= math.log(high):
-        raise InputError(
-            f"{path} is damaged: the logarithm of its curvature is {log:g}, far from any that training allows."
-        )
-    return float(str(np.float32(math.exp(log))))
+    return float(str(np.float32(_exponential(path, log, CURVATURES, "its curvature"))))
 
 
 def factor(path: Path, log: float) -> float:
     """exp(log), the factor of a modality. Raises InputError for one that no model of this kind has."""
-    low, high = FACTORS
+    return _exponential(path, log, FACTORS, "a factor of its embeddings")
+
+
+def _exponential(path: Path, log: float, limits: tuple[float, float], what: str) -> float:
+    low, high = limits
     if not math.log(low) <= log <= math.log(high):
-        raise InputError(
-            f"{path} is damaged: the logarithm of a factor of its embeddings is {log:g}, far from any that training "
-            "allows."
-        )
+        raise InputError(f"{path} is damaged: the logarithm of {what} is {log:g}, far from any that training allows.")
     return math.exp(log)

@@ -4,20 +4,17 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives
-from hiergeo._core.storage.archives import Array, Arrays
+from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.adapters.model import ROWS_AT_ONCE, Model, refuse_unusable_rows, unit_rows
 from hiergeo.datasets.hierarchy import ImageRef
@@ -34,68 +31,47 @@ NAME = re.compile(r"(?:COCO_[a-z]+20\d\d_)?\d+\.\w+")
 ID_DIGITS = 18
 """Digits of an id: more do not fit in 64 bits."""
 
+MEAN_ROOT = "@mean"
+"""Ending of the spec of a file whose root is the mean of its texts."""
 
-class NpzModel(Model):
-    """A model known only by its embeddings of certain captions and images."""
+ARRAYS = {
+    "text": Array("f", (2, 3)),
+    "caption": Array("U", (1, 2)),
+    "root": Array("f", (1,), required=False),
+    "image": Array("f", (2,), required=False),
+    "image_id": Array("iuU", (1,), required=False),
+}
+"""What a file holds: rows of texts, of any norm but zero, the root, and rows of images by COCO id or name of a file."""
 
-    preprocessing = "stored embeddings"
+
+class StoredTexts(Model):
+    """A model known only by its embeddings of certain captions.
+
+    Args:
+        name: the spec that loads the model.
+        rows: (n, dim), of any norm but zero.
+        row_of: stripped text -> its row.
+        root: (dim,), that of the empty caption.
+        digest: 16 hexadecimal digits that identify the file.
+    """
+
+    has_images = False
     text_batch = image_batch = 1 << 13
 
-    def __init__(self, path: Path, mean_root: bool = False) -> None:
-        self.name = f"npz:{path}{MEAN_ROOT if mean_root else ''}"
-        self._path = path
-        self._stamp = _stamp(path)
-        stored = read_embeddings(path, mean_root)
-        self._texts, self._origin = stored.text, stored.root
-        self._text_row = _index(path, "text", stored.caption, self._texts)
-        if "" in self._text_row and not mean_root:
-            at = self._text_row[""]
-            _check_agreement(path, "text", [""], self._texts[at : at + 1], self._origin)
-        self.has_images = stored.image is not None
-        self._images = stored.image if stored.image is not None else stored.text[:0]
-        self._image_row: dict[int | str, int] = _index(path, "image", stored.image_id, self._images)
-        self._by_number = not any(isinstance(key, str) for key in stored.image_id)
+    def __init__(self, name: str, rows: Tensor, row_of: Mapping[str, int], root: Tensor, digest: str) -> None:
+        self.name = name
+        self._texts, self._text_row, self._origin, self._digest = rows, row_of, root, digest
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the file.
-
-        Raises:
-            InputError: the file is another one than when it was read, or gone.
-        """
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> str:
-        digest = sha256(self._path) if self._path.is_file() else ""
-        if not digest or _stamp(self._path) != self._stamp:
-            raise InputError(f"{self._path} was changed or removed since it was read: load it again.")
-        if self.name.endswith(MEAN_ROOT):
-            digest = hashlib.sha256(f"{digest}{MEAN_ROOT}".encode()).hexdigest()
-        return digest[:16]
+        """16 hexadecimal digits of the SHA-256 of the file."""
+        return self._digest
 
     def check_texts(self, texts: Sequence[str]) -> None:
         missing = [text for text in texts if text and text not in self._text_row]
         if missing:
-            raise InputError(f"{self._path} lacks {len(missing)} of {len(texts)} texts; the first is {missing[0]!r}.")
-
-    def check_images(self, images: Sequence[ImageLike]) -> None:
-        """Raise InputError for images that are not stored, or files of one name; warn of COCO ids that are guesses."""
-        guessed = [
-            image
-            for image in images
-            if self._by_number and isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)
-        ]
-        keys = [self._key(image) for image in images]
-        missing = [key for key in keys if key not in self._image_row]
-        if missing:
-            raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
-        if not self._by_number:
-            _refuse_namesakes(keys, images)
-        if guessed:
-            warnings.warn(
-                f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
-                f"{coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
-                stacklevel=3,
+            raise InputError(
+                f"{self.name} ({self.preprocessing}) lacks {len(missing)} of {len(texts)} texts; the first is "
+                f"{missing[0]!r}."
             )
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
@@ -103,15 +79,88 @@ class NpzModel(Model):
         rows[[index for index, text in enumerate(texts) if not text]] = self._origin.float()
         return rows
 
+
+class NpzModel(StoredTexts):
+    """A model known only by its embeddings of certain captions and images.
+
+    Args:
+        path: a file of `ARRAYS`.
+        mean_root: take the mean of the unit text embeddings for that of the empty caption, whether or not one is there.
+
+    Raises:
+        InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, has arrays of wrong
+            shape or type or with rows that are not finite or zero, or two different embeddings of a caption or image.
+    """
+
+    preprocessing = "stored embeddings"
+
+    def __init__(self, path: Path, mean_root: bool = False) -> None:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: name the .npz file in it.")
+        stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
+        if "root" not in stored and not mean_root:
+            raise InputError(
+                f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
+                "of its texts instead."
+            )
+        if ("image" in stored) != ("image_id" in stored):
+            raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
+        text = stored["text"]
+        _require(text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
+        dim = text.shape[-1]
+        _require_shape(path, stored, "caption", text.shape[:-1])
+        texts = _usable(text.reshape(-1, dim), f"the text embeddings of {path}")
+        if mean_root:
+            root = unit_rows(texts, "text").mean(0)
+        else:
+            _require_shape(path, stored, "root", (dim,))
+            root = _usable(stored["root"][None], f"the root embeddings of {path}")[0]
+        captions = [caption.strip() for caption in stored["caption"].ravel().tolist()]
+        rows = _index(path, "text", captions, texts)
+        if "" in rows and not mean_root:
+            _check_agreement(path, "text", [""], texts[rows[""]][None], root[None])
+        digest = sha256(path)
+        if mean_root:
+            digest = hashlib.sha256(f"{digest}{MEAN_ROOT}".encode()).hexdigest()
+        super().__init__(f"npz:{path}{MEAN_ROOT if mean_root else ''}", texts, rows, root, digest[:16])
+        self._path, self._images = path, texts[:0]
+        keys: list[Any] = []
+        if "image" in stored:
+            self.has_images = True
+            image = stored["image"]
+            _require(image.size > 0, path, f"'image' has shape {image.shape}, not (m, {dim})")
+            _require_shape(path, stored, "image", (len(image), dim))
+            _require_shape(path, stored, "image_id", (len(image),))
+            self._images, keys = _usable(image, f"the image embeddings of {path}"), stored["image_id"].tolist()
+        self._image_row: dict[int | str, int] = _index(path, "image", keys, self._images)
+        self._by_number = not any(isinstance(key, str) for key in keys)
+
+    def check_images(self, images: Sequence[ImageLike]) -> None:
+        """Raise InputError for images that are not stored, or files of one name; warn of COCO ids that are guesses."""
+        keys = [self._key(image) for image in images]
+        missing = [key for key in keys if key not in self._image_row]
+        if missing:
+            raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
+        if not self._by_number:
+            _refuse_namesakes(keys, images)
+            return
+        guessed = [each for each in images if isinstance(each, str | Path) and not NAME.fullmatch(Path(each).name)]
+        if guessed:
+            warnings.warn(
+                f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
+                f"{coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
+                stacklevel=3,
+            )
+
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        return self._images[[self._image_row[self._key(image)] for image in images]]
+
     def _key(self, image: ImageLike) -> int | str:
         """What an image is stored under: its COCO id, or the name of its file with its ending or else without."""
         if self._by_number:
             return coco_id(image)
         name = file_path(image).name
         return name if name in self._image_row else Path(name).stem
-
-    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        return self._images[[self._image_row[self._key(image)] for image in images]]
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
@@ -138,6 +187,20 @@ def file_path(image: ImageLike) -> Path:
     return Path(path)
 
 
+def coco_id(image: ImageLike) -> int:
+    """The id of a dataset's image, or the last number in a file name (``COCO_val2014_000000000139.jpg`` is 139).
+
+    Raises:
+        InputError: a picture without a name, or a name without a number.
+    """
+    if isinstance(image, ImageRef):
+        return image.image_id
+    numbers = re.findall(r"[0-9]+", file_path(image).stem)
+    if not numbers or len(numbers[-1]) > ID_DIGITS:
+        raise InputError(f"the file name {image} holds no COCO id to look up.")
+    return int(numbers[-1])
+
+
 def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> None:
     """Raise InputError if two files that are not one and the same would get the same row."""
     first: dict[Hashable, Path] = {}
@@ -149,22 +212,6 @@ def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> 
                 f"stored embeddings are looked up by the name of the file, and {other} and {path} are both '{key}': "
                 "embed them one call at a time, or store them under different names."
             )
-
-
-def coco_id(image: ImageLike) -> int:
-    """The id of a dataset's image, or the last number in a file name (``COCO_val2014_000000000139.jpg`` is 139).
-
-    Raises:
-        InputError: a picture without a name, or a name without a number.
-    """
-    if isinstance(image, ImageRef):
-        return image.image_id
-    if not isinstance(image, str | Path):
-        raise InputError("stored embeddings are looked up by COCO id, which a picture does not tell: pass its path.")
-    numbers = re.findall(r"[0-9]+", Path(image).stem)
-    if not numbers or len(numbers[-1]) > ID_DIGITS:
-        raise InputError(f"the file name {image} holds no COCO id to look up.")
-    return int(numbers[-1])
 
 
 def _index(path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key, int]:
@@ -184,101 +231,17 @@ def _check_agreement(path: Path, kind: str, keys: Sequence[Hashable], rows: Tens
         raise InputError(f"{path} holds two different embeddings of the {kind} {keys[int(apart.nonzero()[0])]!r}.")
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Identity of a file (inode, size, time of change); None if it does not exist."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-MEAN_ROOT = "@mean"
-"""Ending of the spec of a file whose root is the mean of its texts."""
-
-NEEDED = {"text": Array("f", (2, 3)), "caption": Array("U", (1, 2)), "root": Array("f", (1,), required=False)}
-IMAGES = {"image": Array("f", (2,), required=False), "image_id": Array("iuU", (1,), required=False)}
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Embeddings as they are stored: of any norm but zero, in the floating dtype of the file.
-
-    Attributes:
-        text: (n, dim), row i that of ``caption[i]``.
-        caption: n stripped strings, repeats allowed.
-        root: (1, dim), that of the empty caption.
-        image: (m, dim), row j that of ``image_id[j]``; None in a file without images.
-        image_id: m COCO ids, or names of files, with or without their endings.
-    """
-
-    text: Tensor
-    caption: list[str]
-    root: Tensor
-    image: Tensor | None
-    image_id: list[int] | list[str]
-
-
-def read_embeddings(path: Path, mean_root: bool = False) -> Embeddings:
-    """Read an embedding file.
-
-    Args:
-        path: the file.
-        mean_root: take the mean of the unit text embeddings for that of the empty caption, whether or not one is there.
-
-    Raises:
-        InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, or has arrays of wrong
-            shape or type or with rows that are not finite or zero.
-    """
-    needed = {name: array for name, array in NEEDED.items() if not (mean_root and name == "root")}
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: name the .npz file in it.")
-    stored = archives.read(path, needed | IMAGES)
-    if "root" not in stored and not mean_root:
-        raise InputError(
-            f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean of "
-            "its texts instead."
-        )
-    if ("image" in stored) != ("image_id" in stored):
-        raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
-    text, caption = stored.pop("text"), stored.pop("caption")
-    _require(text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
-    _require_shape(path, "caption", caption, text.shape[:-1])
-    dim = text.shape[-1]
-    texts = _checked(text.reshape(-1, dim), f"the text embeddings of {path}")
-    root = _mean_direction(texts) if mean_root else stored.pop("root")
-    _require_shape(path, "root", root, (dim,))
-    roots = _checked(root[None], f"the root embeddings of {path}")
-    image, image_id = _images(path, stored, dim)
-    return Embeddings(texts, [words.strip() for words in caption.ravel().tolist()], roots, image, image_id)
-
-
-def _mean_direction(texts: Tensor) -> NDArray[np.float32]:
-    """The mean (dim,) of the unit embeddings of texts (n, dim)."""
-    mean: NDArray[np.float32] = unit_rows(texts, "text").mean(0).numpy()
-    return mean
-
-
-def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[int] | list[str]]:
-    if "image" not in arrays:
-        return None, []
-    image, image_id = arrays["image"], arrays["image_id"]
-    _require(image.size > 0, path, f"'image' has shape {image.shape}, not (m, {dim})")
-    _require_shape(path, "image", image, (len(image), dim))
-    _require_shape(path, "image_id", image_id, (len(image),))
-    return _checked(image, f"the image embeddings of {path}"), image_id.tolist()
-
-
-def _checked(rows: NDArray[np.generic], what: str) -> Tensor:
+def _usable(rows: NDArray[Any], what: str) -> Tensor:
     tensor = torch.from_numpy(rows)
     refuse_unusable_rows(tensor, what)
     return tensor
 
 
-def _require_shape(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:
-    _require(array.shape == shape, path, f"'{name}' has shape {array.shape} where {shape} fits the other arrays")
+def _require_shape(path: Path, stored: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> None:
+    found = stored[name].shape
+    _require(found == shape, path, f"'{name}' has shape {found} where {shape} fits the other arrays")
 
 
 def _require(condition: bool, path: Path, defect: str) -> None:
     if not condition:
-        raise InputError(f"{path} is no embedding file: {defect}.")
+        raise InputError(f"{path} is not an embedding file: {defect}.")

@@ -2,22 +2,36 @@
 
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters import hub, tiny
-from hiergeo.adapters import open_clip_checks as checks
+from hiergeo._core.storage.tensors import Shapes
+from hiergeo._core.text import shortened
+from hiergeo.adapters import hub, tiny, weights
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
 
 HUB = "hf-hub:"
+
+PREPROCESSING = {
+    "image_mean": "mean",
+    "image_std": "std",
+    "image_interpolation": "interpolation",
+    "image_resize_mode": "resize_mode",
+}
+"""Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
+
+SHOWN = 300
+"""Characters of an error of open_clip that are passed on."""
 
 
 @contextmanager
@@ -29,6 +43,16 @@ def _no_root_handler() -> Iterator[None]:
         yield
     finally:
         logging.getLogger().removeHandler(guard)
+
+
+@contextmanager
+def _texts_of_the_hub(arch: str) -> Iterator[None]:
+    """Where tokenizer or text tower are of the hub it is asked once and briefly, and no code of theirs is run."""
+    if not text_needs_hub(arch):
+        yield
+        return
+    with hub.cached_if_unreachable(), hub.unquestioned():
+        yield
 
 
 @_no_root_handler()
@@ -49,11 +73,11 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
         return _from_hub(name, rest, device)
     if rest.startswith(FOLDER):
         return _from_folder(name, rest, device)
-    arch, _, weights = rest.partition("/")
-    _check_architecture(arch, weights)
-    if weights.startswith(("/", ".")):
-        return _from_file(name, arch, path_of(weights), device)
-    return _from_tag(name, arch, weights, device)
+    arch, _, source = rest.partition("/")
+    _check_architecture(arch, source)
+    if source.startswith(("/", ".")):
+        return _from_file(name, arch, path_of(source), device)
+    return _from_tag(name, arch, source, device)
 
 
 @_no_root_handler()
@@ -62,12 +86,12 @@ def load_tiny(*, device: torch.device) -> OpenClipModel:
     return _build("tiny", tiny.register(), device, pretrained=str(tiny.weights()), quick_gelu=False)
 
 
-def _check_architecture(arch: str, weights: str) -> None:
+def _check_architecture(arch: str, source: str) -> None:
     import open_clip
 
     if arch not in open_clip.list_models():
         raise unknown_name("open_clip architecture", arch, open_clip.list_models())
-    if not weights:
+    if not source:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none published"
         raise InputError(
             f"'{arch}' alone would be random weights: write open_clip:{arch}/TAG (tags: {tags}) "
@@ -81,7 +105,7 @@ def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipM
     published = open_clip.get_pretrained_cfg(arch, tag)
     if not published:
         raise _unknown_tag(arch, tag)
-    quick = checks.uses_quick_gelu(arch) or bool(published.get("quick_gelu"))
+    quick = uses_quick_gelu(arch) or bool(published.get("quick_gelu"))
     with hub.cached_if_unreachable():
         try:
             open_clip.download_pretrained(published)
@@ -92,17 +116,16 @@ def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipM
 
 
 def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenClipModel:
-    shapes = checks.checkpoint_shapes(path)
-    options = checks.preprocessing_of(arch)
-    quick = checks.uses_quick_gelu(arch)
-    with _hub_for(arch):
-        try:
-            model = _build(name, arch, device, pretrained=str(path), quick_gelu=quick, **options)
-        except HiergeoError:
-            raise
-        except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
-            raise checks.wrong_checkpoint(arch, path, error) from error
-    checks.refuse_resized(model.network, arch, path, shapes)
+    shapes = checkpoint_shapes(path)
+    options = preprocessing_of(arch)
+    quick = uses_quick_gelu(arch)
+    try:
+        model = _build(name, arch, device, pretrained=str(path), quick_gelu=quick, **options)
+    except HiergeoError:
+        raise
+    except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
+        raise InputError(f"{path} is not a checkpoint of {arch}: {said(error)}.") from error
+    refuse_resized(model.network, arch, path, shapes)
     return model
 
 
@@ -113,7 +136,7 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
     repository = rest.removeprefix(HUB)
     with hub.cached_if_unreachable():
         try:
-            quick = checks.uses_quick_gelu(rest)
+            quick = uses_quick_gelu(rest)
             download_pretrained_from_hf(repository)
         except Exception as error:  # the hub's errors are many
             instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json and the weights"
@@ -131,15 +154,15 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
         raise InputError(f"{folder} holds no {CONFIG}: not a folder saved by open_clip.")
     hub.check_config(hub.foreign_json(described), str(described))
     try:
-        with _hub_for(rest), _no_questions(rest):
+        with _texts_of_the_hub(rest):
             bare = partial(open_clip.create_model, rest, load_weights=False, pretrained_text=False, device="meta")
             hub.check_size(bare, folder, str(described))
-            quick = checks.uses_quick_gelu(rest)
+            quick = uses_quick_gelu(rest)
             return _build(name, rest, device, quick_gelu=quick)
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        raise InputError(f"{folder} cannot be loaded by open_clip: {checks.said(error)}.") from error
+        raise InputError(f"{folder} cannot be loaded by open_clip: {said(error)}.") from error
 
 
 def _build(
@@ -147,13 +170,12 @@ def _build(
 ) -> OpenClipModel:
     import open_clip
 
-    with warnings.catch_warnings(), _no_questions(arch):
+    with warnings.catch_warnings(), _texts_of_the_hub(arch):
         warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning)
         tokenizer = _tokenizer(arch)
         network, transform = open_clip.create_model_from_pretrained(
             arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing
         )
-    checks.refuse_wrong_activation(network, arch, quick_gelu)
     config = open_clip.get_model_config(arch) | {"quick_gelu": quick_gelu}
     return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
 
@@ -182,13 +204,83 @@ def _unknown_tag(arch: str, tag: str) -> InputError:
 
 
 def _copy_hint(arch: str, quick: bool) -> str:
-    right = f"{arch}-quickgelu" if quick and not checks.uses_quick_gelu(arch) else arch
+    right = f"{arch}-quickgelu" if quick and not uses_quick_gelu(arch) else arch
     return f"open_clip:{right}//path/to/checkpoint"
 
 
-def _hub_for(arch: str) -> AbstractContextManager[None]:
-    return hub.cached_if_unreachable() if checks.text_needs_hub(arch) else nullcontext()
+def uses_quick_gelu(arch: str) -> bool:
+    """Whether an architecture's own configuration asks for QuickGELU."""
+    from open_clip import get_model_config
+
+    return bool(get_model_config(arch).get("quick_gelu"))
 
 
-def _no_questions(arch: str) -> AbstractContextManager[None]:
-    return hub.unquestioned() if checks.text_needs_hub(arch) else nullcontext()
+def text_needs_hub(arch: str) -> bool:
+    """Whether tokenizer or text tower of an architecture come from the Hugging Face hub."""
+    from open_clip import get_model_config
+
+    text = get_model_config(arch)["text_cfg"]
+    return bool(text.get("hf_tokenizer_name") or text.get("hf_model_name")) or "siglip" in arch.lower()
+
+
+def preprocessing_of(arch: str) -> dict[str, Any]:
+    """The arguments that make open_clip preprocess as the published weights of an architecture do.
+
+    A checkpoint file says nothing of its preprocessing, and open_clip would take OpenAI's, which is wrong for SigLIP.
+    Where the published weights disagree, the commonest is taken and a `UserWarning` says so.
+    """
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    published = [open_clip.get_pretrained_cfg(arch, tag) for tag in tags]
+    choices = Counter(tuple((argument, cfg.get(key)) for argument, key in PREPROCESSING.items()) for cfg in published)
+    if not choices:
+        return {}
+    (chosen, _), *others = choices.most_common()
+    options = {argument: value for argument, value in chosen if value is not None}
+    if others:
+        warnings.warn(
+            f"published weights of {arch} differ in preprocessing and a checkpoint file does not say which it needs; "
+            f"using {options}. To choose, put open_clip_config.json with preprocess_cfg beside the checkpoint and load "
+            "open_clip:local-dir:FOLDER.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return options
+
+
+def checkpoint_shapes(path: Path) -> Shapes:
+    """Names and shapes of the weights in a checkpoint, read without their values.
+
+    Raises:
+        InputError: there is no such file, it is damaged, holds no weights, or is a pickle of more than tensors.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no checkpoint file {path}.")
+    if path.suffix == ".safetensors":
+        shapes = tensors.shapes(path)
+    else:
+        state = weights.state_in(path, checkpoints.described(path))
+        shapes = {name: tuple(weight.shape) for name, weight in state.items()}
+    if not shapes:
+        raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
+    if weights.recognised(shapes) in weights.ONE_LAYOUT:
+        weights.refuse_other_family(path, shapes, "open_clip")
+    return shapes
+
+
+def said(error: Exception) -> str:
+    """What an error of many lines says, on one and shortened."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return shortened(text.partition("Error(s) in loading ")[2] or text, SHOWN).rstrip(".")
+
+
+def refuse_resized(network: nn.Module, arch: str, path: Path, found: Shapes) -> None:
+    """Raise an `InputError` if open_clip stretched position embeddings to make a checkpoint of another size fit."""
+    for name, weight in network.state_dict().items():
+        wanted = tuple(weight.shape)
+        if name.endswith("positional_embedding") and found.get(name, wanted) != wanted:
+            raise InputError(
+                f"{path} is of another image size or context length than {arch}: {name} is {list(found[name])} where "
+                f"{list(wanted)} is expected."
+            )

@@ -4,9 +4,12 @@ Both towers carry a token [UNC] beside the class token. Facts of the format are 
 naver-ai/prolip (Chun et al., ICLR 2025); no real checkpoint was at hand.
 """
 
+import copy
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import torch
 from pydantic import Field
@@ -15,10 +18,10 @@ from torch import Tensor
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import Foreign, validated
-from hiergeo.adapters import families, hub, weights
+from hiergeo._core.storage.documents import Foreign
+from hiergeo.adapters import hub, weights
 from hiergeo.adapters.gaussians import Gaussian
-from hiergeo.adapters.model import ClipModel, NetworkModel, unit_rows
+from hiergeo.adapters.model import ClipModel, unit_rows
 from hiergeo.adapters.native import STATISTICS, byte_pairs, square
 from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
@@ -32,80 +35,81 @@ Side = Annotated[int, Field(ge=1, le=limits.WIDTH)]
 class _Norm(Foreign):
     """Options of a LayerNorm."""
 
-    eps: float
+    eps: float = 1e-5
 
 
 class _Tower(Foreign):
-    """What both towers may set."""
+    """What both towers may set; what has one value in every published model is not built otherwise here."""
 
-    layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 1
-    width: Side = 1
-    mlp_ratio: float = 1.0
+    embed_unc: Literal[True]
+    layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 12
+    width: Side = 768
+    mlp_ratio: float = 4.0
     norm_kwargs: _Norm | None = None
+    ls_init_value: None = None
 
 
 class _Vision(_Tower):
     """The image tower."""
 
-    head_width: Side = 1
-    patch_size: Side = 1
-    image_size: Side = 1
+    head_width: Side = 64
+    patch_size: Side = 16
+    image_size: Side = 224
     no_ln_pre: bool = False
+    pool_type: Literal["tok"] = "tok"
+    attentional_pool: Literal[False] = False
+    timm_model_name: None = None
 
 
 class _Text(_Tower):
     """The text tower."""
 
-    heads: Side = 1
-    context_length: Side = 1
-    vocab_size: Annotated[int, Field(ge=1, le=1 << 24)] = 1
+    heads: Side = 12
+    context_length: Side = 64
+    vocab_size: Annotated[int, Field(ge=1, le=1 << 24)] = 32100
     hf_tokenizer_name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    embed_cls: Literal[True] = True
+    no_causal_mask: Literal[True] = True
+    proj_bias: Literal[True] = True
+    hf_model_name: None = None
 
 
-class _Config(Foreign):
-    """What a configuration must be before anything in it is used; defaults are those of `prolip_network`."""
+class _ProLipConfig(Foreign):
+    """A configuration, with the defaults of its authors' code."""
 
     embed_dim: Side
     vision_cfg: _Vision
     text_cfg: _Text
     quick_gelu: bool = False
 
+    def plans(self) -> tuple[VisionPlan, TextPlan]:
+        """How the two towers are built."""
+        vision, text = self.vision_cfg, self.text_cfg
+        return (
+            VisionPlan(
+                heads=max(1, vision.width // vision.head_width),
+                patch=vision.patch_size,
+                image=vision.image_size,
+                ln_pre=not vision.no_ln_pre,
+                **self._shared(vision),
+            ),
+            TextPlan(heads=text.heads, context=text.context_length, vocabulary=text.vocab_size, **self._shared(text)),
+        )
 
-REQUIRED: tuple[tuple[str, str, object], ...] = (
-    ("vision_cfg", "embed_unc", True),
-    ("vision_cfg", "pool_type", "tok"),
-    ("vision_cfg", "attentional_pool", False),
-    ("vision_cfg", "ls_init_value", None),
-    ("vision_cfg", "timm_model_name", None),
-    ("text_cfg", "embed_unc", True),
-    ("text_cfg", "embed_cls", True),
-    ("text_cfg", "no_causal_mask", True),
-    ("text_cfg", "proj_bias", True),
-    ("text_cfg", "ls_init_value", None),
-    ("text_cfg", "hf_model_name", None),
-)
-"""Settings that have one value in every published model; others are not built here. `embed_unc` has to be there."""
+    def _shared(self, tower: _Tower) -> dict[str, Any]:
+        return {
+            "width": tower.width,
+            "layers": tower.layers,
+            "mlp_ratio": tower.mlp_ratio,
+            "eps": (tower.norm_kwargs or _Norm()).eps,
+            "quick_gelu": self.quick_gelu,
+        }
+
 
 IGNORED = ("logit_scale", "logit_bias")
 
 TOKENIZER = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
 """Files by which a folder is known to hold a tokenizer."""
-
-
-class _Joint(NetworkModel):
-    """The same network with means and log variances side by side, (B, 2 dim)."""
-
-    normalised = False
-
-    def __init__(self, model: "ProLipModel") -> None:
-        super().__init__(model.name, model.network, model.device, model.preprocessing, model.settings)
-        self.model = model
-
-    def embed_texts(self, texts: list[str]) -> Tensor:
-        return torch.cat(self.network.encode_text(self.model.tokens(texts)), dim=-1)
-
-    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        return torch.cat(self.network.encode_image(self.model.pixels(pictures)), dim=-1)
 
 
 @final
@@ -116,6 +120,7 @@ class ProLipModel(ClipModel):
         words = getattr(tokenizer, "tokenizer", None)
         told = "byte pairs" if words is None else hub.tokenizer_digest(words)
         super().__init__(name, network, device, tokenizer=tokenizer, settings=f"{network.plan} {told}", **prepared)
+        self._rows: Callable[[Gaussian], Tensor] = attrgetter("mean")
 
     def rebuilt_network(self) -> ProLip:
         vision, text, dim = self.network.plan
@@ -125,23 +130,27 @@ class ProLipModel(ClipModel):
 
     def encode_text_gaussian(self, texts: Sequence[str], **options: Any) -> Gaussian:
         """The Gaussians of texts: unit means and log variances, (N, dim) each; arguments as for `encode_text`."""
-        return self._split(_Joint(self).encode_text(texts, **options))
+        return self._split(self._joint().encode_text(texts, **options))
 
     def encode_image_gaussian(self, images: Sequence[ImageLike], **options: Any) -> Gaussian:
         """The Gaussians of images: unit means and log variances, (N, dim) each; arguments as for `encode_image`."""
-        return self._split(_Joint(self).encode_image(images, **options))
+        return self._split(self._joint().encode_image(images, **options))
+
+    def _joint(self) -> "ProLipModel":
+        """The same model, whose rows are means and log variances side by side, (B, 2 dim), as they are."""
+        joint = copy.copy(self)
+        joint._rows, joint.normalised = partial(torch.cat, dim=-1), False
+        return joint
 
     def _split(self, rows: Tensor) -> Gaussian:
         mean, log_variance = rows.chunk(2, dim=1)
         return Gaussian(unit_rows(mean, f"the means of {self.name}").to(rows.dtype), log_variance)
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        mean: Tensor = self.network.encode_text(self.tokens(texts)).mean
-        return mean
+        return self._rows(self.network.encode_text(self.tokens(texts)))
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        mean: Tensor = self.network.encode_image(self.pixels(pictures)).mean
-        return mean
+        return self._rows(self.network.encode_image(self.pixels(pictures)))
 
 
 def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
@@ -156,15 +165,20 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
         UnavailableError: a download failed, or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
-    config = _config(folder)
     file = folder / "model.safetensors"
-    found = tensors.shapes(file)
-    families.refuse_other_family(file, found, "prolip")
-    vision, text = VisionPlan.of(config), TextPlan.of(config)
-    with torch.device("meta"):
-        network = _built(folder, vision, text, config["embed_dim"])
+    shapes = tensors.shapes(file)
+    weights.refuse_other_family(file, shapes, "prolip")
+    config = hub.configuration(folder, _ProLipConfig, hub.foreign_json(folder / "config.json"))
+    vision, text = config.plans()
+    try:
+        with torch.device("meta"):
+            network = ProLip(vision, text, config.embed_dim)
+    except Exception as error:  # torch checks what it builds in its own ways
+        raise InputError(
+            f"the configuration in {folder} describes no model that can be built ({reason(error)})."
+        ) from error
     expected = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
-    tensors.check_fit(file, expected, {name: shape for name, shape in found.items() if name not in IGNORED})
+    tensors.check_fit(file, expected, {name: shape for name, shape in shapes.items() if name not in IGNORED})
     state = {name: weight for name, weight in tensors.read(file).items() if name not in IGNORED}
     weights.check_kinds(file, state)
     weights.check_finite(file, state)
@@ -173,55 +187,29 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
         f"prolip:{rest}",
         network,
         device,
-        tokenizer=_tokenizer(folder, config["text_cfg"], text.context),
+        tokenizer=_tokenizer(folder, config.text_cfg),
         transform=square(vision.image, *STATISTICS["clip"], "crop"),
         preprocessing=f"crop to {vision.image}, bicubic, mean and std {STATISTICS['clip']}",
     )
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise InputError(f"{folder} holds no config.json: not a folder of ProLIP.")
-    other = families.recognised_folder(folder)
-    if other and not other.startswith("prolip:"):
-        raise InputError(f"{folder} is of another family than prolip: loads: write {other}.")
-    config = hub.foreign_json(path)
-    hub.check_config(config, f"the configuration in {folder}")
-    try:
-        validated(_Config, config)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be used: {error}") from error
-    for part, name, value in REQUIRED:
-        if config[part].get(name, None if name == "embed_unc" else value) != value:
-            raise InputError(f"{path}: '{part}.{name}' is not {value}, as in the ProLIP models that are published.")
-    return dict(config)
-
-
-def _built(folder: Path, vision: VisionPlan, text: TextPlan, dim: int) -> ProLip:
-    try:
-        return ProLip(vision, text, dim)
-    except Exception as error:  # torch checks what it builds in its own ways
-        raise InputError(
-            f"the configuration in {folder} describes no model that can be built ({reason(error)})."
-        ) from error
-
-
-def _tokenizer(folder: Path, config: dict[str, Any], context: int) -> Callable[[list[str]], Tensor]:
-    name = config.get("hf_tokenizer_name")
+def _tokenizer(folder: Path, config: _Text) -> Callable[[list[str]], Tensor]:
+    name = config.hf_tokenizer_name
     if any((folder / file).is_file() for file in TOKENIZER):
         name = str(folder)
     if not name:
-        return byte_pairs(context)
+        return byte_pairs(config.context_length)
     extras.require("transformers", "this model")
     from open_clip.tokenizer import HFTokenizer
 
     with hub.cached_if_unreachable(), hub.quiet_transformers():
         try:
-            tokenizer = HFTokenizer(name, context_length=context, clean="canonicalize", trust_remote_code=False)
+            tokenizer = HFTokenizer(
+                name, context_length=config.context_length, clean="canonicalize", trust_remote_code=False
+            )
         except Exception as error:  # transformers, tokenizers and the hub each raise their own
             raise hub.not_obtained(f"the tokenizer '{name}'", "tokenizer.json in the model's folder", error) from error
-    known, most = len(tokenizer.tokenizer), config.get("vocab_size", TextPlan.vocabulary)
+    known, most = len(tokenizer.tokenizer), config.vocab_size
     if known > most:
         raise InputError(
             f"the tokenizer of {folder} knows {known:,} tokens, and the model {most:,}: it is another one's."

@@ -1,7 +1,6 @@
 """The towers of ProLIP, from the blocks of CLIP: a class token gives the mean, a token [UNC] the log variance."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -12,8 +11,8 @@ from hiergeo.adapters.gaussians import Gaussian
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a configuration says of one tower.
+class TowerPlan:
+    """How one tower is built.
 
     Attributes:
         width: of the residual stream.
@@ -46,52 +45,20 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class VisionPlan(Plan):
+class VisionPlan(TowerPlan):
     """The image tower: `patch` and `image` are pixels along their sides, `ln_pre` a LayerNorm before the blocks."""
 
     patch: int
     image: int
     ln_pre: bool
 
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "VisionPlan":
-        """The plan in a configuration, with the defaults of its authors' code."""
-        held = config["vision_cfg"]
-        width = held.get("width", 768)
-        heads = max(1, width // held.get("head_width", 64))
-        sizes = _sizes(config, held, heads)
-        return cls(
-            **sizes,
-            patch=held.get("patch_size", 16),
-            image=held.get("image_size", 224),
-            ln_pre=not held.get("no_ln_pre"),
-        )
-
 
 @dataclass(frozen=True)
-class TextPlan(Plan):
+class TextPlan(TowerPlan):
     """The text tower: tokens at most, and how many there are."""
 
     context: int
-    vocabulary: int = 32100
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "TextPlan":
-        """The plan in a configuration, with the defaults of its authors' code."""
-        held = config["text_cfg"]
-        sizes = _sizes(config, held, held.get("heads", 12))
-        return cls(**sizes, context=held.get("context_length", 64), vocabulary=held.get("vocab_size", cls.vocabulary))
-
-
-def _sizes(config: Mapping[str, Any], held: Mapping[str, Any], heads: int) -> dict[str, Any]:
-    return {
-        "width": held.get("width", 768),
-        "layers": held.get("layers", 12),
-        "heads": heads,
-        "mlp_ratio": held.get("mlp_ratio", 4.0),
-        "eps": (held.get("norm_kwargs") or {}).get("eps", 1e-5),
-        "quick_gelu": bool(config.get("quick_gelu")),
-    }
+    vocabulary: int
 
 
 @final

@@ -3,19 +3,24 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.towers import Tower, on
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+
+class _Module(Foreign):
+    """What ``modules.json`` may list: classes of that library."""
+
+    type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
 
 
 class SentenceTransformersModel(NetworkModel):
@@ -42,15 +47,12 @@ class SentenceTransformersModel(NetworkModel):
         rows: Tensor = self.network.encode(texts, convert_to_tensor=True, show_progress_bar=False)
         return rows
 
-    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        raise InputError(f"{self.name} embeds texts only.")
-
 
 def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     """The model of a hub name or of a folder written by sentence-transformers.
 
     Raises:
-        InputError: the folder is no sentence-transformers model.
+        InputError: the folder is not a model of sentence-transformers.
         UnavailableError: sentence-transformers is not installed, or a download failed.
     """
     library = extras.require("sentence_transformers", "this model")
@@ -61,7 +63,8 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
         raise InputError(
             f"'{rest}' holds no modules.json: it is not a sentence-transformers model, its pooling would be a guess."
         )
-    hub.check_modules(folder / "modules.json")
+    modules = folder / "modules.json"
+    hub.fitting(hub.foreign_json(modules), list[_Module], str(modules))
     for path in folder.rglob("*config*.json"):
         hub.check_config(hub.foreign_json(path), f"{path.relative_to(folder)} of '{rest}'")
     with hub.quiet_transformers():

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +26,6 @@ from hiergeo._core.storage.files import refuse_existing, remove_leftovers, retir
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.model import Model
 from hiergeo.datasets.hierarchy import Hierarchy
-
-Item = TypeVar("Item")
 
 MANIFEST = "manifest.json"
 """File in the folder of finished batches that describes the run."""
@@ -82,7 +80,17 @@ def embed(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."
         )
     texts, images = hierarchy.texts, hierarchy.images if model.has_images else ()
-    origin = _origin(model, hierarchy)
+    model.check_texts([text.strip() for text in texts])
+    if images:
+        model.check_images(images)
+    origin = {
+        "model": model.name,
+        "fingerprint": model.fingerprint(),
+        "preprocessing": model.preprocessing,
+        "normalisation": "l2",
+        "dataset": hierarchy.name,
+        "split": hierarchy.split,
+    }
     asked = {
         **origin,
         "batch_size": str(batch_size),
@@ -102,59 +110,39 @@ def embed(
         arrays["work"] = np.array(work)
         arrays["root"] = model.root().numpy()
         arrays["caption"] = np.array(texts)
-        batches = Batches(partial, work, batch_size, model.dim, progress)
-        arrays["text"] = batches.of("text", texts, model.encode_text)
+        arrays["text"] = _batches(model, "text", texts, partial, work, batch_size, progress)
         if images:
             arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
-            arrays["image"] = batches.of("image", images, model.encode_image)
+            arrays["image"] = _batches(model, "image", images, partial, work, batch_size, progress)
         archives.write(out, arrays)
         retire(partial)
     return out
 
 
-class Batches:
-    """Finished batches of one run, stored in a folder.
+def _batches(
+    model: Model, kind: str, items: Sequence[Any], folder: Path, work: str, size: int, progress: bool
+) -> NDArray[np.generic]:
+    """The embeddings (N, dim) of all items, batch by batch: read from the folder if stored, else computed and stored.
 
-    Args:
-        folder: where they are.
-        work: the hash of everything that the embeddings depend on.
-        size: inputs of a batch.
-        dim: dimension of the embeddings.
-        progress: draw bars.
+    Raises:
+        InputError: an embedding that cannot be used; batches before it are kept.
+        UnavailableError: the folder cannot be written.
     """
-
-    def __init__(self, folder: Path, work: str, size: int, dim: int, progress: bool) -> None:
-        self.folder, self.work, self.size, self.dim, self.progress = folder, work, size, dim, progress
-
-    def of(self, kind: str, items: Sequence[Item], encode: Callable[..., Tensor]) -> NDArray[np.generic]:
-        """The embeddings (N, dim) of all items: read from the folder if stored, otherwise computed and stored.
-
-        Raises:
-            InputError: an embedding that cannot be used; batches before it are kept.
-            UnavailableError: the folder cannot be written.
-        """
-        rows = np.empty((len(items), self.dim), np.float32)
-        for start in track(range(0, len(items), self.size), f"embedding {kind}s", enabled=self.progress):
-            batch = items[start : start + self.size]
-            path = self.folder / f"{kind}-{start:09d}.npz"
-            work = _hash([self.work, kind, start])
-            done = _finished(path, work, (len(batch), self.dim))
-            if done is None:
-                done = _computed(encode, batch, f"{kind}s {start} to {start + len(batch) - 1}", self.size)
-                archives.write(path, {"rows": done, "work": np.array(work)})
-            rows[start : start + len(batch)] = done
-        return rows
-
-
-def _origin(model: Model, hierarchy: Hierarchy) -> dict[str, str]:
-    return {
-        "model": model.name,
-        "fingerprint": model.fingerprint(),
-        "preprocessing": model.preprocessing,
-        "normalisation": "l2",
-        "dataset": hierarchy.name,
-        "split": hierarchy.split,
-    }
+    encode: Callable[..., Tensor] = model.encode_text if kind == "text" else model.encode_image
+    whole = np.empty((len(items), model.dim), np.float32)
+    for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
+        batch = items[start : start + size]
+        path, own = folder / f"{kind}-{start:09d}.npz", _hash([work, kind, start])
+        rows = _finished(path, own, (len(batch), model.dim))
+        if rows is None:
+            try:
+                rows = encode(batch, batch_size=size).to(torch.float32).numpy()
+            except InputError as error:
+                which = f"{kind}s {start} to {start + len(batch) - 1}"
+                raise InputError(f"embedding failed in {which} (rows count from there): {error}") from error
+            archives.write(path, {"rows": rows, "work": np.array(own)})
+        whole[start : start + size] = rows
+    return whole
 
 
 def _hash(values: object) -> str:
@@ -208,15 +196,8 @@ def _differing(manifest: Path, asked: Mapping[str, str]) -> list[str]:
 
 def _finished(path: Path, work: str, shape: tuple[int, int]) -> NDArray[np.generic] | None:
     try:
-        held = archives.read(path, BATCH)
+        stored = archives.read(path, BATCH)
     except InputError:
         return None
-    rows: NDArray[np.generic] = held["rows"]
-    return rows if str(held["work"]) == work and rows.shape == shape and rows.dtype == np.float32 else None
-
-
-def _computed(encode: Callable[..., Tensor], batch: Sequence[Item], which: str, batch_size: int) -> NDArray[np.generic]:
-    try:
-        return encode(batch, batch_size=batch_size).to(torch.float32).numpy()
-    except InputError as error:
-        raise InputError(f"embedding failed in {which} (rows count from there): {error}") from error
+    rows: NDArray[np.generic] = stored["rows"]
+    return rows if str(stored["work"]) == work and rows.shape == shape and rows.dtype == np.float32 else None

@@ -74,7 +74,11 @@ class Tower(nn.Module, ABC):
 
     def merge(self) -> None:
         """Fold low-rank adapters, if there are any, into the weights they adapt."""
-        merge_adapters(self.network)
+        for name, layer in list(self.network.named_modules()):
+            if hasattr(layer, "base_layer") and not name.endswith(".base_layer"):
+                layer.merge()
+                parent, _, own = name.rpartition(".")
+                setattr(self.network.get_submodule(parent), own, layer.get_base_layer())
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
@@ -113,7 +117,7 @@ def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in tokens.items() if isinstance(value, Tensor)}
 
 
-def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) -> None:
+def _adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) -> None:
     """Add low-rank adapters to the linear layers whose weights are `trained`; only the adapters are trained then.
 
     The adapters start as the identity: their output is 0 at first. Scaling is 1 (alpha = rank).
@@ -131,17 +135,6 @@ def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) ->
         raise InputError("this text tower has no linear layers to adapt: train it whole, without low-rank adapters.")
     named = "|".join(re.escape(name) for name in layers)
     peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=named), network)
-
-
-def merge_adapters(network: nn.Module) -> None:
-    """Merge every adapter into its layer and restore the original layers."""
-    for name, layer in list(network.named_modules()):
-        if name.endswith(".base_layer") or not hasattr(layer, "base_layer"):
-            continue
-        adapted: Any = layer
-        adapted.merge()
-        parent, _, own = name.rpartition(".")
-        setattr(network.get_submodule(parent), own, adapted.get_base_layer())
 
 
 TOWERS: Plugins[Callable[[Any], Tower]] = Plugins(
@@ -180,5 +173,5 @@ def tower_of(model: Model, lora: int | None = None) -> Tower:
         raise InputError(f"the text tower '{name}' is a {type(tower).__name__}, not a hiergeo.adapters.Tower.")
     tower.check_against(model)
     if lora is not None:
-        adapt(tower.network, tower.trainable(), lora)
+        _adapt(tower.network, tower.trainable(), lora)
     return tower

@@ -1,6 +1,6 @@
 """``hiergeo audit``: whether the geometry does the work, or with ``--length`` the length of captions."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
@@ -8,7 +8,7 @@ from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines,
 from hiergeo.cli.options import flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
-from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
+from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,9 +56,9 @@ def audit_command(
     if filler is not None and not (length and filler.split()):
         raise InputError("--filler needs at least one word, and --length.")
     words = None if filler is None else tuple(filler.split())
-    settings: Any = AuditSettings(steps, seed, samples, copies or 0)
-    if length:
-        settings = LengthSettings(3 if copies is None else copies, filler=words, seed=seed, samples=samples)
+    if copies is None:
+        copies = 3 if length else 0
+    settings = AuditSettings(steps, seed, samples, copies, words)
     compute = Compute(**options.embedding(device, dtype, batch_size))
     asked = SpaceOptions(geometry, root, min_radius)
     asked.check()

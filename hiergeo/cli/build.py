@@ -111,7 +111,7 @@ def build_command(
     Interrupted, it goes on where it stopped: give the same command again.
     """
     from hiergeo import construction
-    from hiergeo.construction.plan import option_of
+    from hiergeo.construction.build_plan import option_of
 
     if (captions is None) == (data is None):
         hint = "not both" if captions else "such as captions.csv or --data scenes"

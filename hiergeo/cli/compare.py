@@ -20,7 +20,7 @@ from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
-from hiergeo.evaluation.measuring import check
+from hiergeo.evaluation.measuring import ProtocolSettings
 
 
 def compare_command(
@@ -45,7 +45,7 @@ def compare_command(
 ) -> None:
     """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures."""
     check_writable(json, html)
-    check(protocol, steps)
+    ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
     named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
     for each in named:

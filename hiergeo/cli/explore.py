@@ -56,12 +56,15 @@ def explore_command(
     limit: Annotated[
         int | None, option("N", "Items that an export keeps at most, evenly along the radius. (by default all)")
     ] = None,
+    overwrite: options.Overwrite = False,
     device: options.Device = options.AUTO,
 ) -> None:
     """Explore a collection in the browser until SIGTERM or Ctrl-C, or export it as a page."""
     check_token(token)
     if limit is not None and export is None:
         raise InputError("--limit is for an export: name its folder with --export, or leave it out.")
+    if overwrite and export is None:
+        raise InputError("--overwrite is for an export: name its folder with --export, or leave it out.")
     if demo and (sources or geometry or images or data):
         raise InputError("--demo brings its own items: leave out sources, --geometry, --images and --data.")
     if not demo and not sources:
@@ -77,8 +80,8 @@ def explore_command(
         )
 
     if export is not None:
-        explorer.check_target(export)
-        tell_exported(explorer.export_page(collected(), export, limit=limit, progress=True))
+        explorer.check_target(export, overwrite)
+        tell_exported(explorer.export_page(collected(), export, limit=limit, overwrite=overwrite, progress=True))
         return
     with serving.bind(host, port) as bound:
         settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))

@@ -3,7 +3,7 @@
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, publish
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation.measuring import check, evaluate
+from hiergeo.evaluation.measuring import ProtocolSettings, evaluate
 
 
 def probe_command(
@@ -28,7 +28,7 @@ def probe_command(
     from hiergeo.report import result_table
 
     check_writable(json)
-    check(protocol, steps)
+    ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
     asked = SpaceOptions(geometry, root, min_radius)
     asked.check()

@@ -16,7 +16,7 @@ from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
-from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 
 DEFAULTS = Recipe()
 SEEDS = 5
@@ -64,8 +64,9 @@ def study_command(
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:
         losses = options.fitting(losses, loaded.dim, dims)
+    training.check_prior(losses, loaded.dim, dims)
     every, unit = min(DEFAULTS.every, steps), not free_norms
-    made = Plan(
+    made = StudyPlan(
         geometries=tuple(geometry),
         dims=dims,
         seeds=tuple(range(seeds)),

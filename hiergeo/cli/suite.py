@@ -1,6 +1,5 @@
 """``hiergeo suite``: models x spaces x benchmarks into one folder, and the table of it."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +19,7 @@ from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard, Place
-    from hiergeo.training.suite.board import Board, Row
+    from hiergeo.training.suite.board import Board, BoardRow
 
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
@@ -62,7 +61,7 @@ def run_command(
         raise InputError(f"{out} is a file: name a folder for the suite.")
     check_writable(out / PAGE)
     made = suite.read_plan(plan) if plan is not None else suite.shipped_plan("demo")
-    made = made if device is None else replace(made, device=device)
+    made = made if device is None else made.model_copy(update={"device": device})
     table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
     for (model, reason), cells in _grouped(table).items():
         note(f"{model}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
@@ -129,9 +128,9 @@ def _show(table: "Leaderboard") -> None:
         screen.print(grid)
 
 
-def _value(board: "Board", row: "Row") -> str:
+def _value(board: "Board", row: "BoardRow") -> str:
     """The first metric of a benchmark, its interval below."""
-    from hiergeo.report.words import number
+    from hiergeo.report.labels import number
 
     if row not in board.cells or board.task is None:
         return "not yet"

@@ -13,7 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
 from hiergeo.datasets import Labelled
-from hiergeo.evaluation.retrieval import check_labels
+from hiergeo.evaluation.classification import check_labels
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.trainer import at_step
 
@@ -64,7 +64,7 @@ def report(
     form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
-    from hiergeo.report.words import baseline, baseline_heading, label, number
+    from hiergeo.report.labels import baseline, baseline_heading, label, number
 
     kept = at_step(history, best)
     validation = {f"validation_{name}": value for name, value in kept.validation.items()}

@@ -73,6 +73,8 @@ def head_command(
         base = None if model is None else adapters.load(model, device=device)
         if train is None:
             source = _named(base)
+            if loss != options.LOSSES and dim is not None:
+                training.check_prior(losses, source.dim, [dim])
             hierarchy = load_data(data, shared.chosen_split(data, split), rows)
             chains = training.from_hierarchy(hierarchy, source, force=force, **wanted, progress=True)
         else:
@@ -102,6 +104,9 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
+        from hiergeo.report.interop.cards import store_result
+
+        store_result(out, summary.after)
     shared.report(
         trained.history,
         trained.best,

@@ -34,6 +34,18 @@ SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 
 TRUTHS = ("wordnet",)
 
+SCORES = {
+    "first": "true ancestor first among the candidates",
+    "parent": "true ancestor among the parents",
+    "edge_precision": "precision of edges",
+    "precision": "precision of pairs",
+    "recall": "recall of pairs",
+    "f1": "F1 of pairs",
+    "depth": "rank correlation of depths",
+    "depth_radius": "rank correlation of radius and depth",
+}
+"""Scores of `judge` in words."""
+
 NUMBERS = ("csv", "markdown", "latex")
 """Formats of the numbers of a taxonomy; others are of the taxonomy itself."""
 
@@ -141,6 +153,24 @@ def _largest(taxonomy: Taxonomy) -> list[Tree]:
     return [branch(root, 0) for root in largest(-1, SHOWN_ROOTS)]
 
 
+SCORES = {
+    "first": "best candidate is an ancestor",
+    "parent": "a parent is an ancestor",
+    "edge_precision": "edges that are right",
+    "precision": "pairs that are right",
+    "recall": "true pairs found",
+    "f1": "F1 of pairs",
+    "depth": "rank correlation of depths",
+    "depth_radius": "rank correlation of radius and depth",
+}
+"""What the table calls the scores of a judgement."""
+
+
+def _score(name: str) -> str:
+    within = name.removeprefix("within_")
+    return SCORES[name] if within == name else f"an ancestor among {within} candidates"
+
+
 def _table(judgement: Judgement) -> Table:
     counts = judgement.counts
     title = f"{counts['items']:,} known items, {counts['children']:,} with ancestors, {counts['pairs']:,} true pairs"
@@ -149,5 +179,5 @@ def _table(judgement: Judgement) -> Table:
         table.add_column(name, justify="left" if name == "score" else "right")
     for name, value in judgement.scores.items():
         low, high = judgement.intervals[name]
-        table.add_row(name, f"{value:.3f}", f"{low:.3f} to {high:.3f}", f"{judgement.random[name]:.3f}")
+        table.add_row(_score(name), f"{value:.3f}", f"{low:.3f} to {high:.3f}", f"{judgement.random[name]:.3f}")
     return table

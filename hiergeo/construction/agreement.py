@@ -42,10 +42,11 @@ def length_rates(chains: Hierarchy) -> dict[str, Ratio]:
     """
     words = chain_lengths(row.positive for row in chains.rows)
     rates = {"words_grow": _share(np.all(np.diff(words) > 0, axis=1)), **by_tier("words", words)}
-    has = [row.negative is not None for row in chains.rows]
-    if any(has):
-        wrong = chain_lengths(row.negative or row.positive for row in chains.rows)
-        rates |= by_tier("words_negative", wrong * np.array(has)[:, None], _rows(has, chains.tiers))
+    has = np.array([[row.negative is not None] * chains.tiers for row in chains.rows], float)
+    if has.any():
+        rates |= by_tier(
+            "words_negative", has * chain_lengths(row.negative or row.positive for row in chains.rows), has
+        )
     return rates
 
 
@@ -55,13 +56,13 @@ def distinctness_rates(chains: Hierarchy) -> dict[str, Ratio]:
     ``texts_shared``: share of texts that a row of another image has in the same tier; ``texts_repeated``: share of rows
     with a text twice in their chain; ``negative_equal``: share of negatives that are equal to the text of their tier.
     """
-    _, group = groups_of(chains)
+    group = groups_of(chains)[1].tolist()
     texts = [[normalised(text) for text in row.positive] for row in chains.rows]
     shared, equal, judged = (np.zeros((len(texts), chains.tiers)) for _ in range(3))
-    for tier in range(chains.tiers):
-        owners = Counter(text for text, _ in {(row[tier], place) for row, place in zip(texts, group, strict=True)})
-        shared[:, tier] = [owners[row[tier]] > 1 for row in texts]
+    used = {(place, tier, text) for place, own in zip(group, texts, strict=True) for tier, text in enumerate(own)}
+    owners = Counter((tier, text) for _, tier, text in used)
     for index, (own, row) in enumerate(zip(texts, chains.rows, strict=True)):
+        shared[index] = [owners[tier, text] > 1 for tier, text in enumerate(own)]
         if row.negative is not None:
             judged[index] = 1
             equal[index] = [text == normalised(other) for text, other in zip(own, row.negative, strict=True)]
@@ -141,16 +142,8 @@ def reference_rates(chains: Hierarchy, reference: Hierarchy, vectors: Vectors | 
     ]
     known = np.array([[bool(rows)] * chains.tiers for rows in of], dtype=float)
 
-    def best(score: Callable[[str, str], float]) -> np.ndarray:
-        return np.array(
-            [
-                [
-                    max((score(text, other) for other in others), default=0.0)
-                    for text, others in zip(row.positive, candidates, strict=True)
-                ]
-                for row, candidates in zip(chains.rows, pairs, strict=True)
-            ]
-        )
+    def best(score: Callable[[str, str], float], texts: Sequence[str], others: Sequence[Sequence[str]]) -> list[float]:
+        return [max((score(text, each) for each in of), default=0.0) for text, of in zip(texts, others, strict=True)]
 
     scores: dict[str, Callable[[str, str], float]] = {
         "reference_equal": lambda a, b: float(a == b),
@@ -163,7 +156,7 @@ def reference_rates(chains: Hierarchy, reference: Hierarchy, vectors: Vectors | 
         scores["reference_similarity"] = _cosine(distinct((*compared, *truth)), vectors)
     rates: dict[str, Ratio] = {}
     for name, score in scores.items():
-        reached = best(score)
+        reached = np.array([best(score, row.positive, others) for row, others in zip(chains.rows, pairs, strict=True)])
         rates |= by_tier(name, reached, known)
         rates[name] = Ratio(reached[:, :-1].sum(axis=1), known[:, :-1].sum(axis=1))
     return rates
@@ -183,8 +176,3 @@ def _cosine(texts: Sequence[str], vectors: Vectors) -> Callable[[str, str], floa
 
 def _share(hits: np.ndarray) -> Ratio:
     return Ratio(hits.astype(float), np.ones(len(hits)))
-
-
-def _rows(has: Sequence[bool], tiers: int) -> np.ndarray:
-    """(n, tiers) 1 in the rows that count."""
-    return np.repeat(np.asarray(has, dtype=float)[:, None], tiers, axis=1)

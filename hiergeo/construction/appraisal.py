@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hiergeo import datasets
 from hiergeo._core.storage.files import size_of
 from hiergeo.adapters import Model
 from hiergeo.construction.grading import OWN_RULES, Quality, opened, quality
-from hiergeo.construction.judging import Judge
+from hiergeo.construction.judges import Judge
 from hiergeo.construction.output import DROPPED, REASONS
 from hiergeo.construction.pooling import Difference, coco_images
 from hiergeo.datasets import Hierarchy
@@ -28,23 +28,19 @@ from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 CORRECTED, AUTOMATIC = "corrected", "expanded"
 """What the two baselines of HierarCaps are called: corrected by hand, and as machines wrote them."""
 
-Kind = Literal[
-    "entailment", "contradiction", "words", "radius", "repeats", "head nouns", "reference", "judge", "pairing"
-]
-
 
 @final
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """One thing that was found out about chains.
 
     Attributes:
-        kind: what it is about.
+        kind: what it is about, such as ``entailment``, ``words`` or ``judge``.
         sentence: in words, with numbers.
         metric: the metric that it rests on; empty for what is said of the measurement itself.
     """
 
-    kind: Kind
+    kind: str
     sentence: str
     metric: str = ""
 
@@ -70,7 +66,7 @@ class Appraisal:
         return {name: self.quality.less(other) for name, other in self.baselines.items()}
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[Observation, ...]:
         """What was found, the most important first."""
         return tuple(_findings(self))
 
@@ -78,10 +74,10 @@ class Appraisal:
     def headline(self) -> str:
         """One sentence: what the judge says."""
         metrics, judge = self.quality.metrics, self.quality.settings["judge"]
-        told = f"{_percent(metrics['forward_entailed'])} of adjacent tiers are entailed"
+        sentence = f"{_percent(metrics['forward_entailed'])} of adjacent tiers are entailed"
         if "negative_contradicted" in metrics:
-            told += f" and {_percent(metrics['negative_contradicted'])} of negatives contradict"
-        return f"{told}, by the judge {judge}"
+            sentence += f" and {_percent(metrics['negative_contradicted'])} of negatives contradict"
+        return f"{sentence}, by the judge {judge}"
 
     def to_json(self) -> str:
         """As `Quality.to_json`, and ``beside``, ``differences``, ``drops``, ``headline`` and ``findings``."""
@@ -146,9 +142,8 @@ def appraise(
                 progress=True,
             )
 
-        return Appraisal(
-            measured(chains), {name: measured(each) for name, each in baselines.items()}, dict(drops or {})
-        )
+        others = {name: measured(each) for name, each in baselines.items()}
+        return Appraisal(measured(chains), others, dict(drops or {}))
 
 
 def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
@@ -159,13 +154,14 @@ def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
     Raises:
         UnavailableError: HierarCaps is not on this machine.
     """
-    own, whole = coco_images(chains), datasets.load("hierarcaps", "expanded")
-    wanted = own & coco_images(whole)
-    if not wanted:
-        return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: datasets.load("hierarcaps", "expanded-test")}
-    rows = tuple(row for row in whole.rows if row.image_id in wanted)
-    images = tuple(image for image in whole.images if image.image_id in wanted)
-    return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: replace(whole, rows=rows, images=images)}
+    automatic = datasets.load("hierarcaps", "expanded")
+    if wanted := coco_images(chains) & coco_images(automatic):
+        rows = tuple(row for row in automatic.rows if row.image_id in wanted)
+        images = tuple(image for image in automatic.images if image.image_id in wanted)
+        automatic = replace(automatic, rows=rows, images=images)
+    else:
+        automatic = datasets.load("hierarcaps", "expanded-test")
+    return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: automatic}
 
 
 def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
@@ -179,7 +175,7 @@ def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
     if (size_of(path) or 0) <= len(",".join(REASONS)) + 1:
         return {}
     records = parse_records(read_table(path, "build the folder again"), ("stage", "reason"))
-    rows: list[tuple[int, list[str]]] = without_defects(path, records)
+    rows: Iterator[tuple[int, list[str]]] = without_defects(path, records)
     return dict(Counter((cells[0], cells[1]) for _, cells in rows).most_common())
 
 
@@ -187,46 +183,38 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _findings(found: Appraisal) -> Iterator[Finding]:
+def _findings(found: Appraisal) -> Iterator[Observation]:
     own, metrics = found.quality, found.quality.metrics
-    yield Finding(
-        "entailment",
-        f"{_measured(found, 'forward_entailed')} of adjacent tiers are entailed by the more specific one"
-        f"{_beside(found, 'forward_entailed')}; of whole chains {_percent(metrics['chain_entailed'])}.",
-        "forward_entailed",
+
+    def measured(kind: str, metric: str, sentence: str, more: str = "") -> Observation:
+        return Observation(kind, f"{sentence.format(_measured(found, metric))}{_beside(found, metric)}{more}.", metric)
+
+    whole = f"; of whole chains {_percent(metrics['chain_entailed'])}"
+    yield measured(
+        "entailment", "forward_entailed", "{} of adjacent tiers are entailed by the more specific one", whole
     )
     if "negative_contradicted" in metrics:
-        yield Finding(
-            "contradiction",
-            f"{_measured(found, 'negative_contradicted')} of negatives contradict the text of their tier"
-            f"{_beside(found, 'negative_contradicted')}; {_percent(metrics['negative_equal'])} are equal to it.",
-            "negative_contradicted",
+        equal = f"; {_percent(metrics['negative_equal'])} are equal to it"
+        yield measured(
+            "contradiction", "negative_contradicted", "{} of negatives contradict the text of their tier", equal
         )
     if "head_noun" in metrics:
-        yield Finding(
-            "head nouns",
-            f"In {_measured(found, 'head_noun')} of adjacent tiers the head nouns agree or are kinds of each other"
-            f"{_beside(found, 'head_noun')}.",
-            "head_noun",
+        yield measured(
+            "head nouns", "head_noun", "In {} of adjacent tiers the head nouns agree or are kinds of each other"
         )
-    yield Finding(
-        "words",
-        f"{_measured(found, 'words_grow')} of chains have more words in every tier than in the one before"
-        f"{_beside(found, 'words_grow')}.",
-        "words_grow",
-    )
-    yield Finding(
+    yield measured("words", "words_grow", "{} of chains have more words in every tier than in the one before")
+    yield Observation(
         "repeats",
         f"Distinct texts of the most general tier: {_percent(metrics['texts_distinct_tier0'])} of the rows; "
         f"{_percent(metrics['texts_repeated'])} of chains have a text twice.",
         "texts_repeated",
     )
     if "tau_d" in metrics:
-        equal = metrics.get("tau_d_equal_length")
-        held = "" if equal is None else f" ({number(equal)} where two tiers have equally many words)"
-        yield Finding(
+        equal_length = metrics.get("tau_d_equal_length")
+        aside = "" if equal_length is None else f" ({number(equal_length)} where two tiers have equally many words)"
+        yield Observation(
             "radius",
-            f"The radii of the model order tiers with a tau_d of {number(metrics['tau_d'])}{held}; counting words "
+            f"The radii of the model order tiers with a tau_d of {number(metrics['tau_d'])}{aside}; counting words "
             f"alone reaches {number(own.baselines['tau_d'][LENGTH])}.",
             "tau_d",
         )
@@ -234,7 +222,7 @@ def _findings(found: Appraisal) -> Iterator[Finding]:
         close = metrics.get("reference_similarity")
         cosine = "" if close is None else f", with a mean cosine of {number(close)}"
         images = int(np.count_nonzero(own.pooled.sums["reference_same"][:, 1]))
-        yield Finding(
+        yield Observation(
             "reference",
             f"Of the texts below the caption, of the {_images(images)} that both have, "
             f"{_percent(metrics['reference_same'])} are those of corrected chains{cosine}"
@@ -244,24 +232,24 @@ def _findings(found: Appraisal) -> Iterator[Finding]:
     yield from _cautions(found)
 
 
-def _cautions(found: Appraisal) -> Iterator[Finding]:
+def _cautions(found: Appraisal) -> Iterator[Observation]:
     own = found.quality
     if own.settings["judge"] == OWN_RULES:
-        yield Finding(
+        yield Observation(
             "judge",
             "The judge rules reasons by the rules that the backend wordnet writes by, so it favours what that backend "
             "built and doubts paraphrases; a model (--judge transformers:PATH) gives an independent figure.",
         )
     groups = len(own.pooled.groups)
     if groups < SMALL_SAMPLE:
-        yield Finding("pairing", f"{groups} images are few: below {SMALL_SAMPLE} the intervals are too narrow.")
+        yield Observation("pairing", f"{groups} images are few: below {SMALL_SAMPLE} the intervals are too narrow.")
     paired = {name: next(iter(each.values())).images for name, each in found.differences.items() if each}
     if paired:
-        told = listing([f"{count:,} of {name}" for name, count in paired.items()])
-        yield Finding("pairing", f"Differences are paired over the images that both sets have: {told}.")
+        counts = listing([f"{count:,} of {name}" for name, count in paired.items()])
+        yield Observation("pairing", f"Differences are paired over the images that both sets have: {counts}.")
     apart = [name for name, each in found.differences.items() if not each]
     if apart:
-        yield Finding("pairing", f"No image in common with {listing(apart)}: there are no paired differences.")
+        yield Observation("pairing", f"No image in common with {listing(apart)}: there are no paired differences.")
 
 
 def _measured(found: Appraisal, metric: str) -> str:
@@ -278,11 +266,11 @@ def _beside(found: Appraisal, metric: str, called: str = "") -> str:
         change = found.differences[name].get(metric)
         paired = "" if change is None else f", difference over {_images(change.images, 'common ')}: {_change(change)}"
         parts.append(f"{name} {_percent(other.metrics[metric])}{paired}")
-    told = "; ".join(parts)
-    if not told:
+    beside = "; ".join(parts)
+    if not beside:
         return ""
     own = f"{called} {_percent(found.quality.metrics[metric])}; " if called else ""
-    return f" ({own}{told})"
+    return f" ({own}{beside})"
 
 
 def _images(count: int, kind: str = "") -> str:

@@ -1,16 +1,16 @@
 """The captions that chains are built of: files of any format of a corpus, or the finest captions of a dataset."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.construction.language import looks_english
-from hiergeo.construction.plan import BuildPlan
 from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.chains import is_address
 from hiergeo.datasets.reading import Columns, Defect, Read
@@ -29,7 +29,7 @@ COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 
 @final
 @dataclass(frozen=True)
-class Survey:
+class CaptionSurvey:
     """What a first look at captions finds.
 
     Attributes:
@@ -54,7 +54,7 @@ class Captions:
     name: str
     drafts: Callable[[], Iterator[Draft]]
 
-    def survey(self) -> Survey:
+    def survey(self) -> CaptionSurvey:
         """Read all captions once, to know them again and to find those that repeat others.
 
         Captions count as equal if they differ in case, blanks and final full stops alone. Held in memory are 24 bytes
@@ -63,18 +63,24 @@ class Captions:
         Raises:
             InputError: there are none.
         """
-        told = _Told()
-        return Survey(firsts=_repeats(told.of(self.drafts())), sha256=told.hash.hexdigest())
+        digest, repeats, read = sha256(), Repeats(), 0
+        for draft in _hashing(self.drafts(), digest):
+            read += 1
+            if draft.dropped is None:
+                repeats.add(draft.row, normalised(draft.caption), draft.image)
+        if not read:
+            raise InputError(EMPTY_INPUT)
+        return CaptionSurvey(digest.hexdigest(), repeats.found())
 
-    def shards(self, rows: int, survey: Survey) -> Iterator[list[Draft]]:
+    def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
 
         Raises:
             InputError: they are not those that were surveyed.
         """
-        told = _Told()
+        digest = sha256()
         shard: list[Draft] = []
-        for draft in told.of(self.drafts()):
+        for draft in _hashing(self.drafts(), digest):
             first = survey.firsts.get(draft.row)
             shard.append(draft if first is None else draft.drop(READ, "duplicate", f"repeats row {first}"))
             if len(shard) == rows:
@@ -82,7 +88,7 @@ class Captions:
                 shard = []
         if shard:
             yield shard
-        if told.hash.hexdigest() != survey.sha256:
+        if digest.hexdigest() != survey.sha256:
             raise self.changed()
 
     def changed(self) -> InputError:
@@ -90,18 +96,11 @@ class Captions:
         return InputError(f"{self.name} was changed while it was read: give the same command again.")
 
 
-@final
-class _Told:
-    """The hash of drafts that pass by."""
-
-    def __init__(self) -> None:
-        self.hash = sha256()
-
-    def of(self, drafts: Iterator[Draft]) -> Iterator[Draft]:
-        """The same drafts."""
-        for draft in drafts:
-            self.hash.update(repr((draft.row, draft.caption, draft.image, draft.dropped)).encode())
-            yield draft
+def _hashing(drafts: Iterator[Draft], digest: Any) -> Iterator[Draft]:
+    """The same drafts, each of which a hash takes into account."""
+    for draft in drafts:
+        digest.update(repr((draft.row, draft.caption, draft.image, draft.dropped)).encode())
+        yield draft
 
 
 EMPTY_INPUT = "there are no captions: the input is empty."
@@ -116,22 +115,23 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
         out: folder of the build, which is not searched.
 
     Raises:
-        InputError: there is no input, or the first one has not the columns that are asked for.
+        InputError: there is no input, or the first one lacks the columns that are asked for.
     """
     columns = Columns("captions", plan.caption_column, plan.image_column)
-    found = reading.listing(inputs, columns, out)
-    for source in found.sources:
-        reading.peek(found.base / source.name, columns)
-    if not any(True for source in found.sources for _ in reading.read(found.base / source.name, columns)):
+    listing = reading.listing(inputs, columns, out)
+    files = [listing.base / source.name for source in listing.sources]
+    for file in files:
+        reading.peek(file, columns)
+    if not any(True for file in files for _ in reading.read(file, columns)):
         raise InputError(EMPTY_INPUT)
 
     def drafts() -> Iterator[Draft]:
         start = 0
-        for source in found.sources:
+        for file in files:
             ends = 0
-            for each in reading.read(found.base / source.name, columns):
+            for each in reading.read(file, columns):
                 ends = each.row + (each.rows if isinstance(each, Defect) else 1)
-                yield from _drafts(each, start, found.base, plan)
+                yield from _drafts(each, start, listing.base, plan)
             start += ends
 
     return Captions(Path(inputs).resolve().name, drafts)
@@ -159,41 +159,25 @@ def _drafts(each: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Dra
         empty = each.reason in (EMPTY, MISSING)
         dropped = Draft.begin(start, "", "", plan.tiers)
         for row in range(start + each.row, start + each.row + each.rows):
-            yield _at(dropped, row).drop(READ, "empty" if empty else "unreadable", each.reason)
+            yield replace(dropped, row=row).drop(READ, "empty" if empty else "unreadable", each.reason)
         return
     image = (each.reference or "").removeprefix(f"{base}/")
     yield _draft(start + each.row, each.caption or "", image, plan)
 
 
-def _at(draft: Draft, row: int) -> Draft:
-    return Draft(row, draft.caption, draft.image, draft.positive, draft.negative, draft.entailment, draft.contradiction)
-
-
 def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
-    told = " ".join(caption.split())
+    text = " ".join(caption.split())
     if not is_address(image):
         detail = f"{one_line(image)} holds a line end or half a character"
-        return Draft.begin(row, told, "", plan.tiers).drop(READ, "unusable image", detail)
-    draft = Draft.begin(row, told, image, plan.tiers)
-    if not told:
+        return Draft.begin(row, text, "", plan.tiers).drop(READ, "unusable image", detail)
+    draft = Draft.begin(row, text, image, plan.tiers)
+    if not text:
         return draft.drop(READ, "empty", MISSING)
-    if len(told) > plan.most_characters:
+    if len(text) > plan.most_characters:
         most = f"most_characters is {plan.most_characters:,}"
-        return draft.drop(READ, "too long", f"{len(told):,} characters, and {most}")
-    if SEPARATOR in told:
+        return draft.drop(READ, "too long", f"{len(text):,} characters, and {most}")
+    if SEPARATOR in text:
         return draft.drop(READ, f"holds {SEPARATOR}", f"{SEPARATOR} separates the texts of a chain")
-    if plan.language == "en" and not looks_english(told):
+    if plan.language == "en" and not looks_english(text):
         return draft.drop(READ, "not English", "language is en")
     return draft
-
-
-def _repeats(drafts: Iterator[Draft]) -> dict[int, int]:
-    """Row -> the first row with the same caption and image, for rows that are not the first."""
-    repeats, read = Repeats(), 0
-    for draft in drafts:
-        read += 1
-        if draft.dropped is None:
-            repeats.add(draft.row, normalised(draft.caption), draft.image)
-    if not read:
-        raise InputError(EMPTY_INPUT)
-    return repeats.found()

@@ -4,25 +4,25 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 """
 
 import re
-from collections import Counter
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from hashlib import sha256 as hashing
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Document, Json, Open, Sha256, validated
+from hiergeo._core.storage.documents import Count, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
 from hiergeo.construction.card_text import readme
+from hiergeo.construction.drafts import hash64
 from hiergeo.construction.leakage import Leakage, leakage, reference
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
@@ -41,57 +41,18 @@ DATA = (*(name for names in chains.FILES.values() for name in names if name), "d
 NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
 
 
-class _File(Document):
-    bytes: Count
-    sha256: Sha256
-
-
-class _Split(Open):
-    rows: Count
-    images: Count
-    tiers: list[Json]
-
-
 class _Card(Open):
-    """What ``card.json`` must be."""
+    """What of ``card.json`` other parts of hiergeo rely on."""
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     title: str
     licence: str
-    source: str
     data_sha256: Sha256
-    files: dict[str, _File]
-    splits: dict[str, _Split]
-    images_in_train_and_test: Count
+    files: dict[str, dict[str, Json]]
+    splits: dict[str, dict[str, Json]]
     dropped: dict[str, dict[str, Count]]
     leakage: dict[str, Json]
     quality: dict[str, dict[str, Json]]
-
-
-@final
-@dataclass(frozen=True)
-class Provenance:
-    """How chains were made.
-
-    Attributes:
-        plan: the settings of the build, a table of JSON values.
-        source: what the captions are called, without folders.
-        rows: captions that were read.
-        dropped: (stage, reason) -> captions that were dropped there for it.
-        backend: identity of what wrote the texts.
-        judge: identity of what judged them.
-        prompts: instructions to a language model by name, such as ``generalise``.
-        usage: such as ``prompt_tokens``.
-    """
-
-    plan: Mapping[str, Any] = field(default_factory=dict)
-    source: str = ""
-    rows: int = 0
-    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    backend: Mapping[str, Any] = field(default_factory=dict)
-    judge: Mapping[str, Any] = field(default_factory=dict)
-    prompts: Mapping[str, str] = field(default_factory=dict)
-    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 def card_before(folder: Path) -> dict[str, Any] | None:
@@ -103,14 +64,18 @@ def card_before(folder: Path) -> dict[str, Any] | None:
 
 
 def write_card(
-    folder: Path, provenance: Provenance, leaks: Leakage, before: Mapping[str, Any] | None = None
+    folder: Path, made: Mapping[str, Any], leaks: Leakage | None = None, before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write ``card.json``, ``README.md`` and ``leakage.csv`` of the chains in a folder.
 
     Args:
         folder: of ``train.csv``, ``test.csv``, ...
-        provenance: how they were made.
-        leaks: what they share with other sets.
+        made: how they were made: ``plan``, the settings of the build; ``source``, what the captions are called, without
+            folders; ``captions``, how many were read; ``dropped``, (stage, reason) -> how many were dropped there for
+            it; ``backend`` and ``judge``, their identities; ``prompts``, instructions to a language model by name;
+            ``usage``, such as ``prompt_tokens``. What is not known is left out.
+        leaks: what they share with other sets; None compares them with HierarCaps' test split, where it is on this
+            machine.
         before: the card that the folder had, whose quality is kept for splits whose files are the same.
 
     Returns:
@@ -120,58 +85,44 @@ def write_card(
         InputError: a damaged file.
         UnavailableError: the folder holds no chains, or cannot be written.
     """
-    by_stage: dict[str, dict[str, int]] = {}
-    for (stage, reason), count in provenance.dropped.items():
-        by_stage.setdefault(stage, {})[reason] = count
-    plan = portable(provenance.plan)
-    chains.everything(folder)
-    with _alone(folder):
+    dropped: dict[str, dict[str, int]] = defaultdict(dict)
+    for (stage, reason), count in made.get("dropped", {}).items():
+        dropped[stage][reason] = count
+    plan, source = portable(made.get("plan", {})), made.get("source", "")
+    rows = chains.everything(folder)[1]
+    if leaks is None:
+        leaks = leakage(rows, [reference("hierarcaps")], folder=folder)
+    with alone(folder / JSON):
         now = contents(folder)
         card: dict[str, Any] = {
             "format": FORMAT,
-            "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
+            "title": plan.get("title") or f"Chains of {source or 'captions'}",
             "licence": plan.get("licence") or NO_LICENCE,
             "hiergeo": __version__,
-            "source": provenance.source,
-            "captions": provenance.rows,
+            "source": source,
+            "captions": made.get("captions", 0),
             **now,
-            "dropped": by_stage,
+            "dropped": dropped,
             "leakage": leaks.as_dict(),
             "quality": {} if before is None else _still_measured(before, now),
             "plan": plan,
-            "backend": portable(provenance.backend),
-            "judge": portable(provenance.judge),
-            "prompts": dict(provenance.prompts),
-            "usage": dict(provenance.usage),
+            "backend": portable(made.get("backend", {})),
+            "judge": portable(made.get("judge", {})),
+            "prompts": dict(made.get("prompts", {})),
+            "usage": dict(made.get("usage", {})),
         }
-        _write(folder, card, leaks)
+        leaks.write(folder / LEAKS)
+        _write(folder, card)
     return card
 
 
-def describe(
-    folder: Path, provenance: Provenance, before: Mapping[str, Any] | None = None, *, progress: bool = False
-) -> dict[str, Any]:
-    """Compare the chains in a folder with HierarCaps' test split, where it is on this machine, and write the card.
-
-    Arguments, result and errors are those of `write_card`.
-    """
-    _, rows = chains.everything(folder)
-    leaks = leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress)
-    return write_card(folder, provenance, leaks, before)
-
-
 def update_card(
-    folder: Path,
-    *,
-    leaks: Leakage | None = None,
-    quality: Mapping[str, Mapping[str, float]] | None = None,
-    measured: Mapping[str, str] | None = None,
+    folder: Path, *, quality: Mapping[str, Mapping[str, float]] | None = None, measured: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Bring the card of a folder up to date with its files, with what it shares with others, or with its quality.
+    """Bring the card of a folder up to date with its files and its quality.
 
     Args:
         folder: with a card.
-        leaks: what the chains share with other sets, if that was found anew.
         quality: split -> metric -> value, which join those that the card has; numbers of splits whose files have
             changed since are left out.
         measured: split -> `split_sha256` of the rows that `quality` is of.
@@ -181,34 +132,32 @@ def update_card(
         UnavailableError: the folder cannot be written.
     """
     read_card(folder)
-    with _alone(folder):
+    with alone(folder / JSON):
         card = read_card(folder)
         now = contents(folder)
-        for split, told in (measured or {}).items():
-            if told != _of_split(now["files"], split):
+        for split, digest in (measured or {}).items():
+            if digest != _of_split(now["files"], split):
                 raise InputError(f"the {split} split of {folder} has changed since it was measured: measure it again.")
         kept = _still_measured(card, now)
-        card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
-        if leaks is not None:
-            card["leakage"] = leaks.as_dict()
-        _write(folder, card, leaks)
+        card |= now | {"quality": kept | {name: dict(values) for name, values in (quality or {}).items()}}
+        _write(folder, card)
     return card
 
 
 def _still_measured(card: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """The quality that a card has of splits whose files are the same in `contents` now."""
     return {
-        split: held
-        for split, held in card["quality"].items()
+        split: values
+        for split, values in card["quality"].items()
         if split in now["splits"] and _of_split(card["files"], split) == _of_split(now["files"], split)
     }
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the card of a folder, waiting for others who write it."""
-    with ExitStack() as held:
-        patiently(lambda: held.enter_context(locked(folder / JSON)))
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder, waiting for others who do."""
+    with ExitStack() as stack:
+        patiently(lambda: stack.enter_context(locked(path)))
         yield
 
 
@@ -226,13 +175,13 @@ def contents(folder: Path) -> dict[str, Any]:
         UnavailableError: the folder holds no chains.
     """
     files = _files(folder, DATA)
-    told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
-    splits = {name: _Counts(rows) for name, rows in chains.everything(folder)[1].items()}
-    images = {name: (splits[name].images if name in splits else _Distinct()).values() for name in chains.FILES}
+    listed = "".join(f"{name} {file['sha256']}\n" for name, file in sorted(files.items()) if name != "dropped.csv")
+    counted = {name: _counted(rows) for name, rows in chains.everything(folder)[1].items()}
+    images = {name: counted[name][1] if name in counted else np.zeros(0, np.uint64) for name in chains.FILES}
     return {
-        "data_sha256": hashing(told.encode()).hexdigest(),
+        "data_sha256": hashing(listed.encode()).hexdigest(),
         "files": files,
-        "splits": {name: counts.as_dict() for name, counts in splits.items()},
+        "splits": {name: counts for name, (counts, _) in counted.items()},
         **{
             f"images_in_train_and_{name}": len(np.intersect1d(images["train"], images[name], assume_unique=True))
             for name in ("test", "reviewed")
@@ -244,7 +193,7 @@ def split_sha256(folder: Path, split: str) -> str:
     """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
 
     Raises:
-        InputError: one of them is no file.
+        InputError: one of them is not a file.
     """
     return _of_split(_files(folder, chains.FILES.get(split, ())), split)
 
@@ -263,99 +212,61 @@ def _files(folder: Path, names: Iterable[str | None]) -> dict[str, dict[str, Any
     }
 
 
-def portable(value: Mapping[str, Any]) -> dict[str, Any]:
+def portable(value: Any) -> Any:
     """JSON values without the folders of absolute paths, which other machines do not have."""
-    return {name: _portable(held) for name, held in value.items()}
-
-
-def _portable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return portable(value)
+        return {name: portable(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_portable(each) for each in value]
+        return [portable(each) for each in value]
     if not isinstance(value, str):
         return value
     return re.sub(r"^([a-z_]+:)?(?:/(?!/)|~|[A-Za-z]:[\\/])(?:[^\n]*[\\/])?(?=[^\n\\/]+/?$)", r"\1", value)
 
 
-@final
-class _Distinct:
-    """Texts of which only 64 bits of a hash each are kept: a million of them count right but for one case in 10^7."""
+def _counted(rows: Iterable[Chain]) -> tuple[dict[str, Any], np.ndarray]:
+    """What is counted of the rows of a split, in one pass that keeps none of them, and their images.
 
-    def __init__(self) -> None:
-        self._digests = bytearray()
+    Texts and images are told apart by 64 bits of a hash: a million of them count right but for one case in 10^7.
 
-    def add(self, text: str) -> None:
-        self._digests += blake2b(text.encode(), digest_size=8).digest()
-
-    def values(self) -> np.ndarray:
-        """(n,) uint64, one for each distinct text."""
-        return np.unique(np.frombuffer(bytes(self._digests), np.uint64))
-
-
-@final
-class _Tier:
-    """What is counted of the texts of a tier."""
-
-    def __init__(self) -> None:
-        self._texts = _Distinct()
-        self._words: Counter[int] = Counter()
-
-    def add(self, text: str) -> None:
-        self._texts.add(text)
-        self._words[word_count(text)] += 1
-
-    def as_dict(self) -> dict[str, Any]:
-        texts = self._words.total()
-        return {
-            "texts": texts,
-            "distinct": len(self._texts.values()),
-            "mean_words": round(sum(words * count for words, count in self._words.items()) / texts, 3),
-            "least_words": min(self._words),
-            "most_words": max(self._words),
-        }
-
-
-@final
-class _Counts:
-    """What is counted of the rows of a split, in one pass that keeps none of them.
-
-    Attributes:
-        images: of the rows that have one.
+    Returns:
+        JSON values, and (n,) uint64, one for each distinct image.
     """
+    images, number, with_negative = array("Q"), 0, 0
+    sides: tuple[list[tuple[array[int], array[int]]], ...] = ([], [])
+    for row in rows:
+        number, with_negative = number + 1, with_negative + (row.negative is not None)
+        if row.image:
+            images.append(hash64(row.image))
+        for tiers, texts in zip(sides, (row.positive, row.negative or ()), strict=True):
+            tiers += ((array("Q"), array("I")) for _ in texts[len(tiers) :])
+            for (hashes, words), text in zip(tiers, texts, strict=False):
+                hashes.append(hash64(text))
+                words.append(word_count(text))
+    distinct = np.unique(np.frombuffer(images, np.uint64))
+    positive, negative = (
+        [
+            {
+                "texts": len(words),
+                "distinct": len(np.unique(np.frombuffer(hashes, np.uint64))),
+                "mean_words": round(sum(words) / len(words), 3),
+                "least_words": min(words),
+                "most_words": max(words),
+            }
+            for hashes, words in tiers
+        ]
+        for tiers in sides
+    )
+    counts = {
+        "rows": number,
+        "images": len(distinct),
+        "tiers": positive,
+        "negative_rows": with_negative,
+        "negative_tiers": negative,
+    }
+    return counts, distinct
 
-    def __init__(self, rows: Iterable[Chain]) -> None:
-        self.images = _Distinct()
-        self._rows = self._negative_rows = 0
-        self._sides: tuple[list[_Tier], list[_Tier]] = ([], [])
-        for row in rows:
-            self._rows += 1
-            self._negative_rows += row.negative is not None
-            if row.image:
-                self.images.add(row.image)
-            for tiers, texts in zip(self._sides, (row.positive, row.negative or ()), strict=True):
-                tiers += (_Tier() for _ in texts[len(tiers) :])
-                for tier, text in zip(tiers, texts, strict=False):
-                    tier.add(text)
 
-    def as_dict(self) -> dict[str, Any]:
-        positive, negative = ([tier.as_dict() for tier in tiers] for tiers in self._sides)
-        return {
-            "rows": self._rows,
-            "images": len(self.images.values()),
-            "tiers": positive,
-            "negative_rows": self._negative_rows,
-            "negative_tiers": negative,
-        }
-
-
-def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None) -> None:
-    """Write the files of a card, `JSON` last: where it is, the others are."""
-    try:
-        validated(_Card, card)
-    except ValueError as error:
-        raise InputError(f"the card of {folder} cannot be written: {error}") from error
-    if leaks is not None:
-        leaks.write(folder / LEAKS)
+def _write(folder: Path, card: dict[str, Any]) -> None:
+    """Write the README and the card, `JSON` last: where it is, the others are."""
     atomic_write_text(folder / README, readme(card))
     documents.write(folder / JSON, card)

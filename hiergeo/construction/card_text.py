@@ -18,18 +18,13 @@ LARGEST = "1M<n<10M"
 WITH_NEGATIVES = {"train": "train.csv", "test": "test_expanded.csv", "reviewed": "reviewed_expanded.csv"}
 """The file of a split that hubs show."""
 
-EXTREMES = ("least_words", "most_words")
-
 
 def readme(card: Mapping[str, Any]) -> str:
     """The text of the README.md of a card."""
     splits, leakage = card["splits"], card["leakage"]
-    compared = [
-        (split, against, counts)
-        for split, others in leakage.get("counts", {}).items()
-        for against, counts in others.items()
-    ]
-    shared_texts = [(split, against, *held["rows_with_a_shared_text_by_tier"]) for split, against, held in compared]
+    leaks = leakage.get("counts", {})
+    compared = [(split, against, counts) for split, others in leaks.items() for against, counts in others.items()]
+    shared_texts = [(split, against, *each["rows_with_a_shared_text_by_tier"]) for split, against, each in compared]
     return markdown.card(
         "DatasetCard",
         TEMPLATE,
@@ -37,23 +32,23 @@ def readme(card: Mapping[str, Any]) -> str:
         card=card,
         unlicensed=_unlicensed(card),
         tiers=len(next(iter(splits.values()))["tiers"]),
-        splits=[(name, held["rows"], held["images"], held["negative_rows"]) for name, held in splits.items()],
+        splits=[(name, each["rows"], each["images"], each["negative_rows"]) for name, each in splits.items()],
         shared_images=[
             (name, card[f"images_in_train_and_{name}"])
             for name in ("test", "reviewed")
             if {"train", name} <= set(splits)
         ],
         words=[
-            (name, f"{kind} {tier}", held["distinct"], f"{held['mean_words']:.2f}", *(held[each] for each in EXTREMES))
+            (name, f"{kind} {tier}", n["distinct"], f"{n['mean_words']:.2f}", n["least_words"], n["most_words"])
             for name, split in splits.items()
             for kind, key in (("positive", "tiers"), ("negative", "negative_tiers"))
-            for tier, held in enumerate(split[key])
+            for tier, n in enumerate(split[key])
         ],
         dropped=[(stage, reason, n) for stage, reasons in card["dropped"].items() for reason, n in reasons.items()],
         leaks=[
             (split, against, kind, count)
-            for split, against, held in compared
-            for kind, count in held["kinds"].items()
+            for split, against, each in compared
+            for kind, count in each["kinds"].items()
             if count
         ],
         compared=", ".join(sorted({markdown.plain(against) for _, against, _ in compared})),
@@ -71,7 +66,7 @@ def _head(card: Mapping[str, Any]) -> dict[str, Any]:
     rows = sum(split["rows"] for split in card["splits"].values())
     paths = {name: WITH_NEGATIVES.get(name, "") for name in card["splits"]}
     files = [{"split": name, "path": path if path in card["files"] else f"{name}.csv"} for name, path in paths.items()]
-    told = {
+    head = {
         "pretty_name": card["title"],
         "license": "unknown" if _unlicensed(card) else licence.lower() if named else "other",
         "license_name": None if named or _unlicensed(card) else licence,
@@ -80,7 +75,7 @@ def _head(card: Mapping[str, Any]) -> dict[str, Any]:
         "tags": ["hiergeo", "hierarchy", "textual-entailment", "image-text"],
         "configs": [{"config_name": "default", "data_files": files}],
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in head.items() if value is not None}
 
 
 def _unlicensed(card: Mapping[str, Any]) -> bool:
@@ -88,7 +83,4 @@ def _unlicensed(card: Mapping[str, Any]) -> bool:
 
 
 def _is_english(plan: Mapping[str, Any]) -> bool:
-    language = plan.get("language")
-    backend = plan.get("backend")
-    name = backend.get("name") if isinstance(backend, Mapping) else backend
-    return language == "en" or (language == "auto" and name == "wordnet")
+    return plan.get("language") == "en" or plan.get("backend", {}).get("name") == "wordnet"

@@ -1,7 +1,7 @@
 """Whose folder it is: one plan and one input a folder, and one build at a time."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hiergeo._core.errors import InputError, warn
@@ -11,10 +11,9 @@ from hiergeo._core.storage.documents import Sha256
 from hiergeo._core.storage.files import atomic_write_text, check_folder, retire, size_of, sync_folder
 from hiergeo._core.storage.locks import locked
 from hiergeo.construction import card, output
-from hiergeo.construction.plan import FILE, BuildPlan, read_plan
+from hiergeo.construction.build_plan import FILE, BuildPlan, read_plan
 from hiergeo.construction.shards import FOLDER
 from hiergeo.datasets import chains
-from hiergeo.search.corpus.adopting import patiently
 
 INPUT = "input.json"
 """The file in the folder of the work that names the input."""
@@ -50,8 +49,8 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
             yield
         return
     with locked(work):
-        for held in sorted(work.glob(".share-*.lock")):
-            with locked(work / held.name.removeprefix(".").removesuffix(".lock")):
+        for lock in sorted(work.glob(".share-*.lock")):
+            with locked(work / lock.name.removeprefix(".").removesuffix(".lock")):
                 pass
         with locked(folder / DECISIONS):
             yield
@@ -67,10 +66,8 @@ def beginning(folder: Path, share: Share) -> Iterator[None]:
     if share.total == 1:
         yield
         return
-    with ExitStack() as held:
-        patiently(lambda: held.enter_context(locked(folder / FOLDER)))
-        with locked(folder / DECISIONS):
-            yield
+    with card.alone(folder / FOLDER), locked(folder / DECISIONS):
+        yield
 
 
 def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
@@ -81,60 +78,45 @@ def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share
         plan: its settings.
         source: name of its input.
         content: hash of the captions in it.
-        share: of the shards that is to be made.
+        share: of the shards that this process makes.
         overwrite: whether others may be replaced.
 
     Raises:
         InputError: it holds another plan or input, and what differs is named; or splits of something else; or a review
-            of chains that are to be replaced.
+            of chains that would be replaced.
     """
-    place, told = folder / FOLDER / INPUT, {"name": source, "sha256": content}
+    path, now = folder / FOLDER / INPUT, {"name": source, "sha256": content}
     try:
         before = read_plan(folder / FILE) if (folder / FILE).exists() else None
-        given = documents.read(place, dict[str, str]) if place.exists() else {}
+        given = documents.read(path, dict[str, str]) if path.exists() else {}
     except InputError:
         if not overwrite:
             raise
         before, given = None, {}
+    differences = [] if before is None else before.difference(plan)
+    if before is not None and given and given["name"] != source:
+        differences.insert(0, f"the input was '{given['name']}', now '{source}'")
+    splits = [name for name in SPLITS if (folder / name).exists()]
     if not overwrite:
-        _check_claim(folder, before, plan, given, told, share)
-    if before is None or before.difference(plan) or given != told:
+        if before is None and splits:
+            raise InputError(f"{folder / splits[0]} was not made by a build: choose another folder (or --overwrite).")
+        if differences:
+            raise InputError(
+                f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
+                "in this one with the new plan (--overwrite): what does not depend on the changes is kept."
+            )
+        if before is not None and share.total > 1 and given.get("sha256", content) != content:
+            raise InputError(
+                f"{folder} was begun with other captions than those that '{source}' holds here: give all shares the "
+                "same file, or go on with this one (--overwrite)."
+            )
+    if before is None or differences or given != now:
         check_review(folder, overwrite)
         _retire_card(folder)
-        for name in SPLITS:
+        for name in splits:
             retire(folder / name)
     atomic_write_text(folder / FILE, plan.as_toml())
-    documents.write(place, told)
-
-
-def _check_claim(
-    folder: Path,
-    before: BuildPlan | None,
-    plan: BuildPlan,
-    given: Mapping[str, str],
-    told: Mapping[str, str],
-    share: Share,
-) -> None:
-    """Raise InputError unless the plan and the input of a folder are those of a build that is to go on in it."""
-    if before is None:
-        if found := next((name for name in SPLITS if (folder / name).exists()), None):
-            raise InputError(
-                f"{folder / found} is there already, and of no build: choose another folder (or --overwrite)."
-            )
-        return
-    differences = before.difference(plan)
-    if given and given["name"] != told["name"]:
-        differences.insert(0, f"the input was '{given['name']}', now '{told['name']}'")
-    if differences:
-        raise InputError(
-            f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
-            "in this one with the new plan (--overwrite): what does not depend on the changes is kept."
-        )
-    if share.total > 1 and given.get("sha256", told["sha256"]) != told["sha256"]:
-        raise InputError(
-            f"{folder} was begun with other captions than those that '{told['name']}' holds here: give all shares the "
-            "same file, or go on with this one (--overwrite)."
-        )
+    documents.write(path, now)
 
 
 def check_review(folder: Path, overwrite: bool) -> None:
@@ -160,21 +142,21 @@ def make_room(folder: Path, key: str, overwrite: bool) -> None:
     Raises:
         InputError: it may not.
     """
-    place = folder / FOLDER / KEY
+    path = folder / FOLDER / KEY
     try:
-        same = documents.read(place, dict[str, Sha256], hashed=True) == {"key": key}
+        same = documents.read(path, dict[str, Sha256], hashed=True) == {"key": key}
     except InputError:
         same = False
-    if not same:
-        check_review(folder, overwrite)
-    _retire_card(folder)
     if same:
+        _retire_card(folder)
         return
+    check_review(folder, overwrite)
+    _retire_card(folder)
     reviewed = [name for name in REVIEWED if size_of(folder / name) is not None]
     for name in (*SPLITS, *reviewed):
         retire(folder / name)
     sync_folder(folder)
-    documents.write(place, {"key": key})
+    documents.write(path, {"key": key})
     if reviewed:
         warn(
             f"{' and '.join(reviewed)} in {folder} held chains of the former {output.TEST} and were removed; "

@@ -1,6 +1,7 @@
 """What is known of a caption while its chains are made: a draft, and why it was dropped."""
 
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from typing import Any, final
 
 from hiergeo._core.storage.documents import STRICT, Count, Json
@@ -56,16 +57,8 @@ class Draft:
     @classmethod
     def begin(cls, row: int, caption: str, image: str, tiers: int) -> "Draft":
         """The draft of a caption before any stage."""
-        missing: tuple[None, ...] = (None,)
-        return cls(
-            row,
-            caption,
-            image,
-            (*missing * (tiers - 1), caption),
-            missing * tiers,
-            missing * (tiers - 1),
-            missing * tiers,
-        )
+        missing = (None,) * tiers
+        return cls(row, caption, image, (*missing[1:], caption), missing, missing[1:], missing)
 
     def drop(self, stage: str, reason: str, detail: str = "") -> "Draft":
         """The same draft, dropped."""
@@ -79,3 +72,8 @@ class Draft:
 def normalised(text: str) -> str:
     """A text without what does not tell two texts apart: case, the length of blanks, and full stops at its end."""
     return " ".join(text.casefold().split()).rstrip(" .")
+
+
+def hash64(text: str) -> int:
+    """64 bits of a hash by which texts are told apart."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -16,7 +16,7 @@ from hiergeo._core.progress import track
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.construction import agreement
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.making import judge_named
 from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier, interval
 from hiergeo.datasets import Hierarchy
@@ -64,7 +64,7 @@ class Quality:
         pooled: every rate and statistic, by image.
         counts: metric -> plain number without an interval.
         baselines: metric -> baseline by name -> its value where the model plays no part.
-        verdicts: what the judge said of each row.
+        verdicts: what the judge answered for each row.
         settings: dataset, split, judge, model, geometry, reference, numbers of rows and images, seed, samples, version.
     """
 
@@ -76,11 +76,8 @@ class Quality:
     settings: dict[str, Any]
 
     def __repr__(self) -> str:
-        about = ", ".join(
-            f"{name} {self.metrics[name]:.3f}"
-            for name in ("forward_entailed", "negative_contradicted")
-            if name in self.metrics
-        )
+        shown = ("forward_entailed", "negative_contradicted")
+        about = ", ".join(f"{name} {self.metrics[name]:.3f}" for name in shown if name in self.metrics)
         return f"<Quality of {self.chains!r}: {about}>"
 
     @cached_property
@@ -162,7 +159,7 @@ def quality(
             ratios |= agreement.reference_rates(chains, reference, vectors)
         verdicts = judged(chains, asked, progress=progress)
         identity = asked.identity
-    measured = Measured({}, {}, {}) if loaded is None else modelled(loaded, chains, compute, progress=progress)
+    measured = ModelRates() if loaded is None else modelled(loaded, chains, compute, progress=progress)
     return Quality(
         chains,
         Pooled.of(chains, judged_rates(verdicts) | ratios | measured.ratios, measured.statistics),
@@ -202,13 +199,15 @@ def judged(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> Verdic
     pairs = list(dict.fromkeys((*forward, *against)))
     places = {pair: place for place, pair in enumerate(pairs)}
     parts = [pairs[start : start + PAIRS_AT_ONCE] for start in range(0, len(pairs), PAIRS_AT_ONCE)]
-    told = np.concatenate([judge.probabilities(part) for part in track(parts, "judging", enabled=progress, size=len)])
+    answers = np.concatenate(
+        [judge.probabilities(part) for part in track(parts, "judging", enabled=progress, size=len)]
+    )
     rows = len(chains.rows)
     contradicting = np.full((rows, chains.tiers, 3), np.nan)
     has = np.array([row.negative is not None for row in chains.rows])
     if against:
-        contradicting[has] = told[[places[pair] for pair in against]].reshape(-1, chains.tiers, 3)
-    return Verdicts(told[[places[pair] for pair in forward]].reshape(rows, -1, 3), contradicting)
+        contradicting[has] = answers[[places[pair] for pair in against]].reshape(-1, chains.tiers, 3)
+    return Verdicts(answers[[places[pair] for pair in forward]].reshape(rows, -1, 3), contradicting)
 
 
 def judged_rates(verdicts: Verdicts) -> dict[str, Ratio]:
@@ -222,22 +221,17 @@ def judged_rates(verdicts: Verdicts) -> dict[str, Ratio]:
     known = np.isfinite(verdicts.against).all(axis=2)
     against = np.where(known, np.nan_to_num(verdicts.against).argmax(axis=2), -1)
     rates: dict[str, Ratio] = {}
-    for name, label in (
-        ("forward_entailed", ENTAILMENT),
-        ("forward_neutral", NEUTRAL),
-        ("forward_contradicted", CONTRADICTION),
-    ):
-        rates |= by_tier(name, (forward == label).astype(float))
+    for name, label in (("entailed", ENTAILMENT), ("neutral", NEUTRAL), ("contradicted", CONTRADICTION)):
+        rates |= by_tier(f"forward_{name}", (forward == label).astype(float))
     whole = (forward == ENTAILMENT).all(axis=1).astype(float)
     rates["chain_entailed"] = Ratio(whole, np.ones(len(whole)))
-    names = (("negative_contradicted", CONTRADICTION), ("negative_neutral", NEUTRAL), ("negative_entailed", ENTAILMENT))
-    for name, label in names:
-        rates |= by_tier(name, (against == label).astype(float), known.astype(float))
+    for name, label in (("contradicted", CONTRADICTION), ("neutral", NEUTRAL), ("entailed", ENTAILMENT)):
+        rates |= by_tier(f"negative_{name}", (against == label).astype(float), known.astype(float))
     return rates
 
 
 @dataclass(frozen=True)
-class Measured:
+class ModelRates:
     """What a model says of chains: rates, functions of counts of rows, and baselines by metric."""
 
     ratios: dict[str, Ratio] = field(default_factory=dict)
@@ -254,7 +248,7 @@ def _vectors(model: Model, compute: Compute, progress: bool) -> agreement.Vector
 
 
 @torch.no_grad()
-def modelled(model: Model, chains: Hierarchy, compute: Compute = ON_THE_CPU, *, progress: bool = False) -> Measured:
+def modelled(model: Model, chains: Hierarchy, compute: Compute = ON_THE_CPU, *, progress: bool = False) -> ModelRates:
     """Order of radii (`radial_rates`), and the AUROC of negatives, which are ranked where every row has them.
 
     The AUROC is that of the protocol ``pairs``, by -Xi, in a product by the cone margin.
@@ -267,14 +261,14 @@ def modelled(model: Model, chains: Hierarchy, compute: Compute = ON_THE_CPU, *, 
     outcome = score_pairs(view.captions, embedded.chains, embedded.contradicting, view.space, PairLengths.of(chains))
     by_angle = "auroc" in outcome.statistics
     shown = [name for name in outcome.statistics if name.startswith("auroc") and by_angle != ("_margin" in name)]
-    return Measured(
+    return ModelRates(
         measured.ratios,
         {name: outcome.statistics[name].of for name in shown},
         measured.baselines | {name: outcome.baselines[name] for name in shown},
     )
 
 
-def radial_rates(radii: np.ndarray, chains: Hierarchy) -> Measured:
+def radial_rates(radii: np.ndarray, chains: Hierarchy) -> ModelRates:
     """``tau_d``, ``tau_d_equal_length`` and ``radii_grow`` (share of rows whose radii grow strictly), and baselines.
 
     Args:
@@ -291,4 +285,4 @@ def radial_rates(radii: np.ndarray, chains: Hierarchy) -> Measured:
     }
     grown = {LENGTH: float((np.diff(words) > 0).all(axis=1).mean())}
     baselines = order_and_length(radii, chains).baselines | {"radii_grow": grown}
-    return Measured(rates, {}, baselines)
+    return ModelRates(rates, {}, baselines)

@@ -7,7 +7,7 @@ from itertools import repeat
 from operator import add
 from pathlib import Path, PurePosixPath
 from typing import Any, final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
@@ -17,7 +17,7 @@ from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnail
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.datasets.hierarcaps.published import image_name
 
 NUMBER, ADDRESS, FILE, BYTES, PICTURE = "coco number", "image address", "file name", "same picture", "similar picture"
 TEXT, NEAR_TEXT = "text", "similar text"
@@ -35,8 +35,6 @@ SIMILARITY = 0.8
 """Least share of common words of similar texts."""
 
 COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
-
-HIERARCAPS = "hierarcaps test"
 
 ABSENT = "it was not on the machine; where it is, hiergeo chains leaks compares with it."
 """What a card says of a set that could not be compared; why is a matter of the machine."""
@@ -107,17 +105,10 @@ class Leakage:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values for a card, the same on every machine."""
-        counts: dict[str, Any] = {
-            split: {
-                against: {
-                    "kinds": {kind: self.counts.get((split, against, kind), 0) for kind in KINDS},
-                    "rows_with_a_shared_text_by_tier": list(tiers),
-                }
-                for (of, against), tiers in self.tiers.items()
-                if of == split
-            }
-            for split in self.rows
-        }
+        counts: dict[str, dict[str, Any]] = {split: {} for split in self.rows}
+        for (split, against), tiers in self.tiers.items():
+            kinds = {kind: self.counts.get((split, against, kind), 0) for kind in KINDS}
+            counts[split][against] = {"kinds": kinds, "rows_with_a_shared_text_by_tier": list(tiers)}
         return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
     def without(self, rows: Iterable[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
@@ -168,27 +159,27 @@ def leakage(
             continue
         known = _Known(other.rows, similarity)
         pictures = _files(enumerate(other.rows), other.folder) if folder is not None else {}
-        for split, held in rows.items():
+        for split, chains_of_split in rows.items():
+            numbers: list[int] = []
             shared: list[int] = []
-            found: list[Found] = []
-            files: dict[Path, list[Place]] = defaultdict(list)
-            count = 0
-            for place, row in enumerate(held):
-                count += 1
+            found: list[tuple[int, str, int, str]] = []
+            files: dict[Path, list[int]] = defaultdict(list)
+            for place, row in enumerate(chains_of_split):
+                numbers.append(row.row)
                 shared = list(map(add, shared or repeat(0), known.tiers(row)))
-                found += ((place, row.row, *each) for each in known.shared(row))
-                for file in _files([(row.row, row)], folder) if pictures else ():
-                    files[file].append((place, row.row))
-            found += _by_picture(files, pictures, progress)
-            found.sort(key=lambda leak: (leak[0], KINDS.index(leak[2])))
-            leaks += [
-                Leak(split, number, kind, other.name, other.rows[beside].row, detail)
-                for _, number, kind, beside, detail in found
-            ]
-            tiers[split, other.name], counts[split] = tuple(shared), count
-    for split in rows.keys() - counts.keys():
-        counts[split] = sum(1 for _ in rows[split])
-    return Leakage(tuple(leaks), {split: counts[split] for split in rows}, tiers, unchecked)
+                found += ((place, *each) for each in known.shared(row))
+                for file in _files([(place, row)], folder) if pictures else ():
+                    files[file].append(place)
+            for file, kind, same in _by_picture(list(files), list(pictures), progress):
+                found += ((place, kind, pictures[same][0], same.name) for place in files[file])
+            found.sort(key=lambda leak: (leak[0], KINDS.index(leak[1])))
+            leaks += (
+                Leak(split, numbers[place], kind, other.name, other.rows[theirs].row, detail)
+                for place, kind, theirs, detail in found
+            )
+            tiers[split, other.name], counts[split] = tuple(shared), len(numbers)
+    rows_of = {split: counts[split] if split in counts else sum(1 for _ in each) for split, each in rows.items()}
+    return Leakage(tuple(leaks), rows_of, tiers, unchecked)
 
 
 def exclude_leaks(
@@ -213,19 +204,18 @@ def reference(name: str, split: str = "test", **options: Any) -> Reference:
         return Reference(f"{name} {split}", missing=str(error))
     kind, _, address = name.partition(":")
     if kind == chains.NAME:
-        place = chains.located(address)
-        file = place.is_file()
-        held = chains.read(place) if file else chains.read_split(place, split)
-        return Reference(f"{place.name} {split}", tuple(held), place.parent if file else place)
+        path = chains.located(address)
+        file = path.is_file()
+        rows = chains.read(path) if file else chains.read_split(path, split)
+        return Reference(f"{path.name} {split}", tuple(rows), path.parent if file else path)
     return Reference(f"{name} {split}", tuple(_chains(hierarchy)), _folder(hierarchy))
 
 
 def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
     """Rows as chains, with names of images that MS-COCO's numbers can be read from in HierarCaps alone."""
-    paths = {image.image_id: image.path for image in hierarchy.images if image.path is not None}
+    names: dict[int | None, str] = {image.image_id: image.path.name for image in hierarchy.images if image.path}
     for row in hierarchy.rows:
-        path = paths.get(row.image_id) if row.image_id is not None else None
-        name = path.name if path is not None else ""
+        name = names.get(row.image_id, "")
         if hierarchy.name == "hierarcaps" and row.image_id is not None:
             name = image_name(row.image_id)
         yield Chain(row.row_id, row.positive, row.negative, name)
@@ -234,16 +224,6 @@ def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
 def _folder(hierarchy: Hierarchy) -> Path | None:
     folders = {image.path.parent for image in hierarchy.images if image.path is not None}
     return folders.pop() if len(folders) == 1 else None
-
-
-Place = tuple[int, int]
-"""Place of a row in its split, and its number."""
-
-Shared = tuple[str, int, str]
-"""Kind, place of the other row, detail."""
-
-Found = tuple[int, int, str, int, str]
-"""A `Place` and a `Shared`."""
 
 
 @final
@@ -257,7 +237,8 @@ class _Known:
         self._near = NearTexts(self._specific, similarity)
         self._texts = {normalised(text) for row in rows for text in row.positive}
 
-    def shared(self, row: Chain) -> Iterator[Shared]:
+    def shared(self, row: Chain) -> Iterator[tuple[str, int, str]]:
+        """What a row shares with them: the kind, the place of their row, and a detail."""
         for kind, key, known in self._images:
             value = key(row.image)
             if value and value in known:
@@ -292,22 +273,24 @@ def _address(address: str) -> str:
     """An address of the web without what does not tell two apart: the scheme, the case of the host, a fragment."""
     if not SCHEME.match(address) or _number(address):
         return ""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return ""
+    parts = _parts(address)
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.netloc.casefold()}{unquote(parts.path)}{query}" if parts.netloc else ""
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of an address, all of them empty for one that is not valid."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _file_name(address: str) -> str:
     """The name of a file that tells an image and no number of MS-COCO."""
     if not address or _number(address):
         return ""
-    try:
-        path = PurePosixPath(urlsplit(address).path if SCHEME.match(address) else address.replace("\\", "/"))
-    except ValueError:
-        return ""
+    path = PurePosixPath(_parts(address).path if SCHEME.match(address) else address.replace("\\", "/"))
     return path.name.casefold() if len(path.stem) >= STEM else ""
 
 
@@ -315,40 +298,28 @@ KEYS = ((NUMBER, _number), (ADDRESS, _address), (FILE, _file_name))
 """What tells an image by its name, for each kind."""
 
 
-def _by_picture(
-    mine: Mapping[Path, Sequence[Place]], theirs: Mapping[Path, Sequence[int]], progress: bool
-) -> Iterator[Found]:
+def _by_picture(mine: Sequence[Path], theirs: Sequence[Path], progress: bool) -> Iterator[tuple[Path, str, Path]]:
+    """Files with the file of theirs that has the same bytes, or else with one that looks alike, and the kind."""
     if not (mine and theirs):
         return
-    sizes: dict[int, list[Path]] = defaultdict(list)
-    for file in theirs:
-        sizes[file.stat().st_size].append(file)
-    equal: dict[Path, Path] = {}
-    digests: dict[Path, str] = {}
-
-    def digest(file: Path) -> str:
-        if file not in digests:
-            digests[file] = sha256(file)
-        return digests[file]
-
+    sizes, known_sizes = ({file.stat().st_size for file in files} for files in (mine, theirs))
+    digests = {sha256(file): file for file in reversed(theirs) if file.stat().st_size in sizes}
+    rest = []
     for file in mine:
-        for other in sizes.get(file.stat().st_size, ()):
-            if digest(file) == digest(other):
-                equal.setdefault(file, other)
-    rest, known = [file for file in mine if file not in equal], list(theirs)
-    similar = near_pictures(thumbnails(rest, progress=progress), thumbnails(known, progress=progress))
-    pairs = {rest[place]: known[other] for place, other in similar}
-    for kind, found in ((BYTES, equal), (PICTURE, pairs)):
-        for file, other in found.items():
-            for place, number in mine[file]:
-                yield place, number, kind, theirs[other][0], other.name
+        if file.stat().st_size in known_sizes and (same := digests.get(sha256(file))) is not None:
+            yield file, BYTES, same
+        else:
+            rest.append(file)
+    near = near_pictures(thumbnails(rest, progress=progress), thumbnails(theirs, progress=progress))
+    for place, other in near:
+        yield rest[place], PICTURE, theirs[other]
 
 
 def _files(rows: Iterable[tuple[int, Chain]], folder: Path | None) -> dict[Path, list[int]]:
-    """The image files that are there, and the numbers that their rows are given."""
+    """The image files that are there, and the places of their rows."""
     found: dict[Path, list[int]] = defaultdict(list)
-    for number, row in rows:
+    for place, row in rows:
         file = image_file(row.image, folder) if row.image and folder is not None else None
         if file is not None and file.is_file():
-            found[file].append(number)
+            found[file].append(place)
     return dict(found)

@@ -6,22 +6,22 @@ from typing import Any, TypeVar
 
 from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
 from hiergeo._core.plugins import Plugins
-from hiergeo.construction.answers import Answers
+from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import BACKENDS, Backend
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.judges import JUDGES, Judge
-from hiergeo.construction.plan import BuildPlan
 
 Made = TypeVar("Made", Backend, Judge)
 
 
-def make_backend(plan: BuildPlan, answers: Answers) -> Backend:
+def make_backend(plan: BuildPlan, answers: AnswerStore) -> Backend:
     """The backend of a plan.
 
     Raises:
         InputError: an unknown backend or option (the nearest one is suggested), or a value that it refuses.
         UnavailableError: something that it needs cannot be had.
     """
-    return _made(BACKENDS, Backend, plan.backend, plan.backend_options, {"seed": plan.seed, "answers": answers})  # type: ignore[type-abstract]
+    return _made(BACKENDS, Backend, plan.backend, plan.backend_options, {"seed": plan.seed, "answers": answers})
 
 
 def make_judge(plan: BuildPlan) -> Judge:
@@ -38,34 +38,21 @@ def make_judge(plan: BuildPlan) -> Judge:
 
 def judge_named(spec: str, **options: Any) -> Judge:
     """A judge by its spec, such as ``rules`` or ``transformers:PATH``. Raises as `make_backend`."""
-    return _made(JUDGES, Judge, spec, options, {})  # type: ignore[type-abstract]
+    return _made(JUDGES, Judge, spec, options, {})
 
 
 def _made(
-    plugins: Plugins[Callable[..., Made]],
-    kind: type[Made],
-    spec: str,
-    options: Mapping[str, Any],
-    given: Mapping[str, Any],
+    plugins: Plugins[Callable[..., Made]], kind: Any, spec: str, options: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Made:
-    """What a factory makes of the rest of a spec and the options.
-
-    Args:
-        plugins: the registry of the factory.
-        kind: what it has to make.
-        spec: ``NAME`` or ``NAME:REST``.
-        options: of the plan.
-        given: what it gets besides if it has a parameter of that name.
-    """
+    """A `kind` made by the factory of a spec, out of options and those of `given` for which it has a parameter."""
     name, _, rest = spec.partition(":")
     factory = plugins.get(name)
     parameters = list(inspect.signature(factory).parameters.values())
     known = [each.name for each in parameters[1:] if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     if not any(each.kind is each.VAR_KEYWORD for each in parameters):
         allowed = [each for each in known if each != "answers"]
-        for option in options:
-            if option not in allowed:
-                raise unknown_name(f"option of the {plugins.kind} '{name}'", option, allowed or ["none"])
+        if unknown := [option for option in options if option not in allowed]:
+            raise unknown_name(f"option of the {plugins.kind} '{name}'", unknown[0], allowed or ["none"])
     with plugins.running(name, "cannot be made"):
         try:
             made = factory(rest, **{key: value for key, value in given.items() if key in known} | dict(options))

@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import final
 
 from hiergeo._core.storage.files import WriteRow, csv_rows
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft
-from hiergeo.construction.splitting import Split
+from hiergeo.construction.splitting import Sides
 
 TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "dropped.csv"
 
@@ -23,7 +21,7 @@ REASONS = ("row", "caption", "image", "stage", "reason", "detail")
 """Columns of the rows that were dropped."""
 
 
-def write_splits(drafts: Iterable[Draft], split: Split, out: Path) -> None:
+def write_splits(drafts: Iterable[Draft], split: Sides, out: Path) -> None:
     """Write the rows of both splits into a folder, each file whole or not at all.
 
     Raises:
@@ -45,42 +43,20 @@ def write_splits(drafts: Iterable[Draft], split: Split, out: Path) -> None:
                 train(row)
 
 
-@final
-class Dropped:
-    """Writes each draft that was dropped to a table, and counts them.
+def without_dropped(drafts: Iterable[Draft], line: WriteRow, counts: Counter[tuple[str, str]]) -> Iterator[Draft]:
+    """The drafts that are still in the data.
 
     Args:
-        line: writes a line of the table.
-
-    Attributes:
-        rows: drafts that were seen.
-        counts: (stage, reason) -> rows that were dropped there for it.
+        drafts: after the last stage.
+        line: writes a line of the table of dropped ones, with the columns `REASONS`.
+        counts: gets (stage, reason) -> how many were dropped there for it.
     """
-
-    def __init__(self, line: WriteRow) -> None:
-        self._line = line
-        self.rows = 0
-        self.counts: Counter[tuple[str, str]] = Counter()
-
-    def pass_on(self, drafts: Iterable[Draft]) -> Iterator[Draft]:
-        """The same drafts."""
-        for draft in drafts:
-            self.rows += 1
-            if (drop := draft.dropped) is not None:
-                self.counts[drop.stage, drop.reason] += 1
-                self._line((draft.row, draft.caption, draft.image, drop.stage, drop.reason, drop.detail))
+    for draft in drafts:
+        if (drop := draft.dropped) is None:
             yield draft
-
-
-@contextmanager
-def writing_dropped(out: Path) -> Iterator[Dropped]:
-    """Write what was dropped into a folder.
-
-    Raises:
-        UnavailableError: the folder cannot be written.
-    """
-    with csv_rows(out / DROPPED, REASONS) as line:
-        yield Dropped(line)
+        else:
+            counts[drop.stage, drop.reason] += 1
+            line((draft.row, draft.caption, draft.image, drop.stage, drop.reason, drop.detail))
 
 
 def _cell(texts: Sequence[str | None]) -> str:

@@ -135,7 +135,7 @@ class Pooled:
     @property
     def values(self) -> dict[str, float]:
         """Every metric of the data as they are."""
-        return {name: float(value) for name, value in self._at(np.ones(len(self.groups))).items()}
+        return self._at(np.ones(len(self.groups)))
 
     def draws(self, samples: int, seed: int, among: Sequence[Hashable] | None = None) -> dict[str, np.ndarray]:
         """Values of every metric under resampling of the images, each (samples,).
@@ -146,11 +146,8 @@ class Pooled:
             among: only these groups are drawn; None is all.
         """
         places = self._places(among)
-        found: dict[str, list[float]] = {name: [] for name in (*self.sums, *self.statistics)}
-        for counts in resamples(len(places), samples, seed):
-            for name, value in self._at(self._counts(places, counts)).items():
-                found[name].append(value)
-        return {name: np.array(values) for name, values in found.items()}
+        drawn = [self._at(self._counts(places, counts)) for counts in resamples(len(places), samples, seed)]
+        return {name: np.array([values[name] for values in drawn]) for name in (*self.sums, *self.statistics)}
 
     def less(self, other: "Pooled", samples: int, seed: int) -> dict[str, Difference]:
         """The metrics that both have, less those of `other`, over the images that both have; empty without any.
@@ -163,24 +160,21 @@ class Pooled:
             return {}
         ones = np.ones(len(common))
         mine, theirs = (each._at(each._counts(each._places(common), ones)) for each in (self, other))
-        draws = self.draws(samples, seed, common)
-        drawn = other.draws(samples, seed, common)
+        draws, drawn = (each.draws(samples, seed, common) for each in (self, other))
         found = {}
-        for name in mine.keys() & theirs.keys():
-            bounds = interval(draws[name] - drawn[name])
+        for name in mine:
+            bounds = interval(draws[name] - drawn[name]) if name in theirs else None
             if bounds is not None and np.isfinite(mine[name] - theirs[name]):
                 images = len(common)
                 if name in self.sums and name in other.sums:
                     below = (each.sums[name][each._places(common), 1] > 0 for each in (self, other))
                     images = int(np.count_nonzero(np.logical_and(*below)))
-                found[name] = Difference(float(mine[name] - theirs[name]), bounds, images)
-        return {name: found[name] for name in mine if name in found}
+                found[name] = Difference(mine[name] - theirs[name], bounds, images)
+        return found
 
     def _places(self, among: Sequence[Hashable] | None) -> np.ndarray:
-        if among is None:
-            return np.arange(len(self.groups))
         place = {group: index for index, group in enumerate(self.groups)}
-        return np.array([place[group] for group in among])
+        return np.array([place[group] for group in (self.groups if among is None else among)])
 
     def _counts(self, places: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         counts = np.zeros(len(self.groups))

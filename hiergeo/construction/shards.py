@@ -23,7 +23,7 @@ ENDS = re.compile(rf'"{HASH}": "[0-9a-f]{{64}}"}}\n'.encode())
 
 
 @dataclass(frozen=True)
-class Head:
+class ShardHead:
     """What stands at the beginning of a stored shard.
 
     Attributes:
@@ -40,7 +40,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class _Stored(Head):
+class _Stored(ShardHead):
     """A stored shard."""
 
     drafts: list[Draft]
@@ -57,21 +57,21 @@ class Work:
     def __init__(self, out: Path) -> None:
         self.folder = out / FOLDER
 
-    def place(self, stage: str, number: int) -> Path:
+    def path(self, stage: str, number: int) -> Path:
         """The file of a shard."""
         return self.folder / stage / f"{number:05d}.json"
 
-    def head(self, stage: str, number: int) -> Head | None:
+    def head(self, stage: str, number: int) -> ShardHead | None:
         """The beginning of a stored shard; None if it is not there, or not whole as far as both of its ends tell."""
         try:
-            with self.place(stage, number).open("rb") as handle:
+            with self.path(stage, number).open("rb") as handle:
                 begins = handle.read(HEAD_BYTES)
                 handle.seek(-TAIL, 2)
                 whole = ENDS.fullmatch(handle.read())
-            held = json.loads(begins[: begins.index(b', "drafts": ')] + b"}") if whole else None
+            head = json.loads(begins[: begins.index(b', "drafts": ')] + b"}") if whole else None
         except (OSError, ValueError):
             return None
-        return None if held is None else Head(held["key"], held["hash"], held["usage"])
+        return None if head is None else ShardHead(head["key"], head["hash"], head["usage"])
 
     def read(self, stage: str, number: int, wanted: str | None = None) -> list[Draft]:
         """The drafts of a stored shard.
@@ -84,31 +84,29 @@ class Work:
         Raises:
             InputError: it is damaged or missing, or holds other drafts.
         """
-        held = documents.read(self.place(stage, number), _Stored, hashed=True)
-        if wanted not in (None, held.hash):
-            raise InputError(f"{self.place(stage, number)} was replaced by another process.")
-        return held.drafts
+        stored = documents.read(self.path(stage, number), _Stored, hashed=True)
+        if wanted not in (None, stored.hash):
+            raise InputError(f"{self.path(stage, number)} was replaced by another process.")
+        return stored.drafts
 
-    def write(self, stage: str, number: int, key: str, drafts: Sequence[Draft], usage: Mapping[str, float]) -> Head:
+    def write(
+        self, stage: str, number: int, key: str, drafts: Sequence[Draft], usage: Mapping[str, float]
+    ) -> ShardHead:
         """Store a shard, durably and at once; returns its head.
 
         Raises:
             UnavailableError: it cannot be written.
         """
-        told = [draft.as_dict() for draft in drafts]
-        head = Head(key, hash_of(told), dict(usage))
-        documents.write(self.place(stage, number), {**vars(head), "drafts": told}, indent=None)
+        values = [draft.as_dict() for draft in drafts]
+        head = ShardHead(key, hash_of(values), dict(usage))
+        documents.write(self.path(stage, number), {**vars(head), "drafts": values}, indent=None)
         return head
-
-    def remove(self, stage: str, number: int) -> None:
-        """Remove a shard that may be absent."""
-        retire(self.place(stage, number))
 
     def cut(self, stage: str, shards: int) -> None:
         """Remove what an earlier input left behind the last shard of a stage."""
-        for place in sorted((self.folder / stage).glob("[0-9]*.json")):
-            if place.stem.isdigit() and int(place.stem) >= shards:
-                retire(place)
+        for path in sorted((self.folder / stage).glob("[0-9]*.json")):
+            if path.stem.isdigit() and int(path.stem) >= shards:
+                retire(path)
 
 
 def hash_of(values: Any) -> str:

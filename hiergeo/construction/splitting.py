@@ -3,12 +3,11 @@
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import final
 
 import numpy as np
 
-from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.construction.drafts import Draft, hash64, normalised
 
 VERSION = 1
 """Raised when the same drafts go to other splits."""
@@ -16,21 +15,19 @@ VERSION = 1
 
 @final
 @dataclass(frozen=True)
-class Split:
+class Sides:
     """Which rows are of the test split.
 
     Attributes:
         test: rows of the test split.
-        fraction: their share of all rows.
         images: distinct images of the train and of the test split.
     """
 
     test: frozenset[int]
-    fraction: float
     images: tuple[int, int]
 
 
-def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
+def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
     """Split the drafts that are not dropped.
 
     Rows belong together that have the same image or, up to case, blanks and final full stops, the same caption, and so
@@ -47,27 +44,21 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
     for draft in drafts:
         if draft.dropped is None:
             rows.append(draft.row)
-            caption = _hash(f"caption {normalised(draft.caption)}")
+            caption = hash64(f"caption {normalised(draft.caption)}")
             captions.append(caption)
-            images.append(_hash(f"image {draft.image}") if draft.image else caption)
+            images.append(hash64(f"image {draft.image}") if draft.image else caption)
     if not rows:
-        return Split(frozenset(), 0.0, (0, 0))
+        return Sides(frozenset(), (0, 0))
     by_image, by_caption = (np.frombuffer(each, np.uint64) for each in (images, captions))
     smallest = _joined(by_image, by_caption)
     chosen = {each: _chance(each, seed) < fraction for each in np.unique(smallest).tolist()}
     tested = np.fromiter((chosen[each] for each in smallest.tolist()), bool, len(smallest))
-    test = np.frombuffer(rows, np.int64)[tested]
-    counts = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
-    return Split(frozenset(test.tolist()), len(test) / len(rows), counts)
+    images_of = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
+    return Sides(frozenset(np.frombuffer(rows, np.int64)[tested].tolist()), images_of)
 
 
 def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
-    """(n,) uint64 for each row the smallest image in its group, of rows that are joined by an image or a caption.
-
-    Args:
-        images: (n,) uint64 keys.
-        captions: (n,) uint64 keys.
-    """
+    """For each row the smallest key of an image in its group, of rows joined by keys (n,) of images or captions."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -82,10 +73,6 @@ def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
     return joined
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
 def _chance(key: int, seed: int) -> float:
     """A number from 0 to below 1 that is fixed by a group and a seed."""
-    return (_hash(f"{seed} {key}") >> 11) / (1 << 53)
+    return (hash64(f"{seed} {key}") >> 11) / (1 << 53)

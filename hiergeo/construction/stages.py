@@ -10,12 +10,12 @@ from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar, final
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends.base import Backend, Gap, Proposal
+from hiergeo.construction import filtering
+from hiergeo.construction.backends import Backend, Gap, Proposal
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft, Drop, normalised
-from hiergeo.construction.filtering import Filter
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, Judge
-from hiergeo.construction.plan import BuildPlan
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, Judge
 
 GENERALISE, CHECK_ENTAILMENT = "generalise", "check_entailment"
 CONTRADICT, CHECK_CONTRADICTION = "contradict", "check_contradiction"
@@ -32,8 +32,11 @@ THRESHOLDS = {
 }
 """Reason of a drop -> the setting of the plan that it is due to."""
 
-Chances: TypeAlias = Mapping[tuple[str, str], Sequence[float]]
-"""(Premise, hypothesis) -> probabilities of entailment, neutrality and contradiction."""
+Pair: TypeAlias = tuple[str, str]
+"""Premise and hypothesis."""
+
+Chances: TypeAlias = Mapping[Pair, Sequence[float]]
+"""Probabilities of entailment, neutrality and contradiction."""
 
 Item = TypeVar("Item")
 
@@ -65,29 +68,31 @@ def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]
     writes, judges = {"backend": backend.identity}, {"judge": judge.identity}
     entailment, contradiction = {"entailment": plan.entailment}, {"contradiction": plan.contradiction}
     texts = {"most_characters": plan.most_characters}
-    filters = Filter(plan)
+    growth = {"version": filtering.VERSION, "growth": plan.growth}
     return (
         Stage(GENERALISE, writes | texts | {"tiers": plan.tiers}, work.generalise),
         Stage(CHECK_ENTAILMENT, judges | entailment, work.check_entailment),
         Stage(CONTRADICT, writes | texts, work.contradict),
         Stage(CHECK_CONTRADICTION, judges | contradiction, work.check_contradiction),
         Stage(COMPLETE, writes | judges | entailment | contradiction | texts, work.complete),
-        Stage(FILTER, filters.depends, filters.run),
+        Stage(FILTER, growth | texts, work.filter),
     )
 
 
 @final
+@dataclass(frozen=True)
 class Writing:
     """The stages that write and judge texts.
 
-    Args:
+    Attributes:
         plan: tiers, thresholds and lengths.
         backend: writes.
         judge: judges.
     """
 
-    def __init__(self, plan: BuildPlan, backend: Backend, judge: Judge) -> None:
-        self.plan, self.backend, self.judge = plan, backend, judge
+    plan: BuildPlan
+    backend: Backend
+    judge: Judge
 
     def generalise(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Note the candidates for more general texts."""
@@ -99,9 +104,8 @@ class Writing:
 
     def check_entailment(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Take the first candidate each text of which is entailed by the next, or what is of the best one."""
-        offered = [[(*texts, draft.caption) for texts in _candidates(draft, GENERALISE)] for draft in drafts]
-        chances = self._chances(pair for chains in offered for chain in chains for pair in _steps(chain))
-        return [self._entailed(draft, chains, chances) for draft, chains in zip(drafts, offered, strict=True)]
+        offered = [[_steps((*texts, draft.caption)) for texts in _candidates(draft, GENERALISE)] for draft in drafts]
+        return self._checked(drafts, offered, GENERALISE, CHECK_ENTAILMENT, ENTAILMENT)
 
     def contradict(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Note the candidates for negatives of whole chains."""
@@ -116,29 +120,32 @@ class Writing:
     def check_contradiction(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Take the first candidate each text of which contradicts its tier, or what does of the best one."""
         offered = [
-            [tuple(zip(_whole(draft.positive), texts, strict=True)) for texts in _candidates(draft, CONTRADICT)]
+            [list(zip(_whole(draft.positive), texts, strict=True)) for texts in _candidates(draft, CONTRADICT)]
             for draft in drafts
         ]
-        chances = self._chances(pair for pairings in offered for pairing in pairings for pair in pairing)
-        return [self._contradicted(draft, pairs, chances) for draft, pairs in zip(drafts, offered, strict=True)]
+        return self._checked(drafts, offered, CONTRADICT, CHECK_CONTRADICTION, CONTRADICTION)
 
     def complete(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Fill what is missing by the first candidate that passes; a draft without one is dropped."""
         gaps = {draft.row: Gap(draft.positive, draft.negative) for draft in drafts}
         open_ = [draft for draft in drafts if gaps[draft.row].missing]
         asked = self.backend.complete([gaps[draft.row] for draft in open_])
-        offered: dict[int, list[Draft]] = {}
-        proposals: dict[int, Proposal] = {}
+        offered: dict[int, tuple[list[Draft], Proposal]] = {}
         for draft, proposal in self._paired(open_, asked):
             places = gaps[draft.row].missing
             texts = self._usable(proposal.candidates, len(places))
-            offered[draft.row] = [_filled(draft, places, each) for each in texts]
-            proposals[draft.row] = proposal
-        every = [each for filled in offered.values() for each in filled]
+            offered[draft.row] = [_filled(draft, places, each) for each in texts], proposal
+        every = [each for filled, _ in offered.values() for each in filled]
         chances = self._chances(pair for each in every for pair in (*_steps(_whole(each.positive)), *_opposed(each)))
         return [
-            self._completed(draft, offered[draft.row], proposals[draft.row], chances) if draft.row in offered else draft
-            for draft in drafts
+            self._completed(draft, *offered[draft.row], chances) if draft.row in offered else draft for draft in drafts
+        ]
+
+    def filter(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Drop the chains that have a fault."""
+        faults = [filtering.fault(draft, self.plan) for draft in drafts]
+        return [
+            draft if fault is None else draft.drop(FILTER, *fault) for draft, fault in zip(drafts, faults, strict=True)
         ]
 
     def _paired(self, items: Sequence[Item], proposals: Sequence[Proposal]) -> Iterable[tuple[Item, Proposal]]:
@@ -156,53 +163,48 @@ class Writing:
 
     def _usable(self, candidates: Iterable[Sequence[str]], texts: int) -> list[tuple[str, ...]]:
         """Candidates of the right number of texts that can be stored, their blanks made single, each once."""
-        found: dict[tuple[str, ...], None] = {}
-        for candidate in candidates:
-            told = tuple(" ".join(text.split()) for text in candidate if isinstance(text, str))
-            if len(told) == len(candidate) == texts and all(map(self._is_usable, told)):
-                found[told] = None
-        return list(found)
+        right = [each for each in candidates if len(each) == texts and all(isinstance(text, str) for text in each)]
+        plain = dict.fromkeys(tuple(" ".join(text.split()) for text in each) for each in right)
+        return [each for each in plain if all(map(self._is_usable, each))]
 
     def _is_usable(self, text: str) -> bool:
         return 0 < len(text) <= self.plan.most_characters and SEPARATOR not in text and "\0" not in text
 
-    def _entailed(self, draft: Draft, chains: Sequence[tuple[str, ...]], chances: Chances) -> Draft:
-        if not chains:
-            return draft
-        scores = [[_entails(chances, pair, self.plan.entailment) for pair in _steps(chain)] for chain in chains]
-        taken = _best(scores)
-        chain, passed = chains[taken], scores[taken]
-        positive = (*(text if each else None for text, each in zip(chain, passed, strict=False)), draft.caption)
-        chosen = replace(draft, positive=positive, entailment=_scored(positive, chances))
-        chosen = _noted(chosen, {"stage": CHECK_ENTAILMENT, "candidate": taken}, without=GENERALISE)
-        if all(passed):
-            return chosen
-        pair = list(_steps(chain))[passed.index(False)]
-        return _failed(chosen, Drop(CHECK_ENTAILMENT, *_refusal(pair, chances, ENTAILMENT)))
+    def _passing(self, pairs: Iterable[Pair], column: int, chances: Chances) -> list[bool]:
+        least = self.plan.entailment if column == ENTAILMENT else self.plan.contradiction
+        return [chances[pair][column] >= least and normalised(pair[0]) != normalised(pair[1]) for pair in pairs]
 
-    def _contradicted(self, draft: Draft, offers: Sequence[tuple[tuple[str, str], ...]], chances: Chances) -> Draft:
-        if not offers:
-            return draft
-        scores = [[_contradicts(chances, pair, self.plan.contradiction) for pair in pairs] for pairs in offers]
-        taken = _best(scores)
-        pairs, passed = offers[taken], scores[taken]
-        kept = [pair if each else None for pair, each in zip(pairs, passed, strict=True)]
-        chosen = replace(
-            draft,
-            negative=tuple(None if pair is None else pair[1] for pair in kept),
-            contradiction=tuple(None if pair is None else chances[pair][CONTRADICTION] for pair in kept),
-        )
-        chosen = _noted(chosen, {"stage": CHECK_CONTRADICTION, "candidate": taken}, without=CONTRADICT)
+    def _checked(
+        self, drafts: Sequence[Draft], offered: Sequence[Sequence[list[Pair]]], asked: str, stage: str, column: int
+    ) -> list[Draft]:
+        """The drafts with the best of the candidates for each, which a stage asked for."""
+        chances = self._chances(pair for offers in offered for pairs in offers for pair in pairs)
+        return [
+            self._taken(_without(draft, asked), offers, stage, column, chances) if offers else draft
+            for draft, offers in zip(drafts, offered, strict=True)
+        ]
+
+    def _taken(self, draft: Draft, offers: Sequence[list[Pair]], stage: str, column: int, chances: Chances) -> Draft:
+        scores = [self._passing(pairs, column, chances) for pairs in offers]
+        best = max(range(len(scores)), key=lambda number: (sum(scores[number]), -number))
+        pairs, passed = offers[best], scores[best]
+        texts = tuple(pair[1] if each else None for pair, each in zip(pairs, passed, strict=True))
+        if column == ENTAILMENT:
+            positive = (*texts, draft.caption)
+            draft = replace(draft, positive=positive, entailment=_scored(positive, chances))
+        else:
+            found = (chances[pair][column] if each else None for pair, each in zip(pairs, passed, strict=True))
+            draft = replace(draft, negative=texts, contradiction=tuple(found))
+        draft = _noted(draft, {"stage": stage, "candidate": best})
         if all(passed):
-            return chosen
-        return _failed(chosen, Drop(CHECK_CONTRADICTION, *_refusal(pairs[passed.index(False)], chances, CONTRADICTION)))
+            return draft
+        return _failed(draft, Drop(stage, *_refusal(pairs[passed.index(False)], chances, column)))
 
     def _completed(self, draft: Draft, offered: Sequence[Draft], proposal: Proposal, chances: Chances) -> Draft:
         for filled in offered:
             positive, opposed = _whole(filled.positive), _opposed(filled)
-            if all(_entails(chances, pair, self.plan.entailment) for pair in _steps(positive)) and all(
-                _contradicts(chances, pair, self.plan.contradiction) for pair in opposed
-            ):
+            steps = self._passing(_steps(positive), ENTAILMENT, chances)
+            if all((*steps, *self._passing(opposed, CONTRADICTION, chances))):
                 scores = tuple(chances[pair][CONTRADICTION] for pair in opposed)
                 chosen = replace(filled, entailment=_scored(positive, chances), contradiction=scores)
                 places = [list(place) for place in Gap(draft.positive, draft.negative).missing]
@@ -210,7 +212,7 @@ class Writing:
         first = next((note["failed"] for note in draft.notes if "failed" in note), None)
         return replace(draft, dropped=Drop(COMPLETE, *_reason(proposal)) if first is None else Drop(**first))
 
-    def _chances(self, pairs: Iterable[tuple[str, str]]) -> Chances:
+    def _chances(self, pairs: Iterable[Pair]) -> Chances:
         asked = list(dict.fromkeys(pairs))
         if not asked:
             return {}
@@ -220,25 +222,17 @@ class Writing:
         return dict(zip(asked, found.tolist(), strict=True))
 
 
-def _steps(chain: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Pairs (premise, hypothesis) of a chain: each text but the last is to be entailed by the next."""
-    return zip(chain[1:], chain, strict=False)
+def _steps(chain: Sequence[str]) -> list[Pair]:
+    """Pairs (premise, hypothesis) of a chain: each text but the last must be entailed by the next."""
+    return list(zip(chain[1:], chain, strict=False))
 
 
-def _opposed(draft: Draft) -> tuple[tuple[str, str], ...]:
+def _opposed(draft: Draft) -> tuple[Pair, ...]:
     return tuple(zip(_whole(draft.positive), _whole(draft.negative), strict=True))
 
 
 def _whole(texts: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(text for text in texts if text is not None)
-
-
-def _entails(chances: Chances, pair: tuple[str, str], least: float) -> bool:
-    return chances[pair][ENTAILMENT] >= least and normalised(pair[0]) != normalised(pair[1])
-
-
-def _contradicts(chances: Chances, pair: tuple[str, str], least: float) -> bool:
-    return chances[pair][CONTRADICTION] >= least and normalised(pair[0]) != normalised(pair[1])
 
 
 def _scored(chain: Sequence[str | None], chances: Chances) -> tuple[float | None, ...]:
@@ -248,19 +242,14 @@ def _scored(chain: Sequence[str | None], chances: Chances) -> tuple[float | None
     )
 
 
-def _best(scores: Sequence[Sequence[bool]]) -> int:
-    """The candidate with most texts that passed, the first of equals."""
-    return max(range(len(scores)), key=lambda number: (sum(scores[number]), -number))
-
-
-def _refusal(pair: tuple[str, str], chances: Chances, column: int) -> tuple[str, str]:
+def _refusal(pair: Pair, chances: Chances, column: int) -> tuple[str, str]:
     premise, hypothesis = pair
     if normalised(premise) == normalised(hypothesis):
         return REPEATED, f"'{hypothesis}' twice"
-    reason = NOT_ENTAILED if column == ENTAILMENT else NOT_CONTRADICTED
-    verb = "entails" if column == ENTAILMENT else "contradicts"
-    subject, other = (premise, hypothesis) if column == ENTAILMENT else (hypothesis, premise)
-    return reason, f"'{subject}' {verb} '{other}' with probability {chances[pair][column]:.3f}"
+    chance = f"with probability {chances[pair][column]:.3f}"
+    if column == ENTAILMENT:
+        return NOT_ENTAILED, f"'{premise}' entails '{hypothesis}' {chance}"
+    return NOT_CONTRADICTED, f"'{hypothesis}' contradicts '{premise}' {chance}"
 
 
 def _reason(proposal: Proposal) -> tuple[str, str]:
@@ -278,9 +267,14 @@ def refusals(draft: Draft) -> int:
     return sum(len(note.get("filled", ())) + note.get("candidate", 0) for note in draft.notes)
 
 
-def _noted(draft: Draft, note: Mapping[str, Any], without: str | None = None) -> Draft:
-    kept = (each for each in draft.notes if not (each["stage"] == without and "candidates" in each))
-    return replace(draft, notes=(*kept, dict(note)))
+def _noted(draft: Draft, note: Mapping[str, Any]) -> Draft:
+    return replace(draft, notes=(*draft.notes, dict(note)))
+
+
+def _without(draft: Draft, stage: str) -> Draft:
+    """A draft that forgets the candidates that a stage noted."""
+    kept = tuple(each for each in draft.notes if not (each["stage"] == stage and "candidates" in each))
+    return replace(draft, notes=kept)
 
 
 def _failed(draft: Draft, drop: Drop) -> Draft:

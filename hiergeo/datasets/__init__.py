@@ -73,7 +73,7 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
             name, options = kind, {**options, "address": address}
         elif Path(name).suffix or "/" in name:
             raise InputError(
-                f"'{name}' is no dataset: of files write chains:{name}, or one of the names "
+                f"'{name}' is not a dataset: for files write chains:{name}, or one of the names "
                 f"{', '.join(DATASETS.names())}; docs/extending.md says how to register a dataset of your own."
             )
     loader = DATASETS.get(name)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -28,20 +28,21 @@ def image_numbers(addresses: Iterable[str]) -> dict[str, int]:
 
     It is that of MS-COCO where the address tells, otherwise counted from `UNNUMBERED`; it depends on those before it.
     """
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     others = 0
     for address in addresses:
-        if address and address not in found:
+        if address and address not in numbers:
             number = coco_number(address)
-            found[address] = UNNUMBERED + others if number is None else number
+            numbers[address] = UNNUMBERED + others if number is None else number
             others += number is None
-    return found
+    return numbers
 
 
+@lru_cache(maxsize=1 << 14)
 def coco_number(address: str) -> int | None:
     """The number of an MS-COCO image of any year by the path that its address ends with; None for any other."""
-    found = COCO_NAME.fullmatch(_path_in(address))
-    return int(found[1]) if found else None
+    match = COCO_NAME.fullmatch(_path_in(address))
+    return int(match[1]) if match else None
 
 
 def image_file(address: str, folder: Path) -> Path | None:
@@ -75,22 +76,32 @@ def _path_in(address: str) -> str:
         return ""
 
 
-def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool) -> tuple[ImageRef, ...]:
-    """The images by address -> number, if they are expected or any of them is there."""
-    found: dict[int, tuple[str, Path | None]] = {}
+def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool, advice: str = "") -> tuple[ImageRef, ...]:
+    """The images by address -> number, if they are expected or any of them is there.
+
+    Args:
+        numbers: of the images.
+        folder: where they are looked for, by `image_file`.
+        expected: whether they should be there.
+        advice: what to do about one that is not, before that of putting a copy there.
+    """
+    files: dict[int, tuple[str, Path | None]] = {}
     for address, number in numbers.items():
-        found.setdefault(number, (address, image_file(address, folder)))
-    there = expected or any(path is not None and path.is_file() for _, path in found.values())
+        if number not in files:
+            files[number] = address, image_file(address, folder)
+    there = expected or any(path is not None and path.is_file() for _, path in files.values())
     return tuple(
-        ImageRef(number, partial(_open, address, path), path) for number, (address, path) in found.items() if there
+        ImageRef(number, partial(_open, address, path, advice), path)
+        for number, (address, path) in files.items()
+        if there
     )
 
 
-def _open(address: str, path: Path | None) -> "Image":
+def _open(address: str, path: Path | None, advice: str) -> "Image":
     if path is None:
         raise InputError(
             f"the image '{address}' lies outside the folder of its file: copy it into the folder 'images'."
         )
     if not path.is_file():
-        raise UnavailableError(f"the image '{address}' is not there: put it at {path}.")
+        raise UnavailableError(f"the image {path} is not there: {advice}put a copy of {address} there.")
     return open_rgb(path)

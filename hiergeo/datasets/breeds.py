@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
-from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
-from hiergeo._core.storage import documents
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_columns, read_text
+from hiergeo._core.storage.texts import read_columns
 from hiergeo.datasets.download import data_home
+from hiergeo.datasets.imagenet import read_list
+from hiergeo.datasets.wordnet import reached
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
 """Folder of the hierarchy in the data home."""
@@ -25,7 +25,7 @@ ROOT, SEED = "n00001740", 2
 PAIR = "two columns"
 
 
-class Choice(NamedTuple):
+class SplitChoice(NamedTuple):
     """How superclasses are chosen: their level below the root, subclasses of each, and the node they must be under."""
 
     level: int
@@ -34,10 +34,10 @@ class Choice(NamedTuple):
 
 
 SPLITS = {
-    "entity13": Choice(3, 20),
-    "entity30": Choice(4, 8),
-    "living17": Choice(5, 4, "n00004258"),
-    "nonliving26": Choice(5, 4, "n00021939"),
+    "entity13": SplitChoice(3, 20),
+    "entity30": SplitChoice(4, 8),
+    "living17": SplitChoice(5, 4, "n00004258"),
+    "nonliving26": SplitChoice(5, 4, "n00021939"),
 }
 """The choices of the paper."""
 
@@ -82,14 +82,9 @@ class ClassHierarchy:
 
     def below(self, node: str) -> set[str]:
         """Every node below one, and itself."""
-        found, todo = {node}, [node]
-        while todo:
-            new = set(self.children.get(todo.pop(), ())) - found
-            found |= new
-            todo += new
-        return found
+        return reached(node, self.children)
 
-    def superclasses(self, choice: Choice, seed: int = SEED) -> tuple[Superclass, ...]:
+    def superclasses(self, choice: SplitChoice, seed: int = SEED) -> tuple[Superclass, ...]:
         """The nodes of a level that have enough classes, and as many classes of each, drawn at random.
 
         Raises:
@@ -98,15 +93,15 @@ class ClassHierarchy:
         inside = None if choice.under is None else self.below(choice.under)
         nodes = sorted(n for n, level in self.levels.items() if level == choice.level and (not inside or n in inside))
         random = np.random.RandomState(seed)
-        found = []
+        chosen = []
         for node in nodes:
             reached = sorted(self.below(node) & self.classes.keys())
             if len(reached) >= choice.subclasses:
                 drawn = random.choice(reached, choice.subclasses, replace=False).tolist()
-                found.append(Superclass(node, self.names.get(node, node), tuple(drawn)))
-        if not found:
+                chosen.append(Superclass(node, self.names.get(node, node), tuple(drawn)))
+        if not chosen:
             raise InputError(f"no node of level {choice.level} has {choice.subclasses} classes.")
-        return tuple(found)
+        return tuple(chosen)
 
 
 def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
@@ -119,44 +114,26 @@ def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
         UnavailableError: there are no such files.
         InputError: they are damaged, or none of the classes is in the hierarchy.
     """
-    found = data_home() / FOLDER if folder is None else path_of(folder)
-    edges = [(parent, child) for _, (parent, child) in read_columns(found / EDGES, CURE, PAIR, separator=None)]
-    names, classes = dict(cells for _, cells in read_columns(found / NAMES, CURE, PAIR)), _classes(found / CLASSES)
+    place = data_home() / FOLDER if folder is None else path_of(folder)
+    edges = [(parent, child) for _, (parent, child) in read_columns(place / EDGES, CURE, PAIR, separator=None)]
+    names = dict(cells for _, cells in read_columns(place / NAMES, CURE, PAIR))
+    listed = read_list(place / CLASSES, list[tuple[Any, str, str]], "[number, wnid, name]", CURE)
+    classes = {wnid: name for _, wnid, name in listed}
     parents: dict[str, list[str]] = {}
     for parent, child in edges:
         parents.setdefault(child, []).append(parent)
-    useful = {name for name in classes if name in parents}
-    todo = list(useful)
+    useful = set[str]().union(*(reached(name, parents) for name in classes if name in parents))
     children: dict[str, list[str]] = {}
-    while todo:
-        node = todo.pop()
-        for parent in parents.get(node, ()):
-            children.setdefault(parent, []).append(node)
-            if parent not in useful:
-                useful.add(parent)
-                todo.append(parent)
+    for child in useful:
+        for parent in parents.get(child, ()):
+            children.setdefault(parent, []).append(child)
     if ROOT not in children:
-        raise InputError(f"{found / EDGES} does not join the root {ROOT} to any class: {CURE}.")
+        raise InputError(f"{place / EDGES} does not join the root {ROOT} to any class: {CURE}.")
     return ClassHierarchy({node: tuple(sorted(set(below))) for node, below in children.items()}, names, classes)
 
 
-def split_named(name: str) -> Choice:
+def split_named(name: str) -> SplitChoice:
     """The choice of a split. Raises InputError for an unknown one; suggests the nearest."""
     if name not in SPLITS:
         raise unknown_name("split of BREEDS", name, SPLITS)
     return SPLITS[name]
-
-
-Classes = Annotated[list[tuple[Any, str, str]], Field(min_length=1)]
-"""Number, wnid and name of each class."""
-
-
-def _classes(path: Path) -> dict[str, str]:
-    read_text(path, CURE)
-    try:
-        held = documents.validated(Classes, documents.load_json(path))
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not a list of [number, wnid, name] ({str(error).rstrip('.')}): {CURE}.") from error
-    return {each[1]: each[2] for each in held}

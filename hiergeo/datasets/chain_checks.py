@@ -1,25 +1,23 @@
-"""Checks of chains of one's own: every defect of a folder or a file is named with its row."""
+"""Checks of files of chains, one's own and those of HierarCaps: every defect of a folder or a file is named."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.progress import track
-from hiergeo._core.storage.files import size_of
+from hiergeo._core.storage.files import sha256, size_of
 from hiergeo.datasets import chains
-from hiergeo.datasets.addresses import image_file
-from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.hierarcaps.checks import repeat_defects, row_defects
-from hiergeo.datasets.hierarcaps.tables import TEST, TRAIN
-from hiergeo.datasets.hierarchy import Row
+from hiergeo.datasets.addresses import coco_number, image_file
+from hiergeo.datasets.chains import Chain, Layout
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.repeats import Repeats
-from hiergeo.datasets.tables import Defect, read_table
+from hiergeo.datasets.tables import Table, TableDefect, read_table
 
 
-def validate_chains(address: str, *, images: bool = True, progress: bool = False) -> list[Defect]:
+def validate_chains(address: str, *, images: bool = True, progress: bool = False) -> list[TableDefect]:
     """Look for every defect of a built folder or of a file of chains.
 
     Looked for: an unreadable file, missing columns, wrong or empty tiers, repeated rows, a tier that repeats its parent
@@ -41,53 +39,107 @@ def validate_chains(address: str, *, images: bool = True, progress: bool = False
     files = [place] if place.is_file() else [place / name for name in names if size_of(place / name) is not None]
     files = [file for file in files if chains.has_rows(file) or not size_of(file)] or files
     if not files:
-        return [Defect(place.name, None, None, f"holds no chains: {chains.CURE}")]
-    rows: list[Chain] = []
-    found = list(islice((each for file in files for each in _of_file(file, rows)), limits.DEFECTS))
-    if place.is_dir() and not found:
-        found += _of_splits(place)
-    return found + (_of_images(rows, place.parent if place.is_file() else place, progress) if images else [])
+        return [TableDefect(place.name, None, None, f"holds no chains: {chains.CURE}")]
+    seen: dict[str, None] = {}
+    defects = list(islice((each for file in files for each in _of_file(file, seen)), limits.DEFECTS))
+    if place.is_dir() and not defects:
+        defects += _of_splits(place)
+    folder = place.parent if place.is_file() else place
+    if images and any(path is not None and path.is_file() for path in (image_file(each, folder) for each in seen)):
+        defects += image_defects(seen, folder, progress=progress)
+    return defects
 
 
-def _of_file(path: Path, rows: list[Chain]) -> Iterator[Defect]:
-    repeats = Repeats()
+def _of_file(path: Path, seen: dict[str, None]) -> Iterator[TableDefect]:
     try:
         table = read_table(path, chains.CURE)
-        layout = TEST if TEST.positive in table.header and TRAIN.positive not in table.header else TRAIN
-        for place, each in enumerate(chains.parse(table)):
-            if isinstance(each, Defect):
-                yield each
-                continue
-            rows.append(each)
-            row = Row(place, each.positive, each.negative)
-            repeats.add(place, *each.positive, each.image, *(each.negative or ()))
-            yield from row_defects(path.name, row, layout)
+        yield from row_defects(table, replace(chains.layout_of(table.header), id=None), seen)
     except HiergeoError as error:
-        yield Defect(path.name, None, None, str(error).rstrip("."))
-    yield from repeat_defects(path.name, repeats)
+        yield TableDefect(path.name, None, None, str(error).rstrip("."))
 
 
-def _of_splits(folder: Path) -> Iterator[Defect]:
+def _of_splits(folder: Path) -> Iterator[TableDefect]:
     for split, (file, _) in chains.FILES.items():
         if size_of(folder / file) is not None and chains.has_rows(folder / file):
             try:
                 chains.read_split(folder, split)
             except HiergeoError as error:
-                yield Defect(file, None, None, str(error).rstrip("."))
+                yield TableDefect(file, None, None, str(error).rstrip("."))
 
 
-def _of_images(rows: list[Chain], folder: Path, progress: bool) -> list[Defect]:
-    files = {row.image: image_file(row.image, folder) for row in rows if row.image}
-    if not any(path is not None and path.is_file() for path in files.values()):
-        return []
-    found = []
-    for address, path in track(list(files.items()), "images", enabled=progress):
-        problem = "leads out of the folder" if path is None else "is missing" if not path.is_file() else ""
-        if path is not None and not problem:
-            try:
-                open_rgb(path)
-            except HiergeoError:
-                problem = "is truncated or not an image"
-        if problem:
-            found.append(Defect(folder.name, None, chains.IMAGE, f"the image '{address}' {problem}"))
-    return found
+def row_defects(
+    table: Table,
+    layout: Layout,
+    seen: dict[str, None],
+    *,
+    wanted: Callable[[Chain], bool] = lambda _: True,
+    tested: Collection[int] = (),
+) -> Iterator[TableDefect]:
+    """The defects of the rows of a file, and in the end those rows that repeat an earlier one.
+
+    Args:
+        table: the file.
+        layout: of its rows, which are counted as they stand.
+        seen: takes the addresses of their images.
+        wanted: which rows are checked.
+        tested: numbers of MS-COCO's images that no row may describe.
+    """
+    repeats = Repeats()
+    for each in chains.parse(table, layout):
+        if isinstance(each, TableDefect):
+            yield each
+        elif wanted(each):
+            repeats.add(each.row, *each.positive, each.image, *(each.negative or ()))
+            for column, problem in _flaws(each, layout):
+                yield TableDefect(table.file, each.row, column, problem)
+            if tested and (number := coco_number(each.image)) in tested:
+                problem = f"image {number} is a test image in training data"
+                yield TableDefect(table.file, each.row, layout.image, problem)
+            if each.image:
+                seen[each.image] = None
+    for row, first in repeats.found().items():
+        yield TableDefect(table.file, row, None, f"repeats data row {first}")
+
+
+def _flaws(chain: Chain, layout: Layout) -> Iterator[tuple[str | None, str]]:
+    """Tiers that repeat their parent, and contradictions that repeat the caption (up to case)."""
+    positive = [tier.casefold() for tier in chain.positive]
+    negative = [tier.casefold() for tier in chain.negative or ()]
+    for column, tiers in ((layout.positive, positive), (layout.negative, negative)):
+        for level in _equal_levels(tiers, tiers[1:]):
+            yield column, f"tier {level + 1} repeats tier {level}"
+    for level in _equal_levels(positive, negative):
+        yield layout.negative, f"tier {level} repeats the positive tier {level}"
+
+
+def _equal_levels(left: Sequence[str], right: Sequence[str]) -> list[int]:
+    return [level for level, (one, other) in enumerate(zip(left, right, strict=False)) if one == other]
+
+
+def image_defects(
+    addresses: Iterable[str], folder: Path, published: Mapping[int, str] | None = None, *, progress: bool = False
+) -> Iterator[TableDefect]:
+    """Images that are missing, outside the folder, cannot be decoded, or have other bytes than the published ones.
+
+    Args:
+        addresses: of the images.
+        folder: where they are looked for, as by `hiergeo.datasets.addresses.image_file`.
+        published: the SHA-256 of images by their numbers in MS-COCO.
+        progress: draw a bar.
+    """
+    for address in track(list(addresses), "images", enabled=progress):
+        path = image_file(address, folder)
+        if path is None:
+            yield TableDefect(address, None, None, "image file leads out of the folder")
+        elif problem := _problem(path, (published or {}).get(coco_number(address) or -1)):
+            yield TableDefect(path.relative_to(folder).as_posix(), None, None, f"image file is {problem}")
+
+
+def _problem(path: Path, digest: str | None) -> str:
+    if not path.is_file():
+        return "missing"
+    try:
+        open_rgb(path)
+    except HiergeoError:
+        return "truncated or not an image"
+    return "" if digest in (None, sha256(path)) else "not the published one"

@@ -7,25 +7,17 @@ to specific. Addresses of images are never fetched.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import final
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import csv_rows, path_of, size_of
-from hiergeo.datasets.addresses import image_numbers, image_refs
+from hiergeo.datasets.addresses import coco_number, image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
-from hiergeo.datasets.tables import (
-    COUNTED,
-    Defect,
-    Table,
-    chain,
-    chain_problems,
-    parse_records,
-    read_table,
-    without_defects,
-)
+from hiergeo.datasets.reading.samples import garbled
+from hiergeo.datasets.tables import Table, TableDefect, parse_records, quoted, read_table, without_defects
 
 NAME = "chains"
 
@@ -39,11 +31,9 @@ FILES = {
 CURE = "name a folder made by `hiergeo chains build`, or a CSV file of chains"
 
 POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
+"""Columns of files of chains."""
 
 ARROW = " => "
-
-LINE_ENDS = "\r\n\0"
-"""What no cell may hold."""
 
 CELL_CHARACTERS = 131_072
 """Characters of a cell that Python's CSV reader takes."""
@@ -55,7 +45,7 @@ class Chain:
     """A row of a file of chains.
 
     Attributes:
-        row: its number: that of column ``id`` where there is one, otherwise its place in the file, from 0.
+        row: its number: that of column ``id`` where the layout has one, otherwise its place in the file, from 0.
         positive: stripped texts, general to specific.
         negative: a text that contradicts each of them; None without.
         image: the address of its image; empty without one.
@@ -65,6 +55,29 @@ class Chain:
     positive: tuple[str, ...]
     negative: tuple[str, ...] | None = None
     image: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a file of chains, and what its rows must be.
+
+    Attributes:
+        positive: the column of the chains of true captions.
+        negative: the column of the contradicting chains, if there is one.
+        image: the column of the addresses of images, if there is one.
+        id: the column of numbers of rows, if they are wanted.
+        tiers: captions of every chain, negatives included; None is as many as the first chain has, and negatives may
+            be blank.
+        coco: whether every image must be one of MS-COCO.
+    """
+
+    positive: str
+    negative: str | None = None
+    image: str | None = None
+    id: str | None = None
+    tiers: int | None = None
+    coco: bool = False
 
 
 def load(split: str = "test", *, address: str = "", images: Path | str | None = None) -> Hierarchy:
@@ -85,10 +98,10 @@ def load(split: str = "test", *, address: str = "", images: Path | str | None = 
     """
     if split not in FILES:
         raise unknown_name("split of chains", split, FILES)
-    place = located(address)
-    rows = read(place) if place.is_file() else read_split(place, split)
+    source = located(address)
+    rows = read(source) if source.is_file() else read_split(source, split)
     numbers = image_numbers(each.image for each in rows)
-    folder = place.parent if place.is_file() else place
+    folder = source.parent if source.is_file() else source
     return Hierarchy(
         f"{NAME}:{address}",
         split,
@@ -101,10 +114,10 @@ def located(address: str) -> Path:
     """The folder or the file that a user named. Raises InputError for none, UnavailableError if it is not there."""
     if not address:
         raise InputError(f"'{NAME}' needs an address: write {NAME}:DIR or {NAME}:FILE.csv.")
-    place = path_of(address)
-    if not place.is_dir() and size_of(place) is None:
-        raise UnavailableError(f"{place} is not there: {CURE}.")
-    return place
+    path = path_of(address)
+    if not path.is_dir() and size_of(path) is None:
+        raise UnavailableError(f"{path} is not there: {CURE}.")
+    return path
 
 
 def read_split(folder: Path, split: str) -> list[Chain]:
@@ -117,45 +130,30 @@ def read_split(folder: Path, split: str) -> list[Chain]:
     path = folder / FILES[split][0]
     if size_of(path) is None:
         there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
-        told = f"it has {' and '.join(there)}" if there else CURE
-        raise UnavailableError(f"{path} is not there: {told}.")
+        advice = f"it has {' and '.join(there)}" if there else CURE
+        raise UnavailableError(f"{path} is not there: {advice}.")
     others = [name for name, (file, _) in FILES.items() if has_rows(folder / file)]
     if others and size_of(path) and not has_rows(path):
         raise InputError(
             f"the split {split} of {folder} has no rows: name another one (--split {others[0]}), or build the folder "
             "again with another --test-fraction, or from more images."
         )
-    found: list[Chain] = without_defects(path, _rows_of_split(folder, split))
-    return found
+    return list(ChainRows(folder, split))
 
 
-def _rows_of_split(folder: Path, split: str) -> Iterator[Chain]:
-    plain, expanded = FILES[split]
-    rows = _rows_of(folder / plain)
-    if expanded is None or size_of(folder / expanded) is None:
-        yield from rows
-        return
-    for place, (row, other) in enumerate(zip_longest(rows, _rows_of(folder / expanded))):
-        if row is None or other is None or not _alike(row, other):
-            raise InputError(
-                f"{plain} and {expanded} in {folder} differ from data row {place} on (the first is 0): they must hold "
-                "the same chains; make both again."
-            )
-        yield replace(row, negative=other.negative)
+def read(path: Path | str) -> list[Chain]:
+    """The chains of a CSV file, gzip or not, in the format of HierarCaps' training or test file.
 
-
-def _rows_of(path: Path) -> Iterator[Chain]:
-    found = parse(read_table(path, CURE))
-    for each in found:
-        if isinstance(each, Defect):
-            without_defects(path, (each, *islice((more for more in found if isinstance(more, Defect)), COUNTED)))
-        else:
-            yield each
+    Raises:
+        UnavailableError: there is no such file, or it cannot be read.
+        InputError: a defect: which row, which column, and what.
+    """
+    return list(ChainRows(Path(path)))
 
 
 @final
 @dataclass(frozen=True)
-class Rows:
+class ChainRows:
     """The chains of a split or a file, read anew and one by one whenever they are walked through.
 
     Attributes:
@@ -168,24 +166,40 @@ class Rows:
 
     def __iter__(self) -> Iterator[Chain]:
         """Raises InputError, UnavailableError: as `read_split` and `read`, on the way."""
-        return _rows_of_split(self.place, self.split) if self.split else _rows_of(self.place)
+        plain, expanded = FILES[self.split] if self.split else ("", None)
+        if expanded is None or size_of(self.place / expanded) is None:
+            yield from _rows_of(self.place / plain)
+            return
+        pairs = zip_longest(_rows_of(self.place / plain), _rows_of(self.place / expanded))
+        for place, (row, other) in enumerate(pairs):
+            if row is None or other is None or (row.positive, row.image) != (other.positive, other.image):
+                raise InputError(
+                    f"{plain} and {expanded} in {self.place} differ from data row {place} on (the first is 0): they "
+                    "must hold the same chains; make both again."
+                )
+            yield replace(row, negative=other.negative)
 
 
-def everything(place: Path) -> tuple[Path, dict[str, Rows]]:
+def _rows_of(path: Path) -> Iterator[Chain]:
+    table = read_table(path, CURE)
+    return without_defects(path, parse(table, layout_of(table.header)))
+
+
+def everything(place: Path) -> tuple[Path, dict[str, ChainRows]]:
     """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
 
     Splits without rows are left out. Nothing is read yet.
 
     Raises:
-        InputError: something that is no file in the place of one.
+        InputError: a folder or device where a file should be.
         UnavailableError: the folder has no split.
     """
     if place.is_file():
-        return place.parent, {place.name: Rows(place)}
+        return place.parent, {place.name: ChainRows(place)}
     there = [split for split, (file, _) in FILES.items() if has_rows(place / file)]
     if not there:
         raise UnavailableError(f"{place} holds no chains: {CURE}.")
-    return place, {split: Rows(place, split) for split in there}
+    return place, {split: ChainRows(place, split) for split in there}
 
 
 def has_rows(path: Path) -> bool:
@@ -196,48 +210,47 @@ def has_rows(path: Path) -> bool:
         return bool(handle.readline()) and bool(handle.readline())
 
 
-def read(path: Path | str) -> list[Chain]:
-    """The chains of a CSV file, gzip or not, in the format of HierarCaps' training or test file.
-
-    Raises:
-        UnavailableError: there is no such file, or it cannot be read.
-        InputError: a defect: which row, which column, and what.
-    """
-    path = Path(path)
-    found: list[Chain] = without_defects(path, parse(read_table(path, CURE)))
-    return found
+def layout_of(header: Sequence[str]) -> Layout:
+    """The layout of a file of one's own, by its header: that of HierarCaps' training file, or of its test file."""
+    plain = POSITIVE not in header and CAPTIONS in header
+    negative, image, number = (name if name in header else None for name in (NEGATIVE, IMAGE, ID))
+    return Layout(CAPTIONS if plain else POSITIVE, None if plain else negative, image, number)
 
 
-def parse(table: Table) -> Iterator[Chain | Defect]:
-    """The chains of a table that is being read, and its defects. All chains have as many tiers as the first one."""
-    plain = POSITIVE not in table.header and CAPTIONS in table.header
-    sides = [CAPTIONS] if plain else [POSITIVE, *([NEGATIVE] if NEGATIVE in table.header else ())]
-    others = [name for name in (IMAGE, ID) if name in table.header]
-    tiers: int | None = None
-    for found in parse_records(table, [*sides, *others]):
-        if isinstance(found, Defect):
-            yield found
+def parse(table: Table, layout: Layout) -> Iterator[Chain | TableDefect]:
+    """The chains of a table that is being read, and its defects."""
+    sides = [name for name in (layout.positive, layout.negative) if name]
+    others = [name for name in (layout.image, layout.id) if name]
+    tiers = layout.tiers
+    for record in parse_records(table, [*sides, *others]):
+        if isinstance(record, TableDefect):
+            yield record
             continue
-        row, cells = found
-        chains = [chain(cell) if cell.strip() or not at else None for at, cell in enumerate(cells[: len(sides)])]
+        row, cells = record
         rest = dict(zip(others, cells[len(sides) :], strict=True))
-        first = chains[0] or ()
-        tiers = tiers or max(len(first), LEAST_TIERS)
-        flaws = [
-            Defect(table.file, row, name, problem)
-            for name, texts in zip(sides, chains, strict=True)
-            for problem in (() if texts is None else chain_problems(texts, tiers))
-        ]
+        chains = [tuple(map(str.strip, cell.split("=>"))) for cell in cells[: len(sides)]]
+        tiers = tiers or max(len(chains[0]), LEAST_TIERS)
+        if layout.tiers is None and chains[1:] == [("",)]:
+            chains.pop()
+        flaws = [(name, flaw) for name, texts in zip(sides, chains, strict=False) for flaw in _flaws(texts, tiers)]
+        image = rest.get(layout.image or "", "").strip()
+        if layout.coco and coco_number(image) is None:
+            flaws.append((layout.image or "", f"'{quoted(image)}' names no MS-COCO image"))
         if flaws:
-            yield from flaws
+            yield from (TableDefect(table.file, row, name, flaw) for name, flaw in flaws)
             continue
-        number = rest.get(ID, "").strip()
-        yield Chain(
-            int(number) if number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS else row,
-            first,
-            chains[1] if len(chains) > 1 else None,
-            rest.get(IMAGE, "").strip(),
-        )
+        number = rest.get(layout.id or "", "").strip()
+        numbered = number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS
+        yield Chain(int(number) if numbered else row, chains[0], chains[1] if len(chains) > 1 else None, image)
+
+
+def _flaws(texts: tuple[str, ...], tiers: int) -> Iterator[str]:
+    """What is wrong with a chain: another number of tiers, and tiers that are empty."""
+    if len(texts) != tiers:
+        yield f"{len(texts)} tier{'s' * (len(texts) != 1)} instead of {tiers}"
+    for level, tier in enumerate(texts[: 2 * tiers]):
+        if not tier:
+            yield f"tier {level} is empty"
 
 
 def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
@@ -277,22 +290,12 @@ def writable(text: str) -> str:
         return "begins or ends with white space"
     if "=>" in text:
         return "holds '=>', which separates tiers"
-    if any(map(text.__contains__, LINE_ENDS)):
-        return "holds a line end or a null character"
-    return "" if _whole(text) else "holds half a character (a lone surrogate)"
+    return "" if is_address(text) else "holds a line end, a null character or half a character (a lone surrogate)"
 
 
 def is_address(image: str) -> bool:
     """Whether files of chains can hold the address of an image: it is of one line and of whole characters."""
-    return not any(map(image.__contains__, LINE_ENDS)) and _whole(image)
-
-
-def _whole(text: str) -> bool:
-    return not any("\ud800" <= each <= "\udfff" for each in text)
-
-
-def _alike(row: Chain, other: Chain) -> bool:
-    return (row.positive, row.image) == (other.positive, other.image)
+    return not any(map(image.__contains__, "\r\n")) and not garbled(image)
 
 
 def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> Iterator[Chain]:
@@ -313,7 +316,7 @@ def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> I
             if sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
                 raise InputError(f"cannot write {path}: chain {each.row} has more than {CELL_CHARACTERS:,} characters.")
         if not is_address(each.image):
-            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is no address.")
+            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is not an address.")
         yield each
 
 

@@ -1,13 +1,12 @@
 """Sources of labelled images: generated scenes, or a folder with one subfolder for each class."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.files import path_of
-from hiergeo.datasets.hierarchy import ImageRef, Labelled
-from hiergeo.datasets.pictures import open_rgb
+from hiergeo.datasets.hierarchy import Labelled
+from hiergeo.datasets.pictures import file_ref, open_rgb
 from hiergeo.datasets.scenes import lone_shapes
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
@@ -50,7 +49,7 @@ def _folder(folder: Path, templates: tuple[str, ...], only: Sequence[str] | None
         open_rgb(path)
     return Labelled(
         name=folder.name,
-        images=tuple(ImageRef(place, partial(open_rgb, path), path) for place, (_, path) in enumerate(files)),
+        images=tuple(file_ref(place, path) for place, (_, path) in enumerate(files)),
         labels=tuple(label for label, _ in files),
         classes=tuple(part.name.replace("_", " ") for part in classes),
         templates=templates,

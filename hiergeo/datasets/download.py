@@ -151,5 +151,5 @@ def _run(check: Callable[[Path], None], scratch: Path, destination: Path) -> Non
     try:
         check(scratch)
     except HiergeoError as error:
-        said = str(error).replace(str(scratch), destination.name).replace(scratch.name, destination.name)
-        raise _Refused(f"what the server sent is not this file ({said.rstrip('.')})") from error
+        message = str(error).replace(str(scratch), destination.name).replace(scratch.name, destination.name)
+        raise _Refused(f"what the server sent is not this file ({message.rstrip('.')})") from error

@@ -38,11 +38,11 @@ def load_hyperlex(path: Path | str | None = None) -> tuple[WordPair, ...]:
     """Read the pairs of a HyperLex table, all of them or a split.
 
     Args:
-        path: the file, columns parted by spaces; by default `FILE` in the data home.
+        path: the file, columns separated by spaces; by default `FILE` in the data home.
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: the file is no UTF-8 text or no such table, or a line is incomplete or has a score outside [0, 10].
+        InputError: the file is not such a table in UTF-8, or a line is incomplete or has a score outside [0, 10].
 
     Source: Vulic et al., HyperLex (Computational Linguistics 2017).
     """
@@ -50,7 +50,7 @@ def load_hyperlex(path: Path | str | None = None) -> tuple[WordPair, ...]:
     cure = "run `hiergeo data fetch hyperlex`, or put the table of HyperLex there"
     head, *lines = read_lines(path, cure) or [""]
     if tuple(head.split()[: len(COLUMNS)]) != COLUMNS or not lines:
-        raise InputError(f"{path} is no table of HyperLex: its first line must begin with {' '.join(COLUMNS)}.")
+        raise InputError(f"{path} is not a table of HyperLex: its first line must begin with {' '.join(COLUMNS)}.")
     return tuple(_pair(path, number, line) for number, line in enumerate(lines, 2) if line.strip())
 
 

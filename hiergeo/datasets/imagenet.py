@@ -4,17 +4,18 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from hiergeo._core.errors import InputError, UnavailableError, reason
-from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Document, validated
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import Count, Document, parse_json, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_columns, read_text
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Labelled
+
+T = TypeVar("T")
 
 FILE = Path("imagenet_names") / "imagenet1k_classes.json"
 """Path of the list in the data home."""
@@ -58,23 +59,37 @@ def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no such list.
+        InputError: it is not such a list.
     """
     path = data_home() / FILE if path is None else path_of(path)
-    read_text(path, CURE)
-    try:
-        held = validated(list[_Class], documents.load_json(path))
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no list of ImageNet classes ({str(error).rstrip('.')}): {CURE}.") from error
-    lemmas = [tuple(dict.fromkeys(map(str.strip, each.wordnet_lemmas.split(",")))) for each in held]
-    names = [each.torchvision_name or own[0] for each, own in zip(held, lemmas, strict=True)]
+    classes = read_list(path, list[_Class], "ImageNet classes", CURE)
+    lemmas = [tuple(dict.fromkeys(map(str.strip, each.wordnet_lemmas.split(",")))) for each in classes]
+    names = [each.torchvision_name or own[0] for each, own in zip(classes, lemmas, strict=True)]
     count = Counter(names)
     return tuple(
         ImageNetClass(each.wnid, f"{name} ({each.wnid})" if count[name] > 1 else name, own)
-        for each, name, own in zip(held, names, lemmas, strict=True)
+        for each, name, own in zip(classes, names, lemmas, strict=True)
     )
+
+
+def read_list(path: Path, kind: type[T], what: str, cure: str) -> T:
+    """A JSON list of others.
+
+    Args:
+        path: the file.
+        kind: what it must be.
+        what: of what it is a list, in words.
+        cure: what to do where there is none or a wrong one.
+
+    Raises:
+        UnavailableError: there is no such file, or it cannot be read.
+        InputError: it is not JSON or does not fit.
+    """
+    text = read_text(path, cure)
+    try:
+        return validated(kind, parse_json(text.encode()))
+    except ValueError as error:
+        raise InputError(f"{path} is not a list of {what} ({str(error).rstrip('.')}): {cure}.") from error
 
 
 def read_names(path: Path | str) -> dict[str, str]:
@@ -82,16 +97,16 @@ def read_names(path: Path | str) -> dict[str, str]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no text, a line is no pair, or a key is there twice.
+        InputError: it is not text, a line is not a pair, or a key is there twice.
     """
     path = path_of(path)
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     expected = "a key and a name separated by a tab"
     for number, cells in read_columns(path, "write one `key<TAB>name` a line there", expected):
-        if cells[0] in found:
+        if cells[0] in names:
             raise InputError(f"{path}, line {number}: the key {cells[0]} is there twice.")
-        found[cells[0]] = cells[1]
-    return found
+        names[cells[0]] = cells[1]
+    return names
 
 
 def with_names(labelled: Labelled, names: Path | str | None = None) -> Labelled:

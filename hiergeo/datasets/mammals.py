@@ -1,7 +1,6 @@
 """The mammal closure: is-a pairs below ``mammal`` in WordNet, a standard test graph for hyperbolic embeddings."""
 
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_text
+from hiergeo._core.storage.texts import read_columns
 from hiergeo.datasets.download import data_home
 
 FILE = Path("mammals") / "mammal_closure.tsv"
@@ -37,18 +36,17 @@ def load_mammals(path: Path | str | None = None) -> Graph:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: the file is no UTF-8 text, a line is no pair, or there are no pairs.
+        InputError: the file is not UTF-8 text, a line is not a pair, or there are no pairs.
     """
     path = data_home() / FILE if path is None else path_of(path)
-    text = read_text(path, "put the closure there, one descendant and ancestor a line")
-    records = [line.rstrip("\n").split("\t") for line in StringIO(text, newline=None) if line.strip()]
-    wrong = next((number for number, record in enumerate(records, 1) if len(record) != 2 or not all(record)), None)
-    if wrong is not None:
-        raise InputError(f"{path}, pair {wrong}: expected a descendant and an ancestor parted by a tab.")
-    stripped = dict.fromkeys((child.strip(), parent.strip()) for child, parent in records)
-    pairs = [pair for pair in stripped if pair[0] != pair[1]]
+    cure, expected = (
+        "put the closure there, one descendant and ancestor a line",
+        "descendant and ancestor, a tab apart",
+    )
+    lines = dict.fromkeys((child, parent) for _, (child, parent) in read_columns(path, cure, expected))
+    pairs = [pair for pair in lines if pair[0] != pair[1]]
     if not pairs:
         raise InputError(f"{path} holds no pairs of different nodes.")
     nodes = tuple(dict.fromkeys(name for pair in pairs for name in pair))
-    place = {name: index for index, name in enumerate(nodes)}
-    return Graph(nodes, torch.tensor([[place[child], place[parent]] for child, parent in pairs]))
+    position = {name: index for index, name in enumerate(nodes)}
+    return Graph(nodes, torch.tensor([[position[child], position[parent]] for child, parent in pairs]))

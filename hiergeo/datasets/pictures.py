@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
@@ -49,8 +50,8 @@ def check_images(images: Sequence[ImageLike]) -> None:
     missing = [image for image in images if (path := _path(image)) is not None and size_of(path) is None]
     if missing:
         counted = f"{len(missing)} of {len(images)} image files do not exist; the first is"
-        told = counted if len(images) > 1 else "there is no image file"
-        raise InputError(f"{told} {_path(missing[0])}{_cure(missing[0])}.")
+        problem = counted if len(images) > 1 else "there is no image file"
+        raise InputError(f"{problem} {_path(missing[0])}{_cure(missing[0])}.")
     for place, image in enumerate(images):
         if not isinstance(image, ImageRef):
             _read(image, _label(image, place), lambda _: None)
@@ -86,13 +87,18 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
     return _read(image, _label(image), use)
 
 
+def file_ref(image_id: int, path: Path) -> ImageRef:
+    """An image that is a file."""
+    return ImageRef(image_id, partial(open_rgb, path), path)
+
+
 def small_jpeg(image: ImageLike, side: int) -> bytes:
     """The picture written anew as a JPEG file whose longer side has at most `side` pixels. Raises as `open_rgb`."""
     picture = open_rgb(image, least=2 * side)
     picture.thumbnail((side, side), reducing_gap=2.0)
-    held = io.BytesIO()
-    picture.save(held, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return held.getvalue()
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return file.getvalue()
 
 
 def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
@@ -130,13 +136,13 @@ def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
             raise InputError(f"there is no image file {label}.")
         if size > limits.IMAGE_BYTES:
             raise InputError(f"cannot use {label}: it has {size:,} bytes, an image may have {limits.IMAGE_BYTES:,}.")
-        with Counted(io.FileIO(image)) as file, Image.open(file, formats=FORMATS) as opened:
+        with CountedReads(io.FileIO(image)) as file, Image.open(file, formats=FORMATS) as opened:
             yield opened
     else:
         yield Image.fromarray(_pixels(image, label))
 
 
-class Counted(io.BufferedReader):
+class CountedReads(io.BufferedReader):
     """A file or `io.BytesIO` that counts reads and refuses too many: Pillow skips junk byte by byte.
 
     Args:

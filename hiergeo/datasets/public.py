@@ -1,16 +1,20 @@
-"""Small public files of the benchmarks, downloaded into the data home and checked by hash."""
+"""Public files of datasets, downloaded into the data home and checked by hash."""
 
 import hashlib
 import io
+import re
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
-from hiergeo._core.storage.files import atomic_write, retire, sha256, size_of
-from hiergeo._core.storage.locks import locked
+from hiergeo._core.progress import track
+from hiergeo._core.storage.files import atomic_write, atomic_write_text, remove_leftovers, retire, sha256, size_of
+from hiergeo._core.storage.locks import clear, locked
+from hiergeo._core.storage.texts import read_text
 from hiergeo.datasets import breeds, download, hyperlex
 from hiergeo.datasets.download import data_home
 
@@ -21,6 +25,9 @@ HYPERLEX = "cambridgeltl/hyperlex/c4875d795d50420a0bd08fbe4b8346395e117c61/hyper
 ZIP_BYTES = 1 << 24
 """Bytes of an archive of tables."""
 
+FEW = 4
+"""Files up to which each has a bar of its own while it is downloaded."""
+
 
 @dataclass(frozen=True)
 class PublicFile:
@@ -28,15 +35,19 @@ class PublicFile:
 
     Attributes:
         path: where it goes in the data home.
-        address: its path below `SOURCE`, a zip archive where `zipped`.
-        sha256: of the file itself.
+        address: its path below the source, a zip archive where `zipped`.
+        sha256: of the file itself; None where it is recorded at the first download.
         zipped: whether it is the member of an archive that has this hash.
+        most: bytes of the download.
+        check: of a file whose hash is yet to be recorded; it raises `InputError` for one that is not the right one.
     """
 
     path: Path
     address: str
-    sha256: str
+    sha256: str | None
     zipped: bool = False
+    most: int = ZIP_BYTES
+    check: Callable[[Path], None] | None = None
 
 
 PUBLIC: dict[str, tuple[PublicFile, ...]] = {
@@ -75,42 +86,78 @@ def fetch_public(name: str, home: Path | None = None, *, source: str = SOURCE, p
     """
     if name not in PUBLIC:
         raise unknown_name("downloadable dataset", name, PUBLIC)
-    home = home or data_home()
-    there = {each: home / each.path for each in PUBLIC[name] if size_of(home / each.path) is not None}
-    altered = [path for each, path in there.items() if sha256(path) != each.sha256]
+    return fetch_files(PUBLIC[name], home or data_home(), Path(name), source, progress)
+
+
+def fetch_files(files: Sequence[PublicFile], home: Path, folder: Path, source: str, progress: bool) -> list[Path]:
+    """Download files into a folder of the data home, as `fetch_public` does."""
+    there = {each: home / each.path for each in files if size_of(home / each.path) is not None}
+    digests = {each: each.sha256 or recorded(home / each.path) for each in files}
+    altered = [path for each, path in there.items() if digests[each] and sha256(path) != digests[each]]
     if altered:
-        raise InputError(f"{altered[0]} differs from the published file: move it away and fetch again.")
-    missing = [each for each in PUBLIC[name] if each not in there]
-    if missing:
-        with locked(home / name):
-            for each in missing:
-                _obtain(each, home / each.path, f"{source}/{each.address}", progress)
-    return [home / each.path for each in PUBLIC[name]]
+        count = f" (the first of {len(altered)} such files)" if len(altered) > 1 else ""
+        raise InputError(f"{altered[0]} differs from the published file{count}: move it away and fetch again.")
+    missing = [each for each in files if each not in there or not digests[each]]
+    if not missing:
+        clear(home)
+        return list(there.values())
+    several = len(missing) > FEW
+    with locked(home / folder):
+        for place in {(home / each.path).parent for each in missing}:
+            remove_leftovers(place)
+        for each in track(missing, str(folder), enabled=progress and several):
+            _obtain(each, home / each.path, digests[each], f"{source}/{each.address}", progress and not several)
+    return [home / each.path for each in files]
 
 
-def _obtain(file: PublicFile, path: Path, address: str, progress: bool) -> None:
-    if not file.zipped:
-        download.fetch(address, path, file.sha256, most=ZIP_BYTES, progress=progress)
-        return
-    archive = path.with_suffix(".zip")
-    try:
-        download.fetch(address, archive, most=ZIP_BYTES, progress=progress)
-        content = _member(archive, file.sha256)
-    finally:
-        retire(archive)
-    with atomic_write(path) as handle:
-        handle.write(content)
+def recorded(path: Path) -> str | None:
+    """The digest of a first download, from the file beside it in the format of ``sha256sum``; None without one.
+
+    Raises:
+        InputError: that file is damaged.
+    """
+    record = _record(path)
+    if not record.exists():
+        return None
+    match = re.match(r"([0-9a-f]{64})\s", read_text(record, "fetch the data"))
+    if match is None:
+        raise InputError(f"{record} holds no SHA-256: delete it and fetch again.")
+    return match[1]
 
 
-def _member(archive: Path, digest: str) -> bytes:
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _obtain(file: PublicFile, path: Path, digest: str | None, url: str, progress: bool) -> None:
+    if file.zipped:
+        archive = path.with_suffix(".zip")
+        try:
+            download.fetch(url, archive, most=file.most, progress=progress)
+            content = _member(archive, file.sha256)
+        finally:
+            retire(archive)
+        with atomic_write(path) as handle:
+            handle.write(content)
+    elif digest is not None:
+        download.fetch(url, path, digest, most=file.most, progress=progress)
+    else:
+        if size_of(path) is None:
+            download.fetch(url, path, most=file.most, check=file.check, progress=progress)
+        elif file.check is not None:
+            file.check(path)
+        atomic_write_text(_record(path), f"{sha256(path)}  {path.name}\n")
+
+
+def _member(archive: Path, digest: str | None) -> bytes:
     """The member of a zip archive that has a hash. Raises InputError where none has."""
     try:
-        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as held:
-            for info in held.infolist():
+        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as members:
+            for info in members.infolist():
                 if info.file_size <= limits.TEXT_BYTES and not info.is_dir():
-                    content = held.read(info)
+                    content = members.read(info)
                     if hashlib.sha256(content).hexdigest() == digest:
                         return content
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, NotImplementedError, EOFError) as error:
-        raise InputError(f"{archive} is no zip archive: {error}.") from error
+        raise InputError(f"{archive} is not a zip archive: {error}.") from error
     raise InputError(f"{archive} does not hold the published file.")

@@ -10,10 +10,9 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
-from hiergeo.datasets.reading import samples
 from hiergeo.datasets.reading.lines import records
-from hiergeo.datasets.reading.samples import BrokenError, garbled
-from hiergeo.datasets.reading.streams import opened_text
+from hiergeo.datasets.reading.samples import BrokenError, Defect, garbled
+from hiergeo.datasets.reading.streams import check_inflated, opened_text
 
 T = TypeVar("T")
 
@@ -55,25 +54,26 @@ def read_table(path: Path, cure: str) -> Table:
     """
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: {cure}.")
-    found = _records(path)
-    header = next(found, None)
+    records = _records(path)
+    header = next(records, None)
     if header is None:
         raise InputError(f"{path} is empty: {INTACT}.")
-    first = next(found, None)
+    first = next(records, None)
     if first is None:
         raise InputError(f"{path} has a header but no rows: {INTACT}.")
-    return Table(path.name, header, itertools.chain([first], found))
+    return Table(path.name, header, itertools.chain([first], records))
 
 
 def _records(path: Path) -> Iterator[list[str]]:
     try:
+        check_inflated(path, limits.TABLE_BYTES, limits.TABLE_RATIO)
         with opened_text(path, limits.TABLE_BYTES, limits.TABLE_RATIO) as lines:
             for row, record in enumerate(records(lines), -1):
-                place = f"data row {row} (the first is 0)" if row >= 0 else "header"
-                if isinstance(record, samples.Defect):
-                    raise InputError(f"{path}, {place}: {record.reason}; {INTACT}.")
+                where = f"data row {row} (the first is 0)" if row >= 0 else "header"
+                if isinstance(record, Defect):
+                    raise InputError(f"{path}, {where}: {record.reason}; {INTACT}.")
                 if fault := garbled("".join(record)):
-                    raise InputError(f"{path}, {place}: {fault}; {UTF8}.")
+                    raise InputError(f"{path}, {where}: {fault}; {UTF8}.")
                 yield record
     except (BrokenError, OSError) as error:
         if getattr(error, "errno", None):
@@ -86,7 +86,7 @@ QUOTED = 100
 
 
 @dataclass(frozen=True)
-class Defect:
+class TableDefect:
     """Something wrong in a file, in one of its rows (counted from 0, as `Row.row_id`), in one of its columns."""
 
     file: str
@@ -100,7 +100,7 @@ class Defect:
         return one_line(f"{self.file}{row}{column}: {self.problem}")
 
 
-def parse_records(table: Table, columns: Sequence[str]) -> Iterator[tuple[int, list[str]] | Defect]:
+def parse_records(table: Table, columns: Sequence[str]) -> Iterator[tuple[int, list[str]] | TableDefect]:
     """The number of every record of `table` and its cells in `columns`, or its defect.
 
     Where a column is missing or there twice, those are the only defects.
@@ -113,59 +113,36 @@ def parse_records(table: Table, columns: Sequence[str]) -> Iterator[tuple[int, l
     places = [table.header.index(name) for name in columns]
     for row_id, record in enumerate(table.records):
         if len(record) != width:
-            yield Defect(table.file, row_id, None, f"{len(record)} cells where the header names {width}")
+            yield TableDefect(table.file, row_id, None, f"{len(record)} cells where the header names {width}")
         else:
             yield row_id, [record[place] for place in places]
 
 
-def without_defects(path: Path, found: Iterable[T | Defect]) -> list[T]:
-    """What was found in a file where nothing is wrong with it.
+def without_defects(path: Path, records: Iterable[T | TableDefect]) -> Iterator[T]:
+    """What stands in a file where nothing is wrong with it.
 
     Raises:
-        InputError: names the first defect and counts them, `COUNTED` at most; or there is not enough memory.
+        InputError: on the way, names the first defect and counts them, `COUNTED` at most.
     """
-    sound: list[T] = []
-    defects: list[Defect] = []
-    try:
-        for each in found:
-            if not isinstance(each, Defect):
-                sound.append(each)
-                continue
-            defects.append(each)
-            if len(defects) == COUNTED:
-                break
-    except MemoryError as error:
-        raise InputError(f"{path} holds more rows than this machine has memory for: part it.") from error
-    if defects:
-        count = f"at least {COUNTED}" if len(defects) == COUNTED else str(len(defects))
-        more = f" (the first of {count} defects)" if len(defects) > 1 else ""
-        raise InputError(f"{defects[0]}{more}; correct {path} or replace it by an intact copy.")
-    return sound
+    records = iter(records)
+    for each in records:
+        if isinstance(each, TableDefect):
+            others = (other for other in records if isinstance(other, TableDefect))
+            count = 1 + sum(1 for _ in itertools.islice(others, COUNTED - 1))
+            told = f" (the first of {'at least ' * (count == COUNTED)}{count} defects)" if count > 1 else ""
+            raise InputError(f"{each}{told}; correct {path} or replace it by an intact copy.")
+        yield each
 
 
-def chain(cell: str) -> tuple[str, ...]:
-    """The stripped tiers of a cell such as ``animal => dog => a wet dog => A wet dog in the rain.``"""
-    return tuple(map(str.strip, cell.split("=>")))
-
-
-def _header_defects(table: Table, columns: Sequence[str]) -> Iterator[Defect]:
+def _header_defects(table: Table, columns: Sequence[str]) -> Iterator[TableDefect]:
     for name in columns:
         if name not in table.header:
-            found = ", ".join(map(quoted, table.header))
-            yield Defect(table.file, None, name, f"missing (found: {shortened(found, 3 * QUOTED)})")
+            header = ", ".join(map(quoted, table.header))
+            yield TableDefect(table.file, None, name, f"missing (found: {shortened(header, 3 * QUOTED)})")
         elif table.header.count(name) > 1:
-            yield Defect(table.file, None, name, "there twice")
+            yield TableDefect(table.file, None, name, "there twice")
 
 
 def quoted(cell: str) -> str:
     """A cell as a defect quotes it."""
     return shortened(one_line(cell), QUOTED)
-
-
-def chain_problems(tiers: tuple[str, ...], wanted: int) -> Iterator[str]:
-    """What is wrong with a chain: another number of tiers than `wanted`, and tiers that are empty."""
-    if len(tiers) != wanted:
-        yield f"{len(tiers)} tier{'s' * (len(tiers) != 1)} instead of {wanted}"
-    for level, tier in enumerate(tiers[: 2 * wanted]):
-        if not tier:
-            yield f"tier {level} is empty"

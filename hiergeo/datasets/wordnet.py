@@ -4,7 +4,7 @@ The data home may hold all nouns of WordNet 3.0; without its tables the bundled 
 places and people.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,42 +50,37 @@ class WordNet:
 
     def synset(self, name: str) -> str:
         """The name of a synset given by name or wnid. Raises InputError for what is neither; suggests the nearest."""
-        found = self.names.get(name, name)
-        if found not in self.parents:
+        synset = self.names.get(name, name)
+        if synset not in self.parents:
             near = [each for each in self.parents if each.split(".")[0] == name.split(".")[0]]
             raise unknown_name("noun synset", name, near or list(self.parents)[:1000])
-        return found
+        return synset
 
     def ancestors(self, name: str) -> frozenset[str]:
         """Every synset above one, without itself."""
-        found: set[str] = set()
-        todo = [self.synset(name)]
-        while todo:
-            above = set(self.parents[todo.pop()]) - found
-            found |= above
-            todo += above
-        return frozenset(found)
+        start = self.synset(name)
+        return frozenset(reached(start, self.parents) - {start})
 
     def is_a(self, names: Sequence[str]) -> list[tuple[int, int]]:
-        """Pairs (i, j) of positions where names[j] is above names[i], in order; equal synsets are no pair."""
-        place: dict[str, list[int]] = {}
+        """Pairs (i, j) of positions where names[j] is above names[i], in order; equal synsets are not a pair."""
+        positions: dict[str, list[int]] = {}
         for index, name in enumerate(names):
-            place.setdefault(self.synset(name), []).append(index)
+            positions.setdefault(self.synset(name), []).append(index)
         return [
             (i, j)
             for i, name in enumerate(names)
             for above in sorted(self.ancestors(name))
-            for j in place.get(above, ())
+            for j in positions.get(above, ())
         ]
 
     def tree(self, classes: Sequence[str]) -> tuple[Edge, ...]:
         """A tree whose nodes are the classes and where their ancestors branch, pairs (child, parent).
 
         Only the first hypernym of a synset is followed, so that every node has one parent; nodes with a single child
-        that are no class are left out. Classes keep the names they are given by, wnids or synset names.
+        that are not classes are left out. Classes keep the names they are given by, wnids or synset names.
 
         Raises:
-            InputError: fewer than two classes, two that are one synset, or one that is no noun synset.
+            InputError: fewer than two classes, two that are one synset, or one that is not a noun synset.
         """
         given: dict[str, str] = {}
         for name in classes:
@@ -105,6 +100,16 @@ class WordNet:
         return contracted({given.get(c, c): given.get(p, p) for c, p in first.items()}, set(classes))
 
 
+def reached(node: str, steps: Mapping[str, Iterable[str]]) -> set[str]:
+    """A node and every one that steps lead to from it."""
+    seen, todo = {node}, [node]
+    while todo:
+        new = set(steps.get(todo.pop(), ())) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
 def contracted(parent: dict[str, str], kept: set[str]) -> tuple[Edge, ...]:
     """A tree, child -> parent, without the nodes of a single child that are not `kept`, as pairs (child, parent)."""
     children: dict[str, int] = {}
@@ -114,13 +119,13 @@ def contracted(parent: dict[str, str], kept: set[str]) -> tuple[Edge, ...]:
     def idle(node: str) -> bool:
         return children.get(node, 0) == 1 and node not in kept
 
-    found = []
+    edges = []
     for child, above in parent.items():
         while idle(above) and above in parent:
             above = parent[above]
         if not idle(child) and not idle(above):
-            found.append((child, above))
-    return tuple(found)
+            edges.append((child, above))
+    return tuple(edges)
 
 
 def load_wordnet(folder: Path | str | None = None) -> WordNet:
@@ -133,11 +138,11 @@ def load_wordnet(folder: Path | str | None = None) -> WordNet:
         UnavailableError: there are no such files.
         InputError: they are damaged, or a line has too few columns.
     """
-    found = data_home() / FOLDER if folder is None else path_of(folder)
-    if folder is None and not (found / EDGES).is_file():
+    tables = data_home() / FOLDER if folder is None else path_of(folder)
+    if folder is None and not (tables / EDGES).is_file():
         return _bundled()
     return _read(
-        found, tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in (found / EDGES, found / SYNSETS))
+        tables, tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in (tables / EDGES, tables / SYNSETS))
     )
 
 
@@ -160,10 +165,10 @@ def _read(folder: Path, stamps: tuple[object, ...]) -> WordNet:
 def _columns(path: Path, cure: str) -> list[tuple[str, str]]:
     """The first two columns of a table separated by tabs."""
     expected = "two columns separated by a tab"
-    found = [(cells[0], cells[1]) for _, cells in read_columns(path, cure, expected, most=8)]
-    if not found:
+    rows = [(cells[0], cells[1]) for _, cells in read_columns(path, cure, expected, most=8)]
+    if not rows:
         raise InputError(f"{path} is empty.")
-    return found
+    return rows
 
 
 def read_tree(path: Path | str) -> tuple[Edge, ...]:
@@ -171,15 +176,15 @@ def read_tree(path: Path | str) -> tuple[Edge, ...]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no text, a line is no pair of names, or there are none.
+        InputError: it is not text, a line is not a pair of names, or there are none.
     """
     path = path_of(path)
     expected = "`parent child`, two names separated by a blank"
     lines = read_columns(path, "write one `parent child` a line there", expected, separator=None)
-    found = tuple((child, parent) for _, (parent, child) in lines)
-    if not found:
+    edges = tuple((child, parent) for _, (parent, child) in lines)
+    if not edges:
         raise InputError(f"{path} holds no edges: write one `parent child` a line.")
-    return found
+    return edges
 
 
 def read_synsets(path: Path | str) -> list[tuple[str, str]]:
@@ -189,15 +194,15 @@ def read_synsets(path: Path | str) -> list[tuple[str, str]]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: it is no text, a line has more columns or an empty one, or there are fewer than two lines.
+        InputError: it is not text, a line has more columns or an empty one, or there are fewer than two lines.
     """
     path = path_of(path)
     expected = "a synset, or a word and a synset separated by a tab"
     lines = read_columns(path, "write one synset a line there", expected, least=1)
-    found = [(cells[0] if len(cells) == 2 else spoken(cells)[0], cells[-1]) for _, cells in lines]
-    if len(found) < 2:
+    synsets = [(cells[0] if len(cells) == 2 else spoken(cells)[0], cells[-1]) for _, cells in lines]
+    if len(synsets) < 2:
         raise InputError(f"{path} needs at least two synsets.")
-    return found
+    return synsets
 
 
 def spoken(synsets: Iterable[str]) -> list[str]:

@@ -29,8 +29,8 @@ from hiergeo.evaluation.findings import (
     small_samples,
 )
 from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
-from hiergeo.evaluation.metrics import RADIAL, Interval, find_metric, percentile_interval
+from hiergeo.evaluation.measuring import ProtocolSettings, as_space, check_fit, embed_for, measure
+from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
 
@@ -103,15 +103,6 @@ class Comparison:
         named = [name for name, metric in known if metric.depends_on_curvature and not metric.control]
         return {name: self.findings.winner(name, self.dim) for name in named}
 
-    @property
-    def twins(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of geometries that are charts of one space: equal curvature around the same root."""
-        return self.findings.twins
-
-    def difference(self, metric: str, a: Result, b: Result) -> Interval:
-        """Paired 95 % interval of metric(a) - metric(b)."""
-        return percentile_interval(a.draws[metric] - b.draws[metric])
-
     def to_json(self) -> str:
         """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then what won, and each result whole."""
         flat = {f"{result.geometry}/{name}": value for result in self.results for name, value in result.metrics.items()}
@@ -161,7 +152,7 @@ def compare(
     Raises:
         InputError: also when no space is given, or the same one twice.
     """
-    check(protocol, steps, seed, samples)
+    settings = ProtocolSettings(protocol, steps, seed, samples)
     if isinstance(spaces, str | nn.Module):
         raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
@@ -176,6 +167,5 @@ def compare(
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    settings = Settings(protocol, steps, seed, samples)
     bar = track(chosen, "measuring", enabled=progress)
     return Comparison(embedded, tuple(measure(embedded, space, settings, progress=False) for space in bar))

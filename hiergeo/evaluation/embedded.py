@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +27,11 @@ class Compute(NamedTuple):
     device: str | torch.device = AUTO
     dtype: str | torch.dtype = "float32"
     batch_size: int | None = None
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Keyword arguments of `Model.encode_text` and `encode_image`, with the device that torch has."""
+        return {**self._asdict(), "device": resolve_device(self.device)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,17 +69,12 @@ class Embedded:
     @cached_property
     def chains(self) -> Tensor:
         """(n, T) positions of the positive chains in `texts`."""
-        return _positions(self.texts, (row.positive for row in self.hierarchy.rows), self.captions.device)
+        return positions(self.texts, (row.positive for row in self.hierarchy.rows), self.captions.device)
 
     @property
     def positive(self) -> Tensor:
         """(n, T, D) embeddings of the positive chains."""
         return self.captions[self.chains]
-
-    @property
-    def negative(self) -> Tensor | None:
-        """(n, T, D) embeddings of the negative chains, or None."""
-        return None if self.contradicting is None else self.captions[self.contradicting]
 
     @cached_property
     def truths(self) -> list[list[tuple[str, ...]]]:
@@ -106,11 +106,10 @@ def embed(
     texts = distinct(caption for row in hierarchy.rows for caption in row.positive)
     wrong = [row.negative or () for row in hierarchy.rows] if negatives and hierarchy.has_negatives else []
     captions = distinct((*texts, *(caption for chain in wrong for caption in chain))) if wrong else texts
-    place = compute._replace(device=resolve_device(compute.device))._asdict()
-    rows = model.encode_text(captions, **place, progress=progress)
+    rows = model.encode_text(captions, **compute.place, progress=progress)
     image = None
     if images and model.has_images and hierarchy.images:
-        image = model.encode_image(hierarchy.images, **place, progress=progress)
+        image = model.encode_image(hierarchy.images, **compute.place, progress=progress)
         if image.shape[1] != rows.shape[1]:
             raise InputError(
                 f"{model.name} embeds images in {image.shape[1]} dimensions and texts in {rows.shape[1]}: "
@@ -121,13 +120,13 @@ def embed(
         hierarchy=hierarchy,
         texts=texts,
         captions=rows,
-        contradicting=_positions(captions, wrong, rows.device) if wrong else None,
+        contradicting=positions(captions, wrong, rows.device) if wrong else None,
         image=image,
         root=model.root(rows.device, rows.dtype),
     )
 
 
-def _positions(captions: Sequence[str], chains: Iterable[Sequence[str]], device: torch.device) -> Tensor:
+def positions(captions: Sequence[str], chains: Iterable[Sequence[str]], device: torch.device) -> Tensor:
     """(n, T) int64 positions of the captions of chains among `captions`."""
     place = {caption: index for index, caption in enumerate(captions)}
     return torch.tensor([[place[caption] for caption in chain] for chain in chains]).to(device)

@@ -10,8 +10,8 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.metrics import Ranking, Roc, pep_scores
+from hiergeo.evaluation.embedded import positions
+from hiergeo.evaluation.metrics import CHANCE, Ranking, pep_scores
 from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.protocols import Protocol, View, located_rows
 from hiergeo.evaluation.result import Outcome, Statistic
@@ -142,40 +142,31 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
     """
     embedded = view.embedded
     pairs = image_pairs(embedded.hierarchy)
-    positive, negative = (_positions(embedded, chains) for chains in (pairs.positive, pairs.negative))
+    positive, negative = (
+        positions(embedded.texts, chains, embedded.captions.device) for chains in (pairs.positive, pairs.negative)
+    )
     image = torch.tensor(pairs.image).to(positive.device)
     lengths = [-chain_lengths(chains) for chains in (pairs.positive, pairs.negative)]
-    statistics: dict[str, Statistic] = {}
-    numbers: dict[str, float] = {}
-    rocs: dict[str, Roc] = {}
-    baselines: dict[str, dict[str, float]] = {}
+    outcome, rows = Outcome(), len(image)
 
-    def rank(name: str, true: np.ndarray, false: np.ndarray, length: Ranking, kinds: tuple[str, ...]) -> None:
-        ranking = Ranking(true, false)
-        rocs[f"auroc{name}"] = ranking.roc()
-        for kind in kinds:
-            chance = 0.5 if kind == "auroc" else true.size / (true.size + false.size)
-            statistics[f"{kind}{name}"] = Statistic(len(image), getattr(ranking, kind))
-            baselines[f"{kind}{name}"] = {"chance": chance, "length": getattr(length, kind)()}
-        if len(kinds) > 1:
-            numbers[f"score_ties{name}"] = ranking.tie_share()
+    def add_auroc(name: str, ranking: Ranking, length: Ranking) -> None:
+        outcome.add(f"auroc{name}", Statistic(rows, ranking.auroc), chance=CHANCE, length=length.auroc())
+        outcome.rocs[f"auroc{name}"] = ranking.roc()
 
-    whole, finest = Ranking(*lengths), Ranking(lengths[0][:, -1:], lengths[1])
+    whole, finest = Ranking(lengths[0], lengths[1]), Ranking(lengths[0][:, -1:], lengths[1])
     for name, score in scores.items():
         true, false = (_scored(score, view, captions, image) for captions in (positive, negative))
-        rank(name, true, false, whole, ("auroc", "average_precision"))
+        outcome.add_ranking(name, Ranking(true, false), rows)
+        precision = {"chance": true.size / (true.size + false.size), "length": whole.average_precision()}
+        outcome.baselines[f"auroc{name}"] = {"chance": CHANCE, "length": whole.auroc()}
+        outcome.baselines[f"average_precision{name}"] = precision
         if controls:
-            rank(f"_finest{name}", true[:, -1:], false, finest, ("auroc",))
+            add_auroc(f"_finest{name}", Ranking(true[:, -1:], false), finest)
     if controls:
         radius = view.space.radius(view.text).double().cpu().numpy()
         true, false = (-radius[captions.cpu().numpy()] for captions in (positive, negative))
-        rank("_text_alone", true, false, whole, ("auroc",))
-    return Outcome(statistics, numbers, rocs=rocs, baselines=baselines)
-
-
-def _positions(embedded: Embedded, chains: list[tuple[str, ...]]) -> Tensor:
-    place = {text: position for position, text in enumerate(embedded.texts)}
-    return torch.tensor([[place[caption] for caption in chain] for chain in chains]).to(embedded.captions.device)
+        add_auroc("_text_alone", Ranking(true, false), whole)
+    return outcome
 
 
 def _scored(score: Score, view: View, captions: Tensor, image: Tensor) -> np.ndarray:

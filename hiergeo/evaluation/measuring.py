@@ -1,8 +1,7 @@
 """Model x dataset x space -> one result."""
 
 import math
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,19 +16,27 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named, radial_order
+from hiergeo.evaluation.length import order_and_length
+from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.points import row_by_row
 
 
-class Settings(NamedTuple):
-    """How to measure: see `evaluate`."""
+@dataclass(frozen=True)
+class ProtocolSettings:
+    """How to measure: see `evaluate`. Raises InputError for an unknown protocol or a number out of range."""
 
     protocol: str
-    steps: int
-    seed: int
-    samples: int
+    steps: int = 50
+    seed: int = 0
+    samples: int = 1000
+
+    def __post_init__(self) -> None:
+        PROTOCOLS.check(self.protocol)
+        check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
+        check_whole("samples", self.samples, 1, limits.COUNT)
+        check_whole("seed", self.seed, 0, limits.SEED)
 
 
 @torch_defaults()
@@ -69,45 +76,43 @@ def evaluate(
         InputError: unknown names, a protocol that the data cannot serve, dimensions that do not fit.
         UnavailableError: data or weights that are not there.
     """
-    check(protocol, steps, seed, samples)
+    settings = ProtocolSettings(protocol, steps, seed, samples)
     compute = Compute(resolve_device(device), dtype, batch_size)
     model, space = ready(model, space, compute.device)
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
+    return measure(embedded, space, settings, progress=progress)
 
 
 @torch.no_grad()
-def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
+def measure(embedded: Embedded, space: Space, settings: ProtocolSettings, *, progress: bool) -> Result:
     """Measure embeddings on the device where they are; arguments as for `evaluate`."""
     view = View(embedded, space.rooted(embedded.root))
     protocol = protocol_named(settings.protocol)
     with PROTOCOLS.running(settings.protocol, "could not measure"):
         outcome = protocol.run(view, settings.steps, progress)
-    order = radial_order(view.radii, embedded.hierarchy)
-    whole = replace(
-        outcome,
-        statistics=order.statistics | outcome.statistics,
-        numbers=order.numbers | outcome.numbers,
-        baselines=order.baselines | outcome.baselines,
-    )
-    about: dict[str, str | int | float] = {
-        "model": embedded.model,
-        "dataset": embedded.hierarchy.name,
-        "split": embedded.hierarchy.split,
-        **described_space(view.space, embedded.root),
-        "protocol": settings.protocol,
-        "steps": settings.steps,
-        "rows": len(embedded.hierarchy.rows),
-        "images": 0 if embedded.image is None else len(embedded.image),
-        "texts": len(embedded.texts),
-        **described_compute(embedded.captions),
-    }
+    whole = order_and_length(view.radii, embedded.hierarchy) | outcome
+    about = described(embedded, view.space) | {"protocol": settings.protocol, "steps": settings.steps}
     diagnostics = diagnose(view, settings.seed)
     return whole.result(
         about, settings.seed, settings.samples, diagnostics=diagnostics, radii=view.radii, progress=progress
     )
+
+
+def described(embedded: Embedded, space: Space) -> dict[str, str | int | float]:
+    """Model, data, space, counts, device and versions of a measurement of chains, as results store them."""
+    hierarchy = embedded.hierarchy
+    return {
+        "model": embedded.model,
+        "dataset": hierarchy.name,
+        "split": hierarchy.split,
+        **described_space(space, embedded.root),
+        "rows": len(hierarchy.rows),
+        "images": 0 if embedded.image is None else len(embedded.image),
+        "texts": len(embedded.texts),
+        **described_compute(embedded.captions),
+    }
 
 
 def described_space(space: Space, model_root: Tensor) -> dict[str, str | int | float]:
@@ -130,14 +135,6 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
         "hiergeo": __version__,
         "torch": torch.__version__,
     }
-
-
-def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
-    """Raise InputError for settings out of range, before anything is loaded."""
-    PROTOCOLS.check(protocol)
-    check_whole("steps", steps, 1, limits.PROTOCOL_STEPS)
-    check_whole("samples", samples, 1, limits.COUNT)
-    check_whole("seed", seed, 0, limits.SEED)
 
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
@@ -204,16 +201,11 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     reaches = view.factor_radii.amax(0).tolist()
     numbers["bend"] = max((bend(factor.value, reach) for factor, reach in zip(factors, reaches, strict=True)), key=abs)
     if len(factors) == 1:
-        wide = row_by_row(
-            lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, _places(view)
-        )
+        places = torch.arange(len(view.embedded.texts), device=chains.device)
+        wide = row_by_row(lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, places)
         numbers["aperture_root"] = float(wide.double().mean())
         numbers["curvature"] = factors[0].value
     return numbers
-
-
-def _places(view: View) -> Tensor:
-    return torch.arange(len(view.embedded.texts), device=view.embedded.captions.device)
 
 
 def bend(curvature: float, radius: float) -> float:

@@ -1,7 +1,7 @@
 """The protocols: what is measured of a hierarchy in a space. Third parties add theirs by subclassing `Protocol`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, final
@@ -17,9 +17,10 @@ from hiergeo._core.polar import Polar
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.length import PairLengths, ladders_by_length, matched_by_length, order_and_length
-from hiergeo.evaluation.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
-from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.evaluation.length import PairLengths, matched_by_length, nearest_within
+from hiergeo.evaluation.metrics import Ranking, ladder, ladder_metrics
+from hiergeo.evaluation.metrics.length import word_count
+from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.points import row_by_row
 from hiergeo.geometry.streams import is_whole
@@ -62,11 +63,24 @@ class View:
         radius = self.space.geometry.combine(self.factor_radii.unbind(1))
         return radius[self.embedded.chains].double().cpu().numpy()
 
-    def ladders_by_length(self, steps: int) -> dict[str, dict[str, float]]:
-        """What ladders score whose limits are numbers of words: see `hiergeo.evaluation.length`."""
+    def ladder_outcome(self, met: np.ndarray, steps: int, metrics: Sequence[str]) -> Outcome:
+        """Ladders, their metrics, and the baseline of ladders whose limits are numbers of words.
+
+        Args:
+            met: (m, steps) positions in `text` of the captions met, from general to specific; negative for none.
+            steps: number of limits.
+            metrics: of ``precision``, ``recall`` and ``any_hit``.
+        """
         embedded = self.embedded
         assert embedded.image is not None
-        return ladders_by_length(embedded.image, self.text, embedded.texts, embedded.truths, self.space, steps)
+        lengths = np.array([word_count(text) for text in embedded.texts])
+        outcome = Outcome(ladders=tuple(ladder(row, embedded.texts) for row in met))
+        own = ladder_metrics(outcome.ladders, embedded.truths)
+        words = nearest_within(embedded.image, self.text, lengths, self.space, steps)
+        by_length = ladder_metrics([ladder(row, embedded.texts) for row in words], embedded.truths)
+        for name in metrics:
+            outcome.add(name, mean_of(own[name]), length=float(by_length[name].mean()))
+        return outcome
 
 
 def located_rows(located: Located, which: slice | Tensor) -> Located:
@@ -127,13 +141,9 @@ class RadialLadder(Protocol):
         """
         embedded = view.embedded
         if embedded.image is None:
-            return Outcome({})
-        indices = view.space.ladder(embedded.image, view.text, steps, progress=progress)
-        ladders = [ladder(row, embedded.texts) for row in indices.cpu().numpy()]
-        precision, recall = ladder_scores(ladders, embedded.truths)
-        statistics = {"precision": mean_of(precision), "recall": mean_of(recall)}
-        baselines = view.ladders_by_length(steps)
-        return Outcome(statistics, ladders=tuple(ladders), baselines={name: baselines[name] for name in statistics})
+            return Outcome()
+        met = view.space.ladder(embedded.image, view.text, steps, progress=progress)
+        return view.ladder_outcome(met.cpu().numpy(), steps, ("precision", "recall"))
 
 
 @final
@@ -165,11 +175,7 @@ class Traversal(Protocol):
         points = walk(embedded.text[starts], space, steps)
         _, met = space.nearest(points, view.text)
         walks = met.view(len(starts), steps).flip(1).cpu().numpy()
-        ladders = [ladder(walks[i], embedded.texts) for i in walk_of.tolist()]
-        precision, recall = ladder_scores(ladders, embedded.truths)
-        hits = any_hit(ladders, embedded.truths)
-        statistics = {"precision": mean_of(precision), "recall": mean_of(recall), "any_hit": mean_of(hits)}
-        return Outcome(statistics, ladders=tuple(ladders), baselines=view.ladders_by_length(steps))
+        return view.ladder_outcome(walks[walk_of.tolist()], steps, ("precision", "recall", "any_hit"))
 
 
 def walk(start: Tensor, space: Space, steps: int) -> Points:
@@ -229,37 +235,15 @@ def score_pairs(
     if space.geometry.dim is None:
         scores = {"": lambda x, y: -space.exterior_angle(x, y)} | scores
 
-    statistics: dict[str, Statistic] = {}
-    numbers: dict[str, float] = {}
-    rocs: dict[str, Roc] = {}
-    matched: dict[str, Statistic] = {}
-    baselines: dict[str, dict[str, float]] = {}
+    outcome, controls = Outcome(), Outcome()
     for name, score in scores.items():
         true = pair_scores(score, captions, parent, child).cpu().numpy()
         for kind, wrong in negatives.items():
             false = pair_scores(score, captions, parent, wrong).cpu().numpy()
-            ranking = Ranking(true, false)
-            statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
-            statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
-            numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
-            rocs[f"auroc{name}{kind}"] = ranking.roc()
+            outcome.add_ranking(f"{name}{kind}", Ranking(true, false), len(true))
             if lengths is not None:
-                of = matched_by_length(f"{name}{kind}", true, false, lengths, sibling=kind == "_sibling")
-                matched |= of.statistics
-                baselines |= of.baselines
-    return Outcome(statistics | matched, numbers, rocs=rocs, baselines=baselines)
-
-
-def radial_order(chain_radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
-    """tau_d of chains and the share of tied pairs, all and at equal lengths: the part that needs texts alone.
-
-    Args:
-        chain_radii: (n, T) radii of the positive chains of `hierarchy`.
-        hierarchy: the chains.
-    """
-    of_length = order_and_length(chain_radii, hierarchy)
-    statistics = {"tau_d": mean_of(tau_d_rows(chain_radii))} | of_length.statistics
-    return Outcome(statistics, {"tied_share": tied_share(chain_radii)}, baselines=of_length.baselines)
+                controls |= matched_by_length(f"{name}{kind}", true, false, lengths, sibling=kind == "_sibling")
+    return outcome | controls
 
 
 PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
@@ -278,7 +262,7 @@ def protocol_named(name: str) -> Protocol:
     """The protocol of that name.
 
     Raises:
-        InputError: an unknown name (the nearest one is suggested), or something that is no protocol.
+        InputError: an unknown name (the nearest one is suggested), or something that is not a protocol.
         UnavailableError: the code of another package cannot be imported.
     """
     found = PROTOCOLS.get(name)

@@ -8,7 +8,7 @@ import numpy as np
 from hiergeo._core.progress import track
 from hiergeo.evaluation.findings import Entry, SpaceVerdict, order_beyond_length
 from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.metrics import Interval, Roc, bootstrap_draws, percentile_interval
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, percentile_interval
 
 Counts = np.ndarray
 
@@ -58,11 +58,34 @@ class Outcome:
             model plays no part.
     """
 
-    statistics: dict[str, Statistic]
+    statistics: dict[str, Statistic] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
     ladders: tuple[tuple[str, ...], ...] = ()
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, name: str, statistic: Statistic, **baselines: float) -> None:
+        """Add a metric, with its baselines by name."""
+        self.statistics[name] = statistic
+        if baselines:
+            self.baselines[name] = baselines
+
+    def add_ranking(self, suffix: str, ranking: Ranking, rows: int) -> None:
+        """Add AUROC with its ROC curve, average precision and the share of ties; `suffix` ends their names."""
+        self.add(f"auroc{suffix}", Statistic(rows, ranking.auroc))
+        self.add(f"average_precision{suffix}", Statistic(rows, ranking.average_precision))
+        self.numbers[f"score_ties{suffix}"] = ranking.tie_share()
+        self.rocs[f"auroc{suffix}"] = ranking.roc()
+
+    def __or__(self, other: "Outcome") -> "Outcome":
+        """The measurements of both; of a metric that both have, those of the other one."""
+        return Outcome(
+            self.statistics | other.statistics,
+            self.numbers | other.numbers,
+            self.ladders + other.ladders,
+            self.rocs | other.rocs,
+            self.baselines | other.baselines,
+        )
 
     def result(
         self,
@@ -146,7 +169,7 @@ class Result:
     @property
     def space_verdict(self) -> SpaceVerdict:
         """What the diagnostics say about hierarchy, curvature and cones."""
-        return SpaceVerdict.of(self.diagnostics)
+        return SpaceVerdict(self.diagnostics)
 
     @property
     def verdict(self) -> str:

@@ -263,7 +263,7 @@ class Space(nn.Module):
         side: Side = "children",
         min_radius: float | None = None,
     ) -> Tensor:
-        """How many y come before y[target_i] in the order of `topk` for x_i, (..., N) int64; -1 where it is no number.
+        """How many y come before y[target_i] in the order of `topk` for x_i, (..., N) int64; -1 where it is NaN.
 
         Equal values count where their index is lower. R@k is the share of ranks below k.
 

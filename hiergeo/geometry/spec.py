@@ -29,7 +29,7 @@ def parse(spec: str) -> Geometry:
     is an entry point of the group ``hiergeo.geometries``, called with the curvature, or without one when none is given.
 
     Raises:
-        InputError: an unknown name (the nearest is suggested), a curvature that is no number or has the wrong sign.
+        InputError: an unknown name (the nearest is suggested), a curvature that is not a number or has the wrong sign.
     """
     name, _, rest = spec.strip().partition(":")
     if name == "product":

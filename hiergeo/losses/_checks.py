@@ -33,7 +33,7 @@ def check_embeddings(*, finite: bool = True, **named: Tensor) -> None:
     for name, x in named.items():
         check_rows_of_floats(name, x)
         if x.numel() == 0:
-            raise InputError(f"{name} is empty (shape {tuple(x.shape)}): there is no loss of nothing.")
+            raise InputError(f"{name} is empty (shape {tuple(x.shape)}): give at least one row.")
         if not (finite and readable(x)):
             continue
         odd = ~torch.isfinite(x.detach()).all(-1)

@@ -43,9 +43,10 @@ def clamp_curvature(module: nn.Module, least: float = LEAST, most: float = MOST)
     """
     if not 0 < least <= most < float("inf"):
         raise InputError(f"the bounds of a curvature must be 0 < least <= most, not {least} and {most}.")
-    learnt = [part for part in module.modules() if isinstance(part, Curved) and part.log_magnitude is not None]
+    curved = ((part, part.log_magnitude) for part in module.modules() if isinstance(part, Curved))
+    learnt = [(part, magnitude) for part, magnitude in curved if magnitude is not None]
     with torch.no_grad():
         low, high = torch.tensor([least, most], dtype=torch.float32).log().tolist()
-        for geometry in learnt:
-            geometry.log_magnitude.clamp_(low, high)  # type: ignore[union-attr]
-    return tuple(geometry.value for geometry in learnt)
+        for _, magnitude in learnt:
+            magnitude.clamp_(low, high)
+    return tuple(part.value for part, _ in learnt)

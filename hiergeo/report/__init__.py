@@ -5,7 +5,7 @@ from hiergeo.report.audits import audit_tables, length_table, write_audit
 from hiergeo.report.formats import FORMATS, check_format, formatted
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
-from hiergeo.report.tables import comparison_table, comparison_tables, result_table, study_tables
+from hiergeo.report.terminal import comparison_table, comparison_tables, result_table, study_tables
 
 __all__ = [
     "FORMATS",

@@ -6,16 +6,15 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
-from hiergeo.evaluation.auditing.confounds import Estimate, Order
+from hiergeo.evaluation.auditing.confounds import RadialOrder
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings.exports import signed
 from hiergeo.report import drawing, plot, summary
-from hiergeo.report.assets import downloading
-from hiergeo.report.page import environment, pictured
-from hiergeo.report.tables import bounds, noted
-from hiergeo.report.words import label, number, short_model
+from hiergeo.report.labels import label, number, short_model
+from hiergeo.report.page import spaced, write_html
+from hiergeo.report.terminal import bounds, noted, stacked
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
 WALKS = (
@@ -47,32 +46,29 @@ def write_audit(audit: Audit, path: Path) -> Path:
     settings = audit.settings
     model, data = short_model(str(settings["model"])), f"{settings['dataset']} {settings['split']}"
     count = sum(name.startswith("curvature_factor") for name in audit.numbers)
-    page = (
-        environment()
-        .get_template("audit.html")
-        .render(
-            audit=audit,
-            conclusion=audit.findings,
-            leakage=None,
-            scripts=downloading(),
-            summary=pictured(summary.of_audit(audit, ATTRIBUTION)),
-            title=f"Audit of {caption(model)} on {caption(data)}",
-            kicker=("audit", model, data, str(settings["geometry"])),
-            attribution_controls=ATTRIBUTION,
-            walk_controls=_present(WALKS, audit.walks),
-            factors=[(place, audit.numbers[f"curvature_factor{place}"]) for place in range(count)],
-            chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
-            length=LENGTH,
-            settings=[(name.replace("_", " "), value) for name, value in settings.items()],
-        )
+    return write_html(
+        path,
+        "audit.html",
+        picture=summary.of_audit(audit, ATTRIBUTION),
+        audit=audit,
+        conclusion=audit.findings,
+        title=f"Audit of {caption(model)} on {caption(data)}",
+        kicker=("audit", model, data, str(settings["geometry"])),
+        attribution_controls=ATTRIBUTION,
+        walk_controls=_present(WALKS, audit.walks),
+        factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
+        chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
+        length=LENGTH,
+        settings=spaced(settings),
     )
-    atomic_write_text(path, page)
-    return path
 
 
 def audit_tables(audit: Audit) -> Iterator[Table]:
     """What carries the hierarchy, and the walks: values, below them the gain over each control with its interval."""
-    yield _table(audit, audit.attribution, "", ATTRIBUTION)
+    settings = audit.settings
+    data = f"{settings['dataset']} {settings['split']}"
+    about = caption(f"{short_model(str(settings['model']))} · {data} · {settings['geometry']}")
+    yield _table(audit, audit.attribution, "", ATTRIBUTION, about)
     yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks))
 
 
@@ -80,15 +76,17 @@ def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]
     return tuple((name, title) for name, title in controls if not name or name in rows[0].controls)
 
 
-def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...]) -> Table:
-    table = noted("", "walk" if prefix else "metric", *(title for _, title in controls))
+def _table(
+    audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...], notes: str = ""
+) -> Table:
+    table = noted(notes, "walk" if prefix else "metric", *(title for _, title in controls))
     for row in rows:
         name = f"{prefix}{row.metric}"
-        cells = [Text(f"{number(row.native)}\n").append(bounds(audit.intervals[name]), style="dim")]
+        cells = [stacked(number(row.native), bounds(audit.intervals[name]))]
         for control, _ in controls[1:]:
             gain = f"{name}_minus_{control}"
-            told = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}"
-            cells.append(Text(f"{number(row.controls[control])}\n").append(told, style="dim"))
+            difference = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}"
+            cells.append(stacked(number(row.controls[control]), difference))
         table.add_row(label(row.metric), *cells)
     return table
 
@@ -98,12 +96,12 @@ def length_table(facts: LengthFacts) -> Table:
     about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
     notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
     table = noted(f"{about}\n{notes}", "", "tau_d", "equal length", "shorter")
-    rows: dict[str, Order | None] = {
+    rows: dict[str, RadialOrder | None] = {
         "the model": facts.order,
         "content-free": facts.content_free,
         "words shuffled": facts.shuffled,
         "words exchanged": facts.exchanged,
-        **{f"untrained {place}": each for place, each in enumerate(facts.untrained)},
+        **{f"untrained {copy}": each for copy, each in enumerate(facts.untrained)},
     }
     table.add_row("words alone", _figure(facts.words), "", "")
     for name, order in rows.items():
@@ -114,5 +112,5 @@ def length_table(facts: LengthFacts) -> Table:
     return table
 
 
-def _figure(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{number(estimate.value)}\n{bounds(estimate.interval)}"
+def _figure(estimate: Measured | None) -> Text:
+    return Text("-") if estimate is None else stacked(number(estimate.value), bounds(estimate.interval))

@@ -8,9 +8,10 @@ from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import markdown_table
+from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report.tables import bounds, noted
-from hiergeo.report.words import label, number, short_model
+from hiergeo.report.labels import label, number, short_model
+from hiergeo.report.terminal import bounds, noted
 
 HEADINGS = ("metric", "value", "95 % interval", "baselines")
 
@@ -23,7 +24,8 @@ def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
             find_metric(name).heading,
             number(value, 4),
             bounds(intervals[name], 4, " to ") if name in intervals else "-",
-            ", ".join(f"{of} {number(held, 3)}" for of, held in result.baselines.get(name, {}).items()) or "-",
+            ", ".join(f"{baseline_name(of)} {number(value, 3)}" for of, value in result.baselines.get(name, {}).items())
+            or "-",
         )
         for name, value in result.metrics.items()
     ]
@@ -35,15 +37,15 @@ def published_lines(figures: Iterable[Published]) -> list[str]:
     for each in figures:
         grouped.setdefault((each.model, each.source, each.protocol), []).append(each)
     return [
-        f"published, not measured here: {model}, {_figures(held)} ({source}{f'; {protocol}' if protocol else ''})"
-        for (model, source, protocol), held in grouped.items()
+        f"published, not measured here: {model}, {_figures(group)} ({source}{f'; {protocol}' if protocol else ''})"
+        for (model, source, protocol), group in grouped.items()
     ]
 
 
 def published_line(figures: Iterable[Published]) -> str:
     """The same in one line."""
-    told = (line.partition(": ")[2] for line in published_lines(figures))
-    return f"published, not measured here: {'; '.join(told)}"
+    parts = (line.partition(": ")[2] for line in published_lines(figures))
+    return f"published, not measured here: {'; '.join(parts)}"
 
 
 def _figures(figures: Iterable[Published]) -> str:

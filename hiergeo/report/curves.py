@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from hiergeo.evaluation.metrics import Roc, mean_roc
 from hiergeo.training import EvalRecord
-from hiergeo.training.study import Cell, HeadRun, Study
+from hiergeo.training.study import Study, StudyCell
 
 Read = Callable[[EvalRecord], float]
 
@@ -37,25 +38,25 @@ class Curves:
     lines: tuple[Line, ...]
 
 
-def loss_curves(cells: Sequence[Cell]) -> list[Curves]:
+def loss_curves(cells: Sequence[StudyCell]) -> list[Curves]:
     """Validation losses, the weighted sum first, and tau_d."""
     first = cells[0].runs[0].trained.history[0].validation
     terms = ["total", *(name for name in first if name != "total")] if len(first) > 2 else ["total"]
-    made = [_by_geometry(cells, f"validation loss: {name}", _loss(name)) for name in terms]
+    made = [_by_geometry(cells, f"validation loss: {name}", partial(_entry, "validation", name)) for name in terms]
     return [*made, _by_geometry(cells, "rank correlation of tier and radius", lambda look: look.tau_d)]
 
 
-def curvature_curves(cells: Sequence[Cell]) -> list[Curves]:
+def curvature_curves(cells: Sequence[StudyCell]) -> list[Curves]:
     """Curvature of every factor whose curvature moved, together; empty where all were constant."""
     lines: list[Line] = []
     for cell in cells:
         for factor in range(len(cell.runs[0].trained.history[0].curvature)):
             if any(len({look.curvature[factor] for look in run.trained.history}) > 1 for run in cell.runs):
-                lines += _lines(cell, cell.geometry, _curvature(factor))
+                lines += _lines(cell, cell.geometry, partial(_entry, "curvature", factor))
     return [Curves("curvature K", tuple(lines))] if lines else []
 
 
-def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
+def radius_curves(cells: Sequence[StudyCell]) -> list[Curves]:
     """Mean radius of every tier of the validation rows, by geometry."""
     return [
         Curves(
@@ -63,45 +64,32 @@ def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
             tuple(
                 line
                 for tier in range(len(cell.runs[0].trained.history[0].radius))
-                for line in _lines(cell, f"tier {tier}", _radius(tier))
+                for line in _lines(cell, f"tier {tier}", partial(_entry, "radius", tier))
             ),
         )
         for cell in cells
     ]
 
 
-def _by_geometry(cells: Sequence[Cell], title: str, read: Read) -> Curves:
+def _by_geometry(cells: Sequence[StudyCell], title: str, read: Read) -> Curves:
     lines = [line for cell in cells for line in _lines(cell, cell.geometry, read)]
     return Curves(title, tuple(sorted(lines, key=lambda line: line.kept is None)))
 
 
-def _lines(cell: Cell, name: str, read: Read) -> list[Line]:
-    common = _common_steps(cell.runs)
-    mean = np.mean([[read(look) for look in run.trained.history if look.step in common] for run in cell.runs], axis=0)
-    return [*(_seed(run, name, read) for run in cell.runs), Line(name, np.array(sorted(common)), mean)]
+def _entry(field: str, key: str | int, look: EvalRecord) -> float:
+    return float(getattr(look, field)[key])
 
 
-def _seed(run: HeadRun, name: str, read: Read) -> Line:
-    looks = run.trained.history
-    steps, values = np.array([look.step for look in looks]), np.array([read(look) for look in looks])
-    return Line(name, steps, values, steps.tolist().index(run.trained.best))
-
-
-def _common_steps(runs: Sequence[HeadRun]) -> set[int]:
-    """Steps that every seed reached: a seed may stop early."""
-    return set.intersection(*({look.step for look in run.trained.history} for run in runs))
-
-
-def _loss(name: str) -> Read:
-    return lambda look: look.validation[name]
-
-
-def _curvature(factor: int) -> Read:
-    return lambda look: look.curvature[factor]
-
-
-def _radius(tier: int) -> Read:
-    return lambda look: look.radius[tier]
+def _lines(cell: StudyCell, name: str, read: Read) -> list[Line]:
+    """A line for each seed, and their mean over the steps that every seed reached: a seed may stop early."""
+    lines = []
+    for run in cell.runs:
+        steps = [look.step for look in run.trained.history]
+        values = np.array([read(look) for look in run.trained.history])
+        lines.append(Line(name, np.array(steps), values, steps.index(run.trained.best)))
+    common = sorted(set.intersection(*(set(line.x.tolist()) for line in lines)))
+    mean = np.mean([line.y[np.isin(line.x, common)] for line in lines], axis=0)
+    return [*lines, Line(name, np.array(common), mean)]
 
 
 ROC = "auroc_margin"
@@ -128,6 +116,6 @@ def roc_figure(study: Study, dim: int) -> RocFigure:
     curves, areas = {}, {}
     for cell in (cell for cell in study.cells if cell.dim == dim):
         before = study.before[cell.geometry]
-        curves[cell.geometry] = before.rocs[ROC], mean_roc([run.rocs[ROC] for run in cell.runs])
+        curves[cell.geometry] = before.rocs[ROC], mean_roc([run.summary.after.rocs[ROC] for run in cell.runs])
         areas[cell.geometry] = before.metrics[ROC], cell.metrics[ROC]
     return RocFigure(curves, areas, study.pairs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class DiskView:
 
 
 @dataclass(frozen=True)
-class Chain:
+class DrawnChain:
     """A chain on the disk: its captions, and its image, if any."""
 
     captions: tuple[str, ...]
@@ -79,77 +80,74 @@ def drawn_rows(embedded: Embedded, seed: int) -> list[int]:
     return sorted(chosen.tolist())
 
 
-def chains(embedded: Embedded, rows: Sequence[int]) -> list[Chain]:
+def chains(embedded: Embedded, rows: Sequence[int]) -> list[DrawnChain]:
     """Captions and pictures of some rows; pictures only where images were embedded."""
     images = {image.image_id: image for image in embedded.hierarchy.images} if embedded.image is not None else {}
     chosen = [embedded.hierarchy.rows[row] for row in rows]
     pictures = [thumbnail(images[row.image_id], SIDE) if row.image_id in images else None for row in chosen]
-    return [Chain(row.positive, picture) for row, picture in zip(chosen, pictures, strict=True)]
+    return [DrawnChain(row.positive, picture) for row, picture in zip(chosen, pictures, strict=True)]
 
 
 @torch.no_grad()
 def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> list[DiskView]:
     """One disk for each title, all out to the same radius; each space has its own root."""
-    placed = {title: _Placed.of(embedded, space, rows) for title, (embedded, space) in spaces.items()}
-    reach = ROOM * max(float(each.radius.max()) for each in placed.values())
-    return [_view(title, spaces[title][1], each, reach) for title, each in placed.items()]
+    polar = {title: _polar(embedded, space, rows) for title, (embedded, space) in spaces.items()}
+    reach = ROOM * max(float(each.radius.max()) for each in polar.values())
+    return [_view(title, spaces[title][1], each, reach) for title, each in polar.items()]
 
 
-@dataclass(frozen=True)
-class _Placed:
-    """Points of one space in polar form: radius (n,), direction (n, 2), chain and kind of each, and the plane."""
+class _Polar(NamedTuple):
+    """Points of one space: radius (n,), heading in the plane (n, 2), (chain, kind) of each, and the plane."""
 
     radius: np.ndarray
     heading: np.ndarray
-    chain: list[int]
-    kind: list[int]
+    owners: list[tuple[int, int]]
     plane: Plane
 
-    @classmethod
-    def of(cls, embedded: Embedded, space: Space, rows: Sequence[int]) -> "_Placed":
-        root = torch.zeros_like(embedded.root) if space.root is None else space.root
-        flat = plane((embedded.text - root).cpu().double().numpy())
-        points, owner = _points(embedded, rows)
-        heading = flat.shadows((points - root).cpu().double().numpy())
-        chain, kind = zip(*owner, strict=True)
-        radius = space.radius(points).cpu().double().numpy()
-        return cls(radius, heading, list(chain), list(kind), flat)
+
+def _polar(embedded: Embedded, space: Space, rows: Sequence[int]) -> _Polar:
+    root = torch.zeros_like(embedded.root) if space.root is None else space.root
+    flat = plane((embedded.text - root).cpu().double().numpy())
+    points, owners = _points(embedded, rows)
+    heading = flat.shadows((points - root).cpu().double().numpy())
+    return _Polar(space.radius(points).cpu().double().numpy(), heading, owners, flat)
 
 
 def _points(embedded: Embedded, rows: Sequence[int]) -> tuple[torch.Tensor, list[tuple[int, int]]]:
     """Embeddings (n, D) of the captions of some rows and then of their images, with the chain and kind of each."""
     tiers = embedded.chains.shape[1]
     captions = embedded.text[embedded.chains[_index(rows, embedded)]].flatten(0, 1)
-    owner = [(chain, tier) for chain in range(len(rows)) for tier in range(tiers)]
+    owners = [(chain, tier) for chain in range(len(rows)) for tier in range(tiers)]
     if embedded.image is None:
-        return captions, owner
-    where = {image.image_id: place for place, image in enumerate(embedded.hierarchy.images)}
+        return captions, owners
+    index = {image.image_id: at for at, image in enumerate(embedded.hierarchy.images)}
     image_ids = [embedded.hierarchy.rows[row].image_id for row in rows]
-    with_image = [(chain, where[image]) for chain, image in enumerate(image_ids) if image in where]
-    images = embedded.image[_index([place for _, place in with_image], embedded)]
-    return torch.cat([captions, images]), [*owner, *((chain, IMAGE) for chain, _ in with_image)]
+    with_image = [(chain, index[image]) for chain, image in enumerate(image_ids) if image in index]
+    images = embedded.image[_index([at for _, at in with_image], embedded)]
+    return torch.cat([captions, images]), [*owners, *((chain, IMAGE) for chain, _ in with_image)]
 
 
 def _index(places: Sequence[int], embedded: Embedded) -> torch.Tensor:
     return torch.tensor(places).to(embedded.captions.device)
 
 
-def _view(title: str, space: Space, placed: _Placed, reach: float) -> DiskView:
+def _view(title: str, space: Space, polar: _Polar, reach: float) -> DiskView:
     curvature = space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0
     if curvature > 0:
         reach = min(reach, 2 * FARTHEST / float(np.sqrt(curvature)))
     edge = float(placed_at(np.array(reach), curvature))
-    away = placed_at(placed.radius, curvature) / edge * RIM
-    x, y = away * placed.heading[:, 0], away * placed.heading[:, 1]
-    columns = (placed.chain, placed.kind, x.tolist(), y.tolist(), placed.radius.tolist())
+    spots = placed_at(polar.radius, curvature)[:, None] / edge * RIM * polar.heading
     circles = [tick for tick in ticks(0, reach, 4) if tick > 0]
     return DiskView(
         title=title,
         chart="poincare" if curvature < 0 else "stereographic" if curvature > 0 else "flat",
         magnified=1 / edge if curvature < 0 else 1.0,
         reach=reach,
-        share=placed.plane.share,
-        mean_direction=placed.plane.mean,
+        share=polar.plane.share,
+        mean_direction=polar.plane.mean,
         circles=tuple((float(placed_at(np.array(tick), curvature)) / edge * RIM, f"{tick:.10g}") for tick in circles),
-        points=tuple(Point(*each) for each in zip(*columns, strict=True)),
+        points=tuple(
+            Point(chain, kind, x, y, radius)
+            for (chain, kind), (x, y), radius in zip(polar.owners, spots.tolist(), polar.radius.tolist(), strict=True)
+        ),
     )

@@ -140,10 +140,10 @@ def _plain(part: ElementTree.Element) -> ElementTree.Element:
     made.text, made.tail = (text if text and text.strip() else None for text in (part.text, part.tail))
     for name, value in part.attrib.items():
         if name == "style":
-            value = re.sub(r"#[0-9a-f]{6}\b", lambda found: f"var({VARIABLES[found[0]]})", value)
+            value = re.sub(r"#[0-9a-f]{6}\b", lambda match: f"var({VARIABLES[match[0]]})", value)
             value = re.sub(r"font-family: [^;]*(; |$)", "", value)
         elif name in ("d", "x", "y"):
-            value = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.2f}", " ".join(value.split()))
+            value = re.sub(r"-?\d+\.\d+", lambda match: f"{float(match[0]):.2f}", " ".join(value.split()))
         elif name == "transform" and value.startswith("rotate(-0 "):
             continue
         made.set(name.removeprefix(XLINK), value)

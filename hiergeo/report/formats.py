@@ -4,14 +4,14 @@ from hiergeo._core.errors import unknown_name
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Cube, Findings, SpaceFacts
 from hiergeo.evaluation.findings.exports import markdown_table
-from hiergeo.report.words import label, number
+from hiergeo.report.labels import label, number
 from hiergeo.training.study import Study
 
 Reported = Result | Comparison | Study
 
 
 FORMATS = ("table", "csv", "markdown", "latex", "json")
-"""Formats in which results can be printed; tables are for the terminal (`hiergeo.report.tables`)."""
+"""Formats in which results can be printed; tables are for the terminal (`hiergeo.report.terminal`)."""
 
 
 def check_format(name: str) -> None:

@@ -41,7 +41,7 @@ def thumbnail(image: ImageRef, side: int = SIDE) -> Thumbnail:
 
 
 @dataclass(frozen=True)
-class Rung:
+class LadderCaption:
     """One caption of a ladder; `true`: it describes the image, `common`: it is on every ladder."""
 
     caption: str
@@ -50,11 +50,11 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class ImageLadder:
     """Captions retrieved in one space, general to specific, with their precision and recall for this image."""
 
     title: str
-    rungs: tuple[Rung, ...]
+    rungs: tuple[LadderCaption, ...]
     precision: float
     recall: float
 
@@ -66,11 +66,11 @@ class Exhibit:
     image_id: int
     picture: Thumbnail
     truth: tuple[tuple[str, ...], ...]
-    ladders: tuple[Ladder, ...]
+    ladders: tuple[ImageLadder, ...]
 
 
 def check_image_count(count: int) -> None:
-    """Raise InputError unless at least one image is to be shown."""
+    """Raise InputError for fewer images than one."""
     if count < 1:
         raise InputError(f"a page shows at least 1 image, not {count}.")
 
@@ -91,9 +91,9 @@ def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed
     if not total:
         return []
     drawn = np.sort(np.random.default_rng(seed).choice(total, size=min(count, total), replace=False)).tolist()
-    shown = [{title: met[place] for title, met in ladders.items()} for place in drawn]
+    shown = [{title: met[at] for title, met in ladders.items()} for at in drawn]
     order = sorted(zip(drawn, shown, strict=True), key=lambda each: -disagreement(list(each[1].values())))
-    return [_exhibit(embedded, place, met) for place, met in order]
+    return [_exhibit(embedded, at, met) for at, met in order]
 
 
 def disagreement(ladders: Sequence[Sequence[str]]) -> float:
@@ -107,12 +107,12 @@ def _common(ladders: Sequence[Sequence[str]]) -> set[str]:
     return set(ladders[0]).intersection(*ladders[1:])
 
 
-def _exhibit(embedded: Embedded, place: int, met: Mapping[str, tuple[str, ...]]) -> Exhibit:
-    image, truth = embedded.hierarchy.images[place], embedded.truths[place]
+def _exhibit(embedded: Embedded, at: int, met: Mapping[str, tuple[str, ...]]) -> Exhibit:
+    image, truth = embedded.hierarchy.images[at], embedded.truths[at]
     true = {caption for chain in truth for caption in chain}
     common = _common(list(met.values()))
     ladders = []
     for title, captions in met.items():
-        rungs = tuple(Rung(caption, caption in true, caption in common) for caption in captions)
-        ladders.append(Ladder(title, rungs, *ladder_precision_recall(captions, truth)))
+        rungs = tuple(LadderCaption(caption, caption in true, caption in common) for caption in captions)
+        ladders.append(ImageLadder(title, rungs, *ladder_precision_recall(captions, truth)))
     return Exhibit(image.image_id, thumbnail(image), tuple(truth), tuple(ladders))

@@ -5,17 +5,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.report import summary
-from hiergeo.report.assets import downloading
-from hiergeo.report.page import Section, environment, pictured
+from hiergeo.report.page import PageSection, write_html
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
-    from hiergeo.training.suite.board import Board, Row
+    from hiergeo.training.suite.board import Board, BoardRow
     from hiergeo.training.suite.plan import ModelEntry
 
 
@@ -29,15 +27,14 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    boards = [(Section(f"benchmark{place}", board.name), board) for place, board in enumerate(table.boards)]
-    page = environment().get_template("leaderboard.html")
-    text = page.render(
+    boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
+    return write_html(
+        path,
+        "leaderboard.html",
+        picture=summary.of_leaderboard(table),
         title=caption(table.title),
         kicker=("suite", table.title),
         conclusion=SimpleNamespace(headline=headline(table)),
-        leakage=None,
-        scripts=downloading(),
-        summary=pictured(summary.of_leaderboard(table)),
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),
@@ -45,8 +42,6 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         reach=reach,
         settings=_settings(table),
     )
-    atomic_write_text(path, text)
-    return path
 
 
 def headline(table: "Leaderboard") -> str:
@@ -61,11 +56,11 @@ def headline(table: "Leaderboard") -> str:
     if not led:
         return f"No row is ahead of every other one on {'any of ' if len(boards) > 1 else ''}{of}"
     row, count = led.most_common(1)[0]
-    told = f"{count} of {of}" if len(boards) > 1 else of
-    return f"{caption(str(row))} is ahead of every other row on {told}"
+    led_of = f"{count} of {of}" if len(boards) > 1 else of
+    return f"{caption(str(row))} is ahead of every other row on {led_of}"
 
 
-def finding(board: "Board", row: "Row", metric: str) -> Findings | None:
+def finding(board: "Board", row: "BoardRow", metric: str) -> Findings | None:
     """The rows over the same items that a row is compared with in a metric; None where it has no interval."""
     return next((each for each in board.findings.get(metric, ()) if str(row) in each.geometries(0)), None)
 

@@ -1,6 +1,6 @@
 """Self-contained HTML pages of comparisons and studies: one renderer and one family of templates for both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,11 @@ from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
-from hiergeo.report.assets import downloading, script
-from hiergeo.report.ladders import check_image_count, exhibits
-from hiergeo.report.radii import distributions, tallest
-from hiergeo.report.shown import before_and_after, results, shown, spaces
-from hiergeo.report.words import (
+from hiergeo.report.assets import Script, downloading, script
+from hiergeo.report.labels import (
     baseline,
     baseline_heading,
     data_name,
@@ -25,7 +23,10 @@ from hiergeo.report.words import (
     protocol_name,
     short_model,
 )
-from hiergeo.training.study import Cell, Study
+from hiergeo.report.ladders import check_image_count, exhibits
+from hiergeo.report.radii import distributions, tallest
+from hiergeo.report.shown import before_and_after, results, shown, spaces
+from hiergeo.training.study import Study, StudyCell
 from hiergeo.training.study.result import DRIFT
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A section of a page: its template without the ending, which is also its id, and its heading."""
 
     name: str
@@ -56,7 +57,34 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
     """
     check_image_count(images)
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
-    atomic_write_text(path, environment().get_template("page.html").render(seed=seed, **context))
+    return write_html(path, "page.html", seed=seed, **context)
+
+
+def write_html(
+    path: Path,
+    template: str,
+    *,
+    picture: summary.DotPlots,
+    leakage: str | None = None,
+    scripts: Sequence[Script] = (),
+    **context: Any,
+) -> Path:
+    """Write one HTML file that needs nothing else from a template; returns the path.
+
+    Args:
+        path: the file, replaced whole or left as it was.
+        template: its name.
+        picture: what stands below the headline.
+        leakage: a warning about training on test data.
+        scripts: of this page, beside those that save tables and figures.
+        context: what else the template shows.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    every = [*scripts, *downloading()]
+    page = environment().get_template(template)
+    atomic_write_text(path, page.render(leakage=leakage, scripts=every, summary=pictured(picture), **context))
     return path
 
 
@@ -82,6 +110,7 @@ def environment() -> "Environment":
         "number": number,
         "listing": listing,
         "baseline": baseline,
+        "baseline_name": baseline_name,
         "outside": _outside,
         "isolated": caption,
     }
@@ -111,15 +140,13 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
     model = short_model(str(first.settings["model"]))
     return {
         "study": None,
-        "leakage": None,
         "title": f"{caption(model)} on {caption(data_name(first))}",
         "kicker": (model, data_name(first), protocol_name(first)),
-        "sections": [Section(*each) for each in sections.items()],
+        "sections": [PageSection(*each) for each in sections.items()],
         "verdicts": [(result.geometry, str(result.space_verdict)) for result in comparison.results],
         "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
-        "settings": [*_common(first), ("geometries", ", ".join(results(comparison)))],
-        "scripts": downloading(),
-        "summary": pictured(summary.of_comparison(comparison.findings)),
+        "settings": [*spaced(first.settings, "geometry"), ("geometries", ", ".join(results(comparison)))],
+        "picture": summary.of_comparison(comparison.findings),
         **_shared(comparison, first, model),
         "available": len(first.ladders),
     }
@@ -147,7 +174,7 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "leakage": study.leakage,
         "title": f"Study of {caption(model)} on {caption(data_name(first))}",
         "kicker": ("study", model, data_name(first), f"{len(study.plan.seeds)} seeds"),
-        "sections": [Section(*each) for each in sections.items()],
+        "sections": [PageSection(*each) for each in sections.items()],
         "verdicts": [
             (f"{geometry}, {dim} dimensions" if several else geometry, str(verdict))
             for (geometry, dim), verdict in study.verdicts.items()
@@ -155,11 +182,11 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "drift": DRIFT,
         "heads": shown(study),
         "curves": [(dim, *_learning(cells, dim)) for dim, cells in by_dim.items()],
-        "rocs": [(dim, found, _roc(found, dim)) for dim in by_dim if (found := curves.roc_figure(study, dim))],
+        "rocs": [(dim, figure, _roc(figure, dim)) for dim in by_dim if (figure := curves.roc_figure(study, dim))],
         "exhibits": exhibits(study.frozen, before_and_after(study), images, seed),
-        "settings": [*_common(first), *_of_study(study)],
-        "scripts": [script("disk.js"), *downloading()],
-        "summary": pictured(summary.of_study(study)),
+        "settings": [*spaced(first.settings, "geometry"), *_of_study(study)],
+        "scripts": [script("disk.js")],
+        "picture": summary.of_study(study),
         **_shared(study, first, model),
         **_disk(study, seed),
         "available": len(next(iter(before_and_after(study).values())).ladders),
@@ -178,14 +205,14 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
     }
 
 
-def _common(result: Result) -> list[tuple[str, object]]:
-    """The settings that all geometries share."""
-    return [(name.replace("_", " "), value) for name, value in result.settings.items() if name != "geometry"]
+def spaced(settings: Mapping[str, object], *left_out: str) -> list[tuple[str, object]]:
+    """Settings by their names in words, but for those that are left out."""
+    return [(name.replace("_", " "), value) for name, value in settings.items() if name not in left_out]
 
 
 def _of_study(study: Study) -> list[tuple[str, object]]:
     plan, recipe = study.plan, study.plan.recipe
-    found: list[tuple[str, object]] = [
+    rows: list[tuple[str, object]] = [
         ("geometries", ", ".join(plan.geometries)),
         ("dimensions", ", ".join(map(str, plan.dims))),
         ("seeds of the heads", ", ".join(map(str, plan.seeds))),
@@ -202,15 +229,15 @@ def _of_study(study: Study) -> list[tuple[str, object]]:
             f"seed {run.seed}: state of step {run.trained.best}{f' ({run.problem})' if run.problem else ''}"
             for run in cell.runs
         ]
-        found.append(
+        rows.append(
             (f"{cell.geometry}, {cell.dim} dimensions", "; ".join((f"learning rate {cell.learning_rate}", *kept)))
         )
-    return found
+    return rows
 
 
-def pictured(found: summary.Summary) -> dict[str, Any]:
+def pictured(picture: summary.DotPlots) -> dict[str, Any]:
     """The SVG elements of a summary, and what they show in words."""
-    return {"plots": [drawing.svg(plot.dots(each), str(each)) for each in found.plots], "caption": found.caption}
+    return {"plots": [drawing.svg(plot.dots(each), str(each)) for each in picture.plots], "caption": picture.caption}
 
 
 def _radii(source: Comparison | Study) -> dict[str, Any]:
@@ -233,21 +260,21 @@ def _radii(source: Comparison | Study) -> dict[str, Any]:
     }
 
 
-def _learning(cells: Sequence[Cell], dim: int) -> "tuple[list[Markup], list[Markup], bool]":
+def _learning(cells: Sequence[StudyCell], dim: int) -> "tuple[list[Markup], list[Markup], bool]":
     """Charts of losses and curvatures, those of radii, and whether a curvature moved."""
     curvatures, radii = curves.curvature_curves(cells), curves.radius_curves(cells)
     losses = [*curves.loss_curves(cells), *curvatures]
 
-    def charts(found: Sequence[curves.Curves], geometries: Sequence[str] | None, of: str) -> "list[Markup]":
-        labels = [f"{of}{each.title} against training step, {dim} dimensions" for each in found]
-        return list(map(drawing.svg, plot.curve_panels(found, geometries), labels))
+    def charts(groups: Sequence[curves.Curves], geometries: Sequence[str] | None, of: str) -> "list[Markup]":
+        labels = [f"{of}{each.title} against training step, {dim} dimensions" for each in groups]
+        return list(map(drawing.svg, plot.curve_panels(groups, geometries), labels))
 
     of_radii = charts(radii, None, "Mean radius of each tier, ")
     return charts(losses, [cell.geometry for cell in cells], ""), of_radii, bool(curvatures)
 
 
-def _roc(found: curves.RocFigure, dim: int) -> "Markup":
-    return drawing.svg(plot.roc_panel(found), f"True against false positive rates, {dim} dimensions")
+def _roc(figure: curves.RocFigure, dim: int) -> "Markup":
+    return drawing.svg(plot.roc_panel(figure), f"True against false positive rates, {dim} dimensions")
 
 
 def _disk(study: Study, seed: int) -> dict[str, Any]:
@@ -264,8 +291,8 @@ def _drawn(view: disk.DiskView, chains: int) -> "Markup":
     """A disk whose points carry their chain and radius."""
     marked: dict[str, list[dict[str, str]]] = {}
     for point in view.points:
-        told = {"data-chain": str(point.chain), "data-r": f"{point.radius:.3f}"}
+        data = {"data-chain": str(point.chain), "data-r": f"{point.radius:.3f}"}
         kind = "picture" if point.kind == disk.IMAGE else f"tier{point.kind % 4}"
-        marked.setdefault(f"points{point.kind}", []).append({"class": kind, **told})
+        marked.setdefault(f"points{point.kind}", []).append({"class": kind, **data})
     label = f"{view.title}: {chains} chains of captions around the root, out to radius {number(view.reach, 2)}"
     return drawing.svg(plot.disk_panel(view), label, css="disk", marked=marked)

@@ -13,10 +13,10 @@ from hiergeo.evaluation.metrics import Roc, find_metric
 from hiergeo.report import curves
 from hiergeo.report import disk as disks
 from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, TIERS, TRUE, WASH, words
-from hiergeo.report.ladders import Exhibit, Ladder
+from hiergeo.report.labels import label, measure, number
+from hiergeo.report.ladders import Exhibit, ImageLadder
 from hiergeo.report.radii import Radii
-from hiergeo.report.summary import DotPlot, Summary
-from hiergeo.report.words import label, measure, number
+from hiergeo.report.summary import DotPlot, DotPlots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +48,8 @@ def grid(count: int, *, width: float, height: float) -> tuple["Figure", "list[Ax
     return figure, panels[:count]
 
 
-def colour_of(place: int) -> str:
-    return SERIES[place % len(SERIES)]
+def colour_of(at: int) -> str:
+    return SERIES[at % len(SERIES)]
 
 
 def rows(axes: "Axes", names: Sequence[str], colour: str = INK) -> None:
@@ -60,10 +60,10 @@ def rows(axes: "Axes", names: Sequence[str], colour: str = INK) -> None:
     axes.tick_params(axis="y", length=0, labelcolor=colour)
 
 
-def dot_plots(found: Summary) -> "Figure":
-    height = max(len(plot.dots) for plot in found.plots) * ROW + ROOM
-    figure, panels = grid(len(found.plots), width=WIDTH, height=height)
-    for axes, plot in zip(panels, found.plots, strict=True):
+def dot_plots(drawn: DotPlots) -> "Figure":
+    height = max(len(plot.dots) for plot in drawn.plots) * ROW + ROOM
+    figure, panels = grid(len(drawn.plots), width=WIDTH, height=height)
+    for axes, plot in zip(panels, drawn.plots, strict=True):
         dots(axes, plot)
     return figure
 
@@ -129,18 +129,18 @@ def rates(curve: Roc, points: int | None) -> tuple[np.ndarray, np.ndarray]:
     return curve.false_positive_rate[kept], curve.true_positive_rate[kept]
 
 
-def training(axes: "Axes", found: curves.Curves, geometries: Sequence[str] | None) -> None:
+def training(axes: "Axes", drawn: curves.Curves, geometries: Sequence[str] | None) -> None:
     """Lines of geometries, in the order of these, or of tiers."""
-    names = list(geometries if geometries is not None else dict.fromkeys(line.name for line in found.lines))
+    names = list(geometries if geometries is not None else dict.fromkeys(line.name for line in drawn.lines))
     colours = SERIES if geometries is not None else TIERS
-    for line in found.lines:
-        place = names.index(line.name)
-        colour, mean = colours[place % len(colours)], line.kept is None
+    for line in drawn.lines:
+        at = names.index(line.name)
+        colour, mean = colours[at % len(colours)], line.kept is None
         axes.plot(
             line.x,
             line.y,
             color=colour,
-            linestyle=DASHES[place % len(DASHES)] if mean else "-",
+            linestyle=DASHES[at % len(DASHES)] if mean else "-",
             linewidth=2.0 if mean else 0.9,
             alpha=1.0 if mean else 0.45,
             label=line.name if mean else None,
@@ -152,11 +152,11 @@ def training(axes: "Axes", found: curves.Curves, geometries: Sequence[str] | Non
 
 
 def intervals(axes: "Axes", contrasts: Sequence[Contrast]) -> None:
-    for place, each in enumerate(contrasts):
+    for row, each in enumerate(contrasts):
         colour = TRUE if each.winner else SOFT
-        axes.plot(each.simultaneous, (place, place), color=colour, linewidth=1)
-        axes.plot(each.interval, (place, place), color=colour, linewidth=4, solid_capstyle="butt")
-        axes.plot(each.difference, place, marker="o", markersize=5, color=INK)
+        axes.plot(each.simultaneous, (row, row), color=colour, linewidth=1)
+        axes.plot(each.interval, (row, row), color=colour, linewidth=4, solid_capstyle="butt")
+        axes.plot(each.difference, row, marker="o", markersize=5, color=INK)
     axes.axvline(0, color=INK, linewidth=0.8)
     rows(axes, [f"{each.a} − {each.b}" for each in contrasts])
 
@@ -173,7 +173,7 @@ def picture(axes: "Axes", exhibit: Exhibit) -> None:
         axes.text(0, 0.5, words(exhibit.picture.problem), wrap=True, fontsize="x-small", transform=axes.transAxes)
 
 
-def rungs(axes: "Axes", ladder: Ladder, longest: int) -> None:
+def rungs(axes: "Axes", ladder: ImageLadder, longest: int) -> None:
     axes.set_axis_off()
     axes.set_ylim(-0.5, longest - 0.5)
     axes.set_xlim(0, 1)

@@ -21,7 +21,7 @@ from hiergeo.report.drawing import DASHES, SERIES, SOFT, STYLE
 from hiergeo.report.ladders import exhibits
 from hiergeo.report.radii import Radii, distributions, tallest
 from hiergeo.report.shown import before_and_after, results, spaces
-from hiergeo.report.summary import DotPlot, Summary, of_comparison, of_study
+from hiergeo.report.summary import DotPlot, DotPlots, of_comparison, of_study
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def summary(source: Comparison | Study) -> "Figure":
 @_styled
 def dots(plot: DotPlot) -> "Figure":
     """One dot plot: a row for each space, model or control."""
-    return panels.dot_plots(Summary((plot,), ""))
+    return panels.dot_plots(DotPlots((plot,), ""))
 
 
 @_styled
@@ -157,18 +157,18 @@ def roc(study: Study, *, dim: int | None = None) -> "Figure":
 
 
 @_styled
-def roc_panel(found: curves.RocFigure, *, points: int | None = POINTS) -> "Figure":
+def roc_panel(drawn: curves.RocFigure, *, points: int | None = POINTS) -> "Figure":
     """ROC curves alone, each drawn by at most `points` of its points (None for all)."""
     figure, (axes,) = panels.grid(1, width=panels.WIDTH, height=panels.WIDTH)
     axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.75, label="chance")
-    for place, (geometry, pair) in enumerate(found.curves.items()):
-        kinds = zip(pair, found.areas[geometry], ("before", "after"), (1.3, 2.0), strict=True)
+    for at, (geometry, pair) in enumerate(drawn.curves.items()):
+        kinds = zip(pair, drawn.areas[geometry], ("before", "after"), (1.3, 2.0), strict=True)
         for curve, area, when, width in kinds:
-            style = ":" if when == "before" else DASHES[place % len(DASHES)]
+            style = ":" if when == "before" else DASHES[at % len(DASHES)]
             name = f"{geometry}, {when}: {area:.3f}"
             axes.plot(
                 *panels.rates(curve, points),
-                color=panels.colour_of(place),
+                color=panels.colour_of(at),
                 linestyle=style,
                 linewidth=width,
                 label=name,
@@ -205,10 +205,10 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
 
 
 @_styled
-def curve_panels(found: Sequence[curves.Curves], geometries: Sequence[str] | None) -> "list[Figure]":
+def curve_panels(groups: Sequence[curves.Curves], geometries: Sequence[str] | None) -> "list[Figure]":
     """A figure for each group of curves; lines are of geometries, each on a scale of its own, or of tiers on one."""
-    made = [panels.grid(1, width=panels.WIDTH, height=3.1) for _ in found]
-    for (_, (axes,)), each in zip(made, found, strict=True):
+    made = [panels.grid(1, width=panels.WIDTH, height=3.1) for _ in groups]
+    for (_, (axes,)), each in zip(made, groups, strict=True):
         panels.training(axes, each, geometries)
         axes.set_title(each.title)
     if geometries is None:
@@ -251,15 +251,15 @@ def forest(
     findings = source if isinstance(source, Findings) else source.findings
     chosen = _dim(findings, dim)
     named = metrics if metrics is not None else findings.metrics(chosen)
-    held = {name: found for name in named if (found := findings.contrasts_of(name, chosen))}
-    if not held:
+    contrasts_by_metric = {name: found for name in named if (found := findings.contrasts_of(name, chosen))}
+    if not contrasts_by_metric:
         raise InputError(f"there are no contrasts in {', '.join(named) or 'any metric'} at dimension {chosen} to draw.")
     from matplotlib.figure import Figure
 
-    heights = [len(contrasts) + 1.5 for contrasts in held.values()]
+    heights = [len(contrasts) + 1.5 for contrasts in contrasts_by_metric.values()]
     figure = Figure(figsize=(7.5, 0.28 * sum(heights) + 0.6), layout="constrained")
-    fields = figure.subplots(len(held), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, (name, contrasts) in zip(fields, held.items(), strict=True):
+    fields = figure.subplots(len(contrasts_by_metric), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (name, contrasts) in zip(fields, contrasts_by_metric.items(), strict=True):
         panels.intervals(axes, contrasts)
         axes.set_title(find_metric(name).label)
     fields[-1].set_xlabel("difference, with 95 % intervals")

@@ -6,19 +6,16 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
-from hiergeo.report.assets import downloading
-from hiergeo.report.page import environment, pictured
-from hiergeo.report.summary import PLOTS, Dot, DotPlot, Summary
-from hiergeo.report.tables import MARK, bounds, noted
-from hiergeo.report.words import label, number, short_model
+from hiergeo.report.labels import label, number, short_model
+from hiergeo.report.page import spaced, write_html
+from hiergeo.report.summary import PLOTS, Dot, DotPlot, DotPlots
+from hiergeo.report.terminal import MARK, bounds, noted, stacked
 
 OWN = "this set"
 """What the columns call the set that is appraised."""
@@ -53,7 +50,7 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Step:
-    """A tier of an example: its texts, what the judge said of each, and whether that was hoped for."""
+    """A tier of an example: its texts, what the judge said of each, and whether that is as it should be."""
 
     positive: str
     negative: str | None
@@ -83,34 +80,25 @@ def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
     sets = {OWN: own, **appraisal.baselines}
     order = own.ordered()
     best = order[:SHOWN]
-    worst = tuple(place for place in reversed(order[-SHOWN:]) if place not in best)
-    page = (
-        environment()
-        .get_template("quality.html")
-        .render(
-            appraisal=appraisal,
-            conclusion=appraisal,
-            leakage=None,
-            scripts=downloading(),
-            summary=pictured(_summary(sets)),
-            title=f"Quality of {caption(_name(own))}",
-            kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
-            sets=sets,
-            metrics=overall(own),
-            tiers=range(own.chains.tiers),
-            by_tier=[name for name in BY_TIER if f"{name}{TIER}0" in own.metrics],
-            tier=TIER,
-            examples=[("Best, says the judge", _examples(own, best)), ("Worst, says the judge", _examples(own, worst))],
-            settings=[
-                (name.replace("_", " "), value)
-                for name, value in own.settings.items()
-                if value is not None and name != "judge_identity"
-            ]
-            + [(f"judge: {name}", value) for name, value in own.settings["judge_identity"].items()],
-        )
+    worst = tuple(at for at in reversed(order[-SHOWN:]) if at not in best)
+    judge = [(f"judge: {name}", value) for name, value in own.settings["judge_identity"].items()]
+    given = {name: value for name, value in own.settings.items() if value is not None}
+    return write_html(
+        path,
+        "quality.html",
+        picture=_summary(sets),
+        appraisal=appraisal,
+        conclusion=appraisal,
+        title=f"Quality of {caption(_name(own))}",
+        kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
+        sets=sets,
+        metrics=overall(own),
+        tiers=range(own.chains.tiers),
+        by_tier=[name for name in BY_TIER if f"{name}{TIER}0" in own.metrics],
+        tier=TIER,
+        examples=[("Best, says the judge", _examples(own, best)), ("Worst, says the judge", _examples(own, worst))],
+        settings=[*spaced(given, "judge_identity"), *judge],
     )
-    atomic_write_text(path, page)
-    return path
 
 
 def appraisal_tables(appraisal: Appraisal) -> Iterator[Table]:
@@ -135,7 +123,7 @@ def _model(quality: Quality) -> tuple[str, ...]:
     return () if model is None else (short_model(model),)
 
 
-def _summary(sets: dict[str, Quality]) -> Summary:
+def _summary(sets: dict[str, Quality]) -> DotPlots:
     own = sets[OWN]
     plots = []
     for metric in [name for name in PICTURED if name in own.metrics][:PLOTS]:
@@ -145,20 +133,20 @@ def _summary(sets: dict[str, Quality]) -> Summary:
             if metric in each.metrics
         ]
         plots.append(DotPlot(metric, tuple(dots)))
-    return Summary(tuple(plots), "Value and 95 % bootstrap interval over images, each metric on a scale of its own.")
+    return DotPlots(tuple(plots), "Value and 95 % bootstrap interval over images, each metric on a scale of its own.")
 
 
 def _examples(quality: Quality, places: tuple[int, ...]) -> list[Example]:
-    return [_example(quality, place) for place in places]
+    return [_example(quality, at) for at in places]
 
 
-def _example(quality: Quality, place: int) -> Example:
-    row, verdicts = quality.chains.rows[place], quality.verdicts
+def _example(quality: Quality, at: int) -> Example:
+    row, verdicts = quality.chains.rows[at], quality.verdicts
     steps = []
     for tier, text in enumerate(row.positive):
-        follows = int(verdicts.forward[place, tier - 1].argmax()) if tier else None
-        told = verdicts.against[place, tier]
-        against = None if np.isnan(told).any() else int(told.argmax())
+        follows = int(verdicts.forward[at, tier - 1].argmax()) if tier else None
+        verdict = verdicts.against[at, tier]
+        against = None if np.isnan(verdict).any() else int(verdict.argmax())
         steps.append(
             Step(
                 text,
@@ -169,7 +157,7 @@ def _example(quality: Quality, place: int) -> Example:
                 against in (None, CONTRADICTION),
             )
         )
-    return Example(row.row_id, row.image_id, float(verdicts.scores[place]), tuple(steps))
+    return Example(row.row_id, row.image_id, float(verdicts.scores[at]), tuple(steps))
 
 
 def _overall_table(appraisal: Appraisal) -> Table:
@@ -182,13 +170,11 @@ def _overall_table(appraisal: Appraisal) -> Table:
     for metric in overall(appraisal.quality):
         cells = []
         for name, each in sets.items():
-            cell = Text("-" if metric not in each.metrics else number(each.metrics[metric]))
+            value = "-" if metric not in each.metrics else number(each.metrics[metric])
             change = appraisal.differences.get(name, {}).get(metric)
-            if change is not None and (change.interval.low > 0 or change.interval.high < 0):
-                cell.append(f" {MARK}")
-            if metric in each.intervals:
-                cell.append(f"\n{bounds(each.intervals[metric])}", style="dim")
-            cells.append(cell)
+            decided = change is not None and (change.interval.low > 0 or change.interval.high < 0)
+            below = bounds(each.intervals[metric]) if metric in each.intervals else None
+            cells.append(stacked(f"{value} {MARK}" if decided else value, below))
         table.add_row(label(metric), *cells)
     return table
 
@@ -196,18 +182,16 @@ def _overall_table(appraisal: Appraisal) -> Table:
 def _tier_table(appraisal: Appraisal) -> Table:
     own = appraisal.quality
     names = " · ".join(appraisal.baselines)
-    notes = "Tier by tier, the most general one first; of pairs of tiers that of the more general one."
+    notes = "Tier 0 is the most general; a value for two adjacent tiers stands under the more general one."
     below = f"\nBelow each value: {names}." if names else ""
     table = noted(f"{notes}{below}", "metric", *(f"tier {tier}" for tier in range(own.chains.tiers)))
     for metric in BY_TIER:
         cells = []
         for tier in range(own.chains.tiers):
             key = f"{metric}{TIER}{tier}"
-            cell = Text(number(own.metrics[key]) if key in own.metrics else "")
-            if key in own.metrics and appraisal.baselines:
-                others = (each.metrics.get(key) for each in appraisal.baselines.values())
-                cell.append("\n" + " · ".join("-" if value is None else number(value) for value in others), style="dim")
-            cells.append(cell)
+            others = [each.metrics.get(key) for each in appraisal.baselines.values()] if key in own.metrics else []
+            below = " · ".join("-" if value is None else number(value) for value in others)
+            cells.append(stacked(number(own.metrics[key]) if key in own.metrics else "", below or None))
         if any(cell.plain for cell in cells):
             table.add_row(label(metric), *cells)
     return table

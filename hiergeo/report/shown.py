@@ -9,7 +9,7 @@ import numpy as np
 from hiergeo.evaluation import Comparison, Embedded, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.geometry import Space, parse
-from hiergeo.training.study import Cell, HeadRun, Study
+from hiergeo.training.study import HeadRun, Study, StudyCell
 from hiergeo.training.summary import behind_head
 
 
@@ -23,7 +23,7 @@ class Shown:
         frozen: the test data without it.
     """
 
-    cell: Cell
+    cell: StudyCell
     run: HeadRun
     frozen: Embedded
 
@@ -45,7 +45,7 @@ def shown(study: Study) -> tuple[Shown, ...]:
     return tuple(Shown(cell, representative(cell), study.frozen) for cell in chosen)
 
 
-def representative(cell: Cell) -> HeadRun:
+def representative(cell: StudyCell) -> HeadRun:
     """The run with the median validation loss (the better of the two in the middle)."""
     ordered = sorted(cell.runs, key=validation_loss)
     return ordered[(len(ordered) - 1) // 2]
@@ -70,11 +70,11 @@ def results(source: Result | Comparison | Study | Mapping[str, Result]) -> dict[
 
 def before_and_after(study: Study) -> dict[str, Result]:
     """The results of each shown head before and after its training, by title."""
-    found = {}
+    by_title = {}
     for head in shown(study):
-        found[f"{head.cell.geometry}, before"] = head.run.summary.before
-        found[f"{head.cell.geometry}, after"] = head.run.summary.after
-    return found
+        by_title[f"{head.cell.geometry}, before"] = head.run.summary.before
+        by_title[f"{head.cell.geometry}, after"] = head.run.summary.after
+    return by_title
 
 
 def spaces(source: Comparison | Study) -> dict[str, tuple[Embedded, Space]]:
@@ -85,8 +85,8 @@ def spaces(source: Comparison | Study) -> dict[str, tuple[Embedded, Space]]:
     heads = shown(source)
     spec = heads[0].cell.geometry
     unheaded = Space(parse(source.before[spec].geometry), source.frozen.root)
-    found = {f"before, {spec}": (source.frozen, unheaded)}
-    return found | {head.cell.geometry: (head.embedded, head.space) for head in heads}
+    before = {f"before, {spec}": (source.frozen, unheaded)}
+    return before | {head.cell.geometry: (head.embedded, head.space) for head in heads}
 
 
 def _distinct(before: dict[str, Result]) -> dict[str, Result]:

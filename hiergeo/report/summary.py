@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hiergeo.evaluation.auditing import Audit
 from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.words import label, number
+from hiergeo.report.labels import label, number
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
@@ -63,22 +63,22 @@ class DotPlot:
 
 
 @dataclass(frozen=True)
-class Summary:
+class DotPlots:
     """What stands below the headline: dot plots, and what they show in words."""
 
     plots: tuple[DotPlot, ...]
     caption: str
 
 
-def of_comparison(findings: Findings) -> Summary:
+def of_comparison(findings: Findings) -> DotPlots:
     """The main metrics in each geometry."""
     (dim,) = findings.dims
     plots = [DotPlot(metric, _dots(findings, metric, dim)) for metric in main_metrics(findings, dim)]
     marked = " Marked: better than every other space." if findings.has_leaders else ""
-    return Summary(tuple(plots), f"Value and 95 % bootstrap interval, each metric on a scale of its own.{marked}")
+    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval, each metric on a scale of its own.{marked}")
 
 
-def of_study(study: Study) -> Summary:
+def of_study(study: Study) -> DotPlots:
     """The main metrics before and after training, at the largest dimension."""
     findings, dim = study.findings, max(study.findings.dims)
     plots = []
@@ -88,13 +88,13 @@ def of_study(study: Study) -> Summary:
         plots.append(DotPlot(metric, _dots(findings, metric, dim, before)))
     of = f" at {dim} dimensions" if len(findings.dims) > 1 else ""
     seeds = len(study.plan.seeds)
-    told = (
+    shown = (
         f"the mean over {seeds} seeds and its 95 % interval" if seeds > 1 else "behind a head, with its 95 % interval"
     )
-    return Summary(tuple(plots), f"Hollow: the frozen model. Filled: {told}{of}.")
+    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}.")
 
 
-def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> Summary:
+def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
     """What carries the hierarchy: metrics as they are, and under each of the other controls (name and title)."""
     rows = {row.metric: row for row in audit.attribution}
     plots = []
@@ -106,21 +106,21 @@ def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> Summary:
             bounds = None if gain is None else Interval(row.native - gain.high, row.native - gain.low)
             dots.append(Dot(title, row.controls[control], bounds))
         plots.append(DotPlot(metric, tuple(dots), row.native))
-    told = (
+    explanation = (
         "The space as it is with its 95 % interval, and the same points with parts of the geometry taken away; bars of "
         "the others are 95 % intervals of the paired difference from the line. Where a bar misses the line, what was "
         "taken away counts."
     )
-    return Summary(tuple(plots), told)
+    return DotPlots(tuple(plots), explanation)
 
 
-def of_leaderboard(table: "Leaderboard") -> Summary:
+def of_leaderboard(table: "Leaderboard") -> DotPlots:
     """The first metric of the first benchmarks that have intervals, best rows first."""
     boards = [board for board in table.boards if board.task is not None and board.measured]
     plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
     left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
     marked = " Marked: ahead of every other row." if any(dot.best for plot in plots for dot in plot.dots) else ""
-    return Summary(tuple(plots), f"Value and 95 % bootstrap interval.{left}{marked}")
+    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval.{left}{marked}")
 
 
 def _of_board(board: "Board") -> DotPlot | None:
@@ -143,22 +143,21 @@ def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str,
     Controls and metrics without merit are left out. Those with a leader come first, then those with a decided contrast,
     and among equals those with the clearest contrast.
     """
-    able = [name for name in findings.metrics(dim) if _has_merit(name)]
+    able = [
+        name
+        for name in findings.metrics(dim)
+        if (known := find_metric(name)).higher_is_better is not None and not known.control
+    ]
     radial = [name for name in able if name == "tau_d"]
     others = sorted((name for name in able if name not in radial), key=lambda name: _rank(findings, name, dim))
     return tuple([*radial, *others][:count])
 
 
-def _has_merit(metric: str) -> bool:
-    known = find_metric(metric)
-    return known.higher_is_better is not None and not known.control
-
-
 def _rank(findings: Findings, metric: str, dim: int) -> tuple[bool, bool, float]:
     """Smaller for metrics that tell more: without a leader, without a decided contrast, and less the clearest one."""
-    held = findings.contrasts_of(metric, dim)
-    clearest = max((_clearness(each) for each in held), default=0.0)
-    return not findings.leaders(metric, dim), not any(each.winner for each in held), -clearest
+    contrasts = findings.contrasts_of(metric, dim)
+    clearest = max((_clearness(each) for each in contrasts), default=0.0)
+    return not findings.leaders(metric, dim), not any(each.winner for each in contrasts), -clearest
 
 
 def _clearness(contrast: Contrast) -> float:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 Guarantee = Literal["exact", "certified", "approximate"]
-"""``exact``: every row was scored, or a proven bound on its own value leaves it out. ``certified``: a bound proves that
-no other row belongs in the answer. ``approximate``: neither; see the measured recall."""
+"""``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
+``approximate``: neither; see the measured recall."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,7 @@ class Climb(Written):
 
     Attributes:
         rungs: one for every threshold.
-        guarantee: as in `Answer`.
-        scored: as in `Answer`.
-        rows: as in `Answer`.
-        radius: as in `Answer`.
-        recall: as in `Answer`.
+        guarantee: this and the rest as in `Answer`.
     """
 
     rungs: tuple[Rung, ...]
@@ -129,7 +125,7 @@ def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(held) for name, held in value.items()}
+        return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(held) for held in value]
+        return [_plain(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

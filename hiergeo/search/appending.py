@@ -2,30 +2,27 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo.geometry import Geometry, parse
-from hiergeo.search.layout import DTYPES, SHARD_CHARACTERS, SHARDS, Manifest, Shard
+from hiergeo.geometry import parse
+from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.rows import Rows
-from hiergeo.search.shard_writer import bury, write_shard
-from hiergeo.search.shards import SORTED, Labels, OpenShard, check_sizes, has_form, read_record
+from hiergeo.search.shard_writer import Labelled, bury, groups, write_shard
+from hiergeo.search.shards import SORTED, OpenShard, check_sizes, has_form, read_record
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.search.store import check_rows
 
 MERGED = 1 << 22
 """Ids that are compared at a time."""
-
-Labelled = tuple[Rows, Labels]
 
 
 @dataclass(frozen=True)
@@ -45,89 +42,35 @@ class Added:
     bytes: int
 
 
-@final
-class Writer:
-    """Collects rows and writes a shard whenever one is full: at most one shard of rows is in memory.
+@contextmanager
+def provisional(folder: Path) -> Iterator[list[Shard]]:
+    """A list for the shards that the block writes to an index; they are removed where it ends by an error."""
+    made: list[Shard] = []
+    try:
+        yield made
+    except BaseException:
+        for shard in made:
+            shutil.rmtree(folder / SHARDS / shard.name, ignore_errors=True)
+        raise
 
-    Args:
-        folder: of the index.
-        manifest: of the index.
-        first: number of its first shard, which is a part of its name.
 
-    Attributes:
-        shards: that are written.
+def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], first: int = 0) -> Iterator[Shard]:
+    """Write items as shards of the next generation of an index; one shard of items is in memory.
+
+    Raises:
+        InputError: an id that is negative, or twice in a shard.
+        UnavailableError: a shard cannot be written.
     """
-
-    def __init__(self, folder: Path, manifest: Manifest, first: int = 0) -> None:
-        self.folder, self.manifest = folder / SHARDS, manifest
-        self.geometry: Geometry = parse(manifest.geometry)
-        self.shards: list[Shard] = []
-        self._next = first
-        self._full = manifest.full
-        self._count = 0
-        self._held: Rows | None = None
-        self._characters = 0
-        self._captions: list[str | None] = []
-        self._images: list[str | None] = []
-
-    def add(self, rows: Rows, labels: Labels) -> None:
-        """Take rows with their labels.
-
-        Raises:
-            InputError: a negative id, or one that is twice in a shard.
-            UnavailableError: a shard cannot be written.
-        """
-        if len(rows) and int(rows.ids.min()) < 0:
-            raise InputError(f"the id {int(rows.ids.min())} is negative: ids must be whole numbers >= 0.")
-        start = 0
-        while start < len(rows):
-            if self.full(1):
-                self.flush()
-            stop = min(start + self._full - self._count, len(rows))
-            held = self._room(stop - start)
-            for name in ("ids", "direction", "radii"):
-                getattr(held, name)[self._count : self._count + stop - start] = getattr(rows, name)[start:stop]
-            self._count += stop - start
-            self._captions += labels.captions[start:stop]
-            self._characters += sum(map(len, filter(None, labels.captions[start:stop])))
-            self._images += labels.images[start:stop]
-            start = stop
-
-    def full(self, more: int) -> bool:
-        """Whether so many more rows do not fit beside those that are waiting."""
-        return self._count + more > self._full or self._characters >= SHARD_CHARACTERS
-
-    def flush(self) -> None:
-        """Write the rows that are waiting, if there are any."""
-        if not self._count or self._held is None:
-            return
-        rows = self._held.take(slice(0, self._count))
-        _refuse_repeated(np.sort(rows.ids.numpy()))
-        place = self.folder / f"{self.manifest.generation + 1:08d}-{self._next:05d}"
-        self.shards.append(write_shard(place, rows, Labels(self._captions, self._images), self.geometry))
-        self._next += 1
-        self._count, self._characters, self._captions, self._images = 0, 0, [], []
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        for shard in self.shards:
-            shutil.rmtree(self.folder / shard.name, ignore_errors=True)
-
-    def _room(self, more: int) -> Rows:
-        """Memory for the rows that are waiting and so many more; it doubles up to that of a full shard."""
-        size = 0 if self._held is None else len(self._held)
-        if self._held is None or self._count + more > size:
-            size = min(self._full, max(2 * size, self._count + more))
-            frame = self.manifest.frame
-            room = Rows(
-                torch.empty(size, dtype=torch.int64),
-                torch.empty(size, frame.dim, dtype=DTYPES[self.manifest.dtype]),
-                torch.empty(size, len(frame.dims)),
-            )
-            for name in ("ids", "direction", "radii") if self._held is not None else ():
-                getattr(room, name)[: self._count] = getattr(self._held, name)[: self._count]
-            self._held = room
-        return self._held
+    number, geometry = first, parse(manifest.geometry)
+    for group in groups(items, manifest.full):
+        ids = group[0].ids.sort().values.numpy()
+        if ids[0] < 0:
+            raise InputError(f"the id {ids[0]} is negative: ids must be whole numbers >= 0.")
+        _refuse_repeated(ids)
+        shard = write_shard(folder / SHARDS / f"{manifest.generation + 1:08d}-{number:05d}", *group, geometry)
+        del group
+        yield shard
+        number += 1
 
 
 def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Added:
@@ -144,20 +87,13 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
         HeldError: another process or thread writes to the index.
     """
     with writer(folder) as manifest:
-        made = Writer(folder, manifest)
-        try:
-            for rows, labels in items(manifest):
-                check_rows(rows, manifest.frame)
-                _refuse_reserved(rows, manifest)
-                made.add(rows, labels)
-            made.flush()
-            joined = join(folder, manifest, made.shards)
-        except BaseException:
-            made.discard()
-            raise
-        if made.shards:
+        with provisional(folder) as made:
+            for shard in write_shards(folder, manifest, _checked(items(manifest), manifest)):
+                made.append(shard)
+            joined = join(folder, manifest, made)
+        if made:
             publish(folder, joined)
-    return added(made.shards)
+    return added(made)
 
 
 def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str]] | None = None) -> Added:
@@ -165,9 +101,9 @@ def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str
 
     Args:
         folder: of the index.
-        names: of the shards, other than those of `Writer` (eight digits, a dash, five digits), or what gives them when
-            it is called with the manifest, under the lock of the index; None adopts all that are complete. Those that
-            are a part of the index already, or were one, are passed over.
+        names: of the shards, other than those of `write_shards` (eight digits, a dash, five digits), or what gives
+            them when it is called with the manifest, under the lock of the index; None adopts all that are complete.
+            Those that are a part of the index already, or were one, are passed over.
 
     Raises:
         InputError: a shard that is not there or of another form, or an id twice; the index is as before.
@@ -213,11 +149,7 @@ def delete(folder: Path, ids: Tensor) -> int:
 
 
 def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
-    """The next manifest, with more shards; the first ones of an index decide the edges of its shells.
-
-    Raises:
-        InputError: an id twice, or a shard that does not fit the index.
-    """
+    """The next manifest, with more shards; the first ones decide the edges of shells. Raises InputError."""
     new = [OpenShard(folder / SHARDS, manifest, shard) for shard in shards]
     check_ids(new, folder, manifest)
     edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
@@ -256,13 +188,16 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
                     )
 
 
-def _refuse_reserved(rows: Rows, manifest: Manifest) -> None:
-    """Raise InputError for an id that a row of a corpus may have."""
-    if len(rows) and int(rows.ids.min()) < manifest.reserved:
-        raise InputError(
-            f"the id {int(rows.ids.min())} is kept for the inputs of the corpus: give ids from {manifest.reserved} on, "
-            f"or none."
-        )
+def _checked(items: Iterable[Labelled], manifest: Manifest) -> Iterator[Labelled]:
+    """Items as the index stores them; raises InputError for those that it cannot take."""
+    for rows, labels in items:
+        check_rows(rows, manifest.frame)
+        if len(rows) and int(rows.ids.min()) < manifest.reserved:
+            raise InputError(
+                f"the id {int(rows.ids.min())} is kept for the inputs of the corpus: give ids from "
+                f"{manifest.reserved} on, or none."
+            )
+        yield Rows(rows.ids, rows.direction.to(DTYPES[manifest.dtype]), rows.radii.float()), labels
 
 
 def _refuse_repeated(ids: NDArray[np.int64]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -20,13 +20,13 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.geometry import Space
 from hiergeo.search import layout, snapshots
-from hiergeo.search.appending import Writer, join
+from hiergeo.search.appending import join, write_shards
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.given import Embeddings
 from hiergeo.search.index import Index
 from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts, Shard
 from hiergeo.search.rows import Frame
-from hiergeo.search.sources import Batch, Captions, Images, Inputs
+from hiergeo.search.shard_writer import Labelled
+from hiergeo.search.sources import Captions, Embeddings, Images, ItemBatch, ItemInputs
 from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
 
@@ -82,7 +82,7 @@ def build(
     folder = path_of(path)
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
-    inputs = Inputs.of(captions, images, embeddings, ids)
+    inputs = ItemInputs(captions, images, embeddings, ids)
     if model is None and embeddings is None:
         raise InputError("give the model that embeds captions or images, or give embeddings.")
     if (folder / MANIFEST).exists():
@@ -90,12 +90,15 @@ def build(
     loaded = adapters.load(model) if isinstance(model, str) else model
     batches = inputs.batches()
     first = next(batches, None)
+    if loaded is not None and first is not None and first.captions and first.embeddings is None:
+        loaded.check_texts([caption.strip() for caption in first.captions])
     batches = chain([] if first is None else [first], batches)
     chosen, manifest = _planned(loaded, space, first, dtype, inputs.stored)
     with locked(folder):
-        work = _Work(folder, manifest, _plan(manifest, inputs))
+        work = _Work(folder, manifest, inputs)
         work.begin(chosen)
-        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), chosen, loaded)
+        embedder = Embedder(folder, manifest, chosen, lambda: cast(Model, loaded))
+        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), embedder)
         work.finish()
     return Index(ExactStore(folder), loaded)
 
@@ -129,7 +132,7 @@ def open(
 
 
 def _planned(
-    model: Model | None, space: Space | str | None, first: Batch | None, dtype: str, stored: Stored | None
+    model: Model | None, space: Space | str | None, first: ItemBatch | None, dtype: str, stored: Stored | None
 ) -> tuple[Space, Manifest]:
     """The space of an index that is to be built, and its manifest while it is empty."""
     native = model.native_space() if model is not None else None
@@ -150,83 +153,65 @@ def _planned(
     return chosen, Manifest(Frame.of(chosen, dim), dtype, spec, min_radius, facts, generation=-1)
 
 
-def _plan(manifest: Manifest, inputs: Inputs) -> str:
-    """The hash of all that the shards of a build depend on but the items."""
-    told = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
 @final
 class _Work:
-    """A build, and how far it is: after every shard its record and the hash of all items up to there are kept.
+    """A build, and how far it is: after every shard its record and the hash of all items up to there are kept."""
 
-    Args:
-        folder: of the index, whose lock is held.
-        manifest: of the index while it is empty.
-        plan: hash of the settings.
-    """
-
-    def __init__(self, folder: Path, manifest: Manifest, plan: str) -> None:
-        self.folder, self.manifest, self.plan = folder, manifest, plan
-        self.digest = hashlib.sha256()
-        self.rows, self.inputs = 0, self.digest.hexdigest()
-        self.shards: list[Shard] = []
+    def __init__(self, folder: Path, manifest: Manifest, inputs: ItemInputs) -> None:
+        self.folder, self.manifest = folder, manifest
+        settings = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
+        plan = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        self.digest, self.done = hashlib.sha256(), 0
+        self.state = _State(plan=plan, rows=0, inputs=self.digest.hexdigest(), shards=[])
 
     def begin(self, space: Space) -> None:
         """Start, or find what an interrupted build of the same settings has done."""
         if (self.folder / MANIFEST).exists():
             raise InputError(f"{self.folder} holds an index already: add to it, or choose another name.")
         if (self.folder / BUILD).exists():
-            held = documents.read(self.folder / BUILD, _State, hashed=True)
-            if held.plan != self.plan:
+            found = documents.read(self.folder / BUILD, _State, hashed=True)
+            if found.plan != self.state.plan:
                 raise InputError(f"{self.folder} holds an unfinished build of other settings: remove it, or {AGAIN}.")
-            self.rows, self.inputs, self.shards = held.rows, held.inputs, held.shards
+            self.state = found
         else:
             layout.write_root(self.folder, space.root)
             self._save()
-        snapshots.remove_orphans(self.folder, replace(self.manifest, shards=tuple(self.shards)))
+        snapshots.remove_orphans(self.folder, replace(self.manifest, shards=tuple(self.state.shards)))
 
-    def write(self, batches: Iterable[Batch], space: Space, model: Model | None) -> None:
+    def write(self, batches: Iterable[ItemBatch], embedder: Embedder) -> None:
         """Write the items as shards, those that are there already excepted."""
-        writer = Writer(self.folder, self.manifest, len(self.shards))
-        embedder = Embedder(self.folder, self.manifest, space, lambda: cast(Model, model))
-        done = 0
+        state, items = self.state, self._fresh(batches, embedder)
+        for shard in write_shards(self.folder, self.manifest, items, len(state.shards)):
+            state.shards.append(shard)
+            state.rows, state.inputs = self.done, self.digest.hexdigest()
+            self._save()
+
+    def _fresh(self, batches: Iterable[ItemBatch], embedder: Embedder) -> Iterator[Labelled]:
+        """The items behind those that the shards hold; these are compared with them."""
+        stored = self.state.rows
         for batch in batches:
-            stored = done < self.rows
-            if not stored:
-                if writer.full(batch.size):
-                    writer.flush()
-                    self._keep(writer, done)
-                writer.add(*embedder.rows(batch))
+            items = embedder.rows(batch) if self.done >= stored else None
             batch.hash_into(self.digest)
-            done += batch.size
-            if stored and done >= self.rows:
-                self._check(done)
-        if done < self.rows:
-            self._check(done)
-        writer.flush()
-        self._keep(writer, done)
+            self.done += batch.size
+            if items is not None:
+                yield items
+            elif self.done >= stored:
+                self._check()
+        if self.done < stored:
+            self._check()
 
     def finish(self) -> None:
         """Make the shards an index."""
-        layout.commit(self.folder, join(self.folder, self.manifest, self.shards))
+        layout.commit(self.folder, join(self.folder, self.manifest, self.state.shards))
         retire(self.folder / BUILD)
 
-    def _check(self, done: int) -> None:
-        """Raise InputError unless these are as many items as the shards hold, and the same."""
-        if done != self.rows or self.digest.hexdigest() != self.inputs:
+    def _check(self) -> None:
+        """Raise InputError unless the items so far are as many as the shards hold, and the same."""
+        if self.done != self.state.rows or self.digest.hexdigest() != self.state.inputs:
             raise InputError(
-                f"the first {self.rows} items are not those of the unfinished build in {self.folder}: "
+                f"the first {self.state.rows} items are not those of the unfinished build in {self.folder}: "
                 f"{AGAIN}, or remove it."
             )
 
-    def _keep(self, writer: Writer, done: int) -> None:
-        if writer.shards:
-            self.shards += writer.shards
-            writer.shards.clear()
-            self.rows, self.inputs = done, self.digest.hexdigest()
-            self._save()
-
     def _save(self) -> None:
-        state = _State(plan=self.plan, rows=self.rows, inputs=self.inputs, shards=self.shards)
-        documents.write(self.folder / BUILD, state.model_dump(), indent=None)
+        documents.write(self.folder / BUILD, self.state.model_dump(), indent=None)

@@ -7,7 +7,6 @@ many.
 """
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
@@ -17,26 +16,9 @@ from torch.nn.functional import normalize
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.search.bounds import DISTANCE_ERROR, least_cost, least_distance
 from hiergeo.search.rows import Rows
-from hiergeo.search.store import MOST_CANDIDATES, Candidates, Store, StoreFacts
+from hiergeo.search.store import Candidates, Store, StoreFacts
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, Found, Steps, lexicographic, run
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How many candidates a shell is asked for.
-
-    Attributes:
-        first: at first.
-        most: at last; a shell that is still open then leaves the answer approximate.
-    """
-
-    first: int = 16
-    most: int = 4096
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.first <= self.most <= MOST_CANDIDATES:
-            raise InputError(f"candidates must obey 1 <= first <= most <= {MOST_CANDIDATES}, not {self}.")
 
 
 class Certification(NamedTuple):
@@ -57,7 +39,8 @@ def search(
     task: Best | Steps,
     home: ExactStore,
     engine: Store,
-    effort: Effort | None = None,
+    first: int = 16,
+    most: int = 4096,
     facts: StoreFacts | None = None,
     device: torch.device | str = "cpu",
 ) -> Certification:
@@ -67,7 +50,8 @@ def search(
         task: in a space of one factor.
         home: the index, which has the rows of all items.
         engine: a store that holds them too, with the same shells.
-        effort: None is 16 candidates a shell at first, 4096 at most.
+        first: candidates that a shell is asked for at first.
+        most: candidates at last; a shell that is still open then leaves the answer approximate.
         facts: what the store says of itself, if it was asked already.
         device: where rows are scored.
 
@@ -75,7 +59,7 @@ def search(
         UnavailableError: a shell that did not give its candidates, twice.
         InputError: a candidate that the index does not hold.
     """
-    return _Search(task, home, engine, facts or engine.describe(), device).run(effort or Effort())
+    return _Search(task, home, engine, facts or engine.describe(), device).run(first, most)
 
 
 @final
@@ -107,18 +91,18 @@ class _Search:
         self.seen = torch.empty(0, dtype=torch.int64)
         self.scored = 0
 
-    def run(self, effort: Effort) -> Certification:
+    def run(self, few: int, most: int) -> Certification:
         core, span = self.shells[0], self.task.span
         low, high = max(core.low, span.low), min(core.high, span.high)
         if core.count and low <= high:
             self.scored += sum(run(self.home.scan(low, high), [self.task], self.device))
         self.exhausted[:, 0] = True
-        first, k = None, effort.first
+        first, k = None, few
         while True:
             still = self._open() & ~self.exhausted
-            if k > effort.first and first is None:
+            if k > few and first is None:
                 first = ~still.any(1)
-            if k > effort.most or not bool(still.any()):
+            if k > most or not bool(still.any()):
                 break
             self._ask(still, k)
             k *= 2
@@ -128,20 +112,9 @@ class _Search:
     def _ask(self, still: Tensor, k: int) -> None:
         """Score the best k of every shell that is open for a query; all of them are fetched and scored at once."""
         answers: list[tuple[int, Tensor, Candidates]] = []
-        missing: dict[int, str] = {}
         for shell in still.any(0).nonzero()[:, 0].tolist():
             queries = still[:, shell].nonzero()[:, 0]
-            found, problem = self._candidates(queries, shell, min(k, self.shells[shell].count))
-            if problem is None:
-                answers.append((shell, queries, found))
-            else:
-                missing[shell] = problem
-        if missing:
-            shells = ", ".join(map(str, missing))
-            raise UnavailableError(
-                f"{self.facts.name} gave no answer for the shells {shells}: {next(iter(missing.values()))}; "
-                f"check it, and push the index to it again."
-            )
+            answers.append((shell, queries, self._candidates(queries, shell, min(k, self.shells[shell].count))))
         ids = torch.cat([found.ids.unique() for _, _, found in answers]).unique()
         rows = self._fetched(ids)
         fresh = rows.take(~torch.isin(ids, self.seen))
@@ -151,17 +124,20 @@ class _Search:
         for shell, queries, found in answers:
             self._learn(queries, shell, found, rows)
 
-    def _candidates(self, queries: Tensor, shell: int, k: int) -> tuple[Candidates, str | None]:
-        """Candidates of one shell, asked for again where there is something wrong with them; and what is wrong."""
+    def _candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
+        """Candidates of one shell, asked for again where there is something wrong with them."""
+        problem: str | None = None
         for _ in range(2):
             try:
                 found = self.engine.candidates(self.queries[queries], shell, k)
                 problem = _defect(found, len(queries), k)
             except UnavailableError as error:
-                found, problem = Candidates(torch.empty(0), torch.empty(0)), reason(error)
+                problem = reason(error)
             if problem is None:
-                break
-        return found, problem
+                return found
+        raise UnavailableError(
+            f"{self.facts.name} gave no answer for shell {shell}: {problem}; check it, and push the index to it again."
+        )
 
     def _fetched(self, ids: Tensor) -> Rows:
         try:
@@ -170,17 +146,10 @@ class _Search:
             raise InputError(f"{self.facts.name} is not up to date ({reason(error)}): push the index again.") from error
 
     def _learn(self, queries: Tensor, shell: int, found: Candidates, rows: Rows) -> None:
-        """Note how far from the queries (n,) the items of a shell are that were not seen.
-
-        Args:
-            queries: places of the queries.
-            shell: place of the shell.
-            found: its candidates.
-            rows: those of all candidates, by ascending ids.
-        """
-        held, place = self.shells[shell], torch.searchsorted(rows.ids, found.ids)
+        """Note how far from the queries (n,) the items of a shell are that were not seen."""
+        expected, place = self.shells[shell], torch.searchsorted(rows.ids, found.ids)
         radius = rows.radii[place, 0]
-        outside = (radius < held.low) | (radius > held.high)
+        outside = (radius < expected.low) | (radius > expected.high)
         if bool(outside.any()):
             raise InputError(
                 f"{self.facts.name} holds the item {int(found.ids[outside][0])} in another shell: push the index again."
@@ -190,7 +159,7 @@ class _Search:
         true = (self.queries[queries].double() * last).sum(1)
         self.trusted[queries] &= (cosine.diff() <= error).all(1) & ((cosine[:, -1] - true).abs() <= error)
         self.opening[queries, shell] = (1 - torch.maximum(cosine[:, -1], true) - error).clamp(0, 2)
-        self.exhausted[queries, shell] = found.ids.shape[1] >= held.count
+        self.exhausted[queries, shell] = found.ids.shape[1] >= expected.count
 
     def _open(self) -> Tensor:
         """Which shells may still hold something that belongs in the answer of a query, (Q, S)."""

@@ -1,6 +1,6 @@
 """Checking an index: every byte against its hash, order, ids, lists of deleted rows, captions, the root."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,19 +37,15 @@ class Checked:
         return tuple(sorted({name for name, _ in self.defects if name}))
 
 
-def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) -> Checked:
+def check(folder: Path) -> Checked:
     """Verify the generation of an index that is current, while others may read and write it.
-
-    Args:
-        folder: of the index.
-        progress: called after each shard.
 
     Raises:
         UnavailableError: there is no index.
         InputError: the manifest is damaged.
     """
-    held = Snapshot(folder)
-    manifest = held.manifest
+    snapshot = Snapshot(folder)
+    manifest = snapshot.manifest
     defects: list[tuple[str, str]] = []
     try:
         read_root(folder, manifest.frame)
@@ -57,12 +53,11 @@ def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) ->
         defects.append(("", str(error)))
     sound = []
     for shard in manifest.shards:
-        found = list(_defects(held, shard))
+        found = list(_defects(snapshot, shard))
         defects += [(shard.name, what) for what in found]
         if not found:
             sound.append(shard)
-        progress(shard)
-    folder = held.folder / SHARDS
+    folder = snapshot.folder / SHARDS
     for ids in merged([_live_ids(OpenShard(folder, manifest, shard)) for shard in sound]):  # one map a shard
         twice = np.flatnonzero(ids[1:] == ids[:-1])
         defects += [("", f"the id {int(ids[at])} is in two shards") for at in twice[:1]]
@@ -70,12 +65,12 @@ def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) ->
     return Checked(len(manifest.shards), manifest.rows, size, tuple(defects))
 
 
-def _defects(held: Snapshot, shard: Shard) -> Iterator[str]:
+def _defects(snapshot: Snapshot, shard: Shard) -> Iterator[str]:
     """What is wrong with one shard."""
-    folder = held.folder / SHARDS
+    folder = snapshot.folder / SHARDS
     try:
         check_bytes(folder, shard)
-        opened = held.open(shard)
+        opened = snapshot.open(shard)
         rows = arrow().parquet.ParquetFile(folder / shard.name / CAPTIONS).metadata.num_rows
     except DamagedError as error:
         yield error.what
@@ -100,7 +95,7 @@ def _defects(held: Snapshot, shard: Shard) -> Iterator[str]:
     inside = not len(dead) or 0 <= dead[0] <= dead[-1] < shard.rows
     if len(dead) != shard.deleted or (dead[1:] <= dead[:-1]).any() or not inside:
         yield "the list of deleted rows does not fit"
-    if with_bounds(opened, held.manifest.edges).bounds != shard.bounds:
+    if with_bounds(opened, snapshot.manifest.edges).bounds != shard.bounds:
         yield "the bounds of shells are not those of the radii"
 
 

@@ -1,18 +1,15 @@
 """Compaction: small shards and those with deleted rows are written again as full ones."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from hiergeo.search.appending import Labelled, Writer
+from hiergeo.search.appending import provisional, write_shards
 from hiergeo.search.checking import check
-from hiergeo.search.layout import SHARDS, Manifest
-from hiergeo.search.quantiles import shell_edges, with_bounds
-from hiergeo.search.shard_writer import PIECE
-from hiergeo.search.shards import OpenShard, check_bytes, read_rows
+from hiergeo.search.layout import SHARDS, Manifest, Shard
+from hiergeo.search.quantiles import balanced
+from hiergeo.search.shard_writer import PIECE, Labelled
+from hiergeo.search.shards import OpenShard, check_bytes
 from hiergeo.search.snapshots import publish, writer
 
 SMALL = 0.5
@@ -61,43 +58,28 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         chosen = [shard for shard in sound if shard.deleted or shard.rows < least]
         if len(chosen) < 2 and not any(shard.deleted for shard in chosen):
             chosen = []
-        made = Writer(folder, manifest)
-        try:
-            for shard in chosen:
-                check_bytes(folder / SHARDS, shard)
-                for rows, labels in _pieces(OpenShard(folder / SHARDS, manifest, shard)):
-                    made.add(rows, labels)
-            made.flush()
-            joined = _rearranged(folder, manifest, {shard.name for shard in (*chosen, *lost)}, made)
-        except BaseException:
-            made.discard()
-            raise
+        with provisional(folder) as made:
+            for shard in write_shards(folder, manifest, _items(folder, manifest, chosen)):
+                made.append(shard)
+            gone = {shard.name for shard in (*chosen, *lost)}
+            kept = [shard for shard in manifest.shards if shard.name not in gone]
+            joined = balanced(folder, manifest, [*kept, *made])
         if joined.shards != manifest.shards or joined.edges != manifest.edges:
-            publish(folder, joined, tuple(shard.name for shard in (*chosen, *lost)))
+            publish(folder, joined, tuple(sorted(gone)))
     return Compacted(
         joined.rows,
         sum(shard.deleted for shard in chosen),
         len(manifest.shards),
         len(joined.shards),
-        sum(shard.rows for shard in made.shards),
+        sum(shard.rows for shard in made),
         sum(shard.rows - shard.deleted for shard in lost),
     )
 
 
-def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Writer) -> Manifest:
-    """The next manifest: shards that stay, those that were made, and new edges over both."""
-    shards = [*(shard for shard in manifest.shards if shard.name not in gone), *made.shards]
-    opened = [OpenShard(folder / SHARDS, manifest, replace(shard, bounds=())) for shard in shards]
-    edges = shell_edges(opened)
-    return manifest.next(shards=tuple(with_bounds(shard, edges) for shard in opened), edges=edges)
-
-
-def _pieces(opened: OpenShard) -> Iterator[Labelled]:
-    """The rows of a shard that are not deleted, with their labels, some at a time."""
-    shard, manifest = opened.shard, opened.manifest
-    for start in range(0, shard.rows, PIECE):
-        stop = min(start + PIECE, shard.rows)
-        live = opened.live(start, stop)
-        places = np.arange(start, stop) if live is None else start + np.flatnonzero(live)
-        rows = read_rows(opened.folder.parent, manifest, shard, start, stop)
-        yield rows.take(torch.from_numpy(places - start)), opened.labels(places)
+def _items(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Iterator[Labelled]:
+    """The items of shards that are not deleted, after every byte of their shard was verified."""
+    for shard in shards:
+        check_bytes(folder / SHARDS, shard)
+        opened = OpenShard(folder / SHARDS, manifest, shard)
+        for places in opened.pieces(0, shard.rows, PIECE):
+            yield opened.rows(places), opened.labels(places)

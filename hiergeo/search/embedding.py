@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from hiergeo.geometry import Space
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels
-from hiergeo.search.sources import ID, Batch
+from hiergeo.search.sources import ID, ItemBatch
 
 NORM = 1e-2
 """How far from 1 the norm of an embedding may be that a normalised model gave: float16 rounds by less."""
@@ -21,22 +21,14 @@ NORM = 1e-2
 
 @final
 class Embedder:
-    """Makes rows of an index of batches.
-
-    Args:
-        folder: of the index.
-        manifest: of the index.
-        space: of the index.
-        model: gives the model of the index; called when captions or images are to be embedded.
-        first: the id of row 0, where ids are counted.
-    """
+    """Makes rows of an index of batches; ids are counted from `first` on where a batch has none."""
 
     def __init__(
         self, folder: Path, manifest: Manifest, space: Space, model: Callable[[], Model], first: int = 0
     ) -> None:
         self.folder, self.manifest, self.space, self.model, self.first = folder, manifest, space, model, first
 
-    def rows(self, batch: Batch) -> tuple[Rows, Labels]:
+    def rows(self, batch: ItemBatch) -> tuple[Rows, Labels]:
         """The rows of a batch, with their labels.
 
         Raises:
@@ -49,35 +41,30 @@ class Embedder:
             if start + batch.size > ID:
                 raise InputError(f"there is no id left: the largest may be {ID - 1}; give ids.")
             ids = torch.arange(start, start + batch.size)
-        embeddings = self.embeddings(batch)
-        rows = Rows.of(ids, embeddings, self.space, DTYPES[self.manifest.dtype])
-        return rows, batch.labels(self.folder)
-
-    def embeddings(self, batch: Batch) -> Tensor:
-        """The embeddings (n, D) of a batch."""
         embeddings = batch.embeddings
         if embeddings is None and batch.captions is not None:
             embeddings = self.model().encode_text(batch.captions)
         elif embeddings is None:
-            embeddings = self.model().encode_image([image for image in batch.images or () if image is not None])
-        if embeddings.shape[1] != self.manifest.frame.dim:
-            raise InputError(
-                f"the embeddings have dimension {embeddings.shape[1]} and the index {self.manifest.frame.dim}: "
-                f"embed by the model of the index."
-            )
-        if batch.embeddings is not None:
-            self._check_norms(embeddings, batch.start)
-        return embeddings
+            embeddings = self.model().encode_image(cast(list[str | Path], batch.images))
+        self._check(embeddings, batch)
+        rows = Rows.of(ids, embeddings, self.space, DTYPES[self.manifest.dtype])
+        return rows, batch.labels(self.folder)
 
-    def _check_norms(self, embeddings: Tensor, start: int) -> None:
-        facts = self.manifest.model
-        if facts is None or not facts.normalised:
+    def _check(self, embeddings: Tensor, batch: ItemBatch) -> None:
+        """Raise InputError for embeddings (n, D) of another dimension, or given ones of another norm."""
+        facts, dim = self.manifest.model, self.manifest.frame.dim
+        if embeddings.shape[1] != dim:
+            raise InputError(
+                f"the embeddings have dimension {embeddings.shape[1]} and the index {dim}: embed by the model of the "
+                f"index."
+            )
+        if batch.embeddings is None or facts is None or not facts.normalised:
             return
         norm = embeddings.norm(dim=1)
-        off = (norm - 1).abs() > NORM
-        if bool(off.any()):
-            row = int(off.nonzero()[0])
+        off = ((norm - 1).abs() > NORM).nonzero()
+        if len(off):
+            row = int(off[0])
             raise InputError(
-                f"the embedding of row {start + row} (the first is 0) has norm {float(norm[row]):.4g}, and those of "
-                f"{facts.name} have norm 1: divide embeddings by their norms."
+                f"the embedding of row {batch.start + row} (the first is 0) has norm {float(norm[row]):.4g}, and those "
+                f"of {facts.name} have norm 1: divide embeddings by their norms."
             )

@@ -17,44 +17,25 @@ from hiergeo.search.recall import recall_of
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within
+from hiergeo.search.sweep import Best, Count, Found, RadiusRange, Steps
 
 Result = Answer | Climb | int
 """What one request gives: an answer, of a ladder a climb, of a count a number."""
 
 
 def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: ExactStore) -> Rows:
-    """Queries as the store holds rows: embeddings (Q, D) rounded alike, items as they are stored.
-
-    Raises:
-        InputError: an embedding that the space cannot hold, or an item that is not there.
-    """
+    """Queries as the store holds rows: embeddings (Q, D) rounded alike, items as they are stored; raises InputError."""
     rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
     items = {place: each.id for place, each in enumerate(queries) if isinstance(each, Item)}
     if items:
-        places, held = list(items), store.fetch(torch.tensor(list(items.values())))
-        rows.direction[places], rows.radii[places] = held.direction, held.radii
+        places, stored = list(items), store.fetch(torch.tensor(list(items.values())))
+        rows.direction[places], rows.radii[places] = stored.direction, stored.radii
     return rows
 
 
 @final
-class Group:
-    """Requests that differ in their queries and k alone, as one task.
-
-    Args:
-        requests: of one group.
-        embedded: their queries (Q, D).
-        space: that they name.
-        store: of the index.
-        engines: the stores that it is searched through.
-        device: where rows are compared.
-
-    Attributes:
-        first: one of the requests.
-        task: for a sweep over all items, unless there is an engine.
-        engine: the store that the requests name; None where they name none.
-        scored: items whose exact score was computed.
-    """
+class RequestGroup:
+    """Requests that differ in their queries and k alone, as one task."""
 
     def __init__(
         self,
@@ -68,7 +49,7 @@ class Group:
         first = requests[0]
         self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
         self.x = query_rows([each.query for each in requests], embedded, space, store).points(space.geometry, device)
-        self.task = self._task(first, Range(first.low, first.high))
+        self.task = self._task(first, RadiusRange(first.low, first.high))
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
         self.guarantees: list[Guarantee] = ["exact"] * len(requests)
@@ -82,13 +63,12 @@ class Group:
         self.scored = outcome.scored
         self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 
-    def _task(self, first: Request, span: Range) -> Best | Steps | Count | Within:
+    def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
         if first.kind == "count":
-            if first.within is not None:
-                return Within(self.space, self.x, torch.tensor([each.within for each in self.requests]), span)
-            return Count(self.space, self.x, first.min_radius, span)
+            within = None if first.within is None else torch.tensor([each.within for each in self.requests])
+            return Count(self.space, self.x, first.min_radius, span, within)
         by: By = "distance" if first.kind == "neighbours" else first.by
         k = max(request.k for request in self.requests)
         side: Side = "parents" if first.kind == "parents" else "children"
@@ -103,7 +83,7 @@ class Group:
 
     def results(self) -> list[Result]:
         """The answers, after the items were scored."""
-        if isinstance(self.task, Count | Within):
+        if isinstance(self.task, Count):
             return list(map(int, self.task.total))
         total = self.store.manifest.rows
         results: list[Result] = []

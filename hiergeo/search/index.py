@@ -1,41 +1,41 @@
-"""The front door of search: an index that answers questions about what entails what."""
+"""The front door of search: an index that answers questions about what entails what, and can be changed."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, cast, final
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, cast, final
 
 from torch import Tensor
 
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
+from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
-from hiergeo.search import layout
+from hiergeo.search import appending, checking, compaction, layout, snapshots
 from hiergeo.search.answers import Answer, Climb
-from hiergeo.search.editing import Editable
-from hiergeo.search.groups import Group, Result, query_rows
+from hiergeo.search.appending import Added
+from hiergeo.search.checking import Checked
+from hiergeo.search.compaction import Compacted
+from hiergeo.search.embedding import Embedder
+from hiergeo.search.groups import RequestGroup, Result, query_rows
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.screen import multiplies, screens
+from hiergeo.search.shard_writer import Labelled
+from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Task, run, run_screened
+from hiergeo.search.sweep import run
 
 Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
 
-SCREENED_QUERIES = 4
-"""Queries of one pass up to which the screen is faster than scoring every row, where rows come from the disk."""
-
-MOSTLY_CACHED = 0.5
-"""Share of the index in the page cache above which the screen does not pay: the engine is as fast as it is."""
-
 
 @final
-class Index(Editable):
+class Index:
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
@@ -50,9 +50,6 @@ class Index(Editable):
         compute: where rows are compared; rows are moved there a chunk at a time.
 
     Attributes:
-        screen: whether rows are screened in 8 bits before they are scored, see `hiergeo.search.screen`: "auto" for up
-            to `SCREENED_QUERIES` queries in a pass over an index that is not in the page cache, "always" where it is
-            possible, or "never". Answers are the same.
         engines: the stores that it has been searched through.
     """
 
@@ -63,7 +60,6 @@ class Index(Editable):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
-        self.screen: Literal["auto", "always", "never"] = "auto"
         self.engines = Engines(store)
 
     @property
@@ -105,7 +101,7 @@ class Index(Editable):
             InputError: an empty index, a query that it cannot take, an argument out of range.
         """
         shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
-        return cast(Answer | list[Answer], self._asked("children", query, shared))
+        return self._asked("children", query, shared)
 
     def parents(
         self,
@@ -121,7 +117,7 @@ class Index(Editable):
     ) -> Answer | list[Answer]:
         """The k items that come nearest to entailing the query; arguments as for `children`."""
         shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
-        return cast(Answer | list[Answer], self._asked("parents", query, shared))
+        return self._asked("parents", query, shared)
 
     def neighbours(
         self,
@@ -134,8 +130,7 @@ class Index(Editable):
         store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k nearest items by geodesic distance; arguments as for `children`."""
-        shared = {"k": k, "space": space, "low": low, "high": high, "store": store}
-        return cast(Answer | list[Answer], self._asked("neighbours", query, shared))
+        return self._asked("neighbours", query, {"k": k, "space": space, "low": low, "high": high, "store": store})
 
     def ladder(
         self,
@@ -150,16 +145,12 @@ class Index(Editable):
         """From general to specific: for each threshold the nearest item whose radius is within it.
 
         Args:
-            query: one or several.
+            query: one or several; this and all others as for `children`.
             thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
                 radius of the index.
-            space: as for `children`.
-            low: as for `children`.
-            high: as for `children`.
-            store: as for `children`.
         """
         shared = {"thresholds": thresholds, "space": space, "low": low, "high": high, "store": store}
-        return cast(Climb | list[Climb], self._asked("ladder", query, shared))
+        return self._asked("ladder", query, shared)
 
     def count(
         self,
@@ -174,15 +165,11 @@ class Index(Editable):
         """How many items the query entails: those within its cone, or within a geodesic distance.
 
         Args:
-            query: one or several.
+            query: one or several; this and all others as for `children`.
             within: count the items within this geodesic distance instead.
-            space: as for `children`.
-            min_radius: as for `children`.
-            low: as for `children`.
-            high: as for `children`.
         """
         shared = {"within": within, "space": space, "min_radius": min_radius, "low": low, "high": high}
-        return cast(int | list[int], self._asked("count", query, shared))
+        return self._asked("count", query, shared)
 
     def search(self, requests: Sequence[Request]) -> list[Result]:
         """Answer requests of any kinds in one pass over the index; the answers are in their order.
@@ -203,11 +190,7 @@ class Index(Editable):
         scanned = [group for group in asked if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
-            tasks = [group.task for group in scanned]
-            if self._screened(store, tasks):
-                counts = run_screened(store.coded_stream(low, high), tasks)
-            else:
-                counts = run(store.stream(low, high), tasks, self.device)
+            counts = run(store.stream(low, high), [group.task for group in scanned], self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
@@ -263,7 +246,7 @@ class Index(Editable):
         asked = self.chosen(space)
         spec, least = asked.geometry.spec, asked.min_radius
         template = Request("children", "", k, by, thresholds=k, space=spec, min_radius=least, store=store)
-        return audit(self.search, self.store, self.engines.get(store), template, queries)
+        return audit(self.search, self.store, self.engines.checked(store)[0], template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -281,23 +264,83 @@ class Index(Editable):
         self.manifest.frame.check(space)
         return space
 
-    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> Group:
-        return Group(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
+    def add(
+        self,
+        captions: Captions | None = None,
+        images: Images | None = None,
+        embeddings: Embeddings | None = None,
+        ids: Iterable[int] | Tensor | None = None,
+    ) -> Added:
+        """Append items, all of them or none; when this returns they are durable, and this index finds them.
 
-    def _screened(self, store: ExactStore, tasks: Sequence[Task]) -> bool:
-        """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
-        if self.screen == "never" or self.device.type != "cpu" or not store.coded:
-            return False
-        if not multiplies(self.manifest.frame.dim):
-            return False
-        if self.screen == "auto" and (
-            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or store.cached() > MOSTLY_CACHED
-        ):
-            return False
-        farthest = max(shard.high for shard in store.manifest.shards)
-        return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
+        Arguments are those of `hiergeo.search.build`; without ids, items are counted on from the largest id that the
+        index ever held. Other readers go on with what they see until `refresh`.
 
-    def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:
+        Raises:
+            InputError: an item that cannot be used, or an id that is there already or twice; the index is as before.
+            UnavailableError: the disk cannot be written; the index is as before.
+            HeldError: another process or thread writes to the index.
+        """
+        inputs = ItemInputs(captions, images, embeddings, ids)
+        if inputs.stored is not None:
+            inputs.stored.check(self.store.manifest.model, self.space.root)
+        batches = inputs.batches()
+        first = next(batches, None)
+        if first is not None and first.embeddings is None and self.store.manifest.model is None:
+            raise InputError("the index does not say which model embedded it: add embeddings.")
+
+        def rows(manifest: Manifest) -> Iterator[Labelled]:
+            embedder = Embedder(self.store.folder, manifest, self.space, lambda: self.encoder.model, manifest.next_id)
+            for batch in track(
+                chain([] if first is None else [first], batches), "items", enabled=True, size=lambda part: part.size
+            ):
+                yield embedder.rows(batch)
+
+        done = appending.append(self.store.folder, rows)
+        self.refresh()
+        return done
+
+    def delete(self, ids: Iterable[int] | Tensor) -> int:
+        """Delete items by their ids, durably; returns how many of them there were.
+
+        Raises:
+            InputError: an id that is not valid.
+            UnavailableError: the disk cannot be written; the index is as before.
+            HeldError: another process or thread writes to the index.
+        """
+        return self.store.delete(ids_of(ids))
+
+    def compact(self, *, skip_damaged: bool = False) -> Compacted:
+        """Merge small shards, drop deleted rows from the disk and make shells of equal mass again.
+
+        Args:
+            skip_damaged: verify every byte first, and drop the shards that are damaged with all their items.
+
+        Raises:
+            UnavailableError: a shard is damaged, or the disk cannot be written; the index is as before.
+            HeldError: another process or thread writes to the index.
+        """
+        done = compaction.compact(self.store.folder, skip_damaged)
+        self.refresh()
+        snapshots.tidy(self.store.folder)
+        return done
+
+    def check(self) -> Checked:
+        """Verify every byte of the index, as it is on the disk now, and name the shards that are damaged."""
+        return checking.check(self.store.folder)
+
+    def refresh(self) -> None:
+        """See what other writers have changed since the index was opened."""
+        self.store.refresh()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.store.close()
+
+    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> RequestGroup:
+        return RequestGroup(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
+
+    def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> Any:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)
         queries = cast(Sequence[Query], query if several else [query])
         if not len(queries):

@@ -175,7 +175,8 @@ def read(folder: Path) -> Manifest:
     if not path.is_file():
         if (folder / BUILD).is_file():
             raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
-        raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
+        example = f"OUT --captions {folder}" if folder.is_file() else "OUT" if folder.exists() else folder
+        raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {example}'.")
     manifest = documents.read(path, Manifest, hashed=True)
     if manifest.version != VERSION:
         raise InputError(
@@ -196,14 +197,13 @@ def _check_fit(path: Path, manifest: Manifest) -> None:
         "two shards have one name": len({shard.name for shard in manifest.shards}) == len(manifest.shards),
     }
     for shard in manifest.shards:
-        fits[f"the range of radii of shard {shard.name} is none"] = 0 <= shard.low <= shard.high
-        fits[f"the range of ids of shard {shard.name} is none"] = 0 <= shard.first <= shard.last
         known = shard.tombstones is None or shard.tombstones in shard.bytes
         dead = (shard.deleted > 0) == (shard.tombstones is not None) and shard.deleted <= shard.rows
-        fits[f"the deleted rows of shard {shard.name} do not fit"] = known and dead
-        within = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
-        fits[f"the bounds of shells in shard {shard.name} do not fit"] = (
-            within and max(shard.bounds, default=0) <= shard.rows
+        bounds = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
+        fits[f"the record of shard {shard.name} contradicts itself"] = (
+            (0 <= shard.low <= shard.high and 0 <= shard.first <= shard.last)
+            and (known and dead and bounds)
+            and max(shard.bounds, default=0) <= shard.rows
         )
     for what, holds in fits.items():
         if not holds:
@@ -230,12 +230,7 @@ def commit(folder: Path, manifest: Manifest) -> None:
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
-    """Make an empty index of a manifest, whose root is written first.
-
-    Raises:
-        InputError: the folder holds an index already.
-        UnavailableError: the folder cannot be written.
-    """
+    """Make an empty index of a manifest, whose root is written first; raises InputError if there is one already."""
     if (folder / MANIFEST).exists():
         raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
     write_root(folder, root)
@@ -252,11 +247,7 @@ def write_root(folder: Path, root: Tensor | None) -> None:
 
 
 def read_root(folder: Path, frame: Frame) -> Tensor | None:
-    """The root of an index, (D,) float32; None for one without.
-
-    Raises:
-        InputError: it is not the root that the manifest names.
-    """
+    """The root of an index, (D,) float32, None for one without; raises InputError if it is not that of the manifest."""
     if frame.root_sha256 is None:
         return None
     try:

@@ -5,6 +5,7 @@ index is deleted there. What was measured of a store is kept in the index folder
 """
 
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import final
 from weakref import WeakKeyDictionary
@@ -48,9 +49,6 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
     facts = _described(home, engine)
     there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
     sent = _send(home, engine, there, progress)
-    if len(there) and _counts(home) != _counts(engine):  # its items lie in shells of other edges
-        engine.delete(there)
-        sent += _send(home, engine, there[:0], progress)
     check_counts(home, engine)
     return sent
 
@@ -63,15 +61,11 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
         UnavailableError: a shell has another number of items; the first is named.
     """
     facts = _described(home, engine)
-    wanted, held = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
-    if len(wanted) != len(held):
-        raise UnavailableError(
-            f"{facts.name} has {len(held)} shells and the index {len(wanted)}: push the index again."
-        )
-    for place, (mine, others) in enumerate(zip(wanted, held, strict=True)):
+    wanted, counts = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
+    for shell, (mine, others) in enumerate(zip_longest(wanted, counts, fillvalue=0)):
         if mine != others:
             raise UnavailableError(
-                f"{facts.name} holds {others} items of shell {place} and the index {mine}: push the index to it with "
+                f"{facts.name} holds {others} items of shell {shell} and the index {mine}: push the index to it with "
                 f"'hiergeo index push'."
             )
     return facts
@@ -79,46 +73,27 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
 
 @final
 class Engines:
-    """The stores that an index is searched through, each opened once.
-
-    Args:
-        home: the index.
-    """
+    """The stores that an index is searched through, each opened once."""
 
     def __init__(self, home: ExactStore) -> None:
         self.home = home
-        self._opened: dict[tuple[str, tuple[float, ...]], Store] = {}
+        self._opened: dict[str, tuple[tuple[float, ...], Store]] = {}
         self._checked: WeakKeyDictionary[Store, tuple[int, StoreFacts]] = WeakKeyDictionary()
 
     def opened(self, store: Store | str) -> Store:
-        """A store by its spec, whatever it holds.
-
-        Raises:
-            InputError: an unknown name, or an index of a product.
-            UnavailableError: it cannot be reached.
-        """
+        """A store by its spec, whatever it holds; raises HiergeoError."""
         if isinstance(store, Store):
             return store
-        if not isinstance(store, str):
-            raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
-        if (store, edges) not in self._opened:
-            for other in [known for known in self._opened if known[0] == store]:  # opened before a compaction
-                self._opened.pop(other).close()
-            self._opened[store, edges] = open_store(store, frame, edges)
-        return self._opened[store, edges]
-
-    def get(self, store: Store | str) -> Store:
-        """A store that holds the items of the index; one in memory is filled."""
-        return self.checked(store)[0]
+        known = self._opened.get(store)
+        if known is None or known[0] != edges:
+            if known is not None:  # opened before a compaction
+                known[1].close()
+            known = self._opened[store] = (edges, open_store(store, frame, edges))
+        return known[1]
 
     def checked(self, store: Store | str) -> tuple[Store, StoreFacts]:
-        """A store that holds the items of the index, and what it said of itself; one in memory is filled.
-
-        Raises:
-            InputError: as `opened`.
-            UnavailableError: it cannot be reached, or does not hold the items of the index.
-        """
+        """A store, and what it says of itself: that it holds the items of the index; one in memory is filled."""
         engine, generation = self.opened(store), self.home.manifest.generation
         known = self._checked.get(engine)
         if known is None or known[0] != generation:
@@ -129,7 +104,7 @@ class Engines:
 
     def close(self) -> None:
         """Close all of them."""
-        for engine in self._opened.values():
+        for _, engine in self._opened.values():
             engine.close()
         self._opened.clear()
         self._checked.clear()
@@ -144,10 +119,6 @@ def _described(home: ExactStore, engine: Store) -> StoreFacts:
             f"{facts.name} holds items of another root or dimension than the index: push to another collection."
         )
     return facts
-
-
-def _counts(store: Store) -> list[int]:
-    return [shell.count for shell in store.describe().shells]
 
 
 def _send(home: ExactStore, engine: Store, there: torch.Tensor, progress: bool) -> int:
@@ -171,9 +142,9 @@ def _kept(home: ExactStore, engine: Store) -> torch.Tensor:
         known = torch.isin(rows.ids, own)
         gone.append(rows.ids[~known])
         rows = rows.take(known)
-        held = home.fetch(rows.ids)
-        apart = (normalize(held.direction.float(), dim=1) - rows.direction.float()).abs().amax(1) > ROUNDING
-        changed = apart | (held.radii[:, 0] != rows.radii[:, 0])
+        own_rows = home.fetch(rows.ids)
+        apart = (normalize(own_rows.direction.float(), dim=1) - rows.direction.float()).abs().amax(1) > ROUNDING
+        changed = apart | (own_rows.radii[:, 0] != rows.radii[:, 0])
         kept.append(rows.ids[~changed])
         gone.append(rows.ids[changed])
     lost = torch.cat(gone)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo.search.layout import Shard
+from hiergeo.search.layout import SHARDS, Manifest, Shard
 from hiergeo.search.shards import OpenShard, inside
 
 CORE = 0.01
@@ -29,6 +30,13 @@ def shell_edges(shards: Sequence[OpenShard]) -> tuple[float, ...]:
     ranks = np.clip(np.ceil(shares * total).astype(np.int64), 1, total)
     edges = np.unique(_order_statistics(shards, ranks))
     return tuple(float(edge) for edge in edges if edge < max(shard.shard.high for shard in shards))
+
+
+def balanced(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
+    """The next manifest of an index: it has these shards, in shells of equal mass."""
+    opened = [OpenShard(folder / SHARDS, manifest, shard) for shard in shards]
+    edges = shell_edges(opened)
+    return manifest.next(shards=tuple(with_bounds(shard, edges) for shard in opened), edges=edges)
 
 
 def with_bounds(opened: OpenShard, edges: Sequence[float]) -> Shard:

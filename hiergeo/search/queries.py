@@ -74,8 +74,8 @@ class Encoder:
             raise InputError("there is no query: give at least one.")
         for query in queries:
             if not isinstance(query, str | Path | Tensor | Item) and not hasattr(query, "convert"):
-                told = f"not {type(query).__name__}"
-                raise InputError(f"a query is a text, an image, an embedding (D,) or an item of the index, {told}.")
+                kind = f"not {type(query).__name__}"
+                raise InputError(f"a query is a text, an image, an embedding (D,) or an item of the index, {kind}.")
         rows = torch.zeros(len(queries), self.dim)
         texts = {i: query for i, query in enumerate(queries) if isinstance(query, str) and not is_image(query)}
         images = {

@@ -5,7 +5,7 @@ approximate answers of the same settings carry them.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import cast
 
@@ -125,27 +125,25 @@ def recall_of(home: ExactStore, store: str, request: Request, space: Space) -> R
     if the request names a range of radii, or if the file of the audit is damaged.
     """
     path = record_path(home, store)
-    if not path.is_file():
+    asked = request.thresholds if request.kind == "ladder" else request.k
+    if not path.is_file() or request.low > 0 or request.high < math.inf or not isinstance(asked, int):
         return None
     try:
-        held = documents.read(path, _Document)
+        document = documents.read(path, _Document)
     except HiergeoError:
         return None
-    if held.generation != home.manifest.generation or request.low > 0 or request.high < math.inf:
+    if document.generation != home.manifest.generation:
         return None
-    ordered = request.kind in ("children", "parents")
-    asked = request.thresholds if request.kind == "ladder" else request.k
-    for each in held.audit:
-        same = each.kind == request.kind and each.geometry == space.geometry.spec
-        same = same and isinstance(asked, int) and each.k == asked
-        if ordered:
-            same = same and each.by == request.by
-        if ordered and request.by == "margin":
-            least = space.min_radius if request.min_radius is None else request.min_radius
-            same = same and each.min_radius == least
-        if same:
-            return each.recall
-    return None
+    least = space.min_radius if request.min_radius is None else request.min_radius
+    wanted = _key(request.kind, request.by, space.geometry.spec, least, asked)
+    keys = {_key(each.kind, each.by, each.geometry, each.min_radius, each.k): each.recall for each in document.audit}
+    return keys.get(wanted)
+
+
+def _key(kind: Kind, by: By, geometry: str, min_radius: float, k: int) -> Hashable:
+    """What two searches have in common where the recall of one is that of the other."""
+    ordered = kind in ("children", "parents")
+    return kind, geometry, k, by if ordered else None, min_radius if ordered and by == "margin" else None
 
 
 def share(hits: int, total: int, queries: int) -> Recall:

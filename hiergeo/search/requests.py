@@ -32,16 +32,9 @@ class Request:
         query: a text, an image (path or picture), or an embedding (D,).
         k: hits of the first three kinds, 1 <= k <= 1024.
         by: order of children and parents: "margin", largest first; "angle" or "distance", smallest first.
-        thresholds: of a ladder: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the
-            largest radius of the index.
+        thresholds: of a ladder, as for `Index.ladder`.
         within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
-        low: items of a smaller radius are left out, geodesic units.
-        high: items of a larger radius are left out.
-        space: another space of the frame of the index, or the spec of a geometry around its root; None is the space of
-            the index.
-        min_radius: scale of the cones; None is that of the space.
-        store: search through this store, or the store of this spec such as "faiss:flat"; None scans the index. Counts
-            always scan.
+        low: this and the rest as for `Index.children`; counts always scan.
 
     Raises:
         InputError: a kind or an order that is unknown, k or a number of thresholds out of range, a range of radii that
@@ -61,8 +54,9 @@ class Request:
     store: Store | str | None = None
 
     def __post_init__(self) -> None:
-        _check_name("kind of search", self.kind, get_args(Kind))
-        _check_name("order", self.by, get_args(By))
+        for what, name, known in (("kind of search", self.kind, get_args(Kind)), ("order", self.by, get_args(By))):
+            if name not in known:
+                raise unknown_name(what, str(name), known)
         check_whole("k", self.k, 1, MOST_HITS)
         if isinstance(self.thresholds, Tensor):
             _check_thresholds(self.thresholds)
@@ -91,18 +85,9 @@ class Request:
         return *shared, None if self.kind == "neighbours" else self.by
 
 
-def _check_name(what: str, name: object, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise unknown_name(what, str(name), known)
-
-
 def _check_thresholds(thresholds: Tensor) -> None:
-    if (
-        thresholds.ndim != 1
-        or not len(thresholds)
-        or not (thresholds.is_floating_point() or not thresholds.is_complex())
-    ):
+    if thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
         raise InputError(f"thresholds must be one row of numbers (T,), not a tensor {tuple(thresholds.shape)}.")
-    held = thresholds.double()
-    if not bool(torch.isfinite(held).all()) or bool((held.diff() < 0).any()):
+    radii = thresholds.double()
+    if not bool(torch.isfinite(radii).all()) or bool((radii.diff() < 0).any()):
         raise InputError("thresholds must be finite and ascend.")

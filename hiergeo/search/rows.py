@@ -23,7 +23,7 @@ class Frame:
     same factors.
 
     Attributes:
-        dims: the dimension of each factor; a space that is no product has one.
+        dims: the dimension of each factor; a space that is not a product has one.
         norm: how radii of factors combine, "l2" or "l1".
         root_sha256: of the root's float32 bytes; None without a root.
     """
@@ -41,7 +41,7 @@ class Frame:
 
     @property
     def single(self) -> bool:
-        """Whether the space is no product."""
+        """Whether the space is not a product."""
         return len(self.dims) == 1
 
     @classmethod
@@ -135,8 +135,14 @@ class Rows:
         direction = torch.cat([factor.direction for factor in points.factors], dim=-1).to("cpu", dtype)
         radii = torch.stack([factor.radius for factor in points.factors], dim=-1).to("cpu", torch.float32)
         if not bool(radii.isfinite().all()):
-            raise InputError("an embedding is so large that its norm is no number of float32: scale it.")
+            raise InputError("an embedding is so large that its norm overflows float32: scale it.")
         return cls(ids, direction.contiguous(), radii.contiguous())
+
+    @classmethod
+    def none(cls, frame: Frame, dtype: torch.dtype = torch.float32) -> "Rows":
+        """No rows, of a frame."""
+        empty = torch.empty(0, frame.dim, dtype=dtype), torch.empty(0, len(frame.dims))
+        return cls(torch.empty(0, dtype=torch.int64), *empty)
 
     @classmethod
     def cat(cls, rows: Sequence["Rows"]) -> "Rows":

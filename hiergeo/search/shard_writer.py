@@ -3,10 +3,10 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, final
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,10 +15,9 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.files import sync_folder, temporary, writing
+from hiergeo._core.storage.files import sha256, sync_folder, temporary, writing
 from hiergeo.geometry import Geometry
-from hiergeo.search import screen
-from hiergeo.search.layout import Shard
+from hiergeo.search.layout import SHARD_CHARACTERS, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import (
     CAPTIONS,
@@ -38,16 +37,38 @@ from hiergeo.search.sweep import lexicographic
 PIECE = 8 * ROW_GROUP
 """Rows that are written at a time."""
 
-Companion = Callable[[Rows], Mapping[str, Tensor]]
-"""Further files of a shard, made from its rows: file name -> (m, ...) for the m rows it is called with, in order."""
-
-COMPANIONS: tuple[Companion, ...] = (screen.companion,)
-"""The companions that every shard is written with."""
+Labelled: TypeAlias = tuple[Rows, Labels]
+"""Items: their rows and what they are called."""
 
 
-def write_shard(
-    folder: Path, rows: Rows, labels: Labels, geometry: Geometry, companions: Sequence[Companion] = COMPANIONS
-) -> Shard:
+def groups(items: Iterable[Labelled], rows: int) -> Iterator[Labelled]:
+    """Items in groups that become shards: of at least `rows` rows, or fewer where their captions are very long.
+
+    A group is given as soon as it is full, before more items are asked for; the last one may be smaller.
+    """
+    parts: list[Labelled] = []
+    count = characters = 0
+    for part in items:
+        parts.append(part)
+        count += len(part[0])
+        characters += sum(map(len, filter(None, part[1].captions)))
+        if count >= rows or characters >= SHARD_CHARACTERS:
+            yield _joined(parts)
+            count = characters = 0
+    if count:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Labelled]) -> Labelled:
+    """Several sets of items as one; the list is empty then, so that their memory is free."""
+    rows = Rows.cat([part for part, _ in parts])
+    captions = [caption for _, labels in parts for caption in labels.captions]
+    images = [image for _, labels in parts for image in labels.images]
+    parts.clear()
+    return rows, Labels(captions, images)
+
+
+def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) -> Shard:
     """Write a shard, durably and at once, to a new folder; `layout.commit` makes it part of an index.
 
     Independent processes may write shards of different names to one index.
@@ -57,37 +78,31 @@ def write_shard(
         rows: n >= 1, in any order, with distinct ids.
         labels: of the rows.
         geometry: of the index.
-        companions: what further files are made.
 
     Raises:
         UnavailableError: it cannot be written; nothing is left.
-        InputError: a caption that is no Unicode.
+        InputError: a caption that is not valid Unicode.
     """
     radius = rows.radius(geometry)
     order = lexicographic(radius.double(), rows.ids)
     by_id = rows.ids[order].argsort()
+    values = {DIRECTIONS: rows.direction, RADII: rows.radii, IDS: rows.ids}
+    if rows.radii.shape[1] > 1:
+        values[RADIUS] = radius
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = temporary(folder)
         scratch.mkdir()
-    written = _Written(scratch)
-    try:
-        with writing(folder):
-            written.captions(labels, order.tolist())
-            for piece in order.split(PIECE):
-                part = rows.take(piece)
-                files = {DIRECTIONS: part.direction, RADII: part.radii, IDS: part.ids}
-                if rows.radii.shape[1] > 1:
-                    files[RADIUS] = radius[piece]
-                for companion in companions:
-                    files |= companion(part)
-                for name, values in files.items():
-                    written.put(name, values)
-            written.put(SORTED, rows.ids[order][by_id])
-            written.put(PLACES, by_id.int())
-            sha256, sizes = written.close()
+        try:
+            files = {CAPTIONS: _write_captions(scratch / CAPTIONS, labels, order.tolist())}
+            for name, unsorted in values.items():
+                files[name] = _write(scratch / name, (unsorted[piece] for piece in order.split(PIECE)))
+            files[SORTED] = _write(scratch / SORTED, [rows.ids[order][by_id]])
+            files[PLACES] = _write(scratch / PLACES, [by_id.int()])
+            hashes = {name: digest for name, (digest, _) in files.items()}
+            sizes = {name: size for name, (_, size) in files.items()}
             ends = float(radius[order[0]]), float(radius[order[-1]]), int(rows.ids.min()), int(rows.ids.max())
-            shard = Shard(folder.name, len(rows), *ends, sha256, sizes)
+            shard = Shard(folder.name, len(rows), *ends, hashes, sizes)
             with (scratch / RECORD).open("xb") as handle:  # makes no folder: one that was removed is an error
                 handle.write(documents.signed(asdict(shard)).encode())
                 handle.flush()
@@ -95,109 +110,53 @@ def write_shard(
             sync_folder(scratch)
             scratch.rename(folder)
             sync_folder(folder.parent)
-    finally:
-        written.release()
-        shutil.rmtree(scratch, ignore_errors=True)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     return shard
 
 
 def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -> Shard:
-    """Write the list of all deleted rows of a shard; returns its record from that generation on.
-
-    Args:
-        folder: ``shards`` of the index.
-        shard: its record so far.
-        dead: places (m,) of all its deleted rows, ascending.
-        generation: of the manifest that will name the list.
-
-    Raises:
-        UnavailableError: it cannot be written.
-    """
+    """Write the list of all deleted rows (m,) of a shard; returns its record from that generation on."""
     name = f"tombstones-{generation:08d}.i32"
-    written = _Written(folder / shard.name)
-    with writing(folder / shard.name / name):
-        (folder / shard.name / name).unlink(missing_ok=True)
-        try:
-            written.put(name, torch.from_numpy(dead))
-            sha256, sizes = written.close()
-        finally:
-            written.release()
-        sync_folder(folder / shard.name)
-    hashes = {known: held for known, held in shard.sha256.items() if known != shard.tombstones}
-    kept = {known: held for known, held in shard.bytes.items() if known != shard.tombstones}
-    return replace(shard, sha256=hashes | sha256, bytes=kept | sizes, deleted=len(dead), tombstones=name)
+    path = folder / shard.name / name
+    with writing(path):
+        path.unlink(missing_ok=True)
+        digest, size = _write(path, [torch.from_numpy(dead)])
+        sync_folder(path.parent)
+    hashes = {file: known for file, known in shard.sha256.items() if file != shard.tombstones} | {name: digest}
+    sizes = {file: known for file, known in shard.bytes.items() if file != shard.tombstones} | {name: size}
+    return replace(shard, sha256=hashes, bytes=sizes, deleted=len(dead), tombstones=name)
 
 
-@final
-class _Written:
-    """The files of a shard while it is written: hashed as they grow, synchronised when they are closed."""
+def _write(path: Path, parts: Iterable[Tensor]) -> tuple[str, int]:
+    """Write tensors to a new file, durably; returns its SHA-256 and its size."""
+    digest = hashlib.sha256()
+    with path.open("xb") as handle:
+        for part in parts:
+            content = part.contiguous().numpy().tobytes()
+            digest.update(content)
+            handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+        return digest.hexdigest(), handle.tell()
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._open: dict[str, _Hashed] = {}
 
-    def put(self, name: str, values: Tensor) -> None:
-        """Append values to a file."""
-        self._file(name).write(values.contiguous().numpy().tobytes())
-
-    def captions(self, labels: Labels, order: Sequence[int]) -> None:
-        """Write captions and images in the order of the rows."""
-        pa = arrow()
-        schema = pa.schema([("caption", pa.string()), ("image", pa.string())])
-        with pa.parquet.ParquetWriter(self._file(CAPTIONS), schema, compression="zstd") as writer:
+def _write_captions(path: Path, labels: Labels, order: Sequence[int]) -> tuple[str, int]:
+    """Write captions and images in the order of the rows; returns the SHA-256 and the size of the file."""
+    pa = arrow()
+    schema = pa.schema([("caption", pa.string()), ("image", pa.string())])
+    with path.open("xb") as handle:
+        with pa.parquet.ParquetWriter(handle, schema, compression="zstd") as writer:
             for start in range(0, len(order), PIECE):
                 places = order[start : start + PIECE]
-                columns = [[held[i] for i in places] for held in (labels.captions, labels.images)]
+                columns = [[column[place] for place in places] for column in (labels.captions, labels.images)]
                 try:
                     table = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
                 except UnicodeEncodeError as error:
-                    raise InputError(f"the caption {error.object!r} is no Unicode: it holds a surrogate.") from error
+                    raise InputError(
+                        f"the caption {error.object!r} is not valid Unicode: it holds a surrogate."
+                    ) from error
                 writer.write_table(table, row_group_size=ROW_GROUP)
-
-    def close(self) -> tuple[dict[str, str], dict[str, int]]:
-        """Make the files durable; returns the SHA-256 and the size of each."""
-        for file in self._open.values():
-            file.sync()
-        return (
-            {name: file.digest.hexdigest() for name, file in self._open.items()},
-            {name: file.size for name, file in self._open.items()},
-        )
-
-    def release(self) -> None:
-        """Close the files."""
-        for file in self._open.values():
-            file.handle.close()
-        self._open.clear()
-
-    def _file(self, name: str) -> "_Hashed":
-        if name not in self._open:
-            self._open[name] = _Hashed((self.folder / name).open("xb"))
-        return self._open[name]
-
-
-@final
-class _Hashed:
-    """A file that is only appended to, and the hash of what is in it."""
-
-    closed = False
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self.handle, self.digest, self.size = handle, hashlib.sha256(), 0
-
-    def write(self, content: bytes) -> int:
-        self.digest.update(content)
-        self.size += len(content)
-        return self.handle.write(content)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self.handle.flush()
-
-    def close(self) -> None:
-        """Nothing: `sync` and `_Written.release` end the file."""
-
-    def sync(self) -> None:
-        self.handle.flush()
-        os.fsync(self.handle.fileno())
+        handle.flush()
+        os.fsync(handle.fileno())
+    return sha256(path), path.stat().st_size

@@ -7,12 +7,12 @@
 | ``radius.f32`` | of a product, the combined radius, float32 |
 | ``ids.i64`` | ids |
 | ``sorted.i64``, ``places.i32`` | ids in ascending order, and the row of each |
-| ``codes.i8``, ``fits.f32`` | directions in 8 bits, of spaces that are no products; see `hiergeo.search.screen` |
 | ``captions.parquet`` | caption and image |
 | ``shard.json`` | its record, as the manifest has it |
 | ``tombstones-G.i32`` | from generation G on: the rows that are deleted, ascending |
 
-Rows are sorted by radius, then by id, so that an interval of radii is a range of rows.
+Rows are sorted by radius, then by id, so that an interval of radii is a range of rows. Older indexes have directions in
+8 bits too, ``codes.i8`` and ``fits.f32``, which are not read.
 """
 
 import threading
@@ -25,20 +25,17 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hiergeo._core.errors import UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import sha256
-from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import Manifest, Shard
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import CODES, FITS, Codes
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
 
-MATRICES = (DIRECTIONS, RADII, CODES, FITS)
+MATRICES = (DIRECTIONS, RADII)
 """Arrays of several numbers a row."""
 
 ROW_GROUP = 1024
@@ -49,12 +46,7 @@ GROUPS = 64
 
 
 class DamagedError(UnavailableError):
-    """A shard that cannot be read, or whose files are not those of its record.
-
-    Args:
-        name: of the shard.
-        what: is wrong with it.
-    """
+    """A shard that cannot be read, or whose files are not those of its record."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(
@@ -101,9 +93,7 @@ def arrays(manifest: Manifest) -> dict[str, tuple[np.dtype[Any], int]]:
         SORTED: (np.dtype("int64"), 1),
         PLACES: (np.dtype("int32"), 1),
     }
-    if frame.single:
-        return {**kinds, CODES: (np.dtype("int8"), frame.dim), FITS: (np.dtype("float32"), 2)}
-    return {**kinds, RADIUS: (np.dtype("float32"), 1)}
+    return kinds if frame.single else {**kinds, RADIUS: (np.dtype("float32"), 1)}
 
 
 def arrow() -> Any:
@@ -115,22 +105,13 @@ def arrow() -> Any:
 
 
 def read_record(folder: Path) -> Shard:
-    """The record of a complete shard, as `write_shard` returned it.
-
-    Raises:
-        InputError: there is none, or it is damaged.
-    """
+    """The record of a complete shard, as `write_shard` returned it; raises InputError."""
     return documents.read(folder / RECORD, Shard, hashed=True)
 
 
 @final
 class OpenShard:
     """A shard that is being read; files are opened when they are needed, and may be used by several threads.
-
-    Args:
-        folder: ``shards`` of the index.
-        manifest: of the index.
-        shard: its record.
 
     Attributes:
         dead: places (m,) of deleted rows, ascending.
@@ -192,7 +173,9 @@ class OpenShard:
         for at in range(start, stop, size):
             end = min(at + size, stop)
             live = self.live(at, end)
-            yield np.arange(at, end) if live is None else at + np.flatnonzero(live)
+            places = np.arange(at, end) if live is None else at + np.flatnonzero(live)
+            if len(places):
+                yield places
 
     def count(self, start: int, stop: int) -> int:
         """How many of the rows [start, stop) are not deleted."""
@@ -204,25 +187,22 @@ class OpenShard:
         known = self.array(SORTED)
         at = np.minimum(known.searchsorted(ids), self.shard.rows - 1)
         place = np.where(known[at] == ids, self.array(PLACES)[at], -1).astype(np.int64)
-        held = place != -1
-        inside = (place[held] >= 0) & (place[held] < self.shard.rows)
-        if not inside.all() or (self.array(IDS)[place[held]] != ids[held]).any():
+        present = place != -1
+        inside = (place[present] >= 0) & (place[present] < self.shard.rows)
+        if not inside.all() or (self.array(IDS)[place[present]] != ids[present]).any():
             raise DamagedError(self.shard.name, f"{PLACES} is not that of its ids")
         if len(self.dead):
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
             place[gone] = -1
         return place
 
-    def stretch(self, start: int, stop: int) -> Stretch:
-        """The rows [start, stop), mapped into memory."""
-
-        def part(*names: str) -> Iterator[Tensor]:
-            return (torch.from_numpy(self.array(name)[start:stop]) for name in names)
-
-        first, last = self.dead.searchsorted([start, stop])
-        dead = torch.from_numpy(self.dead[first:last] - start)
-        codes = Codes(*part(CODES, FITS)) if CODES in self.shard.bytes else None
-        return Stretch(self.shard.name, Rows(*part(IDS, DIRECTIONS, RADII)), dead, codes)
+    def mapped(self, start: int, stop: int) -> Rows:
+        """The rows [start, stop) where they lie; deleted ones have the radius NaN, which no search counts or finds."""
+        rows = Rows(*(torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII)))
+        live = self.live(start, stop)
+        if live is None:
+            return rows
+        return Rows(rows.ids, rows.direction, rows.radii.where(torch.from_numpy(live).unsqueeze(1), torch.nan))
 
     def rows(self, places: NDArray[np.int64]) -> Rows:
         """Rows at some places, in their order."""
@@ -236,8 +216,8 @@ class OpenShard:
         for group in np.unique(groups):
             inside = np.flatnonzero(groups == group)
             table = self._group(int(group)).take(places[inside] % ROW_GROUP)
-            for column, held in zip(columns, table.columns, strict=True):
-                for at, value in zip(inside, held.to_pylist(), strict=True):
+            for column, values in zip(columns, table.columns, strict=True):
+                for at, value in zip(inside, values.to_pylist(), strict=True):
                     column[at] = value
         return Labels(*columns)
 
@@ -253,8 +233,8 @@ class OpenShard:
         found: list[NDArray[np.int64]] = []
         for start in range(0, self.shard.rows, ROW_GROUP):
             captions = self._group(start // ROW_GROUP).column("caption")
-            held = compute.match_substring(captions, text, ignore_case=True).fill_null(False)
-            places = start + np.flatnonzero(held.to_numpy(zero_copy_only=False))
+            matches = compute.match_substring(captions, text, ignore_case=True).fill_null(False)
+            places = start + np.flatnonzero(matches.to_numpy(zero_copy_only=False))
             found.append(places[~np.isin(places, self.dead)])
             if sum(map(len, found)) >= most:
                 break
@@ -262,18 +242,18 @@ class OpenShard:
 
     def _group(self, group: int) -> Any:
         with self._lock:
-            held = self._groups.pop(group, None)
+            table = self._groups.pop(group, None)
             try:
                 if self._captions is None:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
-                if held is None:
-                    held = self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
+                if table is None:
+                    table = self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
             except (OSError, ValueError) as error:
                 raise DamagedError(self.shard.name, f"captions cannot be read: {error}") from error
-            self._groups[group] = held
+            self._groups[group] = table
             if len(self._groups) > GROUPS:
                 self._groups.pop(next(iter(self._groups)))
-            return held
+            return table
 
 
 def check_sizes(folder: Path, shard: Shard) -> None:
@@ -299,23 +279,6 @@ def has_form(shard: Shard, manifest: Manifest) -> bool:
     """Whether the sizes of the arrays of a shard are those of its rows in an index of a manifest."""
     sizes = {name: shard.rows * width * kind.itemsize for name, (kind, width) in arrays(manifest).items()}
     return all(shard.bytes.get(name) == size for name, size in sizes.items())
-
-
-def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: int) -> Rows:
-    """Rows start to stop of a shard, deleted ones included, as files have them."""
-    known = arrays(manifest)
-
-    def part(name: str) -> Tensor:
-        kind, width = known[name]
-        count, skip = (stop - start) * width, start * width * kind.itemsize
-        with reading(shard.name, name):
-            held = np.fromfile(folder / shard.name / name, kind, count, offset=skip)
-        if len(held) < count:
-            raise DamagedError(shard.name, f"{name} ends early")
-        return torch.from_numpy(held)
-
-    dim, factors = manifest.frame.dim, len(manifest.frame.dims)
-    return Rows(part(IDS), part(DIRECTIONS).view(-1, dim), part(RADII).view(-1, factors))
 
 
 def inside(bound: float, *, up: bool) -> np.float32:

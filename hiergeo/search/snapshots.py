@@ -25,7 +25,7 @@ from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, what is retired stays
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 READERS = "readers"
 
@@ -42,9 +42,6 @@ TRIES = 1000
 @final
 class Snapshot:
     """One generation of an index, held until nobody refers to it; several threads may read it.
-
-    Args:
-        folder: of the index.
 
     Attributes:
         folder: of the index.
@@ -70,14 +67,7 @@ class Snapshot:
             self.close()
 
     def check(self, skip_damaged: bool = False) -> "Snapshot":
-        """The snapshot itself, without the shards whose files are missing or not of their size.
-
-        Args:
-            skip_damaged: leave such shards out; otherwise they are refused.
-
-        Raises:
-            UnavailableError: a shard is damaged.
-        """
+        """The snapshot itself, without damaged shards if these are to be skipped; raises UnavailableError otherwise."""
         sound = []
         for shard in self.manifest.shards:
             try:
@@ -116,11 +106,7 @@ class Snapshot:
 
 @contextmanager
 def writer(folder: Path) -> Iterator[Manifest]:
-    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
-
-    Raises:
-        HeldError: another process or thread writes to the index.
-    """
+    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed."""
     with locked(folder):
         manifest = layout.read(folder)
         remove_orphans(folder, manifest)
@@ -129,7 +115,7 @@ def writer(folder: Path) -> Iterator[Manifest]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what is retired and no longer read, unless somebody else writes to the index and so does it."""
+    """Remove what is retired and no longer read, unless another process writes to the index and so does it."""
     with suppress(HeldError), writer(folder):
         pass
 
@@ -146,11 +132,11 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
         The manifest as it was committed.
     """
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
-    held = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
-    layout.commit(folder, held)
+    committed = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
+    layout.commit(folder, committed)
     with suppress(OSError):  # the change is made: what stays behind is removed by the next writer
-        _remove_retired(folder, held)
-    return held
+        _remove_retired(folder, committed)
+    return committed
 
 
 def remove_orphans(folder: Path, manifest: Manifest) -> None:
@@ -185,11 +171,7 @@ def _hold(place: Path) -> int | None:
 
 
 def _opened(place: Path, flags: int = 0) -> int:
-    """A descriptor for locks; the file of another user is opened for reading alone.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+    """A descriptor for locks; the file of another user is opened for reading alone."""
     try:
         return os.open(place, os.O_RDWR | flags, 0o644)
     except PermissionError:

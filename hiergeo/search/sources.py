@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, tee
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
@@ -17,15 +17,11 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
-from hiergeo.search.given import Blocks, Embeddings
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
 ID = 1 << 63
 """Ids are below it."""
-
-COLUMN = ", or a table of captions with a column of images"
-"""What else can be done where captions and images differ in number."""
 
 
 @final
@@ -47,19 +43,19 @@ class CaptionFiles:
         """The ``captions``, and perhaps the ``images`` and ``ids`` beside them, each read a row at a time.
 
         All must be read at one pace: what one of them is ahead of the others is held in memory. An image is a path, or
-        what its row names where that is no file; None for a row without one. An id that is no whole number is left as
-        it is.
+        what its row names where that is not a file; None for a row without one. An id may still be any cell.
 
         Args:
             images: the folder that names of images are relative to; None is that of each file.
 
         Raises:
-            InputError: there is no such file, or a row that cannot be used; the file and the row are named.
+            InputError: there is no such file, it has no captions, or a row cannot be used; the file and the row are
+                named.
         """
         rows = sound(self.path, Columns("captions", self.caption, self.image, "id", images))
         first = next(rows, None)
         if first is None:
-            return {"captions": iter(())}
+            raise InputError(f"{self.path} holds no captions: name files that have some.")
         captions, pictures, ids = tee(self._alike(chain([first], rows), first), 3)
         columns: dict[str, Iterator[Any]] = {"captions": (row.caption for row in captions)}
         if first.name is not None:
@@ -83,7 +79,7 @@ def _image(row: Sample, images: Path | None) -> str | Path | None:
 
 
 def _id(cell: Any) -> Any:
-    """The whole number of a cell; anything else as it is."""
+    """The whole number of a cell; any other cell as it is."""
     digits = cell.strip() if isinstance(cell, str) else ""
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
 
@@ -94,14 +90,12 @@ Captions: TypeAlias = Iterable[str] | str | Path | CaptionFiles
 Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
 
-
+Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path | Stored
 """(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it, or
 what was read from one."""
 
-Item = TypeVar("Item")
 
-
-class Batch(NamedTuple):
+class ItemBatch(NamedTuple):
     """Items that follow each other.
 
     Attributes:
@@ -132,57 +126,49 @@ class Batch(NamedTuple):
 
     def labels(self, folder: Path) -> Labels:
         """Captions and references to images, as the index in `folder` keeps them."""
+        images = [None if image is None else reference(image, folder) for image in self.images or ()]
         nothing: list[str | None] = [None] * self.size
-        images = nothing
-        if self.images is not None:
-            images = [None if image is None else reference(image, folder) for image in self.images]
-        return Labels(self.captions if self.captions is not None else nothing, images)
+        return Labels(self.captions or nothing, images or nothing)
 
 
 @final
-@dataclass(frozen=True)
-class Inputs:
+class ItemInputs:
     """What an index is made of; each that is given has one entry for every item.
 
-    Attributes:
-        captions: of the items. Those of a table with a column ``image`` bring their images.
+    Args:
+        captions: of the items. Those of a table bring the images and ids that it has.
         images: items of their own, or references beside captions or embeddings.
-        embeddings: of the items, instead of embedding captions or images.
-        ids: whole numbers in [0, 2^63), distinct; None counts. Those of a table with a column ``id`` are its own.
+        embeddings: of the items, instead of embedding captions or images; an .npz brings its captions unless others are
+            given.
+        ids: whole numbers in [0, 2^63), distinct; None counts.
+
+    Attributes:
         stored: the file that the embeddings are from.
+
+    Raises:
+        InputError: an .npz that cannot be read.
     """
 
-    captions: Captions | None = None
-    images: Images | None = None
-    embeddings: Embeddings | None = None
-    ids: Iterable[int] | Tensor | None = None
-    stored: Stored | None = None
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         captions: Captions | None,
         images: Images | None,
         embeddings: Embeddings | None,
         ids: Iterable[int] | Tensor | None,
-    ) -> "Inputs":
-        """Inputs as people name them; an .npz of embeddings is read, and brings its captions unless others are given.
-
-        Raises:
-            InputError: it cannot be read.
-        """
+    ) -> None:
         if isinstance(embeddings, str | Path) and str(embeddings).lower().endswith(".npz"):
             embeddings = read_stored(path_of(embeddings))
+        self.stored = embeddings if isinstance(embeddings, Stored) else None
         if isinstance(embeddings, Stored):
             captions = embeddings.captions if captions is None else captions
-            return cls(captions, images, embeddings.embeddings, ids, embeddings)
-        return cls(captions, images, embeddings, ids)
+            embeddings = embeddings.embeddings
+        self.captions, self.images, self.embeddings, self.ids = captions, images, embeddings, ids
 
     def given(self) -> list[str]:
         """Names of those that are given."""
         return [name for name in ("captions", "images", "embeddings", "ids") if getattr(self, name) is not None]
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[ItemBatch]:
         """The items, `layout.BATCH` at a time.
 
         Raises:
@@ -190,54 +176,43 @@ class Inputs:
                 or an item that cannot be used, which is named by its row.
             UnavailableError: a file that is not there.
         """
-        takers = self._takers()
+        columns = self._columns()
         start, size = 0, layout.BATCH
         while True:
-            parts = {name: take(start, size) for name, take in takers.items()}
+            parts = {name: take(size) for name, take in columns.items()}
             counts = {name: len(part) for name, part in parts.items()}
-            most = max(counts.values())
-            short = min(counts, key=lambda name: counts[name])
-            if counts[short] < most:
-                more = max(counts, key=lambda name: counts[name])
-                told = f"there are {start + counts[short]} {short} and more {more}: give one for each item"
-                pictured = {short, more} == {"captions", "images"}
-                raise InputError(f"{told}{COLUMN if pictured else ''}.")
-            if not most:
-                return
-            yield Batch(start, most, *(parts.get(name) for name in ("captions", "images", "embeddings", "ids")))
-            start += most
-            if most < size:
+            short, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+            if counts[short] < counts[most]:
+                raise InputError(
+                    f"there are {start + counts[short]} {short} and more {most}: give one for each item"
+                    f"{', or a table with both' if {short, most} == {'captions', 'images'} else ''}."
+                )
+            if counts[most]:
+                yield ItemBatch(start, counts[most], *map(parts.get, ("captions", "images", "embeddings", "ids")))
+            start += counts[most]
+            if counts[most] < size:
                 return
 
-    def _takers(self) -> dict[str, Callable[[int, int], Any]]:
+    def _columns(self) -> dict[str, Callable[[int], Any]]:
         """For each kind of input what gives the next so many entries of it, checked."""
-        takers: dict[str, Callable[[int, int], Any]] = {}
-        ids: Any = self.ids
         folder = _folder(self.images)
-        if self.captions is not None:
-            files = CaptionFiles(self.captions) if isinstance(self.captions, str | Path) else self.captions
-            told = files.columns(folder) if isinstance(files, CaptionFiles) else {"captions": files}
-            takers["captions"] = _taker(told["captions"], _check_caption)
-            if "images" in told:
-                folder = None
-                takers["images"] = _taker(told["images"], _check_cell)
-                if self.images is not None and not isinstance(self.images, str | Path):
-                    raise InputError("the captions bring images, and images are given beside them: give one.")
-            if "ids" in told:
-                ids = told["ids"]
-                if self.ids is not None:
-                    raise InputError("the captions have a column 'id', and ids are given beside them: give one.")
-        if folder is not None:
-            takers["images"] = _taker(_pictures(folder), _check_image)
-        elif self.images is not None and not isinstance(self.images, str | Path):
-            takers["images"] = _taker(self.images, _check_image)
+        columns: dict[str, Any] = {"captions": self.captions, "images": self.images, "ids": self.ids}
+        if isinstance(self.captions, str | Path | CaptionFiles):
+            files = self.captions if isinstance(self.captions, CaptionFiles) else CaptionFiles(self.captions)
+            found = files.columns(folder)
+            for name in ("images", "ids"):
+                if name in found and columns[name] is not None and not (name == "images" and folder is not None):
+                    raise InputError(
+                        f"the captions have a column of {name}, and {name} are given beside them: give one."
+                    )
+            columns |= found
+        if folder is not None and columns["images"] is self.images:
+            columns["images"] = _pictures(folder)
+        takers = {name: _taker(name, items) for name, items in columns.items() if items is not None}
         if self.embeddings is not None:
-            takers["embeddings"] = Blocks(self.embeddings).take
-        if not takers:
+            takers["embeddings"] = _Blocks(self.embeddings).take
+        if not set(takers) - {"ids"}:
             raise InputError("there is nothing to index: give captions, images or embeddings.")
-        if ids is not None:
-            stream = _taker(_numbers(ids), _check_id)
-            takers["ids"] = lambda start, size: torch.tensor(stream(start, size), dtype=torch.int64)
         return takers
 
 
@@ -275,6 +250,8 @@ def _folder(images: Images | None) -> Path | None:
     path = path_of(images)
     if not path.is_dir():
         raise InputError(f"{path} is not a folder of images: name one, or give a list of paths.")
+    if next(_pictures(path), None) is None:
+        raise InputError(f"{path} holds no images: name a folder that has some.")
     return path
 
 
@@ -293,60 +270,92 @@ def _pictures(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _taker(items: Iterable[Item], check: Callable[[int, Item], None]) -> Callable[[int, int], list[Item]]:
-    """What gives the next entries of an iterable; it is called with the number of the first and how many."""
+def _taker(name: str, items: Any) -> Callable[[int], Any]:
+    """What gives the next so many entries of a column, at most: of ids as a tensor."""
+    column = _checked(name, items)
+    if name == "ids":
+        return lambda size: torch.tensor(list(islice(column, size)), dtype=torch.int64)
+    return lambda size: list(islice(column, size))
+
+
+def _checked(name: str, items: Any) -> Iterator[Any]:
+    """The entries of a column; raises InputError for one that cannot be used, with its row."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
-        raise InputError(f"captions and images must be lists or other iterables, not {type(items).__name__}.")
-    stream = iter(items)
-
-    def take(start: int, size: int) -> list[Item]:
-        part = list(islice(stream, size))
-        for row, item in enumerate(part, start):
-            check(row, item)
-        return part
-
-    return take
+        raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
+    if isinstance(items, Tensor | np.ndarray) and name == "ids":
+        items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
+    for row, item in enumerate(items):
+        problem = _problem(name, item)
+        if problem:
+            raise InputError(f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}.")
+        yield item
 
 
-def _check_caption(row: int, caption: object) -> None:
-    if not isinstance(caption, str):
-        raise InputError(
-            f"the caption of row {row} (the first is 0) is of type {type(caption).__name__}: give a string."
-        )
-    if not caption.isascii() and any("\ud800" <= letter <= "\udfff" for letter in caption):
-        raise InputError(f"the caption of row {row} (the first is 0) holds half of a surrogate pair: decode it anew.")
-
-
-def _check_image(row: int, image: object) -> None:
-    if not isinstance(image, str | Path):
-        raise InputError(f"the image of row {row} (the first is 0) is of type {type(image).__name__}: give its path.")
-
-
-def _check_cell(row: int, image: object) -> None:
-    if image is not None:
-        _check_image(row, image)
+def _problem(name: str, item: object) -> str | None:
+    """What is wrong with an entry of a column; None where nothing is."""
+    if name == "ids":
+        whole = isinstance(item, int | np.integer) and not isinstance(item, bool) and 0 <= item < ID
+        return None if whole else f"is {item!r}: it must be a whole number in [0, 2^63)"
+    if name == "images":
+        return None if isinstance(item, str | Path | None) else f"is of type {type(item).__name__}: give its path"
+    if not isinstance(item, str):
+        return f"is of type {type(item).__name__}: give a string"
+    if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
+        return "holds half of a surrogate pair: decode it anew"
+    return None
 
 
 def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
-    """Ids (n,) int64 as a tensor.
-
-    Raises:
-        InputError: one that is no whole number in [0, 2^63); it is named by its row.
-    """
-    parts = list(_numbers(ids))
-    for row, item in enumerate(parts):
-        _check_id(row, item)
-    return torch.tensor(parts, dtype=torch.int64)
+    """Ids (n,) int64 as a tensor; raises InputError, with its row, for one outside of [0, 2^63)."""
+    return torch.tensor(list(_checked("ids", ids)), dtype=torch.int64)
 
 
-def _numbers(ids: Iterable[int] | Tensor) -> Iterator[int]:
-    if isinstance(ids, Tensor | np.ndarray):
-        return (item for part in torch.as_tensor(ids).split(layout.BATCH) for item in part.tolist())
-    if not isinstance(ids, Iterable) or isinstance(ids, str | bytes):
-        raise InputError(f"ids must be whole numbers in a list or another iterable, not {type(ids).__name__}.")
-    return iter(ids)
+@final
+class _Blocks:
+    """Embeddings in blocks of any lengths, taken in others."""
+
+    def __init__(self, embeddings: Any) -> None:
+        if isinstance(embeddings, str | Path):
+            embeddings = [_mapped(path_of(embeddings))]
+        self._blocks: Iterator[Any] = iter([embeddings] if isinstance(embeddings, Tensor | np.ndarray) else embeddings)
+        self._rest, self._dim, self._row = torch.empty(0, 0), 0, 0
+
+    def take(self, size: int) -> Tensor:
+        """The next rows, at most `size`, float32 on the CPU."""
+        parts: list[Tensor] = []
+        while size:
+            if not len(self._rest):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._rest = self._checked(block)
+                continue
+            part, self._rest = self._rest[:size], self._rest[size:]
+            parts.append(part.detach().to("cpu", torch.float32))
+            size -= len(part)
+        whole = torch.cat(parts) if parts else torch.empty(0, self._dim)
+        bad = (~whole.isfinite().all(dim=1)).nonzero()
+        if len(bad):
+            row = self._row + int(bad[0])
+            raise InputError(
+                f"the embedding of row {row} (the first is 0) holds NaN or Inf: every number must be finite."
+            )
+        self._row += len(whole)
+        return whole
+
+    def _checked(self, block: Any) -> Tensor:
+        tensor = torch.from_numpy(block) if isinstance(block, np.ndarray) else block
+        if not isinstance(tensor, Tensor) or tensor.ndim != 2 or not tensor.is_floating_point():
+            shape = tuple(getattr(block, "shape", ())) or type(block).__name__
+            raise InputError(f"embeddings must be floating-point tensors (n, D), not {shape}.")
+        if self._dim and tensor.shape[1] != self._dim:
+            raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
+        self._dim = tensor.shape[1]
+        return tensor
 
 
-def _check_id(row: int, item: object) -> None:
-    if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < ID:
-        raise InputError(f"the id of row {row} (the first is 0) is {item!r}: it must be a whole number in [0, 2^63).")
+def _mapped(path: Path) -> Any:
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as embeddings ({reason(error)}): name a .npy file.") from error

@@ -33,6 +33,11 @@ class Shell:
     high: float
     count: int
 
+    @classmethod
+    def of(cls, radius: Tensor) -> "Shell":
+        """The shell of items at these radii (n,)."""
+        return cls(float(radius.min()), float(radius.max()), len(radius)) if len(radius) else cls(0.0, 0.0, 0)
+
 
 @dataclass(frozen=True)
 class StoreFacts:

@@ -62,16 +62,16 @@ def read_stored(path: Path) -> Stored:
     Raises:
         InputError: the file is missing, damaged, or its arrays do not fit each other.
     """
-    held = archives.read(path, ARRAYS)
-    text = torch.from_numpy(held["text"])
-    captions, root, dim = held.get("caption"), held.get("root"), text.shape[-1]
+    arrays = archives.read(path, ARRAYS)
+    text = torch.from_numpy(arrays["text"])
+    captions, root, dim = arrays.get("caption"), arrays.get("root"), text.shape[-1]
     if captions is not None and captions.shape != tuple(text.shape[:-1]):
         raise InputError(f"{path}: 'caption' has shape {captions.shape} where {tuple(text.shape[:-1])} fits 'text'.")
     if root is not None and len(root) != dim:
         raise InputError(f"{path}: 'root' has {len(root)} numbers and the texts {dim}.")
     model = None
-    if "model" in held and "fingerprint" in held:
-        model = ModelFacts(str(held["model"]), str(held["fingerprint"]), True)
+    if "model" in arrays and "fingerprint" in arrays:
+        model = ModelFacts(str(arrays["model"]), str(arrays["fingerprint"]), True)
     return Stored(
         path,
         text.reshape(-1, dim),

@@ -9,12 +9,10 @@ from torch import Tensor
 
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
-from hiergeo.search.chunks import Stretch
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import ANGLE, DISTANCE, TILE, Bounds, CodedQueries
 
 
-class Range(NamedTuple):
+class RadiusRange(NamedTuple):
     """Radii of the items that a task looks at, both ends included, geodesic units."""
 
     low: float = 0.0
@@ -27,31 +25,22 @@ class Range(NamedTuple):
 
     def of(self, radius: Tensor) -> slice:
         """The items of ascending radii (n,) within it; NaN may stand among them."""
-        held = radius.double()  # float32 numbers would be compared with the bounds rounded to float32
-        inside = torch.nonzero((held >= self.low) & (held <= self.high))
+        exact = radius.double()  # float32 numbers would be compared with the bounds rounded to float32
+        inside = torch.nonzero((exact >= self.low) & (exact <= self.high))
         return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
-EVERY = Range()
+EVERY = RadiusRange()
 
 
-class Task(Protocol):
+class SweepTask(Protocol):
     """A question to all rows, answered chunk by chunk."""
 
     space: Space
-    span: Range
-
-    x: Points
+    span: RadiusRange
 
     def take(self, rows: Rows, points: Points) -> None:
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
-
-
-class Screenable(Task, Protocol):
-    """A task that can say beforehand which rows it needs."""
-
-    def sift(self, bounds: Bounds) -> Tensor:
-        """Which rows (n,) bool of a chunk have to be taken, given what their values can be."""
 
 
 class Found(NamedTuple):
@@ -68,15 +57,10 @@ class Found(NamedTuple):
     radius: Tensor
 
 
-def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
+def run(chunks: Iterable[Rows], tasks: Sequence[SweepTask], device: torch.device | str = "cpu") -> list[int]:
     """Pass all chunks through all tasks; returns how many items each of them has scored.
 
     Tasks of one geometry share their points.
-
-    Args:
-        chunks: rows, each chunk sorted by radius and id; those of radius NaN are no items.
-        tasks: questions.
-        device: where they are answered.
     """
     scored = [0] * len(tasks)
     for rows in chunks:
@@ -85,32 +69,15 @@ def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | st
             geometry = task.space.geometry
             if id(geometry) not in points:
                 points[id(geometry)] = rows.points(geometry, device)
-            held, part = rows, points[id(geometry)]
+            inside_rows, part = rows, points[id(geometry)]
             if not task.span.whole:
                 inside = task.span.of(part.radius)
-                held, part = rows.take(inside), part.rows(inside)
-            scored[place] += _given(task, held, part)
+                inside_rows, part = rows.take(inside), part.rows(inside)
+            scored[place] += _given(task, inside_rows, part)
     return scored
 
 
-def run_screened(chunks: Iterable[Stretch], tasks: Sequence[Screenable]) -> list[int]:
-    """As `run`, for tasks in spaces that are screened and chunks with codes: rows that cannot matter are not read."""
-    scored, queries = [0] * len(tasks), [CodedQueries(task.x) for task in tasks]
-    for chunk in chunks:
-        for piece in chunk.pieces(TILE):
-            rows, codes = piece.live(), piece.codes
-            assert codes is not None
-            radius = rows.radii[:, 0].double()
-            for place, task in enumerate(tasks):
-                inside = (radius >= task.span.low) & (radius <= task.span.high)
-                considered = radius.masked_fill(~inside, torch.nan)
-                bounds = Bounds(task.space, task.x, considered, queries[place].cosines(codes))
-                held = rows.take(torch.nonzero(task.sift(bounds))[:, 0])
-                scored[place] += _given(task, held, held.points(task.space.geometry))
-    return scored
-
-
-def _given(task: Task, rows: Rows, points: Points) -> int:
+def _given(task: SweepTask, rows: Rows, points: Points) -> int:
     """Give rows to a task, if there are any; returns how many are items."""
     if len(rows):
         task.take(rows, points)
@@ -119,17 +86,7 @@ def _given(task: Task, rows: Rows, points: Points) -> int:
 
 @final
 class Best:
-    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id.
-
-    Args:
-        space: where they are measured.
-        x: Q queries.
-        k: 1 <= k <= 1024.
-        by: as for `Space.topk`.
-        side: as for `Space.topk`.
-        min_radius: as for `Space.topk`.
-        span: radii of the items.
-    """
+    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id."""
 
     def __init__(
         self,
@@ -139,7 +96,7 @@ class Best:
         by: By = "margin",
         side: Side = "children",
         min_radius: float | None = None,
-        span: Range = EVERY,
+        span: RadiusRange = EVERY,
     ) -> None:
         self.space, self.x, self.span = space, x, span
         self.k, self.by, self.side, self.min_radius = k, by, side, min_radius
@@ -150,26 +107,6 @@ class Best:
         part = _found(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)
 
-    def sift(self, bounds: Bounds) -> Tensor:
-        if self.by == "distance":
-            low, high = bounds.distance()
-        elif self.by == "angle":
-            low, high = bounds.angle(self.side == "parents")
-        else:
-            low, high = bounds.deficit(self.side == "parents", self.min_radius)
-        reached = self._reached(high)
-        slack = reached.abs() * DISTANCE + DISTANCE if self.by == "distance" else ANGLE
-        return (low <= reached + slack).any(dim=0)
-
-    def _reached(self, high: Tensor) -> Tensor:
-        """What a row must be as good as, (Q, 1): the k-th best so far, or that of the largest values of the rows."""
-        if self.found is not None and bool((self.found.ids[:, -1] >= 0).all()) and self.found.ids.shape[1] == self.k:
-            last = self.found.values[:, -1:].double().to(high)
-            return -last if self.by == "margin" else last
-        if high.shape[1] < self.k:
-            return torch.full_like(high[:, :1], torch.inf)
-        return high.nan_to_num(torch.inf).kthvalue(self.k, dim=1, keepdim=True).values
-
     def _merged(self, a: Found, b: Found) -> Found:
         ids, values, radius = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
         score = torch.where(values.isnan(), torch.inf, -values if self.by == "margin" else values)
@@ -179,16 +116,9 @@ class Best:
 
 @final
 class Steps:
-    """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`.
+    """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`."""
 
-    Args:
-        space: where they are measured.
-        x: Q queries.
-        thresholds: (T,) ascending, geodesic units.
-        span: radii of the items.
-    """
-
-    def __init__(self, space: Space, x: Points, thresholds: Tensor, span: Range = EVERY) -> None:
+    def __init__(self, space: Space, x: Points, thresholds: Tensor, span: RadiusRange = EVERY) -> None:
         self.space, self.x, self.thresholds, self.span = space, x, thresholds, span
         self.found: Found | None = None
 
@@ -204,59 +134,28 @@ class Steps:
         better |= tied | (a.values.isnan() & ~b.values.isnan())
         self.found = Found(*(torch.where(better, new, old) for new, old in zip(b, a, strict=True)))
 
-    def sift(self, bounds: Bounds) -> Tensor:
-        low, high = bounds.distance()
-        steps = self.thresholds.to(low)
-        shell = torch.searchsorted(steps, bounds.radius).clamp(max=len(steps))
-        best = torch.full((len(low), len(steps) + 1), torch.inf, dtype=low.dtype, device=low.device)
-        best = best.scatter_reduce(1, shell.expand_as(high), high.nan_to_num(torch.inf), "amin").cummin(dim=1).values
-        if self.found is not None:
-            reached = self.found.values.to(best).nan_to_num(torch.inf)
-            best[:, :-1] = torch.minimum(best[:, :-1], reached)
-        best[:, -1] = -torch.inf
-        reach = best.gather(1, shell.expand_as(low))
-        return (low <= reach + reach.abs() * DISTANCE + DISTANCE).any(dim=0)
-
 
 @final
 class Count:
-    """How many items each query entails, as `Space.count`: `total` (Q,) int64."""
+    """How many items each query entails, or has within a geodesic distance (Q,): `total` (Q,) int64."""
 
-    def __init__(self, space: Space, x: Points, min_radius: float | None = None, span: Range = EVERY) -> None:
+    def __init__(
+        self,
+        space: Space,
+        x: Points,
+        min_radius: float | None = None,
+        span: RadiusRange = EVERY,
+        within: Tensor | None = None,
+    ) -> None:
         self.space, self.x, self.min_radius, self.span = space, x, min_radius, span
+        self.within = None if within is None else within.to(x.radius)
         self.total = torch.zeros(len(x), dtype=torch.int64)
 
     def take(self, rows: Rows, points: Points) -> None:
-        self.total += self.space.count(self.x, points, self.min_radius).cpu()
-
-    def sift(self, bounds: Bounds) -> Tensor:
-        low, high = bounds.deficit(False, self.min_radius)
-        return _undecided(self, high < -ANGLE, low <= ANGLE)
-
-
-@final
-class Within:
-    """How many items lie within a geodesic distance (Q,) of each query, as `Space.count_within`: `total` (Q,) int64."""
-
-    def __init__(self, space: Space, x: Points, distance: Tensor, span: Range = EVERY) -> None:
-        self.space, self.x, self.distance, self.span = space, x, distance.to(x.radius), span
-        self.total = torch.zeros(len(x), dtype=torch.int64)
-
-    def take(self, rows: Rows, points: Points) -> None:
-        self.total += self.space.count_within(self.x, points, self.distance).cpu()
-
-    def sift(self, bounds: Bounds) -> Tensor:
-        low, high = bounds.distance()
-        reach = self.distance.to(low).unsqueeze(1)
-        slack = reach * DISTANCE + DISTANCE
-        return _undecided(self, high < reach - slack, low <= reach + slack)
-
-
-def _undecided(task: Count | Within, inside: Tensor, possible: Tensor) -> Tensor:
-    """The rows to count, where some query needs their value; those inside (Q, n) for certain are counted here."""
-    wanted = (possible & ~inside).any(dim=0)
-    task.total += (inside & ~wanted).sum(dim=1).cpu()
-    return wanted
+        if self.within is None:
+            self.total += self.space.count(self.x, points, self.min_radius).cpu()
+        else:
+            self.total += self.space.count_within(self.x, points, self.within).cpu()
 
 
 def lexicographic(*keys: Tensor) -> Tensor:

@@ -9,8 +9,7 @@ import numpy as np
 
 from hiergeo._core.plugins import Plugins
 from hiergeo.construction.backends import BACKENDS, Backend, Gap, Proposal
-from hiergeo.construction.judges import JUDGES, Judge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, JUDGES, Judge
 from hiergeo.testing.assertions import assert_text
 
 CAPTIONS = (

@@ -7,11 +7,10 @@ from hiergeo.training.chains import (
     from_hierarchy,
     held_out_images,
     held_out_of,
-    rows_without,
     unseen_rows,
 )
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
-from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, parse_losses
+from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, check_prior, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, summarise
@@ -37,6 +36,7 @@ __all__ = [
     "TowerRecipe",
     "Trained",
     "chain_loss",
+    "check_prior",
     "describe",
     "embed_graph",
     "fine_tune",
@@ -46,7 +46,6 @@ __all__ = [
     "held_out_of",
     "load_space",
     "parse_losses",
-    "rows_without",
     "save_head",
     "summarise",
     "train_head",

@@ -23,6 +23,20 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.evaluation.metrics.length import word_count
 
+REQUIRED = {
+    "text": Array("f", (2,)),
+    "positive": Array("iu", (2,)),
+    "negative": Array("iu", (2,)),
+    "root": Array("f", (1,)),
+}
+"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
+
+OPTIONAL = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
+"""Optional arrays of a training file."""
+
+MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
+"""The arrays of an embedding file that mark held-out images."""
+
 
 @dataclass(frozen=True)
 class Chains:
@@ -36,8 +50,7 @@ class Chains:
         group: (n,) int64; rows of one group (of one image) never part between training and validation.
         origin: where they come from.
         base: the spec and the fingerprint of the frozen model, where it is known.
-        captions: every caption among them, where they are known.
-        words: (U,) the number of words of each, where they are known.
+        texts: (U,), the caption of each row of `text`, where they are known.
         leakage: what of the test data is among them, where it was forced; otherwise None.
     """
 
@@ -48,8 +61,7 @@ class Chains:
     group: Tensor
     origin: str
     base: tuple[str, str] | None = None
-    captions: frozenset[str] | None = None
-    words: NDArray[np.int64] | None = None
+    texts: tuple[str, ...] | None = None
     leakage: str | None = None
 
     def __post_init__(self) -> None:
@@ -68,12 +80,33 @@ class Chains:
         Raises:
             InputError: as `resolve_device` and `resolve_dtype`.
         """
-        place = self.text.device if device is None else resolve_device(device)
+        where = self.text.device if device is None else resolve_device(device)
         kind = self.text.dtype if dtype is None else resolve_dtype(dtype)
-        if (place, kind) == (self.text.device, self.text.dtype):
+        if (where, kind) == (self.text.device, self.text.dtype):
             return self
-        whole = {name: getattr(self, name).to(place) for name in ("positive", "negative", "group")}
-        return replace(self, text=self.text.to(place, kind), root=self.root.to(place, kind), **whole)
+        whole = {name: getattr(self, name).to(where) for name in ("positive", "negative", "group")}
+        return replace(self, text=self.text.to(where, kind), root=self.root.to(where, kind), **whole)
+
+    @property
+    def captions(self) -> frozenset[str] | None:
+        """Every caption among them; None where they are not known."""
+        return None if self.texts is None else frozenset(self.texts)
+
+    @cached_property
+    def words(self) -> NDArray[np.int64] | None:
+        """(U,) the number of words of each caption; None where they are not known."""
+        return None if self.texts is None else np.array([word_count(text) for text in self.texts])
+
+    def frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The frozen embeddings of positive and negative chains of some rows, (b, T, D) each."""
+        return self.text[self.positive[rows]], self.text[self.negative[rows]]
+
+    def distinct(self, rows: Tensor) -> tuple[list[str], Tensor, Tensor]:
+        """The distinct captions of some rows, and their (b, T) positive and negative chains as places among them."""
+        assert self.texts is not None
+        both = torch.stack((self.positive[rows], self.negative[rows]))
+        places, inverse = torch.unique(both, return_inverse=True)
+        return [self.texts[place] for place in places.tolist()], inverse[0], inverse[1]
 
     @cached_property
     def sha256(self) -> str:
@@ -86,19 +119,19 @@ class Chains:
 
 @torch_defaults()
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
-    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are used if present.
+    """Chains of an ``.npz`` with the arrays `REQUIRED`; image_id (n,) of MS-COCO and caption (U,) are used if present.
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
         base: the model that the embeddings are of, so that the trained head can name it.
-        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        force: train on rows of HierarCaps' test images anyway; every result says so.
 
     Raises:
-        InputError: the file is damaged or lacks an array, its arrays do not fit each other, its chains are none to
-            learn from, or rows describe test images.
+        InputError: the file is damaged or lacks an array, its arrays do not fit each other, its chains cannot be
+            learnt from, or rows describe test images.
     """
     path = Path(path)
-    arrays = archives.read(path, NEEDED | HEEDED)
+    arrays = archives.read(path, REQUIRED | OPTIONAL)
     text, root = (torch.from_numpy(arrays.pop(name)) for name in ("text", "root"))
     if root.shape != text.shape[1:]:
         raise InputError(
@@ -106,15 +139,13 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         )
     image_id = arrays.get("image_id")
     positive, negative = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("positive", "negative"))
-    if image_id is not None and image_id.shape != (len(positive),):
-        raise InputError(f"{path} has image_id of shape {image_id.shape}, not one for each of {len(positive)} rows.")
+    for name, count, kind in (("image_id", len(positive), "rows"), ("caption", len(text), "texts")):
+        if name in arrays and arrays[name].shape != (count,):
+            raise InputError(f"{path} has {name} of shape {arrays[name].shape}, not one for each of {count} {kind}.")
     rows = torch.empty(len(text) + 1, text.shape[1])
     unit_rows(text, f"embeddings of {path}", rows[:-1])
     unit_rows(root[None], f"the root of {path}", rows[-1:])
-    captions = arrays.get("caption")
-    if captions is not None and captions.shape != (len(text),):
-        raise InputError(f"{path} has caption of shape {captions.shape}, not one for each of {len(text)} texts.")
-    captions = None if captions is None else np.char.strip(captions)
+    captions = np.char.strip(arrays["caption"]) if "caption" in arrays else None
     made = Chains(
         text=rows[:-1],
         positive=positive,
@@ -123,10 +154,9 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         group=torch.arange(len(positive)) if image_id is None else torch.from_numpy(image_id.astype(np.int64)),
         origin=path.name,
         base=None if base is None else (base.name, base.fingerprint()),
-        captions=None if captions is None else frozenset(captions.tolist()),
-        words=None if captions is None else np.array([word_count(text) for text in captions.tolist()]),
+        texts=None if captions is None else tuple(captions.tolist()),
     )
-    return replace(made, leakage=leakage(_rows(made.positive, image_id, captions), force=force))
+    return replace(made, leakage=_leakage(_rows(made.positive, image_id, captions), force))
 
 
 def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDArray[np.str_] | None) -> Sequence[Row]:
@@ -135,7 +165,7 @@ def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDAr
         return [Row(row, (), None, image) for row, image in enumerate(image_id.tolist())]
     if captions is None:
         return ()
-    return [Row(row, tuple(told)) for row, told in enumerate(captions[positive.numpy()].tolist())]
+    return [Row(row, tuple(chain)) for row, chain in enumerate(captions[positive.numpy()].tolist())]
 
 
 @torch_defaults()
@@ -157,14 +187,14 @@ def from_hierarchy(
     Args:
         hierarchy: a dataset with negative chains.
         model: what embeds.
-        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        force: train on rows of HierarCaps' test images anyway; every result says so.
         batch_size: captions that are embedded at a time; None is the model's own choice.
         device: where the chains are wanted; None is the CPU.
         dtype: of the embeddings; None is float32.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
-        InputError: rows without contradicting chains, chains that are none to learn from, no row whose negative differs
+        InputError: rows without contradicting chains, chains that cannot be learnt from, no row whose negative differs
             from its positive to the model, or a split of HierarCaps that describes test images (unless `force`).
     """
     if not hierarchy.has_negatives:
@@ -172,12 +202,12 @@ def from_hierarchy(
             f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: use another split."
         )
     origin = f"{hierarchy.name} {hierarchy.split}"
-    leaked = leakage(hierarchy, force=force)
-    place = {text: index for index, text in enumerate(hierarchy.texts)}
+    leaked = _leakage(hierarchy, force)
+    index_of = {text: index for index, text in enumerate(hierarchy.texts)}
     groups = {row.image_id: index for index, row in enumerate(hierarchy.rows)}
-    positive = torch.tensor([[place[text] for text in row.positive] for row in hierarchy.rows])
-    negative = torch.tensor([[place[text] for text in row.negative or ()] for row in hierarchy.rows])
-    check_chains(origin, len(place), positive, negative)
+    positive = torch.tensor([[index_of[text] for text in row.positive] for row in hierarchy.rows])
+    negative = torch.tensor([[index_of[text] for text in row.negative or ()] for row in hierarchy.rows])
+    check_chains(origin, len(index_of), positive, negative)
     group = [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
     text = model.encode_text(hierarchy.texts, batch_size=batch_size, device=device, dtype=dtype, progress=progress)
     made = Chains(
@@ -188,27 +218,26 @@ def from_hierarchy(
         group=torch.tensor(group).to(text.device),
         origin=origin,
         base=(model.name, model.fingerprint()),
-        captions=frozenset(hierarchy.texts),
-        words=np.array([word_count(text) for text in hierarchy.texts]),
+        texts=hierarchy.texts,
         leakage=leaked,
     )
-    return _told_apart(made, model.name)
+    return _distinguishable(made, model.name)
 
 
 COMPARED = 4096
 """Rows that are compared at a time."""
 
 
-def _told_apart(chains: Chains, model: str) -> Chains:
+def _distinguishable(chains: Chains, model: str) -> Chains:
     """The rows each of whose negatives differs, as embedded, from its positive."""
     parts = zip(chains.positive.split(COMPARED), chains.negative.split(COMPARED), strict=True)
     same = torch.cat([(chains.text[p] == chains.text[n]).all(-1).any(1) for p, n in parts])
     if not bool(same.any()):
         return chains
-    told = f"{model} cuts captions where a negative is still like its positive"
+    reason = f"{model} cuts captions where a negative is still like its positive"
     if bool(same.all()):
-        raise InputError(f"{told}, in every row of {chains.origin}: use a model that reads more.")
-    warn(f"{told}: {int(same.sum())} of {len(same)} rows are left out.")
+        raise InputError(f"{reason}, in every row of {chains.origin}: use a model that reads more.")
+    warn(f"{reason}: {int(same.sum())} of {len(same)} rows are left out.")
     return chains.take((~same).nonzero()[:, 0])
 
 
@@ -245,10 +274,6 @@ def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tenso
     return (~validates[member]).nonzero()[:, 0], validates[member].nonzero()[:, 0]
 
 
-MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
-"""The arrays of an embedding file that mark held-out images."""
-
-
 def held_out_images(path: Path | str) -> frozenset[int] | None:
     """The ids of the images that an embedding file marks in ``heldout`` (m,), booleans; None where it marks none.
 
@@ -264,38 +289,23 @@ def held_out_images(path: Path | str) -> frozenset[int] | None:
     return frozenset(ids[marked].tolist())
 
 
-def rows_without(captions: frozenset[str], test: Hierarchy) -> np.ndarray:
-    """Booleans (rows of `test`,): True where no positive caption is, letter by letter, in `captions`."""
-    return np.array([captions.isdisjoint(row.positive) for row in test.rows])
-
-
 def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray | None:
-    """Mask of the test rows that share no caption with the training set; None if empty or unknown.
+    """Mask (rows of `test`,) of those that share no caption with the training set; None if empty or unknown.
 
     Unknown captions, of a file of embeddings alone, are taken for those of HierarCaps' split without its test images.
     """
     if captions is None and test.name == "hierarcaps":
         captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
-    rows = None if captions is None else rows_without(captions, test)
-    return rows if rows is not None and rows.any() else None
+    if captions is None:
+        return None
+    rows = np.array([captions.isdisjoint(row.positive) for row in test.rows])
+    return rows if rows.any() else None
 
 
 def held_out_of(model: Model) -> frozenset[int] | None:
     """Ids of the images that stored embeddings mark as held out; None if none are marked."""
     kind, _, file = model.name.partition(":")
     return held_out_images(file) if kind == "npz" else None
-
-
-NEEDED = {
-    "text": Array("f", (2,)),
-    "positive": Array("iu", (2,)),
-    "negative": Array("iu", (2,)),
-    "root": Array("f", (1,)),
-}
-"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
-
-HEEDED = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
-"""Optional arrays of a training file."""
 
 
 def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:
@@ -324,17 +334,10 @@ def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) ->
         raise InputError(f"{origin} is one and the same row {len(positive)} times: there is nothing to learn.")
 
 
-def leakage(training: Hierarchy | Sequence[Row], *, force: bool) -> str | None:
+def _leakage(training: Hierarchy | Sequence[Row], force: bool) -> str | None:
     """None for rows that describe no test image of HierarCaps; if forced, the message that would refuse the others.
 
     Rows that name no image and cannot be compared by their captions either are accepted with a warning.
-
-    Args:
-        training: a hierarchy, or rows with what is known of them: the number of the image in MS-COCO, the captions.
-        force: say it instead of raising it.
-
-    Raises:
-        InputError: rows describe test images, and it was not forced.
     """
     try:
         check_no_leakage(training)

@@ -4,7 +4,6 @@ The positive control of hyperbolic space: no features, only a graph and a geomet
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,9 +17,7 @@ from hiergeo._core.polar import Polar
 from hiergeo._core.progress import track
 from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
-from hiergeo.training.trainer import adam, sgd
-
-OPTIMISERS = {"adam": adam, "sgd": sgd}
+from hiergeo.training.trainer import OPTIMISERS, optimiser
 
 REACH = 12.0
 """Largest sqrt(-K) r of a hyperbolic point, about where geoopt's ball ends (12.2).
@@ -58,12 +55,12 @@ class FreeRecipe:
 
     def __post_init__(self) -> None:
         check_whole("epochs", self.epochs, 1, limits.TRAINING_STEPS)
-        check_whole("batch", self.batch, 1, limits.COUNT)
-        check_whole("negatives", self.negatives, 1, limits.COUNT)
         check_whole("burn_in", self.burn_in, 0, limits.TRAINING_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("spread", self.spread)
+        for name in ("batch", "negatives"):
+            check_whole(name, getattr(self, name), 1, limits.COUNT)
+        for name in ("learning_rate", "spread"):
+            check_positive(name, getattr(self, name))
         if self.optimiser not in OPTIMISERS:
             raise InputError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, not '{self.optimiser}'.")
 
@@ -158,47 +155,36 @@ def embed_graph(
     Source: Nickel and Kiela, Poincare Embeddings (NeurIPS 2017).
     """
     recipe = recipe or FreeRecipe()
-    draw = _Negatives(edges, nodes, recipe)
+    unlinked, generator = _unlinked(edges, nodes), torch.Generator().manual_seed(recipe.seed)
     embedding = FreeEmbedding(geometry, nodes, dim, spread=recipe.spread, seed=recipe.seed)
-    optimiser = OPTIMISERS[recipe.optimiser](embedding.parameters(), recipe.learning_rate)
+    descent = optimiser(recipe.optimiser, embedding.parameters(), recipe.learning_rate)
     for epoch in track(range(recipe.epochs), f"placing {nodes} nodes", enabled=progress):
-        rate = recipe.rate(epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        for batch in draw.batches():
-            others = torch.cat((batch[:, 1:], draw.against(batch[:, 0])), dim=1)
-            optimiser.zero_grad(set_to_none=True)
+        for group in descent.param_groups:
+            group["lr"] = recipe.rate(epoch)
+        for batch in edges[torch.randperm(len(edges), generator=generator)].split(recipe.batch):
+            weights = unlinked[batch[:, 0]].double()
+            drawn = torch.multinomial(weights, recipe.negatives, replacement=True, generator=generator)
+            others = torch.cat((batch[:, 1:], drawn), dim=1)
+            descent.zero_grad(set_to_none=True)
             logits = -embedding.distance(batch[:, :1], others)
             loss = cross_entropy(logits, torch.zeros(len(batch), dtype=torch.int64))
             if not bool(loss.isfinite()):
                 raise InputError(f"the loss became NaN or infinite in epoch {epoch}: lower the learning rate.")
             loss.backward()
-            optimiser.step()
+            descent.step()
             embedding.keep_in_reach()
     return embedding
 
 
-class _Negatives:
-    """Batches of edges in an order that the seed determines, and nodes drawn against them."""
-
-    def __init__(self, edges: Tensor, nodes: int, recipe: FreeRecipe) -> None:
-        if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
-            raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
-        if int(edges.min()) < 0 or int(edges.max()) >= nodes:
-            raise InputError(f"the edges point beyond the {nodes} nodes.")
-        self._edges, self._recipe = edges, recipe
-        self._allowed = ~torch.eye(nodes, dtype=torch.bool)
-        self._allowed[edges[:, 0], edges[:, 1]] = False
-        lonely = ~self._allowed[edges[:, 0]].any(1)
-        if bool(lonely.any()):
-            raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
-        self._generator = torch.Generator().manual_seed(recipe.seed)
-
-    def batches(self) -> Iterator[Tensor]:
-        order = torch.randperm(len(self._edges), generator=self._generator)
-        yield from self._edges[order].split(self._recipe.batch)
-
-    def against(self, nodes: Tensor) -> Tensor:
-        """(b, negatives) nodes, none linked from `nodes` (b,)."""
-        weights = self._allowed[nodes].double()
-        return torch.multinomial(weights, self._recipe.negatives, replacement=True, generator=self._generator)
+def _unlinked(edges: Tensor, nodes: int) -> Tensor:
+    """(nodes, nodes) booleans: which pairs are neither edges nor a node with itself. Raises as `embed_graph`."""
+    if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
+        raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
+    if int(edges.min()) < 0 or int(edges.max()) >= nodes:
+        raise InputError(f"the edges point beyond the {nodes} nodes.")
+    unlinked = ~torch.eye(nodes, dtype=torch.bool)
+    unlinked[edges[:, 0], edges[:, 1]] = False
+    lonely = ~unlinked[edges[:, 0]].any(1)
+    if bool(lonely.any()):
+        raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
+    return unlinked

@@ -141,6 +141,16 @@ class Objective:
         return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()
 
 
+def check_prior(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> None:
+    """Raise InputError for a prior between embeddings of some dimensions and frozen ones of another, `inputs`."""
+    other = [dim for dim in outputs if dim != inputs]
+    if other and "prior" in losses:
+        raise InputError(
+            f"the prior compares embeddings of {other[0]} dimensions with frozen ones of {inputs}: name losses without "
+            "it, such as mean=1 and order=20."
+        )
+
+
 def _measured(name: str, batch: Batch) -> Tensor:
     with LOSSES.running(name, "could not be taken"):
         value = chain_loss(name).measure(batch)
@@ -154,7 +164,7 @@ def parse_losses(words: Iterable[str]) -> dict[str, float]:
     """Loss names with weights, from ``NAME=WEIGHT`` or ``NAME`` (weight 1); ``re`` is `RE`, all terms at once.
 
     Raises:
-        InputError: a weight that is no number, or a loss named twice.
+        InputError: a weight that is not a number, or a loss named twice.
     """
     weights: dict[str, float] = {}
     for word in words:

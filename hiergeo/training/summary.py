@@ -2,10 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
 import numpy as np
-from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
@@ -13,9 +11,11 @@ from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.classification import check_labels, embed_labels
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
+from hiergeo.evaluation.matching import retrieve
+from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import (
     Interval,
     paired_difference,
@@ -25,8 +25,7 @@ from hiergeo.evaluation.metrics import (
     tau_d_rows,
 )
 from hiergeo.evaluation.metrics.length import chain_lengths
-from hiergeo.evaluation.result import Outcome, Statistic, mean_of
-from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
+from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
 KS = (1, 5, 10)
@@ -105,7 +104,7 @@ def summarise(
         protocol: as for `hiergeo.evaluate`.
         before: the frozen model; None is the one that a head stands on, which then embeds everything once.
         steps: as for `hiergeo.evaluate`.
-        unseen: (rows,) booleans, rows that share no text with the training data (`rows_without`); they get a tau_d of
+        unseen: (rows,) booleans, rows that share no text with the training data (`unseen_rows`); they get a tau_d of
             their own.
         held_out: ids of the images that retrieval is measured on, among their own most specific captions; None is all
             of them.
@@ -119,19 +118,23 @@ def summarise(
         InputError: as `hiergeo.evaluate`, where `unseen` or `held_out` leaves nothing, and without a model to compare
             with.
     """
-    check(protocol, steps, seed, samples)
+    settings = ProtocolSettings(protocol, steps, seed, samples)
     base = model.base if before is None and isinstance(model, HeadModel) else before
     if base is None:
         raise InputError(f"there is nothing to compare {model.name} with: give the model that it was, before=MODEL.")
-    check_fit(model, hierarchy, space, protocol)
-    check_fit(base, hierarchy, space, protocol)
-    if zero_shot is not None:
-        check_labels(base, zero_shot)
-        check_labels(model, zero_shot)
+    for each in (model, base):
+        check_fit(each, hierarchy, space, protocol)
+        if zero_shot is not None:
+            check_labels(each, zero_shot)
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
-    frozen, sharpened = _both(base, model, hierarchy, protocol, compute, progress)
-    settings = Settings(protocol, steps, seed, samples)
+    head = model if isinstance(model, HeadModel) and model.base is base else None
+    frozen = embed_for(protocol, base, hierarchy, compute, progress=progress)
+    sharpened = (
+        behind_head(frozen, head.head, head.name)
+        if head is not None
+        else embed_for(protocol, model, hierarchy, compute, progress=progress)
+    )
     old, new = (
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
         for embedded in (frozen, sharpened)
@@ -141,9 +144,7 @@ def summarise(
         return summary
     known = embed_labels(base, zero_shot, compute=compute, progress=progress)
     shifted = (
-        known.behind(model)
-        if _stands_on(model, base)
-        else embed_labels(model, zero_shot, compute=compute, progress=progress)
+        known.behind(head) if head is not None else embed_labels(model, zero_shot, compute=compute, progress=progress)
     )
     was, now = (each.hits(space) for each in (known, shifted))
     difference = paired_difference(now, was, samples=samples, seed=seed)
@@ -154,7 +155,7 @@ def summarise(
 def measured(
     embedded: Embedded,
     space: Space,
-    settings: Settings,
+    settings: ProtocolSettings,
     *,
     unseen: np.ndarray | None = None,
     held_out: Collection[int] | None = None,
@@ -172,11 +173,11 @@ def measured(
         match = retrieve(embedded, space, held_out)
         rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
         rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
-    means: dict[str, Statistic] = {name: mean_of(values) for name, values in rows.items()}
+    means = {name: mean_of(values) for name, values in rows.items()}
     return replace(extended(result, Outcome(means, baselines=baselines), settings), rows=result.rows | rows)
 
 
-def extended(result: Result, outcome: Outcome, settings: Settings) -> Result:
+def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Result:
     """A result with the measurements of another outcome on the same data among its own."""
     statistics = outcome.statistics
     values = {name: each.value for name, each in statistics.items()} | outcome.numbers
@@ -202,35 +203,13 @@ def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded
     return Summary(before, after, changes, numbers)
 
 
-def _both(
-    base: Model, model: Model, hierarchy: Hierarchy, protocol: str, compute: Compute, progress: bool
-) -> tuple[Embedded, Embedded]:
-    frozen = embed_for(protocol, base, hierarchy, compute, progress=progress)
-    if _stands_on(model, base):
-        return frozen, behind(frozen, model)
-    return frozen, embed_for(protocol, model, hierarchy, compute, progress=progress)
-
-
-def _stands_on(model: Model, base: Model) -> TypeGuard[HeadModel]:
-    """Whether the model is a head on that base, whose embeddings then need not be recomputed."""
-    return isinstance(model, HeadModel) and model.base is base
-
-
-def behind(frozen: Embedded, model: HeadModel) -> Embedded:
-    """Apply a model's head to a hierarchy embedded by its frozen model."""
-    return behind_head(frozen, model.head, model.name)
-
-
 def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
     """Apply a head to a hierarchy embedded by a frozen model; `name` is that of the combined model."""
-
-    def after(rows: Tensor) -> Tensor:
-        return through(head, rows, name)
 
     return replace(
         frozen,
         model=name,
-        captions=after(frozen.captions),
-        image=None if frozen.image is None else after(frozen.image),
-        root=after(frozen.root[None])[0],
+        captions=through(head, frozen.captions, name),
+        image=None if frozen.image is None else through(head, frozen.image, name),
+        root=through(head, frozen.root[None], name)[0],
     )

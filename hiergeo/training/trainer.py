@@ -1,7 +1,7 @@
 """Training a head on frozen embeddings: the recipe, the loop, its history, and what ends it."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,23 +20,25 @@ from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.charts import geoopt
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
-from hiergeo.training.objective import Batch, Objective
+from hiergeo.training.objective import Batch, Objective, check_prior
 
 NAMED_ROWS = 8
 """Most rows of a batch that a divergence lists; the rest are counted."""
 
 
 class Divergence(Exception):
-    """Error raised for a non-finite loss, embedding or gradient; reports the step and the rows."""
+    """Error raised for a non-finite loss, embedding or gradient: what happened at a step, counted from 1.
 
+    At step 0, before the first, there is no batch of rows (b,).
+    """
 
-def divergence(what: str, step: int, rows: Tensor | None) -> Divergence:
-    """The error for `what` at a step, counted from 1 (0 is before the first), with the batch `rows` (b,) if any."""
-    if rows is None:
-        return Divergence(f"{what} at step {step}" if step else f"{what} before the first step")
-    more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
-    named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
-    return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")
+    def __init__(self, what: str, step: int, rows: Tensor | None) -> None:
+        if rows is None:
+            super().__init__(f"{what} at step {step}" if step else f"{what} before the first step")
+            return
+        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
+        named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
+        super().__init__(f"{what} at step {step}, with the batch of rows {named}{more}")
 
 
 @dataclass(frozen=True)
@@ -61,28 +63,34 @@ class EvalRecord:
     radius: tuple[AnyFloat, ...]
     curvature: tuple[AnyFloat, ...]
 
+    @classmethod
+    def of(
+        cls, step: int, training: dict[str, float], validation: dict[str, float], radii: Tensor, space: Space, dim: int
+    ) -> "EvalRecord":
+        """The record of validation rows whose chains have these radii (n, T), in a space of dimension `dim`."""
+        curvature = tuple(float(factor.curvature) for factor, _ in space.geometry.parts(dim))
+        means = tuple(radii.double().mean(0).tolist())
+        return cls(step, training, validation, tau_d(radii.cpu().numpy()), means, curvature)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON values by name."""
         return asdict(self)
 
 
-def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """Adam; geoopt's RiemannianAdam as soon as a parameter has a manifold. Source: Becigneul and Ganea (ICLR 2019)."""
-    return _made(torch.optim.Adam, "RiemannianAdam", parameters, learning_rate)
+OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
+"""Name of an optimiser -> what torch calls it."""
 
 
-def sgd(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """Gradient descent; geoopt's RiemannianSGD as soon as a parameter has a manifold. Source: Bonnabel (2013)."""
-    return _made(torch.optim.SGD, "RiemannianSGD", parameters, learning_rate)
+def optimiser(kind: str, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """One of `OPTIMISERS`; geoopt's Riemannian one as soon as a parameter has a manifold.
 
-
-def _made(
-    flat: type[torch.optim.Optimizer], riemannian: str, parameters: Iterable[nn.Parameter], learning_rate: float
-) -> torch.optim.Optimizer:
+    Source: Becigneul and Ganea (ICLR 2019) for Adam, Bonnabel (2013) for gradient descent.
+    """
     listed = [parameter for parameter in parameters if parameter.requires_grad]
     on_manifold = any(hasattr(parameter, "manifold") for parameter in listed)
-    made: Callable[..., torch.optim.Optimizer] = getattr(geoopt().optim, riemannian) if on_manifold else flat
-    return made(listed, lr=learning_rate)
+    owner, name = (geoopt().optim, f"Riemannian{OPTIMISERS[kind]}") if on_manifold else (torch.optim, OPTIMISERS[kind])
+    made: torch.optim.Optimizer = getattr(owner, name)(listed, lr=learning_rate)
+    return made
 
 
 SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
@@ -92,6 +100,24 @@ SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
 def at_step(history: Iterable[EvalRecord], step: int) -> EvalRecord:
     """The look of a step."""
     return next(look for look in history if look.step == step)
+
+
+def check_recipe(recipe: Any, **largest: int) -> None:
+    """Raise InputError for a setting of a recipe that is out of range.
+
+    Args:
+        recipe: its losses, learning rate, validation share, seed and numbers of steps are checked.
+        largest: further whole numbers, from 1 to these; None is passed over.
+    """
+    Objective(recipe.losses)
+    steps = dict.fromkeys(("steps", "every", "patience"), limits.TRAINING_STEPS)
+    for name, most in (steps | largest).items():
+        if (value := getattr(recipe, name)) is not None:
+            check_whole(name, value, 1, most)
+    check_whole("seed", recipe.seed, 0, limits.SEED)
+    check_positive("the learning rate", recipe.learning_rate)
+    if not 0 < recipe.validation < 1:
+        raise InputError(f"the share of validation rows must be between 0 and 1, not {recipe.validation:g}.")
 
 
 @dataclass(frozen=True)
@@ -130,19 +156,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        Objective(self.losses)
         check_whole("hidden", self.hidden, 0, limits.WIDTH)
-        check_whole("steps", self.steps, 1, limits.TRAINING_STEPS)
-        check_whole("batch", self.batch, 1, limits.COUNT)
-        check_whole("every", self.every, 1, limits.TRAINING_STEPS)
-        check_whole("seed", self.seed, 0, limits.SEED)
-        if self.outputs is not None:
-            check_whole("outputs", self.outputs, 1, limits.WIDTH)
-        if self.patience is not None:
-            check_whole("patience", self.patience, 1, limits.TRAINING_STEPS)
-        check_positive("the learning rate", self.learning_rate)
-        if not 0 < self.validation < 1:
-            raise InputError(f"the share of validation rows must be between 0 and 1, not {self.validation:g}.")
+        check_recipe(self, batch=limits.COUNT, outputs=limits.WIDTH)
 
 
 @dataclass(frozen=True)
@@ -216,18 +231,15 @@ class _Run:
     def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
         dim = chains.text.shape[1]
         outputs = recipe.outputs or dim
-        if "prior" in recipe.losses and outputs != dim:
-            raise InputError(
-                f"the prior compares embeddings of {outputs} dimensions with frozen ones of {dim}: leave it out."
-            )
+        check_prior(recipe.losses, dim, [outputs])
         geometry.parts(outputs)
         check_curvature(geometry)
         self.chains, self.geometry, self.recipe = chains, geometry, recipe
         self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
         self.module = nn.ModuleList([self.head, geometry]).to(chains.text.device)
         self.objective = Objective(recipe.losses)
-        self.optimiser = adam(self.module.parameters(), recipe.learning_rate)
-        self.last: tuple[int, Tensor] | None = None
+        self.optimiser = optimiser("adam", self.module.parameters(), recipe.learning_rate)
+        self.last: tuple[int, Tensor | None] = 0, None
         self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
 
     def state(self) -> dict[str, Tensor]:
@@ -237,9 +249,10 @@ class _Run:
         """Take the steps of the budget; yields their number, from 1, and their losses."""
         batches = _batches(self.training_rows, self.recipe)
         for step in track(range(1, self.recipe.steps + 1), "training", enabled=progress):
-            self.last = step, next(batches)
+            rows = next(batches)
+            self.last = step, rows
             self.optimiser.zero_grad(set_to_none=True)
-            total, losses = self.losses(self.last[1])
+            total, losses = self.losses(rows)
             total.backward()
             self.check("a gradient", *(p.grad for p in self.module.parameters() if p.grad is not None))
             self.optimiser.step()
@@ -249,25 +262,23 @@ class _Run:
     def losses(self, rows: Tensor) -> tuple[Tensor, dict[str, float]]:
         """The objective of a batch, and its terms as numbers."""
         chains = self.chains
-        frozen = chains.text[chains.positive[rows]].float(), chains.text[chains.negative[rows]].float()
+        positive, negative = chains.frozen(rows)
+        frozen = positive.float(), negative.float()
         (positive, negative), root = self.head(torch.stack(frozen)), self.head(chains.root.float())
         self.check("an embedding", positive, negative, root)
         try:
             terms = self.objective.terms(Batch(positive, negative, frozen, Space(self.geometry, root)))
         except InputError as error:
-            if self.last is None:
+            if self.last[1] is None:
                 raise
-            raise self.divergence(f"the loss could not be taken ({str(error).rstrip('.')})") from error
+            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", *self.last) from error
         total = self.objective.total(terms)
         self.check("the loss", total)
         return total, {name: float(term.detach()) for name, term in (terms | {"total": total}).items()}
 
     def check(self, what: str, *tensors: Tensor) -> None:
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-            raise self.divergence(f"{what} became NaN or infinite")
-
-    def divergence(self, what: str) -> Divergence:
-        return divergence(what, *(self.last or (0, None)))
+            raise Divergence(f"{what} became NaN or infinite", *self.last)
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> EvalRecord:
@@ -275,15 +286,8 @@ class _Run:
         chains = self.chains
         space = Space(self.geometry, self.head(chains.root.float()))
         radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]].float()))
-        factors = self.geometry.parts(self.head.shape.outputs)
-        return EvalRecord(
-            step=step,
-            training=training,
-            validation={name: sum(part[name] for part in parts) / len(parts) for name in parts[0]},
-            tau_d=tau_d(radii.cpu().numpy()),
-            radius=tuple(radii.double().mean(0).tolist()),
-            curvature=tuple(float(factor.curvature) for factor, _ in factors),
-        )
+        validation = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
+        return EvalRecord.of(step, training, validation, radii, space, self.head.shape.outputs)
 
 
 def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:

@@ -20,7 +20,7 @@ from hiergeo.pairwise import search_ops
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
 torch.set_num_threads(2)
 generator = torch.Generator().manual_seed(0)
-x, y = (Polar(torch.randn(n, 4, generator=generator), torch.rand(n, generator=generator)) for n in (33_000, 3))
+x, y = (Polar(torch.randn(n, 4, generator=generator), torch.rand(n, generator=generator)) for n in (33_000, 2))
 SPACES = ([x, x], [y, y], [-1.0, 0.5])
 STEPS = torch.linspace(0, 1, 5)
 
@@ -48,7 +48,7 @@ OPERATIONS = {
     "count_within": lambda: pairwise.count_within(x, y, -1.0, 1.0),
     "cone_topk": lambda: pairwise.cone_topk(x, y, -1.0, 2)[1],
     "topk": lambda: pairwise.topk(y, x, -1.0, 2)[0],
-    "rank": lambda: pairwise.rank(x, y, -1.0, torch.arange(len(x.radius)) % 3),
+    "rank": lambda: pairwise.rank(x, y, -1.0, torch.arange(len(x.radius)) % 2),
     "ladder": lambda: search_ops.ladder(y.direction, x.direction, x.radius, STEPS, None, None)[1],
     "nearest_ladder": lambda: pairwise.nearest_ladder(y, x, -1.0, x.radius, STEPS)[0],
     "least": lambda: pairwise.least([x.radius, -x.radius]),

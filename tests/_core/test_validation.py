@@ -46,7 +46,7 @@ class Plan(BaseModel):
         ({"name": "a", "numbers": [float("nan")]}, "numbers[0] must be a finite number, not nan."),
         ({"name": "a", "numbers": [1, 2, 3]}, "numbers must have at most 2 items, not 3."),
         ({"name": "a", "even": 3}, "even must be even, not 3."),
-        ({"name": "a", "even": 12}, "even: nobody needs so many."),
+        ({"name": "a", "even": 12}, "even is 12: nobody needs so many."),
         ({"name": "a", "table": []}, "table must be an object, not a list of 0."),
         ([], "the plan must be an object, not a list of 0."),
     ],

@@ -3,9 +3,7 @@
 import json
 import os
 import pty
-import resource
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from hiergeo._core.errors import HiergeoError, InputError
 pytest.importorskip("transformers")
 
 from tests.adapters.huggingface_common import FAMILIES
+from tests.tools import warm
 
 Change = Callable[[Path], object]
 
@@ -165,16 +164,12 @@ def test_a_description_of_more_than_the_files_hold_takes_no_memory(clip, open_cl
     shutil.copytree(open_clip_folder, wide)
     setting("open_clip_config.json", "model_cfg", "text_cfg", "layers", value=900)(wide)
     setting("open_clip_config.json", "model_cfg", "text_cfg", "width", value=4096)(wide)
-    code = "import sys; from hiergeo import adapters; adapters.load(sys.argv[1])"
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30));"
+        "from hiergeo import adapters; adapters.load(sys.argv[1])"
+    )
     for spec in (f"hf:{many}", f"open_clip:local-dir:{wide}"):
-        run = subprocess.run(
-            [sys.executable, "-c", code, spec],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30)),
-        )
+        run = warm.run([sys.executable, "-c", code, spec], text=True)
         assert "weights, and its files hold" in run.stderr.splitlines()[-1]
 
 
@@ -210,9 +205,7 @@ def test_code_beside_a_model_never_runs_and_nobody_is_asked(kind, clip, open_cli
     here = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     master, slave = pty.openpty()
     try:
-        run = subprocess.run(
-            command, cwd=tmp_path, env=here, stdin=slave, capture_output=True, text=True, check=False, timeout=120
-        )
+        run = warm.run(command, cwd=tmp_path, env=here, stdin=slave, text=True)
     finally:
         os.close(master)
         os.close(slave)

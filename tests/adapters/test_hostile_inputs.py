@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
 from tests.pairwise.native_problems import MISSING, at, levels
+from tests.tools.examples import examples
 
 NORMS = {torch.float64: (-300, 300), torch.float32: (-44, 37), torch.bfloat16: (-39, 37), torch.float16: (-6, 4)}
 """Powers of ten that the norms of directions are drawn from."""
@@ -86,7 +87,7 @@ every_way = pytest.mark.parametrize("level", ["reference", *(() if MISSING else 
 @pytest.mark.slow
 @every_way
 @given(problem=hostile(), tensor=st.booleans())
-@settings(max_examples=150)
+@examples(150)
 def test_values_and_gradients_are_finite(level: str, problem: tuple[Polar, Polar, float], tensor: bool) -> None:
     with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
         patch.setenv("HIERGEO_NATIVE", "0" if level == "reference" else "1")
@@ -107,7 +108,7 @@ def test_values_and_gradients_are_finite(level: str, problem: tuple[Polar, Polar
 @pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 @pytest.mark.parametrize("level", levels())
 @given(problem=hostile())
-@settings(max_examples=150)
+@examples(150)
 def test_native_kernels_and_the_reference_agree(level: str, problem: tuple[Polar, Polar, float]) -> None:
     x, y, curvature = problem
     k = 0.0 if abs(curvature) < torch.finfo(torch.float32).tiny else curvature

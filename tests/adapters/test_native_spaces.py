@@ -57,6 +57,7 @@ def test_probe_measures_there(run, tmp_path, folder, options, geometry):
     assert LEARNT in err
 
 
+@pytest.mark.slow
 def test_compare_adds_it_where_no_geometry_is_named(run, tmp_path, folder):
     outputs = ("--json", tmp_path / "a.json", "--html", tmp_path / "a.html")
     chosen = ("-d", "scenes", "--rows", 5, *outputs)

@@ -87,6 +87,23 @@ def test_flat_half_precision_and_extra_arrays_are_accepted(path, arrays):
         model.encode_image(["139.jpg"])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("index", "build", "out/index", "--captions", "captions.txt"),
+        ("embed", "--data", "scenes", "--rows", 3, "--out", "out/new.npz"),
+        ("audit", "--data", "scenes", "--rows", 3, "--json", "out/audit.json"),
+    ],
+)
+def test_verbs_that_miss_texts_leave_nothing_behind(path, arrays, words, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez(path, **arrays)
+    Path("captions.txt").write_text("animal\ncat\n")
+    code, _, said = run(*words, "--model", f"npz:{path}")
+    assert (code, "lacks" in said) == (2, True), said
+    assert {each.name for each in tmp_path.iterdir()} == {"captions.txt", path.name}
+
+
 def test_what_is_not_stored_is_counted_and_the_first_named(path, arrays):
     model = _load(path, arrays)
     with pytest.raises(InputError, match=r"lacks 2 of 3 texts; the first is 'cat'"):

@@ -211,7 +211,7 @@ def test_batches_of_another_run_are_never_mixed_in(tmp_path, hierarchy):
         (Counting(), hierarchy, 8, "batch_size"),
     ]
     for model, data, batch_size, difference in others:
-        with pytest.raises(InputError, match=rf"another run \(it differs in {difference}\): replace them"):
+        with pytest.raises(InputError, match=rf"another run .*{difference}"):
             embed(model, data, out, batch_size=batch_size)
         assert model.seen == []
     assert {path: path.read_bytes() for path in Path(f"{out}.partial").iterdir()} == before

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -16,10 +15,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from benchmarks import tiny_model as recipe
 from hiergeo import adapters, datasets
 from hiergeo.adapters import tiny
-from hiergeo.adapters.tiny import recipe
 from hiergeo.datasets import Hierarchy, load
+from tests.tools import warm
 
 
 class Loaded(NamedTuple):
@@ -191,8 +191,9 @@ def test_its_loss_is_the_cross_entropy_of_finding_each_other():
 
 @pytest.mark.slow
 def test_the_recipe_runs_as_a_program(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hiergeo.adapters.tiny.recipe", "--out", str(tmp_path / "made")]
-    subprocess.run([*command, "--images", "20", "--steps", "1"], check=True, capture_output=True)
+    command = [sys.executable, "-m", "benchmarks.tiny_model", "--out", str(tmp_path / "made")]
+    done = warm.run([*command, "--images", "20", "--steps", "1"], text=True)
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "made").iterdir()} >= {recipe.MERGES, recipe.CONFIG, recipe.WEIGHTS}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from tests.attack.trial import BAD, VERDICTS, Family, Tally, judge
+from tests.tools import warm
 
 SHARE = 400
 """Attacks that one process makes at most before another takes over."""
@@ -101,9 +102,7 @@ def _watched(name: str, first: int, last: int, seed: int, over: threading.Event)
         begun = None
         program = [sys.executable, "-m", "tests.attack", "--worker", name, str(first), str(last), str(seed)]
         env = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
-        with subprocess.Popen(
-            program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
-        ) as process:
+        with warm.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env) as process:
             watch = _Watch(process, 60 + 2 * _family(name).patience)
             for line in process.stdout or ():
                 watch.seen()

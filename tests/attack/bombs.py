@@ -54,9 +54,13 @@ def _archives(folder: Path) -> dict[str, Deed]:
     good: dict[str, Any] = {"text": np.eye(4, dtype=np.float32), "caption": np.array(list("abcd"))}
     good["root"] = np.ones(4, np.float32)
 
-    def load(name: str, **arrays: np.ndarray) -> Deed:
+    def load(name: str, member: str, rows: int, columns: int) -> Deed:
         path = folder / f"{name}.npz"
-        np.savez_compressed(path, **{**good, **arrays})
+        np.savez_compressed(path, **{each: array for each, array in good.items() if each != member})
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)})
+        with zipfile.ZipFile(path, "a") as archive:
+            _inflating(archive, f"{member}.npy", header.getvalue(), 4 * rows * columns)
         return partial(adapters.load, f"npz:{path}")
 
     many = folder / "many.npz"
@@ -70,11 +74,33 @@ def _archives(folder: Path) -> dict[str, Deed]:
             header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
             archive.writestr(f"{name}.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
     return {
-        "npz with 1.5 GB nobody wants": load("unwanted", other=np.zeros((3, 1 << 27), np.float32)),
-        "npz with 1 GB of text": load("wanted", text=np.zeros((1 << 22, 64), np.float32)),
+        "npz with 1.5 GB nobody wants": load("unwanted", "other", 3, 1 << 27),
+        "npz with 1 GB of text": load("wanted", "text", 1 << 22, 64),
         "npz of 60,000 members": partial(adapters.load, f"npz:{many}"),
         "npz that declares 2^42 numbers": partial(adapters.load, f"npz:{declared}"),
     }
+
+
+def _inflating(archive: zipfile.ZipFile, name: str, begins: bytes, zeros: int) -> None:
+    """Add a member of some bytes and mebibytes of zeros, of which one is compressed and repeated."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head = packer.compress(begins) + packer.flush(zlib.Z_FULL_FLUSH)
+    stretch, count = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH), zeros >> 20
+    content = head + stretch * count + packer.flush()
+    info = zipfile.ZipInfo(name)
+    info.compress_type, info.file_size, info.compress_size = zipfile.ZIP_DEFLATED, len(begins) + zeros, len(content)
+    info.CRC = zlib.crc32(begins)
+    for _ in range(count):
+        info.CRC = zlib.crc32(bytes(1 << 20), info.CRC)
+    file = archive.fp
+    assert file is not None
+    info.header_offset = archive.start_dir
+    file.seek(info.header_offset)
+    file.write(info.FileHeader() + content)
+    archive.start_dir = file.tell()
+    archive.filelist.append(info)
+    archive.NameToInfo[name] = info
+    archive._didModify = True  # type: ignore[attr-defined]  # no public name; the directory is written if it is set
 
 
 def _heads(folder: Path) -> dict[str, Deed]:
@@ -116,14 +142,14 @@ def _weights(folder: Path) -> dict[str, Deed]:
     def load(name: str) -> Deed:
         return partial(adapters.load, f"open_clip:{arch}/{folder / name}")
 
-    names = {f"t{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(200_000)}
+    names = {f"t{number}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for number in range(100_000)}
     listed = json.dumps(names).encode()
     (folder / "names.safetensors").write_bytes(struct.pack("<Q", len(listed)) + listed)
     big = json.dumps({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
     (folder / "big.safetensors").write_bytes(struct.pack("<Q", len(big)) + big)
     sparse(folder / "sparse.pt", 20 << 30)
     with zipfile.ZipFile(folder / "zipped.pt", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(1 << 30))
+        _inflating(archive, "archive/data.pkl", b"", 1 << 30)
         archive.writestr("archive/version", b"3\n")
     (folder / "pickled.pt").write_bytes(b"\x80\x02" + b"(" * 10**6 + b"l." + pickle.dumps(list(range(10))))
     model = folder / "hf"
@@ -131,7 +157,7 @@ def _weights(folder: Path) -> dict[str, Deed]:
     (model / "config.json").write_text("[" * 10**6)
     sparse(model / "model.safetensors", 20 << 30)
     return {
-        "weights of 200,000 names": load("names.safetensors"),
+        "weights of 100,000 names": load("names.safetensors"),
         "weights that declare 2^40 numbers": load("big.safetensors"),
         "checkpoint of 20 GB of nothing": load("sparse.pt"),
         "checkpoint that inflates to 1 GB": load("zipped.pt"),

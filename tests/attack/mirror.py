@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from PIL import Image
 
-from hiergeo.datasets.hierarcaps import fetching, tables
-from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.datasets.hierarcaps import published
+from hiergeo.datasets.hierarcaps.published import image_name
 
 IMAGES = range(1, 9)
 """Numbers of the images."""
@@ -28,10 +28,10 @@ def _picture(number: int) -> bytes:
     return buffer.getvalue()
 
 
-def _table(kind: tables.Published) -> bytes:
+def _table(kind: published.PublishedTable) -> bytes:
     chain = "animal => dog => a dog => A dog in the rain."
-    names = [name for name in (kind.positive, kind.negative) if name]
-    lines = [",".join((*names, tables.IMAGE_COLUMN))]
+    names = [name for name in (kind.layout.positive, kind.layout.negative) if name]
+    lines = [",".join((*names, str(kind.layout.image)))]
     for number in range(ROWS):
         address = f"http://images.cocodataset.org/val2014/{_coco(IMAGES[number % len(IMAGES)])}"
         lines.append(",".join((*(f'"{chain}"' for _ in names), address)))
@@ -44,7 +44,7 @@ def _coco(number: int) -> str:
 
 
 PICTURES = {number: _picture(number) for number in IMAGES}
-FILES = {kind.file: _table(kind) for kind in tables.FILES.values()} | {
+FILES = {kind.file: _table(kind) for kind in published.FILES.values()} | {
     image_name(number): picture for number, picture in PICTURES.items()
 }
 """What the server has, by name."""
@@ -70,10 +70,10 @@ def serve() -> None:
     """Start the server, and make this process and its forks download from it, as if it were the public source."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    cast(dict[str, Any], fetching.fetch.__kwdefaults__)["source"] = f"http://127.0.0.1:{server.server_port}"
-    fetching.TRAIN_ROWS = ROWS // 2
-    for name, kind in tables.FILES.items():
+    cast(dict[str, Any], published.fetch.__kwdefaults__)["source"] = f"http://127.0.0.1:{server.server_port}"
+    published.TRAIN_ROWS = ROWS // 2
+    for name, kind in published.FILES.items():
         digest = None if kind.sha256 is None else hashlib.sha256(FILES[kind.file]).hexdigest()
-        tables.FILES[name] = replace(kind, sha256=digest)
+        published.FILES[name] = replace(kind, sha256=digest)
     listed = MappingProxyType({number: hashlib.sha256(picture).hexdigest() for number, picture in PICTURES.items()})
-    fetching.test_images = cache(lambda: listed)
+    published.test_images = cache(lambda: listed)

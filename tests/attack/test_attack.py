@@ -5,13 +5,13 @@
 
 import os
 import platform
-import subprocess
 import sys
 
 import pytest
 
 from tests.attack import apart
 from tests.attack.trial import BAD, Silent, Tally, judge
+from tests.tools import warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -46,7 +46,7 @@ def test_attacks_end_well(kind: str, name: str) -> None:
 def test_bombs_do_not_take_the_memory(tmp_path) -> None:
     log = tmp_path / "log"
     program = [sys.executable, "-m", "tests.attack", "--mutants", "0", "--kills", "0", "--mishaps", "0", "--log", log]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    done = warm.run(program, text=True)
     assert done.returncode == 0, done.stderr + log.read_text() if log.exists() else done.stderr
     assert done.stdout.count("refused") > 30
 

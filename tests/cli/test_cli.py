@@ -21,6 +21,7 @@ def metrics(path: Path) -> dict:
     return json.loads(path.read_text())["metrics"]
 
 
+@pytest.mark.slow
 def test_demo_writes_a_page_with_pictures_and_a_json(run, tmp_path):
     page, numbers = tmp_path / "demo.html", tmp_path / "demo.json"
     code, out, _ = run("demo", "--rows", 30, "--html", page, "--json", numbers, "--no-open")

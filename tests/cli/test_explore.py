@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from hiergeo.report import explorer
 from hiergeo.search import serving
 from tests.report.explorer.explorer_served import build_items
 from tests.search.serving.serving_common import TOKEN, WAYS_TO_SERVE, process, visited
+from tests.tools import warm
 
 pytest.importorskip("uvicorn")
 
@@ -153,7 +153,7 @@ def test_a_conversion_that_is_killed_is_made_again_whole(tmp_path, monkeypatch) 
     )
     cache = tmp_path / "cache"
     environment = {**os.environ, "HIERGEO_CACHE_HOME": str(cache)}
-    run = subprocess.run([sys.executable, "-c", code, str(file)], env=environment, capture_output=True)
+    run = warm.run([sys.executable, "-c", code, str(file)], env=environment)
     assert run.returncode == -signal.SIGKILL
     assert any(path.name.endswith(".part") for path in cache.iterdir())
     contents = []

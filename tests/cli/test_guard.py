@@ -13,6 +13,7 @@ import pytest
 
 from hiergeo.cli import info
 from hiergeo.cli._terminal import console
+from tests.tools import warm
 
 COMMAND = [sys.executable, "-c", "from hiergeo.cli import main; main()"]
 PROBE = ("probe", "-m", "tiny", "-d", "scenes", "--rows", 5)
@@ -137,7 +138,7 @@ def test_sigterm_is_one_sentence():
         "from hiergeo.cli import main\n"
         "main()"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = warm.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hiergeo import search
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing import AuditSettings, LengthSettings
+from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.search.taxonomy import TreeSettings
 
 DATA = ("-m", "tiny", "-d", "scenes", "--rows", 5)
@@ -68,7 +68,7 @@ def test_an_audit_has_the_settings_that_are_named(called):
 def test_controls_of_length_have_the_settings_that_are_named(called):
     numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--samples", 9, "--batch-size", 2)
     found = called("hiergeo.cli.audit:length_controls", "audit", "--length", *DATA, *numbers)
-    assert found["settings"] == LengthSettings(copies=2, filler=("some", "thing"), seed=5, samples=9)
+    assert found["settings"] == AuditSettings(copies=2, filler=("some", "thing"), seed=5, samples=9)
     assert (found["compute"].batch_size, found["progress"]) == (2, True)
 
 

@@ -72,6 +72,7 @@ def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
         ),
         (["--train", "trian"], "did you mean 'train'"),
         (["--train", "nowhere.npz"], "nowhere.npz"),
+        (["--train", "nowhere.npz", "--dim", 8, "--loss", "re"], "the prior compares"),
         (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
         (["--train", "train", "-g", "euclidean", "-g", "euclidean"], "different geometries"),
     ],

@@ -41,6 +41,8 @@ def test_train_save_load_probe(run, tmp_path):
     assert report["leakage"] is None
     assert run("probe", "-m", f"head:{out}", *small, "--json", probed)[0] == 0
     assert json.loads(probed.read_text())["metrics"]["tau_d"] == pytest.approx(report["metrics"]["tau_d"], abs=1e-4)
+    assert run("train", "card", out)[0] == 0
+    assert f"{report['metrics']['tau_d']:.4f}" in (out / "README.md").read_text()
 
 
 def test_a_model_of_another_dimension_is_refused_before_the_training(run, file, tmp_path):

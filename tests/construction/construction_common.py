@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hiergeo.construction.judging import Judge
+from hiergeo.construction.judges import Judge
 from hiergeo.datasets import Hierarchy, Row
 
 ENTAILS, SILENT, CONTRADICTS = (0.8, 0.1, 0.1), (0.2, 0.7, 0.1), (0.0, 0.1, 0.9)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hiergeo._core.errors import UnavailableError
 from hiergeo.construction import BuildPlan
-from hiergeo.construction.answers import Answers
+from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.judges import Judge
 
@@ -34,7 +34,7 @@ class ToyBackend(Backend):
     name = "toy"
 
     def __init__(
-        self, rest: str = "", *, pause: float = 0.0, log: str = "", seed: int = 0, answers: Answers | None = None
+        self, rest: str = "", *, pause: float = 0.0, log: str = "", seed: int = 0, answers: AnswerStore | None = None
     ) -> None:
         self.rest, self.pause, self.log, self.seed, self.answers = rest, pause, log, seed, answers
         self.calls = 0

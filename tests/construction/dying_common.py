@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from hiergeo.construction.answers import Answers
+from hiergeo.construction.answer_store import AnswerStore
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate")
 """Audited events that change a file system; `open` is one where it opens for writing."""
@@ -64,9 +64,9 @@ def forked(build: Callable[[], object], steps: Steps) -> int:
 
 
 def _watch(steps: Steps) -> None:
-    put = Answers.put
+    put = AnswerStore.put
 
-    def counted(self: Answers, key: str, value: object) -> None:
+    def counted(self: AnswerStore, key: str, value: object) -> None:
         steps.step()
         put(self, key, value)
 
@@ -74,7 +74,7 @@ def _watch(steps: Steps) -> None:
         if event in CHANGES or (event == "open" and _writes(*arguments)):
             steps.step()
 
-    Answers.put = counted  # type: ignore[method-assign]
+    AnswerStore.put = counted  # type: ignore[method-assign]
     sys.addaudithook(hook)
 
 

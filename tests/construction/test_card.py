@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
+from typing import Any
 from weakref import WeakSet
 
 import pytest
@@ -16,7 +17,7 @@ from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.construction import BuildPlan, build, card
 from hiergeo.construction.backends import BACKENDS
-from hiergeo.construction.card import Provenance, portable, read_card, update_card, write_card
+from hiergeo.construction.card import portable, read_card, update_card, write_card
 from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.leakage import Leakage, Reference, leakage
 from hiergeo.datasets import chains
@@ -29,14 +30,18 @@ ROWS = [
     Chain(0, ("animal", "a wet dog"), ("plant", "a dry dog"), "a.jpg"),
     Chain(1, ("animal", "a cat on a mat"), ("plant", "a cat on a roof"), "b.jpg"),
 ]
-MADE = Provenance(
-    plan={"licence": "CC-BY-4.0", "title": 'Pets: "a" & <b>', "backend": {"name": "transformers:/home/me/models/tiny"}},
-    source="captions.csv",
-    rows=5,
-    dropped={("filter", "not growing"): 2, ("generalise", "no noun"): 1},
-    backend={"model": "/home/me/models/tiny"},
-    prompts={"generalise": "Say it ```shorter```."},
-)
+MADE: dict[str, Any] = {
+    "plan": {
+        "licence": "CC-BY-4.0",
+        "title": 'Pets: "a" & <b>',
+        "backend": {"name": "transformers:/home/me/models/tiny"},
+    },
+    "source": "captions.csv",
+    "captions": 5,
+    "dropped": {("filter", "not growing"): 2, ("generalise", "no noun"): 1},
+    "backend": {"model": "/home/me/models/tiny"},
+    "prompts": {"generalise": "Say it ```shorter```."},
+}
 
 
 def folder_of(path: Path) -> Path:
@@ -78,27 +83,27 @@ def test_hubs_can_read_the_head(tmp_path):
     write_card(folder_of(tmp_path), MADE, Leakage())
     told = head(tmp_path)
     assert told["license"] == "cc-by-4.0"
-    assert told["pretty_name"] == MADE.plan["title"]
+    assert told["pretty_name"] == MADE["plan"]["title"]
     assert told["size_categories"] == ["n<1K"]
     assert told["configs"][0]["data_files"] == [
         {"split": "train", "path": "train.csv"},
         {"split": "test", "path": "test_expanded.csv"},
     ]
     assert "language" not in told
-    write_card(tmp_path, Provenance(plan={"language": "auto", "backend": {"name": "wordnet"}}), Leakage())
+    write_card(tmp_path, {"plan": {"language": "any", "backend": {"name": "wordnet"}}}, Leakage())
     assert head(tmp_path)["language"] == ["en"]
     assert head(tmp_path)["pretty_name"] == "Chains of captions"
-    write_card(tmp_path, Provenance(plan={"title": "Pets"}), Leakage())
+    write_card(tmp_path, {"plan": {"title": "Pets"}}, Leakage())
     assert head(tmp_path)["pretty_name"] == "Pets"
     write_card(tmp_path, MADE, Leakage())
     assert "<b>" not in (tmp_path / "README.md").read_text().split("---\n", 2)[2].split("Plan:")[0]
 
 
 def test_a_licence_that_nobody_states_is_a_warning(tmp_path):
-    write_card(folder_of(tmp_path), Provenance(), Leakage())
+    write_card(folder_of(tmp_path), {}, Leakage())
     assert head(tmp_path)["license"] == "unknown"
     assert "No licence is stated" in (tmp_path / "README.md").read_text()
-    write_card(tmp_path, Provenance(plan={"licence": "ask the museum"}), Leakage())
+    write_card(tmp_path, {"plan": {"licence": "ask the museum"}}, Leakage())
     assert (head(tmp_path)["license"], head(tmp_path)["license_name"]) == ("other", "ask the museum")
 
 

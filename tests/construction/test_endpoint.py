@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.construction.backends.base import Backend, Gap
-from hiergeo.construction.backends.language_model import Forgetful, LanguageModelBackend, openai_backend
+from hiergeo.construction.answer_store import AnswerStore
+from hiergeo.construction.backends import Backend, Gap
+from hiergeo.construction.backends.language_model import LanguageModelBackend, openai_backend
 from hiergeo.construction.backends.prompts import generalising
-from hiergeo.construction.engines.base import Sampling
 from hiergeo.construction.engines.openai import MODES
 from hiergeo.construction.engines.transport import without_key
 from hiergeo.testing import BackendConformance
@@ -137,7 +137,7 @@ def test_requests_are_tried_again(endpoint: Endpoint, act: str) -> None:
 )
 def test_an_endpoint_that_fails_stops_the_work_and_nothing_is_lost(endpoint: Endpoint, act: str, named: str) -> None:
     """What was answered before is kept, and what was not is asked for when the work goes on."""
-    answers = Forgetful()
+    answers = AnswerStore()
     endpoint.rule = lambda body, asked: act
     with pytest.raises(UnavailableError, match=named):
         language_model(answers=answers, base_url=endpoint.url, **QUICK).generalise(CAPTIONS, 4)
@@ -155,7 +155,7 @@ def test_an_endpoint_that_fails_stops_the_work_and_nothing_is_lost(endpoint: End
 @pytest.mark.parametrize("rejected", [CAPTIONS[1:2], CAPTIONS[:2], CAPTIONS])
 def test_rejected_items_do_not_stop_the_others(endpoint: Endpoint, rejected: list[str]) -> None:
     endpoint.rule = lambda body, asked: "rejected" if item(body)["caption"] in rejected else ""
-    answers = Forgetful()
+    answers = AnswerStore()
     for _ in range(2):
         proposals = language_model(answers=answers, base_url=endpoint.url, retries=0).generalise(CAPTIONS, 4)
         assert [len(each.candidates) for each in proposals] == [each not in rejected for each in CAPTIONS]
@@ -165,7 +165,7 @@ def test_rejected_items_do_not_stop_the_others(endpoint: Endpoint, rejected: lis
 
 
 def test_what_is_kept_is_not_asked_again(endpoint: Endpoint) -> None:
-    answers = Forgetful()
+    answers = AnswerStore()
     first = language_model(answers=answers, base_url=endpoint.url)
     again = language_model(answers=answers, base_url=endpoint.url)
     told = first.generalise(CAPTIONS + CAPTIONS[:1], 4)
@@ -257,7 +257,7 @@ def test_work_that_is_interrupted_does_not_wait_for_what_is_under_way(endpoint: 
 
     endpoint.rule = rule
     engine = language_model(base_url=endpoint.url, concurrency=3).engine
-    replies: Any = engine.generate([generalising(caption, 4).prompt(Sampling()) for caption in CAPTIONS])
+    replies: Any = engine.generate([generalising(caption, 4) for caption in CAPTIONS])
     assert sorted(next(replies)[0] for _ in range(2)) == [0, 1]
     replies.close()
     assert endpoint.at_once >= 1
@@ -279,7 +279,7 @@ def test_the_key_is_told_to_the_endpoint_alone(endpoint: Endpoint, monkeypatch: 
     monkeypatch.setenv("MY_KEY", SECRET)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-place-9876")
     endpoint.rule = lambda body, asked: act
-    answers, said = Forgetful(), io.StringIO()
+    answers, said = AnswerStore(), io.StringIO()
     logging.getLogger().addHandler(handler := logging.StreamHandler(said))
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.DEBUG)

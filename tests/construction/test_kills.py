@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.construction.endpoint_kills import CONCURRENCY
+from tests.tools import warm
 
 KILLS = int(os.environ.get("HIERGEO_KILLS", "3"))
 """Steps at which a build is killed."""
@@ -19,12 +19,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="builds are kill
 
 def killed(script: str, folder: Path) -> dict[str, Any]:
     """What a script of these tests tells of its builds; one that ends before its step is not killed."""
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", f"tests.construction.{script}", str(folder), str(KILLS), "0"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
         text=True,
-        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, Any] = json.loads(done.stdout)

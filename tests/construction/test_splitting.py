@@ -29,7 +29,6 @@ def test_what_belongs_together_is_on_one_side(rows: list[tuple[str, str]], seed:
     for group in networkx.connected_components(graph):
         sides = {node in found.test for node in group if isinstance(node, int)}
         assert len(sides) == 1
-    assert found.fraction == (len(found.test) / len(rows) if rows else 0)
 
 
 @given(ROWS, st.integers(0, 5))
@@ -51,7 +50,7 @@ def test_an_image_is_on_the_same_side_whatever_its_captions() -> None:
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
 def test_fractions_are_about_what_was_asked(fraction: float) -> None:
     found = split(drafts([(f"caption {n}", f"image {n // 2}") for n in range(4000)]), 3, fraction)
-    assert abs(found.fraction - fraction) <= (0.03 if 0 < fraction < 1 else 0)
+    assert abs(len(found.test) / 4000 - fraction) <= (0.03 if 0 < fraction < 1 else 0)
     assert sum(found.images) == 2000
 
 

@@ -1,19 +1,22 @@
 """Local language models and judges of transformers, by small random ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends.base import Gap
+from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
-from hiergeo.construction.engines.base import TRUNCATED, Sampling
+from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
 from hiergeo.construction.engines.transformers import GumbelChoice, TransformersEngine
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.judges.transformers import TransformersJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.testing import JudgeConformance
 from tests.construction.language.language_models_common import (
     STRICT,
@@ -29,6 +32,36 @@ pytest.importorskip("xgrammar")
 __all__ = ["one_thread"]
 
 CAPTIONS = ['a dog says "wuff" \\ to a cat', "два кота", "three men on a boat"]
+PROMPT = Prompt("Do this.", '{"caption": "a dog"}', "a dog", ("caption",))
+
+
+class Words:
+    """A tokenizer that writes conversations down."""
+
+    def __init__(self, template: str | None) -> None:
+        self.chat_template = template
+
+    def apply_chat_template(self, messages: list[dict[str, str]], **options: Any) -> str:
+        if self.chat_template == "without system" and messages[0]["role"] == "system":
+            raise ValueError("no system message")
+        assert options == {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        return "|".join(f"{each['role']}: {each['content']}" for each in messages)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        (None, 'Do this.\n\n{"caption": "a dog"}\n\n'),
+        ("any", 'system: Do this.|user: {"caption": "a dog"}'),
+        ("without system", 'user: Do this.\n\n{"caption": "a dog"}'),
+    ],
+)
+def test_a_prompt_is_written_as_the_model_reads_conversations(template: str | None, text: str) -> None:
+    engine: Any = object.__new__(TransformersEngine)
+    engine._model = SimpleNamespace(tokenizer=Words(template))
+    assert engine._text(PROMPT) == (text, template is not None)
+
+
 NAMES = ["entailment", "neutral", "contradiction"]
 PAIRS = [("a dog runs", "an animal runs"), ("a", "b"), ("a dog runs", "an animal runs"), ("a long text of words", "c")]
 
@@ -41,7 +74,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_whatever_a_model_writes_has_the_form_that_was_asked_for(model: Path) -> None:
     """A random model, held to the schema, repeats captions exactly and answers with strings alone."""
     sampling = Sampling(max_tokens=200)
-    prompts = [generalising(caption, 4).prompt(sampling) for caption in CAPTIONS]
+    prompts = [replace(generalising(caption, 4), sampling=sampling) for caption in CAPTIONS]
     replies = dict(TransformersEngine(str(model)).generate(prompts))
     assert sorted(replies) == [0, 1, 2]
     for row, caption in enumerate(CAPTIONS):
@@ -61,11 +94,11 @@ def parse(text: str) -> dict[str, str]:
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 def test_replies_do_not_depend_on_the_batch(model: Path, temperature: float) -> None:
     sampling = Sampling(temperature=temperature, max_tokens=20)
-    prompts = [generalising(caption, 3).prompt(sampling) for caption in CAPTIONS]
+    prompts = [replace(generalising(caption, 3), sampling=sampling) for caption in CAPTIONS]
     one_by_one = dict(TransformersEngine(str(model), batch_size=1).generate(prompts))
     assert dict(TransformersEngine(str(model), batch_size=3).generate(prompts)) == one_by_one
     assert dict(TransformersEngine(str(model)).generate(prompts[1:2]))[0] == one_by_one[1]
-    other = generalising(CAPTIONS[1], 3).prompt(Sampling(temperature=temperature, max_tokens=20, seed=1))
+    other = replace(generalising(CAPTIONS[1], 3), sampling=Sampling(temperature=temperature, max_tokens=20, seed=1))
     assert (dict(TransformersEngine(str(model)).generate([other]))[0] == one_by_one[1]) is (temperature == 0)
 
 
@@ -74,7 +107,7 @@ def test_draws_follow_the_softmax() -> None:
     scores = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
     shares = np.exp(scores[0].numpy() / 0.8)
     for top_p, expected in ((1.0, shares / shares.sum()), (0.9, shares[:2] / shares[:2].sum())):
-        prompt = generalising("a", 2).prompt(Sampling(temperature=0.8, top_p=top_p))
+        prompt = replace(generalising("a", 2), sampling=Sampling(temperature=0.8, top_p=top_p))
         choice = GumbelChoice([prompt])
         drawn = [int(choice(torch.zeros(1, 1), scores.clone()).argmax()) for _ in range(4000)]
         counts = np.bincount(drawn, minlength=4)[: len(expected)] / 4000
@@ -83,7 +116,7 @@ def test_draws_follow_the_softmax() -> None:
 
 @pytest.mark.parametrize("template", [None, STRICT])
 def test_tokenizers_without_a_template_or_a_system_message(tmp_path: Path, template: str | None) -> None:
-    prompt = generalising("a dog", 2).prompt(Sampling(max_tokens=100))
+    prompt = replace(generalising("a dog", 2), sampling=Sampling(max_tokens=100))
     ((_, reply),) = TransformersEngine(str(causal(tmp_path / "m", template))).generate([prompt])
     assert parse(reply.text)["caption"] == "a dog"
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.wordnet import WordNetBackend
+from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft
-from hiergeo.construction.filtering import Filter
+from hiergeo.construction.filtering import fault
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.language import edits
 from hiergeo.construction.language.entailment import relation
 from hiergeo.construction.language.ladder import ladders
 from hiergeo.construction.language.phrases import parse
-from hiergeo.construction.plan import BuildPlan
 from hiergeo.testing import BackendConformance, JudgeConformance
 
 CAPTIONS = (
@@ -267,9 +267,9 @@ def test_no_negative_repeats_the_one_before_it() -> None:
 def test_a_chain_whose_negatives_repeat_is_dropped_by_the_last_check() -> None:
     negatives = ("water", "a cat", "A cat.")
     draft = Draft(0, "a dog on a couch", "", positive=("animal", "dog", "a dog on a couch"), negative=negatives)
-    dropped = Filter(BuildPlan(tiers=3)).run([draft])[0].dropped
-    assert dropped is not None
-    assert dropped.reason == "repeated tier"
+    found = fault(draft, BuildPlan(tiers=3))
+    assert found is not None
+    assert found[0] == "repeated tier"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import cache
 from hiergeo import adapters, datasets
 from hiergeo.datasets import Hierarchy
 from hiergeo.training import Recipe, from_hierarchy
-from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 
 HOSTILE = "<script>document.title = 'broken'</script> & \"quotes\""
 
@@ -20,5 +20,5 @@ def scenes_study() -> Study:
     test = Hierarchy(scenes.name, scenes.split, rows, scenes.images)
     chains = from_hierarchy(datasets.load("scenes", "train").take(120), model)
     recipe = Recipe(steps=30, every=10, batch=32, hidden=16, validation=0.2)
-    plan = Plan(("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (5e-3,), recipe, learnable=True)
+    plan = StudyPlan(("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (5e-3,), recipe, learnable=True)
     return run_study(plan, chains, model, test, StudySettings(steps=10, samples=60))

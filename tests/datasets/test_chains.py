@@ -229,8 +229,8 @@ def test_defects_of_own_chains_are_named(tmp_path, run):
         "repeats data row 0",
         "tier 1 repeats tier 0",
         "repeats the positive tier 2",
-        "'../dog.png' leads out",
-        "bus.png?w=1' is truncated",
+        "../dog.png: image file leads out",
+        "bus.png: image file is truncated",
     ):
         assert told in out
     chains.write_train(tmp_path / "train.csv", [DOG])

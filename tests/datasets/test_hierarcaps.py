@@ -11,8 +11,8 @@ from PIL import Image
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import hierarcaps
-from hiergeo.datasets.hierarcaps.fetching import image_name
-from hiergeo.datasets.hierarcaps.tables import test_images as listed_images
+from hiergeo.datasets.hierarcaps.published import image_name
+from hiergeo.datasets.hierarcaps.published import test_images as listed_images
 from tests.datasets.hierarcaps_common import CAT, COCO, DOG, TESTED, write_expanded, write_test
 
 

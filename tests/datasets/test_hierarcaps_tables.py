@@ -12,7 +12,7 @@ from PIL import Image
 from hiergeo import datasets
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.datasets import hierarcaps
-from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.datasets.hierarcaps.published import image_name
 from tests.datasets.hierarcaps_common import CAT, COCO, DOG, TESTED, write, write_expanded, write_test
 
 HEADER = b"id,captions,image_url\n"
@@ -212,7 +212,7 @@ class TestValidator:
             (1, "positive", "3 tiers instead of 4"),
             (1, "negative", "5 tiers instead of 4"),
             (1, "negative", "tier 1 is empty"),
-            (1, "image_url", "'http://x.org/dog.jpg' names no MS-COCO val2014 image"),
+            (1, "image_url", "'http://x.org/dog.jpg' names no MS-COCO image"),
             (3, "positive", "tier 1 repeats tier 0"),
             (3, "negative", "tier 3 repeats tier 2"),
             (4, "negative", "tier 1 repeats the positive tier 1"),
@@ -232,8 +232,8 @@ class TestValidator:
         Image.new("RGB", (9, 9)).save(images / "COCO_val2014_000000000000.jpg")
         (images / "COCO_val2014_000000000001.jpg").write_bytes(b"no picture")
         assert [(defect.file, defect.problem) for defect in hierarcaps.validate("test", home=tmp_path)[1:]] == [
-            ("COCO_val2014_000000000001.jpg", "image file is truncated or not an image"),
-            ("COCO_val2014_000000000002.jpg", "image file is missing"),
+            ("images/COCO_val2014_000000000001.jpg", "image file is truncated or not an image"),
+            ("images/COCO_val2014_000000000002.jpg", "image file is missing"),
         ]
 
     def test_test_images_in_training_data(self, tmp_path):

@@ -89,15 +89,15 @@ def test_levels_of_breeds_are_longest_ways(tmp_path):
     assert hierarchy.levels["y"] == 2
     assert hierarchy.levels["n3"] == 3
     assert "lost" not in hierarchy.levels
-    found = hierarchy.superclasses(breeds.Choice(1, 3))
+    found = hierarchy.superclasses(breeds.SplitChoice(1, 3))
     assert [(each.node, each.name) for each in found] == [("a", "living thing"), ("b", "b")]
     assert set(found[0].subclasses) == {"n1", "n2", "n3"}
-    assert [each.node for each in hierarchy.superclasses(breeds.Choice(2, 1, under="b"))] == ["y", "z"]
+    assert [each.node for each in hierarchy.superclasses(breeds.SplitChoice(2, 1, under="b"))] == ["y", "z"]
     with pytest.raises(InputError, match="level 1"):
-        hierarchy.superclasses(breeds.Choice(1, 4))
+        hierarchy.superclasses(breeds.SplitChoice(1, 4))
     (tmp_path / breeds.EDGES).write_text(HIERARCHY[breeds.EDGES] + "n1 a\n")
     with pytest.raises(InputError, match="cycle"):
-        breeds.load_breeds(tmp_path).superclasses(breeds.Choice(1, 3))
+        breeds.load_breeds(tmp_path).superclasses(breeds.SplitChoice(1, 3))
 
 
 def test_names_of_classes(tmp_path):

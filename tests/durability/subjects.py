@@ -231,7 +231,7 @@ def exported() -> Subject:
     """The folder of an exported page."""
 
     def export_page(folder: Path) -> None:
-        with export._replaced(folder / "pages" / "page") as scratch:
+        with export._replaced(folder / "pages" / "page", overwrite=True) as scratch:
             _fill(scratch)
 
     return Subject((export_page,), (REFUSED, WHOLE), lambda folder: _filled(folder / "pages" / "page"))

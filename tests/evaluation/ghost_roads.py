@@ -22,7 +22,7 @@ from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
 from hiergeo.report import write_page
 from hiergeo.training import Recipe, from_hierarchy, train_head
-from hiergeo.training.study import Plan, StudySettings, run_study
+from hiergeo.training.study import StudyPlan, StudySettings, run_study
 from tests.evaluation.ghost_device import GHOST, Ghost, Mixed
 from tests.training.training_common import chains
 
@@ -38,22 +38,20 @@ ENTRIES = {
     "evaluation.benchmarks.retrieval.run",
     "evaluation.benchmarks.breeds.ranks",
     "evaluation.benchmarks.hyperlex.run",
-    "evaluation.benchmarks.wordnet.found_ancestors",
-    "evaluation.benchmarks.wordnet.scores",
-    "evaluation.retrieval.ranks",
-    "evaluation.image_pairs._positions",
+    "evaluation.benchmarks.is_a.found_ancestors",
+    "evaluation.benchmarks.is_a.scores",
+    "evaluation.classification.ranks",
     "evaluation.image_pairs.score_image_pairs",
     "evaluation.auditing.walks._starts",
     "evaluation.auditing.walks.rays",
     "evaluation.measuring.diagnose",
-    "evaluation.embedded._positions",
+    "evaluation.embedded.positions",
     "geometry.space.rooted",
     "evaluation.length.nearest_within",
-    "evaluation.retrieval._taken",
-    "evaluation.retrieval.retrieve",
+    "evaluation.matching.retrieve",
     "report.disk._index",
     "training.study.bench.without_head",
-    "training.study.plan.check_untrained_heads",
+    "training.study.design.check_untrained_heads",
     "training.chains.to",
     "training.chains.split_groups",
     "training.trainer._batches",
@@ -64,10 +62,10 @@ ENTRIES = {
 EXITS = {
     "evaluation.benchmarks.himo._scores",
     "evaluation.benchmarks.breeds.ranks",
-    "evaluation.benchmarks.classes._array",
-    "evaluation.benchmarks.wordnet.found_ancestors",
-    "evaluation.benchmarks.words.is_a_scores",
-    "evaluation.retrieval.ranks",
+    "evaluation.classification.nearest",
+    "evaluation.benchmarks.is_a.found_ancestors",
+    "evaluation.benchmarks.word_benchmark.is_a_scores",
+    "evaluation.classification.ranks",
     "evaluation.image_pairs._scored",
     "evaluation.image_pairs.score",
     "evaluation.image_pairs.score_image_pairs",
@@ -81,11 +79,11 @@ EXITS = {
     "adapters.head.through",
     "evaluation.length.nearest_within",
     "evaluation.protocols.radii",
-    "evaluation.retrieval._first",
+    "evaluation.matching._first",
     "pairwise.reference.best_within",
     "evaluation.protocols.run",
     "evaluation.protocols.score_pairs",
-    "report.disk.of",
+    "report.disk._polar",
     "training.study.bench.pairs_behind_head",
     "training.chains.sha256",
     "training.summary.between",
@@ -262,7 +260,7 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
     if spec.startswith("product"):
         names = ["order", "prior", "transitivity"]
     recipe = Recipe(
-        losses=dict.fromkeys(names, 1.0), hidden=8, steps=6, batch=24, every=3, validation=0.2, patience=None
+        losses=dict.fromkeys(names, 1.0), hidden=8, steps=2, batch=24, every=1, validation=0.2, patience=None
     )
     found = train_head(chains(), parse(spec).learnable(), recipe, device=place)
     expected = train_head(chains(), parse(spec).learnable(), recipe, device="cpu")
@@ -274,11 +272,13 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
 
 def test_a_study_and_its_page(place: torch.device, tmp_path: Path) -> None:
     model, test = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
-    learnt = from_hierarchy(datasets.load("scenes", "train", count=24), model)
-    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=4, batch=8, every=2, validation=0.2)
-    plan = Plan(("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3)
+    learnt = from_hierarchy(datasets.load("scenes", "train", count=16), model)
+    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=2, batch=8, every=1, validation=0.2)
+    plan = StudyPlan(
+        ("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3
+    )
     found, expected = (
-        run_study(plan, learnt, model, test, StudySettings(8, 20, device=str(on))) for on in (place, "cpu")
+        run_study(plan, learnt, model, test, StudySettings(4, 20, device=str(on))) for on in (place, "cpu")
     )
     assert found.frozen.captions.device == place
     for a, b in zip(found.cells, expected.cells, strict=True):

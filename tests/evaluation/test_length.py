@@ -11,7 +11,7 @@ from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.length import nearest_within
 from hiergeo.evaluation.metrics import find_metric, ladder_scores
 from hiergeo.report import result_table
-from hiergeo.report.words import baseline, baseline_heading
+from hiergeo.report.labels import baseline, baseline_heading
 
 SPACES = ("euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32")
 

@@ -101,7 +101,7 @@ def test_the_way_to_combine_lengths_is_kept_and_counts() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(InputError, match=r"^the factors of product:.* have 7 dimensions, the embeddings have 6\.$"):
+    with pytest.raises(InputError, match="have 7 dimensions, the embeddings have 6"):
         Space(Product(FACTORS)).radius(points(3, 0)[:, :6])
     with pytest.raises(InputError, match=r"^a product needs at least one factor\.$"):
         Product([])

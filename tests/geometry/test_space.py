@@ -137,30 +137,28 @@ def test_nan_and_inf_are_not_the_root() -> None:
 
 def test_refusals() -> None:
     x, (root,) = points(3, 0), points(1, 2)
-    with pytest.raises(InputError, match=r"^embeddings have dimension 5 and the root has 4: they must be equal\.$"):
+    with pytest.raises(InputError, match="embeddings have dimension 5 and the root has 4"):
         Space(Euclidean(), root[:4]).radius(x)
-    with pytest.raises(InputError, match=r"^x has dimension 5 and y has dimension 4: they must be equal\.$"):
+    with pytest.raises(InputError, match="x has dimension 5 and y has dimension 4"):
         Space(Euclidean()).distance(x, x[:, :4])
-    with pytest.raises(InputError, match=r"^embeddings must be a floating-point tensor \(\.\.\., D\), not torch.int64"):
+    with pytest.raises(InputError, match=r"embeddings must be .* not torch.int64"):
         Space(Euclidean()).radius(torch.ones(3, 5, dtype=torch.int64))
     with pytest.raises(InputError, match=r"not torch.float32 of shape \(\)"):
         Space(Euclidean()).radius(torch.tensor(1.0))
-    with pytest.raises(InputError, match=r"^root must be one vector \(D,\), not a tensor of shape \(1, 5\)\.$"):
+    with pytest.raises(InputError, match=r"root must be .* shape \(1, 5\)"):
         Space(Euclidean(), root[None])
     for odd in (math.nan, math.inf):
-        with pytest.raises(InputError, match=r"^root holds NaN or Inf: every coordinate must be finite\.$"):
+        with pytest.raises(InputError, match="root holds NaN"):
             Space(Euclidean(), torch.tensor([1.0, odd]))
     far = torch.tensor([[1.0, 0.0], [3.0, 3.0]], requires_grad=True)
-    with pytest.raises(
-        InputError, match=r"^the radius of embedding 1 is 4\.243, beyond the antipode .* use a smaller curvature"
-    ):
+    with pytest.raises(InputError, match=r"embedding 1 is 4\.243, beyond the antipode"):
         Space(Sphere(0.7)).radius(far)
 
 
 def test_wide_cones_beyond_the_equator_are_warned_of() -> None:
     x = torch.tensor([[2.0, 0.0]])
     for measure in (Space(Sphere(0.7)).margin, Space(Sphere(0.7)).pairwise_margin):
-        with pytest.warns(UserWarning, match="beyond the equator of the sphere, where entailment cones widen again"):
+        with pytest.warns(UserWarning, match="beyond the equator"):
             measure(x, x)
     Space(Sphere(0.5)).margin(x, x)
     Space(Lorentz(-5.0)).margin(x, x)

@@ -10,7 +10,7 @@ from typing import Any
 import hiergeo
 from hiergeo import adapters, datasets
 from hiergeo.training import Recipe, from_hierarchy
-from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 
 FOLDER = Path(__file__).parents[1] / "golden"
 PROTOCOLS = ("re", "traversal", "pairs")
@@ -41,7 +41,7 @@ def study() -> Study:
     chains = from_hierarchy(datasets.load("scenes", "train").take(120), model)
     recipe = Recipe(steps=20, every=10, batch=32, hidden=16, validation=0.2)
     geometries = ("euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32")
-    plan = Plan(geometries, (64,), (0, 1), (1e-3, 5e-3), recipe, learnable=True)
+    plan = StudyPlan(geometries, (64,), (0, 1), (1e-3, 5e-3), recipe, learnable=True)
     return run_study(plan, chains, model, test, StudySettings(steps=20, samples=200))
 
 

@@ -235,6 +235,7 @@ def test_without_ninja_the_package_has_no_kernels(project):
     assert build(project, CXX=str(shutil.which(CXX)), PATH="/nowhere") == {"native": False, "reason": reason, **NOTHING}
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_failure_leaves_no_older_kernels_behind(project, objects):
     build(project, "--inplace", "--build-temp", objects, **NO_CUDA)

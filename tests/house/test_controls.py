@@ -88,8 +88,8 @@ def test_word_pairs_are_read_and_damage_is_named(tmp_path, data_home):
     path = tmp_path / "pairs.txt"
     head = " ".join(words.COLUMNS)
     for text, said in (
-        ("cat animal N\n", "is no table of HyperLex"),
-        (f"{head}\n", "is no table of HyperLex"),
+        ("cat animal N\n", "not a table of HyperLex"),
+        (f"{head}\n", "not a table of HyperLex"),
         (f"{head}\ncat animal N hyp-1 5.9\n", "line 2: expected WORD1"),
         (f"{head}\ncat animal N hyp-1 5.9 11\n", "line 2: the score must be between 0 and 10, not 11"),
     ):

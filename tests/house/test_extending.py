@@ -3,13 +3,13 @@
 import configparser
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from hiergeo import testing
+from tests.tools import warm
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -48,14 +48,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> str:
     paths = os.pathsep.join((str(folder), str(ROOT)))
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm.run([sys.executable, *arguments], cwd=folder, env={**os.environ, "PYTHONPATH": paths}, text=True)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return done.stdout
 

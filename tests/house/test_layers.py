@@ -186,6 +186,7 @@ def test_nothing_is_computed_with_before_it_is_asked_for(module: str) -> None:
     assert run.stdout.split() == []
 
 
+@pytest.mark.slow
 def test_a_table_is_printed_without_construction_and_search() -> None:
     rooms = ("hiergeo.construction", "hiergeo.search")
     code = f"import sys, hiergeo.report; print(*(name for name in sys.modules if name.startswith({rooms!r})))"

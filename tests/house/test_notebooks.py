@@ -120,6 +120,7 @@ def test_a_changed_output_and_a_missing_one_are_named():
     assert not list(runs.differences(stored, stored))
 
 
+@pytest.mark.slow
 def test_pages_show_all_that_notebooks_hold():
     pytest.importorskip("mkdocs", reason="needs mkdocs: pip install 'hiergeo[docs]'")
     pages = import_module("docs.notebook_pages")

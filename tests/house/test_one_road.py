@@ -31,7 +31,6 @@ SYSTEM = ("cli/info.py", "cli/installation.py")
 
 LAWS = {
     "search/bounds.py": "the law of the triangle at the radii of shells and at openings, which are no points",
-    "search/screen.py": "half apertures at radii, of which bounds are made",
 }
 """What evaluates the law row by row without a space."""
 

@@ -167,30 +167,30 @@ def test_gradients_against_finite_differences(geometry: Geometry) -> None:
 
 def test_refusals() -> None:
     chain, space = chains(), Space(Euclidean())
-    with pytest.raises(InputError, match=r"^embeddings of shape \(3, 4, 6\) and frozen of shape \(3, 3, 6\) must have"):
+    with pytest.raises(InputError, match=r"embeddings of shape \(3, 4, 6\) and frozen"):
         prior_loss(chain, chain[:, :3])
     with pytest.raises(InputError, match=r"^frozen holds NaN or Inf, first in place \(0, 0\)"):
         prior_loss(chain, chain / 0)
-    with pytest.raises(InputError, match=r"^chain has 1 tier\(s\) of shape \(3, 1, 6\): .* needs at least 2, from gen"):
+    with pytest.raises(InputError, match=r"chain has 1 tier\(s\) .* at least 2"):
         radius_order_loss(space, chain[:, :1])
-    with pytest.raises(InputError, match=r"^chain has 2 tier\(s\) of shape \(3, 2, 6\): .* needs at least 3, from gen"):
+    with pytest.raises(InputError, match=r"chain has 2 tier\(s\) .* at least 3"):
         transitivity_loss(space, chain[:, :2])
-    with pytest.raises(InputError, match=r"^chain must be chains \(\.\.\., T, D\), not shape \(6,\)\.$"):
+    with pytest.raises(InputError, match=r"chain must be .* shape \(6,\)"):
         radius_order_loss(space, chain[0, 0])
     for loss in (radius_order_loss, transitivity_loss):
         for margin in (-1.0, math.nan):
             with pytest.raises(InputError, match=r"^margin must be a number >= 0, not "):
                 loss(space, chain, margin)
-    with pytest.raises(InputError, match=r"^chain has dimension 6 and root has dimension 5: they must be equal\.$"):
+    with pytest.raises(InputError, match="chain has dimension 6 and root has dimension 5"):
         transitivity_loss(Space(Euclidean(), ROOT[:5]), chain)
     with pytest.raises(InputError, match=r"beyond the antipode .* use a smaller curvature"):
         transitivity_loss(Space(Sphere(0.5), False), 9 * chain)
-    with pytest.raises(InputError, match=r"^x of shape \(4, 6\) and y of shape \(3, 6\) must have the same shape\.$"):
+    with pytest.raises(InputError, match=r"x of shape \(4, 6\) and y"):
         contrastive_loss(space, chain[0], chain[0, :3])
     with pytest.raises(InputError, match=r"^x and y must be \(N, D\), not shape \(3, 4, 6\)\.$"):
         contrastive_loss(space, chain, chain)
     for temperature in (0.0, -1.0, math.nan, torch.tensor(0.0, requires_grad=True)):
         with pytest.raises(InputError, match=r"^temperature must be a number > 0, not "):
             contrastive_loss(space, chain[0], chain[1], temperature)
-    with pytest.raises(InputError, match=r"^temperature must be a float or a 0-dim tensor, not a tensor of shape \(2,"):
+    with pytest.raises(InputError, match=r"temperature must be .* shape \(2,"):
         contrastive_loss(space, chain[0], chain[1], torch.ones(2))

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as processes
 from torch import Tensor, nn
 
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, re_loss
 from tests.losses.losses_common import DIM, chains
+from tests.tools import warm
 
 ITEMS = 6
 
@@ -99,7 +99,7 @@ def work(rank: int, folder: str, ranks: int) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="needs torch.distributed with gloo")
 def test_two_processes_with_half_a_batch_each_give_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
-    processes.spawn(work, (str(tmp_path), 2), nprocs=2)
+    warm.ranks(work, 2, str(tmp_path), 2)
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     model, whole = linear(), slice(None)
     loss = model_loss(model, whole, batch_hard)

@@ -169,9 +169,9 @@ def test_the_loss_of_each_parent(native: str, geometry: Geometry, monkeypatch: p
 def test_refusals() -> None:
     parent, child = pairs()
     space = Space(Euclidean())
-    with pytest.raises(InputError, match=r"^parent of shape \(9, 6\) and child of shape \(8, 6\) must have the same"):
+    with pytest.raises(InputError, match=r"parent of shape \(9, 6\) and child"):
         max_margin_loss(space, parent, child[1:])
-    with pytest.raises(InputError, match=r"must be \(\.\.\., N, D\) with N >= 2, not shape \(1, 6\)\.$"):
+    with pytest.raises(InputError, match="N >= 2"):
         max_margin_loss(space, parent[:1], child[:1])
     with pytest.raises(InputError, match=r"^margin must be a number > 0, not 0\.$"):
         max_margin_loss(space, parent, child, 0.0)

@@ -263,47 +263,47 @@ def test_refusals() -> None:
             positive[:, :1],
             negative[:, :1],
         ),
-        r"^the negative of item 2, tier 1 \(counted from 0\) is identical to its positive, and so are 0 more: ": (
+        r"item 2, tier 1 .* identical": (
             positive,
             altered(negative, 2, 1, positive[2, 1]),
         ),
-        r"^the negative of item 0, tier 3 \(counted from 0\) is identical .* and so are 0 more: ": (
+        r"item 0, tier 3 .* identical": (
             positive,
             altered(negative, 0, 3, positive[0, 3]),
         ),
-        r"^positive of shape \(3, 4, 6\) and negative of shape \(2, 4, 6\) must have the same shape\.$": (
+        r"positive of shape \(3, 4, 6\) and negative": (
             positive,
             negative[:2],
         ),
-        r"^positive holds NaN or Inf, first in place \(1, 2\): leave such rows out\.$": (
+        r"positive holds NaN .* \(1, 2\)": (
             altered(positive, 1, 2, math.nan),
             negative,
         ),
-        r"^negative holds NaN or Inf, first in place \(0, 0\): ": (positive, altered(negative, 0, 0, math.inf)),
-        r"^positive and negative must be batches of chains \(b, T, d\), not shape \(4, 6\)\.$": (
+        r"negative holds NaN .* \(0, 0\)": (positive, altered(negative, 0, 0, math.inf)),
+        r"must be batches .* \(4, 6\)": (
             positive[0],
             negative[0],
         ),
-        r"^positive is empty \(shape \(0, 4, 6\)\): there is no loss of nothing\.$": (positive[:0], negative[:0]),
+        "positive is empty": (positive[:0], negative[:0]),
         r"^positive must be a floating-point tensor": (positive.long(), negative.long()),
         r"^positive must be a tensor \(\.\.\., D\), not list: ": (positive.tolist(), negative),
     }
     for message, (p, n) in refused.items():
         with pytest.raises(InputError, match=message):
             re_loss(cast(Any, p), n, root)
-    with pytest.raises(InputError, match=r"^embeddings have dimension 6 and the root has 5: they must be equal\.$"):
+    with pytest.raises(InputError, match="dimension 6 and the root has 5"):
         re_loss(positive, negative, root[:5])
     with pytest.raises(InputError, match=r"^root holds NaN or Inf"):
         re_loss(positive, negative, root * math.nan)
     for frozen, message in (
         ((positive, negative[:2]), r"frozen\[1\] of shape \(2, 4, 6\) must have the same shape"),
         ((positive, negative * math.nan), r"^frozen\[1\] holds NaN or Inf, first in place \(0, 0\)"),
-        ((positive,), r"^frozen must be the pair \(positive, negative\) of the frozen model, not 1 items\.$"),
+        ((positive,), "frozen must be the pair"),
     ):
         with pytest.raises(InputError, match=message):
             re_loss(positive, negative, root, cast(Any, frozen))
     for weights in ((1, 1), (1, -1, 1), (math.nan, 1, 1), (1, math.inf, 1)):
-        with pytest.raises(InputError, match=r"^weights must be 3 numbers >= 0, \(prior, mean, hard\), not \("):
+        with pytest.raises(InputError, match="weights must be 3 numbers"):
             re_loss(positive, negative, root, weights=weights)
 
 

@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
 from tests.pairwise.native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, problems
+from tests.tools.examples import examples
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -69,7 +70,7 @@ def test_stored_distances(level: str, problem: Problem) -> None:
 
 @every_level
 @given(problem=problems(), dtype=st.sampled_from(FLOATS))
-@settings(max_examples=40)
+@examples(40)
 def test_stored_dtypes_and_strides(level: str, problem: Problem, dtype: torch.dtype) -> None:
     """A result in another dtype is the same one rounded, and nothing beside it is written."""
     b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
@@ -215,7 +216,7 @@ def assert_gradients(native: Gradients, reference: Gradients, problem: Problem) 
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_gradients(quantity: str, level: str) -> None:
     @given(problems(hard=False), st.sampled_from(UPSTREAMS))
-    @settings(max_examples=60)
+    @examples(60)
     def agree(problem: Problem, kind: str) -> None:
         assume(quantity != "energy" or not bool(in_doubt(problem).any()))
         conic = QUANTITIES[quantity].cone is not None
@@ -230,7 +231,7 @@ def test_gradients(quantity: str, level: str) -> None:
 
 @every_level
 @given(problem=problems(dtypes=(torch.float32, torch.float64)))
-@settings(max_examples=60)
+@examples(60)
 def test_gradients_at_hard_points_are_finite(level: str, problem: Problem) -> None:
     odd = [bool(field.isnan().any()) for field in (*problem.x, *problem.y)]
     assume(not any(odd))

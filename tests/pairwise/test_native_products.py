@@ -1,7 +1,7 @@
 """Native searches by distance, ranks and products of spaces against the reference, at every SIMD level of a machine."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.pairwise.native_problems import MISSING, Problem, at, levels, products
@@ -17,6 +17,7 @@ from tests.pairwise.products_common import (
     searches,
     whole,
 )
+from tests.tools.examples import examples
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -28,7 +29,7 @@ seeds = st.integers(0, 2**32)
 @pytest.mark.slow
 @every_level
 @given(parts=products(), quantity=conic)
-@settings(max_examples=120)
+@examples(120)
 def test_stored(level: str, parts: list[Problem], quantity: str) -> None:
     with at(level):
         assert_stored(whole(parts, quantity))
@@ -36,7 +37,7 @@ def test_stored(level: str, parts: list[Problem], quantity: str) -> None:
 
 @every_level
 @given(problem=searches(), more=st.integers(-70, 3))
-@settings(max_examples=60)
+@examples(60)
 def test_smallest(level: str, problem: Whole, more: int) -> None:
     with at(level):
         assert_smallest(problem, max(1, problem.scores.shape[-1] + more))
@@ -44,7 +45,7 @@ def test_smallest(level: str, problem: Whole, more: int) -> None:
 
 @every_level
 @given(problem=searches(), seed=seeds)
-@settings(max_examples=60)
+@examples(60)
 def test_ranks(level: str, problem: Whole, seed: int) -> None:
     assume(problem.scores.shape[-1] > 0)
     with at(level):
@@ -53,7 +54,7 @@ def test_ranks(level: str, problem: Whole, seed: int) -> None:
 
 @every_level
 @given(parts=products(), quantity=conic, share=st.sampled_from((0.0, 0.3, 1.0)))
-@settings(max_examples=60)
+@examples(60)
 def test_counts(level: str, parts: list[Problem], quantity: str, share: float) -> None:
     with at(level):
         assert_counts(whole(parts, quantity), share)
@@ -61,7 +62,7 @@ def test_counts(level: str, parts: list[Problem], quantity: str, share: float) -
 
 @every_level
 @given(parts=products(batches=(1,)), quantity=st.sampled_from(DISTANCES), seed=seeds)
-@settings(max_examples=60)
+@examples(60)
 def test_ladders(level: str, parts: list[Problem], quantity: str, seed: int) -> None:
     with at(level):
         assert_ladders(whole(parts, quantity), seed)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
 from hiergeo.testing.strategies import curvatures
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
+from tests.tools.examples import examples
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -66,7 +67,7 @@ def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pyt
     monkeypatch.setenv("HIERGEO_SCREEN", screen)
 
     @given(searches())
-    @settings(max_examples=60)
+    @examples(60)
     def check(search: tuple[Polar, Polar, float]) -> None:
         x, y, curvature = search
         values, indices = pairwise.cone_topk(x, y, curvature, K_BEST, by=cast(Any, by), side=cast(Any, side))
@@ -137,7 +138,7 @@ def test_equal_candidates_keep_their_order() -> None:
 
 
 @given(searches(), st.integers(1, 12))
-@settings(max_examples=60)
+@examples(60)
 def test_ladders_against_a_loop_over_thresholds(search: tuple[Polar, Polar, float], steps: int) -> None:
     x, y, _ = search
     thresholds = torch.linspace(float(y.radius.min()) - 0.01, float(y.radius.max()), steps)

@@ -90,7 +90,8 @@ def test_no_stored_embedding_is_widened_or_held_twice(tmp_path) -> None:
     rows = tuple(Row(i, chains[i], chains[(i + 1) % 6]) for i in range(6))
     embedded = embed(model, Hierarchy("six", "test", rows), negatives=True)
     assert len(embedded.captions) == 24
-    torch.testing.assert_close(embedded.negative, embedded.positive.roll(-1, 0))
+    assert embedded.contradicting is not None
+    torch.testing.assert_close(embedded.captions[embedded.contradicting], embedded.positive.roll(-1, 0))
 
 
 class Uneven(Model):

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
 from hiergeo.testing.strategies import curvatures
+from tests.tools.examples import examples
 
 Combine = Literal["l1", "l2"]
 MIXES = (
@@ -112,7 +113,7 @@ def assert_close(measured: Tensor, truth: Tensor, atol: float) -> None:
     torch.testing.assert_close(measured.double(), truth, rtol=1e-5, atol=atol, equal_nan=True)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(spaces())
 def stored(space: Space) -> None:
     points = (space.x, space.y, space.curvature)
@@ -146,7 +147,7 @@ def test_gradients_of_products_compose_those_of_their_factors() -> None:
     torch.testing.assert_close(fused, distance(*leaves, k))
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(spaces(), st.sampled_from(("distance", "margin", "angle")), st.sampled_from(("children", "parents")))
 def searched(space: Space, by: Literal["distance", "margin", "angle"], side: Literal["children", "parents"]) -> None:
     points: tuple[Any, Any, Any] = (space.x, space.y, space.curvature)
@@ -186,7 +187,7 @@ def test_the_best_and_ranks() -> None:
     searched()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(spaces(), st.integers(0, 5))
 def counted(space: Space, nearest: int) -> None:
     points = (space.x, space.y, space.curvature)
@@ -211,7 +212,7 @@ def test_counts() -> None:
     counted()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(spaces(), st.integers(0, 6), st.booleans())
 def climbed(space: Space, steps: int, prepared: bool) -> None:
     points = (space.x, space.y, space.curvature)

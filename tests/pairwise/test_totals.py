@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, Problem, at, levels, problems
+from tests.tools.examples import examples
 
 MARGINS = (None, 0.1, 1.3, 4.0)
 CURVATURES = (-1.3, 0.0, 0.05)
@@ -88,7 +89,7 @@ def agreeing(problem: Problem, margin: float | None) -> bool:
 
 @every_native_level
 @given(problem=problems(), margin=st.sampled_from(MARGINS), gradients=st.booleans())
-@settings(max_examples=60)
+@examples(60)
 def test_native_sums_are_those_of_the_reference(
     level: str, problem: Problem, margin: float | None, gradients: bool
 ) -> None:
@@ -102,7 +103,7 @@ def test_native_sums_are_those_of_the_reference(
 
 @every_native_level
 @given(problem=problems(hard=False), margin=st.sampled_from(MARGINS))
-@settings(max_examples=60)
+@examples(60)
 def test_native_gradients_are_those_of_the_reference(level: str, problem: Problem, margin: float | None) -> None:
     assume(agreeing(problem, margin))
     operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, True)

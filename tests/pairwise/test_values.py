@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -13,6 +13,7 @@ from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
 from hiergeo.testing.samples import bar_block, bar_rows, special_points
 from hiergeo.testing.strategies import Pair, pairs
+from tests.tools.examples import examples
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
 STORED: dict[str, Callable[..., Tensor]] = {
@@ -30,7 +31,7 @@ def cloud(curvature: float, n: int, seed: int, dtype: torch.dtype = torch.float3
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(300)
 @given(pairs())
 def test_any_pair_against_the_oracle(pair: Pair) -> None:
     x, y, k = pair

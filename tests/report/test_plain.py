@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hiergeo._core.errors import InputError
 from hiergeo.report import check_format, comparison_tables, formatted
-from hiergeo.report.words import number
+from hiergeo.report.labels import number
 from tests.report.test_page import compared, hierarchy
 
 

@@ -15,9 +15,9 @@ from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 from hiergeo.report import curves, disk, study_tables, write_page
 from hiergeo.report.curves import roc_figure
+from hiergeo.report.labels import label
 from hiergeo.report.shown import representative, shown, validation_loss
-from hiergeo.report.tables import contrast_table
-from hiergeo.report.words import label
+from hiergeo.report.terminal import contrast_table
 from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import Study
@@ -94,15 +94,17 @@ def test_every_figure_of_the_table_is_there(study, page):
             assert score.value == pytest.approx(np.mean(score.seeds))
             assert low <= score.interval.low <= score.interval.high <= high
             assert f"{score.value:.3f}".replace("-", "−") in page.text
-    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.contrasts)
+    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.findings.contrasts)
 
 
 def test_stars_are_the_winners_of_the_study(study, tmp_path):
     clear = Interval(0.1, 0.2)
-    contrasts = tuple(replace(each, simultaneous=clear, difference=0.15, test=None) for each in study.contrasts)
+    contrasts = tuple(
+        replace(each, simultaneous=clear, difference=0.15, test=None) for each in study.findings.contrasts
+    )
     won = replace(study, findings=replace(study.findings, contrasts=contrasts))
     first, second = won.cells
-    contested = {each.metric for each in study.contrasts}
+    contested = {each.metric for each in study.findings.contrasts}
     assert contested
     for metric in contested:
         assert won.findings.leaders(metric, first.dim) == (first.geometry,)
@@ -136,11 +138,11 @@ def test_tables_of_the_terminal_show_means_over_seeds_beside_the_model_without_a
 
 
 def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
-    metric = study.contrasts[0].metric
+    metric = study.findings.contrasts[0].metric
     marked = {}
     for sign in (-1, 1):
         ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
-        won = replace(study.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None)
+        won = replace(study.findings.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None)
         table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))))
         assert len(others) == 1
         *_, a, b = next(row for row in rows_of(table) if row[0].partition("\n")[0] == label(metric))
@@ -152,7 +154,7 @@ def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
 
 
 def test_only_decided_differences_have_a_table(study):
-    one, other, *_ = study.contrasts
+    one, other, *_ = study.findings.contrasts
     decided = replace(
         one, difference=-0.15, interval=Interval(-0.18, -0.12), simultaneous=Interval(-0.2, -0.1), test=None
     )
@@ -174,7 +176,7 @@ def test_changes_are_paired_with_the_frozen_model(study):
         still = replace(
             study,
             before={cell.geometry: _as_before(cell)},
-            cells=(replace(cell, runs=(cell.runs[0], replace(cell.runs[0], seed=9))),),
+            cells=(replace(cell, runs=(cell.runs[0], _of_seed(cell.runs[0], 9))),),
         )
         change = still.change("tau_d", cell.geometry, dim)
         assert change.before == pytest.approx(change.after)
@@ -182,9 +184,13 @@ def test_changes_are_paired_with_the_frozen_model(study):
         assert change.direction == "same"
 
 
+def _of_seed(run, seed):
+    return replace(run, trained=replace(run.trained, recipe=replace(run.trained.recipe, seed=seed)))
+
+
 def _as_before(cell):
     run = cell.runs[0]
-    return replace(run.summary.after, metrics=run.metrics, draws=run.draws)
+    return replace(run.summary.after, metrics=run.metrics)
 
 
 def test_the_middle_head_stands_for_its_seeds(study):

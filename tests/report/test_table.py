@@ -13,8 +13,8 @@ from hiergeo.evaluation.findings import Contrast
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import comparison_table, result_table
 from hiergeo.report.drawing import ticks
-from hiergeo.report.tables import comparison_tables
-from hiergeo.report.words import label, listing, number, short_model
+from hiergeo.report.labels import label, listing, number, short_model
+from hiergeo.report.terminal import comparison_tables
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
 
 

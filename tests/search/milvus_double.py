@@ -7,6 +7,7 @@ pymilvus 3.0: `milvus_contract.py` is what it and a real server are both held to
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -84,6 +85,9 @@ SERVERS: dict[str, Server] = {}
 
 class MilvusClient:
     def __init__(self, uri: str, token: str = "", timeout: float | None = None) -> None:
+        if not uri.startswith("http"):
+            Path(uri, "collections").mkdir(parents=True, exist_ok=True)
+            SERVERS.setdefault(uri, Server("milvus_lite-3.0.0"))
         if uri not in SERVERS:
             raise MilvusException(2, f"Fail connecting to server on {uri}, illegal connection params")
         self._server = SERVERS[uri]
@@ -128,7 +132,7 @@ class MilvusClient:
 
     def create_index(self, name: str, index_params: Indices, timeout: float | None = None) -> None:
         for _, (kind, _) in index_params.kinds.items():
-            if kind not in ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "STL_SORT"):
+            if kind not in ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "STL_SORT", "INVERTED"):
                 raise MilvusException(1100, f"invalid index type: {kind}")
         self._held(name).indices = index_params
 
@@ -175,6 +179,8 @@ class MilvusClient:
         rows = [row for row in self._held(name).read(None, consistency_level) if _admits(filter, row)]
         if output_fields == ["count(*)"]:
             return [{"count(*)": len(rows)}]
+        if limit is not None and self._server.version.startswith("milvus_lite"):
+            rows.reverse()  # Lite gives any of them
         return [{key: row[key] for key in {*output_fields, "id"}} for row in rows[:limit]]
 
     def search(

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from hiergeo import Space, search
 from hiergeo.geometry.space import By
-from hiergeo.search import Answer, Climb, Index, Request, layout, quantiles, sweep
+from hiergeo.search import Answer, Climb, Request, layout, quantiles
 from hiergeo.search.chunks import stream
 from hiergeo.search.groups import Result
 from hiergeo.search.requests import Kind
@@ -29,7 +29,7 @@ DIM, LEAST, NEAR = 16, 0.1, 0.8
 PRODUCT = "product:lorentz:-1x8,euclidean:x8"
 ORDERS: tuple[tuple[Kind, By], ...] = tuple(product(("children", "parents"), ("margin", "angle", "distance")))
 STEPS = torch.tensor([0.2, 0.5, 0.9, 1.2], dtype=torch.float64)
-ROADS = ("never", "always", "faiss:flat")
+ROADS = ("scan", "faiss:flat")
 RANGES = ((0.0, math.inf), (0.4, 1.1))
 ANGLE, DISTANCE = 3e-4, 1e-4
 """Errors of values: radians, geodesic units."""
@@ -111,18 +111,11 @@ def data(seed: int = 0) -> torch.Tensor:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make shards of 80 rows that are read and screened some at a time, and few shells."""
+    """Make shards of 80 rows that are read some at a time, and few shells."""
     monkeypatch.setattr(layout, "SHARD_BYTES", 80 * DIM * 2)
     monkeypatch.setattr(layout, "BATCH", 40)
     monkeypatch.setattr(quantiles, "SHELLS", 5)
-    monkeypatch.setattr(sweep, "TILE", 30)
     monkeypatch.setattr(exact, "stream", partial(stream, chunk_bytes=50 * DIM * 2))
-
-
-def asked(index: Index, requests: list[Request], road: str) -> list[Result]:
-    """Answers by one road."""
-    index.screen = road if road in ("never", "always") else "auto"  # type: ignore[assignment]
-    return index.search(requests)
 
 
 @pytest.mark.slow
@@ -153,7 +146,7 @@ def test_answers_are_those_of_brute_force(tmp_path: Path, small: None, spec: str
             requests.append(Request("count", within=NEAR, **more))
             checks.append(partial(check_ladder, near, held, radius))
             checks += [partial(check_count, deficit, 0.0, ANGLE), partial(check_count, near, NEAR, DISTANCE)]
-        for check, answer in zip(checks, asked(index, requests, road), strict=True):
+        for check, answer in zip(checks, index.search(requests), strict=True):
             check(answer)
 
 
@@ -205,7 +198,7 @@ def test_ties_go_to_the_smaller_radius_then_to_the_lower_id(tmp_path: Path, smal
         more: dict[str, Any] = {"min_radius": LEAST, "store": road if ":" in road else None}
         requests = [Request(kind, query, k, by=by, **more) for kind, by in ORDERS for query in queries]
         climbs = [Request("ladder", query, thresholds=STEPS, **more) for query in queries]
-        answers = asked(index, requests + climbs, road)
+        answers = index.search(requests + climbs)
         for truth, answer in zip(truths, answers, strict=False):
             assert isinstance(answer, Answer)
             assert [hit.id for hit in answer.hits] == ids[np.lexsort((ids, radius, truth))[:k]].tolist()

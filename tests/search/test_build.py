@@ -14,7 +14,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import archives
 from hiergeo.geometry import Space
 from hiergeo.search.shards import read_record
-from hiergeo.search.sources import Batch
+from hiergeo.search.sources import ItemBatch
 from tests.search.search_common import DIM, HashModel, embeddings, shrink_shards
 
 CAPTIONS = [f"caption {i}" for i in range(200)]
@@ -190,6 +190,24 @@ def test_an_empty_index_is_legal(tmp_path) -> None:
     assert index.add(["new"]).first == 200
 
 
+def test_files_without_items_are_refused_before_anything_is_written(tmp_path) -> None:
+    (tmp_path / "captions.txt").write_text("\n\n")
+    (tmp_path / "pictures").mkdir()
+    for given in ({"captions": tmp_path / "captions.txt"}, {"images": tmp_path / "pictures"}):
+        with pytest.raises(InputError, match="holds no"):
+            search.build(tmp_path / "i", HashModel(), **given)
+    assert not (tmp_path / "i").exists()
+
+
+def test_a_file_in_place_of_an_index_is_never_proposed_as_its_folder(tmp_path) -> None:
+    data = tmp_path / "captions.txt"
+    data.write_text("a dog\n")
+    with pytest.raises(UnavailableError, match=f"index build OUT --captions {data}"):
+        search.open(data)
+    with pytest.raises(UnavailableError, match="index build OUT'"):
+        search.open(tmp_path)
+
+
 def test_files_of_another_model_or_root_are_refused(tmp_path) -> None:
     index = search.build(tmp_path / "i", HashModel(), CAPTIONS[:3])
     model, root = HashModel(), HashModel().root()
@@ -238,7 +256,7 @@ def test_every_part_of_a_batch_changes_its_hash():
         batch._replace(**changes).hash_into(made)
         return made.hexdigest()
 
-    batch = Batch(0, 2, ["a", "bc"], None, torch.zeros(2, 3), torch.tensor([0, 1]))
+    batch = ItemBatch(0, 2, ["a", "bc"], None, torch.zeros(2, 3), torch.tensor([0, 1]))
     other = [
         digest(captions=["ab", "c"]),
         digest(embeddings=torch.eye(3)[:2]),

@@ -50,5 +50,5 @@ def test_what_is_no_id_is_named_with_its_row(tmp_path, name, wrong):
 def test_an_id_that_is_twice_and_ids_beside_those_of_a_table_are_refused(tmp_path):
     with pytest.raises(InputError, match="id 7"):
         search.build(tmp_path / "i", "tiny", table(tmp_path / "c.csv", (7, 7, 8)))
-    with pytest.raises(InputError, match="'id'"):
+    with pytest.raises(InputError, match="ids"):
         search.build(tmp_path / "j", "tiny", table(tmp_path / "c.csv", IDS), ids=[1, 2, 3])

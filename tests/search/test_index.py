@@ -111,7 +111,6 @@ def test_requests_of_all_kinds_share_one_pass(index: search.Index, monkeypatch: 
         Request("parents", queries[2], k=2, by="angle"),
         Request("count", queries[2], within=0.8),
     ]
-    monkeypatch.setattr(index, "screen", "never")
     alone = [index.search([request])[0] for request in requests]
     passes, scan = [], index.store.stream
 
@@ -212,15 +211,11 @@ def test_deleted_items_are_neither_found_nor_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("space", ["euclidean", "lorentz:-1", "sphere:0.2", "product:lorentz:-1x8,euclidean:x8"])
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize("screen", ["never", "always"])
-def test_an_item_asked_for_by_its_own_embedding_entails_itself(
-    tmp_path: Path, space: str, dtype: str, screen: Literal["never", "always"]
-) -> None:
+def test_an_item_asked_for_by_its_own_embedding_entails_itself(tmp_path: Path, space: str, dtype: str) -> None:
     torch.manual_seed(0)
     rows = torch.nn.functional.normalize(torch.randn(400, 16), dim=1)
     rows[200::100] = rows[0]
     index = search.build(tmp_path / "index", None, embeddings=rows, space=Space(space, rows.mean(0)), dtype=dtype)
-    index.screen = screen
     ids = list(range(0, 200, 40))
     for answers in (index.children(rows[ids]), index.children(rows[ids], by="angle"), index.neighbours(rows[ids])):
         assert [answer.hits[0].id for answer in answers] == ids
@@ -241,10 +236,9 @@ def test_ranges_are_compared_in_float64_by_every_road(tmp_path: Path) -> None:
         assert index.store.count(0, end) == engine.count(0, end) == below
         assert sum(len(each) for each in engine.scan(0, end)) == below
         assert index.store.count(end) == engine.count(end) == 50 - below + (end == radius)
-        for index.screen in ("never", "always"):
-            for store in (None, engine):
-                asked = Request("neighbours", rows[20], 50, high=end, store=store)
-                assert len(index.search([asked])[0].hits) == below
-                assert len(index.search([asked, Request("neighbours", rows[20], 1)])[0].hits) == below
-                upper = Request("neighbours", rows[20], 50, low=end, store=store)
-                assert len(index.search([upper, Request("count", rows[20])])[0].hits) == 50 - below + (end == radius)
+        for store in (None, engine):
+            asked = Request("neighbours", rows[20], 50, high=end, store=store)
+            assert len(index.search([asked])[0].hits) == below
+            assert len(index.search([asked, Request("neighbours", rows[20], 1)])[0].hits) == below
+            upper = Request("neighbours", rows[20], 50, low=end, store=store)
+            assert len(index.search([upper, Request("count", rows[20])])[0].hits) == 50 - below + (end == radius)

@@ -72,7 +72,7 @@ class Careless(Depth):
     images, negatives = True, True
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
-        if view.embedded.negative is None or view.embedded.image is None:
+        if view.embedded.contradicting is None or view.embedded.image is None:
             return Outcome({}, {"depth": math.nan})
         return super().run(view, steps, progress)
 

@@ -9,7 +9,7 @@ import torch
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import Hierarchy, Row
-from hiergeo.training import from_file, from_hierarchy, held_out_images, rows_without
+from hiergeo.training import from_file, from_hierarchy, held_out_images, unseen_rows
 from tests.training.training_common import DIM, ITEMS, TIERS, captions, chains, embeddings, stored
 
 
@@ -127,10 +127,10 @@ def test_held_out_images_are_those_that_the_file_marks(tmp_path):
         held_out_images(path)
 
 
-def test_rows_without_trained_captions():
+def test_unseen_rows_are_those_without_trained_captions():
     scenes = datasets.load("scenes", "test", count=5)
-    assert not rows_without(frozenset(scenes.texts), scenes).any()
-    assert rows_without(frozenset([scenes.rows[0].positive[3]]), scenes).sum() == sum(
+    assert unseen_rows(frozenset(scenes.texts), scenes) is None
+    assert unseen_rows(frozenset([scenes.rows[0].positive[3]]), scenes).sum() == sum(
         scenes.rows[0].positive[3] not in row.positive for row in scenes.rows
     )
 

@@ -69,6 +69,7 @@ def test_bfloat16_trains_nearly_alike_and_validates_in_float32(tmp_path):
     assert half.history[0].validation == whole.history[0].validation
 
 
+@pytest.mark.slow
 def test_low_rank_adapters_are_merged_into_the_export(tmp_path):
     found = tuned(tmp_path / "a", lora=4, learning_rate=3e-3)
     assert not [name for name in weights(tmp_path / "a") if "lora" in name]

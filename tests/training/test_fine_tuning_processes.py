@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as processes
 
 from hiergeo._core.errors import InputError
 from hiergeo.training.re import processes as processes_of_training
 from hiergeo.training.re.checkpoints import read
 from hiergeo.training.re.processes import Rank, is_writer, local
 from tests.search.serving.port_common import reserved_port
+from tests.tools import warm
 from tests.training.tower_common import curve, tuned, weights
 
 STEPS: dict[str, Any] = {"steps": 3, "every": 3, "accumulate": 2}
@@ -41,7 +41,7 @@ def work(rank: int, ranks: int, port: int, out: str) -> None:
 @gloo
 def test_two_processes_give_the_losses_and_the_gradients_of_one(tmp_path):
     with reserved_port() as port:
-        processes.spawn(work, (2, port, str(tmp_path / "two")), nprocs=2)
+        warm.ranks(work, 2, 2, port, str(tmp_path / "two"))
     tuned(tmp_path / "one", **STEPS)
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert one.keys() == two.keys()

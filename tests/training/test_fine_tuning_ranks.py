@@ -15,6 +15,7 @@ import torch.distributed as dist
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.training.re import processes
 from tests.search.serving.port_common import reserved_port
+from tests.tools import warm
 from tests.training.test_fine_tuning_processes import gloo
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -48,6 +49,7 @@ try:
         elif stage == "barrier":
             dist.barrier()
         elif stage == "parted" and not mine:
+            print("in", flush=True)
             sys.stdin.readline()
     if mine:
         wait()
@@ -68,7 +70,7 @@ def environment(monkeypatch):
 
 
 def opened(command: list[str], **values: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, *command],
         env={**os.environ, **{name: str(value) for name, value in values.items()}, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
@@ -218,6 +220,7 @@ def test_one_that_is_done_may_end_before_the_others(victim):
     with reserved_port() as port:
         pair = [started(["-c", SCRIPT, "parted", str(victim)], rank, port) for rank in range(2)]
         assert pair[victim].stdout.readline() == "here\n"
+        assert pair[1 - victim].stdout.readline() == "in\n"
         pair[victim].send_signal(signal.SIGKILL)
         end(pair[victim])
         pair[1 - victim].stdin.write("\n")

@@ -43,6 +43,7 @@ def test_tau_d_rises_on_rows_that_were_not_trained_on(geometry):
     assert trained.diverged is None
 
 
+@pytest.mark.slow
 def test_two_runs_are_equal_to_the_bit_and_another_seed_is_not():
     one, same, other = (train_head(chains(), Lorentz(-1), dataclasses.replace(FAST, seed=s)) for s in (1, 1, 2))
     assert one.history == same.history
@@ -97,6 +98,7 @@ def test_terms_add_up_to_the_total():
         assert losses["total"] == pytest.approx(weighted, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_no_better_validation_loss_stops_early_and_keeps_the_best():
     recipe = dataclasses.replace(FAST, steps=400, every=5, patience=2, learning_rate=0.3)
     trained = train_head(chains(), Euclidean(), recipe)
@@ -150,7 +152,7 @@ def test_losses_are_read_from_words():
         ({"steps": 0}, "steps"),
         ({"learning_rate": 0.0}, "learning rate"),
         ({"seed": -1}, "seed"),
-        ({"outputs": 3}, "leave it out"),
+        ({"outputs": 3}, "without it"),
         ({"validation": 1.0}, "between 0 and 1"),
     ],
 )

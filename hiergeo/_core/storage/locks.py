@@ -22,10 +22,14 @@ class HeldError(UnavailableError):
 
 
 @contextmanager
-def locked(path: Path | str) -> Iterator[None]:
+def locked(path: Path | str, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
 
-    Lock files that killed processes left beside it are removed.
+    Lock files that killed processes left beside it are removed, and folders that were made for it and stayed empty.
+
+    Args:
+        path: what is written.
+        patience: seconds to wait for another holder.
 
     Raises:
         InputError: the path is the root of a file system.
@@ -37,8 +41,9 @@ def locked(path: Path | str) -> Iterator[None]:
         if not place.name:
             raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         place = place.with_name(f"{hidden(place)}.lock")
+        made = [folder for folder in place.parents if not folder.exists()]
         make_folder(place.parent)
-        lock = _acquired(place, path)
+        lock = _acquired(place, path, patience)
         clear(place.parent)
     try:
         yield
@@ -46,6 +51,9 @@ def locked(path: Path | str) -> Iterator[None]:
         with suppress(OSError):  # removed while it is held: whoever opened it before finds that it is gone
             place.unlink()
         lock.release()
+        with suppress(OSError):  # folders that were made for nothing are empty
+            for folder in made:
+                folder.rmdir()
 
 
 def clear(folder: Path) -> None:
@@ -55,8 +63,8 @@ def clear(folder: Path) -> None:
             place.unlink()
 
 
-def _acquired(place: Path, path: Path | str) -> FileLock:
-    lock = FileLock(place, timeout=PATIENCE, poll_interval=PATIENCE / 10, thread_local=False)
+def _acquired(place: Path, path: Path | str, patience: float) -> FileLock:
+    lock = FileLock(place, timeout=patience, poll_interval=PATIENCE / 10, thread_local=False)
     try:
         lock.acquire()
     except Timeout:

@@ -1,4 +1,4 @@
-"""The bundled model: a small CLIP of open_clip, trained by `hiergeo.adapters.tiny.recipe` on rendered scenes."""
+"""The bundled model: a small CLIP of open_clip, trained by ``benchmarks/tiny_model.py`` on rendered scenes."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,9 @@ FOLDER = Path(__file__).resolve().parent
 
 def config() -> dict[str, Any]:
     """open_clip's configuration of the model, with the place of the tokenizer's merges."""
-    held: dict[str, Any] = json.loads((FOLDER / CONFIG).read_text(encoding="utf-8")) | {"quick_gelu": False}
-    held["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": str(FOLDER / MERGES)}
-    return held
+    settings: dict[str, Any] = json.loads((FOLDER / CONFIG).read_text(encoding="utf-8")) | {"quick_gelu": False}
+    settings["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": str(FOLDER / MERGES)}
+    return settings
 
 
 def register() -> str:

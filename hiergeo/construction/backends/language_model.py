@@ -1,57 +1,25 @@
 """The backend of language models: questions, an engine that answers them, answers that are kept, and proposals."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from json import dumps
-from typing import Annotated, Any, Protocol, final
+from typing import Annotated, Any, final
 
 from pydantic import Field
 
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.documents import STRICT
-from hiergeo.construction.backends import prompts
-from hiergeo.construction.backends.base import Backend, Gap, Proposal
-from hiergeo.construction.backends.prompts import Question
+from hiergeo.construction.answer_store import AnswerStore
+from hiergeo.construction.backends import Backend, Gap, Proposal, prompts
 from hiergeo.construction.backends.reading import Unreadable, read_reply
-from hiergeo.construction.engines.base import (
-    DEFAULT_SAMPLING,
-    Engine,
-    Prompt,
-    Reply,
-    Sampling,
-    checked,
-)
+from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Prompt, Reply, Sampling, checked
 
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""
 
 PER_PRICE = 1_000_000
 """Tokens that a price is for."""
-
-
-class Store(Protocol):
-    """Where answered calls are kept, such as `hiergeo.construction.answers.Answers`."""
-
-    def get(self, key: str) -> Any:
-        """What was put under a key, or None."""
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep a JSON value."""
-
-
-@final
-class Forgetful:
-    """A store in memory."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, Any] = {}
-
-    def get(self, key: str) -> Any:
-        return self._held.get(key)
-
-    def put(self, key: str, value: Any) -> None:
-        self._held[key] = value
 
 
 @final
@@ -94,13 +62,13 @@ class LanguageModelBackend(Backend):
     def __init__(
         self,
         engine: Engine,
-        answers: Store | None = None,
+        answers: AnswerStore | None = None,
         sampling: Sampling = DEFAULT_SAMPLING,
         asking: Asking = DEFAULT_ASKING,
     ) -> None:
         self.name = engine.name
         self.engine, self.sampling, self.asking = engine, sampling, asking
-        self._answers: Store = Forgetful() if answers is None else answers
+        self._answers = AnswerStore() if answers is None else answers
         self._used = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
     @property
@@ -135,39 +103,36 @@ class LanguageModelBackend(Backend):
     def close(self) -> None:
         self.engine.close()
 
-    def _ask(self, questions: Sequence[Question]) -> list[Proposal]:
-        """A proposal for each question; equal ones are asked once."""
-        found: dict[Question, list[tuple[str, ...]]] = {question: [] for question in questions}
-        trouble: dict[Question, Unreadable] = {}
+    def _ask(self, asked: Sequence[Prompt]) -> list[Proposal]:
+        """A proposal for each prompt; equal ones are asked once."""
+        found: dict[Prompt, list[tuple[str, ...]]] = {prompt: [] for prompt in asked}
+        trouble: dict[Prompt, Unreadable] = {}
         for attempt in range(self.asking.candidates + self.asking.retries):
             wanted = [each for each, texts in found.items() if attempt < self.asking.candidates or not texts]
-            if not wanted:
-                break
-            for question, reply in zip(wanted, self._replies(wanted, attempt), strict=True):
+            for prompt, reply in zip(wanted, self._replies(wanted, attempt), strict=True):
                 try:
-                    texts = read_reply(question, reply)
+                    texts = read_reply(prompt, reply)
                 except Unreadable as error:
-                    trouble[question] = error
+                    trouble[prompt] = error
                     continue
-                if texts not in found[question]:
-                    found[question].append(texts)
-        return [_proposal(found[question], trouble.get(question)) for question in questions]
+                if texts not in found[prompt]:
+                    found[prompt].append(texts)
+        return [_proposal(found[prompt], trouble.get(prompt)) for prompt in asked]
 
-    def _replies(self, questions: Sequence[Question], attempt: int) -> list[Reply]:
-        """What is answered to each question, out of the store or by the engine."""
-        asked = [question.prompt(self._sampling(attempt)) for question in questions]
-        keys = [self._key(prompt) for prompt in asked]
-        held = [Reply.of_dict(self._answers.get(key)) for key in keys]
-        missing = [row for row, reply in enumerate(held) if reply is None]
+    def _replies(self, asked: Sequence[Prompt], attempt: int) -> list[Reply]:
+        """The reply to each prompt, out of the store or by the engine."""
+        sampled = [replace(prompt, sampling=self._sampling(attempt)) for prompt in asked]
+        keys = [self._key(prompt) for prompt in sampled]
+        stored = {row: reply for row, key in enumerate(keys) if (reply := Reply.of_dict(self._answers.get(key)))}
+        missing = [row for row in range(len(keys)) if row not in stored]
         if missing:
-            for index, reply in self.engine.generate([asked[row] for row in missing]):
-                held[missing[index]] = kept = reply.bounded()
+            for index, reply in self.engine.generate([sampled[row] for row in missing]):
+                stored[missing[index]] = kept = reply.bounded()
                 self._answers.put(keys[missing[index]], kept.as_dict())
-        replies = [reply for reply in held if reply is not None]
-        for reply in replies:
-            self._used["requests"] += 1
-            self._used["prompt_tokens"] += reply.prompt_tokens
-            self._used["completion_tokens"] += reply.completion_tokens
+        replies = [stored[row] for row in sorted(stored)]
+        self._used["requests"] += len(replies)
+        self._used["prompt_tokens"] += sum(reply.prompt_tokens for reply in replies)
+        self._used["completion_tokens"] += sum(reply.completion_tokens for reply in replies)
         return replies
 
     def _sampling(self, attempt: int) -> Sampling:
@@ -177,9 +142,9 @@ class LanguageModelBackend(Backend):
         return replace(self.sampling, seed=self.sampling.seed + attempt, temperature=temperature)
 
     def _key(self, prompt: Prompt) -> str:
-        told = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
-        told.append(dict(vars(prompt.sampling)))
-        return sha256(dumps(told, sort_keys=True).encode()).hexdigest()
+        asked = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
+        asked.append(dict(vars(prompt.sampling)))
+        return sha256(dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None) -> Proposal:
@@ -188,7 +153,9 @@ def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None)
     return Proposal((), *(("no answer", "") if trouble is None else (trouble.reason, trouble.detail)))
 
 
-def openai_backend(model: str, *, seed: int = 0, answers: Store | None = None, **options: Any) -> LanguageModelBackend:
+def openai_backend(
+    model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
+) -> LanguageModelBackend:
     """A model behind an OpenAI-compatible endpoint.
 
     Args:
@@ -204,35 +171,31 @@ def openai_backend(model: str, *, seed: int = 0, answers: Store | None = None, *
     """
     from hiergeo.construction.engines.openai import Endpoint, OpenAIEngine
 
-    return _backend(OpenAIEngine, model, options, _names(Endpoint), seed, answers)
+    return _backend(OpenAIEngine, model, {field.name for field in fields(Endpoint)}, seed, answers, options)
 
 
 def transformers_backend(
-    model: str, *, seed: int = 0, answers: Store | None = None, **options: Any
+    model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
 ) -> LanguageModelBackend:
     """A local model of transformers; its options are ``device``, ``dtype``, ``batch_size``; see `openai_backend`."""
     from hiergeo.construction.engines.transformers import TransformersEngine
 
-    return _backend(TransformersEngine, model, options, ("device", "dtype", "batch_size"), seed, answers)
-
-
-def _names(kind: type[Any]) -> set[str]:
-    return {field.name for field in fields(kind)}
+    return _backend(TransformersEngine, model, {"device", "dtype", "batch_size"}, seed, answers, options)
 
 
 def _backend(
-    make: Callable[..., Engine],
+    engine: Callable[..., Engine],
     model: str,
-    options: Mapping[str, Any],
-    theirs: Iterable[str],
+    theirs: set[str],
     seed: int,
-    answers: Store | None,
+    answers: AnswerStore | None,
+    options: Mapping[str, Any],
 ) -> LanguageModelBackend:
     source = f"the backend of '{model}'"
-    parts = [_names(Sampling) - {"seed"}, _names(Asking), set(theirs)]
-    for name in options:
-        if not any(name in part for part in parts):
-            raise unknown_name("option", name, set().union(*parts), f" of {source}")
+    parts = [{field.name for field in fields(kind)} for kind in (Sampling, Asking)] + [theirs]
+    known = set().union(*parts) - {"seed"}
+    if unknown := options.keys() - known:
+        raise unknown_name("option", min(unknown), known, f" of {source}")
     sampling, asking, rest = ({name: options[name] for name in options if name in part} for part in parts)
     made = checked(Sampling, {"seed": seed, **sampling}, source), checked(Asking, asking, source)
-    return LanguageModelBackend(make(model, **rest), answers, *made)
+    return LanguageModelBackend(engine(model, **rest), answers, *made)

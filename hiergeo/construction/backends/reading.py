@@ -6,10 +6,10 @@ from typing import final
 
 from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.text import shortened
-from hiergeo.construction.backends.prompts import CAPTION, Question
+from hiergeo.construction.backends.prompts import CAPTION
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.engines.base import REFUSED, TRUNCATED, Reply
+from hiergeo.construction.engines.interface import REFUSED, TRUNCATED, Prompt, Reply
 
 SHOWN = 200
 """Characters of an answer that `Unreadable` quotes."""
@@ -38,8 +38,8 @@ class Unreadable(Exception):
         self.reason, self.detail = reason, shortened(" ".join(found.split()), SHOWN)
 
 
-def read_reply(question: Question, reply: Reply) -> tuple[str, ...]:
-    """The texts that were asked for, in the order of `Question.asked`.
+def read_reply(prompt: Prompt, reply: Reply) -> tuple[str, ...]:
+    """The texts that were asked for, in the order of `Prompt.asked`.
 
     An answer is one JSON object and nothing else; a ``<think>`` block before it is passed over, and what stands around
     it if it is the only thing in a code fence. Nothing in it is mended but white space: it has to hold every key that
@@ -53,18 +53,21 @@ def read_reply(question: Question, reply: Reply) -> tuple[str, ...]:
     if reply.finish == TRUNCATED:
         raise Unreadable("truncated answer", reply.text)
     answer = _object(reply.text)
-    wanted = {CAPTION, *question.asked}
+    wanted = {CAPTION, *prompt.asked}
     if answer.keys() != wanted:
         differing = sorted(str(name) for name in answer.keys() ^ wanted)
         raise Unreadable("wrong number of texts", f"{', '.join(differing)} in {reply.text}")
-    texts = {name: _text(answer[name], question) for name in (CAPTION, *question.asked)}
-    if normalised(texts.pop(CAPTION)) != normalised(question.caption):
+    texts = {name: _text(answer[name], prompt) for name in (CAPTION, *prompt.asked)}
+    if normalised(texts.pop(CAPTION)) != normalised(prompt.caption):
         raise Unreadable("answer about another caption", str(answer[CAPTION]))
-    _check_distinct(list(texts.values()), question)
+    seen = set(map(normalised, prompt.taken))
     for text in texts.values():
-        if _echoes(text, question):
+        if normalised(text) in seen:
+            raise Unreadable("repeated text", text)
+        if _echoes(text, prompt):
             raise Unreadable("prompt repeated", text)
-    return tuple(texts[name] for name in question.asked)
+        seen.add(normalised(text))
+    return tuple(texts[name] for name in prompt.asked)
 
 
 def _object(text: str) -> dict[str, object]:
@@ -79,21 +82,17 @@ def _object(text: str) -> dict[str, object]:
     return value
 
 
-def _text(value: object, question: Question) -> str:
+def _text(value: object, prompt: Prompt) -> str:
     if not isinstance(value, str):
-        raise Unreadable("malformed answer", f"{value!r} is no text")
+        raise Unreadable("malformed answer", f"{value!r} is not a text")
     text = " ".join(value.split())
     if not any(character.isalnum() for character in text):
         raise Unreadable("empty text", value)
-    if len(text) > max(LONGEST, len(question.caption)):
+    if len(text) > max(LONGEST, len(prompt.caption)):
         raise Unreadable("text too long", text)
-    if text != _text_of_caption(question) and (SEPARATOR in text or any(map(_unfit, text))):
+    if text != " ".join(prompt.caption.split()) and (SEPARATOR in text or any(map(_unfit, text))):
         raise Unreadable("malformed answer", ascii(text))
     return text
-
-
-def _text_of_caption(question: Question) -> str:
-    return " ".join(question.caption.split())
 
 
 def _unfit(character: str) -> bool:
@@ -101,21 +100,10 @@ def _unfit(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") or character == "\N{REPLACEMENT CHARACTER}"
 
 
-def _check_distinct(texts: list[str], question: Question) -> None:
-    seen = set(map(normalised, question.taken))
-    for text in texts:
-        if normalised(text) in seen:
-            raise Unreadable("repeated text", text)
-        seen.add(normalised(text))
-
-
-def _echoes(text: str, question: Question) -> bool:
+def _echoes(text: str, prompt: Prompt) -> bool:
     """Whether words in a row come out of the instructions or their example, and not out of the item."""
     words = normalised(text).split()
-    known = set(re.findall(r"\w+", normalised(question.user)))
-    prompt = normalised(question.system)
-    for start in range(len(words) - ECHOED_WORDS + 1):
-        run = words[start : start + ECHOED_WORDS]
-        if " ".join(run) in prompt and not known.issuperset(run):
-            return True
-    return False
+    known = set(re.findall(r"\w+", normalised(prompt.user)))
+    instructions = normalised(prompt.system)
+    runs = (words[start : start + ECHOED_WORDS] for start in range(len(words) - ECHOED_WORDS + 1))
+    return any(" ".join(run) in instructions and not known.issuperset(run) for run in runs)

@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from typing import Any, final
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends.base import Backend, Gap, Proposal
+from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.language import edits, things
 from hiergeo.construction.language.entailment import relation
 from hiergeo.construction.language.ladder import Ladder, ladders
@@ -93,25 +93,26 @@ def _refusal(caption: str) -> Proposal | None:
 
 
 def _generalise(caption: str, tiers: int) -> Proposal:
-    refused = _refusal(caption)
-    if refused is not None:
+    if refused := _refusal(caption):
         return refused
     found = ladders(parse(caption.lower() if caption.isupper() else caption))
     if not found:
         return Proposal(reason="no noun")
     chains = sorted(dict.fromkeys(islice(_chains(caption, found, tiers), CANDIDATES)), key=_lacks_unrelated)
-    if not chains:
-        return Proposal(reason="too short", detail=f"fewer than {tiers} texts can be made of it")
-    return Proposal(tuple(chains))
+    return (
+        Proposal(tuple(chains)) if chains else Proposal((), "too short", f"fewer than {tiers} texts can be made of it")
+    )
 
 
 def _chains(caption: str, found: list[Ladder], tiers: int) -> Iterator[tuple[str, ...]]:
     """More general texts of a caption, general to specific, the best chain first: by thing, then by kind."""
     for ladder in found:
+        few = _distinct([*ladder.cuts, *ladder.names])
         for general in _beginnings(ladder, tiers):
-            chain = _chain(caption, ladder, general, tiers)
-            if chain is not None:
-                yield chain
+            for rungs in (few, _distinct([*few, *ladder.plain])):
+                if chain := _between(general, rungs, caption, tiers - 1, ladder):
+                    yield chain
+                    break
 
 
 def _beginnings(ladder: Ladder, tiers: int) -> Iterator[tuple[str, ...]]:
@@ -119,15 +120,12 @@ def _beginnings(ladder: Ladder, tiers: int) -> Iterator[tuple[str, ...]]:
     names = _distinct(ladder.names)
     bare = names[-1:]
     described = names[-2:-1] or bare
-    wanted = max(1, tiers // 2)
-    if wanted == 1:
+    if tiers < 4:
         yield bare
         yield from ((kind,) for kind in ladder.kinds)
         return
-    for kind in ladder.kinds:
-        yield (kind, *described)
-    for kind in ladder.kinds:
-        yield (kind, *bare)
+    yield from ((kind, *described) for kind in ladder.kinds)
+    yield from ((kind, *bare) for kind in ladder.kinds)
     if described != bare:
         yield (*bare, *described)
     yield bare
@@ -137,60 +135,48 @@ def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
-def _chain(caption: str, ladder: Ladder, general: tuple[str, ...], tiers: int) -> tuple[str, ...] | None:
-    """A chain that begins so and goes on with beginnings of the caption, each about `SPREAD` of the next."""
-    rungs = _distinct([*ladder.cuts, *ladder.names])
-    return _between(general, rungs, caption, tiers - 1, ladder) or _between(
-        general, _distinct([*rungs, *ladder.plain]), caption, tiers - 1, ladder
-    )
-
-
 def _between(
     general: tuple[str, ...], rungs: Sequence[str], caption: str, wanted: int, ladder: Ladder
 ) -> tuple[str, ...] | None:
-    """`wanted` texts between nothing and the caption, each entailed by the next."""
-    chain = [caption]
-    needed = wanted - len(general)
-    for left in range(needed, 0, -1):
-        below = general[-1]
-        lengths = {rung: len(rung.split()) for rung in rungs}
+    """`wanted` texts below the caption, each entailed by the next: some that are given, and rungs of about `SPREAD`."""
+    chain, below = [caption], general[-1]
+    least = len(below.split())
+    for _ in range(wanted - len(general)):
+        above, most = chain[-1], len(chain[-1].split())
         fitting = [
             rung
             for rung in rungs
-            if len(below.split()) <= lengths[rung] < len(chain[-1].split()) + (left == 0)
-            and _key(rung) not in {_key(below), _key(chain[-1])}
-            and relation(chain[-1], rung) == "entailment"
+            if least <= len(rung.split()) < most
+            and _key(rung) not in {_key(below), _key(above)}
+            and relation(above, rung) == "entailment"
             and relation(rung, below) == "entailment"
-            and (len(below.split()) < lengths[rung] or relation(below, rung) != "entailment")
+            and (least < len(rung.split()) or relation(below, rung) != "entailment")
         ]
         if not fitting:
             break
-        target = SPREAD * len(chain[-1].split())
-        chain.append(min(fitting, key=lambda rung: (abs(lengths[rung] - target), lengths[rung])))
-    missing = wanted - len(general) - (len(chain) - 1)
-    if missing > 0:
-        more = _more_kinds(general, ladder, missing)
-        if more is None:
-            return None
-        general = more
-    full = [*general, *reversed(chain)]
-    if len(full) != wanted + 1 or len({_key(text) for text in full}) != len(full):
-        return None
-    if any(relation(low, high) != "entailment" for high, low in pairwise(full)):
-        return None
-    lengths_of = [len(text.split()) for text in full]
-    return tuple(full[:-1]) if lengths_of == sorted(lengths_of) else None
+        chain.append(min(fitting, key=lambda rung: (abs(len(rung.split()) - SPREAD * most), len(rung.split()))))
+    missing = wanted + 1 - len(general) - len(chain)
+    full = [*(_more_kinds(general, ladder, missing) if missing > 0 else general), *reversed(chain)]
+    lengths = [len(text.split()) for text in full]
+    good = (
+        len(full) == wanted + 1
+        and len(set(map(_key, full))) == len(full)
+        and all(relation(low, high) == "entailment" for high, low in pairwise(full))
+        and lengths == sorted(lengths)
+    )
+    return tuple(full[:-1]) if good else None
 
 
-def _more_kinds(general: tuple[str, ...], ladder: Ladder, missing: int) -> tuple[str, ...] | None:
-    """The beginning of a chain with so many texts more: further kinds above, the noun with fewer modifiers between."""
+def _more_kinds(general: tuple[str, ...], ladder: Ladder, missing: int) -> Sequence[str]:
+    """The beginning of a chain with so many texts more: further kinds above, the noun with fewer modifiers between.
+
+    Nothing where there are not so many.
+    """
     pool = [*reversed(ladder.kinds), *reversed(_distinct(ladder.names))]
-    places = [pool.index(text) for text in general if text in pool]
     others = [text for text in pool if text not in general]
-    if len(others) < missing or len(places) != len(general):
-        return None
-    chosen = sorted({*general, *others[-missing:]}, key=pool.index)
-    return tuple(chosen)
+    if len(others) < missing or not set(general) <= set(pool):
+        return ()
+    return sorted({*general, *others[-missing:]}, key=pool.index)
 
 
 def _key(text: str) -> str:
@@ -203,9 +189,9 @@ def _contradict(chain: tuple[str, ...]) -> Proposal:
     if not all(text.strip() for text in chain):
         return Proposal(reason="empty")
     options = [_unrelated(chain), *(_negatives(chain, tier) for tier in range(1, len(chain)))]
-    if any(not texts for texts in options):
-        tier = next(tier for tier, texts in enumerate(options) if not texts)
-        return Proposal(reason="nothing to contradict", detail=chain[tier])
+    for text, texts in zip(chain, options, strict=True):
+        if not texts:
+            return Proposal(reason="nothing to contradict", detail=text)
     count = min(CANDIDATES, max(map(len, options)))
     candidates = [chosen for turn in range(count) if (chosen := _one_each(options, turn)) is not None]
     if not candidates:
@@ -246,9 +232,9 @@ def _negatives(chain: tuple[str, ...], tier: int) -> list[str]:
     if len(text) > LONGEST:
         return []
     analysis = parse(text)
-    said = {word.strip(".,;:!?") for word in above.lower().split()}
+    words_above = {word.strip(".,;:!?") for word in above.lower().split()}
     options = _in_turn(_shuffled(list(edits.edits(analysis)), chain, f"tier {tier}"))
-    new = [not all(token.lower in said for token in analysis.tokens[edit.start : edit.end]) for edit in options]
+    new = [not all(token.lower in words_above for token in analysis.tokens[edit.start : edit.end]) for edit in options]
     kept: list[str] = []
     other: list[str] = []
     ordered = [edit for fits in (True, False) for edit, is_new in zip(options, new, strict=True) if is_new is fits]
@@ -284,44 +270,28 @@ def _shuffled(items: Sequence[Any], chain: tuple[str, ...], salt: str) -> list[A
 
 def _complete(gap: Gap) -> Proposal:
     """Missing tiers from the next more specific one, then missing negatives of the whole chain."""
-    texts = list(gap.positive)
-    refused = _refusal(texts[-1] or "")
-    if refused is not None:
+    if refused := _refusal(gap.positive[-1] or ""):
         return refused
-    fillings: list[tuple[str, ...]] = [tuple(text for text in texts if text is not None)]
-    if None in texts:
-        fillings = _filled(tuple(texts))
-        if not fillings:
-            return Proposal(reason="too short", detail="no text fits between its neighbours")
-    answers = []
+    fillings = _filled(gap.positive) if None in gap.positive else [tuple(str(text) for text in gap.positive)]
+    if not fillings:
+        return Proposal(reason="too short", detail="no text fits between its neighbours")
+    answers: dict[tuple[str, ...], None] = {}
     for chain in fillings:
-        negatives = _contradict(chain) if None in gap.negative else None
-        if negatives is not None and not negatives.candidates:
-            continue
-        for negative in [None] if negatives is None else negatives.candidates:
-            sides = {"positive": chain, "negative": negative}
-            whole = (
-                gap.negative
-                if negative is None
-                else [own or new for own, new in zip(gap.negative, negative, strict=True)]
-            )
-            if any(before and text and _key(before) == _key(text) for before, text in pairwise(whole)):
-                continue
-            answers.append(tuple(sides[side][tier] for side, tier in gap.missing))  # type: ignore[index]
+        for offer in _contradict(chain).candidates if None in gap.negative else [gap.negative]:
+            negative = [str(own or new) for own, new in zip(gap.negative, offer, strict=True)]
+            if all(_key(before) != _key(text) for before, text in pairwise(negative)):
+                sides = {"positive": chain, "negative": negative}
+                answers[tuple(sides[side][tier] for side, tier in gap.missing)] = None
     if not answers:
         return Proposal(reason="nothing to contradict", detail=fillings[0][-1])
-    return Proposal(tuple(dict.fromkeys(answers))[:CANDIDATES])
+    return Proposal(tuple(answers)[:CANDIDATES])
 
 
 def _filled(texts: tuple[str | None, ...]) -> list[tuple[str, ...]]:
     """Chains in which what is there stays and what is missing comes from the ladders of the caption."""
-    caption = texts[-1]
-    assert caption is not None
-    pools = []
-    for ladder in ladders(parse(caption)):
-        pools.append(_distinct([*reversed(ladder.kinds), *reversed(ladder.names), *reversed(ladder.cuts)]))
-    chains: list[tuple[str, ...]] = []
-    for pool in pools:
+    chains: dict[tuple[str, ...], None] = {}
+    for ladder in ladders(parse(texts[-1] or "")):
+        pool = _distinct([*reversed(ladder.kinds), *reversed(ladder.names), *reversed(ladder.cuts)])
         chain: list[str] = []
         for tier, text in enumerate(texts):
             if text is not None:
@@ -339,10 +309,8 @@ def _filled(texts: tuple[str | None, ...]) -> list[tuple[str, ...]]:
             later = sum(each is None for each in texts[tier + 1 : texts.index(after, tier)])
             if len(fitting) <= later:
                 break
-            ahead = len(after.split())
-            share = SPREAD ** (later + 1) if tier else 0.0
-            chosen = min(fitting[: len(fitting) - later], key=lambda rung: abs(len(rung.split()) - share * ahead))
-            chain.append(chosen)
+            share = SPREAD ** (later + 1) * len(after.split()) if tier else 0.0
+            chain.append(min(fitting[: len(fitting) - later], key=lambda rung: abs(len(rung.split()) - share)))
         if len(chain) == len(texts):
-            chains.append(tuple(chain))
-    return list(dict.fromkeys(chains))
+            chains[tuple(chain)] = None
+    return list(chains)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -32,7 +31,7 @@ class LocalModel:
         dtype: one of `DTYPES`.
 
     Raises:
-        InputError: there is no such folder or device, or it holds no model.
+        InputError: the folder or the device does not exist, or the folder does not hold a model.
         UnavailableError: transformers is not installed, or a download failed.
     """
 
@@ -47,14 +46,18 @@ class LocalModel:
         self.dtype = "float32" if dtype == "auto" and self.device.type == "cpu" else dtype
         self.folder = hub.folder_of(source, "transformers:/path/to/folder")
         if not (self.folder / "config.json").is_file():
-            raise InputError(f"'{source}' holds no config.json: it is no model of transformers.")
+            raise InputError(f"'{source}' has no config.json: it is not a model of transformers.")
         hub.check_config(hub.foreign_json(self.folder / "config.json"), f"the configuration of '{source}'")
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The name of the model without its place, SHA-256 over its files, and the dtype of its weights."""
         named = self.folder.resolve().name if hub.local_folder(self.source) else self.source
-        return {"model": named, "sha256": digest(self.folder), "dtype": self.dtype}
+        digest = sha256()
+        for path in sorted(self.folder.iterdir()):
+            if path.suffix in ENDINGS and path.is_file():
+                digest.update(f"{path.name} {files.sha256(path)}\n".encode())
+        return {"model": named, "sha256": digest.hexdigest(), "dtype": self.dtype}
 
     @cached_property
     def config(self) -> Any:
@@ -71,7 +74,7 @@ class LocalModel:
         tokenizer = self._obtain(self._transformers.AutoTokenizer.from_pretrained)
         if tokenizer.pad_token_id is None:
             if tokenizer.eos_token_id is None:
-                raise InputError(f"the tokenizer of '{self.source}' has no padding token: texts make no batch.")
+                raise InputError(f"the tokenizer of '{self.source}' has no padding token, so texts cannot be batched.")
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer
 
@@ -99,12 +102,3 @@ class LocalModel:
                 return get(str(self.folder), local_files_only=True, trust_remote_code=False, **options)
             except Exception as error:  # transformers, tokenizers and safetensors each raise their own
                 raise InputError(f"'{self.source}' cannot be loaded by transformers: {reason(error)}.") from error
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of the files that a model is made of."""
-    told = sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in ENDINGS and path.is_file():
-            told.update(f"{path.name} {files.sha256(path)}\n".encode())
-    return told.hexdigest()

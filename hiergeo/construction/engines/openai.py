@@ -13,15 +13,15 @@ from queue import SimpleQueue
 from typing import Annotated, Any, Literal, final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
-from hiergeo._core.storage.documents import STRICT, parse_json
+from hiergeo._core.storage.documents import STRICT, Foreign, parse_json
 from hiergeo._core.text import shortened
 from hiergeo._core.validation import sentence
 from hiergeo.construction.engines import transport
-from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply, checked
+from hiergeo.construction.engines.interface import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply, checked
 
 PUBLIC = "https://api.openai.com/v1"
 """The endpoint that is meant unless another is named."""
@@ -44,44 +44,36 @@ HARMLESS = Prompt(
 Tokens = Annotated[int, Field(ge=0, le=1 << 40)]
 
 
-class Message(BaseModel):
-    """What the model says."""
-
+class _Message(Foreign):
     content: str | None = None
     refusal: str | None = None
 
 
-class Choice(BaseModel):
-    """One answer."""
-
-    message: Message
+class _Choice(Foreign):
+    message: _Message
     finish_reason: str | None = None
 
 
-class Usage(BaseModel):
-    """What an answer took."""
-
+class _Usage(Foreign):
     prompt_tokens: Tokens = 0
     completion_tokens: Tokens = 0
 
 
-class Chat(BaseModel):
+class _Chat(Foreign):
     """What of a chat completion is read."""
 
-    choices: Annotated[list[Choice], Field(min_length=1)]
-    usage: Usage | None = None
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: _Usage | None = None
 
 
-class ListedModel(BaseModel):
-    """A model that an endpoint has."""
-
+class _Model(Foreign):
     id: str
 
 
-class Models(BaseModel):
+class _Models(Foreign):
     """What of a list of models is read."""
 
-    data: list[ListedModel]
+    data: list[_Model]
 
 
 @final
@@ -119,7 +111,7 @@ class Endpoint:
         """The address that requests go to.
 
         Raises:
-            InputError: it is no address, or holds a password or a query.
+            InputError: it is not a valid address, or holds a password or a query.
         """
         address = (self.base_url or os.environ.get("OPENAI_BASE_URL") or PUBLIC).rstrip("/")
         try:
@@ -130,7 +122,7 @@ class Endpoint:
         if not usable:
             raise InputError("base_url must be an address such as http://localhost:8000/v1.")
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise InputError("base_url must hold no password and no query: name the variable of the key by key_env.")
+            raise InputError("base_url must not hold a password or query: key_env names the variable of the key.")
         return address
 
     def key(self) -> str:
@@ -151,12 +143,12 @@ class Endpoint:
     def parameters(self) -> dict[str, Any]:
         """What `extra` adds to requests."""
         try:
-            told = parse_json(self.extra.encode())
+            more = parse_json(self.extra.encode())
         except ValueError:
-            told = None
-        if not isinstance(told, dict) or told.keys() & {"messages", "model", "n", "stream"}:
+            more = None
+        if not isinstance(more, dict) or more.keys() & {"messages", "model", "n", "stream"}:
             raise InputError('extra must be a JSON object of more parameters, such as \'{"reasoning_effort": "low"}\'.')
-        return told
+        return more
 
 
 @final
@@ -180,7 +172,8 @@ class OpenAIEngine(Engine):
         self.model, self.endpoint = model, checked(Endpoint, options, "the backend openai")
         self.endpoint.parameters()
         self._key = self.endpoint.key()
-        self._openai: Any = extras.require("openai", "the backend openai")
+        openai = extras.require("openai", "the backend openai")
+        self._failures = (openai.APIStatusError, openai.APIConnectionError)
         self._client = transport.client(self.endpoint.address, self._key, self.endpoint.timeout, self.endpoint.attempts)
         self._mode = MODES.index(self.endpoint.structured)
         self._proven = False
@@ -210,16 +203,15 @@ class OpenAIEngine(Engine):
     def _check_model(self) -> None:
         """Raise InputError for a model that is not among those that the endpoint lists; some list none."""
         listing = self._client.with_options(max_retries=0).models.with_raw_response
-        body, failure = self._sent(listing.list)
-        if failure is not None:
-            if getattr(failure, "status_code", None) in (None, 401, 403):
-                raise self._stopping(failure)
-            return
         try:
-            known = [each.id for each in Models.model_validate_json(body).data]
-        except ValidationError:
+            known = [each.id for each in _Models.model_validate_json(self._sent(listing.list)).data]
+        except self._failures as failure:
+            if _status(failure) in (None, 401, 403):
+                raise self._stopping(failure) from None
+            return
+        except ValidationError as error:
             raise UnavailableError(
-                f"{self.endpoint.address} is not an OpenAI-compatible endpoint: it answers /models otherwise."
+                f"{self.endpoint.address}/models is not that of an OpenAI-compatible endpoint: {sentence(error)}"
             ) from None
         if known and not {self.model, f"{self.model}:latest"} & set(known):
             raise unknown_name("model", self.model, known, f" at {self.endpoint.address}")
@@ -239,64 +231,59 @@ class OpenAIEngine(Engine):
 
     def _answer(self, prompt: Prompt) -> Reply:
         """What is answered to a prompt, after as many tries as it takes."""
-        mode, trouble = self._mode, ""
-        for _ in range(GLITCHES):
-            body, failure = self._asked(prompt, mode)
-            while failure is not None and getattr(failure, "status_code", None) in (400, 422) and mode + 1 < len(MODES):
-                mode += 1
-                body, failure = self._asked(prompt, mode)
-            if failure is not None:
-                if getattr(failure, "status_code", None) in (400, 413, 422):
-                    return Reply(shortened(transport.message_of(failure, self._key), 300), REFUSED)
-                raise self._stopping(failure)
+        mode, glitches, trouble = self._mode, 0, ""
+        while glitches < GLITCHES:
             try:
-                reply = _reply(Chat.model_validate_json(body))
+                reply = _reply(_Chat.model_validate_json(self._completion(prompt, mode)))
             except ValidationError as error:
-                trouble = sentence(error, "it")
-                continue
-            with self._lock:
-                self._mode, self._proven = max(mode, self._mode), True
-            return reply
+                glitches, trouble = glitches + 1, sentence(error, "it")
+            except self._failures as failure:
+                if _status(failure) not in (400, 413, 422):
+                    raise self._stopping(failure) from None
+                if _status(failure) == 413 or mode + 1 == len(MODES):
+                    return Reply(shortened(transport.message_of(failure, self._key), 300), REFUSED)
+                mode += 1
+            else:
+                with self._lock:
+                    self._mode, self._proven = max(mode, self._mode), True
+                return reply
         raise UnavailableError(
             f"{self.endpoint.address} does not answer as an OpenAI-compatible endpoint ({shortened(trouble, 200)}): "
             "check base_url."
         )
 
-    def _asked(self, prompt: Prompt, mode: int) -> tuple[bytes, Any]:
-        """The body of a chat completion, or the error of the client."""
-        held = {name: value for name, value in vars(prompt.sampling).items() if name not in self.endpoint.omit}
-        held |= self.endpoint.parameters()
+    def _completion(self, prompt: Prompt, mode: int) -> bytes:
+        """The body of a chat completion."""
+        more = {name: value for name, value in vars(prompt.sampling).items() if name not in self.endpoint.omit}
+        more |= self.endpoint.parameters()
         if MODES[mode] == "json_schema":
-            schema = {"name": "answer", "strict": True, "schema": prompt.schema}
-            held["response_format"] = {"type": "json_schema", "json_schema": schema}
+            schema = {"name": "answer", "strict": True, "schema": prompt.schema()}
+            more["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif MODES[mode] == "json_object":
-            held["response_format"] = {"type": "json_object"}
+            more["response_format"] = {"type": "json_object"}
         create = self._client.chat.completions.with_raw_response.create
-        return self._sent(create, model=self.model, messages=prompt.messages, extra_body=held)
+        return self._sent(create, model=self.model, messages=prompt.messages, extra_body=more)
 
-    def _sent(self, send: Callable[..., Any], **body: Any) -> tuple[bytes, Any]:
-        """The body of an answer without the key, or the error of the client."""
-        try:
-            return transport.without_key(send(**body).http_response.content, self._key), None
-        except (self._openai.APIStatusError, self._openai.APIConnectionError) as error:
-            return b"", error
+    def _sent(self, send: Callable[..., Any], **body: Any) -> bytes:
+        """The body of an answer, without the key."""
+        return transport.without_key(send(**body).http_response.content, self._key)
 
     def _stopping(self, failure: Any) -> UnavailableError:
         """The error for a failure that no other request will do without."""
-        where, told = self.endpoint.address, shortened(transport.message_of(failure, self._key), 200)
+        where, message = self.endpoint.address, shortened(transport.message_of(failure, self._key), 200)
         hints = {
             401: "check the key",
             402: "the account has no credit left",
             403: "check the key and what it may use",
             404: f"check base_url, which mostly ends in /v1, and that '{self.model}' is a model of it",
         }
-        status = getattr(failure, "status_code", None)
+        status = _status(failure)
         if status is None or status >= 500 or status in (408, 409, 429):
             return UnavailableError(
-                f"{where} cannot be reached or stays busy ({told}): start it, or check base_url; what was answered is "
-                "kept."
+                f"{where} cannot be reached or stays busy ({message}): start it, or check base_url; answers so far "
+                "are kept."
             )
-        return UnavailableError(f"{where} answers with {told}: {hints.get(status, 'check the endpoint')}.")
+        return UnavailableError(f"{where} answers with {message}: {hints.get(status, 'check the endpoint')}.")
 
 
 def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: int) -> Iterator[tuple[int, Reply]]:
@@ -305,43 +292,46 @@ def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: i
     After the first failure no row is begun; replies that are under way are still given, then the failure is raised.
     Where the caller stops asking, what is under way is left alone: its threads do not keep the process from ending.
     """
-    stop, lock, left = threading.Event(), threading.Lock(), iter(rows)
-    done: SimpleQueue[tuple[int, Reply | Exception] | None] = SimpleQueue()
+    left: SimpleQueue[int | None] = SimpleQueue()
+    done: SimpleQueue[tuple[int, Reply] | Exception | None] = SimpleQueue()
+    stop = threading.Event()
 
     def work() -> None:
-        while not stop.is_set():
-            with lock:
-                row = next(left, None)
-            if row is None:
-                break
-            try:
+        try:
+            while not stop.is_set() and (row := left.get()) is not None:
                 done.put((row, answer(row)))
-            except Exception as error:
-                stop.set()
-                done.put((row, error))
+        except Exception as error:  # raised again where replies are awaited
+            stop.set()
+            done.put(error)
         done.put(None)
 
-    threads = [threading.Thread(target=work, name="hiergeo-openai", daemon=True) for _ in range(concurrency)]
-    for thread in threads:
-        thread.start()
-    failure, running = None, len(threads)
+    for row in (*rows, *[None] * concurrency):
+        left.put(row)
+    for _ in range(concurrency):
+        threading.Thread(target=work, name="hiergeo-openai", daemon=True).start()
+    failures, running = [], concurrency
     try:
         while running:
             found = done.get()
-            if found is None:
+            if isinstance(found, tuple):
+                yield found
+            elif found is None:
                 running -= 1
-            elif isinstance(found[1], Reply):
-                yield found[0], found[1]
             else:
-                failure = failure or found[1]
+                failures.append(found)
     finally:
         stop.set()
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures[0]
 
 
-def _reply(answer: Chat) -> Reply:
-    choice, usage = answer.choices[0], answer.usage or Usage()
+def _status(failure: Any) -> int | None:
+    """The status of a failure; None where there was no answer."""
+    return getattr(failure, "status_code", None)
+
+
+def _reply(answer: _Chat) -> Reply:
+    choice, usage = answer.choices[0], answer.usage or _Usage()
     message, finish = choice.message, choice.finish_reason or STOPPED
     tokens = (usage.prompt_tokens, usage.completion_tokens)
     if message.refusal or finish == "content_filter":

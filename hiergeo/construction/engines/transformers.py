@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hiergeo._core import extras
 from hiergeo._core.errors import UnavailableError, check_whole
-from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
+from hiergeo.construction.engines.interface import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
 from hiergeo.construction.engines.local import LocalModel
 
 
@@ -65,23 +65,23 @@ class TransformersEngine(Engine):
         tokenizer = self._model.tokenizer
         if not tokenizer.chat_template:
             return f"{prompt.system}\n\n{prompt.user}\n\n", False
-        told = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         try:
-            return tokenizer.apply_chat_template(prompt.messages, **told), True
+            return tokenizer.apply_chat_template(prompt.messages, **options), True
         except Exception:  # templates raise their own errors where they know no system message
             joined = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
-            return tokenizer.apply_chat_template(joined, **told), True
+            return tokenizer.apply_chat_template(joined, **options), True
 
     def _replies(self, prompts: Sequence[Prompt], tokens: Sequence[list[int]]) -> list[Reply]:
         tokenizer, network = self._model.tokenizer, self._model.network
         width = max(map(len, tokens))
         ids = torch.full((len(tokens), width), tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
-        for row, held in enumerate(tokens):
-            ids[row, width - len(held) :] = torch.tensor(held)
-            mask[row, width - len(held) :] = 1
+        for row, ids_of_row in enumerate(tokens):
+            ids[row, width - len(ids_of_row) :] = torch.tensor(ids_of_row)
+            mask[row, width - len(ids_of_row) :] = 1
         grammars = [
-            self._compiler.compile_json_schema(dumps(each.schema_with_caption), any_whitespace=False)
+            self._compiler.compile_json_schema(dumps(each.schema({"caption": each.caption})), any_whitespace=False)
             for each in prompts
         ]
         held_to = self._grammar.contrib.hf.LogitsProcessor(grammars)
@@ -102,7 +102,7 @@ class TransformersEngine(Engine):
             raise UnavailableError(
                 f"{self._model.device} has not enough memory for {len(prompts)} prompts at a time: lower batch_size."
             ) from error
-        return [self._reply(row, len(held)) for row, held in zip(written, tokens, strict=True)]
+        return [self._reply(reply, len(prompt)) for reply, prompt in zip(written, tokens, strict=True)]
 
     def _reply(self, written: list[int], read: int) -> Reply:
         end = next((place for place, token in enumerate(written) if token in self._ends), None)
@@ -113,16 +113,15 @@ class TransformersEngine(Engine):
     @cached_property
     def _ends(self) -> list[int]:
         """The tokens that end a reply."""
-        told = self._model.network.generation_config.eos_token_id
-        listed = told if isinstance(told, list) else [told]
-        ends = [*listed, self._model.tokenizer.eos_token_id]
-        return sorted({token for token in ends if token is not None})
+        ends = self._model.network.generation_config.eos_token_id
+        several = ends if isinstance(ends, list) else [ends]
+        return sorted({*several, self._model.tokenizer.eos_token_id} - {None})
 
     @cached_property
     def _context(self) -> int:
         """Tokens of a prompt and its reply together."""
-        told = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
-        return told if isinstance(told, int) else 1 << 30
+        positions = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        return positions if isinstance(positions, int) else 1 << 30
 
     @cached_property
     def _compiler(self) -> Any:
@@ -165,5 +164,5 @@ class GumbelChoice:
 
 
 def _seed(prompt: Prompt) -> int:
-    told = dumps([prompt.messages, prompt.sampling.seed]).encode()
-    return int.from_bytes(sha256(told).digest()[:7], "big")
+    asked = dumps([prompt.messages, prompt.sampling.seed]).encode()
+    return int.from_bytes(sha256(asked).digest()[:7], "big")

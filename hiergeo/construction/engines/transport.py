@@ -48,8 +48,8 @@ def message_of(error: Any, key: str) -> str:
     if isinstance(body, Mapping):
         body = body.get("message") or body.get("detail")
     response = getattr(error, "response", None)
-    told = body if response is not None else reason(error.__cause__ or error)
-    text = " ".join(str(told or "no message").split()).rstrip(".")
+    message = body if response is not None else reason(error.__cause__ or error)
+    text = " ".join(str(message or "no message").split()).rstrip(".")
     text = text.replace(key, STRUCK) if key else text
     return text if response is None else f"status {response.status_code}, {text}"
 
@@ -66,7 +66,7 @@ def _capping(openai: Any, timeout: float) -> Any:
     """What makes responses of the client end with an error beyond `BODY_BYTES` or `timeout` seconds."""
     library = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 
-    class Capped(library.SyncByteStream):  # type: ignore[name-defined]
+    class Capped(library.SyncByteStream):  # type: ignore[name-defined]  # of httpx or httpx2, known at run time
         def __init__(self, stream: Any) -> None:
             self._stream, self._until = stream, time.monotonic() + timeout
 

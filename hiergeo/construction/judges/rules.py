@@ -10,7 +10,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.language.entailment import VERSION, relation
 
 CONFIDENCE = 0.98

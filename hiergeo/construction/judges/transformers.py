@@ -9,7 +9,7 @@ import torch
 
 from hiergeo._core.errors import InputError, UnavailableError, check_whole, warn
 from hiergeo.construction.engines.local import LocalModel
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 
 COLUMNS = (
     (re.compile("(entail|support)[a-z]*"), ENTAILMENT),
@@ -55,10 +55,8 @@ class TransformersJudge(Judge):
         return {"judge": self.name, **self._model.identity, "columns": list(self._columns)}
 
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        distinct = list(dict.fromkeys(pairs))
-        rows = self._distinct(distinct)
-        place = {pair: row for row, pair in enumerate(distinct)}
-        return rows[[place[pair] for pair in pairs]] if pairs else np.zeros((0, 3))
+        rows = {pair: row for row, pair in enumerate(dict.fromkeys(pairs))}
+        return self._distinct(list(rows))[[rows[pair] for pair in pairs]] if pairs else np.zeros((0, 3))
 
     def _distinct(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         read: Any = np.zeros((len(pairs), 3))
@@ -80,8 +78,6 @@ class TransformersJudge(Judge):
         return read / read.sum(1, keepdims=True)
 
     def _tokens(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
-        if not pairs:
-            return []
         tokenizer, most = self._model.tokenizer, self._most_tokens()
         premises, hypotheses = map(list, zip(*pairs, strict=True))
         with_all = tokenizer(premises, hypotheses, truncation=False, verbose=False)
@@ -90,13 +86,13 @@ class TransformersJudge(Judge):
         if cut:
             warn(f"{cut} of {len(pairs)} pairs are longer than the {most} tokens that {self._model.source} reads.")
             with_all = tokenizer(premises, hypotheses, truncation="longest_first", max_length=most)
-        return [{name: held[row] for name, held in with_all.items()} for row in range(len(pairs))]
+        return [{name: values[row] for name, values in with_all.items()} for row in range(len(pairs))]
 
     def _most_tokens(self) -> int:
-        told = [getattr(self._model.config, "max_position_embeddings", None), self._model.tokenizer.model_max_length]
-        usable = [length for length in told if isinstance(length, int) and 1 < length < 1 << 20]
+        positions = getattr(self._model.config, "max_position_embeddings", None) or 0
         reserved = 2 if self._model.config.model_type in OFFSET else 0
-        return min([length - reserved if length == told[0] else length for length in usable], default=LONGEST)
+        usable = (positions - reserved, self._model.tokenizer.model_max_length)
+        return min((length for length in usable if 1 < length < 1 << 20), default=LONGEST)
 
 
 OFFSET = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet"}

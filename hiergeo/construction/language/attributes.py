@@ -1,107 +1,71 @@
 """Everyday attributes that exclude each other: colours, sizes, ages, materials, states, postures, places in space.
 
-An `Axis` holds groups of words. Two words of one group may be said of one thing (``big`` and ``large``); two words of
+An axis has groups of words. Two words of one group may be said of one thing (``big`` and ``large``); two words of
 different groups may not (``big`` and ``small``). A word may lie on several axes: ``old`` excludes ``young`` and
 ``new``, which do not exclude each other.
 """
 
-from dataclasses import dataclass
-from functools import cache
 from typing import final
 
-from hiergeo.construction.language.grammar import table_rows, word_set
+from hiergeo.construction.language.grammar import LISTS, table_rows
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 """Number words; the index is the value."""
 
-MANY = frozenset({"several", "many", "few", "all", "both", "most", "various", "multiple", "these", "those"})
-"""Words before several things."""
-
-COLOURS = word_set("black white red green blue yellow orange purple pink brown gray grey")
-"""Names of colours. Several of them together are of one thing: a black and white cat is no white cat."""
-
-PRIVATIVE = word_set(
-    "toy fake stuffed plush artificial balloon imaginary pretend mock faux fictional imitation cardboard inflatable "
-    "lego origami animated cartoon miniature model former replica dummy virtual "
-    "unfinished would-be non counterfeit"
-)
-"""Modifiers after which a thing need not be what its noun says: a toy car is no car."""
-
-DEPICTIONS = word_set(
-    "painting drawing illustration statue sculpture cartoon sketch mural figurine replica model sign logo silhouette "
-    "poster graffiti doll toy icon vector engraving carving emblem symbol figure mannequin puppet tattoo print cutout "
-    "ornament decoration map diagram dream idea story advertisement ad billboard representation rendering rendition "
-    "depiction clipart clip-art costume reflection shadow imitation display lack absence imprint"
-)
-"""Nouns whose ``of`` phrase need not be there: a painting of a dog shows no dog."""
+MANY = LISTS["many"]
+COLOURS = LISTS["plain_colours"]
+PRIVATIVE = LISTS["privative"]
+DEPICTIONS = LISTS["depictions"]
 
 
 @final
-@dataclass(frozen=True)
-class Axis:
-    """One attribute of things.
-
-    Attributes:
-        name: such as ``colour``.
-        groups: words of one group go together, words of different groups exclude each other. The first word of a group
-            is the one that is used in new texts.
-    """
-
-    name: str
-    groups: tuple[tuple[str, ...], ...]
-
-
-def _axes(kind: str) -> tuple[Axis, ...]:
-    """The axes of a kind in ``axes.txt``, in their order."""
-    rows = table_rows("axes", kind)
-    return tuple(Axis(name, tuple(tuple(words.split()) for words in groups.split("|"))) for name, groups in rows)
-
-
-ADJECTIVES = _axes("adjective")
-"""Attributes that modifiers name."""
-
-VERBS = _axes("verb")
-"""What beings and things do, by the lemma of the verb."""
-
-PLACES = _axes("place")
-"""Prepositions, the words of one joined by an underscore."""
-
-
-@cache
-def _index(axes: tuple[Axis, ...]) -> dict[str, tuple[tuple[int, int], ...]]:
-    index: dict[str, tuple[tuple[int, int], ...]] = {}
-    for number, axis in enumerate(axes):
-        for group, words in enumerate(axis.groups):
-            for word in words:
-                index[word] = (*index.get(word, ()), (number, group))
-    return index
-
-
-def excludes(one: str, other: str, axes: tuple[Axis, ...] = ADJECTIVES) -> bool:
-    """Whether two words of some axis cannot be said of one thing at once; symmetric, and never of a word and itself.
+class Axes:
+    """Attributes of one kind in ``axes.txt``.
 
     Args:
-        one: lower-case adjective, lemma of a verb, or preposition.
-        other: likewise.
-        axes: `ADJECTIVES`, `VERBS` or `PLACES`.
+        kind: of the lines.
+
+    Attributes:
+        groups: axis, such as ``colour`` -> its groups of words, of which the first is used in new texts.
     """
-    index = _index(axes)
-    groups = dict(index.get(other, ()))
-    shared = [group == groups[number] for number, group in index.get(one, ()) if number in groups]
-    return bool(shared) and not any(shared)
+
+    def __init__(self, kind: str) -> None:
+        rows = ((name, groups.split("|")) for name, groups in table_rows("axes", kind))
+        self.groups = {name: [words.split() for words in groups] for name, groups in rows}
+        self._of: dict[str, dict[str, list[str]]] = {}
+        for name, groups in self.groups.items():
+            for words in groups:
+                for word in words:
+                    self._of.setdefault(word, {})[name] = words
+
+    def excludes(self, one: str, other: str) -> bool:
+        """Whether two words of some axis cannot be said of one thing at once; symmetric, never of a word and itself."""
+        theirs = self._of.get(other, {})
+        shared = [words is theirs[name] for name, words in self._of.get(one, {}).items() if name in theirs]
+        return bool(shared) and not any(shared)
+
+    def alternatives(self, word: str) -> tuple[str, ...]:
+        """Words that exclude `word`: the first of each other group of its axes, in the order of the lists."""
+        found = [words[0] for name in self._of.get(word, ()) for words in self.groups[name] if word not in words]
+        return tuple(dict.fromkeys(other for other in found if self.excludes(word, other)))
+
+    def axes_of(self, word: str) -> frozenset[str]:
+        """Names of the axes that a word lies on."""
+        return frozenset(self._of.get(word, ()))
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two words say the same, such as ``big`` and ``large``: they share every group of theirs."""
+        return one == other or (one in self._of and self._of[one] == self._of.get(other))
 
 
-def alternatives(word: str, axes: tuple[Axis, ...] = ADJECTIVES) -> tuple[str, ...]:
-    """Words that exclude `word`: the first of each other group of its axes, in the order of the lists."""
-    found = [
-        words[0] for number, group in _index(axes).get(word, ()) for words in axes[number].groups if word not in words
-    ]
-    return tuple(dict.fromkeys(other for other in found if excludes(word, other, axes)))
+ADJECTIVES = Axes("adjective")
+"""Attributes that modifiers name."""
 
+VERBS = Axes("verb")
+"""What beings and things do, by the lemma of the verb."""
 
-def axes_of(word: str, axes: tuple[Axis, ...] = ADJECTIVES) -> frozenset[str]:
-    """Names of the axes that a word lies on."""
-    return frozenset(axes[number].name for number, _ in _index(axes).get(word, ()))
+PLACES = Axes("place")
+"""Prepositions, the words of one joined by an underscore."""
 
 
 def value(word: str) -> int | None:
@@ -109,9 +73,3 @@ def value(word: str) -> int | None:
     if word.isascii() and word.isdigit():
         return int(word) if len(word) <= 9 else None
     return NUMBERS.index(word) if word in NUMBERS else None
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two adjectives say the same, such as ``big`` and ``large``: they share every group of theirs."""
-    index = _index(ADJECTIVES)
-    return one == other or (one in index and index[one] == index.get(other))

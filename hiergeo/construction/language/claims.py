@@ -11,41 +11,18 @@ from functools import lru_cache
 from typing import final
 
 from hiergeo.construction.language.attributes import DEPICTIONS, MANY, PRIVATIVE, value
-from hiergeo.construction.language.grammar import word_set
+from hiergeo.construction.language.grammar import LISTS
 from hiergeo.construction.language.kinds import is_listed
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase, parse
 from hiergeo.construction.language.tagging import Token
+from hiergeo.construction.language.trails import overlap
 
-COLLECTIONS = word_set(
-    "group pair couple bunch lot herd flock crowd row number variety set pile stack piece slice collection series line "
-    "dozen array assortment handful team pack school swarm cluster plate bowl"
-)
-"""Nouns whose ``of`` phrase is what the phrase tells of."""
-
-CONTAINED = frozenset({"plate", "bowl"})
-"""Collections that stay things of their own."""
-
-SILENT = word_set(
-    "a an the this that these those some his her its their my your our who which there be is are was were being been "
-    "has have had 's , . ; : - ! \" '"
-)
-"""Words that change nothing of what is claimed."""
-
-QUANTITIES = word_set("several many few every each all both most another other various multiple only half")
-
-SHOWING = word_set("show depict say read represent display")
-"""Verbs after which a sign or a picture names what need not be there."""
-
-HINDERED = word_set("like as for about than if almost nearly barely hardly never instead except unlike")
-"""Words after which things are compared, meant or hindered, and need not be there."""
-
-GAZING = word_set("look smile pose stare gaze face wave grin glance")
-"""Verbs after which a camera is the one that takes the picture."""
-
-CAMERAS = frozenset({"camera", "lens", "photographer", "viewer"})
-
-DENIALS = frozenset({"without", "no", "not", "n't", "nor", "neither", "cannot"})
+COLLECTIONS = LISTS["collections"]
+SILENT = LISTS["silent"]
+QUANTITIES = LISTS["quantities"]
+GAZING = LISTS["gazing"]
+CAMERAS = LISTS["cameras"]
 
 
 @final
@@ -75,6 +52,11 @@ class Thing:
     def privatives(self) -> frozenset[str]:
         """Qualities after which it need not be what the noun says."""
         return self.qualities & PRIVATIVE
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it need not be there, or not be what the noun says."""
+        return self.unreal or bool(self.privatives)
 
 
 @final
@@ -122,20 +104,13 @@ def read(text: str) -> Claim | None:
     start = subject(analysis)
     if start is None:
         return None
-    phrases = {phrase.start: phrase for phrase in analysis.phrases if phrase.start >= start.end}
     parts: list[Part] = []
-    pending: list[Token] = []
     place = start.end
-    while place < len(analysis.tokens):
-        phrase = phrases.get(place)
-        if phrase is None:
-            pending.append(analysis.tokens[place])
-            place += 1
-            continue
-        parts += _parts(pending, _thing(analysis, phrase))
-        pending = []
-        place = phrase.end
-    parts += _parts(pending, None)
+    for phrase in analysis.phrases:
+        if phrase.start >= place:
+            parts += _parts(analysis.tokens[place : phrase.start], _thing(analysis, phrase))
+            place = phrase.end
+    parts += _parts(analysis.tokens[place:], None)
     main = _thing(analysis, start)
     if start.start and analysis.tokens[start.start - 1].lower == "of":
         main = _collected(main, analysis.tokens[: start.start - 1])
@@ -154,10 +129,12 @@ def subject(analysis: Analysis) -> Phrase | None:
 def _collected(main: Thing, before: Sequence[Token]) -> Thing:
     """A thing after ``group of``, ``pair of``."""
     last = before[-1].lemma if before else ""
-    if last not in COLLECTIONS:
-        return main
-    number = 2 if last in {"pair", "couple"} else None
-    return replace(main, quantity=last, number=number, denied=main.denied or any(each.tag == "NEG" for each in before))
+    return _many(main, last, any(each.tag == "NEG" for each in before)) if last in COLLECTIONS else main
+
+
+def _many(thing: Thing, quantity: str, denied: bool) -> Thing:
+    number = 2 if quantity in {"pair", "couple"} else None
+    return replace(thing, quantity=quantity, number=number, denied=thing.denied or denied)
 
 
 def _thing(analysis: Analysis, phrase: Phrase) -> Thing:
@@ -185,7 +162,7 @@ def _thing(analysis: Analysis, phrase: Phrase) -> Thing:
         numbers[0] if numbers else 1 if single else None,
         several,
         quantity,
-        denied=any(low <= phrase.head < high for low, high in analysis.negated),
+        denied=overlap(analysis.negated, phrase.head, phrase.head + 1),
         unreal=not PRIVATIVE.isdisjoint(words) or bool(before and before[-1].lower in PRIVATIVE),
     )
 
@@ -203,7 +180,7 @@ def _parts(words: Sequence[Token], thing: Thing | None) -> list[Part]:
             meant = links == ["to"]
             unreal = unreal or meant
             verb, links = ("to " if meant else "") + _voice(token, words[:place]), []
-        elif word in DENIALS:
+        elif word in LISTS["denials"]:
             denied = True
             if word == "without":
                 links.append(word)
@@ -211,9 +188,9 @@ def _parts(words: Sequence[Token], thing: Thing | None) -> list[Part]:
             manner.add(word)
         elif token.tag != "PUNCT" and word not in SILENT:
             links.append(word)
-    unreal = unreal or not HINDERED.isdisjoint(links)
-    unreal = unreal or (thing is not None and verb in GAZING and thing.noun in CAMERAS)
+    unreal = unreal or not LISTS["hindered"].isdisjoint(links)
     if thing is not None:
+        unreal = unreal or (verb in GAZING and thing.noun in CAMERAS)
         thing = replace(thing, denied=thing.denied or denied, unreal=thing.unreal or unreal)
     if thing is not None or verb or links or manner:
         parts.append(Part(verb, "_".join(links), thing, frozenset(manner), denied))
@@ -235,11 +212,10 @@ def _settled(main: Thing, parts: list[Part]) -> Claim:
         if thing is not None and last is not None and not part.verb and part.preposition == "of":
             if last.noun in DEPICTIONS or last.unreal:
                 thing = replace(thing, unreal=True)
-            elif last.noun in COLLECTIONS and last.noun not in CONTAINED:
-                number = 2 if last.noun in {"pair", "couple"} else None
-                things[-1] = replace(thing, quantity=last.noun, number=number, denied=last.denied or thing.denied)
+            elif last.noun in COLLECTIONS and last.noun not in LISTS["contained"]:
+                things[-1] = _many(thing, last.noun, last.denied)
                 continue
-        elif thing is not None and last is not None and last.noun in DEPICTIONS and part.verb in SHOWING:
+        elif thing is not None and last is not None and last.noun in DEPICTIONS and part.verb in LISTS["depicting"]:
             thing = replace(thing, unreal=True)
         things.append(thing)
         links.append(part)

@@ -3,105 +3,49 @@
 An edit says which words it replaces; articles and the number of nouns are adapted.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from hiergeo.construction.language import attributes, things
-from hiergeo.construction.language.attributes import COLOURS, MANY, NUMBERS, PLACES, PRIVATIVE, VERBS
-from hiergeo.construction.language.grammar import BOUND, word_set
+from hiergeo.construction.language import things
+from hiergeo.construction.language.attributes import ADJECTIVES, COLOURS, MANY, NUMBERS, PLACES, PRIVATIVE, VERBS, value
+from hiergeo.construction.language.forms import plural
+from hiergeo.construction.language.grammar import BOUND, LISTS, table_rows, word_set
 from hiergeo.construction.language.kinds import is_kind, kinds, synset_of
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase
 from hiergeo.construction.language.tagging import Token
-from hiergeo.construction.language.words import plural
+from hiergeo.construction.language.trails import overlap
 
-BODILY = frozenset({"posture", "waking", "face"})
-"""Axes of verbs of persons and animals, without object."""
-
-RARE = frozenset({"swim", "fly", "crawl", "kneel"})
-"""Postures that only some beings take; not used in new texts."""
-
-WAYS = word_set("into onto through down up over toward towards across around off along out away past from to")
-"""Words after verbs of motion."""
-
-MOTIONS = frozenset({"walk", "run", "jump"})
-"""Verbs of motion among the postures."""
-
-OPENING = word_set(
-    "door window box umbrella book suitcase refrigerator fridge oven drawer mouth gate laptop microwave eye"
-)
-"""Nouns of things that are open or closed."""
-
-COATS = frozenset({"black", "white", "brown", "gray"})
-"""Colours of animals."""
-
-DOUBLED = word_set("sit run jog swim nap stop drop shut")
-"""Verbs whose last consonant is doubled before -ing."""
+MOTIONS = LISTS["motions"]
 
 VOWEL_SOUNDS = ("a", "e", "i", "o", "u")
 
 CONSONANT_EXCEPTIONS = ("uni", "use", "one", "eu", "ut")
 """Beginnings with a vowel that are spoken with a consonant."""
 
-BOTH_WAYS = {
-    "in": ("room", "building", "vehicle"),
-    "within": ("room", "building"),
-    "on": ("furniture", "bridge"),
-    "under": ("furniture", "bridge"),
-    "beneath": ("furniture", "bridge"),
-    "underneath": ("furniture", "bridge"),
-    "below": ("furniture", "bridge"),
-    "over": ("furniture", "bridge"),
-    "above": ("furniture", "bridge"),
-    "up": ("road", "hill", "stairway", "slope", "street"),
-    "down": ("road", "hill", "stairway", "slope", "street"),
-}
+BOTH_WAYS = {word: above.split() for above, words in table_rows("lists", "both_ways") for word in words.split()}
 """Preposition -> kinds that its opposite can stand before: under a table, but not under a beach."""
 
-AREAS = word_set(
-    "forest desert river lake kitchen garden cave valley city village museum library tunnel meadow church ocean zoo "
-    "room bathroom bedroom office garage classroom hallway castle factory barn supermarket hospital stadium sand mud"
-)
-"""Places in which, but not on which, one is."""
-
-SURFACES = word_set("sidewalk roof rooftop floor bridge hill mountain table shelf bench road counter bed lawn trail")
-"""Places on which, but not in which, one is."""
+AREAS = LISTS["areas"]
+SURFACES = LISTS["surfaces"]
 
 UNFIT = {"on": AREAS, "in": SURFACES, "inside": SURFACES, "down": AREAS, "up": AREAS, "onto": AREAS, "into": SURFACES}
 """Preposition -> nouns that it does not go with."""
 
-RANKS = word_set("first second third fourth fifth sixth seventh eighth ninth tenth last best favorite favourite lead")
-"""Words that go with few nouns: a sixth birthday cake, but no sixth carrot; a lead singer, but no lead dancer."""
-
-UNCHANGED = frozenset({"sheep", "deer", "fish", "cattle"})
-"""Nouns whose plural is the singular, or that have none."""
-
-SINGLE = frozenset({"one", "single"})
-"""Words before one thing."""
-
-HERDS = frozenset({"herd", "flock", "school", "pack", "group", "swarm", "crowd", "bunch", "number", "lot"})
-"""Nouns before ``of`` and several animals."""
 
 GOING = MOTIONS - {"jump"} | {"drive", "come", "fly", "step", "climb", "go", "ride"}
 """Verbs of what goes into a place or out of it."""
 
-WOMEN = word_set("woman girl lady female mom mother daughter sister wife girlfriend grandmother bride queen waitress")
-MEN = word_set("man boy gentleman male dad father son brother husband boyfriend grandfather groom king waiter guy")
+WOMEN = LISTS["women"]
+MEN = LISTS["men"]
 
 UNFIT_AFTER = {"his": WOMEN, "he": WOMEN, "her": MEN, "she": MEN}
 """Pronoun -> persons that it does not stand for."""
 
-AGED = word_set("old elderly young little small")
-"""Qualities that say how old a person is."""
 
-POSSESSIVES = frozenset({"my", "your", "his", "her", "its", "our", "their"})
-
-SET_PHRASES = {
-    "full": word_set("bloom moon view swing length speed size"),
-    "hot": word_set("air"),
-    "dead": word_set("end"),
-}
+SET_PHRASES = {adjective: word_set(nouns) for adjective, nouns in table_rows("lists", "set_phrase")}
 """Adjective -> nouns with which it says something of its own."""
 
 SIBLINGS = 6
@@ -129,20 +73,18 @@ class Edit:
 
 def edits(analysis: Analysis) -> Iterator[Edit]:
     """Every edit of a caption, from its beginning to its end; none inside a denial or a name."""
-    for edit in _edits(analysis):
-        if not any(low < edit.end and edit.start < high for low, high in analysis.names):
-            yield edit
+    return (edit for edit in _edits(analysis) if not overlap(analysis.names, edit.start, edit.end))
 
 
 def _edits(analysis: Analysis) -> Iterator[Edit]:
     for phrase in analysis.phrases:
-        if _free(analysis, phrase.start, phrase.end):
+        if not overlap(analysis.negated, phrase.start, phrase.end):
             yield from _nouns(analysis, phrase)
             yield from _qualities(analysis.tokens, phrase)
             yield from _numbers(analysis.tokens, phrase)
     inside = {place for phrase in analysis.phrases for place in range(phrase.start, phrase.end)}
     for place, token in enumerate(analysis.tokens):
-        if place not in inside and _free(analysis, place, place + 1):
+        if place not in inside and not overlap(analysis.negated, place, place + 1):
             yield from _verbs(analysis, place, token)
             yield from _places(analysis, place)
 
@@ -155,20 +97,16 @@ def applied(analysis: Analysis, edit: Edit) -> str:
     replaced = analysis.tokens[edit.start].text
     if replaced[:1].isupper():
         words = words.upper() if len(replaced) > 1 and replaced.isupper() else words[:1].upper() + words[1:]
-    last = before.split()[-1:]
-    if last and last[0].lower() in {"a", "an"} and before[-1:].isspace():
-        begin = before.rindex(last[0])
-        before = before[:begin] + last[0][0] + article(words)[1:] + before[begin + len(last[0]) :]
+    if last := re.search(r"(?<!\S)(a)n?(?=\s+$)", before, re.IGNORECASE):
+        before = before[: last.end(1)] + article(words)[1:] + before[last.end() :]
     return before + words + behind
 
 
 def spoken(text: str) -> str:
     """A text with ``a`` and ``an`` as the words behind them ask for."""
-    words = text.split(" ")
-    for place, word in enumerate(words[:-1]):
-        if word.lower() in {"a", "an"}:
-            words[place] = word[0] + article(words[place + 1])[1:]
-    return " ".join(words)
+    return re.sub(
+        "(?<![^ ])(a)n?(?= ([^ ]*))", lambda found: found[1] + article(found[2])[1:], text, flags=re.IGNORECASE
+    )
 
 
 def article(word: str) -> str:
@@ -179,15 +117,11 @@ def article(word: str) -> str:
 
 def gerund(verb: str) -> str:
     """The form in -ing: ``sit`` gives ``sitting``."""
-    if verb in DOUBLED:
+    if verb in LISTS["doubled"]:
         return verb + verb[-1] + "ing"
     if verb.endswith("ie"):
         return verb[:-2] + "ying"
     return (verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb) + "ing"
-
-
-def _free(analysis: Analysis, start: int, end: int) -> bool:
-    return not any(low < end and start < high for low, high in analysis.negated)
 
 
 def _nouns(analysis: Analysis, phrase: Phrase) -> Iterator[Edit]:
@@ -197,22 +131,20 @@ def _nouns(analysis: Analysis, phrase: Phrase) -> Iterator[Edit]:
     if head.tag != "NOUN" or any(token.lower in PRIVATIVE for token in tokens[phrase.start : phrase.end]):
         return
     start = phrase.end - len(phrase.noun.split())
-    named = {place for low, high in analysis.names for place in range(low, high)}
-    while start > phrase.start and tokens[start - 1].tag == "NOUN" and start - 1 not in named:
+    while start > phrase.start and tokens[start - 1].tag == "NOUN" and not overlap(analysis.names, start - 1, start):
         start -= 1
-    nouns = dict.fromkeys(
-        [
-            *(" ".join([*(t.lower for t in tokens[at : phrase.head]), head.lemma]) for at in range(start, phrase.head)),
-            phrase.noun,
-            head.lemma,
-        ]
-    )
+    longer = (" ".join([*(t.lower for t in tokens[at : phrase.head]), head.lemma]) for at in range(start, phrase.head))
+    nouns = dict.fromkeys((*longer, phrase.noun, head.lemma))
     before = {token.lower for token in tokens[phrase.start : phrase.head]}
-    several = head.lower != head.lemma or head.lower == "people" or bool(before & MANY)
-    if before & RANKS:
+    if before & LISTS["ranks"]:
         return
-    several = several or any((attributes.value(word) or 0) > 1 for word in before)
-    several = several or (head.lower in UNCHANGED and not before & SINGLE and _is_herd(tokens, phrase))
+    several = (
+        head.lower != head.lemma
+        or head.lower == "people"
+        or bool(before & MANY)
+        or any((value(word) or 0) > 1 for word in before)
+        or (head.lower in LISTS["unchanged"] and before.isdisjoint({"one", "single"}) and _is_herd(tokens, phrase))
+    )
     counted = several or any(token.tag in {"DET", "NUM"} for token in tokens[phrase.start : phrase.head])
     after = (each.start for each in analysis.phrases if each.start >= phrase.end and is_kind(each.noun, "person"))
     reach = next(after, len(tokens))
@@ -222,17 +154,15 @@ def _nouns(analysis: Analysis, phrase: Phrase) -> Iterator[Edit]:
         if not others and noun == last:
             others = tuple(other for each in nouns for other in _siblings(each))[:SIBLINGS]
         for other in others:
-            if other in UNFIT.get(tokens[phrase.start - 1].lower if phrase.start else "", ()):
-                continue
             odd = is_kind(noun, "person") and not is_kind(other, "person")
-            if any(other in UNFIT_AFTER.get(token.lower, ()) for token in tokens[phrase.end : reach]):
-                continue
-            if odd and (phrase.start or phrase.end < len(tokens)):
-                continue
-            if before & AGED and is_kind(noun, "child") != is_kind(other, "child"):
-                continue
-            words = tuple((plural(other) if several else other).split())
-            yield Edit("being" if odd else "noun", start, phrase.head + 1, words)
+            if not (
+                other in UNFIT.get(tokens[phrase.start - 1].lower if phrase.start else "", ())
+                or any(other in UNFIT_AFTER.get(token.lower, ()) for token in tokens[phrase.end : reach])
+                or (odd and (phrase.start or phrase.end < len(tokens)))
+                or (before & LISTS["aged"] and is_kind(noun, "child") != is_kind(other, "child"))
+            ):
+                words = tuple((plural(other) if several else other).split())
+                yield Edit("being" if odd else "noun", start, phrase.head + 1, words)
         if others:
             return
 
@@ -241,7 +171,7 @@ def _is_herd(tokens: tuple[Token, ...], phrase: Phrase) -> bool:
     """Whether a noun without a plural means several: it has no determiner, or is of a herd."""
     before = [token.lemma for token in tokens[max(0, phrase.start - 2) : phrase.start]]
     bare = not any(token.tag == "DET" for token in tokens[phrase.start : phrase.head])
-    return bare and (before[1:] != ["of"] or before[0] in HERDS)
+    return bare and (before[1:] != ["of"] or before[0] in LISTS["herds"])
 
 
 def _siblings(noun: str) -> list[str]:
@@ -266,7 +196,7 @@ def _qualities(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
         nuance = word in {"light", "dark", "bright", "deep"} and any(after in COLOURS for after in words[at + 1 :])
         if nuance or (several and word in COLOURS):
             continue
-        for other in attributes.alternatives(word):
+        for other in ADJECTIVES.alternatives(word):
             if _fits(word, other, phrase.noun):
                 yield Edit("quality", phrase.start + at, phrase.start + at + 1, (other,))
 
@@ -277,10 +207,10 @@ def _fits(word: str, other: str, noun: str) -> bool:
     if noun in SET_PHRASES.get(word, ()) or other == "colorless":
         return False
     if other == "closed":
-        return noun in OPENING
+        return noun in LISTS["opening"]
     if word in COLOURS:
-        return other in COATS or not animal
-    axes = attributes.axes_of(word) & attributes.axes_of(other)
+        return other in LISTS["coats"] or not animal
+    axes = ADJECTIVES.axes_of(word) & ADJECTIVES.axes_of(other)
     if "age of beings" in axes:
         return person or animal
     if "age of things" in axes:
@@ -293,7 +223,7 @@ def _fits(word: str, other: str, noun: str) -> bool:
 def _numbers(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
     """Other numbers of several things."""
     for at in range(phrase.start, phrase.head):
-        number = attributes.value(tokens[at].lower)
+        number = value(tokens[at].lower)
         if number is not None and 2 <= number <= 9:
             for other in (number + 1, number + 2):
                 yield Edit("number", at, at + 1, (NUMBERS[other],))
@@ -303,21 +233,21 @@ def _verbs(analysis: Analysis, place: int, token: Token) -> Iterator[Edit]:
     """Postures and deeds that exclude the verb's, in its form."""
     if token.tag not in {"VERB", "PART"} or (token.tag == "PART" and not token.lower.endswith("ing")):
         return
-    others = attributes.alternatives(token.lemma, VERBS)
-    if attributes.axes_of(token.lemma, VERBS) & BODILY:
+    others = VERBS.alternatives(token.lemma)
+    if VERBS.axes_of(token.lemma) & LISTS["bodily"]:
         doer = next((phrase for phrase in reversed(analysis.phrases) if phrase.end <= place), None)
         direct = any(phrase.start == place + 1 for phrase in analysis.phrases)
         if direct or doer is None or not (is_kind(doer.noun, "person") or is_kind(doer.noun, "animal")):
             return
         after = analysis.tokens[place + 1].lower if place + 1 < len(analysis.tokens) else ""
-        others = tuple(other for other in others if other not in RARE and (after not in WAYS or other in MOTIONS))
-    for other in others:
-        if token.lower.endswith("ing"):
-            yield Edit("verb", place, place + 1, (gerund(other),))
-        elif token.lower == token.lemma:
-            yield Edit("verb", place, place + 1, (other,))
-        elif token.lower.endswith("s"):
-            yield Edit("verb", place, place + 1, (_third(other),))
+        others = tuple(
+            other for other in others if other not in LISTS["rare"] and (after not in LISTS["ways"] or other in MOTIONS)
+        )
+    if token.lower.endswith("ing"):
+        others = tuple(map(gerund, others))
+    elif token.lower != token.lemma:
+        others = tuple(map(_third, others)) if token.lower.endswith("s") else ()
+    yield from (Edit("verb", place, place + 1, (other,)) for other in others)
 
 
 def _third(verb: str) -> str:
@@ -332,7 +262,7 @@ def _places(analysis: Analysis, place: int) -> Iterator[Edit]:
     tokens = analysis.tokens
     for length in (3, 2, 1):
         words = "_".join(token.lower for token in tokens[place : place + length])
-        others = attributes.alternatives(words, PLACES)
+        others = PLACES.alternatives(words)
         if not others:
             continue
         after = next((phrase for phrase in analysis.phrases if phrase.start == place + length), None)
@@ -348,7 +278,7 @@ def _places(analysis: Analysis, place: int) -> Iterator[Edit]:
             return
         needed = before is not None and before.tag == "PART" and not before.lower.endswith("ing")
         for other in others:
-            if other == "without" and (needed or tokens[after.start].lower in POSSESSIVES):
+            if other == "without" and (needed or tokens[after.start].lower in LISTS["possessives"]):
                 continue
             yield Edit("denial" if other == "without" else "place", place, place + length, tuple(other.split("_")))
         return

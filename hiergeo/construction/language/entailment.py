@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
-from hiergeo.construction.language import attributes, things
-from hiergeo.construction.language.attributes import COLOURS, PLACES, VERBS
+from hiergeo.construction.language import things
+from hiergeo.construction.language.attributes import ADJECTIVES, COLOURS, PLACES, VERBS
 from hiergeo.construction.language.claims import Claim, Part, Thing, read
-from hiergeo.construction.language.grammar import word_set
+from hiergeo.construction.language.grammar import LISTS
 from hiergeo.construction.language.kinds import is_kind
 
 VERSION = 2
@@ -23,31 +23,14 @@ VERSION = 2
 
 Relation = Literal["entailment", "neutral", "contradiction"]
 
-RELATIVE = frozenset(
-    {"size", "height", "length", "width", "thickness", "weight", "age of beings", "age of things", "temperature"}
-)
-"""Axes on which a thing is judged by its kind: a small elephant is no small animal."""
-
-STATIC = word_set("sit stand lie lay perch rest lean sleep park hang stay seat place set put locate ride walk")
-"""Verbs that leave what is done where it is said to be done: who sits on a bench is on it."""
-
-LOCATIVE = word_set("in on at inside near by beside under along across through behind next_to in_front_of")
-"""Prepositions of places."""
-
-TOYS = frozenset({"toy", "stuffed", "plush"})
-"""Qualities of toys."""
+RELATIVE = LISTS["relative"]
+STATIC = LISTS["static"]
+LOCATIVE = LISTS["locative"]
 
 PLACE_KINDS = ("place", "room", "building", "structure", "location", "body of water", "field", "furniture", "road")
 """What a scene takes place in or on."""
 
-OUTFITS = frozenset({"suit", "dress", "swimsuit", "uniform"})
-"""Garments that dress all of somebody."""
-
-SHARED = word_set("with and near by beside next_to of along about among or nor around to from for at")
-"""Links that can lead to several things at once: with a hat and with a bag."""
-
-KEPT = word_set("wear have hold carry include feature contain show use see")
-"""Verbs likewise."""
+OUTFITS = LISTS["outfits"]
 
 
 def relation(premise: str, hypothesis: str) -> Relation:
@@ -63,10 +46,8 @@ def relation(premise: str, hypothesis: str) -> Relation:
     """
     if _plain(premise) == _plain(hypothesis):
         return "entailment"
-    claims = read(premise), read(hypothesis)
-    if claims[0] is None or claims[1] is None:
-        return "neutral"
-    return _relation(claims[0], claims[1])
+    one, other = read(premise), read(hypothesis)
+    return "neutral" if one is None or other is None else _relation(one, other)
 
 
 @lru_cache(maxsize=65536)
@@ -84,11 +65,11 @@ def _plain(text: str) -> str:
 
 def _thing_entails(one: Thing, other: Thing) -> bool:
     """Whether a thing of a caption is one that another caption tells of."""
-    if one.denied or other.denied:
-        if not (one.denied and other.denied):
-            return False
+    if one.denied != other.denied:
+        return False
+    if one.denied:
         one, other = other, one
-    if other.noun == one.quantity or (other.noun == "toy" and one.qualities & TOYS):
+    if other.noun == one.quantity or (other.noun == "toy" and one.qualities & LISTS["toys"]):
         return not other.qualities
     if one.privatives - other.qualities or (one.unreal and one.noun != other.noun):
         return False
@@ -108,12 +89,9 @@ def _thing_entails(one: Thing, other: Thing) -> bool:
 
 def _has(thing: Thing, quality: str, noun: str) -> bool:
     """Whether a thing that is called `noun` has a quality."""
-    same = noun == thing.noun
-    if not same and attributes.axes_of(quality) & RELATIVE:
+    if noun != thing.noun and ADJECTIVES.axes_of(quality) & RELATIVE:
         return False
-    if quality in thing.qualities:
-        return True
-    return any(attributes.same(quality, own) for own in thing.qualities)
+    return any(ADJECTIVES.same(quality, own) for own in thing.qualities)
 
 
 def _entails(premise: Claim, hypothesis: Claim) -> bool:
@@ -172,7 +150,7 @@ def _firsts(own: tuple[Part, ...]) -> list[int]:
     for place, part in enumerate(own):
         if part.verb and not part.verb.endswith("/passive"):
             firsts.append(max(denial, being))
-        elif part.preposition in LOCATIVE and part.thing is not None and _scene(part.thing):
+        elif part.preposition in LOCATIVE and part.thing is not None and _is_scene(part.thing.noun):
             firsts.append(denial)
         else:
             firsts.append(max(denial, thing))
@@ -180,7 +158,8 @@ def _firsts(own: tuple[Part, ...]) -> list[int]:
             denial = place + 1
         elif part.thing is not None:
             thing = place + 1
-            being = place + 1 if _alive(part.thing) else being
+            if is_kind(part.thing.noun, "person") or is_kind(part.thing.noun, "animal"):
+                being = place + 1
     return firsts
 
 
@@ -198,16 +177,13 @@ def _part_entails(one: Part, other: Part) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def _noun_is_scene(noun: str) -> bool:
+def _is_scene(noun: str) -> bool:
     return any(is_kind(noun, kind) for kind in PLACE_KINDS)
 
 
-def _scene(thing: Thing) -> bool:
-    return _noun_is_scene(thing.noun)
-
-
-def _alive(thing: Thing) -> bool:
-    return is_kind(thing.noun, "person") or is_kind(thing.noun, "animal")
+def _related(one: Thing, other: Thing) -> bool:
+    """Whether one of two nouns names a kind of the other."""
+    return is_kind(one.noun, other.noun) or is_kind(other.noun, one.noun)
 
 
 def _contradict(one: Claim, other: Claim) -> bool:
@@ -215,27 +191,25 @@ def _contradict(one: Claim, other: Claim) -> bool:
     first, second = one.main, other.main
     if first.denied or second.denied:
         return first.denied != second.denied and _denies(one, other)
-    if _unsure(first) or _unsure(second):
+    if first.unsure or second.unsure:
         return False
     if things.excludes(first.noun, second.noun):
         return (not (one.parts and other.parts) and not _mentions(one, other)) or _alike(one.parts, other.parts)
-    if not (is_kind(first.noun, second.noun) or is_kind(second.noun, first.noun)):
+    if not _related(first, second):
         return False
     if _things_clash(first, second) or (_numbers_clash(first, second) and not _more_of_them(one, other)):
         return True
     return _parts_clash(one.parts, other.parts) or _missing(one, other) or _missing(other, one)
 
 
-def _unsure(thing: Thing) -> bool:
-    return thing.unreal or bool(thing.privatives)
-
-
 def _denies(one: Claim, other: Claim) -> bool:
-    denied, said = (one, other) if one.main.denied else (other, one)
-    bare = not denied.parts
-    return bare and any(
-        _thing_entails(thing, _affirmed(denied.main)) for thing in said.things() if not (thing.denied or thing.unreal)
-    )
+    denied, claim = (one, other) if one.main.denied else (other, one)
+    return not denied.parts and any(_thing_entails(thing, _affirmed(denied.main)) for thing in _there(claim))
+
+
+def _there(claim: Claim) -> Iterator[Thing]:
+    """The things of which a caption says that they are there."""
+    return (thing for thing in claim.things() if not (thing.denied or thing.unreal))
 
 
 def _affirmed(thing: Thing) -> Thing:
@@ -245,20 +219,18 @@ def _affirmed(thing: Thing) -> Thing:
 
 def _mentions(one: Claim, other: Claim) -> bool:
     """Whether one tells, beside its main thing, of what the other is about."""
-
-    def within(claim: Claim, noun: str) -> bool:
-        return any(is_kind(thing.noun, noun) or is_kind(noun, thing.noun) for thing in claim.things()[1:])
-
-    return within(one, other.main.noun) or within(other, one.main.noun)
+    return any(
+        _related(thing, about.main) for claim, about in ((one, other), (other, one)) for thing in claim.things()[1:]
+    )
 
 
 def _things_clash(one: Thing, other: Thing) -> bool:
     """Whether two things of comparable nouns cannot be the same: a quality excludes."""
     return any(
-        attributes.excludes(quality, against)
+        ADJECTIVES.excludes(quality, against)
         and not _rivals(quality, one.qualities)
         and not _rivals(against, other.qualities)
-        and (one.noun == other.noun or not attributes.axes_of(quality) & attributes.axes_of(against) & RELATIVE)
+        and (one.noun == other.noun or not ADJECTIVES.axes_of(quality) & ADJECTIVES.axes_of(against) & RELATIVE)
         for quality in one.qualities - other.qualities
         for against in other.qualities - one.qualities
     )
@@ -279,7 +251,7 @@ def _more_of_them(one: Claim, other: Claim) -> bool:
 
 def _rivals(quality: str, qualities: Iterable[str]) -> bool:
     """Whether a thing has several qualities of one axis, such as two colours."""
-    return any(quality != each and attributes.axes_of(quality) & attributes.axes_of(each) for each in qualities)
+    return any(quality != each and ADJECTIVES.axes_of(quality) & ADJECTIVES.axes_of(each) for each in qualities)
 
 
 def _parts_clash(one: tuple[Part, ...], other: tuple[Part, ...]) -> bool:
@@ -304,27 +276,26 @@ def _comparable(before: Part | int | None, part: Part, before_other: Part | int 
     if _places(part) and _places(other):
         return True
     if isinstance(before, Part) and isinstance(before_other, Part):
-        mine, yours = before.thing, before_other.thing
-        assert mine is not None
-        assert yours is not None
-        return is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
+        return (
+            before.thing is not None and before_other.thing is not None and _related(before.thing, before_other.thing)
+        )
     return isinstance(before, int) and before == before_other
 
 
 def _places(part: Part) -> bool:
-    return part.preposition in LOCATIVE and part.thing is not None and _scene(part.thing) and not part.denied
+    return part.preposition in LOCATIVE and part.thing is not None and _is_scene(part.thing.noun) and not part.denied
 
 
 def _part_clashes(one: Part, other: Part) -> bool:
     if one.denied or other.denied:
         return False
     mine, yours = one.thing, other.thing
-    if attributes.excludes(one.verb, other.verb, VERBS):
+    if VERBS.excludes(one.verb, other.verb):
         return True
-    if mine is None or yours is None or _unsure(mine) or _unsure(yours) or mine.denied or yours.denied:
+    if mine is None or yours is None or mine.unsure or yours.unsure or mine.denied or yours.denied:
         return False
-    related = is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
-    if related and one.verb == other.verb and attributes.excludes(one.preposition, other.preposition, PLACES):
+    related = _related(mine, yours)
+    if related and one.verb == other.verb and PLACES.excludes(one.preposition, other.preposition):
         return True
     verbs = {one.verb.split("/")[0], other.verb.split("/")[0]} - STATIC - {""}
     if one.preposition != other.preposition or (one.verb != other.verb and verbs):
@@ -333,7 +304,9 @@ def _part_clashes(one: Part, other: Part) -> bool:
         return _things_clash(mine, yours) or _numbers_clash(mine, yours)
     if one.preposition and (things.unlike(mine.noun, yours.noun) or _worn_together(mine, yours)):
         return False
-    exclusive = not verbs & KEPT if one.verb and not one.preposition else one.preposition not in SHARED
+    exclusive = (
+        not verbs & LISTS["kept"] if one.verb and not one.preposition else one.preposition not in LISTS["shared"]
+    )
     return exclusive and things.excludes(mine.noun, yours.noun)
 
 
@@ -346,21 +319,14 @@ def _worn_together(one: Thing, other: Thing) -> bool:
 
 def _missing(one: Claim, other: Claim) -> bool:
     """Whether `other` tells of something that `one` says to be missing."""
+    missing = (part.thing for part in one.parts if part.thing is not None and part.thing.denied)
     return any(
-        part.thing is not None
-        and part.thing.denied
-        and not part.thing.unreal
-        and any(
-            _thing_entails(_affirmed(thing), _affirmed(part.thing))
-            for thing in other.things()
-            if not (thing.denied or thing.unreal)
-        )
-        for part in one.parts
+        not thing.unreal and any(_thing_entails(_affirmed(each), _affirmed(thing)) for each in _there(other))
+        for thing in missing
     )
 
 
 def _alike(one: tuple[Part, ...], other: tuple[Part, ...]) -> bool:
     """Whether two captions say the same of different main things: one's parts hold of the other, or they share one."""
-    if not one or not other:
-        return False
-    return _parts_entail(one, other) or _parts_entail(other, one) or not set(one).isdisjoint(other)
+    both = bool(one) and bool(other)
+    return both and (_parts_entail(one, other) or _parts_entail(other, one) or not set(one).isdisjoint(other))

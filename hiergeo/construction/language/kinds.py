@@ -7,25 +7,16 @@ of the list that the lexicon understands as the list does have its kinds too.
 
 from functools import lru_cache
 
-from hiergeo.construction.language.grammar import table_lines, word_set
+from hiergeo.construction.language.grammar import LISTS, table_lines, table_rows
 from hiergeo.construction.language.lexicon import lexicon
 
-VAGUE = word_set(
-    "game top side front back item thing object area scene view background way middle part end line set display image "
-    "picture photo reflection arrangement selection variety someone something male female model structure"
-)
-"""Nouns that tell too little of a thing to say what kind it is, or that are too vague for a kind."""
+VAGUE = LISTS["vague"]
 
-APART = frozenset(
-    {("girl", "woman"), ("girl", "adult"), ("girl", "grownup"), ("girl", "lady"), ("girl", "female"), ("boy", "man")}
-    | {("child", "baby"), ("lady", "girl"), ("woman", "girl"), ("forest", "tree"), ("computer mouse", "mouse")}
-)
+APART = frozenset((noun, kind) for noun, kinds in table_rows("lists", "apart") for kind in kinds.split(", "))
 """Nouns of which the first does not say what the second does, whatever dictionaries hold."""
 
 
-@lru_cache(maxsize=1)
 def _table() -> dict[str, tuple[str, ...]]:
-    """Noun -> kinds of the list, the nearest first."""
     table: dict[str, tuple[str, ...]] = {}
     for line in table_lines("kinds"):
         kind, _, nouns = line.partition(": ")
@@ -34,14 +25,21 @@ def _table() -> dict[str, tuple[str, ...]]:
     return table
 
 
+TABLE = _table()
+"""Noun -> kinds of the list, the nearest first."""
+
+KNOWN = frozenset(TABLE) | frozenset(kind for above in TABLE.values() for kind in above)
+"""Nouns and kinds of the list."""
+
+
 @lru_cache(maxsize=1 << 15)
 def _closure(noun: str) -> tuple[str, ...]:
     """Kinds of the list above a noun, the nearest first."""
     found: dict[str, None] = {}
-    level = _table().get(noun, ())
+    level = TABLE.get(noun, ())
     while level:
         found.update(dict.fromkeys(level))
-        level = tuple(above for kind in level for above in _table().get(kind, ()) if above not in found)
+        level = tuple(above for kind in level for above in TABLE.get(kind, ()) if above not in found)
     return tuple(found)
 
 
@@ -67,12 +65,11 @@ def kinds(noun: str) -> tuple[str, ...]:
     Args:
         noun: singular, lower case, maybe of several words.
     """
-    listed = _closure(noun)
-    if listed:
+    if listed := _closure(noun):
         return listed
     if noun in VAGUE:
         return ()
-    found = [kind for kind in lexicon().kinds(noun) if kind in _known() and kind not in VAGUE]
+    found = [kind for kind in lexicon().kinds(noun) if kind in KNOWN and kind not in VAGUE]
     return tuple(dict.fromkeys(each for kind in found for each in (kind, *_closure(kind))))
 
 
@@ -98,23 +95,18 @@ def is_kind(noun: str, kind: str) -> bool:
 @lru_cache(maxsize=1 << 15)
 def _names(synset: str) -> tuple[str, ...]:
     """Words of the list that mean a synset."""
-    return tuple(word for word in lexicon().words(synset) if word in _known() and synset_of(word) == synset)
-
-
-@lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
-    return frozenset(_table()) | frozenset(kind for kinds_of in _table().values() for kind in kinds_of)
+    return tuple(word for word in lexicon().words(synset) if word in KNOWN and synset_of(word) == synset)
 
 
 @lru_cache(maxsize=256)
 def members(kind: str) -> frozenset[str]:
     """Nouns of the list whose nearest kind is `kind`."""
-    return frozenset(noun for noun, above in _table().items() if above[0] == kind)
+    return frozenset(noun for noun, above in TABLE.items() if above[0] == kind)
 
 
 def is_listed(noun: str) -> bool:
     """Whether a noun, or a kind, is of the list."""
-    return noun in _known()
+    return noun in KNOWN
 
 
 @lru_cache(maxsize=1 << 15)

@@ -12,18 +12,11 @@ from typing import final
 from hiergeo.construction.language.attributes import PRIVATIVE
 from hiergeo.construction.language.claims import CAMERAS, GAZING, QUANTITIES, subject
 from hiergeo.construction.language.edits import spoken
-from hiergeo.construction.language.grammar import AUXILIARIES, BOUND, word_set
+from hiergeo.construction.language.forms import plural
+from hiergeo.construction.language.grammar import AUXILIARIES, BOUND, LISTS, word_set
 from hiergeo.construction.language.kinds import is_kind, kinds
 from hiergeo.construction.language.phrases import Analysis, Phrase
-from hiergeo.construction.language.trails import stands_apart
-from hiergeo.construction.language.words import plural
-
-DANGLING = word_set("and or but with of in on at to by a an the is are was were that which who as while , ; : -")
-"""Words that no text ends with."""
-
-
-CLAUSES = word_set("as while when that which who where because")
-"""Words that begin a clause."""
+from hiergeo.construction.language.trails import overlap, stands_apart
 
 UNCOUNTED = word_set("clothing furniture luggage food fruit jewelry dishware weather linen bedding") | {
     "sports equipment"
@@ -55,7 +48,7 @@ class Ladder:
 def ladders(analysis: Analysis) -> list[Ladder]:
     """A ladder for each thing that a caption is sure to tell of, that of its main thing first."""
     main = subject(analysis)
-    if main is None or any(low <= main.head < high for low, high in analysis.negated):
+    if main is None or overlap(analysis.negated, main.head, main.head + 1):
         return []
     others = [phrase for phrase in analysis.phrases if phrase.start >= main.end and _sure(analysis, phrase)]
     return [_ladder(analysis, phrase, main.start) for phrase in (main, *others)]
@@ -64,9 +57,9 @@ def ladders(analysis: Analysis) -> list[Ladder]:
 def surface(analysis: Analysis, start: int, end: int) -> str:
     """Tokens as they are written, without dangling words at the end and the capital that begins a sentence."""
     tokens = analysis.tokens
-    while end > start and (tokens[end - 1].lower in DANGLING or tokens[end - 1].tag == "PUNCT"):
+    while end > start and (tokens[end - 1].lower in LISTS["dangling"] or tokens[end - 1].tag == "PUNCT"):
         end -= 1
-    if any(low <= start < high for low, high in analysis.names):
+    if overlap(analysis.names, start, start + 1):
         return analysis.text(start, end)
     first, space, rest = analysis.text(start, end).partition(" ")
     return (first.lower() if first[1:] == first[1:].lower() else first) + space + rest
@@ -80,7 +73,7 @@ def _sure(analysis: Analysis, phrase: Phrase) -> bool:
     return (
         head.tag == "NOUN"
         and not (head.lemma in CAMERAS and any(token.lemma in GAZING for token in leading))
-        and not any(low <= phrase.head < high for low, high in analysis.negated)
+        and not overlap(analysis.negated, phrase.head, phrase.head + 1)
         and not any(token.lower in {"for", "like", "as", "about", "than", "of", "to"} for token in before)
         and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end])
     )
@@ -89,30 +82,30 @@ def _sure(analysis: Analysis, phrase: Phrase) -> bool:
 def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
     ends = {start for start, _ in analysis.trails if phrase.end <= start}
     ends.update(_inner(analysis, phrase.end + 1))
-    ends -= {end for end in ends if any(low < end < high for low, high in analysis.names)}
-    ends = {end for end in ends if _finished(analysis, begin, end) and stands_apart(analysis.tokens, end)}
+    ends = {
+        end
+        for end in ends
+        if not overlap(analysis.names, end, end)
+        and _finished(analysis, begin, end)
+        and stands_apart(analysis.tokens, end)
+    }
     if begin:
         ends.add(len(analysis.tokens))
-    whole = {*ends, len(analysis.tokens)}
     cuts = [surface(analysis, begin, end) for end in sorted(ends, reverse=True)]
-    plain = [_plain(analysis, begin, end) for end in sorted(whole, reverse=True)]
+    plain = [_plain(analysis, begin, end) for end in sorted({*ends, len(analysis.tokens)}, reverse=True)]
     names = tuple(_names(analysis, phrase)) or (phrase.noun,)
     head = analysis.tokens[phrase.head]
     several = head.lower != head.lemma
     above: list[str] = []
-    named = any(low <= phrase.head < high for low, high in analysis.names)
-    told = not named or any(is_kind(phrase.noun, kind) for kind in NAMED)
-    if told and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end]):
+    named = overlap(analysis.names, phrase.head, phrase.head + 1)
+    kind_known = not named or any(is_kind(phrase.noun, kind) for kind in NAMED)
+    if kind_known and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end]):
         bare = phrase.noun.split()[-1:]
         if [phrase.noun] != bare and is_kind(phrase.noun, bare[0]):
             above += bare
         above += [kind for kind in kinds(phrase.noun) if kind not in above and is_kind(phrase.noun, kind)]
-    return Ladder(
-        tuple(cuts),
-        tuple(plain),
-        names,
-        tuple(plural(kind) if several and kind not in UNCOUNTED else kind for kind in above),
-    )
+    shown = (plural(kind) if several and kind not in UNCOUNTED else kind for kind in above)
+    return Ladder(tuple(cuts), tuple(plain), names, tuple(shown))
 
 
 def _finished(analysis: Analysis, begin: int, end: int) -> bool:
@@ -122,12 +115,11 @@ def _finished(analysis: Analysis, begin: int, end: int) -> bool:
         infinitive = tokens[end].lower == "to" and tokens[end + 1].tag == "VERB"
         if infinitive or (tokens[end - 1].lemma, tokens[end].lower) == ("hold", "onto"):
             return False
-    last = next((place for place in range(end - 1, begin, -1) if tokens[place].lower in CLAUSES), None)
+    last = next((place for place in range(end - 1, begin, -1) if tokens[place].lower in LISTS["clauses"]), None)
     if last is None or any(token.tag in {"VERB", "PART"} for token in tokens[last:end]):
         return True
-    return last == end - 1 or (
-        tokens[last].lower == "as" and end < len(tokens) and tokens[end].tag not in {"VERB", "PART"}
-    )
+    as_thing = tokens[last].lower == "as" and end < len(tokens) and tokens[end].tag not in {"VERB", "PART"}
+    return last == end - 1 or as_thing
 
 
 def _inner(analysis: Analysis, start: int) -> Iterator[int]:
@@ -137,7 +129,7 @@ def _inner(analysis: Analysis, start: int) -> Iterator[int]:
         adverbial = token.lower in {"while", "when", "in", "on", "at", "near", "by", "under", "behind", "along", "with"}
         adverbial = adverbial or (token.lower in {"next", "close"} and after.lower == "to")
         whole = verb.tag in {"VERB", "PART"} and verb.lower not in AUXILIARIES and verb.lemma not in BOUND
-        if adverbial and whole and not any(low < place < high for low, high in analysis.negated):
+        if adverbial and whole and not overlap(analysis.negated, place, place):
             yield place
 
 
@@ -153,7 +145,7 @@ def _plain(analysis: Analysis, begin: int, end: int) -> str:
             runs.append(analysis.text(start, place))
         start = place + 1
     text = spoken(" ".join(runs).rstrip(" .,;:!?"))
-    named = any(low <= begin < high for low, high in analysis.names)
+    named = overlap(analysis.names, begin, begin + 1)
     return text[:1].lower() + text[1:] if text[1:] == text[1:].lower() and not named else text
 
 
@@ -166,12 +158,12 @@ def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
         bound = before is not None and (
             before.tag in {"CONJ", "PUNCT"}
             or not stands_apart(tokens, begin)
-            or any(low < begin < high for low, high in analysis.names)
+            or overlap(analysis.names, begin, begin)
             or (before.tag in {"ADJ", "NOUN"} and len(tokens[begin].lower) > 3 and tokens[begin].lower.endswith("ed"))
         )
         if not bound and tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:
             name = surface(analysis, begin, phrase.end)
-            named = any(begin < high and low < phrase.end for low, high in analysis.names)
+            named = overlap(analysis.names, begin, phrase.end)
             yield name if named else name.lower()
         if tokens[begin].lower in PRIVATIVE:
             return

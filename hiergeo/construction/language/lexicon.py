@@ -4,21 +4,35 @@ from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from typing import final
 
-from hiergeo.construction.language.everyday import (
-    ABSTRACT,
-    ALSO,
-    CONCRETE,
-    EVERYDAY,
-    EXCEPT,
-    FEWEST,
-    TECHNICAL,
-    USUAL,
-    USUAL_NEAR,
-)
+from hiergeo.construction.language.grammar import LISTS, table_rows, word_set
 from hiergeo.datasets.lexicon import Nouns, Section, nouns, read
 
 AGREEMENT = 3.0
 """How many times more likely a sense becomes that another noun of the caption shares its kind with."""
+
+CONCRETE = {synset: float(share) for synset, share in table_rows("everyday", "concrete")}
+"""Synset -> how likely a caption means what is below it, relative to physical things; the least counts."""
+
+ABSTRACT = 0.05
+"""The same for all that is below none of them."""
+
+USUAL = dict(table_rows("everyday", "usual"))
+"""Nouns whose most frequent concrete sense in print is not the one that they have in captions -> that one."""
+
+USUAL_NEAR = {
+    noun: (senses.split()[0], word_set(senses) - {senses.split()[0]}) for noun, senses in table_rows("everyday", "near")
+}
+"""Noun -> a sense, and the nouns beside which it has that one."""
+
+ALSO = {synset: tuple(senses.split()) for synset, senses in table_rows("everyday", "also")}
+"""Synset -> what it is in captions besides what WordNet says."""
+
+EXCEPT = {synset: word_set(senses) for synset, senses in table_rows("everyday", "except")}
+"""Synset -> hypernyms that mislead: nobody calls a car a container."""
+
+
+FEWEST = 3
+"""Times that words for kinds besides `EVERYDAY` were tagged at least."""
 
 
 def normal(word: str) -> str:
@@ -117,44 +131,22 @@ class Lexicon:
         common = [each for each in beside if each != synset and self.count(each)]
         return tuple(self.words(each)[0] for each in sorted(common, key=lambda each: -self.count(each)))
 
-    def antonyms(self, adjective: str) -> tuple[str, ...]:
-        """Opposites of an adjective, the usual one first."""
-        return self._antonyms.get(normal(adjective), ())
-
     def is_noun(self, word: str) -> bool:
         """Whether a word is the singular of a noun."""
         return normal(word) in self._nouns.senses
 
-    def is_verb(self, word: str) -> bool:
-        """Whether a word is the infinitive of a verb."""
-        return normal(word) in self.verbs
-
-    def is_adjective(self, word: str) -> bool:
-        """Whether a word is an adjective in its plain form."""
-        return normal(word) in self.adjectives
-
     @cached_property
-    def noun_counts(self) -> dict[str, int]:
-        """Nouns that were tagged -> how often in all senses."""
-        totals: dict[str, int] = {}
+    def frequencies(self) -> dict[str, dict[str, int]]:
+        """Class -> word -> how often it was tagged: nouns that were, and all verbs, adjectives and adverbs of one word.
+
+        Classes are ``noun``, ``verb``, ``adjective`` and ``adverb``; verbs stand in the infinitive.
+        """
+        nouns: dict[str, int] = {}
         for (word, _), count in self._nouns.counts.items():
-            totals[word] = totals.get(word, 0) + count
-        return totals
-
-    @cached_property
-    def verbs(self) -> dict[str, int]:
-        """Infinitives of verbs of one word -> how often they were tagged."""
-        return _totals(self._sections[Section.VERBS])
-
-    @cached_property
-    def adjectives(self) -> dict[str, int]:
-        """Adjectives of one word -> how often they were tagged."""
-        return _totals(self._sections[Section.ADJECTIVES])
-
-    @cached_property
-    def adverbs(self) -> dict[str, int]:
-        """Adverbs of one word -> how often they were tagged."""
-        return _totals(self._sections[Section.ADVERBS])
+            nouns[word] = nouns.get(word, 0) + count
+        sections = (("verb", Section.VERBS), ("adjective", Section.ADJECTIVES), ("adverb", Section.ADVERBS))
+        lines = {name: (line.partition(" ") for line in self._sections[section]) for name, section in sections}
+        return {"noun": nouns} | {name: {word: int(n or 0) for word, _, n in each} for name, each in lines.items()}
 
     @cached_property
     def irregular(self) -> dict[str, dict[str, str]]:
@@ -162,11 +154,6 @@ class Lexicon:
         sections = (Section.NOUN_FORMS, Section.VERB_FORMS, Section.ADJECTIVE_FORMS)
         pairs = (dict(line.split(" ", 1) for line in self._sections[section]) for section in sections)
         return dict(zip(("noun", "verb", "adjective"), pairs, strict=True))
-
-    @cached_property
-    def _antonyms(self) -> dict[str, tuple[str, ...]]:
-        lines = (line.split(" ") for line in self._sections[Section.ANTONYMS])
-        return {word: tuple(others) for word, *others in lines}
 
     @cached_property
     def _children(self) -> dict[str, tuple[str, ...]]:
@@ -188,9 +175,9 @@ class Lexicon:
         words = self.words(synset)
         if last in words:
             return last
-        common = self._nouns.counts.get((words[0], synset), 0) and self.noun_counts[words[0]] >= FEWEST
-        chosen = next((word for word in words if word in EVERYDAY), words[0] if common else None)
-        return None if chosen in TECHNICAL else chosen
+        common = self._nouns.counts.get((words[0], synset), 0) and self.frequencies["noun"][words[0]] >= FEWEST
+        chosen = next((word for word in words if word in LISTS["everyday"]), words[0] if common else None)
+        return None if chosen in LISTS["technical"] else chosen
 
     def _concrete(self, synset: str) -> float:
         return min(
@@ -223,7 +210,3 @@ def _above(nouns: Nouns, synset: str, parents: Callable[[Nouns, str], tuple[str,
         level = tuple(above for above in dict.fromkeys(reached) if above not in found)
         found.update(dict.fromkeys(level))
     return tuple(found)
-
-
-def _totals(lines: list[str]) -> dict[str, int]:
-    return {word: int(count or 0) for word, _, count in (line.partition(" ") for line in lines)}

@@ -190,14 +190,14 @@ def _describes(found: Sequence[Token], place: int, start: int) -> bool:
     if ahead >= len(found) or found[ahead].tag != "NOUN":
         return False
     if place > start and found[place - 1].tag == "NOUN":
-        return found[place].lemma in grammar.COMPOUNDED
+        return found[place].lemma in grammar.LISTS["compounded"]
     if place > start:
         return found[place - 1].tag in ("DET", "ADJ", "NUM", "ADV", "CONJ", "PUNCT", "PART")
     if place and found[place - 1].tag not in ("ADP", "CONJ", "PUNCT", "NEG"):
         return False
     passive = not found[place].lower.endswith("ing")
     of = place > 0 and found[place - 1].lower == "of"
-    return passive or of or found[place].lemma in grammar.STANDING
+    return passive or of or found[place].lemma in grammar.LISTS["standing"]
 
 
 def _phrase(found: Sequence[Token], start: int, head: int) -> Phrase:
@@ -228,7 +228,7 @@ def _main(found: Sequence[Token], phrases: Sequence[Phrase]) -> Phrase | None:
     if found[0].tag == "ADP" and found[0].lower != "of":
         free = [each for each in candidates if each.start == 0 or found[each.start - 1].tag not in ("ADP", "CONJ")]
         candidates = candidates[candidates.index(free[0]) :] if free else candidates
-    watchers = found[candidates[0].head].lower in grammar.WATCHERS
+    watchers = found[candidates[0].head].lower in grammar.LISTS["watchers"]
     place = 1 if watchers and len(candidates) > 1 else 0
     while place + 1 < len(candidates) and _introduces(found, candidates[place], candidates[place + 1]):
         place += 1
@@ -238,7 +238,7 @@ def _main(found: Sequence[Token], phrases: Sequence[Phrase]) -> Phrase | None:
 def _introduces(found: Sequence[Token], phrase: Phrase, following: Phrase) -> bool:
     """Whether a phrase says how much of the following one there is, or how it is seen: a photo of, a group of."""
     between = [token.lower for token in found[phrase.end : following.start]]
-    if not between or between[-1] not in grammar.SHOWING or len(between) > 4:
+    if not between or between[-1] not in grammar.LISTS["showing"] or len(between) > 4:
         return False
     head = found[phrase.head].lemma
     view = head in grammar.VIEWS or phrase.noun in grammar.VIEWS

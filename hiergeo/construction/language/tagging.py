@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import final
 
 from hiergeo.construction.language import grammar
+from hiergeo.construction.language.forms import lemma
 from hiergeo.construction.language.lexicon import lexicon
-from hiergeo.construction.language.words import lemma
 
 TAGS = ("DET", "ADJ", "NOUN", "VERB", "PART", "ADP", "CONJ", "NUM", "PRON", "ADV", "NEG", "PUNCT", "OTHER")
-"""Classes: PART are participles, OTHER is what is no word, such as emoji."""
+"""Classes: PART are participles, OTHER is what is not a word, such as emoji."""
 
 TOKEN = re.compile(r"[$€£]?[^\W_](?:[^\W_]|[.'’&\-](?=[^\W_])|(?<=\d)[:,](?=\d)|/(?=\d))*|['’][^\W\d_]+|\S")
 """A word, or a number such as 3:30, $5, f/2.8; or a mark."""
@@ -19,44 +19,47 @@ TOKEN = re.compile(r"[$€£]?[^\W_](?:[^\W_]|[.'’&\-](?=[^\W_])|(?<=\d)[:,](?
 CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
 
 LONGEST = 40
-"""Letters of a word that are looked at; longer ones are no English, and would fill what is remembered of words."""
+"""Letters of a word that are looked at; longer ones are not English, and would fill the caches."""
 
 COMPOUND = 1.0
 """How much likelier than another class a noun is that is part of a noun of two words, as a natural logarithm."""
 
-COLLECTIVE = frozenset({"people", "police", "cattle", "couple", "family", "sheep", "fish", "deer", "team", "crowd"})
-"""Nouns in the singular with verbs in the plural."""
 
 AGREEMENT, DISAGREEMENT = 1.5, 3.0
 """How much likelier a form in -s is after a noun in the singular, and less likely another, as natural logarithms."""
 
 Scores = dict[str, float]
 
-BESIDE: dict[str, Scores] = {
-    "START": {"DET": 1, "NOUN": 1, "ADJ": 1, "NUM": 1, "VERB": -2, "PART": 0, "ADP": -0.5, "PUNCT": -1, "AUX": -1},
-    "DET": {"NOUN": 2, "ADJ": 2, "NUM": 1, "PART": 0.5, "ADV": -1, "DET": -1}
-    | dict.fromkeys(("VERB", "ADP", "PUNCT", "CONJ", "END", "AUX", "PRON"), -4.0),
-    "ADJ": {"NOUN": 2.5, "ADJ": 0.8, "PART": 0, "CONJ": 0, "VERB": -3, "DET": -2, "END": -1.5, "ADP": -0.5, "AUX": -2}
-    | {"PUNCT": -1, "PRON": -2},
-    "NUM": {"NOUN": 2, "ADJ": 1.5, "VERB": -2, "DET": -1, "PART": 0, "NUM": 0},
-    "NOUN": {"NOUN": 0.2, "VERB": 0.8, "AUX": 1.5, "PART": 1.2, "ADP": 1, "CONJ": 0.5, "END": 0.5, "PUNCT": 0.5}
-    | {"ADJ": -1.5, "DET": -1, "NUM": -0.5, "PRON": -1},
-    "VERB": {"DET": 1.5, "ADP": 1, "ADV": 0.5, "PART": 0, "ADJ": 0, "NOUN": 0, "PRON": 0.5, "VERB": -3, "END": -0.5}
-    | {"AUX": -2},
-    "AUX": {"PART": 2, "VERB": 0, "ADJ": 1, "DET": 0.5, "ADP": 0.5, "NEG": 1, "ADV": 0.5, "NOUN": -0.5, "AUX": 0.5}
-    | {"END": -1.5, "NUM": 0},
-    "PART": {"DET": 1.2, "ADP": 1.2, "ADV": 0.5, "NOUN": 0.5, "ADJ": 0.2, "VERB": -2.5, "PART": -0.5, "AUX": -2},
-    "ADP": {"DET": 1.2, "NOUN": 1.2, "ADJ": 1, "NUM": 0.8, "PRON": 0.5, "PART": 0, "ADP": -0.3, "VERB": -3.5, "END": -2}
-    | {"AUX": -3, "CONJ": -2, "PUNCT": -2},
-    "TO": {"VERB": 2.5, "DET": 1, "NOUN": 0, "ADJ": 0, "PART": -2, "ADP": -1, "END": -2, "AUX": 1},
-    "PRON": {"VERB": 2, "AUX": 2, "PART": 0.5, "ADP": 0.5, "NOUN": -2, "ADJ": -1.5, "DET": -1},
-    "CONJ": {"DET": 0.5, "NOUN": 0.5, "ADJ": 0.5, "PART": 0.5, "VERB": -0.5, "AUX": 0, "END": -2, "ADP": 0},
-    "ADV": {"ADJ": 1, "PART": 0.5, "ADP": 0.8, "VERB": 0, "NOUN": -2, "DET": 0},
-    "NEG": {"NOUN": 0.5, "ADJ": 0.5, "PART": 1, "VERB": 0.5, "DET": 0},
-    "PUNCT": {"DET": 0.5, "NOUN": 0.5, "ADJ": 0.5, "PART": 0.5, "VERB": -1, "AUX": -1},
-    "OTHER": {},
-}
-"""How well the second of two classes stands after the first, as natural logarithms; 0 where nothing is said."""
+
+def _scores(kind: str) -> dict[str, Scores]:
+    rows = ((name, rest.split(", ")) for name, rest in grammar.table_rows("scores", kind))
+    return {name: {tag: float(score) for tag, score in map(str.split, pairs)} for name, pairs in rows}
+
+
+AFTER, ALSO = _scores("after"), _scores("also")
+"""How well the second of two classes stands after the first; open classes that words of closed classes may have too."""
+
+
+def _closed_classes() -> dict[str, Scores]:
+    found: dict[str, Scores] = {}
+    for tag, words in (
+        ("AUX", grammar.AUXILIARIES),
+        ("NUM", grammar.LISTS["numbers"]),
+        ("DET", grammar.DETERMINERS),
+        ("PRON", grammar.PRONOUNS),
+        ("CONJ", grammar.LISTS["conjunctions"] | grammar.SUBORDINATORS),
+        ("ADP", grammar.LISTS["prepositions"]),
+        ("ADV", grammar.LISTS["adverbs"]),
+    ):
+        for word in words:
+            found.setdefault(word, {})[tag] = 0.0
+    for word, scores in ALSO.items():
+        found.setdefault(word, {}).update(scores)
+    return found | {word: {"NEG": 0.0} for word in grammar.LISTS["negations"]}
+
+
+CLOSED = _closed_classes()
+"""Classes of the words of closed classes."""
 
 
 @final
@@ -95,7 +98,8 @@ def tokens(text: str) -> tuple[Token, ...]:
             for each in (place - 1, place):
                 options[each] = options[each] | {"NOUN": max(options[each].values()) + COMPOUND}
         elif word == "'s":
-            options[place] = _after_clitic(options[place - 1] if place else {})
+            verb = not place or "PRON" in options[place - 1]
+            options[place] = {"AUX": 0.0} if verb else {"DET": 0.0, "AUX": -3.0}
         elif word == "half" and place + 1 < len(words) and "PART" in options[place + 1]:
             options[place] = {"ADV": 0.0}
         elif place and word in grammar.NOUNS_IN_ING and _is_deed(words, options, place):
@@ -118,126 +122,55 @@ def known_words(text: str) -> tuple[int, int]:
 def _split(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """A word and what is written together with it: the dog's, isn't."""
     clitic = CLITIC.search(text, start, end) if end - start < LONGEST else None
-    if clitic is None or clitic.start() <= start:
-        return [(start, end)]
-    return [(start, clitic.start()), (clitic.start(), end)]
-
-
-def _after_clitic(before: Scores) -> Scores:
-    """Classes of ``'s``: a verb after a pronoun, else mostly a mark of possession."""
-    return {"AUX": 0.0} if "PRON" in before or not before else {"DET": 0.0, "AUX": -3.0}
+    cut = start if clitic is None else clitic.start()
+    return [(start, end)] if cut <= start else [(start, cut), (cut, end)]
 
 
 def _is_deed(words: list[str], options: list[Scores], place: int) -> bool:
     """Whether a noun in -ing is a participle: after a noun and before a determiner, as in kids building a castle."""
     after = words[place + 1] if place + 1 < len(words) else ""
-    noun = max(options[place - 1], key=lambda tag: options[place - 1][tag]) == "NOUN"
-    return noun and "PART" in options[place] and after in grammar.DETERMINERS and after != "'s"
+    return _is_noun(options[place - 1]) and "PART" in options[place] and after in grammar.DETERMINERS and after != "'s"
+
+
+def _is_noun(classes: Scores) -> bool:
+    return max(classes, key=classes.__getitem__) == "NOUN"
 
 
 def _is_singular(word: str, classes: Scores) -> bool:
     """Whether a word is most likely a noun whose verb ends in -s."""
-    noun = max(classes, key=lambda tag: classes[tag]) == "NOUN"
-    return noun and word not in COLLECTIVE and lemma(word, "noun") == word
+    return _is_noun(classes) and word not in grammar.LISTS["collective"] and lemma(word, "noun") == word
 
 
 @lru_cache(maxsize=1 << 16)
 def _are_noun(first: str, second: str) -> bool:
     """Whether two words are a noun of the lexicon of which neither is an adjective: a teddy bear, a parking meter."""
-    if not first.isalpha() or not second.isalpha() or first in grammar.COLOURS or _closed(first) or _closed(second):
+    if not first.isalpha() or not second.isalpha() or first in grammar.COLOURS or first in CLOSED or second in CLOSED:
         return False
     known, both = lexicon(), f"{first} {lemma(second, 'noun')}"
-    if both in grammar.TOGETHER:
+    if both in grammar.LISTS["together"]:
         return True
-    if lemma(first, "adjective") in known.adjectives or not known.is_noun(first):
+    if lemma(first, "adjective") in known.frequencies["adjective"] or not known.is_noun(first):
         return f"{first} {second}" in grammar.NAMED_BY_ADJECTIVE
     return known.is_noun(both)
 
 
 @lru_cache(maxsize=1 << 16)
 def _classes(word: str, plain: bool) -> Scores:
-    """Classes that a word may have -> logarithm of how usual each is.
-
-    Args:
-        word: in lower case.
-        plain: not written with a capital.
-    """
+    """Classes that a word in lower case may have -> logarithm of how usual each is; `plain` if it has no capital."""
     if word[0] in "$€£" and len(word) > 1:
         return {"NUM": 0.0}
     if not word[0].isalnum() and word[0] not in "'":
-        return {"OTHER": 0.0} if ord(word[0]) > 0x2FFF or word[0] in "#@*^~|" else _closed(word) or {"PUNCT": 0.0}
-    closed = _closed(word)
-    if closed:
-        return closed
+        return {"OTHER": 0.0} if ord(word[0]) > 0x2FFF or word[0] in "#@*^~|" else CLOSED.get(word, {"PUNCT": 0.0})
+    if word in CLOSED:
+        return CLOSED[word]
     if word[0].isdigit():
         return {"NUM": 0.0}
     if len(word) >= LONGEST or not word.isascii():
         return {"NOUN": 0.0} if word.replace("-", "").isalpha() and ord(word[0]) < 0x250 else {"OTHER": 0.0}
-    weights = _open(word)
-    if not weights:
-        weights = _guess(word)
+    weights = _open(word) or _guess(word)
     if not plain:
         weights["NOUN"] = weights.get("NOUN", 0.0) + 1.0
     return {tag: math.log(weight) for tag, weight in weights.items()}
-
-
-def _closed(word: str) -> Scores:
-    """Classes of a word of a closed class, or none."""
-    found: Scores = {}
-    if word in grammar.NEGATIONS:
-        return {"NEG": 0.0}
-    tables = (
-        ("AUX", grammar.AUXILIARIES),
-        ("NUM", grammar.NUMBERS),
-        ("DET", grammar.DETERMINERS),
-        ("PRON", grammar.PRONOUNS),
-        ("CONJ", grammar.CONJUNCTIONS),
-        ("CONJ", grammar.SUBORDINATORS),
-        ("ADP", grammar.PREPOSITIONS),
-        ("ADV", grammar.ADVERBS),
-    )
-    for tag, table in tables:
-        if word in table:
-            found.setdefault(tag, 0.0)
-    found.update(EXTRA.get(word, {}))
-    return found
-
-
-EXTRA: dict[str, Scores] = {
-    "can": {"NOUN": -1.0},
-    "may": {"NOUN": -3.0},
-    "will": {"NOUN": -4.0},
-    "like": {"VERB": -2.0},
-    "her": {"PRON": -2.0},
-    "his": {"PRON": -3.0},
-    "that": {"PRON": -1.0},
-    "this": {"PRON": -1.0},
-    "these": {"PRON": -1.5},
-    "those": {"PRON": -1.5},
-    "one": {"NOUN": -2.0},
-    "past": {"NOUN": -2.0, "ADJ": -2.0},
-    "inside": {"NOUN": -2.0},
-    "outside": {"NOUN": -2.0},
-    "back": {"NOUN": 0.0, "ADJ": -1.0},
-    "down": {"ADJ": -3.0},
-    "opposite": {"ADJ": -1.0, "NOUN": -3.0},
-    "upside": {"NOUN": -3.0},
-    "well": {"NOUN": -4.0},
-    "still": {"ADJ": -2.0, "NOUN": -4.0},
-    "alone": {"ADJ": 0.0},
-    "nearby": {"ADJ": 0.0},
-    "only": {"ADJ": -2.0},
-    "even": {"ADJ": -2.0},
-    "such": {"ADJ": -1.0},
-    "half": {"NOUN": 0.0, "ADJ": -1.0},
-    "next": {"ADJ": -1.0},
-    "being": {"NOUN": -3.0},
-    "round": {"ADJ": 1.0},
-    "near": {"ADJ": -3.0},
-    "top": {"NOUN": 0.0, "ADJ": -1.0},
-    "other": {"NOUN": -1.5, "ADJ": -1.0},
-}
-"""Further classes of words of closed classes, as natural logarithms."""
 
 
 def _open(word: str) -> Scores:
@@ -245,27 +178,27 @@ def _open(word: str) -> Scores:
     known, weights = lexicon(), {}
     noun = lemma(word, "noun")
     if known.is_noun(noun):
-        weights["NOUN"] = 1.0 + known.noun_counts.get(noun, 0)
+        weights["NOUN"] = 1.0 + known.frequencies["noun"].get(noun, 0)
     verb = lemma(word, "verb")
-    if known.is_verb(verb):
+    if verb in known.frequencies["verb"]:
         participle = word.endswith(("ing", "ed", "en", "wn", "rn")) or (verb != word and not word.endswith("s"))
-        usual = 0.5 + known.verbs.get(verb, 0)
+        usual = 0.5 + known.frequencies["verb"][verb]
         if participle and verb != word:
             weights["PART"] = usual
             if not word.endswith("ing"):
                 weights["VERB"] = usual * 0.3
         else:
-            weights["VERB"] = usual * (1.0 if verb in grammar.SCENE_VERBS else 0.2)
+            weights["VERB"] = usual * (1.0 if verb in grammar.LISTS["scene_verbs"] else 0.2)
     adjective = lemma(word, "adjective")
-    if known.is_adjective(adjective):
-        weights["ADJ"] = 0.5 + known.adjectives.get(adjective, 0)
-    if word in known.adverbs:
-        weights["ADV"] = 0.5 + known.adverbs[word]
+    if adjective in known.frequencies["adjective"]:
+        weights["ADJ"] = 0.5 + known.frequencies["adjective"][adjective]
+    if word in known.frequencies["adverb"]:
+        weights["ADV"] = 0.5 + known.frequencies["adverb"][word]
     if word in grammar.COLOURS:
         weights["ADJ"] = weights.get("ADJ", 1.0) + 10 * weights.get("NOUN", 1.0)
     if word in grammar.NOUNS_IN_ING:
         weights["PART"] = 0.5
-    if word in grammar.ONLY_ADJECTIVES:
+    if word in grammar.LISTS["only_adjectives"]:
         return {"ADJ": weights["ADJ"]}
     return weights
 
@@ -286,7 +219,7 @@ def _guess(word: str) -> Scores:
 
 
 def _best(words: list[str], options: list[Scores]) -> list[str]:
-    """The likeliest classes of a sequence of words: a Viterbi search over `BESIDE`."""
+    """The likeliest classes of a sequence of words: a Viterbi search over `AFTER`."""
     scores: Scores = {"START": 0.0}
     back: list[dict[str, str]] = []
     for place, option in enumerate(options):
@@ -294,12 +227,12 @@ def _best(words: list[str], options: list[Scores]) -> list[str]:
         reached: Scores = {}
         origin: dict[str, str] = {}
         for tag, usual in option.items():
-            before = max(scores, key=lambda each: scores[each] + _beside("TO" if to else each, tag))
-            reached[tag] = scores[before] + _beside("TO" if to else before, tag) + usual
+            before = max(scores, key=lambda each: scores[each] + _after("TO" if to else each, tag))
+            reached[tag] = scores[before] + _after("TO" if to else before, tag) + usual
             origin[tag] = before
         back.append(origin)
         scores = reached
-    tag = max(scores, key=lambda each: scores[each] + _beside(each, "END"))
+    tag = max(scores, key=lambda each: scores[each] + _after(each, "END"))
     found = []
     for origin in reversed(back):
         found.append(tag)
@@ -307,12 +240,8 @@ def _best(words: list[str], options: list[Scores]) -> list[str]:
     return found[::-1]
 
 
-def _beside(before: str, tag: str) -> float:
-    return WEIGHT * BESIDE.get(before, {}).get(tag, 0.0)
-
-
-WEIGHT = 1.0
-"""How much a neighbour weighs next to how usual a class is."""
+def _after(before: str, tag: str) -> float:
+    return AFTER.get(before, {}).get(tag, 0.0)
 
 
 def _lemma(word: str, tag: str) -> str:
@@ -327,4 +256,4 @@ def _lemma(word: str, tag: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _is_english(word: str) -> bool:
-    return bool(word in grammar.PRONOUNS or _closed(word) or _open(word.replace("’", "'").removesuffix("'s")))
+    return bool(word in CLOSED or _open(word.replace("’", "'").removesuffix("'s")))

@@ -11,8 +11,10 @@ Span = tuple[int, int]
 MARKS = frozenset(".;:!?-–—()")
 """Marks that end a clause."""
 
-CLAUSE_ENDS = frozenset({"and", "but", "while", "as", "because", "though", "although"})
-"""Words that end what a negation reaches."""
+
+def overlap(spans: Sequence[Span], start: int, end: int) -> bool:
+    """Whether one of some spans has a token from `start` to before `end`; an empty stretch must lie inside one."""
+    return any(low < end and start < high for low, high in spans)
 
 
 def negated_spans(found: Sequence[Token]) -> tuple[Span, ...]:
@@ -25,7 +27,7 @@ def negated_spans(found: Sequence[Token]) -> tuple[Span, ...]:
 
 
 def _clause_end(found: Sequence[Token], place: int) -> int:
-    while place < len(found) and found[place].tag != "PUNCT" and found[place].lower not in CLAUSE_ENDS:
+    while place < len(found) and found[place].tag != "PUNCT" and found[place].lower not in grammar.LISTS["clause_ends"]:
         place += 1
     return place
 
@@ -86,9 +88,9 @@ def _leads(found: Sequence[Token], place: int) -> bool:
 def _begins(found: Sequence[Token], place: int, start: int) -> bool:
     """Whether a part begins at a place without which what is before it still is complete."""
     token, before = found[place], found[place - 1]
-    after = found[place + 1] if place + 1 < len(found) else None
-    if after is None:
+    if place + 1 == len(found):
         return token.tag in ("PART", "VERB") and before.tag == "NOUN"
+    after = found[place + 1]
     match token.tag:
         case "PUNCT":
             if before.tag == "PUNCT":
@@ -102,11 +104,8 @@ def _begins(found: Sequence[Token], place: int, start: int) -> bool:
         case "CONJ":
             if token.lower in grammar.SUBORDINATORS:
                 return before.tag not in ("VERB", "ADP", "ADV", "CONJ")
-            return (
-                token.lower not in ("or", "nor")
-                and before.tag not in ("ADP", "CONJ")
-                and not _between(found, place, start)
-            )
+            joins = token.lower not in ("or", "nor") and before.tag not in ("ADP", "CONJ")
+            return joins and not _between(found, place, start)
         case "NEG":
             return before.tag in ("NOUN", "PUNCT")
         case _:
@@ -123,7 +122,7 @@ def _begins_preposition(found: Sequence[Token], place: int, after: Token) -> boo
         return _leads(found, place - 1)
     if before.tag in ("VERB", "PART"):
         particle = token.lower in ("up", "off", "out", "away") or after.tag == "ADP"
-        return before.lemma not in grammar.BOUND and not (token.lower in grammar.PARTICLES and particle)
+        return before.lemma not in grammar.BOUND and not (token.lower in grammar.LISTS["particles"] and particle)
     return True
 
 

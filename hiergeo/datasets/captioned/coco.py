@@ -8,7 +8,8 @@ from pydantic import Field
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Foreign
-from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
+from hiergeo.datasets.captioned.sets import Captioned, stripped
+from hiergeo.datasets.pictures import file_ref
 
 OBTAIN = (
     "get val2017.zip and annotations_trainval2017.zip from https://cocodataset.org and unpack both there (val2017/ and "
@@ -67,22 +68,22 @@ def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None
 
     Raises:
         UnavailableError: the captions are not there; the message says where to get them.
-        InputError: a file that is no such captions, a caption of an image that is not listed, an image listed twice or
+        InputError: a file without such captions, a caption of an image that is not listed, an image listed twice or
             without captions.
     """
     path = folder / "annotations" / f"captions_{split}.json"
     if not path.is_file():
         raise UnavailableError(f"{path} is not there: {OBTAIN}.")
-    held = documents.read(path, _Coco)
+    content = documents.read(path, _Coco)
     captions: dict[int, list[str]] = {}
-    for image in held.images:
+    for image in content.images:
         if image.id in captions:
             raise InputError(f"{path} lists the image {image.id} twice.")
         captions[image.id] = []
-    for place, annotation in enumerate(held.annotations):
+    for index, annotation in enumerate(content.annotations):
         if annotation.image_id not in captions:
             raise InputError(
-                f"{path}: annotation {place} (the first is 0) describes the image {annotation.image_id}, which is "
+                f"{path}: annotation {index} (the first is 0) describes the image {annotation.image_id}, which is "
                 "not listed among the images."
             )
         captions[annotation.image_id].append(annotation.caption)
@@ -91,7 +92,7 @@ def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None
         "coco",
         split,
         f"COCO {split}",
-        tuple(file_ref(image.id, pictures / image.file_name) for image in held.images),
+        tuple(file_ref(image.id, pictures / image.file_name) for image in content.images),
         tuple(map(stripped, captions.values())),
     )
 
@@ -110,24 +111,24 @@ def karpathy(path: Path, split: str = "test", images: Path | None = None) -> Cap
 
     Source: Karpathy and Fei-Fei, Deep Visual-Semantic Alignments for Generating Image Descriptions (CVPR 2015).
     """
-    held = documents.read(path, _Karpathy)
-    splits = sorted({image.split for image in held.images})
+    content = documents.read(path, _Karpathy)
+    splits = sorted({image.split for image in content.images})
     if split not in splits:
         raise unknown_name("split", split, splits, f" of {path.name}")
-    chosen = [image for image in held.images if image.split == split]
-    name = held.dataset or path.stem.removeprefix("dataset_")
+    chosen = [image for image in content.images if image.split == split]
+    name = content.dataset or path.stem.removeprefix("dataset_")
     folder = images or path.parent
     return Captioned(
         name,
         split,
         f"Karpathy {name} {split}, {len(chosen):,} images",
-        tuple(file_ref(_number(image, place), _picture(folder, image)) for place, image in enumerate(chosen)),
+        tuple(file_ref(_number(image, index), _picture(folder, image)) for index, image in enumerate(chosen)),
         tuple(stripped(sentence.raw for sentence in image.sentences) for image in chosen),
     )
 
 
-def _number(image: _Picture, place: int) -> int:
-    return next(number for number in (image.cocoid, image.imgid, place) if number is not None)
+def _number(image: _Picture, index: int) -> int:
+    return next(number for number in (image.cocoid, image.imgid, index) if number is not None)
 
 
 def _picture(folder: Path, image: _Picture) -> Path:

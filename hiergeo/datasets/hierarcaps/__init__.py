@@ -3,9 +3,8 @@
 The captions and the images (MS-COCO's) are not part of this package: `fetch` downloads them into the data home.
 """
 
-from hiergeo.datasets.hierarcaps.checks import validate
-from hiergeo.datasets.hierarcaps.fetching import PARTS, fetch
-from hiergeo.datasets.hierarcaps.splits import SPLITS, check_no_leakage, load, read, unseen_rows
-from hiergeo.datasets.tables import Defect
+from hiergeo.datasets.hierarcaps.published import PARTS, fetch
+from hiergeo.datasets.hierarcaps.splits import SPLITS, check_no_leakage, load, read, unseen_rows, validate
+from hiergeo.datasets.tables import TableDefect
 
-__all__ = ["PARTS", "SPLITS", "Defect", "check_no_leakage", "fetch", "load", "read", "unseen_rows", "validate"]
+__all__ = ["PARTS", "SPLITS", "TableDefect", "check_no_leakage", "fetch", "load", "read", "unseen_rows", "validate"]

@@ -1,52 +1,64 @@
-"""The splits of HierarCaps, and guards against training on the test rows or images."""
+"""The splits of HierarCaps, guards against training on the test rows or images, and every defect of its files."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from hiergeo._core.errors import InputError, UnavailableError, unknown_name
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, unknown_name
+from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.datasets import chains
+from hiergeo.datasets.addresses import coco_number, image_refs
+from hiergeo.datasets.chain_checks import image_defects, row_defects
+from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.controls import balanced_by_length
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.hierarcaps.fetching import image_refs
-from hiergeo.datasets.hierarcaps.tables import (
+from hiergeo.datasets.hierarcaps.published import (
     EXPANDED,
     OBTAIN,
     TEST,
     TRAIN,
-    Published,
-    layout_of,
-    parse_rows,
+    PublishedTable,
+    expected_checksum,
+    published_layout,
     test_images,
 )
 from hiergeo.datasets.hierarchy import Hierarchy, Row
-from hiergeo.datasets.tables import read_table, without_defects
+from hiergeo.datasets.tables import TableDefect, read_table, without_defects
 
 NAME = "hierarcaps"
 
+FETCH = "run `hiergeo data fetch hierarcaps` for the test images, or "
+"""What to do about an image that is not there, before other advice."""
+
 
 @dataclass(frozen=True)
-class Split:
+class TableSplit:
     """The rows of a file: all of them, or only those whose image is (or is not) a test image.
 
     A `balanced` split holds pairs of tiers of those rows, as `balanced_by_length` chooses them.
     """
 
-    source: Published
+    source: PublishedTable
     of_test_images: bool | None = None
     balanced: bool = False
 
+    def holds(self, chain: Chain) -> bool:
+        """Whether a row of the file is one of this split."""
+        return self.of_test_images is None or (coco_number(chain.image) in test_images()) == self.of_test_images
+
 
 SPLITS = {
-    "test": Split(TEST),
-    "balanced": Split(TEST, balanced=True),
-    "expanded": Split(EXPANDED),
-    "expanded-train": Split(EXPANDED, of_test_images=False),
-    "expanded-test": Split(EXPANDED, of_test_images=True),
-    "train": Split(TRAIN),
+    "test": TableSplit(TEST),
+    "balanced": TableSplit(TEST, balanced=True),
+    "expanded": TableSplit(EXPANDED),
+    "expanded-train": TableSplit(EXPANDED, of_test_images=False),
+    "expanded-test": TableSplit(EXPANDED, of_test_images=True),
+    "train": TableSplit(TRAIN),
 }
 TRAINING = ("expanded-train", "train")
 """The splits that share no image with the test split."""
@@ -68,10 +80,7 @@ def load(split: str = "test", *, home: Path | None = None, balanced: bool = Fals
         UnavailableError: the file is not there.
     """
     chosen = find_split(split)
-    home = home or data_home()
-    path = chosen.source.path(home)
-    rows = tuple(row for row in read_rows(path, chosen.source) if belongs(row, chosen))
-    whole = Hierarchy(NAME, split, rows, image_refs(rows, path.parent / "images"))
+    whole = _hierarchy(split, chosen.source.path(home or data_home()), chosen)
     if not (balanced or chosen.balanced):
         return whole
     pairs = balanced_by_length(whole)
@@ -85,27 +94,27 @@ def read(path: Path | str) -> Hierarchy:
         InputError: the file is damaged (which row, and how).
         UnavailableError: the file is not there.
     """
-    path = Path(path)
-    rows = read_rows(path)
-    return Hierarchy(NAME, path.name, rows, image_refs(rows, path.parent / "images"))
+    return _hierarchy(Path(path).name, Path(path))
 
 
-def find_split(name: str) -> Split:
+def _hierarchy(name: str, path: Path, split: TableSplit | None = None) -> Hierarchy:
+    held = [each for each in _read(path) if split is None or split.holds(each)]
+    numbers = {each.image: number for each in held if (number := coco_number(each.image)) is not None}
+    rows = tuple(Row(each.row, each.positive, each.negative, numbers.get(each.image)) for each in held)
+    return Hierarchy(NAME, name, rows, image_refs(numbers, path.parent, True, FETCH))
+
+
+def find_split(name: str) -> TableSplit:
     """The split of that name; an unknown one raises an `InputError` that suggests the nearest."""
     if name not in SPLITS:
         raise unknown_name("split of hierarcaps", name, SPLITS)
     return SPLITS[name]
 
 
-def belongs(row: Row, split: Split) -> bool:
-    """Whether a row of its file is one of `split`."""
-    return split.of_test_images is None or (row.image_id in test_images()) == split.of_test_images
-
-
-def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
+def _read(path: Path) -> Iterator[Chain]:
     """All rows of a file, or an `InputError` for the first defect."""
     table = read_table(path, OBTAIN)
-    return tuple(without_defects(path, parse_rows(table, layout or layout_of(path, table.header))))
+    return without_defects(path, chains.parse(table, published_layout(path, table.header)))
 
 
 def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None = None) -> None:
@@ -144,7 +153,7 @@ def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None =
 
 def _test_chains(home: Path) -> frozenset[tuple[str, ...]]:
     try:
-        return frozenset(row.positive for row in read_rows(TEST.path(home), TEST))
+        return frozenset(row.positive for row in _read(TEST.path(home)))
     except UnavailableError as error:
         warnings.warn(
             f"rows without a number of MS-COCO cannot be compared with the test captions of HierarCaps: {error}",
@@ -162,3 +171,53 @@ def unseen_rows(test: Hierarchy, training: Hierarchy) -> np.ndarray:
     """
     seen = frozenset(training.texts)
     return np.array([seen.isdisjoint(row.positive) for row in test.rows])
+
+
+def validate(
+    what: Path | str, *, home: Path | None = None, images: bool = True, progress: bool = False
+) -> list[TableDefect]:
+    """Look for every defect of a split, or of a CSV file in the format of a published one.
+
+    Looked for: an unreadable file, other bytes than the published ones, missing columns, wrong or empty tiers, images
+    that are not of MS-COCO, repeated rows, a tier that repeats its parent or its contradiction (up to case), test
+    images in training data, missing and unreadable image files, test images other than the published ones. The file is
+    walked through once, and of its rows only hashes are held; after `hiergeo._core.limits.DEFECTS` defects the search
+    ends.
+
+    Args:
+        what: the name of a split, or the path of a file (a string with a suffix or a folder is a path).
+        home: the data home, by default `data_home()`.
+        images: also open every image file of MS-COCO's, in the folder ``images`` beside the CSV file.
+        progress: draw a bar while images are opened.
+
+    Raises:
+        InputError: `what` is an unknown split name.
+    """
+    named = isinstance(what, str) and not Path(what).suffix and len(Path(what).parts) == 1
+    split = find_split(str(what)) if named else None
+    path = path_of(what) if split is None else split.source.path(home or data_home())
+    defects: list[TableDefect] = []
+    try:
+        for defect in islice(_defects(path, split, images, progress), limits.DEFECTS):
+            defects.append(defect)
+        if len(defects) == limits.DEFECTS:
+            ended = f"there are {len(defects):,} defects; the search ends here"
+            defects.append(TableDefect(path.name, None, None, ended))
+    except HiergeoError as error:
+        defects.append(TableDefect(path.name, None, None, str(error).rstrip(".")))
+    return defects
+
+
+def _defects(path: Path, split: TableSplit | None, images: bool, progress: bool) -> Iterator[TableDefect]:
+    table = read_table(path, OBTAIN)
+    expected = expected_checksum(path)
+    if expected is not None and (found := sha256(path)) != expected:
+        yield TableDefect(path.name, None, None, f"sha256 is {found} instead of the published {expected}")
+    layout, seen = published_layout(path, table.header), dict[str, None]()
+    training = split in map(SPLITS.get, TRAINING) if split else layout is TRAIN.layout
+    yield from row_defects(
+        table, layout, seen, wanted=split.holds if split else lambda _: True, tested=test_images() if training else ()
+    )
+    if images:
+        numbered = [address for address in seen if coco_number(address) is not None]
+        yield from image_defects(numbered, path.parent, test_images() if split else None, progress=progress)

@@ -29,7 +29,7 @@ EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYP
 """Kinds of tar members that hold names and other facts of the next one, and are read whole."""
 
 
-class Part(NamedTuple):
+class _Part(NamedTuple):
     """One file of a sample: the key that its files have in common, and the ending behind it, in lower case."""
 
     key: str
@@ -58,15 +58,15 @@ def read_folder(path: Path, columns: Columns) -> Iterator[Read]:
     return _samples(_files(path), columns)
 
 
-def _samples(parts: Iterator[Part], columns: Columns) -> Iterator[Read]:
+def _samples(parts: Iterator[_Part], columns: Columns) -> Iterator[Read]:
     row = 0
-    for _, held in groupby(parts, key=lambda part: part.key):
-        for each in _sample(row, held, columns):
+    for _, files in groupby(parts, key=lambda part: part.key):
+        for each in _sample(row, files, columns):
             yield each
             row += 1
 
 
-def _sample(row: int, parts: Iterator[Part], columns: Columns) -> Iterator[Read]:
+def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read]:
     """The sample of files of one key; behind it a defect for each further image, where images are wanted."""
     captions: dict[str, Any] = {}
     image: bytes | Path | None = None
@@ -84,10 +84,10 @@ def _sample(row: int, parts: Iterator[Part], columns: Columns) -> Iterator[Read]
                 image = part.file if part.file is not None else part.read()
         elif part.ending in SUFFIXES and columns.pictures:
             more.append(part.reference)
-    told = [captions[ending] for ending in wanted if captions.get(ending) is not None]
-    caption = next((each for each in told if not isinstance(each, Defect)), None)
+    candidates = [captions[ending] for ending in wanted if captions.get(ending) is not None]
+    caption = next((each for each in candidates if not isinstance(each, Defect)), None)
     if caption is None:
-        fault = next((each.reason for each in told), fault)
+        fault = next((each.reason for each in candidates), fault)
     yield (
         sample(row, columns, Cells(caption, image), reference, reference or "") if fault is None else Defect(row, fault)
     )
@@ -95,7 +95,7 @@ def _sample(row: int, parts: Iterator[Part], columns: Columns) -> Iterator[Read]
         yield Defect(place, f"{name} is a second image of one name: rename it")
 
 
-def _caption(part: Part, columns: Columns) -> Any:
+def _caption(part: _Part, columns: Columns) -> Any:
     """The caption in a file: a string or whatever its JSON has in place of one; a defect for a broken file."""
     if part.size > limits.RECORD_CHARACTERS:
         return Defect(0, f"{part.ending} has {part.size:,} bytes")
@@ -103,42 +103,42 @@ def _caption(part: Part, columns: Columns) -> Any:
     if part.ending == ".txt":
         return raw.decode("utf-8", "surrogateescape").strip()
     try:
-        held = parse_json(raw)
-        if not isinstance(held, dict):
+        value = parse_json(raw)
+        if not isinstance(value, dict):
             return Defect(0, "its JSON is not an object")
-        return held.get(Columns(caption=columns.caption).find(list(held), Path(".json")).caption)
+        return value.get(Columns(caption=columns.caption).find(list(value), Path(".json")).caption)
     except UnreadableError:
         return None
     except ValueError as error:
         return Defect(0, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
 
 
-def _members(path: Path) -> Iterator[Part]:
+def _members(path: Path) -> Iterator[_Part]:
     with (
         opened(path) as stream,
         tarfile.open(fileobj=stream, mode="r|", tarinfo=Header, errors="surrogateescape") as archive,
     ):
         for member in archive:
-            archive.members = []  # type: ignore[attr-defined]
+            archive.members = []  # type: ignore[attr-defined]  # frees the headers, which typeshed does not know
             folder, _, base = member.name.rpartition("/")
             stem, dot, ending = base.partition(".")
             if member.isreg() and dot and stem:
                 reference, read = spelled(f"{path}#{member.name}"), partial(_content, archive, member)
-                yield Part(f"{folder}/{stem}", f".{ending}".lower(), member.size, reference, read)
+                yield _Part(f"{folder}/{stem}", f".{ending}".lower(), member.size, reference, read)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    held = archive.extractfile(member)
-    return b"" if held is None else held.read()
+    handle = archive.extractfile(member)
+    return b"" if handle is None else handle.read()
 
 
-def _files(path: Path) -> Iterator[Part]:
+def _files(path: Path) -> Iterator[_Part]:
     with os.scandir(path) as entries:
         files = [Path(entry) for entry in entries if not entry.name.startswith(".")]
     for file in sorted(files, key=lambda file: (file.stem, file.suffix.lower(), file.name)):
         ending = file.suffix.lower()
         if ending in {*SUFFIXES, ".txt", ".json"} and file.is_file():
-            yield Part(file.stem, ending, file.stat().st_size, spelled(str(file)), file.read_bytes, file)
+            yield _Part(file.stem, ending, file.stat().st_size, spelled(str(file)), file.read_bytes, file)
 
 
 @final
@@ -154,7 +154,7 @@ class Header(tarfile.TarInfo):
         """
         try:
             header = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # unknown to typeshed
             raise
         except tarfile.HeaderError as error:
             raise BrokenError(f"the archive is truncated or damaged: {reason(error)}") from error

@@ -5,6 +5,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +17,14 @@ from hiergeo._core.storage.documents import STRICT, Int64
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading.archives import read_folder, read_webdataset
-from hiergeo.datasets.reading.lines import read_csv, read_json_lines, read_text, read_tsv
+from hiergeo.datasets.reading.lines import read_csv, read_json_lines, read_text
 from hiergeo.datasets.reading.parquet import read_parquet
 from hiergeo.datasets.reading.samples import BrokenError, Columns, Defect, Read, Sample, UnreadableError
 
 READERS: dict[str, Callable[[Path, Columns], Iterator[Read]]] = {
     ".parquet": read_parquet,
     ".csv": read_csv,
-    ".tsv": read_tsv,
+    ".tsv": partial(read_csv, delimiter="\t"),
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
     ".tar": read_webdataset,
@@ -79,9 +80,9 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
     Raises:
         InputError: there is no input, or a row that cannot be used; the file, the row and the fault are named.
     """
-    found = listing(path, columns)
-    for source in found.sources:
-        file = found.base / source.name
+    inputs = listing(path, columns)
+    for source in inputs.sources:
+        file = inputs.base / source.name
         for each in read(file, columns):
             if isinstance(each, Defect):
                 raise InputError(f"{file}, row {each.row} (the first is 0): {each.reason}; correct the file.")
@@ -127,37 +128,33 @@ def listing(inputs: Path | str, columns: Columns, out: Path | None = None) -> In
     Raises:
         InputError: there are none, or a file of an unknown format.
     """
-    place = path_of(inputs)
-    base = place if place.is_dir() else place.parent
-    if place.is_dir():
-        found = set(_below(place, columns, None if out is None else out.resolve()))
-    elif place.exists() or not glob.has_magic(str(place)):
-        if not place.exists():
-            raise InputError(f"{place} is not there: name a file, a folder or a pattern of inputs.")
-        found = {place}
+    given = path_of(inputs)
+    base = given if given.is_dir() else given.parent
+    if given.is_dir():
+        paths = set(_below(given, columns, None if out is None else out.resolve()))
+    elif given.exists() or not glob.has_magic(str(given)):
+        if not given.exists():
+            raise InputError(f"{given} is not there: name a file, a folder or a pattern of inputs.")
+        paths = {given}
     else:
-        plain = list(takewhile(lambda part: not glob.has_magic(part), place.parts))
+        plain = list(takewhile(lambda part: not glob.has_magic(part), given.parts))
         base = Path(*plain)
-        matches = base.glob(str(place.relative_to(base)))
-        found = {each for each in matches if each.is_file() and not _hidden(each.relative_to(base))}
-    if not found:
-        raise InputError(f"{place} holds no inputs: files of {KNOWN}.")
-    if len(found) > MOST:
-        raise InputError(f"{place} holds {len(found):,} inputs: at most {MOST:,} can be taken.")
-    for path in found:
+        matches = base.glob(str(given.relative_to(base)))
+        paths = {each for each in matches if each.is_file() and "/." not in f"/{each.relative_to(base)}"}
+    if not paths:
+        raise InputError(f"{given} holds no inputs: files of {KNOWN}.")
+    if len(paths) > MOST:
+        raise InputError(f"{given} holds {len(paths):,} inputs: at most {MOST:,} can be taken.")
+    for path in paths:
         if not (is_input(path) or path.is_dir()):
             raise InputError(f"{path} is of a format that cannot be read: name a file of {KNOWN}.")
-    names = {path: path.relative_to(base).as_posix() or "." for path in found}
-    return Inputs(base, tuple(_source(path, names[path]) for path in sorted(found, key=names.__getitem__)))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    names = {path: path.relative_to(base).as_posix() or "." for path in paths}
+    return Inputs(base, tuple(_source(path, names[path]) for path in sorted(paths, key=names.__getitem__)))
 
 
 def _below(folder: Path, columns: Columns, out: Path | None) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        inside = Path(place)
+    for walked, folders, files in os.walk(folder):
+        inside = Path(walked)
         folders[:] = [name for name in folders if not name.startswith(".") and (inside / name).resolve() != out]
         names = [name for name in files if not name.startswith(".")]
         keys = {Path(name).stem for name in names if Path(name).suffix.lower() in SUFFIXES}
@@ -171,10 +168,10 @@ def _source(path: Path, name: str) -> Source:
     spelled = os.fsencode(name).decode("utf-8", "surrogateescape")
     try:
         if not path.is_dir():
-            found = path.stat()
-            return Source(spelled, found.st_size, found.st_mtime_ns)
+            facts = path.stat()
+            return Source(spelled, facts.st_size, facts.st_mtime_ns)
         with os.scandir(path) as entries:
-            facts = [entry.stat() for entry in entries if entry.is_file()]
+            inside = [entry.stat() for entry in entries if entry.is_file()]
     except OSError:
         return Source(spelled, -1, 0)
-    return Source(spelled, sum(each.st_size for each in facts), max((each.st_mtime_ns for each in facts), default=0))
+    return Source(spelled, sum(each.st_size for each in inside), max((each.st_mtime_ns for each in inside), default=0))

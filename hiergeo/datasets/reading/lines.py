@@ -27,16 +27,16 @@ def read_json_lines(path: Path, columns: Columns) -> Iterator[Read]:
     names = None
     for row, line in _each_line(path):
         try:
-            held = line if isinstance(line, Defect) else parse_json(line.encode("utf-8", "surrogateescape"))
-            if not isinstance(held, dict | Defect):
+            value = line if isinstance(line, Defect) else parse_json(line.encode("utf-8", "surrogateescape"))
+            if not isinstance(value, dict | Defect):
                 raise ValueError("the line is not an object")
         except ValueError as error:
-            held = Defect(row, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
-        if isinstance(held, Defect):
-            yield held
+            value = Defect(row, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
+        if isinstance(value, Defect):
+            yield value
             continue
-        names = names or columns.find(list(held), path)
-        yield in_table(row, columns, path, names, Cells(*(None if name is None else held.get(name) for name in names)))
+        names = names or columns.find(list(value), path)
+        yield in_table(row, columns, path, names, Cells(*(None if name is None else value.get(name) for name in names)))
 
 
 def _each_line(path: Path) -> Iterator[tuple[int, str | Defect]]:
@@ -75,20 +75,15 @@ def read_csv(path: Path, columns: Columns, delimiter: str = ",") -> Iterator[Rea
                 yield in_table(row, columns, path, names, cells)
 
 
-def read_tsv(path: Path, columns: Columns) -> Iterator[Read]:
-    """As `read_csv`, its cells between tabulators."""
-    return read_csv(path, columns, "\t")
-
-
 def records(lines: Lines, delimiter: str = ",") -> Iterator[list[str] | Defect]:
     """The records of a CSV table, the header first; each that is damaged is a defect. Blank lines are passed over."""
-    found = csv.reader(lines, strict=True, delimiter=delimiter)
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     row = -1
     while True:
         begins = lines.number + 2
         lines.renew()
         try:
-            record = next(found)
+            record = next(reader)
         except StopIteration:
             return
         except (csv.Error, LongLineError) as error:

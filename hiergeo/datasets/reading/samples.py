@@ -87,8 +87,10 @@ def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Pa
     folded = {name.casefold(): name for name in reversed(names)}
     column = next((folded[name] for name in usual if name in folded), None)
     if column is None and needed:
-        told = ", ".join(names[:12]) or "none"
-        raise MissingColumnError(f"{where} has no column named {' or '.join(usual)}: name one (it has {told}).")
+        told, option = ", ".join(names[:12]) or "none", "--caption-column" if usual is CAPTIONS else "--image-column"
+        raise MissingColumnError(
+            f"{where} has no column named {' or '.join(usual)}: name yours with {option} (it has {told})."
+        )
     return column
 
 

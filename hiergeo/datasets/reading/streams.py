@@ -60,6 +60,13 @@ def opened_text(path: Path, least: int | None = None, ratio: int | None = None) 
         yield Lines(text, path)
 
 
+def check_inflated(path: Path, least: int, ratio: int) -> None:
+    """Raise BrokenError if a file inflates to more than `opened` reads: to count is quicker than to parse so much."""
+    with opened(path, least, ratio) as stream:
+        while isinstance(stream, BufferedReader) and isinstance(stream.raw, _Counted) and stream.read(1 << 20):
+            pass
+
+
 @final
 class _Counted(RawIOBase):
     """A stream that ends with an error behind so many bytes."""
@@ -70,7 +77,7 @@ class _Counted(RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed wants any buffer
         count: int = self._inside.readinto(buffer)
         self._left -= count
         if self._left < 0:

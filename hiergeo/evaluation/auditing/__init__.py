@@ -1,11 +1,11 @@
 """Audits: whether the geometry does the work that a claim of hierarchy says it does. `hiergeo.audit` makes one."""
 
-from hiergeo.evaluation.auditing.assess import AuditSettings, audit
+from hiergeo.evaluation.auditing.assess import audit
 from hiergeo.evaluation.auditing.attribution import PRIMARY
-from hiergeo.evaluation.auditing.confounds import LengthFacts, LengthSettings, length_controls
+from hiergeo.evaluation.auditing.confounds import LengthFacts, length_controls
 from hiergeo.evaluation.auditing.depth import Depth, radial_depth
 from hiergeo.evaluation.auditing.judgement import AuditVerdict, Finding
-from hiergeo.evaluation.auditing.record import Audit, Controlled
+from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 
 __all__ = [
     "PRIMARY",
@@ -16,7 +16,6 @@ __all__ = [
     "Depth",
     "Finding",
     "LengthFacts",
-    "LengthSettings",
     "audit",
     "length_controls",
     "radial_depth",

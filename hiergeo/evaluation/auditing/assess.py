@@ -1,63 +1,33 @@
 """Model x dataset x space -> one audit."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 
 from hiergeo import datasets
-from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
-from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
-from hiergeo.evaluation.auditing.confounds import (
-    MOST_COPIES,
-    Estimate,
-    LengthFacts,
-    LengthSettings,
-    length_controls,
-    undefined_left_out,
-)
+from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
+from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
 from hiergeo.evaluation.auditing.depth import radial_depth
-from hiergeo.evaluation.auditing.held_length import length_facts
 from hiergeo.evaluation.auditing.operating import occupancy, operating_point
-from hiergeo.evaluation.auditing.record import Audit, Controlled
+from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
-from hiergeo.evaluation.auditing.walks import Walk, walks
-from hiergeo.evaluation.measuring import as_space, described_compute, described_space, ready
+from hiergeo.evaluation.auditing.walks import walks
+from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, percentile_interval
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
-
-
-@dataclass(frozen=True)
-class AuditSettings:
-    """How to audit.
-
-    Attributes:
-        steps: points of a walk and thresholds of a ladder.
-        seed: of the bootstrap and of the random targets of walks.
-        samples: bootstrap resamples.
-        copies: untrained copies of the network, beside which captions without content and of shuffled words are
-            measured too (`length_controls`); 0 for none of these, which need the model, not its embeddings alone.
-    """
-
-    steps: int = 50
-    seed: int = 0
-    samples: int = 1000
-    copies: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
-        check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.COUNT)
-        check_whole("copies", self.copies, 0, MOST_COPIES)
 
 
 @torch_defaults()
@@ -77,7 +47,7 @@ def audit(
         data: a hierarchy, or the name of one (its test split); None for embeddings, which bring theirs.
         space: a space, a geometry, or its spec; None is the model's own space (`Model.native_space`), and Euclidean
             space where there is none. A space without a root of its own gets the model's.
-        settings: steps, seed, samples and copies; the defaults of `AuditSettings` when None.
+        settings: the defaults of `AuditSettings` when None.
         compute: device, dtype and batch size of the embedding.
         progress: show bars for work that outlasts a second.
 
@@ -90,7 +60,9 @@ def audit(
     """
     settings = AuditSettings() if settings is None else settings
     if isinstance(model, Embedded):
-        _check_data(model, data)
+        own = model.hierarchy
+        if data not in (None, own, own.name):
+            raise InputError(f"these embeddings are of {own!r}, not of {data!r}: leave the data out.")
         if settings.copies:
             raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
         chosen = as_space("euclidean" if space is None else space)
@@ -103,13 +75,12 @@ def audit(
     hierarchy = datasets.load(data) if isinstance(data, str) else data
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
-    controls = None
+    altered = {}
     if settings.copies:
-        how = LengthSettings(settings.copies, seed=settings.seed, samples=settings.samples)
-        controls = length_controls(loaded, hierarchy, chosen, how, compute=compute, progress=progress)
-        if not controls.untrained:
+        altered = altered_orders(loaded, hierarchy, chosen, settings, compute=compute, progress=progress)
+        if not altered:
             raise InputError(f"{loaded.name} is of stored embeddings, which no network made here: leave copies at 0.")
-    return assess(embedded, chosen, settings, controls, progress=progress)
+    return assess(embedded, chosen, settings, altered, progress=progress)
 
 
 @torch.no_grad()
@@ -117,37 +88,44 @@ def assess(
     embedded: Embedded,
     space: Space,
     settings: AuditSettings,
-    controls: LengthFacts | None = None,
+    altered: Mapping[str, Any] = MappingProxyType({}),
     *,
     progress: bool = False,
 ) -> Audit:
-    """Audit embeddings on the device where they are; arguments as for `audit`, and the controls of length, if any."""
+    """Audit embeddings on the device where they are; arguments as for `audit`, and `altered_orders`, if any."""
     subject = subject_of(embedded, space)
-    made = _Numbers(settings, progress)
+    gathered = _Numbers(settings, progress)
     point = operating_point(subject)
-    made.numbers |= point.numbers
-    made.intervals["u_median"] = point.median
-    _add_cones(made, subject)
-    _add_depth(made, subject)
-    _add_length(made, subject, controls)
-    measured = attribute(subject, settings.steps, progress=progress)
-    attribution = _add_attribution(made, measured)
-    walked = _add_walks(made, walks(subject, settings.steps, settings.seed, progress=progress))
-    about: dict[str, str | int | float] = {
-        "model": embedded.model,
-        "dataset": embedded.hierarchy.name,
-        "split": embedded.hierarchy.split,
-        **described_space(subject.space, embedded.root),
-        "rows": len(embedded.hierarchy.rows),
-        "images": 0 if embedded.image is None else len(embedded.image),
-        "texts": len(embedded.texts),
+    gathered.numbers |= point.numbers
+    gathered.intervals["u_median"] = point.median
+    _add_cones(gathered, subject)
+    depth = radial_depth(subject.radii)
+    gathered.numbers |= {
+        "depth_null": 0.0,
+        "depth_null_std": depth.null_std,
+        "depth_p": depth.p_value,
+        "depth_sensitivity": depth.sensitivity,
+    }
+    facts = length_facts(embedded, subject.radii, subject.space, settings)
+    _add_length(gathered, replace(facts, **altered))
+    attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
+    gathered.numbers["depth"] = gathered.numbers["tau_d"]
+    gathered.intervals["depth"] = gathered.intervals["tau_d"]
+    primary = {"native": PRIMARY, **{control: f"{PRIMARY}_{control}" for control in CONTROLS}}
+    gathered.numbers |= {name: gathered.numbers[metric] for name, metric in primary.items()}
+    gathered.intervals |= {name: gathered.intervals[metric] for name, metric in primary.items()}
+    scores = {
+        name: {score: mean_of(values) for score, values in walk.items()}
+        for name, walk in walks(subject, settings.steps, settings.seed, progress=progress).items()
+    }
+    walked = gathered.add_table("walk_", scores)
+    about = described(embedded, subject.space) | {
         "steps": settings.steps,
-        **described_compute(embedded.captions),
         "seed": settings.seed,
         "bootstrap_samples": settings.samples,
         "copies": settings.copies,
     }
-    return Audit(made.numbers, made.intervals, about, attribution, walked, PRIMARY, point.quantiles)
+    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles)
 
 
 class _Numbers:
@@ -168,92 +146,56 @@ class _Numbers:
         self.intervals[name] = percentile_interval(draws)
         return draws
 
-    def add_table(
-        self, prefix: str, native: dict[str, Statistic], controlled: dict[str, dict[str, Statistic]]
-    ) -> tuple[Controlled, ...]:
-        """Metrics, the same under controls, and the differences: ``M``, ``M_C`` and ``M_minus_C``."""
+    def add_table(self, prefix: str, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
+        """Metrics, the same under controls, and the differences: ``M``, ``M_C`` and ``M_minus_C``.
+
+        Args:
+            prefix: of the names of metrics.
+            measured: name -> metric -> statistic; the first name is what the controls are compared with.
+        """
+        native, *controls = measured
         rows = []
-        for metric in track(list(native), "resampling", enabled=self.progress):
+        for metric in track(list(measured[native]), "resampling", enabled=self.progress):
             name = f"{prefix}{metric}"
-            draws = self.add(name, native[metric])
+            draws = self.add(name, measured[native][metric])
             values = {}
-            for control, statistics in controlled.items():
-                others = self.add(f"{name}_{control}", statistics[metric])
+            for control in controls:
+                others = self.add(f"{name}_{control}", measured[control][metric])
                 values[control] = self.numbers[f"{name}_{control}"]
                 self.add_drawn(f"{name}_minus_{control}", self.numbers[name] - values[control], draws - others)
             rows.append(Controlled(metric, self.numbers[name], values))
         return tuple(rows)
 
 
-def _add_cones(made: _Numbers, subject: Subject) -> None:
-    held = occupancy(subject, progress=made.progress)
-    kept = ~np.isnan(held.true)
+def _add_cones(gathered: _Numbers, subject: Subject) -> None:
+    cones = occupancy(subject, progress=gathered.progress)
+    kept = ~np.isnan(cones.true)
     if not kept.any():
         raise InputError(
             "no caption can be matched to any child: all are children of the same parents. "
             "Give chains of at least two branches."
         )
-    true, matched, inactive = (values[kept] for values in held)
-    made.add("cone_true", mean_of(true))
-    made.add("cone_random", mean_of(matched))
-    made.add("cone_gain", mean_of(true - matched))
-    made.add("cone_inactive", mean_of(inactive))
-    made.add("cone_misaligned", mean_of(1 - true))
+    true, matched, inactive = (values[kept] for values in cones)
+    gathered.add("cone_true", mean_of(true))
+    gathered.add("cone_random", mean_of(matched))
+    gathered.add("cone_gain", mean_of(true - matched))
+    gathered.add("cone_inactive", mean_of(inactive))
+    gathered.add("cone_misaligned", mean_of(1 - true))
 
 
-def _add_depth(made: _Numbers, subject: Subject) -> None:
-    depth = radial_depth(subject.radii)
-    made.numbers |= {
-        "depth_null": depth.null_mean,
-        "depth_null_std": depth.null_std,
-        "depth_p": depth.p_value,
-        "depth_sensitivity": depth.sensitivity,
+def _add_length(gathered: _Numbers, facts: LengthFacts) -> None:
+    gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
+    shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
+    gathered.numbers |= {f"{name}_pairs": float(share.items) for name, share in shares.items() if share is not None}
+    copies = [each.equal for each in facts.untrained if each.equal is not None]
+    orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
+    measured = {
+        **shares,
+        "partial_tau": facts.partial_tau,
+        **{name: order.tau_d for name, order in orders.items() if order is not None},
+        "length_untrained": max((each.tau_d for each in facts.untrained), key=attrgetter("value"), default=None),
+        "right_equal_length_untrained": max(copies, key=attrgetter("value"), default=None),
     }
-
-
-def _add_length(made: _Numbers, subject: Subject, controls: LengthFacts | None) -> None:
-    numbers, statistics = length_facts(subject)
-    made.numbers |= numbers
-    for name, statistic in statistics.items():
-        draws = undefined_left_out(statistic, made.settings.samples, made.settings.seed)
-        if len(draws):
-            made.add_drawn(name, statistic.value, draws)
-    if controls is not None:
-        for name, estimate in _controlled(controls):
-            made.numbers[name], made.intervals[name] = estimate.value, estimate.interval
-
-
-def _controlled(facts: LengthFacts) -> Iterator[tuple[str, Estimate]]:
-    """The controls of length that need the model."""
-    for name, order in (("length_content_free", facts.content_free), ("length_shuffled", facts.shuffled)):
-        if order is not None:
-            yield name, order.tau_d
-    yield "length_untrained", max(each.tau_d for each in facts.untrained)
-    if shares := [each.equal for each in facts.untrained if each.equal is not None]:
-        yield "right_equal_length_untrained", max(shares)
-
-
-def _add_attribution(made: _Numbers, measured: Attribution) -> tuple[Controlled, ...]:
-    rows = made.add_table("", measured.native, measured.controlled)
-    made.numbers["depth"] = made.numbers["tau_d"] - made.numbers["depth_null"]
-    made.intervals["depth"] = made.intervals["tau_d"]
-    made.numbers["native"] = made.numbers[PRIMARY]
-    made.intervals["native"] = made.intervals[PRIMARY]
-    for control in CONTROLS:
-        made.numbers[control] = made.numbers[f"{PRIMARY}_{control}"]
-        made.intervals[control] = made.intervals[f"{PRIMARY}_{control}"]
-    return rows
-
-
-def _add_walks(made: _Numbers, walked: dict[str, Walk]) -> tuple[Controlled, ...]:
-    scores = {
-        name: {score: mean_of(values) for score, values in walk._asdict().items()} for name, walk in walked.items()
-    }
-    return made.add_table("walk_", scores.pop("root"), scores)
-
-
-def _check_data(embedded: Embedded, data: Hierarchy | str | None) -> None:
-    own = embedded.hierarchy
-    if data is None or data == own or data == own.name:
-        return
-    raise InputError(f"these embeddings are of {own!r}, and the data to audit are {data!r}: leave the data out.")
+    for name, each in measured.items():
+        if each is not None:
+            gathered.numbers[name], gathered.intervals[name] = each.value, each.interval

@@ -1,16 +1,17 @@
 """Attribution: metrics of hierarchy measured again from angles alone, from radii alone, and without curvature."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
 from hiergeo.evaluation.protocols import pair_scores
 from hiergeo.evaluation.result import Statistic, mean_of
+from hiergeo.geometry import Located
 
 PRIMARY = "parent_mrr"
 """Metric whose values under the controls a verdict is based on; every hierarchy has it."""
@@ -21,25 +22,16 @@ CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType
 """What each control makes of the points."""
 
 
-@dataclass(frozen=True)
-class Attribution:
-    """Metrics of the points as they are and under each control.
+def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, dict[str, Statistic]]:
+    """Metrics of the points as they are, ``native``, and of what every control makes of them, over the same items.
 
-    Attributes:
-        native: metric -> statistic of the points as they are.
-        controlled: control -> metric -> statistic over the same rows or images.
+    Args:
+        subject: the points.
+        steps: thresholds of ladders.
+        progress: draw bars.
     """
-
-    native: dict[str, Statistic]
-    controlled: dict[str, dict[str, Statistic]]
-
-
-def attribute(subject: Subject, steps: int, *, progress: bool = False) -> Attribution:
-    """Measure the subject and what every control makes of it; `steps` are the thresholds of ladders."""
-    controlled = {
-        name: hierarchy_metrics(change(subject), steps, progress=progress) for name, change in CONTROLS.items()
-    }
-    return Attribution(hierarchy_metrics(subject, steps, progress=progress), controlled)
+    altered = {"native": subject, **{name: change(subject) for name, change in CONTROLS.items()}}
+    return {name: hierarchy_metrics(each, steps, progress=progress) for name, each in altered.items()}
 
 
 def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, Statistic]:
@@ -49,7 +41,8 @@ def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -
     contradicting captions (p_i, n_i), by -Xi, by the radius of the child minus that of the parent where angles say
     nothing (`radii_alone`), in a product by the cone margin; with images `precision` and `recall` of ladders.
     """
-    found = {"tau_d": mean_of(tau_d_rows(subject.radii)), PRIMARY: mean_of(parent_mrr_rows(subject))}
+    reciprocal = (1 / (1 + parent_ranks(subject))).mean(axis=1)
+    found = {"tau_d": mean_of(tau_d_rows(subject.radii)), PRIMARY: mean_of(reciprocal)}
     if subject.embedded.contradicting is not None:
         found |= _pair_metrics(subject)
     if subject.image is not None:
@@ -63,19 +56,21 @@ def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -
 def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
     assert subject.embedded.contradicting is not None
     parent, wrong = subject.parents, subject.embedded.contradicting[:, :-1]
-    score = subject.radius_score if subject.one_direction else subject.angle_score
-    ranking = Ranking(score(parent, subject.children), score(parent, wrong))
+
+    def score(x: Located, y: Located) -> Tensor:
+        return -subject.space.exterior_angle(x, y) if len(subject.captions.factors) == 1 else subject.space.margin(x, y)
+
+    if subject.one_direction:
+        radius = subject.captions.radius
+        true, false = (radius[below] - radius[parent] for below in (subject.children, wrong))
+    else:
+        true, false = (pair_scores(score, subject.captions, parent, below) for below in (subject.children, wrong))
+    ranking = Ranking(array(true), array(false))
     rows = len(parent)
     return {
         "auroc": Statistic(rows, ranking.auroc),
         "average_precision": Statistic(rows, ranking.average_precision),
     }
-
-
-def parent_mrr_rows(subject: Subject) -> np.ndarray:
-    """(n,) mean over the children of a row of 1 / (1 + rank of the parent): see `parent_ranks`."""
-    ranks = parent_ranks(subject)
-    return np.asarray((1 / (1 + ranks)).mean(axis=1), dtype=np.float64)
 
 
 def parent_ranks(subject: Subject) -> np.ndarray:

@@ -8,54 +8,35 @@ out anew. *Untrained*: copies of the network with random weights.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from hiergeo import adapters
-from hiergeo._core import limits
 from hiergeo._core.devices import resolve_device
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
-from hiergeo.evaluation.auditing.held_length import EQUAL, SHORTER, partial_of, shares_right
+from hiergeo.evaluation.auditing.population import NO_INTERVAL, Measured
+from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.findings.exports import json_text, number, plain, signed
 from hiergeo.evaluation.measuring import as_space, ready
-from hiergeo.evaluation.metrics import Interval, percentile_interval, tau_d_rows
-from hiergeo.evaluation.metrics.length import chain_lengths, partial_spearman
-from hiergeo.evaluation.metrics.matching import CHANCE
+from hiergeo.evaluation.metrics import CHANCE, percentile_interval, tau_d_rows
+from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
 from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
-MOST_COPIES = 1000
-"""Untrained copies at most."""
 
-UNKNOWN = Interval(math.nan, math.nan)
-
-
-class Estimate(NamedTuple):
-    """A number with its 95 % bootstrap interval, clustered by chain.
-
-    Attributes:
-        value: the number.
-        interval: its interval.
-        pairs: how many pairs of tiers it is computed from.
-    """
-
-    value: float
-    interval: Interval
-    pairs: int
-
-
-class Order(NamedTuple):
+@dataclass(frozen=True)
+class RadialOrder:
     """How radii order the tiers of chains.
 
     Attributes:
@@ -63,11 +44,13 @@ class Order(NamedTuple):
         equal: share of the pairs of equally many words that are in the right order, ties one half; None without any.
         shorter: the same of the pairs whose more specific text is the shorter one.
         radii: mean radius of each tier, general to specific, geodesic units.
+
+    The items of a number are the pairs of tiers that it is computed from; intervals are clustered by chain.
     """
 
-    tau_d: Estimate
-    equal: Estimate | None
-    shorter: Estimate | None
+    tau_d: Measured
+    equal: Measured | None
+    shorter: Measured | None
     radii: tuple[float, ...]
 
     @property
@@ -99,16 +82,16 @@ class LengthFacts:
     model: str
     data: str
     geometry: str
-    order: Order
-    words: Estimate
+    order: RadialOrder
+    words: Measured
     characters: float
-    gain: Estimate
-    partial_tau: Estimate | None
+    gain: Measured
+    partial_tau: Measured | None
     partial_spearman: float
-    content_free: Order | None = None
-    shuffled: Order | None = None
-    exchanged: Order | None = None
-    untrained: tuple[Order, ...] = ()
+    content_free: RadialOrder | None = None
+    shuffled: RadialOrder | None = None
+    exchanged: RadialOrder | None = None
+    untrained: tuple[RadialOrder, ...] = ()
 
     @property
     def content_free_share(self) -> float | None:
@@ -145,7 +128,7 @@ class LengthFacts:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The verdict, and one sentence for each control."""
+        """Whether the order survives, and how it compares with a count of words."""
         return tuple(_sentences(self))
 
     @property
@@ -162,38 +145,11 @@ class LengthFacts:
             "untrained_equal": self.untrained_equal,
             "verdict": self.verdict,
         }
-        return _plain(asdict(self)) | derived
+        return dict(plain(self)) | derived
 
     def to_json(self) -> str:
         """The facts as a JSON object."""
         return json_text(self.as_dict())
-
-
-@dataclass(frozen=True)
-class LengthSettings:
-    """How to control length.
-
-    Attributes:
-        copies: untrained copies to measure, with the seeds `seed`, `seed` + 1, ...; 0 for none.
-        controls: whether to measure captions without content and with words shuffled or exchanged.
-        filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
-        seed: of the bootstrap, the shuffling and the copies.
-        samples: bootstrap resamples.
-
-    Raises:
-        InputError: a number out of range.
-    """
-
-    copies: int = 3
-    controls: bool = True
-    filler: tuple[str, ...] | None = None
-    seed: int = 0
-    samples: int = 1000
-
-    def __post_init__(self) -> None:
-        check_whole("copies", self.copies, 0, MOST_COPIES)
-        check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.COUNT)
 
 
 @torch.no_grad()
@@ -201,88 +157,88 @@ def length_controls(
     model: Model | Embedded | str,
     data: Hierarchy | None = None,
     space: Space | Geometry | str | None = None,
-    settings: LengthSettings | None = None,
+    settings: AuditSettings | None = None,
     *,
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
 ) -> LengthFacts:
-    """Measure the order of tiers under the controls of caption length.
+    """Measure the order of tiers under the controls of caption length; arguments as for `hiergeo.audit`.
 
-    Args:
-        model: an adapter, the spec that loads one, or embeddings of a hierarchy. Embeddings, and models of stored ones,
-            have no controls with other texts and no untrained copies.
-        data: a hierarchy; None for embeddings, which bring theirs.
-        space: a space, a geometry, or its spec; None is the model's own, else Euclidean space around its root.
-        settings: copies, controls, filler, seed and samples; None for the defaults of `LengthSettings`.
-        compute: where embeddings are made.
-        progress: draw a bar.
+    Embeddings, and models of stored ones, have no controls with other texts and no untrained copies. The default
+    settings make three copies.
 
     Raises:
         InputError: no data for a model, or captions that the model cannot embed.
     """
-    how = LengthSettings() if settings is None else settings
+    how = AuditSettings(copies=3) if settings is None else settings
     if isinstance(model, Embedded):
         chosen = as_space("euclidean" if space is None else space)
-        return _facts(model, chosen, how)
+        return length_facts(model, _radii(model, chosen), chosen, how)
     if data is None:
         raise InputError("the length controls of a model need data: give a hierarchy.")
     loaded, chosen = ready(model, space, resolve_device(compute.device))
-    if _is_stored(loaded):
-        how = replace(how, copies=0, controls=False)
-
-    def embedded(which: Model, hierarchy: Hierarchy) -> Embedded:
-        return embed(which, hierarchy, images=False, compute=compute)
-
-    facts = _facts(embedded(loaded, data), chosen, how)
-    words = _words(data)
-    altered = {}
-    if how.controls:
-        altered = {
-            "content_free": content_free(data, how.filler),
-            "shuffled": shuffled_words(data, how.seed),
-            "exchanged": exchanged_words(data, how.seed),
-        }
-    found: dict[str, Any] = {}
-    for name, hierarchy in track(list(altered.items()), "controls of length", enabled=progress):
-        found[name] = order_of(_radii(embedded(loaded, hierarchy), chosen), words, how)
-    untrained = []
-    for copy_seed in track(range(how.seed, how.seed + how.copies), "untrained copies", enabled=progress):
-        fresh = adapters.untrained(loaded, copy_seed)
-        untrained.append(order_of(_radii(embedded(fresh, data), chosen), words, how))
-    return LengthFacts(**{**vars(facts), **found, "untrained": tuple(untrained)})
+    embedded = embed(loaded, data, images=False, compute=compute)
+    facts = length_facts(embedded, _radii(embedded, chosen), chosen, how)
+    return replace(facts, **altered_orders(loaded, data, chosen, how, compute=compute, progress=progress))
 
 
-def order_of(radii: np.ndarray, words: np.ndarray, how: LengthSettings) -> Order:
-    """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
-    known = {name: _estimate(*each, how) for name, each in shares_right(radii, words)}
-    tau = _estimate(mean_of(tau_d_rows(radii)), _pairs(radii), how)
-    return Order(tau, known.get(EQUAL), known.get(SHORTER), tuple(radii.mean(axis=0).tolist()))
-
-
-def _facts(embedded: Embedded, space: Space, how: LengthSettings) -> LengthFacts:
-    """The facts that need no other texts than those embedded."""
-    hierarchy, radii = embedded.hierarchy, _radii(embedded, space)
-    words = _words(hierarchy)
+def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: AuditSettings) -> LengthFacts:
+    """The facts that need no other texts than those embedded, whose radii are (n, T)."""
+    hierarchy, words = embedded.hierarchy, _words(embedded.hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
     own, counted = tau_d_rows(radii), tau_d_rows(words)
-    partial = partial_of(radii, words)
-    drawn = None if partial is None else _estimate(partial, _pairs(radii), how)
+    partial = PartialTau(radii, words)
+    given = None
+    if not math.isnan(partial.value()):
+        given = _measured(Statistic(len(radii), partial.value), _pairs(radii), how)
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",
         geometry=space.geometry.spec,
         order=order_of(radii, words, how),
-        words=_estimate(mean_of(counted), _pairs(radii), how),
+        words=_measured(mean_of(counted), _pairs(radii), how),
         characters=float(tau_d_rows(characters).mean()),
-        gain=_estimate(mean_of(own - counted), _pairs(radii), how),
-        partial_tau=None if drawn is None or math.isnan(drawn.interval.low) else drawn,
+        gain=_measured(mean_of(own - counted), _pairs(radii), how),
+        partial_tau=None if given is None or math.isnan(given.interval.low) else given,
         partial_spearman=partial_spearman(radii, words),
     )
 
 
-def _is_stored(model: Model) -> bool:
-    """Whether the embeddings come from a file, so that no other texts can be embedded."""
-    return isinstance(model.base if isinstance(model, HeadModel) else model, NpzModel)
+@torch.no_grad()
+def altered_orders(
+    model: Model, data: Hierarchy, space: Space, how: AuditSettings, *, compute: Compute, progress: bool
+) -> dict[str, Any]:
+    """What needs the model itself, by its name in `LengthFacts`; empty where embeddings come from a file."""
+    if isinstance(model.base if isinstance(model, HeadModel) else model, NpzModel):
+        return {}
+    words = _words(data)
+    altered = {
+        "content_free": content_free(data, how.filler),
+        "shuffled": shuffled_words(data, how.seed),
+        "exchanged": exchanged_words(data, how.seed),
+    }
+
+    def order(which: Model, hierarchy: Hierarchy) -> RadialOrder:
+        embedded = embed(which, hierarchy, images=False, compute=compute)
+        return order_of(_radii(embedded, space), words, how)
+
+    texts = track(list(altered.items()), "controls of length", enabled=progress)
+    seeds = track(range(how.seed, how.seed + how.copies), "untrained copies", enabled=progress)
+    orders: dict[str, Any] = {name: order(model, hierarchy) for name, hierarchy in texts}
+    return orders | {"untrained": tuple(order(adapters.untrained(model, seed), data) for seed in seeds)}
+
+
+def order_of(radii: np.ndarray, words: np.ndarray, how: AuditSettings) -> RadialOrder:
+    """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
+
+    def share_right(condition: Condition) -> Measured | None:
+        chosen = tier_pairs(radii, words, condition).measurable
+        if not len(chosen.pairs):
+            return None
+        return _measured(Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()), how)
+
+    tau_d = _measured(mean_of(tau_d_rows(radii)), _pairs(radii), how)
+    return RadialOrder(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))
 
 
 def _radii(embedded: Embedded, space: Space) -> np.ndarray:
@@ -293,15 +249,11 @@ def _words(hierarchy: Hierarchy) -> np.ndarray:
     return chain_lengths(row.positive for row in hierarchy.rows)
 
 
-def undefined_left_out(statistic: Statistic, samples: int, seed: int) -> np.ndarray:
-    """Bootstrap values without the resamples in which the statistic is undefined (NaN); there may be none left."""
-    draws = statistic.draws(samples, seed)
-    return draws[~np.isnan(draws)]
-
-
-def _estimate(statistic: Statistic, pairs: int, how: LengthSettings) -> Estimate:
-    draws = undefined_left_out(statistic, how.samples, how.seed)
-    return Estimate(statistic.value, percentile_interval(draws) if len(draws) else UNKNOWN, pairs)
+def _measured(statistic: Statistic, pairs: int, how: AuditSettings) -> Measured:
+    """A statistic with its interval; resamples in which it is undefined (NaN) are left out."""
+    draws = statistic.draws(how.samples, how.seed)
+    draws = draws[~np.isnan(draws)]
+    return Measured(statistic.value, percentile_interval(draws) if len(draws) else NO_INTERVAL, pairs)
 
 
 def _pairs(radii: np.ndarray) -> int:
@@ -313,47 +265,21 @@ def _range(values: Sequence[float]) -> tuple[float, float, float] | None:
     return (min(values), float(np.mean(values)), max(values)) if values else None
 
 
-def _plain(value: Any) -> Any:
-    """Named tuples as objects, however deep."""
-    if isinstance(value, Interval):
-        return list(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
-
-
 def _sentences(facts: LengthFacts) -> Iterator[str]:
-    tau_d, equal, shorter = facts.order.tau_d.value, facts.order.equal, facts.order.shorter
-    if facts.survives is None:
+    equal, copies = facts.order.equal, facts.untrained_equal
+    if equal is None:
         yield "Length was not controlled: no two tiers of a chain have equally many words."
     else:
-        yield f"The order of the tiers {'survives' if facts.survives else 'does not survive'} the controls of length."
+        bounds = " to ".join(f"{100 * bound:.1f}" for bound in equal.interval)
+        of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f}%"
+        yield (
+            f"The order of the tiers {'survives' if facts.survives else 'does not survive'} the controls of length: "
+            f"of {equal.items} pairs of tiers with equally many words {100 * equal.value:.1f}% ({bounds}%) are "
+            f"in order{of_copies}."
+        )
     low, high = facts.gain.interval
     compared = "better than" if low > 0 else "worse than" if high < 0 else "no better than"
     yield (
-        f"By tau_d, radii ({tau_d:.3f}) order the tiers {compared} a count of words ({facts.words.value:.3f}): "
-        f"difference {facts.gain.value:+.3f} ({low:+.3f} to {high:+.3f})."
+        f"By tau_d, radii ({number(facts.order.tau_d.value)}) order the tiers {compared} a count of words "
+        f"({number(facts.words.value)}): difference {signed(facts.gain.value)} ({signed(low)} to {signed(high)})."
     )
-    if equal is not None:
-        copies = facts.untrained_equal
-        of_copies = "" if copies is None else f"; in untrained copies {_percent(copies[0])} to {_percent(copies[2])}"
-        yield f"Of {equal.pairs} pairs of tiers with equally many words {_told(equal)} are in order{of_copies}."
-    if shorter is not None:
-        yield f"Of {shorter.pairs} pairs whose more specific text is the shorter one {_told(shorter)} are."
-    if facts.content_free is not None:
-        empty, full = (f"{min(each):.2f} to {max(each):.2f}" for each in (facts.content_free.radii, facts.order.radii))
-        yield (
-            f"Captions without content, of the same lengths, have a tau_d of {facts.content_free.tau_d.value:.3f} and "
-            f"mean radii of {empty} over the tiers, the real ones {full}."
-        )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _told(estimate: Estimate) -> str:
-    low, high = (f"{100 * bound:.1f}" for bound in estimate.interval)
-    return f"{_percent(estimate.value)} ({low} to {high} %)"

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from hiergeo.evaluation.metrics import tau_d_rows
 
 SMALLEST_P = 1e-12
-"""Smallest p-value that is told: sums over the distribution are no more accurate."""
+"""Smallest p-value that is reported: sums over the distribution are no more accurate."""
 
 DETECTION = 1.6448536269514722 + 0.8416212335729143
 """Standard deviations from chance at which a one-sided 5 % test has 80 % power: z(0.95) + z(0.80)."""
@@ -29,14 +29,12 @@ class Depth(NamedTuple):
 
     Attributes:
         tau_d: mean over chains.
-        null_mean: its mean over all permutations of the tiers within chains, 0.
-        null_std: its standard deviation over them.
+        null_std: its standard deviation over all permutations of the tiers within chains, which have the mean 0.
         p_value: share of the permutations with a tau_d at least as large, at least `SMALLEST_P`.
         sensitivity: smallest tau_d that a sample of this size detects with 80 % power at the 5 % level.
     """
 
     tau_d: float
-    null_mean: float
     null_std: float
     p_value: float
     sensitivity: float
@@ -57,9 +55,9 @@ def radial_depth(radii: ArrayLike) -> Depth:
     variance = sum(int(count) * _variance(law) for count, law in zip(counts, laws, strict=True))
     std = 2 * float(np.sqrt(variance)) / (chains * pairs)
     untied = sum(int(count) * (len(law) - 1) for count, law in zip(counts, laws, strict=True))
-    found = round((untied - float(rows.sum()) * pairs) / 2)
+    observed = round((untied - float(rows.sum()) * pairs) / 2)
     return Depth(
-        float(rows.mean()), 0.0, std, max(SMALLEST_P, _share_up_to(found, laws, counts, untied)), DETECTION * std
+        float(rows.mean()), std, max(SMALLEST_P, _share_up_to(observed, laws, counts, untied)), DETECTION * std
     )
 
 
@@ -98,12 +96,12 @@ def _variance(law: np.ndarray) -> float:
     return float(law @ (at - mean) ** 2)
 
 
-def _share_up_to(found: int, laws: list[np.ndarray], counts: np.ndarray, untied: int) -> float:
-    """P(total inversions <= found) when chain i draws its inversions from its law, independently."""
+def _share_up_to(observed: int, laws: list[np.ndarray], counts: np.ndarray, untied: int) -> float:
+    """P(total inversions <= observed) when chain i draws its inversions from its law, independently."""
     if untied == 0:
         return 1.0
     transform = np.ones(1, dtype=np.complex128)
     for law, count in zip(laws, counts, strict=True):
         transform = transform * np.fft.rfft(law, untied + 1) ** int(count)
     law = np.fft.irfft(transform, untied + 1).clip(min=0)
-    return float(min(1.0, law[: found + 1].sum() / law.sum()))
+    return float(min(1.0, law[: observed + 1].sum() / law.sum()))

@@ -1,22 +1,22 @@
 """What an audit amounts to: typed findings, each a sentence with its numbers."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, final
 
 from hiergeo.evaluation.auditing.attribution import PRIMARY
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
-from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.evaluation.metrics.matching import CHANCE
+from hiergeo.evaluation.metrics import CHANCE, Interval, find_metric
 
 SIGNIFICANT = 0.01
 """Largest p-value of a radial depth that counts as detected."""
 
 TINY = 1e-4
-"""p-values below this are told as such."""
+"""p-values below this are not given more exactly."""
 
 WORK = 0.01
 """Smallest difference from a control that counts as work, or as harm."""
@@ -39,6 +39,18 @@ Side = Literal["above", "below", "unclear"]
 Effect = Literal["work", "trade", "harm", "nothing"]
 Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
 
+
+DESPITE: dict[str, dict[Side, str]] = {
+    "right_equal_length": {
+        "below": "among captions of equally many words radii order the tiers the wrong way round",
+        "unclear": "among captions of equally many words their order is not distinguishable from chance",
+    },
+    "right_shorter": {
+        "below": "where the more specific caption is shorter, radii follow the length",
+        "unclear": "the pairs whose more specific caption is shorter are too few to say which radii follow",
+    },
+}
+"""Shares of pairs that radii order rightly, and what a headline says where they are not above one half."""
 
 SINGULAR: dict[Effect, str] = {
     "work": "does work",
@@ -115,12 +127,17 @@ class AuditVerdict:
         return "\n".join(self.sentences)
 
 
+@final
 @dataclass(frozen=True)
 class Evidence:
-    """Numbers of an audit and their intervals, by name."""
+    """Numbers by name, and the 95 % intervals of those that have one."""
 
-    numbers: Mapping[str, float]
-    intervals: Mapping[str, Interval]
+    numbers: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+
+    def add(self, name: str, measured: Measured) -> None:
+        """Add a number with its interval."""
+        self.numbers[name], self.intervals[name] = measured.value, measured.interval
 
     @property
     def flat(self) -> bool:
@@ -128,13 +145,21 @@ class Evidence:
         curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
         return bool(curvatures) and not any(curvatures)
 
-    def told(self, name: str) -> str:
+    def stated(self, name: str) -> str:
         """A number with its interval where it has one."""
         value = number(self.numbers[name])
         if name not in self.intervals:
             return value
         low, high = (number(bound) for bound in self.intervals[name])
         return f"{value} [{low}, {high}]"
+
+    def signed(self, name: str) -> str:
+        """The same with a plus sign before positive numbers."""
+        return ("+" if self.numbers[name] > 0 else "") + self.stated(name)
+
+    def percent(self, name: str) -> str:
+        """A share in per cent."""
+        return f"{100 * self.numbers[name]:.1f}%"
 
     def above(self, name: str, least: float = 0.0) -> bool:
         """Whether a number is at least `least` and its interval lies above 0."""
@@ -145,7 +170,7 @@ class Evidence:
         return self.numbers[name] <= -least and self.intervals[name].high < 0
 
 
-def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
+def verdict(numbers: dict[str, float], intervals: dict[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
     findings = (operating_finding(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
@@ -158,36 +183,20 @@ def _headline(judged: AuditVerdict, seen: Evidence) -> str:
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     radii, curvature = judged.effect("radii"), judged.effect("curvature")
     if {radii, curvature} <= {"nothing", "harm"}:
-        said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+        sentence = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
     elif seen.flat:
-        said = f"Here the radii {PLURAL[radii]}; the space has no curvature"
+        sentence = f"Here the radii {PLURAL[radii]}; the space has no curvature"
     else:
-        said = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
-    return f"{said}{_despite_length(seen)}."
+        sentence = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
+    return f"{sentence}{_despite_length(seen)}."
 
 
 def _despite_length(seen: Evidence) -> str:
     """What the headline adds where it is not shown that radii order tiers where length does not."""
-    told: tuple[tuple[str, dict[Side, str]], ...] = (
-        (
-            "right_equal_length",
-            {
-                "below": "among captions of equally many words radii order the tiers the wrong way round",
-                "unclear": "among captions of equally many words their order is not distinguishable from chance",
-            },
-        ),
-        (
-            "right_shorter",
-            {
-                "below": "where the more specific caption is shorter, radii follow the length",
-                "unclear": "the pairs whose more specific caption is shorter are too few to say which radii follow",
-            },
-        ),
-    )
-    for name, words in told:
+    for name, sides in DESPITE.items():
         side = _side(seen, name) if name in seen.numbers else "above"
         if side != "above":
-            return f"; but {words[side]}{_of_pairs(seen, name)}"
+            return f"; but {sides[side]}{_of_pairs(seen, name)}"
     if not _beats_untrained(seen):
         return "; but among captions of equally many words an untrained copy orders the tiers as well"
     return ""
@@ -217,8 +226,8 @@ def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
     bend = seen.numbers["bend_high"]
     flat = abs(bend) < FLAT_BEND
     sentence = (
-        f"Operating point: median u = sqrt(|K|) r is {seen.told('u_median')}, {_percent(seen, 'u_share_above_1')} of "
-        f"{things} lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
+        f"Operating point: median u = sqrt(|K|) r is {seen.stated('u_median')}, {seen.percent('u_share_above_1')} of "
+        f"{things} lie above 1; at the 95% quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
         f"ones by {size_of(bend)}{': effectively flat' if flat else ''}."
     )
     return Finding("operating point", not flat, sentence)
@@ -235,9 +244,9 @@ def _cones(seen: Evidence) -> Finding:
     else:
         state = "active"
     sentence = (
-        f"Cones are {state}: they hold {_percent(seen, 'cone_true')} of children and "
-        f"{_percent(seen, 'cone_random')} of captions matched to them in tier and radius, a gain of "
-        f"{seen.told('cone_gain')}; {_percent(seen, 'cone_saturated')} are half-spaces."
+        f"Cones are {state}: they hold {seen.percent('cone_true')} of children and "
+        f"{seen.percent('cone_random')} of captions matched to them in tier and radius, a gain of "
+        f"{seen.stated('cone_gain')}; {seen.percent('cone_saturated')} are half-spaces."
     )
     return Finding("cones", works and state != "saturated", sentence)
 
@@ -247,9 +256,9 @@ def _depth(seen: Evidence) -> Finding:
     found = p <= SIGNIFICANT
     chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
     sentence = (
-        f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.told('depth')}, {chance}"
-        f"{'' if found else ', which is not significant at 1 %'}; the sample detects "
-        f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
+        f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.stated('depth')}, {chance}"
+        f"{'' if found else ', which is not significant at 1%'}; the sample detects "
+        f"{number(seen.numbers['depth_sensitivity'])} with 80% power."
     )
     return Finding("depth", found, sentence)
 
@@ -257,16 +266,16 @@ def _depth(seen: Evidence) -> Finding:
 def _length(seen: Evidence) -> Iterator[Finding]:
     parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
     if "right_equal_length" in seen.numbers:
-        told = seen.told("right_equal_length")
+        share = seen.stated("right_equal_length")
         of = _of_pairs(seen, "right_equal_length")
-        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words{of}, chance being 0.5")
+        parts.append(f"radii are right in {share} of the pairs of tiers with equally many words{of}, chance being 0.5")
     if "right_shorter" in seen.numbers:
-        told, of = seen.told("right_shorter"), _of_pairs(seen, "right_shorter")
-        parts.append(f"in {told} where the more specific caption is shorter{of}")
+        share, of = seen.stated("right_shorter"), _of_pairs(seen, "right_shorter")
+        parts.append(f"in {share} where the more specific caption is shorter{of}")
     if "length_untrained" in seen.numbers:
         parts.append(
-            f"captions without content have tau_d {seen.told('length_content_free')}, with words shuffled "
-            f"{seen.told('length_shuffled')}, the best untrained copy {seen.told('length_untrained')}"
+            f"captions without content have tau_d {seen.stated('length_content_free')}, with words shuffled "
+            f"{seen.stated('length_shuffled')}, the best untrained copy {seen.stated('length_untrained')}"
         )
     if "right_equal_length_untrained" in seen.numbers:
         best = number(seen.numbers["right_equal_length_untrained"])
@@ -288,10 +297,10 @@ def _walk(seen: Evidence) -> Iterator[Finding]:
     names = [name for name in seen.numbers if name.startswith("walk_recall_minus_")]
     beaten = [name for name in names if seen.above(name)]
     against = "; ".join(
-        f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {_signed(seen, name)}" for name in names
+        f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {seen.signed(name)}" for name in names
     )
     says = "beats every control" if len(beaten) == len(names) else f"beats {len(beaten)} of {len(names)} controls"
-    sentence = f"Walk: the walk to the root recalls {seen.told('walk_recall')} of the tiers and {says} ({against})."
+    sentence = f"Walk: the walk to the root recalls {seen.stated('walk_recall')} of the tiers and {says} ({against})."
     yield Finding("walk", len(beaten) == len(names), sentence)
 
 
@@ -310,23 +319,15 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
         gains = [name for name in differences if seen.above(name, WORK)]
         losses = [name for name in differences if seen.below(name, WORK)]
         effect: Effect = "trade" if gains and losses else "work" if gains else "harm" if losses else "nothing"
-        told = [
+        changes = [
             f"{word} in {listing([_change(seen, name) for name in names])}"
             for word, names in (("gain", gains), ("loss", losses))
             if names
         ] or [f"no change of {WORK:g} or more, {_change(seen, differences[0])}"]
-        sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(told)}."
+        sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(changes)}."
         yield Finding(kind, effect == "work", sentence, effect)
 
 
 def _change(seen: Evidence, difference: str) -> str:
     """The label of the metric of a difference, and the difference."""
-    return f"{find_metric(difference.partition('_minus_')[0]).label} ({_signed(seen, difference)})"
-
-
-def _percent(seen: Evidence, name: str) -> str:
-    return f"{100 * seen.numbers[name]:.1f} %"
-
-
-def _signed(seen: Evidence, name: str) -> str:
-    return ("+" if seen.numbers[name] > 0 else "") + seen.told(name)
+    return f"{find_metric(difference.partition('_minus_')[0]).label} ({seen.signed(difference)})"

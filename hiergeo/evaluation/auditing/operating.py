@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.progress import track
-from hiergeo.evaluation.auditing.subject import Subject, array, spread_of
+from hiergeo.evaluation.auditing.subject import Subject, array
 from hiergeo.evaluation.measuring import bend
 from hiergeo.evaluation.metrics import Interval
 
@@ -54,7 +54,7 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
     `u_median_factorI` and the like hold each factor's own.
 
     Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
-    at the 95 % quantile, and `cone_saturated`, the share of points whose cone is a half-space (`half_spaces`).
+    at the 95 % quantile, and `cone_saturated`, the share of points whose cone is a half-space.
 
     Args:
         radii: (U,) of the points in each factor, geodesic units.
@@ -68,7 +68,7 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
         "u_low": float(np.quantile(largest, LOW)),
         "u_high": float(np.quantile(largest, HIGH)),
         "u_share_above_1": float((largest > 1).mean()),
-        "cone_saturated": float(half_spaces(radii, curvatures, min_radius).mean()),
+        "cone_saturated": float(_half_spaces(radii, curvatures, min_radius).mean()),
     }
     for name, level in (("bend", 0.5), ("bend_high", HIGH)):
         bends = [_bend(k, np.quantile(u, level)) for k, u in zip(curvatures, spans.T, strict=True)]
@@ -88,8 +88,17 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
 
 
 def _spans(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> np.ndarray:
-    columns = [spread_of(radius, k) for radius, k in zip(radii, curvatures, strict=True)]
-    return np.stack(columns, axis=1)
+    return np.stack([math.sqrt(abs(k)) * radius for radius, k in zip(radii, curvatures, strict=True)], axis=1)
+
+
+def _half_spaces(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> np.ndarray:
+    """Which points have a half-space as cone in every factor: 2 k reaches r for K = 0, sinh(u) or sin(u) otherwise."""
+    whole = np.ones(len(radii[0]), dtype=bool)
+    for curvature, radius in zip(curvatures, radii, strict=True):
+        u = math.sqrt(abs(curvature)) * radius
+        size = radius if curvature == 0 else np.sinh(np.minimum(u, 700)) if curvature < 0 else np.sin(u)
+        whole &= size <= 2 * min_radius
+    return whole
 
 
 def _bend(curvature: float, u: float) -> float:
@@ -117,26 +126,6 @@ class Occupancy(NamedTuple):
     inactive: np.ndarray
 
 
-def half_spaces(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> np.ndarray:
-    """Which points (U,) have a half-space as cone, in every factor, bool.
-
-    The half aperture is asin(min(1, 2 k / (s sn(r)))) for K != 0 and asin(min(1, 2 k / r)) for K = 0, k being the
-    minimum radius of the space. So a cone is saturated where sinh(u) <= 2 k for K < 0, sin(u) <= 2 k for K > 0, and
-    r <= 2 k for K = 0.
-
-    Args:
-        radii: (U,) of the points in each factor, geodesic units.
-        curvatures: signed K of each factor.
-        min_radius: k.
-    """
-    whole = np.ones(len(radii[0]), dtype=bool)
-    for curvature, radius in zip(curvatures, radii, strict=True):
-        u = spread_of(radius, curvature)
-        size = radius if curvature == 0 else np.sinh(np.minimum(u, 700)) if curvature < 0 else np.sin(u)
-        whole &= size <= 2 * min_radius
-    return whole
-
-
 def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     """Whether cones hold the true children and captions matched to them.
 
@@ -153,22 +142,22 @@ def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     for tier in range(1, chains.shape[1]):
         members = torch.unique(chains[:, tier])
         ordered = members[torch.argsort(radius[members], stable=True)]
-        place = torch.empty(size, dtype=torch.int64, device=chains.device)
-        place[ordered] = torch.arange(len(ordered), device=chains.device)
-        found = [
-            _tier_occupancy(subject, rows[:, tier - 1], rows[:, tier], ordered, place, known)
+        position = torch.empty(size, dtype=torch.int64, device=chains.device)
+        position[ordered] = torch.arange(len(ordered), device=chains.device)
+        parts = [
+            _tier_occupancy(subject, rows[:, tier - 1], rows[:, tier], ordered, position, known)
             for rows in track(chains.split(BLOCK), f"cones of tier {tier - 1}", enabled=progress)
         ]
-        for name, values in zip(columns, map(np.concatenate, zip(*found, strict=True)), strict=True):
+        for name, values in zip(columns, map(np.concatenate, zip(*parts, strict=True)), strict=True):
             columns[name].append(values)
     return Occupancy(*(_row_mean(np.stack(values, axis=1)) for values in columns.values()))
 
 
 def _tier_occupancy(
-    subject: Subject, parent: Tensor, child: Tensor, ordered: Tensor, place: Tensor, known: Tensor
+    subject: Subject, parent: Tensor, child: Tensor, ordered: Tensor, position: Tensor, known: Tensor
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     width = min(2 * REACH + 1, len(ordered))
-    start = (place[child] - REACH).clamp(0, len(ordered) - width)
+    start = (position[child] - REACH).clamp(0, len(ordered) - width)
     other = ordered[start[:, None] + torch.arange(width, device=child.device)]
     keys = parent[:, None] * len(subject.embedded.texts) + other
     fair = ~torch.isin(keys, known) & (other != parent[:, None])

@@ -1,6 +1,6 @@
 """What a survey of a space found, as sentences with their severity."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -44,9 +44,7 @@ class Remark:
     sentence: str
 
 
-def remarks(
-    numbers: Mapping[str, float], intervals: Mapping[str, Interval], audit: Audit | None = None
-) -> Iterator[Remark]:
+def remarks(numbers: dict[str, float], intervals: dict[str, Interval], audit: Audit | None = None) -> Iterator[Remark]:
     """What the numbers of a survey, and the audit if there is one, amount to.
 
     See `hiergeo.evaluation.auditing.survey.Survey` for their names.
@@ -74,19 +72,19 @@ def remarks(
         yield Remark(
             "copies",
             "note",
-            f"{numbers['copies']:,.0f} items ({100 * share:.1f} %) are copies: another one lies exactly there.",
+            f"{numbers['copies']:,.0f} items ({100 * share:.1f}%) are copies: another one lies exactly there.",
         )
 
 
 def _hierarchy(judged: AuditVerdict, seen: Evidence) -> Remark:
-    said, behind = judged.headline, "tier_order" in seen.numbers and _behind_words(seen)
+    sentence, behind = judged.headline, "tier_order" in seen.numbers and _behind_words(seen)
     if behind:
         order, words = (number(seen.numbers[name]) for name in ("tier_order", "tier_order_words"))
-        said = f"{said} But radii order the tiers {behind} the number of words alone ({order} against {words})."
+        sentence = f"{sentence} But radii order the tiers {behind} the number of words alone ({order} against {words})."
     if judged.case in ("shuffled", "angular", "saturated"):
-        return Remark("hierarchy", "warning", said)
+        return Remark("hierarchy", "warning", sentence)
     controlled = all(each.works is not False for each in judged.findings if each.kind == "length")
-    return Remark("hierarchy", "fine" if controlled and not behind else "note", said)
+    return Remark("hierarchy", "fine" if controlled and not behind else "note", sentence)
 
 
 def _behind_words(seen: Evidence) -> str | None:
@@ -97,73 +95,70 @@ def _behind_words(seen: Evidence) -> str | None:
 
 def _spread(seen: Evidence) -> Remark:
     spread, by_tier = seen.numbers["radius_spread"], "tier_order" in seen.numbers
-    between = "tiers (largest over smallest mean" if by_tier else "items (95 % over 5 % quantile"
-    told = f"{spread:.2f}" if spread < HUGE else "over a thousand"
+    between = "tiers (largest over smallest mean" if by_tier else "items (95% over 5% quantile"
+    detail = f"{spread:.2f}" if spread < HUGE else "over a thousand"
     if spread < FLAT_SPREAD:
-        hardly = f"Radii hardly differ between {between} {told}): there is little radial hierarchy to see."
+        hardly = f"Radii hardly differ between {between} {detail}): there is little radial hierarchy to see."
         return Remark("radii", "warning", hardly)
-    return Remark("radii", "fine", f"Radii differ between {between} {told}).")
+    return Remark("radii", "fine", f"Radii differ between {between} {detail}).")
 
 
 def _cones(seen: Evidence) -> Remark:
     inside, empty = seen.numbers["cone_random"], seen.numbers["cone_empty"]
-    held = f"the cone of an item holds {_percent(seen, 'cone_random')} of the others on average"
+    content = f"the cone of an item holds {_percent(seen, 'cone_random')} of the others on average"
     if seen.numbers["cone_saturated"] > SUNK:
-        share = f"{100 * seen.numbers['cone_saturated']:.1f} % of the cones are half-spaces"
-        return Remark("cones", "warning", f"Cones are saturated: {share}, and {held}.")
+        share = f"{seen.percent('cone_saturated')} of the cones are half-spaces"
+        return Remark("cones", "warning", f"Cones are saturated: {share}, and {content}.")
     if inside > CROWDED:
-        return Remark("cones", "warning", f"Cones hold nearly everything: {held}, so that membership says nothing.")
+        return Remark("cones", "warning", f"Cones hold nearly everything: {content}, so that membership says nothing.")
     if empty > EMPTY:
         without = f"{_percent(seen, 'cone_empty')} of them hold no other item"
         return Remark("cones", "warning", f"Cones are nearly empty: {without}; order items by margin or angle.")
-    return Remark("cones", "fine", f"Cones: {held}, and {_percent(seen, 'cone_empty')} of them hold no other item.")
+    return Remark("cones", "fine", f"Cones: {content}, and {_percent(seen, 'cone_empty')} of them hold no other item.")
 
 
 def _directions(seen: Evidence) -> Remark:
     mean, share = seen.numbers["mean_direction"], seen.numbers["plane_share"]
-    shown = f"the plane of the map shows {100 * share:.1f} % of their variance around it"
-    told = f"the mean direction has length {number(mean)}, and {shown}"
+    shown = f"the plane of the map shows {seen.percent('plane_share')} of their variance around it"
+    detail = f"the mean direction has length {number(mean)}, and {shown}"
     if mean >= NARROW:
-        return Remark("directions", "warning", f"Directions are narrow: {told}.")
+        return Remark("directions", "warning", f"Directions are narrow: {detail}.")
     if share < SHALLOW:
-        return Remark("directions", "note", f"Directions: {told}; neighbours on the map need not be neighbours.")
-    return Remark("directions", "fine", f"Directions: {told}.")
+        return Remark("directions", "note", f"Directions: {detail}; neighbours on the map need not be neighbours.")
+    return Remark("directions", "fine", f"Directions: {detail}.")
 
 
 def _length(seen: Evidence) -> Remark:
     (low, high), explained = seen.intervals["length_spearman"], seen.numbers["length_spearman"] ** 2
-    said = (
-        f"Caption length: radii and numbers of words have a rank correlation of {seen.told('length_spearman')}; length "
-        f"alone explains {100 * explained:.0f} % of the variance of the ranks of radii."
+    sentence = (
+        f"Caption length: radii and numbers of words have a rank correlation of {seen.stated('length_spearman')}; "
+        f"length alone explains {100 * explained:.0f}% of the variance of the ranks of radii."
     )
     if low <= 0 <= high:
-        return Remark("length", "fine", said)
+        return Remark("length", "fine", sentence)
     survives = "tier_order_equal_length" in seen.numbers and seen.above("tier_order_equal_length")
-    return Remark("length", "warning" if explained >= FOLLOWS and not survives else "note", said)
+    return Remark("length", "warning" if explained >= FOLLOWS and not survives else "note", sentence)
 
 
 def _tiers(seen: Evidence) -> Iterator[Remark]:
     words, behind = number(seen.numbers["tier_order_words"]), _behind_words(seen)
-    told = f"radii order pairs of items of different tiers with {seen.told('tier_order')} (1 is right, 0 chance)"
+    detail = f"radii order pairs of items of different tiers with {seen.stated('tier_order')} (1 is right, 0 chance)"
     severity: Severity = "warning" if not seen.above("tier_order") else "note" if behind else "fine"
     beside = f", {behind} the number of words alone ({words})" if behind else f"; counting words does with {words}"
-    yield Remark("tiers", severity, f"Tiers: {told}{beside}.")
+    yield Remark("tiers", severity, f"Tiers: {detail}{beside}.")
     if "tier_order_equal_length" not in seen.numbers:
         return
-    equal = f"{seen.told('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
+    equal = f"{seen.stated('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
     if seen.above("tier_order_equal_length"):
         yield Remark("tiers at equal length", "fine", f"Among captions of equally many words the order is {equal}.")
-    elif seen.below("tier_order_equal_length"):
-        said = f"Among captions of equally many words radii order the tiers the wrong way round ({equal})."
-        yield Remark("tiers at equal length", "warning", said)
-    else:
-        said = f"Among captions of equally many words their order is not distinguishable from chance ({equal})."
-        yield Remark("tiers at equal length", "warning", said)
+        return
+    wrong = seen.below("tier_order_equal_length")
+    sentence = (
+        "radii order the tiers the wrong way round" if wrong else "their order is not distinguishable from chance"
+    )
+    yield Remark("tiers at equal length", "warning", f"Among captions of equally many words {sentence} ({equal}).")
 
 
 def _percent(seen: Evidence, name: str) -> str:
-    value = f"{100 * seen.numbers[name]:.1f} %"
-    if name not in seen.intervals:
-        return value
     low, high = (f"{100 * bound:.1f}" for bound in seen.intervals[name])
-    return f"{value} [{low}, {high}]"
+    return f"{seen.percent(name)} [{low}, {high}]"

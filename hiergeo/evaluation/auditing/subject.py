@@ -1,6 +1,5 @@
 """What an audit examines: the captions and images of a hierarchy as points of one space, and altered copies of them."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
@@ -66,20 +65,6 @@ class Subject:
         """Signed K of every factor."""
         return [factor.value for factor, _ in self.space.geometry.parts(self.captions.dim)]
 
-    def angle_score(self, x: Tensor, y: Tensor) -> np.ndarray:
-        """-Xi of captions at positions `x` over those at `y`, the shape of both; in a product the cone margin."""
-        single = len(self.captions.factors) == 1
-
-        def score(a: Points | Tensor, b: Points | Tensor) -> Tensor:
-            return -self.space.exterior_angle(a, b) if single else self.space.margin(a, b)
-
-        return array(pair_scores(score, self.captions, x, y))
-
-    def radius_score(self, x: Tensor, y: Tensor) -> np.ndarray:
-        """Radius of the captions at `y` minus that of those at `x`, the shape of both."""
-        radius = self.captions.radius
-        return array(radius[y] - radius[x])
-
     def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
         return array(pair_scores(self.space.entails, self.captions, x, y))
@@ -140,28 +125,18 @@ def radii_alone(subject: Subject) -> Subject:
 
 
 def flattened(subject: Subject) -> Subject:
-    """The same radii and directions with K = 0 in every factor."""
-    flat = flat_geometry(subject.space.geometry)
-    rooted = subject.space
-    space = Space(flat, "none" if rooted.root is None else rooted.root, min_radius=rooted.min_radius)
+    """The same radii and directions with K = 0 in every factor; a product combines its factors as before."""
+    flat: Geometry = Euclidean()
+    curved = subject.space
+    if isinstance(curved.geometry, Product):
+        flat = Product([(Euclidean(), size) for _, size in curved.geometry.factors], curved.geometry.norm)
+    space = Space(flat, "none" if curved.root is None else curved.root, min_radius=curved.min_radius)
     return subject.altered(lambda points: Points(flat, points.factors), space)
-
-
-def flat_geometry(geometry: Geometry) -> Geometry:
-    """The geometry with every curvature 0; a product combines its factors as before."""
-    if isinstance(geometry, Product):
-        return Product([(Euclidean(), size) for _, size in geometry.factors], geometry.norm)
-    return Euclidean()
 
 
 def array(x: Tensor) -> np.ndarray:
     """A tensor as a float64 array."""
     return x.detach().cpu().double().numpy()
-
-
-def spread_of(radii: np.ndarray, curvature: float) -> np.ndarray:
-    """u = sqrt(|K|) r, the radius in units of the radius of curvature; dimensionless."""
-    return math.sqrt(abs(curvature)) * radii
 
 
 def _check(embedded: Embedded) -> None:

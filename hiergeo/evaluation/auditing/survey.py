@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiergeo.evaluation.auditing.judgement import Evidence
 from hiergeo.evaluation.auditing.operating import point_of
-from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, Measured, mean_of
+from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.auditing.remarks import Remark, remarks
 from hiergeo.evaluation.findings.exports import plain
-from hiergeo.evaluation.metrics import (
-    Interval,
-)
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 from hiergeo.geometry.disk import Floats, Plane
 
@@ -41,11 +40,11 @@ class TierOrder:
         strata = np.zeros(len(tiers), np.int64) if strata is None else strata
         self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]] = []
         for stratum in np.unique(strata[known]):
-            held = known[strata[known] == stratum]
-            levels, level = np.unique(radii[held], return_inverse=True)
-            shape = int(tiers[held].max()) + 1, len(levels)
-            if tiers[held].min() < tiers[held].max():
-                self._parts.append((held, tiers[held].astype(np.int64) * len(levels) + level, shape))
+            members = known[strata[known] == stratum]
+            levels, level = np.unique(radii[members], return_inverse=True)
+            shape = int(tiers[members].max()) + 1, len(levels)
+            if tiers[members].min() < tiers[members].max():
+                self._parts.append((members, tiers[members].astype(np.int64) * len(levels) + level, shape))
 
     @property
     def pairs(self) -> float:
@@ -65,9 +64,9 @@ class TierOrder:
 
     def _sums(self, counts: NDArray[Any] | None) -> tuple[float, float]:
         surplus = pairs = 0.0
-        for held, place, shape in self._parts:
-            weights = None if counts is None else counts[held]
-            mass = np.bincount(place, weights, shape[0] * shape[1]).reshape(shape).astype(np.float64)
+        for members, cell, shape in self._parts:
+            weights = None if counts is None else counts[members]
+            mass = np.bincount(cell, weights, shape[0] * shape[1]).reshape(shape).astype(np.float64)
             whole = mass.sum(axis=1)
             for specific in range(1, shape[0]):
                 level = mass[:specific].sum(axis=0)
@@ -130,7 +129,6 @@ class Survey:
         edges: (BINS + 1,) of the histogram of radii, geodesic units.
         counts: (BINS,) items in each bin.
         quantiles: the 0, 1, ..., 100 % quantiles of the radii.
-        u_quantiles: those of u = sqrt(|K|) r.
         cones: how many of the sampled cones hold 0 to 5 %, 5 to 10 %, ... of the others.
         tiers: radii by tier; empty if tiers are unknown.
         audit: of the hierarchy that the captions are from; None if it is unknown or not stored.
@@ -144,7 +142,6 @@ class Survey:
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     quantiles: tuple[float, ...]
-    u_quantiles: tuple[float, ...]
     cones: tuple[int, ...]
     tiers: tuple[TierRadii, ...]
     audit: Audit | None
@@ -156,7 +153,7 @@ class Survey:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; numbers that are not finite are null."""
-        held: dict[str, Any] = plain(
+        document: dict[str, Any] = plain(
             {
                 "title": self.title,
                 "items": sum(self.kinds),
@@ -166,14 +163,13 @@ class Survey:
                 "numbers": self.numbers,
                 "intervals": {name: list(interval) for name, interval in self.intervals.items()},
                 "radius": {"edges": self.edges, "counts": self.counts, "quantiles": self.quantiles},
-                "u_quantiles": self.u_quantiles,
                 "cones": self.cones,
                 "tiers": self.tiers,
                 "findings": self.remarks,
                 "audit": None if self.audit is None else self.audit.as_dict(),
             }
         )
-        return held
+        return document
 
 
 @final
@@ -191,7 +187,7 @@ class Surveyed:
         copies: items that lie exactly where another one does.
         plane: of the directions of a sample.
         sample: items in that sample.
-        held: (m,) how many of all other items the cones of some items hold.
+        contained: (m,) how many of all other items the cones of some items hold.
         audit: of the hierarchy that the captions are from; None if there is none.
     """
 
@@ -204,82 +200,75 @@ class Surveyed:
     copies: int
     plane: Plane
     sample: int
-    held: Ids
+    contained: Ids
     audit: Audit | None = None
 
 
-def survey(seen: Surveyed) -> Survey:
+def survey(source: Surveyed) -> Survey:
     """Survey a space at some items."""
-    items = seen.items
-    radius = seen.space.geometry.combine([torch.from_numpy(each) for each in seen.radii.T]).double().numpy()
-    point = point_of([each.astype(np.float64) for each in seen.radii.T], seen.curvatures, seen.space.min_radius)
-    found = _Found(point.numbers | {"items": float(len(items))}, {"u_median": point.median})
-    found.numbers.update(copies=float(seen.copies), mean_direction=seen.plane.mean, plane_share=seen.plane.share)
-    cones = found.add_cones(seen.held, len(items) - 1)
-    found.add_length(items, radius)
+    items = source.items
+    radius = source.space.geometry.combine([torch.from_numpy(each) for each in source.radii.T]).double().numpy()
+    point = point_of([each.astype(np.float64) for each in source.radii.T], source.curvatures, source.space.min_radius)
+    evidence = Evidence(point.numbers | {"items": float(len(items))}, {"u_median": point.median})
+    evidence.numbers.update(
+        copies=float(source.copies), mean_direction=source.plane.mean, plane_share=source.plane.share
+    )
+    cones = _add_cones(evidence, source.contained, len(items) - 1)
+    _add_length(evidence, items, radius)
     edges = np.histogram_bin_edges(radius, BINS)
-    by_tier = tuple(_by_tier(items, radius, edges, seen.tiers))
-    found.add_order(items, radius, by_tier)
+    by_tier = tuple(_by_tier(items, radius, edges, source.tiers))
+    _add_order(evidence, items, radius, by_tier)
     return Survey(
-        title=seen.title,
+        title=source.title,
         kinds=(int((items.kind == CAPTION).sum()), int((items.kind != CAPTION).sum())),
-        sample=seen.sample,
-        numbers=found.numbers,
-        intervals=found.intervals,
+        sample=source.sample,
+        numbers=evidence.numbers,
+        intervals=evidence.intervals,
         edges=tuple(edges.tolist()),
         counts=tuple(np.histogram(radius, edges)[0].tolist()),
         quantiles=tuple(np.quantile(radius, np.linspace(0, 1, 101)).tolist()),
-        u_quantiles=point.quantiles,
         cones=cones,
         tiers=by_tier,
-        audit=seen.audit,
+        audit=source.audit,
     )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Numbers and intervals as they are gathered."""
+def _add_cones(evidence: Evidence, contained: Ids, others: int) -> tuple[int, ...]:
+    """How many of all other items some cones hold, (n,); returns the histogram of the shares."""
+    if not others:
+        return (0,) * CONE_BINS
+    shares = contained / others
+    evidence.add("cone_random", mean_of(shares))
+    evidence.add("cone_empty", mean_of((contained == 0).astype(np.float64)))
+    return tuple(np.histogram(shares, np.linspace(0, 1, CONE_BINS + 1))[0].tolist())
 
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
 
-    def add(self, name: str, value: Measured) -> None:
-        self.numbers[name], self.intervals[name] = value.value, value.interval
+def _add_length(evidence: Evidence, items: Items, radius: Floats) -> None:
+    """How far radii follow the number of words of captions."""
+    worded = items.words > 0
+    words, own = items.words[worded], radius[worded]
+    if len(words):
+        evidence.numbers["word_counts"] = float(len(np.unique(words)))
+    if len(words) and np.ptp(words) and np.ptp(own):
+        evidence.add("length_spearman", items.take(worded).correlation(words, own))
 
-    def add_cones(self, held: Ids, others: int) -> tuple[int, ...]:
-        """How many of all other items some cones hold, (n,); returns the histogram of the shares."""
-        if not others:
-            return (0,) * CONE_BINS
-        shares = held / others
-        self.add("cone_random", mean_of(shares))
-        self.add("cone_empty", mean_of((held == 0).astype(np.float64)))
-        return tuple(np.histogram(shares, np.linspace(0, 1, CONE_BINS + 1))[0].tolist())
 
-    def add_length(self, items: Items, radius: Floats) -> None:
-        """How far radii follow the number of words of captions."""
-        worded = items.words > 0
-        words, own = items.words[worded], radius[worded]
-        if len(words):
-            self.numbers["word_counts"] = float(len(np.unique(words)))
-        if len(words) and np.ptp(words) and np.ptp(own):
-            self.add("length_spearman", items.take(worded).correlation(words, own))
-
-    def add_order(self, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
-        """How radii order the tiers, if at least two are known, and how much they differ."""
-        if len(by_tier) < 2:
-            low, high = np.quantile(radius, [0.05, 0.95])
-            self.numbers["radius_spread"] = _ratio(float(high), float(low))
-            return
-        means = [each.mean for each in by_tier]
-        self.numbers["radius_spread"] = _ratio(max(means), min(means))
-        known, own = items.take(items.tier >= 0), radius[items.tier >= 0]
-        self.numbers["tier_order_words"] = TierOrder(known.words, known.tier).value()
-        self.add("tier_order", known.measured(lambda some: TierOrder(own[some], known.tier[some]).value))
-        pairs = TierOrder(own, known.tier, known.words).pairs
-        if pairs:
-            self.numbers["tier_pairs_equal_length"] = pairs
-            measured = known.measured(lambda some: TierOrder(own[some], known.tier[some], known.words[some]).value)
-            self.add("tier_order_equal_length", measured)
+def _add_order(evidence: Evidence, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
+    """How radii order the tiers, if at least two are known, and how much they differ."""
+    if len(by_tier) < 2:
+        low, high = np.quantile(radius, [0.05, 0.95])
+        evidence.numbers["radius_spread"] = _ratio(float(high), float(low))
+        return
+    means = [each.mean for each in by_tier]
+    evidence.numbers["radius_spread"] = _ratio(max(means), min(means))
+    known, own = items.take(items.tier >= 0), radius[items.tier >= 0]
+    evidence.numbers["tier_order_words"] = TierOrder(known.words, known.tier).value()
+    evidence.add("tier_order", known.measured(lambda some: TierOrder(own[some], known.tier[some]).value))
+    pairs = TierOrder(own, known.tier, known.words).pairs
+    if pairs:
+        evidence.numbers["tier_pairs_equal_length"] = pairs
+        measured = known.measured(lambda some: TierOrder(own[some], known.tier[some], known.words[some]).value)
+        evidence.add("tier_order_equal_length", measured)
 
 
 def _ratio(large: float, small: float) -> float:

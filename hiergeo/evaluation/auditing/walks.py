@@ -1,7 +1,6 @@
 """Traversal under controls: the walk to the root against walks that know nothing of it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch.nn.functional import normalize
 from hiergeo._core.numerics import wide
 from hiergeo._core.progress import track
 from hiergeo.evaluation.auditing.subject import Subject
-from hiergeo.evaluation.metrics import any_hit, ladder, ladder_scores
+from hiergeo.evaluation.metrics import ladder, ladder_metrics
 from hiergeo.geometry import Euclidean
 
 WALKS_AT_ONCE = 256
@@ -27,22 +26,8 @@ UNIT = 1e-3
 """Largest deviation of a norm from 1 at which embeddings count as normalised."""
 
 
-class Walk(NamedTuple):
-    """Captions met by one walk of every image, or of every row where there are no images.
-
-    Attributes:
-        precision: (m,) share of the captions met that are true.
-        recall: (m,) share of the tiers met.
-        any_hit: (m,) 1 where at least one true caption was met.
-    """
-
-    precision: np.ndarray
-    recall: np.ndarray
-    any_hit: np.ndarray
-
-
-def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) -> dict[str, Walk]:
-    """The walk to the root, ``root``, and those of the controls.
+def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) -> dict[str, dict[str, np.ndarray]]:
+    """Metrics of the walk to the root, ``root``, and of those of the controls, as `ladder_metrics` by image or row.
 
     A walk goes from an embedding e straight to a target t in `steps` points t + (1 - i / steps) (e - t), i = 0, 1, ...,
     and meets the caption nearest to each point. With the root as target that is the radial geodesic of the space. In
@@ -57,16 +42,20 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     many are drawn.
     """
     starts, walk_of, truths = _starts(subject, seed)
-    text = subject.embedded.text
+    text, texts = subject.embedded.text, subject.embedded.texts
     root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
+    origins = text[starts]
+
+    def scores(target: Tensor, label: str) -> dict[str, np.ndarray]:
+        met = _met(subject, origins, target.expand_as(origins), steps, label, progress)
+        if subject.image is None:
+            met = [[place for place in walk if place != walk[0]] for walk in met]
+        return ladder_metrics([ladder(met[walk], texts) for walk in walk_of], truths)
+
     found = {}
-    begun = text[starts]
-    for name, targets in _targets(begun, text, root, seed):
-        drawn = [
-            _scores(subject, begun, target, steps, walk_of, truths, f"walking: {name.replace('_', ' ')}", progress)
-            for target in targets
-        ]
-        found[name] = Walk(*(np.mean(values, axis=0) for values in zip(*drawn, strict=True)))
+    for name, targets in _targets(origins, text, root, seed):
+        drawn = [scores(target, f"walking: {name.replace('_', ' ')}") for target in targets]
+        found[name] = {metric: np.mean([each[metric] for each in drawn], axis=0) for metric in drawn[0]}
     return found
 
 
@@ -96,7 +85,7 @@ def _drawn(count: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST].sort().values
 
 
-def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[tuple[str, list[Tensor]]]:
+def _targets(origins: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[tuple[str, list[Tensor]]]:
     generator = torch.Generator().manual_seed(seed)
 
     def rays(count: int) -> Tensor:
@@ -108,42 +97,21 @@ def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[t
     if bool(root.any()):
         yield "random_root", [root.norm() * ray for ray in drawn]
     yield "data_mean", [wide(text).mean(0).to(text.dtype)]
-    yield "random_direction", [begun + (begun - root).norm(dim=-1, keepdim=True) * rays(len(begun))]
+    yield "random_direction", [origins + (origins - root).norm(dim=-1, keepdim=True) * rays(len(origins))]
 
 
-def _scores(
-    subject: Subject,
-    begun: Tensor,
-    target: Tensor,
-    steps: int,
-    walk_of: list[int],
-    truths: list[list[tuple[str, ...]]],
-    label: str,
-    progress: bool,
-) -> Walk:
-    texts = subject.embedded.texts
-    met = _met(subject, begun, target.expand_as(begun), steps, label, progress)
-    if subject.image is None:
-        met = [[place for place in walk if place != walk[0]] for walk in met]
-    ladders = [ladder(met[walk], texts) for walk in walk_of]
-    return Walk(*ladder_scores(ladders, truths), any_hit(ladders, truths))
-
-
-def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:
+def _met(subject: Subject, origins: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:
     """For each start the positions of the captions nearest to the points of its walk, in order."""
     space, text = subject.space, subject.embedded.text
     located = space.points(text)
-    left = 1 - torch.arange(steps, dtype=wide(begun).dtype, device=begun.device)[:, None] / steps
-    renormalise = isinstance(space.geometry, Euclidean) and _is_unit(text)
+    left = 1 - torch.arange(steps, dtype=wide(origins).dtype, device=origins.device)[:, None] / steps
+    is_unit = bool(((text.norm(dim=-1) - 1).abs() < UNIT).all())
+    renormalise = is_unit and isinstance(space.geometry, Euclidean)
     found: list[list[int]] = []
-    for start in track(range(0, len(begun), WALKS_AT_ONCE), label, enabled=progress):
-        e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (begun, target))
+    for start in track(range(0, len(origins), WALKS_AT_ONCE), label, enabled=progress):
+        e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (origins, target))
         line = t + left.to(e.dtype) * (e - t)
         points = (normalize(line, dim=-1) if renormalise else line).flatten(0, 1)
         _, nearest = space.nearest(points, located)
         found += nearest.view(-1, steps).tolist()
     return found
-
-
-def _is_unit(rows: Tensor) -> bool:
-    return bool(((rows.norm(dim=-1) - 1).abs() < UNIT).all())

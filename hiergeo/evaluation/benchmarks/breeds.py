@@ -13,9 +13,8 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.breeds import SPLITS, Superclass, load_breeds, split_named
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Run
-from hiergeo.evaluation.benchmarks.classes import AVERAGING, Classified, check_items, embed_items, of_images
-from hiergeo.evaluation.benchmarks.options import check_choice, check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
+from hiergeo.evaluation.classification import AVERAGING, Classified, check_labels, embed_labels
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
@@ -75,11 +74,11 @@ class Breeds(Benchmark):
     def items(self) -> Classified:
         """The images of the subclasses."""
         if self.source == "demo":
-            return of_images(datasets.labelled("scenes"))
+            return Classified.of(datasets.labelled("scenes"))
         wnids = [wnid for each in self.superclasses for wnid in each.subclasses]
         names = load_breeds().classes
         found = datasets.labelled(self.source, only=wnids)
-        return of_images(replace(found, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
+        return Classified.of(replace(found, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
 
     @property
     def protocol(self) -> str:
@@ -93,13 +92,13 @@ class Breeds(Benchmark):
         _ = self.items
 
     def check(self, model: Model, space: Space) -> None:
-        check_items(model, self._among()[2])
+        check_labels(model, self._among()[2])
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         upper, lower, both = self._among()
-        embedded = embed_items(model, both, self.averaging, how)
+        embedded = embed_labels(model, both, self.averaging, compute=how.compute, progress=how.progress)
         rooted, many = space.rooted(embedded.root), len(upper.classes)
-        points, item = embedded.prompt.mean(1), rooted.points(embedded.image)
+        points, item = embedded.prompt.mean(1), rooted.points(embedded.item)
 
         def ranks(first: int, last: int, labels: tuple[int, ...]) -> np.ndarray:
             target = torch.tensor(labels).to(points.device)
@@ -113,7 +112,7 @@ class Breeds(Benchmark):
             {"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points)
         )
         split = self.split if self.source != "demo" else "demo"
-        return self.result(outcome, model, rooted, embedded.image, how, split=split, items=len(self.items.items))
+        return self.result(outcome, model, rooted, embedded.item, how, split=split, items=len(self.items.items))
 
     def _among(self) -> tuple[Classified, Classified, Classified]:
         """The items among superclasses, among subclasses, and the names of both, superclasses first."""
@@ -134,12 +133,11 @@ def level_recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outco
         names: number of names of both levels.
     """
     candidates = {"superclass": upper, "subclass": names - upper, "both_levels": names}
-    statistics, baselines = {}, {}
+    outcome = Outcome()
     for name, cuts in KS.items():
         for k in cuts:
-            statistics[f"{name}_r{k}"] = mean_of((ranks[name] < k).mean(axis=0))
-            baselines[f"{name}_r{k}"] = {"chance": min(1.0, k / candidates[name])}
-    return Outcome(statistics, baselines=baselines)
+            outcome.add(f"{name}_r{k}", mean_of((ranks[name] < k).mean(axis=0)), chance=min(1.0, k / candidates[name]))
+    return outcome
 
 
 def _class_name(name: str, wnid: str, names: dict[str, str]) -> str:

@@ -9,8 +9,8 @@ from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Published, Run
-from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, published
+from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.geometry import Space
 
 TABLE = "arXiv 2407.08521, table 1"
@@ -80,20 +80,12 @@ class HierarCaps(ChainBenchmark):
         "average_precision_margin",
     )
     needs = "HierarCaps (`hiergeo data fetch hierarcaps`), or another dataset of chains, such as scenes"
-    published: tuple[Published, ...] = (
-        Published("CLIP ViT-B/32", "precision", 0.14, TABLE),
-        Published("CLIP ViT-B/32", "recall", 0.36, TABLE),
-        Published("CLIP ViT-B/32", "tau_d", 0.89, TABLE),
-        Published("CLIP ViT-B/32 + RE", "precision", 0.15, TABLE),
-        Published("CLIP ViT-B/32 + RE", "recall", 0.47, TABLE),
-        Published("CLIP ViT-B/32 + RE", "tau_d", 0.99, TABLE),
-        Published("CLIP ViT-L/14", "recall", 0.37, TABLE),
-        Published("CLIP ViT-L/14", "tau_d", 0.88, TABLE),
-        Published("CLIP ViT-L/14 + RE", "recall", 0.44, TABLE),
-        Published("CLIP ViT-L/14 + RE", "tau_d", 0.97, TABLE),
-        Published("MERU", "precision", 0.11, TABLE),
-        Published("MERU", "recall", 0.11, TABLE),
-        Published("MERU", "tau_d", 0.79, TABLE),
+    published = (
+        *published("CLIP ViT-B/32", TABLE, precision=0.14, recall=0.36, tau_d=0.89),
+        *published("CLIP ViT-B/32 + RE", TABLE, precision=0.15, recall=0.47, tau_d=0.99),
+        *published("CLIP ViT-L/14", TABLE, recall=0.37, tau_d=0.88),
+        *published("CLIP ViT-L/14 + RE", TABLE, recall=0.44, tau_d=0.97),
+        *published("MERU", TABLE, precision=0.11, recall=0.11, tau_d=0.79),
     )
 
     def __init__(
@@ -104,7 +96,7 @@ class HierarCaps(ChainBenchmark):
         steps: int = 50,
         take: int | None = None,
     ) -> None:
-        check(protocol, steps)
+        ProtocolSettings(protocol, steps)
         super().__init__(data, split, take)
         self.measured, self.steps = protocol, steps
         if (protocol, data, split, steps, take) != ("re", "hierarcaps", "test", 50, None):
@@ -120,5 +112,5 @@ class HierarCaps(ChainBenchmark):
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         embedded = embed_for(self.measured, model, self.hierarchy, how.compute, progress=how.progress)
-        settings = Settings(self.measured, self.steps, how.seed, how.samples)
+        settings = ProtocolSettings(self.measured, self.steps, how.seed, how.samples)
         return measure(embedded, space, settings, progress=how.progress)

@@ -1,5 +1,6 @@
 """HiMo@K: does an image match its caption better with every part that the caption gains."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
@@ -13,8 +14,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets.captioned import Captioned, caption_table, scene_parts
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Run
-from hiergeo.evaluation.benchmarks.options import check_choice, check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
 from hiergeo.evaluation.metrics import himo_rows
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.result import Outcome, mean_of
@@ -73,27 +73,27 @@ class HiMo(Benchmark):
             own_keys = {"image_key": image_key != "image", "parts_key": parts_key != "parts"}
             check_unused(data, {"images": images is not None} | own_keys)
         elif path_of(data).suffix not in LINES:
-            raise InputError(f"{data} is no JSON Lines file of images and parts: name a .jsonl file, or scenes.")
+            raise InputError(f"{data} is not a JSON Lines file of images and parts: name a .jsonl file, or scenes.")
         self._source, self._folder, self._keys = data, images, (image_key, parts_key)
         self._k, self._score, self._take = k, score, take
 
     @cached_property
     def growing(self) -> Captioned:
         """The images, each with its caption built up part by part; read when first needed."""
-        held = scene_parts() if self._source == "scenes" else self._read()
+        if self._source == "scenes":
+            data = scene_parts()
+        else:
+            folder = None if self._folder is None else path_of(self._folder)
+            data = caption_table(path_of(self._source), folder, *self._keys, once=True)
         least = 2 if self._k is None else self._k
-        kept = [place for place, parts in enumerate(held.captions) if len(parts) >= least][: self._take]
+        kept = [place for place, parts in enumerate(data.captions) if len(parts) >= least][: self._take]
         if not kept:
             raise InputError(
-                f"no image of {held.name} has {least} parts of a caption: name other data, or a smaller k."
+                f"no image of {data.name} has {least} parts of a caption: name other data, or a smaller k."
             )
-        built = (held.captions[place][: self._k] for place in kept)
+        built = (data.captions[place][: self._k] for place in kept)
         grown = tuple(tuple(" ".join(parts[: k + 1]) for k in range(len(parts))) for parts in built)
-        return Captioned(held.name, held.split, held.convention, tuple(held.images[place] for place in kept), grown)
-
-    def _read(self) -> Captioned:
-        folder = None if self._folder is None else path_of(self._folder)
-        return caption_table(path_of(self._source), folder, *self._keys, once=True)
+        return replace(data, images=tuple(data.images[place] for place in kept), captions=grown)
 
     @property
     def protocol(self) -> str:
@@ -120,12 +120,12 @@ class HiMo(Benchmark):
             return himo_rows(np.split(found, bounds))
 
         words = [[word_count(text) for text in captions] for captions in data.captions]
-        statistics = {"himo": mean_of(correlations(0))}
+        outcome = Outcome()
+        outcome.add("himo", mean_of(correlations(0)), chance=0.0, length=float(himo_rows(words).mean()))
         if len(images) > 1:
-            statistics["himo_other_image"] = mean_of(correlations(1))
-        baselines = {"himo": {"chance": 0.0, "length": float(himo_rows(words).mean())}}
+            outcome.add("himo_other_image", mean_of(correlations(1)))
         facts = {"data": data.name, "split": data.split, "images": len(images), "texts": len(texts)}
-        return self.result(Outcome(statistics, baselines=baselines), model, rooted, texts, how, **facts)
+        return self.result(outcome, model, rooted, texts, how, **facts)
 
     def _scores(self, space: Space, texts: Tensor, images: Tensor, owner: Tensor) -> np.ndarray:
         """(m,) the score of each text with its image (m,), float64."""

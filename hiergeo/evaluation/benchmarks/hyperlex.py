@@ -11,10 +11,9 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Published, Run
-from hiergeo.evaluation.benchmarks.words import WORD_SCORES, WordBenchmark, is_a_scores, letters
-from hiergeo.evaluation.metrics import RankCorrelation
-from hiergeo.evaluation.metrics.ranking import Ranking
+from hiergeo.evaluation.benchmarks.benchmark import Published, Run
+from hiergeo.evaluation.benchmarks.word_benchmark import WORD_SCORES, WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.metrics import CHANCE, RankCorrelation, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space
 
@@ -31,7 +30,7 @@ class HyperLex(WordBenchmark):
 
     Metrics are ``spearman_SCORE``, ``spearman_SCORE_nouns``, ``spearman_SCORE_verbs``, and ``direction_SCORE``: the
     AUROC of hypernym pairs (X below Y) over reversed ones (X above Y), which a symmetric score leaves at chance. Scores
-    are those of `benchmarks.words.WORD_SCORES`. The baseline ``length`` scores a pair by how many more
+    are those of `benchmarks.word_benchmark.WORD_SCORES`. The baseline ``length`` scores a pair by how many more
     characters X has than Y; ``chance`` is 0, and ``permuted`` the 97.5 % quantile under random order of the ratings.
 
     Args:
@@ -118,8 +117,7 @@ def correlations(
     relation = np.array([pair.relation for pair in pairs])
     up, down = (np.flatnonzero(np.char.startswith(relation, kind)) for kind in ("hyp-", "r-hyp-"))
     length = np.subtract(*(letters(side) for side in _sides(pairs)))
-    statistics: dict[str, Statistic] = {}
-    baselines: dict[str, dict[str, float]] = {}
+    outcome = Outcome()
     for suffix, of in PARTS.items():
         chosen = np.flatnonzero(part == of) if of else np.arange(len(pairs))
         if len(chosen) < LEAST:
@@ -129,14 +127,13 @@ def correlations(
         high = float(np.quantile(null, 0.975))
         for name, score in scores.items():
             ranked = RankCorrelation(score[chosen], rating[chosen])
-            statistics[f"spearman_{name}{suffix}"] = Statistic(ranked.rows, ranked.rho)
-            baselines[f"spearman_{name}{suffix}"] = {"chance": 0.0, "permuted": high, "length": by_length}
+            statistic = Statistic(ranked.rows, ranked.rho)
+            outcome.add(f"spearman_{name}{suffix}", statistic, chance=0.0, permuted=high, length=by_length)
     if len(up) and len(down):
         by_length = Ranking(length[up], length[down]).auroc()
         for name, score in scores.items():
-            statistics[f"direction_{name}"] = _direction(score, up, down)
-            baselines[f"direction_{name}"] = {"chance": 0.5, "length": by_length}
-    return Outcome(statistics, baselines=baselines)
+            outcome.add(f"direction_{name}", _direction(score, up, down), chance=CHANCE, length=by_length)
+    return outcome
 
 
 def _direction(score: np.ndarray, up: np.ndarray, down: np.ndarray) -> Statistic:

@@ -8,10 +8,11 @@ import torch
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Gaussian, Model, inclusion
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Run
+from hiergeo.evaluation.benchmarks.benchmark import Run
 from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
+from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.length import PairLengths, matched_by_length
-from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -53,10 +54,9 @@ class Inclusion(ChainBenchmark):
         rows = self.hierarchy.rows
         chains = [row.positive for row in rows], [row.negative or () for row in rows]
         texts = list(dict.fromkeys(text for side in chains for chain in side for text in chain))
-        place = {text: index for index, text in enumerate(texts)}
         probabilistic: Any = model
         found: Gaussian = probabilistic.encode_text_gaussian(texts, **how.place, progress=how.progress)
-        positive, negative = (torch.tensor([[place[text] for text in chain] for chain in side]) for side in chains)
+        positive, negative = (positions(texts, side, found.mean.device) for side in chains)
         outcome = score_inclusion(found, positive, negative, PairLengths.of(self.hierarchy))
         facts = {"split": self.split, "rows": len(rows), "texts": len(texts)}
         return self.result(outcome, model, space, found.mean, how, **facts)
@@ -68,22 +68,17 @@ def score_inclusion(
     """The metrics of `Inclusion` for chains, (n, T) positions among Gaussians of (V, D)."""
     parent, child, wrong = positive[:, :-1], positive[:, 1:], negative[:, :-1]
     true, false, back = (_scores(captions, *pair) for pair in ((child, parent), (wrong, parent), (parent, child)))
-    ranking = Ranking(true, false)
     direction = ((true > back) + 0.5 * (true == back)).mean(1)
-    of_length = matched_by_length("_inclusion", true, false, lengths, sibling=False)
     shorter = np.sign(np.diff(lengths.positive, axis=1)) / 2 + 0.5
-    baselines = {"inclusion_direction": {"chance": 0.5, "length": float(shorter.mean())}}
-    statistics = {
-        "auroc_inclusion": Statistic(len(true), ranking.auroc),
-        "average_precision_inclusion": Statistic(len(true), ranking.average_precision),
-        "inclusion_direction": mean_of(direction),
-    }
-    return Outcome(statistics | of_length.statistics, baselines=of_length.baselines | baselines)
+    ranking, outcome = Ranking(true, false), Outcome()
+    outcome.add("auroc_inclusion", Statistic(len(true), ranking.auroc))
+    outcome.add("average_precision_inclusion", Statistic(len(true), ranking.average_precision))
+    outcome.add("inclusion_direction", mean_of(direction), chance=CHANCE, length=float(shorter.mean()))
+    return outcome | matched_by_length("_inclusion", true, false, lengths, sibling=False)
 
 
 def _scores(captions: Gaussian, inner: torch.Tensor, outer: torch.Tensor) -> np.ndarray:
     """Inclusion of each inner in its outer, of the shape of their positions; a column of pairs at a time."""
-    inner, outer = (which.to(captions.mean.device) for which in (inner, outer))
     columns = [
         inclusion(Gaussian(*(part[i] for part in captions)), Gaussian(*(part[j] for part in captions)))
         for i, j in zip(inner.T, outer.T, strict=True)

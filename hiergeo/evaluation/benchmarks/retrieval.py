@@ -13,17 +13,17 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import reading
 from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Published, Run
-from hiergeo.evaluation.benchmarks.options import check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_unused, published
+from hiergeo.evaluation.matching import Match, match_pairs
 from hiergeo.evaluation.metrics import chance_recall
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
-from hiergeo.evaluation.retrieval import Match, match_pairs
 from hiergeo.geometry import Space
 
 KS = (1, 5, 10)
 """Ranks that count as found."""
 
-HYCOCLIP, VAL2017 = "hycoclip model zoo", "COCO val2017"
+RE_PAPER, MERU, HYCOCLIP = "arXiv 2407.08521", "arXiv 2304.09172", "hycoclip model zoo"
+VAL2017, NOT_PUBLIC = "COCO val2017", "COCO; split and captions not public"
 
 
 @final
@@ -52,18 +52,12 @@ class Retrieval(Benchmark):
     images = True
     needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own files, or scenes"
     published: tuple[Published, ...] = (
-        Published("CLIP ViT-B/32", "text_to_image_r1", 0.30, "arXiv 2407.08521", "COCO; split and captions not public"),
-        Published(
-            "CLIP ViT-B/32 + RE", "text_to_image_r1", 0.31, "arXiv 2407.08521", "COCO; split and captions not public"
-        ),
-        Published("CLIP ViT-B/16 (GRIT)", "image_to_text_r10", 0.815, HYCOCLIP, VAL2017),
-        Published("CLIP ViT-B/16 (GRIT)", "text_to_image_r10", 0.685, HYCOCLIP, VAL2017),
-        Published("MERU ViT-B/16 (GRIT)", "image_to_text_r10", 0.820, HYCOCLIP, VAL2017),
-        Published("MERU ViT-B/16 (GRIT)", "text_to_image_r10", 0.686, HYCOCLIP, VAL2017),
-        Published("HyCoCLIP ViT-B/16", "image_to_text_r10", 0.820, HYCOCLIP, VAL2017),
-        Published("HyCoCLIP ViT-B/16", "text_to_image_r10", 0.693, HYCOCLIP, VAL2017),
-        Published("MERU ViT-B/16 (RedCaps)", "text_to_image_r5", 0.332, "arXiv 2304.09172", VAL2017),
-        Published("MERU ViT-B/16 (RedCaps)", "image_to_text_r5", 0.418, "arXiv 2304.09172", VAL2017),
+        *published("CLIP ViT-B/32", RE_PAPER, NOT_PUBLIC, text_to_image_r1=0.30),
+        *published("CLIP ViT-B/32 + RE", RE_PAPER, NOT_PUBLIC, text_to_image_r1=0.31),
+        *published("CLIP ViT-B/16 (GRIT)", HYCOCLIP, VAL2017, image_to_text_r10=0.815, text_to_image_r10=0.685),
+        *published("MERU ViT-B/16 (GRIT)", HYCOCLIP, VAL2017, image_to_text_r10=0.820, text_to_image_r10=0.686),
+        *published("HyCoCLIP ViT-B/16", HYCOCLIP, VAL2017, image_to_text_r10=0.820, text_to_image_r10=0.693),
+        *published("MERU ViT-B/16 (RedCaps)", MERU, VAL2017, text_to_image_r5=0.332, image_to_text_r5=0.418),
     )
 
     def __init__(
@@ -156,15 +150,14 @@ def caption_recalls(match: Match, owner: np.ndarray) -> Outcome:
     """
     images, texts = len(match.image_to_text), len(match.text_to_image)
     captions = np.bincount(owner, minlength=images)
-    statistics: dict[str, Statistic] = {}
-    baselines: dict[str, dict[str, float]] = {}
+    outcome = Outcome()
     for k in KS:
-        statistics[f"image_to_text_r{k}"] = mean_of((match.image_to_text < k).astype(np.float64))
-        baselines[f"image_to_text_r{k}"] = {"chance": chance_recall(captions, texts, k)}
+        hits = (match.image_to_text < k).astype(np.float64)
+        outcome.add(f"image_to_text_r{k}", mean_of(hits), chance=chance_recall(captions, texts, k))
     for k in KS:
-        statistics[f"text_to_image_r{k}"] = _clustered((match.text_to_image < k).astype(np.float64), owner, captions)
-        baselines[f"text_to_image_r{k}"] = {"chance": chance_recall([1], images, k)}
-    return Outcome(statistics, baselines=baselines)
+        hits = (match.text_to_image < k).astype(np.float64)
+        outcome.add(f"text_to_image_r{k}", _clustered(hits, owner, captions), chance=chance_recall([1], images, k))
+    return outcome
 
 
 def _clustered(hits: np.ndarray, owner: np.ndarray, captions: np.ndarray) -> Statistic:

@@ -11,15 +11,15 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Published, Run
-from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark, embed_items, predicted
+from hiergeo.evaluation.benchmarks.benchmark import Published, Run, published
+from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree
 from hiergeo.evaluation.metrics.trees import quoted_names
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
 DOCS = "documentation of hyper3-clip"
-IMAGENET = "ImageNet val, imagenet_isa.txt, 7 templates"
+VAL = "ImageNet val, imagenet_isa.txt, 7 templates"
 APPROXIMATE = "tree rebuilt from WordNet 3.0: approximate, exact figures need the file imagenet_isa.txt"
 
 
@@ -36,9 +36,7 @@ class Trees(ClassifierBenchmark):
         tree: ``auto`` (the shapes of scenes for scenes, otherwise WordNet), ``wordnet``, ``demo`` (the shapes), or a
             file of one ``parent child`` a line, such as ``imagenet_isa.txt``. WordNet knows classes by wnid, by synset
             name, or by word, which is taken in its first sense.
-        averaging: of the prompts of a class, ``tangent`` or ``normalised``.
-        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
-        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+        averaging, names, templates: as for `ClassifierBenchmark`.
     """
 
     name = "trees"
@@ -47,14 +45,8 @@ class Trees(ClassifierBenchmark):
     metrics = (*TREE_METRICS, "zero_shot_accuracy")
     needs = "a folder with one subfolder of images a class, and imagenet_isa.txt or WordNet; scenes needs none"
     published: tuple[Published, ...] = (
-        Published("MERU ViT-B", "tie", 3.630, DOCS, IMAGENET),
-        Published("MERU ViT-B", "lca", 2.220, DOCS, IMAGENET),
-        Published("MERU ViT-B", "jaccard", 0.780, DOCS, IMAGENET),
-        Published("MERU ViT-B", "h_precision", 0.850, DOCS, IMAGENET),
-        Published("MERU ViT-B", "h_recall", 0.850, DOCS, IMAGENET),
-        Published("hyper3-clip", "tie", 3.160, DOCS, IMAGENET),
-        Published("hyper3-clip", "lca", 2.079, DOCS, IMAGENET),
-        Published("hyper3-clip", "jaccard", 0.818, DOCS, IMAGENET),
+        *published("MERU ViT-B", DOCS, VAL, tie=3.630, lca=2.220, jaccard=0.780, h_precision=0.850, h_recall=0.850),
+        *published("hyper3-clip", DOCS, VAL, tie=3.160, lca=2.079, jaccard=0.818),
         Published("PHyCLIP", "tie", 3.294, "PHyCLIP paper", "ImageNet val"),
     )
 
@@ -101,14 +93,14 @@ class Trees(ClassifierBenchmark):
         super().check(model, space)
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        embedded = embed_items(model, self.items, self.averaging, how)
+        embedded = self.embed(model, how)
         rooted = space.rooted(embedded.root)
         classes = self.tree.places(self.nodes)
-        outcome = mistakes(self.tree, classes, predicted(embedded, rooted), np.array(self.items.labels))
+        outcome = mistakes(self.tree, classes, embedded.nearest(rooted), np.array(self.items.labels))
         facts = {**self.facts, "tree": self.source}
         if self.source == "wordnet":
             facts["wordnet"] = load_wordnet().described
-        return self.result(outcome, model, rooted, embedded.image, how, **facts)
+        return self.result(outcome, model, rooted, embedded.item, how, **facts)
 
 
 def mistakes(tree: Tree, classes: np.ndarray, found: np.ndarray, labels: np.ndarray) -> Outcome:
@@ -128,14 +120,16 @@ def mistakes(tree: Tree, classes: np.ndarray, found: np.ndarray, labels: np.ndar
     by_chance = _expected(tree, classes, uniform, truths)
     shuffled = _expected(tree, classes, predictions, truths)
     exact = tree.between(classes[:1], classes[:1])
-    baselines = {"zero_shot_accuracy": {"chance": 1 / count, "shuffled": float(predictions @ truths)}}
+    outcome = Outcome()
     for name in TREE_METRICS:
         same, any_class = float(exact[name][0]), by_chance[name]
         wrong = (any_class - same / count) / (1 - 1 / count)
         at_random = float(right.mean()) * same + (1 - float(right.mean())) * wrong
-        baselines[name] = {"chance": any_class, "shuffled": shuffled[name], "random_mistakes": at_random}
-    statistics = {name: mean_of(values[name]) for name in TREE_METRICS}
-    return Outcome({**statistics, "zero_shot_accuracy": mean_of(right)}, baselines=baselines)
+        known = {"chance": any_class, "shuffled": shuffled[name], "random_mistakes": at_random}
+        outcome.add(name, mean_of(values[name]), **known)
+    by_accident = float(predictions @ truths)
+    outcome.add("zero_shot_accuracy", mean_of(right), chance=1 / count, shuffled=by_accident)
+    return outcome
 
 
 def _expected(tree: Tree, classes: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:

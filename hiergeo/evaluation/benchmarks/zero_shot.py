@@ -6,8 +6,8 @@ import numpy as np
 
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Published, Run
-from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark, embed_items
+from hiergeo.evaluation.benchmarks.benchmark import Published, Run
+from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -25,9 +25,7 @@ class ZeroShotClassification(ClassifierBenchmark):
     Args:
         data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
             names that WordNet has for ImageNet's classes, which a model without images can classify too).
-        averaging: of the prompts of a class, ``tangent`` or ``normalised`` (`benchmarks.classes.AVERAGING`).
-        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
-        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+        averaging, names, templates: as for `ClassifierBenchmark`.
     """
 
     name = "zero_shot"
@@ -52,10 +50,10 @@ class ZeroShotClassification(ClassifierBenchmark):
         return f"{self.data}, {len(self.items.templates)} templates averaged by '{self.averaging}', nearest class"
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        embedded = embed_items(model, self.items, self.averaging, how)
+        embedded = self.embed(model, how)
         rooted = space.rooted(embedded.root)
         outcome = class_accuracies(embedded.ranks(rooted), np.array(self.items.labels), len(self.items.classes))
-        return self.result(outcome, model, rooted, embedded.image, how, **self.facts)
+        return self.result(outcome, model, rooted, embedded.item, how, **self.facts)
 
 
 def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
@@ -76,15 +74,9 @@ def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Out
         return float((counts * weights) @ hits / (counts @ weights))
 
     share = there / len(labels)
-    return Outcome(
-        {
-            "mean_per_class_accuracy": Statistic(len(hits), per_class),
-            "zero_shot_accuracy": mean_of(hits),
-            "top5_accuracy": mean_of((ranks < FIVE).astype(np.float64)),
-        },
-        baselines={
-            "mean_per_class_accuracy": {"chance": 1 / classes, "majority": 1 / np.count_nonzero(there)},
-            "zero_shot_accuracy": {"chance": 1 / classes, "majority": float(share.max())},
-            "top5_accuracy": {"chance": min(1.0, FIVE / classes), "majority": float(np.sort(share)[-FIVE:].sum())},
-        },
-    )
+    outcome, present = Outcome(), np.count_nonzero(there)
+    outcome.add("mean_per_class_accuracy", Statistic(len(hits), per_class), chance=1 / classes, majority=1 / present)
+    outcome.add("zero_shot_accuracy", mean_of(hits), chance=1 / classes, majority=float(share.max()))
+    first = {"chance": min(1.0, FIVE / classes), "majority": float(np.sort(share)[-FIVE:].sum())}
+    outcome.add("top5_accuracy", mean_of((ranks < FIVE).astype(np.float64)), **first)
+    return outcome

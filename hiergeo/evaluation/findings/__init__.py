@@ -5,12 +5,10 @@ Comparisons and studies compute these once; pages, tables and plots render them.
 
 from hiergeo.evaluation.findings.conclusions import (
     Conclusion,
-    Standing,
     conclude_comparison,
     conclude_study,
     listing,
     order_beyond_length,
-    standings,
     study_cautions,
 )
 from hiergeo.evaluation.findings.contrasts import (
@@ -42,7 +40,6 @@ __all__ = [
     "Score",
     "SpaceFacts",
     "SpaceVerdict",
-    "Standing",
     "conclude_comparison",
     "conclude_study",
     "contrast_all",
@@ -51,6 +48,5 @@ __all__ = [
     "listing",
     "order_beyond_length",
     "small_samples",
-    "standings",
     "study_cautions",
 ]

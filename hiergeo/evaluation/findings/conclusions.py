@@ -1,6 +1,6 @@
 """Conclusions of comparisons and studies: a headline and remarks, from typed findings alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hiergeo.evaluation.findings.contrasts import Contrast
@@ -38,39 +38,6 @@ class Conclusion:
         return " ".join((self.headline, *self.remarks))
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How one geometry stands against the reference at one dimension.
-
-    Attributes:
-        geometry: spec.
-        reference: spec of the reference.
-        dim: dimension.
-        better: contrasts that the geometry wins.
-        worse: contrasts that the reference wins.
-        count: contrasts between the two.
-    """
-
-    geometry: str
-    reference: str
-    dim: int
-    better: tuple[Contrast, ...]
-    worse: tuple[Contrast, ...]
-    count: int
-
-    def __str__(self) -> str:
-        if not self.better and not self.worse:
-            return f"{self.geometry} is no different in any of {self.count} metrics"
-        found = [
-            (f"{word} in {len(won)}", f"{'most in ' if len(won) > 1 else ''}{_label(most)}, by {_size(most)}")
-            for word, won in (("better", self.better), ("worse", self.worse))
-            if won and (most := max(won, key=lambda each: abs(each.difference)))
-        ]
-        (first, named), *others = found
-        of_all = f"{self.geometry} is {first} of {self.count} metrics, {named}"
-        return ", and ".join((of_all, *map(", ".join, others)))
-
-
 def conclude_comparison(findings: Findings) -> Conclusion:
     """The conclusion on frozen embeddings: whether radii order the tiers, and which geometry is best in what."""
     sentence = "; ".join((_orders(findings), *_best(findings)))
@@ -91,23 +58,6 @@ def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
     return Conclusion(headline, tuple(remarks))
 
 
-def standings(findings: Findings) -> tuple[Standing, ...]:
-    """Every geometry against the reference, dimension by dimension."""
-    found = []
-    for dim in findings.dims:
-        named = findings.geometries(dim)
-        reference = REFERENCE if REFERENCE in named else named[0]
-        held: dict[str, list[Contrast]] = {}
-        for each in findings.contrasts:
-            if each.dim == dim and reference in (each.a, each.b):
-                held.setdefault(each.b if each.a == reference else each.a, []).append(each)
-        for rival, contrasts in held.items():
-            better = tuple(each for each in contrasts if each.winner == rival)
-            worse = tuple(each for each in contrasts if each.winner == reference)
-            found.append(Standing(rival, reference, dim, better, worse, len(contrasts)))
-    return tuple(found)
-
-
 def study_cautions(
     findings: Findings, verdicts: Sequence[HeadsVerdict], seeds: int, leakage: str | None
 ) -> Iterator[Caution]:
@@ -124,7 +74,8 @@ def study_cautions(
             yield Caution("flat", (each.geometry,), message)
     for dim in findings.dims:
         rates = {each.geometry: each.learning_rate for each in verdicts if each.dim == dim}
-        apart = _apart([each for each in findings.decided if each.dim == dim], rates)
+        decided = [each for each in findings.decided if each.dim == dim]
+        apart = {name for each in decided if rates[each.a] != rates[each.b] for name in (each.a, each.b)}
         if apart:
             named = ", ".join(f"{name} ({rate:g})" for name, rate in rates.items() if name in apart)
             message = (
@@ -132,20 +83,21 @@ def study_cautions(
                 "may come from the rate and not from the geometry; repeat the study with a single rate to tell."
             )
             yield Caution("learning rates", tuple(name for name in rates if name in apart), message)
-    lost = {f"{each.geometry} at dimension {each.dim}": each.geometry for each in verdicts if each.collapsed}
-    if lost:
-        yield Caution("collapse", tuple(lost.values()), f"Heads show signs of collapse in {', '.join(lost)}.")
-    broken = {f"{each.geometry} at dimension {each.dim}": each.geometry for each in verdicts if each.broken}
-    if broken:
-        message = f"Training failed for some seeds of {', '.join(broken)}: see the verdicts."
-        yield Caution("training", tuple(broken.values()), message)
+    if lost := [each for each in verdicts if each.collapse]:
+        yield Caution("collapse", _specs(lost), f"Heads show signs of collapse in {_cells(lost)}.")
+    if broken := [each for each in verdicts if any(head.problem for head in each.heads)]:
+        message = f"Training failed for some seeds of {_cells(broken)}: see the verdicts."
+        yield Caution("training", _specs(broken), message)
     if leakage:
         yield Caution("leakage", (), f"Trained on test data: {leakage.rstrip('.')}.")
 
 
-def _apart(decided: Sequence[Contrast], rates: Mapping[str, float]) -> set[str]:
-    """Geometries with a decided difference from one of another learning rate."""
-    return {name for each in decided if rates[each.a] != rates[each.b] for name in (each.a, each.b)}
+def _specs(verdicts: Sequence[HeadsVerdict]) -> tuple[str, ...]:
+    return tuple(each.geometry for each in verdicts)
+
+
+def _cells(verdicts: Sequence[HeadsVerdict]) -> str:
+    return ", ".join(f"{each.geometry} at dimension {each.dim}" for each in verdicts)
 
 
 def _overall(findings: Findings) -> Iterator[str]:
@@ -163,18 +115,36 @@ def _overall(findings: Findings) -> Iterator[str]:
     difference, low, high = (signed(value, 4) for value in (surest.difference, *surest.interval))
     yield (
         f"The clearest, {surest.a} minus {surest.b} in {_label(surest)} at dimension {surest.dim}, is "
-        f"{difference} (95 % interval on its own {low} to {high})."
+        f"{difference} (95% interval on its own {low} to {high})."
     )
 
 
 def _against_reference(findings: Findings) -> Iterator[str]:
-    if not findings.decided:
-        return
-    found = standings(findings)
-    for dim in findings.dims:
-        at = [each for each in found if each.dim == dim]
-        if at:
-            yield f"Against {at[0].reference} at dimension {dim}: {'; '.join(map(str, at))}."
+    """How every geometry stands against the reference, dimension by dimension."""
+    for dim in findings.dims if findings.decided else ():
+        named = findings.geometries(dim)
+        reference = REFERENCE if REFERENCE in named else named[0]
+        rivals: dict[str, list[Contrast]] = {}
+        for each in findings.contrasts:
+            if each.dim == dim and reference in (each.a, each.b):
+                rivals.setdefault(each.b if each.a == reference else each.a, []).append(each)
+        if rivals:
+            standings = (_standing(rival, reference, contrasts) for rival, contrasts in rivals.items())
+            yield f"Against {reference} at dimension {dim}: {'; '.join(standings)}."
+
+
+def _standing(rival: str, reference: str, contrasts: Sequence[Contrast]) -> str:
+    parts: list[str] = []
+    for word, winner in (("better", rival), ("worse", reference)):
+        won = [each for each in contrasts if each.winner == winner]
+        if won:
+            most = max(won, key=lambda each: abs(each.difference))
+            of_all = "" if parts else f" of {len(contrasts)} metrics"
+            named = f"{'most in ' if len(won) > 1 else ''}{_label(most)}, by {number(abs(most.difference), 4)}"
+            parts.append(f"{word} in {len(won)}{of_all}, {named}")
+    if not parts:
+        return f"{rival} is no different in any of {len(contrasts)} metrics"
+    return f"{rival} is {', and '.join(parts)}"
 
 
 def _charts(findings: Findings, hence: str) -> Iterator[str]:
@@ -211,7 +181,7 @@ def order_of_tiers(tau_d: float, interval: Interval) -> str:
 def order_beyond_length(tau_d: float, interval: Interval) -> str:
     """Whether radii order tiers of equally many words, in a sentence, by `tau_d_equal_length` and its interval."""
     right, low, high = (f"{50 * (1 + value):.1f}" for value in (tau_d, *interval))
-    found = f"Of tiers of a chain with equally many words radii order {right} % rightly ({low} to {high} %)"
+    found = f"Of tiers of a chain with equally many words radii order {right}% rightly ({low} to {high}%)"
     if interval.low > 0:
         return f"{found}: the order is not one of length alone."
     if interval.high < 0:
@@ -262,10 +232,6 @@ def listing(names: Sequence[str]) -> str:
 
 def _label(contrast: Contrast) -> str:
     return find_metric(contrast.metric).label
-
-
-def _size(contrast: Contrast) -> str:
-    return number(abs(contrast.difference), 4)
 
 
 def _sureness(contrast: Contrast) -> float:

@@ -46,7 +46,7 @@ class SpaceFacts:
         identity: equal for charts of one space.
         curved: whether some factor has a curvature.
         bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
-        adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is no Euclidean space.
+        adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is not a Euclidean space.
     """
 
     geometry: str
@@ -95,7 +95,7 @@ class Contrast:
         difference: mean over seeds of a - b.
         interval: its 95 % interval, paired by item, and by seed where there are seeds.
         simultaneous: simultaneous 95 % interval over all differences of the family.
-        test: sign test of the differences by row, image or caption; None for metrics that are no discrete means.
+        test: sign test of the differences by row, image or caption; None for metrics that are not discrete means.
         adjusted_p: its p-value after Holm's correction over the family.
         one_space: whether the two count as one space, because both are flat.
     """
@@ -119,8 +119,10 @@ class Contrast:
             return "no merit"
         if low <= 0 <= high or low == high:
             return "interval"
-        if self.test is not None and not self._test_agrees(self.test):
-            return "sign test"
+        if self.test is not None:
+            agrees = (self.test.better > self.test.worse) == (self.difference > 0)
+            if self.adjusted_p is None or self.adjusted_p > ALPHA or not agrees:
+                return "sign test"
         return "flat" if self.one_space else None
 
     @property
@@ -153,10 +155,6 @@ class Contrast:
         whole["sign_test"] = None if self.test is None else self.test._asdict() | {"adjusted_p": self.adjusted_p}
         del whole["test"], whole["adjusted_p"]
         return whole | {"winner": self.winner, "undecided_because": self.undecided_because}
-
-    def _test_agrees(self, test: SignTest) -> bool:
-        assert self.adjusted_p is not None
-        return self.adjusted_p <= ALPHA and (test.better > test.worse) == (self.difference > 0)
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ class _Pair(NamedTuple):
 def contrast_all(
     cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], family: Family, seed: int
 ) -> tuple[Contrast, ...]:
-    """Contrasts of every two spaces of one dimension in every metric with intervals that is no control.
+    """Contrasts of every two spaces of one dimension in every metric with intervals that is not a control.
 
     Args:
         cube: numbers of one model.

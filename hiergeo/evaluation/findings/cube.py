@@ -3,17 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.findings import exports
-from hiergeo.evaluation.findings.exports import Figure, Grid, number
+from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number
 from hiergeo.evaluation.metrics import Interval, crossed_draws, percentile_interval
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
@@ -66,7 +61,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Cube:
+class Cube(Exported):
     """Measurements along five axes; combinations that were not measured are absent.
 
     Attributes:
@@ -173,26 +168,21 @@ class Cube:
             interval = percentile_interval(crossed_draws(draws) if several else draws[0])
         return Score(float(np.mean(values)), float(np.std(values, ddof=1)) if several else None, interval, values)
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """One dict a number, with the keys of `COLUMNS`; the interval is that of the single seed."""
+    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+        """`COLUMNS`, and one row a number; the interval is that of the single seed."""
+        return COLUMNS, self._rows()
+
+    def _rows(self) -> Iterator[tuple[object, ...]]:
         for each in self.entries:
             for name, value in each.metrics.items():
-                low, high = percentile_interval(each.draws[name]) if name in each.draws else (None, None)
-                row = (each.model, each.geometry, each.dim, each.seed, name, value, low, high)
-                yield dict(zip(COLUMNS, row, strict=True))
-
-    def to_pandas(self) -> "DataFrame":
-        """The long form, one row a number, with the columns of `COLUMNS`; needs pandas."""
-        return exports.pandas().DataFrame(list(self.records()), columns=list(COLUMNS))
-
-    def to_csv(self) -> str:
-        """The long form as CSV, figures unrounded."""
-        return exports.csv_text(COLUMNS, (row.values() for row in self.records()))
+                bounds = percentile_interval(each.draws[name]) if name in each.draws else (None, None)
+                yield each.model, each.geometry, each.dim, each.seed, name, value, *bounds
 
     def to_json(self) -> str:
         """A JSON object: `axes`, and `records` in the long form; null for NaN and for what is not there."""
+        records = [dict(zip(COLUMNS, row, strict=True)) for row in self._rows()]
         axes = {"model": self.models, "geometry": self.geometries, "dim": self.dims, "seed": self.seeds}
-        return exports.json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
+        return json_text({"axes": axes | {"metric": self.metrics}, "records": records})
 
     def grids(self, best: Collection[Place] = (), *, plain: bool = True) -> Iterator[Grid]:
         """One table for each model and dimension: metrics down, geometries across.
@@ -214,14 +204,6 @@ class Cube:
                         rows.append((name, tuple(map(_figure, scores, marked))))
                 corner = f"dimension {dim}" if several or len(self.dims) > 1 else "metric"
                 yield Grid(f"{model}, {corner}" if len(self.models) > 1 else corner, tuple(shown), tuple(rows))
-
-    def to_markdown(self) -> str:
-        """A table of scores for each model and dimension: metrics down, geometries across."""
-        return "\n\n".join(exports.markdown(grid) for grid in self.grids())
-
-    def to_latex(self) -> str:
-        """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(exports.latex(grid) for grid in self.grids())
 
 
 def _figure(score: Score | None, best: bool) -> Figure:

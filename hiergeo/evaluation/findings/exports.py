@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hiergeo._core import extras
 from hiergeo.evaluation.metrics import find_metric
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,38 @@ class Grid:
     corner: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Figure, ...]], ...]
+
+
+class Exported(ABC):
+    """Numbers that are exported in the long form, one row a number, and as tables, metrics down and geometries across.
+
+    Numbers of the long form are unrounded.
+    """
+
+    @abstractmethod
+    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+        """Header and rows."""
+
+    @abstractmethod
+    def grids(self) -> Iterator[Grid]:
+        """One table for each model and dimension; best figures are marked."""
+
+    def to_pandas(self) -> "DataFrame":
+        """The long form as a data frame. Raises UnavailableError where pandas is not installed."""
+        header, rows = self.long_form()
+        return extras.require("pandas", "to_pandas").DataFrame(list(rows), columns=list(header))
+
+    def to_csv(self) -> str:
+        """The long form as CSV."""
+        return csv_text(*self.long_form())
+
+    def to_markdown(self) -> str:
+        """The tables in Markdown, best figures bold."""
+        return "\n\n".join(map(markdown, self.grids()))
+
+    def to_latex(self) -> str:
+        """The same for LaTeX with the package booktabs."""
+        return "\n\n".join(map(latex, self.grids()))
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -139,9 +174,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def pandas() -> ModuleType:
-    """The module pandas. Raises UnavailableError where it is not installed."""
-    module: ModuleType = extras.require("pandas", "to_pandas")
-    return module

@@ -1,17 +1,14 @@
 """What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
 from hiergeo.evaluation.findings.cube import Cube, Score
+from hiergeo.evaluation.findings.exports import Exported, Grid
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 Kind = Literal["small sample", "few seeds", "flat", "learning rates", "collapse", "training", "leakage"]
 
@@ -32,7 +29,7 @@ class Caution:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Exported):
     """Numbers of one model and what they say about its spaces.
 
     Attributes:
@@ -115,45 +112,26 @@ class Findings:
 
     def closest_rival(self, metric: str, dim: int) -> Contrast | None:
         """The geometry with the best value against the rival that it is least surely ahead of; None without rivals."""
-        held = self.contrasts_of(metric, dim)
-        if not held:
+        contrasts = self.contrasts_of(metric, dim)
+        if not contrasts:
             return None
-        named = dict.fromkeys(spec for spec in self.geometries(dim) for each in held if spec in (each.a, each.b))
+        named = dict.fromkeys(spec for spec in self.geometries(dim) for each in contrasts if spec in (each.a, each.b))
         best = max(named, key=lambda spec: self._merit(metric, spec, dim))
-        seen = [each.seen_from(best) for each in held if best in (each.a, each.b)]
-        others = [each for each in seen if not each.one_space] or seen
+        turned = [each.seen_from(best) for each in contrasts if best in (each.a, each.b)]
+        others = [each for each in turned if not each.one_space] or turned
         smaller_wins = find_metric(metric).higher_is_better is False
         return min(others, key=lambda each: -each.interval.high if smaller_wins else each.interval.low)
 
     def _merit(self, metric: str, geometry: str, dim: int) -> float:
         """The value of a metric, turned round where smaller is better."""
-        value = self._value(metric, geometry, dim)
-        return -value if find_metric(metric).higher_is_better is False else value
+        score = self.score(metric, geometry, dim)
+        assert score is not None
+        return -score.value if find_metric(metric).higher_is_better is False else score.value
 
     @property
     def decided(self) -> tuple[Contrast, ...]:
         """The contrasts that name a winner."""
         return tuple(each for each in self.contrasts if each.winner is not None)
-
-    def to_pandas(self) -> "DataFrame":
-        """Scores as a data frame, one row a geometry, dimension and metric; needs pandas."""
-        header, rows = self._long()
-        return exports.pandas().DataFrame(list(rows), columns=list(header))
-
-    def to_csv(self) -> str:
-        """Scores as CSV, one line a geometry, dimension and metric, unrounded; `best` is 1 for leaders.
-
-        Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
-        """
-        return exports.csv_text(*self._long())
-
-    def to_markdown(self) -> str:
-        """A table for each dimension, metrics down and geometries across; best figures are bold."""
-        return "\n\n".join(map(exports.markdown, self._grids()))
-
-    def to_latex(self) -> str:
-        """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(map(exports.latex, self._grids()))
 
     @cached_property
     def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -162,22 +140,20 @@ class Findings:
         return {place: found for place in places if (found := self._leading(*place))}
 
     def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
-        held = self.contrasts_of(metric, dim)
+        contrasts = self.contrasts_of(metric, dim)
         spaces = [each for each in self.spaces if each.dim == dim]
         leading: set[str] = set()
         for space in spaces:
-            own = [each for each in held if space.geometry in (each.a, each.b) and not each.one_space]
+            own = [each for each in contrasts if space.geometry in (each.a, each.b) and not each.one_space]
             if own and all(each.winner == space.geometry for each in own):
                 leading |= set(self.charts(space.geometry))
         return tuple(each.geometry for each in spaces if each.geometry in leading)
 
-    def _value(self, metric: str, geometry: str, dim: int) -> float:
-        score = self.score(metric, geometry, dim)
-        assert score is not None
-        return score.value
+    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+        """One row a geometry, dimension and metric; `best` is 1 for leaders.
 
-    def _long(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
-        """Header and rows of the scores."""
+        Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
+        """
         if len(self.cube.seeds) > 1:
             return ("dim", "geometry", "metric", "mean", "deviation", "best"), self._rows(several=True)
         return ("geometry", "metric", "value", "low", "high", "best"), self._rows(several=False)
@@ -193,7 +169,8 @@ class Findings:
                 else:
                     yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
 
-    def _grids(self) -> Iterator[exports.Grid]:
+    def grids(self) -> Iterator[Grid]:
+        """One table for each dimension; metrics without intervals are left out where spaces are compared."""
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
         return self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
@@ -204,13 +181,9 @@ def _bounds(score: Score) -> tuple[float, float]:
     return score.interval
 
 
-def small_samples(cube: Cube) -> Iterator[Caution]:
+def small_samples(*cubes: Cube) -> Iterator[Caution]:
     """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
-    return few_items(pair for entry in cube.entries for pair in entry.items.items())
-
-
-def few_items(counts: Iterable[tuple[str, int]]) -> Iterator[Caution]:
-    """The caution of `small_samples` from metrics and the numbers of items that they are measured on."""
+    counts = [pair for cube in cubes for entry in cube.entries for pair in entry.items.items()]
     groups: dict[tuple[int, str], dict[str, None]] = {}
     for metric, count in counts:
         if count < SMALL_SAMPLE:
@@ -221,8 +194,8 @@ def few_items(counts: Iterable[tuple[str, int]]) -> Iterator[Caution]:
             for (count, unit), metrics in groups.items()
         )
         message = (
-            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
-            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
+            f"Small sample: {'; '.join(named)}. 95% bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95% of the time (79 to 91% at 10 items): differences are provisional."
         )
         subjects = tuple(dict.fromkeys(metric for metrics in groups.values() for metric in metrics))
         yield Caution("small sample", subjects, message)

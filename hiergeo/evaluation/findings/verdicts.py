@@ -25,59 +25,36 @@ SUNK = 0.5
 
 @dataclass(frozen=True)
 class SpaceVerdict:
-    """What the diagnostics of one space say.
+    """What the diagnostics of one space say, as `hiergeo.evaluate` reports them."""
 
-    Attributes:
-        radius_spread: largest over smallest tier mean of the radii.
-        curvature: signed K; 0 for flat spaces and products.
-        bend: relative excess of sn(r) over r at the largest radius.
-        in_cone: share of children inside their parent's cone, in [0, 1].
-        in_cone_random: the same for random captions.
-    """
-
-    radius_spread: float
-    curvature: float
-    bend: float
-    in_cone: float
-    in_cone_random: float
-
-    @classmethod
-    def of(cls, diagnostics: Mapping[str, float]) -> "SpaceVerdict":
-        """The verdict on diagnostics as `hiergeo.evaluate` reports them."""
-        return cls(
-            radius_spread=diagnostics["radius_spread"],
-            curvature=diagnostics.get("curvature", 0.0),
-            bend=diagnostics.get("bend", 0.0),
-            in_cone=diagnostics["in_cone"],
-            in_cone_random=diagnostics["in_cone_random"],
-        )
+    diagnostics: Mapping[str, float]
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """One to three plain sentences."""
-        return tuple(self._said())
+        return tuple(self._describe())
 
     def __str__(self) -> str:
         return " ".join(self.sentences)
 
-    def _said(self) -> Iterator[str]:
-        if self.radius_spread < FLAT_SPREAD:
+    def _describe(self) -> Iterator[str]:
+        spread, bend = self.diagnostics["radius_spread"], self.diagnostics.get("bend", 0.0)
+        if spread < FLAT_SPREAD:
             yield (
-                f"Radii hardly differ between tiers (largest over smallest mean {self.radius_spread:.2f}): "
+                f"Radii hardly differ between tiers (largest over smallest mean {spread:.2f}): "
                 "there is little radial hierarchy to measure."
             )
-        if self.curvature:
-            curvature = minus(f"{self.curvature:g}")
-            yield f"With K = {curvature} {circles(size_of(self.bend), self.bend)}."
-        if self.in_cone == 0:
+        if curvature := self.diagnostics.get("curvature"):
+            yield f"With K = {minus(f'{curvature:g}')} {circles(size_of(bend), bend)}."
+        inside, random = self.diagnostics["in_cone"], self.diagnostics["in_cone_random"]
+        if inside == 0:
             yield (
                 "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
                 "Radii and angles can still order captions; training widens cones (hiergeo train head)."
             )
             return
-        inside, random = f"{100 * self.in_cone:.1f} %", f"{100 * self.in_cone_random:.1f} %"
-        shares = f"{inside} of children lie in their parent's cone, and so do {random} of random captions"
-        uninformative = self.in_cone - self.in_cone_random < TELLING
+        shares = f"{inside:.1%} of children lie in their parent's cone, and so do {random:.1%} of random captions"
+        uninformative = inside - random < TELLING
         yield f"Cones are uninformative here: {shares}." if uninformative else f"{shares}."
 
 
@@ -128,11 +105,6 @@ class HeadsVerdict:
         return {sign: count for sign, count in counted.items() if count}
 
     @property
-    def collapsed(self) -> bool:
-        """Whether any head lost its hierarchy."""
-        return bool(self.collapse)
-
-    @property
     def curved(self) -> bool:
         """Whether some factor has a curvature."""
         return any(curvature != 0 for head in self.heads for curvature in head.curvature)
@@ -148,44 +120,27 @@ class HeadsVerdict:
         return self.curved and abs(self.bend) < FLAT_BEND
 
     @property
-    def beyond_equator(self) -> bool:
-        """Whether points of some head lie beyond the equator of the sphere."""
-        return any(head.reach > math.pi / 2 for head in self.heads)
-
-    @property
-    def broken(self) -> bool:
-        """Whether the training of some head failed."""
-        return any(head.problem for head in self.heads)
-
-    @property
     def sentences(self) -> tuple[str, ...]:
         """Plain sentences: collapse, curvature, tuning, problems."""
-        return (*self._collapse(), *self._curvature(), *self._tuning(), *self._problems())
+        return tuple(self._describe())
 
     def __str__(self) -> str:
         return " ".join(self.sentences)
 
-    def _collapse(self) -> Iterator[str]:
+    def _describe(self) -> Iterator[str]:
         if not self.collapse:
             yield "No collapse."
         for sign, count in self.collapse.items():
             yield f"Collapse in {count} of {len(self.heads)} heads: {sign}."
-
-    def _curvature(self) -> Iterator[str]:
-        if not self.curved:
-            return
-        learnt = " and ".join(_span(values) for values in zip(*(head.curvature for head in self.heads), strict=True))
-        change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
-        yield f"With K = {learnt} {circles(f'up to {change}', self.bend)}."
-        if self.beyond_equator:
-            yield "Points lie beyond the equator of the sphere, where cones widen again."
-
-    def _tuning(self) -> Iterator[str]:
+        if self.curved:
+            factors = zip(*(head.curvature for head in self.heads), strict=True)
+            change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
+            yield f"With K = {' and '.join(map(_span, factors))} {circles(f'up to {change}', self.bend)}."
+            if any(head.reach > math.pi / 2 for head in self.heads):
+                yield "Points lie beyond the equator of the sphere, where cones widen again."
         for end, word in ((min, "smallest"), (max, "largest")):
             if self.tried and self.learning_rate == end(self.tried):
                 yield f"Its learning rate, {self.learning_rate:g}, is the {word} of those that were tried."
-
-    def _problems(self) -> Iterator[str]:
         for head in self.heads:
             if head.problem:
                 yield f"Seed {head.seed}: {head.problem}; it counts with the state of step {head.kept_step}."
@@ -206,16 +161,16 @@ def signs_of_collapse(diagnostics: Mapping[str, float]) -> dict[str, bool]:
 
 def size_of(bend: float) -> str:
     """How much the length of a circle differs from that of a flat one, in words."""
-    return f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
+    return f"{100 * abs(bend):.3g}%" if abs(bend) < HUGE else "over a thousand times"
 
 
 def circles(change: str, bend: float) -> str:
     """The effect of the curvature at the largest radius, which differs from flat space by `change`, in words."""
     longer, more = ("longer", "more") if bend > 0 else ("shorter", "less")
-    said = f"a circle of the largest radius is {change} {longer} than a flat one"
+    sentence = f"a circle of the largest radius is {change} {longer} than a flat one"
     if abs(bend) < FLAT_BEND:
-        return f"{said}: effectively flat, treat it as Euclidean"
-    return f"{said}: specific captions have that much {more} room to spread"
+        return f"{sentence}: effectively flat, treat it as Euclidean"
+    return f"{sentence}: specific captions have that much {more} room to spread"
 
 
 def _span(values: Sequence[float]) -> str:

@@ -2,17 +2,26 @@
 
 from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo, himo_rows, spearman
 from hiergeo.evaluation.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.entailment import cone_scores, pep_scores
+from hiergeo.evaluation.metrics.ladders import (
+    ZeroShot,
+    accuracies,
+    any_hit,
+    chance_recall,
+    ladder,
+    ladder_metrics,
+    ladder_precision_recall,
+    ladder_scores,
+)
 from hiergeo.evaluation.metrics.ranking import (
+    CHANCE,
     Ranking,
     Reconstruction,
     Roc,
     auroc,
     average_precision,
     mean_roc,
+    pep_scores,
     reconstruction,
-    roc_curve,
-    tie_share,
 )
 from hiergeo.evaluation.metrics.registry import METRICS, RADIAL, Metric, find_metric
 from hiergeo.evaluation.metrics.resampling import (
@@ -30,22 +39,10 @@ from hiergeo.evaluation.metrics.resampling import (
     sign_test,
     simultaneous_intervals,
 )
-from hiergeo.evaluation.metrics.retrieval import (
-    ZeroShot,
-    accuracies,
-    any_hit,
-    chance_recall,
-    ladder,
-    ladder_precision_recall,
-    ladder_scores,
-    recall_at,
-    retrieval_hits,
-    zero_shot,
-    zero_shot_hits,
-)
 from hiergeo.evaluation.metrics.trees import TREE_METRICS, Tree, tree_scores
 
 __all__ = [
+    "CHANCE",
     "METRICS",
     "RADIAL",
     "SMALL_SAMPLE",
@@ -68,33 +65,27 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_statistic",
     "chance_recall",
-    "cone_scores",
     "crossed_draws",
     "find_metric",
     "himo",
     "himo_rows",
     "holm",
     "ladder",
+    "ladder_metrics",
     "ladder_precision_recall",
     "ladder_scores",
     "mean_roc",
     "paired_difference",
     "pep_scores",
     "percentile_interval",
-    "recall_at",
     "reconstruction",
     "resamples",
-    "retrieval_hits",
-    "roc_curve",
     "sign_test",
     "similarity_drift",
     "simultaneous_intervals",
     "spearman",
     "tau_d",
     "tau_d_rows",
-    "tie_share",
     "tied_share",
     "tree_scores",
-    "zero_shot",
-    "zero_shot_hits",
 ]

@@ -11,12 +11,12 @@ def checked(name: str, values: ArrayLike, ndim: int | None = None) -> np.ndarray
     """`values` as a non-empty float64 array of `ndim` dimensions (any when None); tensors of any kind and device too.
 
     Raises:
-        InputError: the values are no numbers, or the array is empty, has another number of dimensions, or holds NaN
+        InputError: the values are not numbers, or the array is empty, has another number of dimensions, or holds NaN
             (where first).
     """
-    held = values.detach().cpu().double().numpy() if isinstance(values, Tensor) else values
+    raw = values.detach().cpu().double().numpy() if isinstance(values, Tensor) else values
     try:
-        array = np.asarray(held, dtype=np.float64)
+        array = np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be an array of numbers ({reason(error)}).") from error
     if array.size == 0:

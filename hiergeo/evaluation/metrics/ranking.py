@@ -1,4 +1,4 @@
-"""Ranking quality of scores: AUROC, average precision, ROC curves and ties, and graph reconstruction from distances."""
+"""Ranking quality of scores, also within strata that hold a confound fixed; graph reconstruction from distances."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,71 +22,150 @@ class Roc(NamedTuple):
     true_positive_rate: np.ndarray
 
 
+ROUNDING = 1e-6
+"""Radians by which float32 may exceed the ends of a range."""
+
+CHANCE = 0.5
+"""AUROC of any score that is constant, and with strata average precision too."""
+
+
 class Ranking:
     """Scores of positives and negatives, sorted once and evaluated under many different weights of their rows.
 
+    With strata, scores are compared only where their strata are the same. The stratum of a pair of captions is, for
+    example, the number of words of both: then no score that is computed from lengths alone does better or worse than
+    `CHANCE`, by construction.
+
     Args:
         positive: scores of true pairs, larger is more confident; the first axis indexes rows.
-        negative: scores of false pairs; the same number of rows where weights are used.
+        negative: scores of false pairs; the same number of rows where weights or strata are used.
+        strata: of the true and of the false pairs, integers of the shape of the scores and one more axis; two strata
+            are the same where all their integers are. None is one stratum.
 
     Raises:
-        InputError: either is empty or holds NaN.
+        InputError: scores that are empty or hold NaN, strata that do not fit them, or strata with other numbers of
+            rows.
     """
 
-    def __init__(self, positive: ArrayLike, negative: ArrayLike) -> None:
-        self._positive = checked("positive scores", np.atleast_1d(positive))
-        self._negative = checked("negative scores", np.atleast_1d(negative))
-        pooled = np.concatenate([self._positive.ravel(), self._negative.ravel()])
-        distinct, level = np.unique(-pooled, return_inverse=True)
-        self._levels = len(distinct)
-        self._positive_level, self._negative_level = np.split(level, [self._positive.size])
+    def __init__(
+        self, positive: ArrayLike, negative: ArrayLike, strata: tuple[ArrayLike, ArrayLike] | None = None
+    ) -> None:
+        true = checked("positive scores", np.atleast_1d(positive))
+        false = checked("negative scores", np.atleast_1d(negative))
+        self._rows = len(true), len(false)
+        self._stratified = strata is not None
+        stratum = np.zeros(true.size + false.size, dtype=np.int64)
+        if strata is not None:
+            stratum = _strata((true, false), strata)
+        is_true = np.arange(len(stratum)) < true.size
+        kept = np.isin(stratum, np.intersect1d(stratum[is_true], stratum[~is_true]))
+        row = np.concatenate([np.repeat(np.arange(len(side)), side[0].size) for side in (true, false)])
+        score = np.concatenate([true.ravel(), false.ravel()])[kept]
+        distinct, level = np.unique(-score, return_inverse=True)
+        cells, cell = np.unique(stratum[kept] * max(len(distinct), 1) + level, return_inverse=True)
+        own, self._level_of_cell = np.divmod(cells, max(len(distinct), 1))
+        named, self._stratum_of_cell = np.unique(own, return_inverse=True)
+        self._levels, self._strata = len(distinct), len(named)
+        sides = is_true[kept], ~is_true[kept]
+        self._sides = [(cell[side], row[kept][side]) for side in sides]
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of a positive and a negative are compared."""
+        true, false = map(self._per_stratum, self._mass())
+        return round(float(true @ false))
 
     def auroc(self, weights: np.ndarray | None = None, negative: np.ndarray | None = None) -> float:
-        """Probability that a positive scores higher than a negative, ties counting one half; in [0, 1].
+        """Probability that a positive scores higher than a negative of its stratum, ties counting one half; in [0, 1].
 
-        It is 1/2 where nothing is left of either.
+        With strata every pair of a positive and a negative in one stratum counts once: the sum over strata of Mann and
+        Whitney's U, divided by the number of such pairs. `CHANCE` where weights leave no pair.
 
         Args:
-            weights: shape (rows,), multiplicity of each row, for its positives and negatives; None is 1.
-            negative: shape (negatives,), multiplicity of each negative, where those have rows of their own.
+            weights: (rows,) multiplicity of each row, for its positives and negatives; None is 1.
+            negative: (negatives,) multiplicity of each negative, where those have rows of their own.
         """
         true, false = self._mass(weights, negative)
-        if not true.any() or not false.any():
-            return 0.5
-        below = false.sum() - np.cumsum(false) + false / 2
-        return float(true @ below / (true.sum() * false.sum()))
+        total = self._per_stratum(false)
+        before = np.cumsum(total) - total
+        below = self._of_cells(total + before) - np.cumsum(false) + false / 2
+        compared = float(self._per_stratum(true) @ total)
+        return float(true @ below / compared) if compared else CHANCE
 
     def average_precision(self, weights: np.ndarray | None = None) -> float:
-        """The mean, over positives, of the precision at their score (equal scores enter together); in (0, 1]."""
+        """The mean, over positives, of the precision at their score (equal scores enter together); in (0, 1].
+
+        With strata the negatives of each are weighted to be as many as its positives, so that both sides have the same
+        distribution over strata, and thresholds are pooled. `CHANCE` where weights leave no stratum with both.
+
+        Args:
+            weights: as for `auroc`.
+        """
         true, false = self._mass(weights)
-        true_above = np.cumsum(true)
-        retrieved = true_above + np.cumsum(false)
-        precision = np.divide(true_above, retrieved, out=np.zeros_like(retrieved), where=retrieved > 0)
+        if self._stratified:
+            positives, negatives = self._per_stratum(true), self._per_stratum(false)
+            scale = np.divide(positives, negatives, out=np.zeros_like(positives), where=negatives > 0)
+            true = true * self._of_cells(negatives > 0)
+            false = false * self._of_cells(scale)
+        if not true.any():
+            return CHANCE
+        true, false = self._per_level(true), self._per_level(false)
+        above = np.cumsum(true)
+        retrieved = above + np.cumsum(false)
+        precision = np.divide(above, retrieved, out=np.zeros_like(retrieved), where=retrieved > 0)
         return float(true @ precision / true.sum())
 
     def tie_share(self) -> float:
-        """The share of positive-negative pairs whose scores are exactly equal, in [0, 1]."""
-        true, false = self._mass(None)
-        return float(true @ false / (true.sum() * false.sum()))
+        """The share of the compared pairs whose scores are exactly equal, in [0, 1]."""
+        true, false = self._mass()
+        return float(true @ false / self.pairs)
 
     def roc(self) -> Roc:
         """Rates of accepted pairs as the threshold decreases; equal scores are accepted together."""
-        return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in reversed(self._mass(None))))
+        true, false = map(self._per_level, self._mass())
+        return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in (false, true)))
 
-    def _mass(self, weights: np.ndarray | None, negative: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the positives and of the negatives at each distinct score, largest score first."""
-        of_negatives = weights if negative is None else negative
-        true = np.bincount(self._positive_level, self._spread(weights, self._positive), self._levels)
-        false = np.bincount(self._negative_level, self._spread(of_negatives, self._negative), self._levels)
-        return true.astype(np.float64), false.astype(np.float64)
+    def _mass(
+        self, weights: np.ndarray | None = None, negative: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of the positives and of the negatives in each cell, a stratum and a score; largest score first."""
+        given = weights, weights if negative is None else negative
+        for each, rows in zip(given, self._rows, strict=True):
+            if each is not None and len(each) != rows:
+                raise InputError(f"{len(each)} weights for {rows} rows of scores: there must be one each.")
+        true, false = (
+            _sums(cell, None if each is None else each[row], len(self._level_of_cell))
+            for (cell, row), each in zip(self._sides, given, strict=True)
+        )
+        return true, false
 
-    @staticmethod
-    def _spread(weights: np.ndarray | None, scores: np.ndarray) -> np.ndarray | None:
-        if weights is None:
-            return None
-        if len(weights) != len(scores):
-            raise InputError(f"{len(weights)} weights for {len(scores)} rows of scores: there must be one each.")
-        return np.repeat(weights, scores.size // len(scores))
+    def _per_stratum(self, mass: np.ndarray) -> np.ndarray:
+        return _sums(self._stratum_of_cell, mass, self._strata) if self._stratified else mass.sum(keepdims=True)
+
+    def _per_level(self, mass: np.ndarray) -> np.ndarray:
+        return _sums(self._level_of_cell, mass, self._levels) if self._stratified else mass
+
+    def _of_cells(self, strata: np.ndarray) -> np.ndarray:
+        """Values of strata for each cell."""
+        return strata[self._stratum_of_cell] if self._stratified else strata
+
+
+def _sums(place: np.ndarray, mass: np.ndarray | None, places: int) -> np.ndarray:
+    """Sums of mass at each of `places` places, float64 (numpy gives integers where there is no mass)."""
+    return np.bincount(place, mass, places).astype(np.float64)
+
+
+def _strata(scores: tuple[np.ndarray, np.ndarray], strata: tuple[ArrayLike, ArrayLike]) -> np.ndarray:
+    """The stratum of each score, positives first, numbered from 0."""
+    named = [np.asarray(own) for own in strata]
+    for side, own in zip(scores, named, strict=True):
+        if own.shape[:-1] != side.shape:
+            raise InputError(f"strata of shape {own.shape} do not fit scores of shape {side.shape}.")
+    if len(scores[0]) != len(scores[1]):
+        raise InputError(f"{len(scores[0])} rows of positives and {len(scores[1])} of negatives must be equally many.")
+    width = named[0].shape[-1]
+    _, stratum = np.unique(np.concatenate([own.reshape(-1, width) for own in named]), axis=0, return_inverse=True)
+    return np.asarray(stratum.ravel())
 
 
 def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
@@ -97,11 +176,6 @@ def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
 def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
     """The average precision, in (0, 1], equal scores entering together; O(n log n). See `Ranking`."""
     return Ranking(positive, negative).average_precision()
-
-
-def roc_curve(positive: ArrayLike, negative: ArrayLike) -> Roc:
-    """The ROC curve; straight lines between its points enclose the area `auroc`; O(n log n). See `Ranking`."""
-    return Ranking(positive, negative).roc()
 
 
 def mean_roc(curves: Sequence[Roc]) -> Roc:
@@ -138,9 +212,23 @@ def _from_right(curve: Roc, places: np.ndarray) -> np.ndarray:
     return 1 - _from_left(mirrored, 1 - places)
 
 
-def tie_share(positive: ArrayLike, negative: ArrayLike) -> float:
-    """The share of positive-negative pairs with exactly equal scores, in [0, 1]. See `Ranking`."""
-    return Ranking(positive, negative).tie_share()
+def pep_scores(angle: ArrayLike) -> np.ndarray:
+    """Probability that the general point entails the specific one: max(1 - 2 phi / pi, 0), in [0, 1].
+
+    It is 1 on the axis of the cone and 0 from a right angle on, where all pairs tie.
+
+    Args:
+        angle: phi, the exterior angle at the general point, radians, in [0, pi]; of any shape.
+
+    Raises:
+        InputError: no angles, NaN, or an angle outside [0, pi].
+
+    Source: Huynh et al., ARGENT (arXiv 2603.23311), the probabilistic entailment protocol.
+    """
+    angles = checked("angle", angle)
+    if angles.min() < 0 or angles.max() > np.pi + ROUNDING:
+        raise InputError("exterior angles must be in [0, pi] radians.")
+    return np.maximum(1 - 2 * angles / np.pi, 0)
 
 
 class Reconstruction(NamedTuple):

@@ -51,45 +51,19 @@ EQUAL = "equal length"
 """How labels name metrics with the length of captions held fixed."""
 
 
-def _pair_metrics() -> list[Metric]:
+def _ranked(suffix: str, *details: str, ties: bool = True, matched: bool = True, bends: bool = True) -> list[Metric]:
+    """AUROC and AP by one score, perhaps with lengths matched, and the share of ties."""
+
+    def label(name: str, *more: str) -> str:
+        return f"{name} ({', '.join((*details, *more))})" if details or more else name
+
     found = []
-    for score, by in (("", ()), ("_margin", ("margin",))):
-        for kind, of in (("", ()), ("_sibling", ("sibling",))):
-            details = f" ({', '.join((*by, *of))})" if by or of else ""
-            found += [
-                Metric(f"auroc{score}{kind}", f"AUROC{details}"),
-                Metric(f"average_precision{score}{kind}", f"AP{details}"),
-                Metric(f"score_ties{score}{kind}", f"score ties{details}", None, unit="none"),
-            ]
-            matched = f" ({', '.join((*by, *of, EQUAL))})"
-            found += [
-                Metric(f"auroc{score}{kind}_equal_length", f"AUROC{matched}", control=True),
-                Metric(f"average_precision{score}{kind}_equal_length", f"AP{matched}", control=True),
-            ]
-    return found
-
-
-def _inclusion_metrics() -> list[Metric]:
-    """Those of `hiergeo.evaluation.benchmarks.inclusion`, in which no geometry plays a part."""
-    found = [Metric("inclusion_direction", "inclusion direction", depends_on_curvature=False)]
-    for name, label in (("auroc", "AUROC"), ("average_precision", "AP")):
-        matched = f"{name}_inclusion_equal_length", f"{label} (inclusion, {EQUAL})"
-        found.append(Metric(f"{name}_inclusion", f"{label} (inclusion)", depends_on_curvature=False))
-        found.append(Metric(*matched, depends_on_curvature=False, control=True))
-    return found
-
-
-def _image_pair_metrics() -> list[Metric]:
-    """Those of `hiergeo.evaluation.image_pairs` beside the ones of pairs of captions."""
-    return [
-        Metric("auroc_distance", "AUROC (distance)"),
-        Metric("average_precision_distance", "AP (distance)"),
-        Metric("score_ties_distance", "score ties (distance)", None, unit="none"),
-        Metric("auroc_finest", "AUROC, finest tier"),
-        Metric("auroc_finest_margin", "AUROC, finest tier (margin)"),
-        Metric("auroc_finest_distance", "AUROC, finest tier (distance)"),
-        Metric("auroc_text_alone", "AUROC, text alone", None, depends_on_curvature=False),
-    ]
+    for name, called in (("auroc", "AUROC"), ("average_precision", "AP")):
+        found.append(Metric(f"{name}{suffix}", label(called), depends_on_curvature=bends))
+        if matched:
+            of_length = f"{name}{suffix}_equal_length", label(called, EQUAL)
+            found.append(Metric(*of_length, depends_on_curvature=bends, control=True))
+    return [*found, Metric(f"score_ties{suffix}", label("score ties"), None, unit="none")] if ties else found
 
 
 def _word_metrics() -> list[Metric]:
@@ -166,9 +140,17 @@ METRICS: dict[str, Metric] = {
         Metric("precision", "precision", unit="images", discrete=True),
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
-        *_pair_metrics(),
-        *_image_pair_metrics(),
-        *_inclusion_metrics(),
+        *_ranked(""),
+        *_ranked("_sibling", "sibling"),
+        *_ranked("_margin", "margin"),
+        *_ranked("_margin_sibling", "margin", "sibling"),
+        *_ranked("_distance", "distance", matched=False),
+        Metric("auroc_finest", "AUROC, finest tier"),
+        Metric("auroc_finest_margin", "AUROC, finest tier (margin)"),
+        Metric("auroc_finest_distance", "AUROC, finest tier (distance)"),
+        Metric("auroc_text_alone", "AUROC, text alone", None, depends_on_curvature=False),
+        Metric("inclusion_direction", "inclusion direction", depends_on_curvature=False),
+        *_ranked("_inclusion", "inclusion", ties=False, bends=False),
         *_word_metrics(),
         *_class_metrics(),
         *_chain_metrics(),
@@ -221,12 +203,9 @@ def find_metric(name: str) -> Metric:
         if not isinstance(made, Metric):
             raise UnavailableError(f"the metric '{name}' is a {type(made).__name__}, not a hiergeo.metrics.Metric.")
         return made
-    match = RANK.fullmatch(name)
-    if match and match["base"] in METRICS:
-        base = METRICS[match["base"]]
-        return replace(base, name=name, label=f"{base.label} R@{match['k']}")
-    match = TIER.fullmatch(name)
-    if match and match["base"] in METRICS:
-        base = METRICS[match["base"]]
-        return replace(base, name=name, label=f"{base.label}, tier {match['k']}")
+    for pattern, ending in ((RANK, " R@{}"), (TIER, ", tier {}")):
+        match = pattern.fullmatch(name)
+        if match and match["base"] in METRICS:
+            base = METRICS[match["base"]]
+            return replace(base, name=name, label=base.label + ending.format(match["k"]))
     return Metric(name, name)

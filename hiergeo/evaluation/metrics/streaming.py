@@ -7,7 +7,7 @@ gathers what all processes were fed; the values are exactly those of `hiergeo.me
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ from torch import distributed as dist
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo.evaluation.metrics.embeddings import tau_d_rows
+from hiergeo.evaluation.metrics.ladders import Truth, ladder_scores
 from hiergeo.evaluation.metrics.ranking import Ranking
-from hiergeo.evaluation.metrics.retrieval import Truth, ladder_scores
 
 
 class StreamingMetric(nn.Module):
@@ -28,19 +28,20 @@ class StreamingMetric(nn.Module):
     all batches and processes into the metric.
 
     Args:
-        names: of the values that are accumulated.
         group: the processes that `compute` gathers from; None is all of them.
         sync_on_compute: whether `compute` gathers at all.
+
+    Attributes:
+        names: of the values that are accumulated.
     """
 
+    names: ClassVar[tuple[str, ...]]
     _place: Tensor
 
-    def __init__(
-        self, names: Sequence[str], group: dist.ProcessGroup | None = None, sync_on_compute: bool = True
-    ) -> None:
+    def __init__(self, group: dist.ProcessGroup | None = None, sync_on_compute: bool = True) -> None:
         super().__init__()
         self._group, self._sync = group, sync_on_compute
-        self._parts: dict[str, list[Tensor]] = {name: [] for name in names}
+        self._parts: dict[str, list[Tensor]] = {name: [] for name in self.names}
         self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @abstractmethod
@@ -53,7 +54,8 @@ class StreamingMetric(nn.Module):
 
     def accumulate(self, values: dict[str, Any]) -> None:
         """Add values by name, of any shape; they are kept on the device of the metric (see `to`)."""
-        for name, part in {name: self._kept(given) for name, given in values.items()}.items():
+        kept = {name: self._kept(given) for name, given in values.items()}
+        for name, part in kept.items():
             self._parts[name].append(part)
 
     def compute(self) -> Any:
@@ -86,7 +88,9 @@ class StreamingMetric(nn.Module):
         """Take up stored values in place of those so far; raises InputError for those of another metric."""
         fits = isinstance(state, dict) and set(state) == set(self._parts)
         if not fits or not all(isinstance(values, Tensor) and not values.is_complex() for values in state.values()):
-            raise InputError(f"the stored state is none of {type(self).__name__}: it needs {', '.join(self._parts)}.")
+            raise InputError(
+                f"the stored state is not one of {type(self).__name__}: it needs {', '.join(self._parts)}."
+            )
         self._parts = {name: [self._kept(values).clone()] if values.numel() else [] for name, values in state.items()}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "StreamingMetric":
@@ -118,8 +122,7 @@ class StreamingMetric(nn.Module):
 class TauD(StreamingMetric):
     """`hiergeo.evaluation.metrics.tau_d` of chains that come in batches."""
 
-    def __init__(self, group: dist.ProcessGroup | None = None, sync_on_compute: bool = True) -> None:
-        super().__init__(("rows",), group, sync_on_compute)
+    names = ("rows",)
 
     def update(self, radii: Tensor) -> None:
         """Add chains.
@@ -128,7 +131,7 @@ class TauD(StreamingMetric):
             radii: (n, T), tiers from general to specific.
 
         Raises:
-            InputError: another shape, fewer than two tiers, NaN, or something that is no number.
+            InputError: another shape, fewer than two tiers, NaN, or something that is not a number.
         """
         rows = tau_d_rows(wide(_numbers(radii, "radii").detach()).cpu().numpy())
         self.accumulate({"rows": rows})
@@ -141,8 +144,7 @@ class TauD(StreamingMetric):
 class LadderPrecisionRecall(StreamingMetric):
     """Precision and recall of ladders that come in batches: see `metrics.ladder_precision_recall`."""
 
-    def __init__(self, group: dist.ProcessGroup | None = None, sync_on_compute: bool = True) -> None:
-        super().__init__(("precision", "recall"), group, sync_on_compute)
+    names = ("precision", "recall")
 
     def update(self, ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> None:
         """Add images.
@@ -165,8 +167,7 @@ class LadderPrecisionRecall(StreamingMetric):
 class _PairMetric(StreamingMetric):
     """A ranking of the scores of true and false pairs; all scores are kept."""
 
-    def __init__(self, group: dist.ProcessGroup | None = None, sync_on_compute: bool = True) -> None:
-        super().__init__(("positive", "negative"), group, sync_on_compute)
+    names = ("positive", "negative")
 
     def update(self, positive: Tensor, negative: Tensor) -> None:
         """Add pairs.
@@ -176,7 +177,7 @@ class _PairMetric(StreamingMetric):
             negative: scores of false pairs.
 
         Raises:
-            InputError: NaN among them, or something that is no number.
+            InputError: NaN among them, or something that is not a number.
         """
         given = {"positive": _numbers(positive, "positive"), "negative": _numbers(negative, "negative")}
         for name, scores in given.items():

@@ -18,7 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, reason
 
 TREE_METRICS = ("tie", "lca", "jaccard", "h_precision", "h_recall")
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
@@ -39,7 +39,8 @@ class Tree:
         root: the name of the root.
 
     Raises:
-        InputError: no edges, something that is no pair, a node with two parents, a cycle, or several roots; names them.
+        InputError: no edges, something that is not a pair, a node with two parents, a cycle, or several
+            roots; names them.
     """
 
     def __init__(self, edges: Iterable[Any]) -> None:
@@ -63,7 +64,7 @@ class Tree:
 
     def places(self, classes: Iterable[Hashable]) -> np.ndarray:
         """Positions in `nodes`, (n,) int64. Raises InputError for classes that are not in the tree; names them."""
-        listed = _listed(classes, "classes")
+        listed = list(classes)
         missing = [each for each in dict.fromkeys(listed) if each not in self._place]
         if missing:
             raise InputError(f"{len(missing)} classes are not in the tree: {quoted_names(missing)}.")
@@ -79,15 +80,12 @@ class Tree:
         Raises:
             InputError: no items, predicted and true classes of different number, or classes that are not in the tree.
         """
-        predicted, true = _listed(predicted, "predicted"), _listed(true, "true")
-        if len(predicted) != len(true):
-            raise InputError(
-                f"there are {len(predicted)} predicted and {len(true)} true classes: give as many of each."
-            )
-        if not predicted:
+        places = self.places(predicted), self.places(true)
+        if len(places[0]) != len(places[1]):
+            raise InputError(f"there are {len(places[0])} predicted and {len(places[1])} true classes.")
+        if not len(places[0]):
             raise InputError("there are no predictions to score: predicted and true are empty.")
-        pairs = np.stack([self.places(predicted), self.places(true)])
-        distinct, which = np.unique(pairs, axis=1, return_inverse=True)
+        distinct, which = np.unique(np.stack(places), axis=1, return_inverse=True)
         return {name: values[which.reshape(-1)] for name, values in self.between(*distinct).items()}
 
     def between(self, p: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
@@ -133,7 +131,7 @@ def tree_scores(
         ``tie``, ``lca`` (both smaller is better), ``jaccard``, ``h_precision`` and ``h_recall`` in [0, 1].
 
     Raises:
-        InputError: edges that are no tree, classes that are not in it, no items, or as many as differ.
+        InputError: edges that are not a tree, classes that are not in it, no items, or as many as differ.
     """
     tree = edges if isinstance(edges, Tree) else Tree(edges)
     return {name: float(values.mean()) for name, values in tree.compare(predicted, true).items()}
@@ -141,38 +139,18 @@ def tree_scores(
 
 def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
     """Child -> parent."""
+    try:
+        pairs = list(dict.fromkeys((child, parent) for child, parent in edges))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the edges of a tree must be pairs (child, parent) of names: {reason(error)}.") from error
     parent_of: dict[Hashable, Hashable] = {}
-    for number, edge in enumerate(_listed(edges, "edges")):
-        edge = edge.tolist() if isinstance(edge, np.ndarray) else edge
-        if isinstance(edge, str) or not isinstance(edge, Sequence) or len(edge) != 2:
-            raise InputError(f"edge {number} (the first is 0) is {edge!r}: give pairs (child, parent).")
-        child, parent = edge
-        try:
-            before = parent_of.setdefault(child, parent)
-            hash(parent)
-        except TypeError as error:
-            raise InputError(f"edge {number} (the first is 0) joins {edge!r}: names must be hashable.") from error
-        if before != parent:
-            raise InputError(
-                f"the node {quoted_names([child])} has two parents in the tree, {quoted_names([before, parent])}."
-            )
+    for child, parent in pairs:
+        if parent_of.setdefault(child, parent) != parent:
+            both = quoted_names([parent_of[child], parent])
+            raise InputError(f"the node {quoted_names([child])} has two parents in the tree, {both}.")
     if not parent_of:
         raise InputError("the tree has no edges: give pairs (child, parent).")
     return parent_of
-
-
-def _listed(values: Any, what: str) -> list[Any]:
-    if isinstance(values, str | bytes) or not (hasattr(values, "tolist") or isinstance(values, Iterable)):
-        raise InputError(f"{what} must be a list, not {type(values).__name__}.")
-    found = values.tolist() if hasattr(values, "tolist") else list(values)
-    if not isinstance(found, list):
-        raise InputError(f"{what} must be a list, not a single value.")
-    try:
-        for value in found if what != "edges" else ():
-            hash(value)
-    except TypeError as error:
-        raise InputError(f"{what} must be a list of names, and one of them is a {type(value).__name__}.") from error
-    return found
 
 
 def _lifts(above: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

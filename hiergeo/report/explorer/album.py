@@ -79,14 +79,14 @@ def album(thumbnails: Thumbnails, ids: Sequence[int], room: int) -> Album:
         if path is not None:
             shown.setdefault(path, []).append(item)
     groups = list(shown.values())
-    spread = [groups[place] for place in sorted({len(groups) * i // TRIED for i in range(TRIED)})] if groups else []
-    probed = [held for _, held in _large(thumbnails, spread)]
+    spread = [groups[at] for at in sorted({len(groups) * i // TRIED for i in range(TRIED)})] if groups else []
+    probed = [jpeg for _, jpeg in _large(thumbnails, spread)]
     share = len(groups) / max(len(spread), 1)
     for side, quality in SIZES[:-1]:
-        if sum(len(_small(held, side, quality)) for held in probed) * share <= room:
-            found = _album(thumbnails, groups, side, quality)
-            if found.size <= room:
-                return found
+        if sum(len(_small(jpeg, side, quality)) for jpeg in probed) * share <= room:
+            pictures = _album(thumbnails, groups, side, quality)
+            if pictures.size <= room:
+                return pictures
     return _album(thumbnails, groups, *SIZES[-1])
 
 
@@ -94,9 +94,9 @@ def _album(thumbnails: Thumbnails, groups: Sequence[list[int]], side: int, quali
     """The pictures of groups of items, in one size."""
     numbers: dict[int, int] = {}
     pictures: list[bytes] = []
-    for group, held in _large(thumbnails, groups):
+    for group, jpeg in _large(thumbnails, groups):
         numbers |= dict.fromkeys(group, len(pictures))
-        pictures.append(_small(held, side, quality))
+        pictures.append(_small(jpeg, side, quality))
     return Album(numbers, tuple(pictures), side, quality)
 
 
@@ -112,8 +112,8 @@ def _large(thumbnails: Thumbnails, groups: Sequence[list[int]]) -> Iterator[tupl
 def _small(jpeg: bytes, side: int, quality: int) -> bytes:
     from PIL import Image
 
-    held = io.BytesIO()
+    written = io.BytesIO()
     with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
         picture.thumbnail((side, side), reducing_gap=2.0)
-        picture.convert("RGB").save(held, "WEBP", quality=quality, method=4)
-    return held.getvalue()
+        picture.convert("RGB").save(written, "WEBP", quality=quality, method=4)
+    return written.getvalue()

@@ -2,16 +2,15 @@
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import path_of, remove_leftovers, sync_files, sync_folder, temporary, writing
-from hiergeo._core.storage.locks import HeldError, locked
+from hiergeo._core.storage.locks import locked
 
-ATTEMPTS, PAUSE = 240, 0.5
-"""How often, and after how many seconds, it is looked again whether another process has made what is wanted."""
+PATIENCE = 120.0
+"""Seconds to wait for another process that is making what is wanted."""
 
 PRIVATE = 0o700
 """Of the folders that are made."""
@@ -48,15 +47,8 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
         return folder
     with writing(folder):
         folder.parent.mkdir(PRIVATE, parents=True, exist_ok=True)
-    for attempt in range(ATTEMPTS):
-        try:
-            with locked(folder):
-                _make(folder, make)
-            break
-        except HeldError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(PAUSE)
+    with locked(folder, PATIENCE):
+        _make(folder, make)
     _check_owner(folder)
     return folder
 

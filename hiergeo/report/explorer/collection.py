@@ -19,8 +19,8 @@ from hiergeo._core.text import shortened
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Space
 from hiergeo.report.explorer.conversion import index_of
+from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import Thumbnails, name_of_image
-from hiergeo.report.explorer.tiers import Tiers
 from hiergeo.search import Index
 from hiergeo.search.shards import Labels
 
@@ -154,7 +154,7 @@ def collect(
     return Collection(
         " and ".join(dict.fromkeys(name for name, _ in named)),
         lenses,
-        None if hierarchy is None else Tiers(hierarchy, first),
+        None if hierarchy is None else Tiers(hierarchy),
         hierarchy,
         Thumbnails([index for _, index in named], images),
     )
@@ -177,13 +177,13 @@ def lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> 
     plain = len(set(models)) == len(models)
     lenses: list[Lens] = []
     titles: Counter[str] = Counter()
-    for place, (name, index, space) in enumerate(seen):
+    for key, (name, index, space) in enumerate(seen):
         model = model_of(index)
         who = (model or name) if plain else name if model is None or model == name else f"{name} ({model})"
         title = f"{who} · {space.geometry.spec}"
         titles[title] += 1
         number = f" ({titles[title]})" if titles[title] > 1 else ""
-        lenses.append(Lens(str(place), title + number, name, index, space))
+        lenses.append(Lens(str(key), title + number, name, index, space))
     return tuple(lenses)
 
 
@@ -214,17 +214,17 @@ def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
     """
     (name, first), (named, second) = one, other
     ids, captions = _digests(first)
-    theirs, held = _digests(second)
+    theirs, digests = _digests(second)
     if not np.array_equal(ids, theirs):
         odd = int(np.setxor1d(ids, theirs)[0])
         has, lacks = (name, named) if odd in ids else (named, name)
         raise InputError(f"{has} holds an item {odd} and {lacks} does not: explore indexes of the same items together.")
-    differing = ids[captions != held]
+    differing = ids[captions != digests]
     if len(differing):
         item = torch.from_numpy(differing[:1])
-        told = [shortened(_named(index.store.labels(item)), SHOWN) for index in (first, second)]
+        names = [shortened(_named(index.store.labels(item)), SHOWN) for index in (first, second)]
         raise InputError(
-            f"item {int(item[0])} is '{told[0]}' in {name} and '{told[1]}' in {named}: "
+            f"item {int(item[0])} is '{names[0]}' in {name} and '{names[1]}' in {named}: "
             f"explore indexes of the same items together."
         )
 

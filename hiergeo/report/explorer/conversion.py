@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import search
@@ -39,13 +38,13 @@ def index_of(file: Path) -> Path:
     """
     if size_of(file) is None:
         raise UnavailableError(f"there is no file {file}: name an .npz of embeddings, as 'hiergeo embed' writes it.")
-    return kept(f"npz-{LAYOUT}-{sha256(file)}", lambda place: _build(file, place)) / "index"
+    return kept(f"npz-{LAYOUT}-{sha256(file)}", lambda folder: _build(file, folder)) / "index"
 
 
-def _build(file: Path, place: Path) -> None:
+def _build(file: Path, folder: Path) -> None:
     stored = distinct(read_stored(file))
     images, references = _images(file, stored.embeddings.shape[1])
-    index = search.build(place / "index", None, embeddings=stored)
+    index = search.build(folder / "index", None, embeddings=stored)
     if images is not None:
         index.add(embeddings=images, images=references)
 
@@ -61,21 +60,15 @@ def distinct(stored: Stored) -> Stored:
 
 
 def _images(file: Path, dim: int) -> tuple[Tensor | None, list[str | Path]]:
-    """The embeddings (m, D) of the images of a file, and what each is referred to by; None for a file without."""
-    held = archives.read(file, IMAGES)
-    images, ids = held.get("image"), held.get("image_id")
+    """The embeddings (m, D) of the images of a file, None for a file without, and what an index calls each of them.
+
+    An image is known by a number or by the name of a file without its ending.
+    """
+    arrays = archives.read(file, IMAGES)
+    images, ids = arrays.get("image"), arrays.get("image_id")
     if images is None or not len(images):
         return None, []
     if ids is None or len(ids) != len(images) or images.shape[1] != dim:
         raise InputError(f"{file}: 'image' {images.shape} must have the dimension of the texts and an 'image_id' each.")
-    return torch.from_numpy(np.array(images)).float(), [_reference(each) for each in _plain(ids)]
-
-
-def _plain(ids: NDArray[np.generic]) -> list[int | str]:
-    found: list[int | str] = ids.tolist()
-    return found
-
-
-def _reference(image: int | str) -> str:
-    """What an index calls an image that is known by a number or by the name of a file without ending."""
-    return f"{NUMBERED}{image}" if isinstance(image, int) else f"{image}.jpg"
+    names = [f"{NUMBERED}{each}" if isinstance(each, int) else f"{each}.jpg" for each in ids.tolist()]
+    return torch.from_numpy(np.array(images)).float(), list(names)

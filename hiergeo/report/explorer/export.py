@@ -36,6 +36,7 @@ from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import (
     make_folder,
     path_of,
+    refuse_existing,
     remove_leftovers,
     retire,
     sync_files,
@@ -124,25 +125,32 @@ class Exported:
 
 
 def export_page(
-    collection: Collection, folder: Path | str, *, limit: int | None = None, progress: bool = False
+    collection: Collection,
+    folder: Path | str,
+    *,
+    limit: int | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
 ) -> Exported:
     """Write a collection as a folder for any web server; whole or not at all.
 
     Args:
         collection: to be shown.
-        folder: a new one, or an earlier export, which is replaced.
+        folder: a new or empty one, or with `overwrite` an earlier export.
         limit: items that are kept at most; None keeps all. A larger collection is thinned out evenly along the radius
             of its first lens, so that its most general and most specific items stay, and answers are among those kept.
+        overwrite: replace an earlier export.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
-        InputError: the folder holds something else, or there are too many items without a limit.
+        InputError: the folder holds an export and `overwrite` is false, or something else; or there are too many items
+            without a limit.
         UnavailableError: the folder cannot be written; what was there is left as it was.
     """
-    target = check_target(folder)
+    target = check_target(folder, overwrite)
     count = len(collection.first)
     _check_count(count, limit)
-    with thinned(collection, count if limit is None else limit) as kept, _replaced(target) as scratch:
+    with thinned(collection, count if limit is None else limit) as kept, _replaced(target, overwrite) as scratch:
         written = _Folder(scratch)
         pictures = _write(kept, count, written, progress)
         written.close()
@@ -271,9 +279,9 @@ def _facts(collection: Collection) -> dict[str, Any]:
 def _cut(value: Any) -> Any:
     """A value of JSON whose captions are cut to `CAPTION` characters."""
     if isinstance(value, dict):
-        return {name: _cut(held) for name, held in value.items()}
+        return {name: _cut(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_cut(held) for held in value]
+        return [_cut(part) for part in value]
     return shortened(value, CAPTION) if isinstance(value, str) else value
 
 
@@ -294,18 +302,19 @@ def _check_count(count: int, limit: int | None) -> None:
         )
 
 
-def check_target(folder: Path | str) -> Path:
-    """The absolute path of a folder that an export can be written to: a new or empty one, or an export as it was.
+def check_target(folder: Path | str, overwrite: bool = False) -> Path:
+    """The absolute path of a folder that an export can be written to: a new or empty one, or an export to replace.
 
     Raises:
-        InputError: it is something else, or holds what no export wrote.
+        InputError: it holds an export that is not to be replaced, or what no export wrote.
     """
     target = path_of(folder).absolute()
     with writing(target):
         if not target.exists() or (target.is_dir() and not any(target.iterdir())):
             return target
         if not target.is_dir() or not (target / RECORD).is_file():
-            raise InputError(f"{target} is there already and is no export: choose another folder.")
+            raise InputError(f"{target} is there already and is not an export: choose another folder.")
+        refuse_existing(target, overwrite)
         known = {**documents.read(target / RECORD, _Record).files, RECORD: None}
         for path in sorted(target.rglob("*")):
             name = path.relative_to(target).as_posix()
@@ -319,7 +328,7 @@ def check_target(folder: Path | str) -> Path:
 
 
 @contextmanager
-def _replaced(target: Path) -> Iterator[Path]:
+def _replaced(target: Path, overwrite: bool) -> Iterator[Path]:
     """A new folder that takes the place of `target` when the block ends without an error."""
     with writing(target):
         make_folder(target.parent)
@@ -329,7 +338,7 @@ def _replaced(target: Path) -> Iterator[Path]:
         try:
             yield scratch
             sync_files(scratch)
-            check_target(target)
+            check_target(target, overwrite)
             if target.exists():
                 retire(target)
             scratch.rename(target)

@@ -1,14 +1,13 @@
 """What a collection says of itself: its lenses, how many items it has, what is worth a first query."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hiergeo._core.version import __version__
+from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer.collection import Collection, Lens, model_of
 from hiergeo.search.serving.limits import Limits
@@ -38,16 +37,16 @@ def collection_facts(
     limits, embeds = limits or Limits(), embeds or {}
     none = {"text": False, "image": False}
     store = collection.first.store.pinned()
-    items = counted(store)
+    captions, images, illustrated, readable = counted(store)
     return {
         "title": collection.title,
         "items": store.manifest.rows,
-        "captions": items.captions,
-        "images": items.images,
-        "pictures": pictures_of(collection, items.illustrated),
+        "captions": captions,
+        "images": images,
+        "pictures": pictures_of(collection, illustrated),
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": [{**lens_facts(lens), "embeds": embeds.get(lens.key, none)} for lens in collection.lenses],
-        "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(store, items.readable)],
+        "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(store, readable)],
         "limits": {
             "queries": limits.queries,
             "k": limits.k,
@@ -84,25 +83,13 @@ def lens_facts(lens: Lens) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What the items of an index are.
+def counted(store: ExactStore) -> tuple[int, int, Ids, Ids]:
+    """One pass over the labels of a store.
 
-    Attributes:
-        captions: how many have a caption.
-        images: how many have an image and no caption.
-        illustrated: ids (m,) of those that have an image.
-        readable: ids (n,) of some whose captions are neither very short nor long.
+    Returns:
+        How many items have a caption, how many an image and no caption, the ids (m,) of those that have an image, and
+        the ids (n,) of some whose captions are neither very short nor long.
     """
-
-    captions: int
-    images: int
-    illustrated: NDArray[np.int64]
-    readable: NDArray[np.int64]
-
-
-def counted(store: ExactStore) -> Counted:
-    """Count the items of a store in one pass over their labels."""
     captions = images = 0
     illustrated, readable = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     share = max(1, store.manifest.rows // LOOKED_AT)
@@ -113,21 +100,21 @@ def counted(store: ExactStore) -> Counted:
         illustrated.append(ids[[image is not None for image in labels.images]])
         some = labels.captions[::share]
         readable.append(ids[::share][[caption is not None and len(caption) in READABLE for caption in some]])
-    return Counted(captions, images, np.concatenate(illustrated), np.concatenate(readable))
+    return captions, images, np.concatenate(illustrated), np.concatenate(readable)
 
 
-def pictures_of(collection: Collection, illustrated: NDArray[np.int64]) -> bool | None:
+def pictures_of(collection: Collection, illustrated: Ids) -> bool | None:
     """Whether pictures of items, ids (n,), may be shown; None if there are no such items."""
     if not len(illustrated):
         return None
     return collection.pictures is not None and collection.pictures.some(illustrated)
 
 
-def proposed(store: ExactStore, readable: NDArray[np.int64]) -> list[int]:
+def proposed(store: ExactStore, readable: Ids) -> list[int]:
     """A few of some items, evenly from the half of larger radius: ladders to them have many rungs."""
     if not len(readable):
         return []
     ids = torch.from_numpy(np.sort(readable))
     order = ids[store.fetch(ids).radius(store.geometry).argsort(stable=True)]
     outer = order[len(order) // 2 :].tolist()
-    return [outer[len(outer) * place // EXAMPLES] for place in range(min(EXAMPLES, len(outer)))]
+    return [outer[len(outer) * at // EXAMPLES] for at in range(min(EXAMPLES, len(outer)))]

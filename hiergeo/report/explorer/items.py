@@ -1,19 +1,58 @@
-"""The items of an index as arrays: kinds, tiers, lengths and radii."""
+"""The items of an index as arrays: kinds, tiers, lengths and radii; tiers are those of a dataset."""
+
+from collections import Counter, defaultdict
+from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.auditing.population import CAPTION, IMAGE, Items
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.geometry import Geometry
-from hiergeo.report.explorer.tiers import UNKNOWN, Tiers
 from hiergeo.search.stores.exact import ExactStore
+
+UNKNOWN = -1
+"""The tier of an item that the dataset does not know."""
+
+
+@final
+class Tiers:
+    """Which tier of a dataset the caption of an item is from.
+
+    A caption that is of several tiers belongs to the one that it is of most often, and of equally frequent ones to the
+    most general.
+
+    Args:
+        hierarchy: chains of captions; contradicting ones count too.
+
+    Attributes:
+        names: of the tiers, from general to specific.
+    """
+
+    def __init__(self, hierarchy: Hierarchy) -> None:
+        self.names = tuple(f"tier {place + 1} of {hierarchy.tiers}" for place in range(hierarchy.tiers))
+        counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        for row in hierarchy.rows:
+            for chain in (row.positive, row.negative or ()):
+                for tier, caption in enumerate(chain):
+                    counts[caption][tier] += 1
+        self._tiers = {caption: _commonest(found) for caption, found in counts.items()}
+
+    def tier(self, caption: str | None) -> int:
+        """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
+        return UNKNOWN if caption is None else self._tiers.get(caption.strip(), UNKNOWN)
+
+
+def _commonest(counts: Counter[int]) -> int:
+    """The tier that was counted most often; of several the most general."""
+    return min(counts, key=lambda tier: (-counts[tier], tier))
 
 
 def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
     """The items of an index: one pass over its captions."""
-    ids, kinds, found, words = [], [], [], []
+    ids, kinds, tier_parts, words = [], [], [], []
     for part, labels in store.named():
         captions = labels.captions
         ids.append(part)
@@ -30,11 +69,11 @@ def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
         tier = np.full(len(part), UNKNOWN, np.int8)
         if tiers is not None:
             tier[:] = [tiers.tier(caption) for caption in captions]
-        found.append(tier)
+        tier_parts.append(tier)
     order = np.concatenate([np.empty(0, np.int64), *ids]).argsort()
     columns = (
         np.concatenate([np.empty(0, kind), *parts])[order]
-        for kind, parts in ((np.int64, ids), (np.uint8, kinds), (np.int8, found), (np.int32, words))
+        for kind, parts in ((np.int64, ids), (np.uint8, kinds), (np.int8, tier_parts), (np.int32, words))
     )
     return Items(*columns)
 
@@ -47,7 +86,7 @@ def radii_of(store: ExactStore, items: Items, geometry: Geometry) -> NDArray[np.
 
 def factor_radii(store: ExactStore, items: Items) -> NDArray[np.float32]:
     """The radii (n, F) of items in each factor, geodesic units, in the order of `items`."""
-    found = np.zeros((len(items), len(store.manifest.frame.dims)), np.float32)
+    factors = np.zeros((len(items), len(store.manifest.frame.dims)), np.float32)
     for ids, radii in store.radii():
-        found[items.places(ids)] = radii.numpy()
-    return found
+        factors[items.places(ids)] = radii.numpy()
+    return factors

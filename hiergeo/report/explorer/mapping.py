@@ -23,8 +23,7 @@ from hiergeo.geometry import ConstantCurvature, Points, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.drawing import ticks
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import read_items
-from hiergeo.report.explorer.tiers import Tiers
+from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.tiles import Coordinates, Pyramid, Selector, pyramid
 
 SAMPLE = 4096
@@ -164,8 +163,8 @@ class Map:
         part = slice(*span)
         floats = (column[part].astype("<f4").tobytes() for column in (self.x, self.y, self.radius))
         head = np.array([span[1] - span[0], 0], "<u4").tobytes()
-        held = self.ids[part].astype("<u8").tobytes(), *floats
-        return b"".join((head, *held, self.tier[part].tobytes(), self.kind[part].tobytes()))
+        columns = self.ids[part].astype("<u8").tobytes(), *floats
+        return b"".join((head, *columns, self.tier[part].tobytes(), self.kind[part].tobytes()))
 
     def places(self, located: Points | Ids) -> Floats:
         """Chart coordinates (n, 2) of points of the space, or of the items of some ids (n,).
@@ -188,8 +187,8 @@ class Map:
         Raises:
             InputError: as `Selector.inside`.
         """
-        found = self._selector.inside(polygon)
-        return self.ids[found[np.lexsort((self.ids[found], self.radius[found]))]]
+        inside = self._selector.inside(polygon)
+        return self.ids[inside[np.lexsort((self.ids[inside], self.radius[inside]))]]
 
 
 def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
@@ -229,9 +228,9 @@ def _assembled(
     tree = pyramid(*columns[:2], extent, shuffled(items.ids))
     x, y, radius = (column[tree.order] for column in columns)
     ids = items.ids[tree.order]
-    held = items.tier[tree.order], items.kind[tree.order]
+    labels = items.tier[tree.order], items.kind[tree.order]
     digest = blake2b(digest_size=8)
-    for column in (ids, x, y, radius, *held):
+    for column in (ids, x, y, radius, *labels):
         digest.update(column.tobytes())
     version = digest.hexdigest()
-    return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *held, Selector(x, y), ids.argsort())
+    return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *labels, Selector(x, y), ids.argsort())

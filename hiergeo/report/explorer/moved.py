@@ -1,8 +1,6 @@
 """What moved between two lenses over the same items: the order of radii, and the neighbours and children of items."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 import torch
@@ -17,10 +15,9 @@ from hiergeo.evaluation.metrics.length import midranks
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import radii_of, read_items
+from hiergeo.report.explorer.items import UNKNOWN, Tiers, radii_of, read_items
 from hiergeo.report.explorer.movers import BINS, Moved, Mover, Ranks, TierMove
-from hiergeo.report.explorer.neighbourhoods import NONE, Named, Neighbourhoods, change, neighbourhoods, shared
-from hiergeo.report.explorer.tiers import UNKNOWN, Tiers
+from hiergeo.report.explorer.neighbourhoods import NONE, Named, neighbourhoods, shared, turnover
 from hiergeo.search.stores.exact import ExactStore
 
 MOST_NEIGHBOURS = 50
@@ -72,10 +69,14 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
     asked = np.union1d(sampled, far[moved[far] != 0])
     around = [neighbourhoods(a, stores[0], items.ids[asked], k)]
     around.append(around[0] if one_space else neighbourhoods(b, stores[1], items.ids[asked], k))
-    held = _Both(stores[0], items, radii, ranks, asked, around)
-    near, below = (shared(*(getattr(side, kind) for side in around)) for kind in ("neighbours", "children"))
+    near, below = (shared(*sides) for sides in zip(*around, strict=True))
     random = asked.searchsorted(sampled)
     lost = random[np.lexsort((items.ids[sampled], (near + below)[random]))][:MOVERS]
+
+    def movers(rows: Ids) -> tuple[Mover, ...]:
+        both = ([side[rows] for side in sides] for sides in zip(*around, strict=True))
+        return _movers(stores[0], items, asked[rows], radii, ranks, *both)
+
     return Moved(
         titles=(a.title, b.title),
         items=len(items),
@@ -90,8 +91,8 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         tiers=tuple(_tier_moves(items, ranks, tiers)),
         changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
         sample=_sample(items, ranks),
-        movers=held.movers(asked.searchsorted(far[moved[far] != 0])),
-        rewired=held.movers(lost[(near + below)[lost] < 2 * k]),
+        movers=movers(asked.searchsorted(far[moved[far] != 0])),
+        rewired=movers(lost[(near + below)[lost] < 2 * k]),
     )
 
 
@@ -134,43 +135,37 @@ def _sample(items: Items, ranks: list[Floats]) -> Ranks:
 
 def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Iterator[TierMove]:
     for tier, name in enumerate(() if tiers is None else tiers.names):
-        held = items.tier == tier
-        if held.any():
-            yield TierMove(name, int(held.sum()), *(float(each[held].mean()) for each in ranks))
+        own = items.tier == tier
+        if own.any():
+            yield TierMove(name, int(own.sum()), *(float(each[own].mean()) for each in ranks))
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class _Both:
-    """Items in two lenses; neighbourhoods are those of the items at the places `asked`."""
-
-    store: ExactStore
-    items: Items
-    radii: tuple[Radii, Radii]
-    ranks: list[Floats]
-    asked: Ids
-    around: list[Neighbourhoods]
-
-    def movers(self, chosen: Ids) -> tuple[Mover, ...]:
-        """What became of some of the items, given by their rows in the neighbourhoods."""
-        near, below = ([getattr(side, kind)[chosen] for side in self.around] for kind in ("neighbours", "children"))
-        places = self.asked[chosen]
-        own = self.items.ids[places]
-        ids = np.unique(np.concatenate([own, *(part.ravel() for part in (*near, *below))]))
-        ids = ids[ids != NONE]
-        labels = self.store.labels(torch.from_numpy(ids))
-        called = {
-            item: Named(item, caption, image is not None)
-            for item, caption, image in zip(ids.tolist(), labels.captions, labels.images, strict=True)
-        }
-        return tuple(
-            Mover(
-                called[item],
-                None if self.items.tier[place] == UNKNOWN else int(self.items.tier[place]),
-                (float(self.radii[0][place]), float(self.radii[1][place])),
-                (float(self.ranks[0][place]), float(self.ranks[1][place])),
-                change(near[0][row], near[1][row], called),
-                change(below[0][row], below[1][row], called),
-            )
-            for row, (item, place) in enumerate(zip(own.tolist(), places.tolist(), strict=True))
+def _movers(
+    store: ExactStore,
+    items: Items,
+    chosen: Ids,
+    radii: tuple[Radii, Radii],
+    ranks: list[Floats],
+    near: list[Ids],
+    below: list[Ids],
+) -> tuple[Mover, ...]:
+    """What became of the items at the places `chosen` (Q,), whose neighbours and children in both lenses are (Q, k)."""
+    own = items.ids[chosen]
+    ids = np.unique(np.concatenate([own, *(part.ravel() for part in (*near, *below))]))
+    ids = ids[ids != NONE]
+    labels = store.labels(torch.from_numpy(ids))
+    called = {
+        item: Named(item, caption, image is not None)
+        for item, caption, image in zip(ids.tolist(), labels.captions, labels.images, strict=True)
+    }
+    return tuple(
+        Mover(
+            called[item],
+            None if items.tier[at] == UNKNOWN else int(items.tier[at]),
+            (float(radii[0][at]), float(radii[1][at])),
+            (float(ranks[0][at]), float(ranks[1][at])),
+            turnover(near[0][row], near[1][row], called),
+            turnover(below[0][row], below[1][row], called),
         )
+        for row, (item, at) in enumerate(zip(own.tolist(), chosen.tolist(), strict=True))
+    )

@@ -10,7 +10,7 @@ from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.remarks import CHANCE
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
-from hiergeo.report.explorer.neighbourhoods import Change, Named
+from hiergeo.report.explorer.neighbourhoods import Named, Turnover
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""
@@ -34,8 +34,8 @@ class Mover:
     tier: int | None
     radius: tuple[float, float]
     rank: tuple[float, float]
-    neighbours: Change
-    children: Change
+    neighbours: Turnover
+    children: Turnover
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -132,7 +132,7 @@ class Moved:
     def as_dict(self, count: int | None = None) -> dict[str, Any]:
         """JSON values, with at most `count` items of each kind that moved."""
         by_radius = bool(self.movers)
-        movers, rewired = ([each.as_dict() for each in held[:count]] for held in (self.movers, self.rewired))
+        movers, rewired = ([each.as_dict() for each in items[:count]] for items in (self.movers, self.rewired))
         return {
             "lenses": list(self.titles),
             "items": self.items,

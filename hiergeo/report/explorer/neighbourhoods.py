@@ -42,7 +42,7 @@ class Named:
 
 @final
 @dataclass(frozen=True)
-class Change:
+class Turnover:
     """The k nearest neighbours, or the k best children, of one item in both lenses.
 
     Attributes:
@@ -60,40 +60,31 @@ class Change:
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
         listed = {"kept": self.kept, "lost": self.lost, "gained": self.gained}
-        return {"shared": self.shared, **{name: [each.as_dict() for each in held] for name, held in listed.items()}}
+        return {"shared": self.shared, **{name: [each.as_dict() for each in items] for name, items in listed.items()}}
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Neighbourhoods:
-    """What is nearest to each of Q items, the items themselves left out.
+def neighbourhoods(lens: Lens, store: ExactStore, ids: Ids, k: int) -> tuple[Ids, Ids]:
+    """What is nearest to some items (Q,), the items themselves left out, in one pass over the pinned store of a lens.
 
-    Attributes:
+    Returns:
         neighbours: (Q, k) ids by distance, nearest first; `NONE` where there are fewer.
         children: (Q, k) ids by the margin of the cone of the item, largest first.
     """
-
-    neighbours: Ids
-    children: Ids
-
-
-def neighbourhoods(lens: Lens, store: ExactStore, ids: Ids, k: int) -> Neighbourhoods:
-    """The k nearest neighbours and k best children of some items (Q,), in one pass over the pinned store of a lens."""
     space, device, asked = lens.space, lens.index.device, torch.from_numpy(ids)
     x = store.fetch(asked).points(space.geometry, device)
-    tasks = [Best(space, x, k + 1, "distance"), Best(space, x, k + 1, "margin")]
-    run(store.stream(), tasks, device)
-    return Neighbourhoods(*(_others(task, asked, k) for task in tasks))
+    near, below = Best(space, x, k + 1, "distance"), Best(space, x, k + 1, "margin")
+    run(store.stream(), [near, below], device)
+    return _others(near, asked, k), _others(below, asked, k)
 
 
 def _others(task: Best, asked: Tensor, k: int) -> Ids:
     """The best k (Q, k) of k + 1 items found, without the item that was asked for."""
     assert task.found is not None
-    found = task.found.ids
-    found = torch.nn.functional.pad(found, (0, k + 1 - found.shape[1]), value=NONE)
-    own = found == asked[:, None]
+    ids = task.found.ids
+    ids = torch.nn.functional.pad(ids, (0, k + 1 - ids.shape[1]), value=NONE)
+    own = ids == asked[:, None]
     own[:, -1] |= ~own.any(dim=1)
-    return np.asarray(found[~own].view(len(asked), k).numpy())
+    return np.asarray(ids[~own].view(len(asked), k).numpy())
 
 
 def shared(one: Ids, other: Ids) -> Ids:
@@ -102,7 +93,7 @@ def shared(one: Ids, other: Ids) -> Ids:
     return np.asarray(both.any(axis=2).sum(axis=1))
 
 
-def change(one: Ids, other: Ids, called: dict[int, Named]) -> Change:
+def turnover(one: Ids, other: Ids, called: dict[int, Named]) -> Turnover:
     """What became of the company of one item: ids (k,) in both lenses, every one of them in `called`."""
 
     def named(ids: Iterable[int]) -> tuple[Named, ...]:
@@ -111,4 +102,4 @@ def change(one: Ids, other: Ids, called: dict[int, Named]) -> Change:
     before, after = ([item for item in side.tolist() if item != NONE] for side in (one, other))
     kept = [item for item in before if item in after]
     lost, gained = ([item for item in side if item not in kept] for side in (before, after))
-    return Change(len(kept), named(kept), named(lost), named(gained))
+    return Turnover(len(kept), named(kept), named(lost), named(gained))

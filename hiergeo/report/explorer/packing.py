@@ -97,15 +97,15 @@ class Packer:
         before = torch.nn.functional.pad(climbs[:, :-1], (1, 0), value=-1)
         row, step = torch.nonzero((climbs >= 0) & (climbs != before), as_tuple=True)
         hits = [self._places(task.found.ids, K) for task in lists if task.found is not None]
-        numbers = [self._numbers(x, *_pairs(held), side == 1) for side, held in enumerate(hits)]
+        numbers = [self._numbers(x, *_pairs(places_of), side == 1) for side, places_of in enumerate(hits)]
         rungs = climbs[row, step]
         climbed = self._numbers(x, row, rungs, True)
         return _Answers(count.total, hits, numbers, climbed, row.bincount(minlength=len(x)), rungs, step)
 
     def _places(self, ids: Tensor, width: int) -> Tensor:
         """The places (Q, width) of ids (Q, up to width); -1 where there are fewer."""
-        found = torch.searchsorted(self._ids, ids).masked_fill(ids < 0, -1)
-        return torch.nn.functional.pad(found, (0, width - found.shape[1]), value=-1)
+        at = torch.searchsorted(self._ids, ids).masked_fill(ids < 0, -1)
+        return torch.nn.functional.pad(at, (0, width - at.shape[1]), value=-1)
 
     def _numbers(self, x: Points, queries: Tensor, places: Tensor, above: bool) -> Tensor:
         """Angles, distances and, where they are stored, margins (2 or 3, P) of pairs; NaN where there is no item.
@@ -128,15 +128,15 @@ class Packer:
         sizes = torch.cat([part.sizes for part in parts])
         first = torch.nn.functional.pad(sizes.cumsum(0), (1, 0))
         head = torch.tensor([n, K, int(first[-1]), self.stores_margins])
-        held = [_bytes("<u4", head), _bytes("<u4", *(part.counts for part in parts))]
+        arrays = [_bytes("<u4", head), _bytes("<u4", *(part.counts for part in parts))]
         for side in range(3):
-            held.append(_bytes("<f4", torch.cat([part.numbers[side] for part in parts], dim=1)))
-        held.append(_bytes("<f4", torch.cat([part.climbs for part in parts], dim=1)))
-        held.append(_bytes("<u4", first))
+            arrays.append(_bytes("<f4", torch.cat([part.numbers[side] for part in parts], dim=1)))
+        arrays.append(_bytes("<f4", torch.cat([part.climbs for part in parts], dim=1)))
+        arrays.append(_bytes("<u4", first))
         for side in range(3):
-            held.append(_bytes("<u2", *(part.hits[side].remainder(NOBODY + 1) for part in parts)))
-        held += [_bytes("<u2", *(part.rungs for part in parts)), _bytes("u1", *(part.steps for part in parts))]
-        return b"".join(held)
+            arrays.append(_bytes("<u2", *(part.hits[side].remainder(NOBODY + 1) for part in parts)))
+        arrays += [_bytes("<u2", *(part.rungs for part in parts)), _bytes("u1", *(part.steps for part in parts))]
+        return b"".join(arrays)
 
 
 @final

@@ -13,15 +13,15 @@ from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.moved import MOST_NEIGHBOURS, MOVERS
 from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.search import Item
-from hiergeo.search.serving.answers import list_of
+from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded
 from hiergeo.search.serving.requests import (
     Given,
-    Models,
     Number,
     Query,
     Question,
+    RequestModels,
     Strict,
     Verb,
     Whole,
@@ -88,7 +88,7 @@ class Questions:
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
         self.limits = limits
-        models = Models(limits, item=ItemId)
+        models = RequestModels(limits, item=ItemId)
         keys: Any = Literal[tuple(each.key for each in collection.lenses)]
         view: Any = Annotated[keys, AfterValidator(collection.lens)]
         about = "A model and a geometry, by their key in /api/collection."
@@ -152,22 +152,24 @@ class Questions:
         texts = {each for each in given if isinstance(each, str)}
         count = len(texts) + sum(isinstance(each, Encoded) for each in given)
         if count > EMBEDDED:
-            told = f"pairs hold {count:,} texts and pictures: send up to {EMBEDDED} at a time."
-            raise Refused(422, told, "pairs")
-        check_load(self.limits, given, "pairs", 1)
-        queries = decoded(given)
+            message = f"pairs hold {count:,} texts and pictures: send up to {EMBEDDED} at a time."
+            raise Refused(422, message, "pairs")
+        queries = self._decoded(given, "pairs")
         return list(zip(queries[::2], queries[1::2], strict=True))
 
     def of_places(self, values: Any) -> tuple[Query, ...]:
         """Queries to place on a map, whose pictures are decoded; raises Refused."""
         given = read_queries(values.queries, "queries", values.lens.index.encoder.dim, self.limits)
-        check_load(self.limits, given, "queries", 1)
-        return decoded(given)
+        return self._decoded(given, "queries")
 
     def _asked(self, verb: Verb, values: Any, given: Sequence[Given]) -> Asked:
-        lens, name = values.lens, "steps" if verb == "ladder" else "k"
-        check_load(self.limits, given, name, getattr(values, name))
-        return Asked(lens, Question(verb, decoded(given), values.k, values.by, lens.spec, values.steps))
+        name = "steps" if verb == "ladder" else "k"
+        queries = self._decoded(given, name, getattr(values, name))
+        return Asked(values.lens, Question(verb, queries, values.k, values.by, values.lens.spec, values.steps))
+
+    def _decoded(self, given: Sequence[Given], name: str, each: int = 1) -> tuple[Query, ...]:
+        check_load(self.limits, given, name, each)
+        return decoded(given)
 
 
 def _model(name: str, **fields: Any) -> Any:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hiergeo.report.explorer.questions import QueryName
-from hiergeo.search.serving.answers import NUMBERS, TRUST, Number, list_of, schema
+from hiergeo.search.serving.answer_schemas import NUMBERS, TRUST, Number, list_of, schema
 
 ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
 
@@ -11,7 +11,7 @@ Hit = schema("Hit", **ITEM, **NUMBERS)
 Query = schema("Asked", kind=QueryName, radius=Number)
 Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit})
 Hits = schema("Hits", query=Query, hits=list_of(Hit), **TRUST)
-TOLD: dict[str, Any] = {
+ANSWERS: dict[str, Any] = {
     **dict.fromkeys(("children", "parents", "neighbours"), Hits),
     "ladder": schema("Rungs", query=Query, rungs=list_of(Change), **TRUST),
     "count": schema("Count", query=Query, count=int),

@@ -15,15 +15,15 @@ from torch import Tensor
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.version import __version__
+from hiergeo.evaluation.auditing.survey import Survey
 from hiergeo.geometry import Points
-from hiergeo.report.explorer.answers import Answers, finite, written
+from hiergeo.report.explorer.answer_writer import AnswerWriter, finite
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
-from hiergeo.report.explorer.moved import compare
+from hiergeo.report.explorer.moved import Moved, compare
 from hiergeo.report.explorer.prepared import Prepared
 from hiergeo.report.explorer.questions import Asked, Pair, Questions
-from hiergeo.report.explorer.recent import Recent
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item
 from hiergeo.search.groups import Result
@@ -33,9 +33,6 @@ from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.pages import OPEN
 from hiergeo.search.serving.requests import Query
 from hiergeo.search.stores.exact import ExactStore
-
-ANSWERS = 1 << 25
-"""Bytes of answers that are kept."""
 
 SELECTED = 10_000
 """Items of a selection that are listed."""
@@ -60,33 +57,33 @@ class Explorer:
     def __init__(self, collection: Collection, settings: Settings) -> None:
         self.collection, self.settings = collection, dataclasses.replace(settings, open_paths=OPEN)
         self.metrics = Metrics()
-        self.questions, self.answers = Questions(collection, settings.limits), Answers(collection)
+        self.questions, self.answers = Questions(collection, settings.limits), AnswerWriter(collection)
         self.started = time.monotonic()
-        self._prepared: Prepared | None = None
-        self._kept = Recent(ANSWERS)
+        self._maps: Prepared | None = None
+        self._others: Prepared | None = None
         self._facts: tuple[object, dict[str, Any]] | None = None
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
     def warm_up(self) -> list[str]:
-        """Load the models of the indexes and make one sweep of each; an index whose model is away takes no texts.
+        """Load the models of the indexes and make one sweep of each; an index whose model does not load takes no texts.
 
         Returns:
             A sentence about every index that takes no texts, and one where pictures are known and none may be shown.
         """
-        told = []
+        notes = []
         for key, service in self._services.items():
             try:
                 service.engine.warm_up()
             except HiergeoError as error:
                 settings = dataclasses.replace(self.settings, embeds=False)
                 self._services[key] = Service(service.index, settings, self.metrics)
-                told.append(f"texts and photos cannot be searched: {error}")
+                notes.append(f"texts and photos cannot be searched: {error}")
             else:
                 if service.index.encoder.facts is None:
-                    told.append("texts and photos cannot be searched: an index does not say which model embedded it.")
+                    notes.append("texts and photos cannot be searched: an index does not say which model embedded it.")
         if self.described()["pictures"] is False:
-            told.append("no picture of an item may be shown: name the folder of the pictures with --images.")
-        return told
+            notes.append("no picture of an item may be shown: name the folder of the pictures with --images.")
+        return notes
 
     def service(self, lens: Lens) -> Service:
         """The service of the index of a lens, whose questions share sweeps."""
@@ -105,27 +102,6 @@ class Explorer:
         """
         await self.check_items(asked.lens, asked.question.queries)
         return await self.service(asked.lens).ask(asked.question)
-
-    async def answered(self, asked: Asked, request: bytes) -> bytes:
-        """The answer to one query in JSON, which is kept for those who ask the same of the same generation.
-
-        Args:
-            asked: the question.
-            request: its query string, by which answers are kept.
-
-        Raises:
-            Refused: as `ask`.
-        """
-        engine = self.service(asked.lens).engine
-        generation = engine.generation
-        key = generation, asked.question.verb, request
-        known = None if generation is None else self._kept.get(key)
-        if known is None:
-            (given,) = await self.ask(asked)
-            known = written(self.answers.answer(asked.question.queries[0], given))
-            if generation is not None and generation == engine.generation:
-                self._kept.put(key, known)
-        return known
 
     async def points(self, lens: Lens, queries: Sequence[Query]) -> Points:
         """Queries as points of the space of a lens; errors as those of `ask`."""
@@ -165,17 +141,17 @@ class Explorer:
         """
         self.refresh()
         stores = {id(index): index.store.pinned() for index in self.collection.indexes}
-        told: dict[str, dict[str, Any]] = {}
+        by_id: dict[str, dict[str, Any]] = {}
         for lens in self.collection.lenses:
             store = stores[id(lens.index)]
             for item in self.through(lens, store, ids[store.holds(ids)]):
                 none = dict.fromkeys(each.key for each in self.collection.lenses)
-                told.setdefault(item["id"], item | {"radius": none})["radius"][lens.key] = item["radius"]
+                by_id.setdefault(item["id"], item | {"radius": none})["radius"][lens.key] = item["radius"]
         wanted = list(map(str, ids.tolist()))
-        missing = [item for item in wanted if item not in told]
+        missing = [item for item in wanted if item not in by_id]
         if missing:
             raise Refused(404, f"there is no item {missing[0]}.", "item")
-        return [told[item] for item in wanted]
+        return [by_id[item] for item in wanted]
 
     def roots(self, lens: Lens, k: int) -> list[dict[str, Any]]:
         """The k items of smallest radius."""
@@ -196,8 +172,8 @@ class Explorer:
     def through(self, lens: Lens, store: ExactStore, ids: Tensor) -> list[dict[str, Any]]:
         """Items of a store by their ids (n,), with their radius in a lens."""
         radii = store.fetch(ids).radius(lens.space.geometry).tolist()
-        told = self.answers.items(ids.numpy(), store.labels(ids))
-        return [item | {"radius": finite(radius)} for item, radius in zip(told, radii, strict=True)]
+        items = self.answers.items(ids.numpy(), store.labels(ids))
+        return [item | {"radius": finite(radius)} for item, radius in zip(items, radii, strict=True)]
 
     def picture(self, item: int, side: int) -> bytes:
         """The picture of an item as a small JPEG file.
@@ -216,22 +192,20 @@ class Explorer:
     async def map(self, lens: Lens) -> Map:
         """The map of a lens, which is made when it is first asked for."""
         make = partial(build_map, lens, self.collection.tiers)
-        found: Map = await self._once(("map", *await self._seen(lens)), make, urgent=True)
-        return found
+        drawn: Map = await self._once(self._maps, await self._seen(lens), make)
+        return drawn
 
     async def moved(self, a: Lens, b: Lens, k: int, count: int) -> dict[str, Any]:
         """What moved between two lenses."""
         make = partial(compare, a, b, k, self.collection.tiers)
-        found = await self._once(("moved", *await self._seen(a, b), k), make)
-        told: dict[str, Any] = found.as_dict(count)
-        return told
+        moved: Moved = await self._once(self._others, ("moved", *await self._seen(a, b), k), make)
+        return moved.as_dict(count)
 
     async def audit(self, lens: Lens) -> dict[str, Any]:
         """What the space of a lens is like."""
         make = partial(survey_of, lens, self.collection.tiers, self.collection.hierarchy)
-        found = await self._once(("audit", *await self._seen(lens)), make)
-        told: dict[str, Any] = found.as_dict()
-        return told
+        survey: Survey = await self._once(self._others, ("audit", *await self._seen(lens)), make)
+        return survey.as_dict()
 
     def selected(self, drawn: Map, lens: Lens, polygon: NDArray[np.float64]) -> dict[str, Any]:
         """How many items lie within a polygon on the map of a lens, and those of smallest radius."""
@@ -263,16 +237,17 @@ class Explorer:
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """Run the queues of all services while the application runs."""
         async with contextlib.AsyncExitStack() as stack:
-            self._prepared = Prepared(self.settings.limits.answer_seconds)
-            stack.callback(self._prepared.close)
+            self._maps, self._others = (Prepared(self.settings.limits.answer_seconds) for _ in range(2))
+            stack.callback(self._maps.close)
+            stack.callback(self._others.close)
             for service in self._services.values():
                 await stack.enter_async_context(service.lifespan(app))
             yield
 
-    async def _once(self, key: Hashable, make: Callable[[], Any], *, urgent: bool = False) -> Any:
-        if self._prepared is None:
+    async def _once(self, prepared: Prepared | None, key: Hashable, make: Callable[[], Any]) -> Any:
+        if prepared is None:
             raise Refused(503, "the lifespan of the application has not begun.")
-        return await self._prepared.get(key, make, urgent=urgent)
+        return await prepared.get(key, make)
 
     async def _seen(self, *lenses: Lens) -> tuple[tuple[str, int], ...]:
         """Lenses and the generations of their indexes as they are now, on which all depends that is made of them."""

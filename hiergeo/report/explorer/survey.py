@@ -18,9 +18,8 @@ from hiergeo.evaluation.auditing.survey import Survey, Surveyed, survey
 from hiergeo.geometry import Points
 from hiergeo.geometry.disk import plane
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import factor_radii, read_items
+from hiergeo.report.explorer.items import Tiers, factor_radii, read_items
 from hiergeo.report.explorer.mapping import SAMPLE, tangents
-from hiergeo.report.explorer.tiers import Tiers
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Count, run
 
@@ -68,7 +67,7 @@ def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | Non
             copies=_copies(store),
             plane=plane(tangents(points)),
             sample=len(sample),
-            held=counted.total.numpy() - 1,
+            contained=counted.total.numpy() - 1,
             audit=None if hierarchy is None else audit_of(lens, hierarchy),
         )
     )
@@ -81,7 +80,7 @@ def _copies(store: ExactStore) -> int:
         count += len(rows)
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
-            columns = (held[part].contiguous().view(torch.uint8).numpy() for held in (rows.direction, rows.radii))
+            columns = (column[part].contiguous().view(torch.uint8).numpy() for column in (rows.direction, rows.radii))
             digests.append(_digests(np.concatenate(list(columns), axis=1)))
     return count - len(np.unique(np.concatenate(digests)))
 

@@ -44,7 +44,7 @@ def by_radius(collection: Collection) -> np.ndarray:
 
 def evenly(count: int, kept: int) -> list[int]:
     """Places of `kept` of `count` items, 1 <= kept <= count: ascending, evenly spread, from the first to the last."""
-    return [place * (count - 1) // max(kept - 1, 1) for place in range(kept)]
+    return [at * (count - 1) // max(kept - 1, 1) for at in range(kept)]
 
 
 def _part(index: Index, ids: Tensor, folder: Path) -> Index:
@@ -53,5 +53,5 @@ def _part(index: Index, ids: Tensor, folder: Path) -> Index:
     manifest = replace(store.manifest, edges=(), shards=(), generation=0, retired=(), reserved=0)
     layout.create(folder, manifest, index.space.root)
     part = ExactStore(folder)
-    part.add_labelled(store.fetch(ids), store.labels(ids))
+    part.add(store.fetch(ids), store.labels(ids))
     return Index(part)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import final
 
@@ -14,14 +15,13 @@ from numpy.typing import NDArray
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES, small_jpeg
-from hiergeo.report.explorer.recent import Recent
 from hiergeo.search import Index
 
 SIDES = (64, 192)
 """Longest sides of thumbnails, pixels."""
 
-KEPT = 1 << 26
-"""Bytes of thumbnails that are kept."""
+KEPT = 2048
+"""Thumbnails that are kept, of up to about 30 kB each."""
 
 NUMBERED = "image-id:"
 """Beginning of the reference of an image that is known by a number alone, such as those of COCO."""
@@ -44,14 +44,14 @@ class Thumbnails:
     Args:
         indexes: that name the images.
         folder: below which they may lie too; None for none.
-        kept: bytes of thumbnails that are kept.
 
     Raises:
-        InputError: the folder is none.
+        InputError: there is no such folder.
     """
 
-    def __init__(self, indexes: Sequence[Index], folder: Path | None = None, kept: int = KEPT) -> None:
-        self._indexes, self._held = indexes, Recent(kept)
+    def __init__(self, indexes: Sequence[Index], folder: Path | None = None) -> None:
+        self._indexes = indexes
+        self._jpeg = lru_cache(KEPT)(lambda path, _, side: small_jpeg(path, side))
         self._folder = None if folder is None else path_of(folder).resolve()
         if self._folder is not None and not self._folder.is_dir():
             raise InputError(f"{folder} is not a folder of images: name one with --images.")
@@ -71,14 +71,9 @@ class Thumbnails:
         if path is None:
             raise InputError(f"item {item} has no picture that can be shown.")
         try:
-            key = path, path.stat().st_mtime_ns, side
-            content = self._held.get(key)
-            if content is None:
-                content = small_jpeg(path, side)
-                self._held.put(key, content)
+            return self._jpeg(path, path.stat().st_mtime_ns, side)
         except (InputError, OSError) as error:
             raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
-        return content
 
     def path(self, item: int) -> Path | None:
         """The file of the picture of an item; None for an item without one that may be shown.
@@ -95,9 +90,9 @@ class Thumbnails:
             reference = store.labels(wanted).images[0]
             if reference is not None:
                 for candidate in self._candidates(reference, index.store.folder):
-                    found = self._permitted(candidate)
-                    if found is not None:
-                        return found
+                    real = self._permitted(candidate)
+                    if real is not None:
+                        return real
         if not there:
             raise InputError(f"there is no item {item}.")
         return None
@@ -137,14 +132,14 @@ class Thumbnails:
     def _by_number(self) -> dict[int, list[Path]]:
         """The images of the named folder by the number that their names end in."""
         if self._numbered is None:
-            found: dict[int, list[Path]] = {}
-            for place, path in enumerate(self._folder.rglob("*") if self._folder is not None else ()):
-                if place >= LISTED:
+            by_number: dict[int, list[Path]] = {}
+            for count, path in enumerate(self._folder.rglob("*") if self._folder is not None else ()):
+                if count >= LISTED:
                     break
                 number = _number(path.stem)
                 if number is not None and path.suffix.lower() in SUFFIXES:
-                    found.setdefault(number, []).append(path)
-            self._numbered = found
+                    by_number.setdefault(number, []).append(path)
+            self._numbered = by_number
         return self._numbered
 
 

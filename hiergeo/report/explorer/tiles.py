@@ -71,8 +71,8 @@ def pyramid(x: Coordinates, y: Coordinates, extent: float, order: Ids, capacity:
         left, key = left[sorting], key[sorting]
         heads = np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
         sizes = np.diff(np.r_[heads, len(key)])
-        place = np.arange(len(key)) - np.repeat(heads, sizes)
-        here = place < (capacity if level < DEEPEST else len(key))
+        rank = np.arange(len(key)) - np.repeat(heads, sizes)
+        here = rank < (capacity if level < DEEPEST else len(key))
         for code, size in zip(key[heads].tolist(), sizes.tolist(), strict=True):
             stop = start + (min(size, capacity) if level < DEEPEST else size)
             spans[level, code & (1 << level) - 1, code >> level] = start, stop
@@ -110,7 +110,7 @@ class Selector:
         crosses itself is a hole.
 
         Raises:
-            InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is no number or beyond `FAR`.
+            InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is not a number or beyond `FAR`.
         """
         odd = np.zeros(len(self._y), bool)
         for (x1, y1), (x2, y2) in _edges(polygon):

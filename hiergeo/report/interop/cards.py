@@ -12,11 +12,13 @@ from pydantic import Field
 from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Json, Open, validated
+from hiergeo._core.storage.documents import Json, Open, validated
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.version import __version__
 from hiergeo.adapters.head_files import HUB, read_head_config
+from hiergeo.evaluation.length import baseline_name
+from hiergeo.evaluation.metrics import find_metric
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
 """The files beside a head: its card, and what the card tells of its measurements and its audit."""
@@ -25,7 +27,7 @@ HASHED = "SHA-256 of the weights"
 """The row of a card by which it belongs to the weights of a head."""
 
 
-class Measured(Open):
+class StoredResult(Open):
     """The JSON of a result, as far as cards use it."""
 
     metrics: dict[str, float | None]
@@ -34,27 +36,11 @@ class Measured(Open):
     settings: dict[str, Json] = Field(default_factory=dict)
 
 
-class Audited(Open):
+class StoredAudit(Open):
     """The JSON of an audit, as far as cards use it."""
 
     verdict: str
     settings: dict[str, Json] = Field(default_factory=dict)
-
-
-class _Data(Open):
-    """The data that a head was trained on."""
-
-    origin: str = ""
-    rows: Count = 0
-
-
-class _Told(Open):
-    """What cards tell of the configuration of a head, beyond what loading it needs."""
-
-    losses: dict[str, float] | None = None
-    curvature: list[float] | None = None
-    data: _Data | None = None
-    recipe: dict[str, Json] | None = None
 
 
 WEIGHTS = "weights_sha256"
@@ -86,7 +72,7 @@ def write_card(
 ) -> Path:
     """Store a measurement and an audit beside a head, and write its card from all that is stored; returns the card.
 
-    What is stored belongs to the weights that are there now; of a head that is trained anew it is not told any more.
+    What is stored belongs to the present weights: once the head is trained again, its card leaves it out.
 
     Args:
         folder: of the head.
@@ -96,19 +82,24 @@ def write_card(
         license: identifier of the licence, as the hub knows it, such as ``cc-by-4.0``.
 
     Raises:
-        InputError: there is no head, its files are damaged, or `result` or `audit` is no such object.
+        InputError: there is no head, its files are damaged, or `result` or `audit` is not such an object.
         UnavailableError: the folder cannot be written.
     """
     folder = Path(folder)
-    config = _checked_config(folder)
+    read_head_config(folder)
     if result is not None:
-        _store(folder / EVALUATION, _object(result, "result"), Measured, "result", config[WEIGHTS])
+        store_result(folder, result)
     if audit is not None:
-        told = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
-        _store(folder / AUDIT, told, Audited, "audit", config[WEIGHTS])
+        values = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
+        _store(folder / AUDIT, values, StoredAudit, "audit")
     card = folder / CARD
     atomic_write_text(card, head_card(folder, name, license=license))
     return card
+
+
+def store_result(folder: Path, result: HasJson | Mapping[str, Any]) -> None:
+    """Store a measurement beside a head, for its card; arguments and errors as for `write_card`."""
+    _store(folder / EVALUATION, _object(result, "result"), StoredResult, "result")
 
 
 def of_these_weights(path: Path, kind: type[Open], config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -117,30 +108,21 @@ def of_these_weights(path: Path, kind: type[Open], config: Mapping[str, Any]) ->
     Raises:
         InputError: the file is damaged.
     """
-    held = documents.read(path, kind).as_dict() if path.is_file() else None
-    return held if held and held.get(WEIGHTS) == config[WEIGHTS] else None
+    stored = documents.read(path, kind).as_dict() if path.is_file() else None
+    return stored if stored and stored.get(WEIGHTS) == config[WEIGHTS] else None
 
 
 def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
-    """Whether a card was written here for other weights than those of the head; false for a card of one's own."""
+    """Whether a card was written here for other weights than those of the head; false for a card that people wrote."""
     named = re.search(rf"^\| {HASHED} \| ([0-9a-f]{{64}}) \|$", read_text(card, "write the card anew"), re.MULTILINE)
     return named is not None and named[1] != config[WEIGHTS]
 
 
-def _checked_config(folder: Path) -> dict[str, Any]:
-    config = read_head_config(folder)
+def _object(value: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) and not hasattr(value, "to_json"):
+        raise InputError(f"the {what} of a card is an object of JSON or has a method 'to_json': {value!r} is neither.")
     try:
-        validated(_Told, config)
-    except ValueError as error:
-        raise InputError(f"the configuration of the head in {folder} cannot be told on a card: {error}") from error
-    return config
-
-
-def _object(told: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
-    if not isinstance(told, Mapping) and not hasattr(told, "to_json"):
-        raise InputError(f"the {what} of a card is an object of JSON or has a method 'to_json': {told!r} is neither.")
-    try:
-        values = json.loads(json.dumps(dict(told)) if isinstance(told, Mapping) else told.to_json())
+        values = json.loads(json.dumps(dict(value)) if isinstance(value, Mapping) else value.to_json())
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"the {what} cannot be stored as JSON: {reason(error)}.") from error
     if not isinstance(values, dict):
@@ -148,7 +130,7 @@ def _object(told: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
     return values
 
 
-def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str, weights: str) -> None:
+def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str) -> None:
     """Write what was measured, without the paths of this machine: the command and the spec of the model."""
     try:
         validated(kind, values)
@@ -157,7 +139,7 @@ def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str, weig
     shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
     if "settings" in values:
         shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
-    documents.write(path, {**shared, WEIGHTS: weights})
+    documents.write(path, {**shared, WEIGHTS: read_head_config(path.parent)[WEIGHTS]})
 
 
 def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:
@@ -169,15 +151,14 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
         license: identifier of the licence, as the hub knows it.
 
     Raises:
-        InputError: there is no head, its files are damaged, or its configuration is of another form than training
-            writes.
+        InputError: there is no head, or its files are damaged.
     """
     folder = Path(folder)
-    config = _checked_config(folder)
-    measured = of_these_weights(folder / EVALUATION, Measured, config)
-    audited = of_these_weights(folder / AUDIT, Audited, config)
-    base, told = config.get("base"), measured or {}
-    settings = told.get("settings", {})
+    config = read_head_config(folder)
+    measured = of_these_weights(folder / EVALUATION, StoredResult, config)
+    audited = of_these_weights(folder / AUDIT, StoredAudit, config)
+    base, result = config.get("base"), measured or {}
+    settings = result.get("settings", {})
     return markdown.card(
         "ModelCard",
         TEMPLATE,
@@ -225,7 +206,7 @@ def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     data, shape, recipe = config.get("data") or {}, config["shape"], config.get("recipe") or {}
     curvature = config.get("curvature")
     base = config.get("base")
-    told = {
+    rows = {
         "frozen model": "named by the user"
         if base is None
         else "stored on its author's machine"
@@ -249,7 +230,7 @@ def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         HASHED: config["weights_sha256"],
         "versions": f"hiergeo {config.get('hiergeo', __version__)}, torch {config.get('torch', 'unknown')}",
     }
-    return [(name, str(value)) for name, value in told.items() if value is not None]
+    return [(name, str(value)) for name, value in rows.items() if value is not None]
 
 
 def _metrics(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -257,10 +238,10 @@ def _metrics(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
     intervals, baselines = measured.get("intervals", {}), measured.get("baselines", {})
     return [
         (
-            name,
+            find_metric(name).heading,
             _number(value),
             " to ".join(map(_number, intervals.get(name, []))),
-            ", ".join(f"{key} {_number(held)}" for key, held in baselines.get(name, {}).items()),
+            ", ".join(f"{baseline_name(key)} {_number(known)}" for key, known in baselines.get(name, {}).items()),
         )
         for name, value in measured["metrics"].items()
     ]

@@ -16,8 +16,8 @@ from hiergeo.report.interop.cards import (
     AUDIT,
     CARD,
     EVALUATION,
-    Audited,
-    Measured,
+    StoredAudit,
+    StoredResult,
     is_outdated,
     names_a_path,
     of_these_weights,
@@ -50,7 +50,7 @@ def push_to_hub(
         api: a `huggingface_hub.HfApi` to use in place of a new one.
 
     Raises:
-        InputError: there is no head, its files are damaged, or the name is no ``ORG/NAME``.
+        InputError: there is no head, its files are damaged, or the name is not ``ORG/NAME``.
         UnavailableError: the hub cannot be reached or refuses.
     """
     folder = path_of(folder)
@@ -58,15 +58,15 @@ def push_to_hub(
     _check_repository(repo_id)
     if config.get("base") and names_a_path(str(config["base"])):
         warn(
-            f"the head stands on {config['base']}, a path that others do not have and that is uploaded with the "
+            f"the head needs the model {config['base']}, a path that others do not have and that is uploaded with the "
             "configuration: they load the head with base=SPEC."
         )
     card = folder / CARD
     if not card.is_file() or is_outdated(card, config):
         write_card(folder, name=repo_id, license=license)
-    told: dict[str, type[Open]] = {EVALUATION: Measured, AUDIT: Audited}
-    stored = [name for name, schema in told.items() if of_these_weights(folder / name, schema, config) is not None]
-    for name in told.keys() - set(stored):
+    schemas: dict[str, type[Open]] = {EVALUATION: StoredResult, AUDIT: StoredAudit}
+    stored = [name for name, schema in schemas.items() if of_these_weights(folder / name, schema, config) is not None]
+    for name in schemas.keys() - set(stored):
         if (folder / name).is_file():
             warn(f"{folder / name} is not of the weights of this head and is not uploaded: write_card stores it anew.")
     files = [CARD, *stored]
@@ -100,15 +100,15 @@ def from_pretrained(
 
     Raises:
         InputError: no head there, a revision of a folder, or as `hiergeo.adapters.load` of ``head:FOLDER@SPEC``.
-        UnavailableError: the repository cannot be had.
+        UnavailableError: the repository cannot be downloaded.
     """
-    place = path_of(source)
-    local = place.is_dir()
+    path = path_of(source)
+    local = path.is_dir()
     if local and revision is not None:
         raise InputError(f"{source} is a folder, which has no revisions: leave out revision={revision!r}.")
     if not local:
         _check_repository(str(source))
-    name = str(place) if local else f"{HUB}{source}" + (f":{revision}" if revision else "")
+    name = str(path) if local else f"{HUB}{source}" + (f":{revision}" if revision else "")
     model = load(f"head:{name}" + (f"@{base}" if base else ""), device=resolve_device(device))
     assert isinstance(model, HeadModel)
     return model
@@ -117,9 +117,10 @@ def from_pretrained(
 def _check_repository(repo_id: str) -> None:
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
+    problem = None
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
-        raise InputError(f"'{repo_id}' is neither a folder nor the name of a repository (ORG/NAME).") from error
-    if repo_id.count("/") != 1:
-        raise InputError(f"'{repo_id}' is neither a folder nor the name of a repository (ORG/NAME).")
+        problem = error
+    if problem or repo_id.count("/") != 1:
+        raise InputError(f"'{repo_id}' is neither a folder nor the name of a repository (ORG/NAME).") from problem

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
-from hiergeo._core.storage.documents import STRICT, Count, Document, Positive, parse_json, validated
+from hiergeo._core.storage.documents import STRICT, Count, parse_json, validated
 from hiergeo._core.storage.files import size_of, sync_folder, writing
 from hiergeo.construction.claiming import DECISIONS
 
@@ -25,15 +25,6 @@ ACCEPT, REJECT, EDIT, UNDO = "accept", "reject", "edit", "undo"
 KINDS = (ACCEPT, REJECT, EDIT, UNDO)
 
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-
-
-class _Head(Document):
-    """The first line: which rows are decided on."""
-
-    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
-    split: str
-    rows: Positive
-    set: Identity
 
 
 @final
@@ -142,25 +133,26 @@ class Journal:
             except ValueError as error:
                 if isinstance(error, InputError):
                     raise
-                told = f"{self.path}, line {number + 1} is damaged ({reason(error)})"
-                raise InputError(f"{told}: restore the file, or remove the line.") from error
+                problem = f"{self.path}, line {number + 1} is damaged ({reason(error)})"
+                raise InputError(f"{problem}: restore the file, or remove the line.") from error
 
     def _take(self, number: int, line: bytes) -> None:
         if len(line) > limits.RECORD_CHARACTERS:
             raise ValueError("it is too long")
         if number == 0:
-            self._check_head(validated(_Head, parse_json(line)).model_dump())
+            self._check_head(parse_json(line))
             return
         decision = validated(Decision, parse_json(line))
         if decision.undoes is not None and decision.undoes >= number - 1:
             raise ValueError("it undoes what comes later")
         self.entries.append(decision)
 
-    def _check_head(self, held: dict[str, Any]) -> None:
-        differing = [
-            f"{name} was {held[name]}, now {value}" for name, value in self._head.items() if held[name] != value
-        ]
-        if differing:
+    def _check_head(self, head: Any) -> None:
+        if not isinstance(head, dict) or head.keys() != self._head.keys():
+            raise ValueError("it does not say which chains the decisions are on")
+        changed = [name for name, value in self._head.items() if head[name] != value]
+        if changed:
+            differing = [f"{name} was {head[name]}, now {self._head[name]}" for name in changed]
             raise InputError(
                 f"{self.path} holds decisions on other chains ({'; '.join(differing)}): move it away to begin anew, or "
                 "restore the files that were decided on."

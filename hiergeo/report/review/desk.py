@@ -1,4 +1,4 @@
-"""What is reviewed: the chains of a folder, what a judge said of them, and where the decisions on each stand."""
+"""What is reviewed: the chains of a folder, what a judge found, and the state of the decisions on each."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,8 +44,8 @@ class StaleError(InputError):
 
 @final
 @dataclass
-class Standing:
-    """Where the decisions on a row stand.
+class RowStatus:
+    """The state of the decisions on a row.
 
     Attributes:
         chain: as it is now, edits included.
@@ -113,19 +113,19 @@ class Desk:
             self._note(number, each)
         self._standing = {row: self._folded(row) for row in self._numbers}
 
-    def standing(self, row: int) -> Standing:
-        """Where the decisions on a row stand. Raises InputError if there is no such row."""
+    def standing(self, row: int) -> RowStatus:
+        """The state of the decisions on a row. Raises InputError if there is no such row."""
         if not 0 <= row < len(self.rows):
             raise InputError(f"there is no row {row}: there are {len(self.rows):,}, the first is 0.")
         with self._lock:
             return self._standing[row]
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[RowStatus]:
         """Those of all rows, in order."""
         with self._lock:
             return list(self._standing.values())
 
-    def decide(self, row: int, version: str, reviewer: str, kind: str, reason: str = "") -> Standing:
+    def decide(self, row: int, version: str, reviewer: str, kind: str, reason: str = "") -> RowStatus:
         """Accept or reject a row.
 
         Args:
@@ -142,16 +142,16 @@ class Desk:
         """
         if kind not in (ACCEPT, REJECT):
             raise InputError(f"a verdict is {ACCEPT} or {REJECT}, not '{kind}'.")
-        told = _named("reason", reason, REASON) if reason else ""
-        return self._kept(Decision(kind, row, version, _named("name", reviewer, NAME), told if kind == REJECT else ""))
+        words = _named("reason", reason, REASON) if reason else ""
+        return self._kept(Decision(kind, row, version, _named("name", reviewer, NAME), words if kind == REJECT else ""))
 
     def edit(
         self, row: int, version: str, reviewer: str, positive: Sequence[str], negative: Sequence[str] | None
-    ) -> tuple[Standing, list[str]]:
+    ) -> tuple[RowStatus, list[str]]:
         """Change the texts of a row; verdicts on its former texts do not count any more.
 
         Returns:
-            Where it stands, and warnings about the texts.
+            Its new state, and warnings about the texts.
 
         Raises:
             StaleError: the texts are others now.
@@ -159,11 +159,10 @@ class Desk:
             UnavailableError: the edit cannot be written.
         """
         before = self.standing(row).chain
-        texts = tuple(" ".join(text.split()) for text in positive)
-        against = None if negative is None else tuple(" ".join(text.split()) for text in negative)
+        texts, against = _tidy(positive), None if negative is None else _tidy(negative)
         warnings = check_texts(before, texts, against)
-        told = Decision(EDIT, row, version, _named("name", reviewer, NAME), "", texts, against)
-        return self._kept(told), warnings
+        decision = Decision(EDIT, row, version, _named("name", reviewer, NAME), "", texts, against)
+        return self._kept(decision), warnings
 
     def undo(self, reviewer: str) -> Decision | None:
         """Take back the last decision of a reviewer that is not taken back yet; None if there is none.
@@ -195,12 +194,12 @@ class Desk:
             min((each for side in both for each in side if each is not None), default=1.0) for both in self.scores
         ]
         order = sorted(range(len(lowest)), key=lambda row: (lowest[row], -self.refused[row]))
-        return [place for _, place in sorted(zip(order, range(len(order)), strict=True))]
+        return [rank for _, rank in sorted(zip(order, range(len(order)), strict=True))]
 
     def counts(self) -> dict[str, int]:
         """Rows by state."""
-        found = Counter(each.state for each in self.standings())
-        return {state: found[state] for state in STATES}
+        counts = Counter(each.state for each in self.standings())
+        return {state: counts[state] for state in STATES}
 
     def check_current(self) -> None:
         """Raise InputError or UnavailableError unless the folder still holds the chains that are reviewed."""
@@ -210,7 +209,7 @@ class Desk:
                 f"move {FILE} away and review the new one."
             )
 
-    def _kept(self, decision: Decision) -> Standing:
+    def _kept(self, decision: Decision) -> RowStatus:
         with self._lock:
             now = self.standing(decision.row)
             if decision.version != now.version:
@@ -218,7 +217,7 @@ class Desk:
                 raise StaleError(f"the texts of row {decision.row} were changed{who} meanwhile: look at them again.")
             return self._write(decision)
 
-    def _write(self, decision: Decision) -> Standing:
+    def _write(self, decision: Decision) -> RowStatus:
         self._note(self.journal.append(decision), decision)
         self._standing[decision.row] = self._folded(decision.row)
         return self._standing[decision.row]
@@ -228,19 +227,19 @@ class Desk:
         if decision.undoes is not None:
             self._undone.add(decision.undoes)
 
-    def _folded(self, row: int) -> Standing:
-        found = Standing(self.rows[row], version_of(self.rows[row]))
+    def _folded(self, row: int) -> RowStatus:
+        standing = RowStatus(self.rows[row], version_of(self.rows[row]))
         for number in self._numbers[row]:
             each = self.journal.entries[number]
             if each.kind == UNDO or number in self._undone:
                 continue
             if each.kind == EDIT:
-                chain = Chain(found.chain.row, each.positive or (), each.negative, found.chain.image)
-                found = Standing(chain, version_of(chain), True, editor=each.reviewer)
-            elif each.version == found.version:
-                found.verdicts.pop(each.reviewer, None)
-                found.verdicts[each.reviewer] = each
-        return found
+                chain = Chain(standing.chain.row, each.positive or (), each.negative, standing.chain.image)
+                standing = RowStatus(chain, version_of(chain), True, editor=each.reviewer)
+            elif each.version == standing.version:
+                standing.verdicts.pop(each.reviewer, None)
+                standing.verdicts[each.reviewer] = each
+        return standing
 
     def _check(self, number: int, decision: Decision) -> None:
         """Raise InputError for a decision that cannot be on these chains."""
@@ -263,18 +262,18 @@ def open_desk(folder: Path | str, split: str = "test", images: Path | None = Non
         InputError: as `Desk`.
         UnavailableError: as `Desk`, or the folder cannot be written.
     """
-    place = path_of(folder)
-    chains.located(str(place))
-    if not place.is_dir():
-        raise InputError(f"{place} is a file: name the folder of a build.")
-    with locked(place / FILE):
-        yield Desk(place, split, images)
+    path = path_of(folder)
+    chains.located(str(path))
+    if not path.is_dir():
+        raise InputError(f"{path} is a file: name the folder of a build.")
+    with locked(path / FILE):
+        yield Desk(path, split, images)
 
 
 def version_of(chain: Chain) -> str:
     """16 hexadecimal digits that stand for the texts and the image of a chain."""
-    told = "\0".join((*chain.positive, "\1", *(chain.negative or ()), "\1", chain.image))
-    return sha256(told.encode()).hexdigest()[:16]
+    texts = "\0".join((*chain.positive, "\1", *(chain.negative or ()), "\1", chain.image))
+    return sha256(texts.encode()).hexdigest()[:16]
 
 
 def check_texts(before: Chain, positive: Sequence[str], negative: Sequence[str] | None) -> list[str]:
@@ -307,20 +306,22 @@ def check_texts(before: Chain, positive: Sequence[str], negative: Sequence[str] 
 
 
 def _named(what: str, text: str, most: int) -> str:
-    told = " ".join(text.split())
-    if not told or len(told) > most or not told.isprintable():
+    words = " ".join(text.split())
+    if not words or len(words) > most or not words.isprintable():
         raise InputError(f"a {what} must have 1 to {most} printable characters.")
-    return told
+    return words
 
 
 def _rows(folder: Path, split: str) -> list[Chain]:
-    return [_tidy(row) for row in chains.read_split(folder, split)]
+    """The rows, whose texts are each one line, as files hold them."""
+    return [
+        Chain(row.row, _tidy(row.positive), None if row.negative is None else _tidy(row.negative), row.image)
+        for row in chains.read_split(folder, split)
+    ]
 
 
-def _tidy(row: Chain) -> Chain:
-    """A row whose texts are each one line, as files hold them."""
-    negative = None if row.negative is None else tuple(" ".join(text.split()) for text in row.negative)
-    return Chain(row.row, tuple(" ".join(text.split()) for text in row.positive), negative, row.image)
+def _tidy(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(" ".join(text.split()) for text in texts)
 
 
 Scores = tuple[tuple[float | None, ...], tuple[float | None, ...]]
@@ -329,10 +330,10 @@ Scores = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 def _drafts(folder: Path, rows: Sequence[Chain]) -> list[Draft | None]:
     """What the build has stored of each row; None for rows that it does not know."""
     known: Mapping[int, Draft] = {}
-    place = folder / FOLDER / FILTER
-    if place.is_dir():
+    stored = folder / FOLDER / FILTER
+    if stored.is_dir():
         work, wanted = Work(folder), {row.row for row in rows}
-        shards = sorted(int(path.stem) for path in place.glob("[0-9]*.json") if path.stem.isdigit())
+        shards = sorted(int(path.stem) for path in stored.glob("[0-9]*.json") if path.stem.isdigit())
         known = {draft.row: draft for shard in shards for draft in work.read(FILTER, shard) if draft.row in wanted}
     return [known.get(row.row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""What a review comes to: the accepted chains as files, counts, and how far reviewers agree."""
+"""The result of a review: the accepted chains as files, counts, and how far reviewers agree."""
 
 import json
 from collections import Counter
@@ -15,8 +15,9 @@ from hiergeo.construction.card import JSON as CARD
 from hiergeo.construction.card import update_card
 from hiergeo.construction.claiming import REVIEWED, SUMMARY
 from hiergeo.datasets import chains
+from hiergeo.evaluation.findings.exports import plain
 from hiergeo.report.review.decisions import ACCEPT, REJECT, UNDO
-from hiergeo.report.review.desk import Desk, Standing
+from hiergeo.report.review.desk import Desk, RowStatus
 
 PLAIN, EXPANDED, _ = REVIEWED
 
@@ -37,11 +38,6 @@ class Agreement:
     rows: int
     agreed: float
     kappa: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values; NaN becomes null."""
-        numbers = {name: None if value != value else value for name, value in vars(self).items() if name != "reviewers"}
-        return {"reviewers": list(self.reviewers), **numbers}
 
 
 @final
@@ -90,7 +86,7 @@ class Reviewed:
             "metrics": self.metrics,
             "rejected": self.rejected,
             "reviewers": self.reviewers,
-            "agreement": [each.as_dict() for each in self.agreement],
+            "agreement": plain(self.agreement),
         }
 
     def to_json(self) -> str:
@@ -99,17 +95,17 @@ class Reviewed:
 
 
 def export(desk: Desk) -> Reviewed:
-    """Write the accepted chains of a review, and what it came to, into its folder; a card there is brought up to date.
+    """Write the accepted chains of a review and its result into its folder; a card there is updated.
 
     The files are ``reviewed.csv``, ``reviewed_expanded.csv`` with the negatives where all chains have some, and
     ``reviewed.json``. They are the same whenever the decisions are.
 
     Raises:
-        InputError: no row is accepted, the chains in the folder are others by now, or the card is damaged.
+        InputError: no row is accepted, the chains in the folder have changed, or the card is damaged.
         UnavailableError: they are not there any more, or the folder cannot be written.
     """
     desk.check_current()
-    found = summary(desk)
+    reviewed = summary(desk)
     kept = [each.chain for each in desk.standings() if each.state == ACCEPT]
     if not kept:
         raise InputError(f"no row of {desk.folder} is accepted yet: there is nothing to export.")
@@ -118,14 +114,14 @@ def export(desk: Desk) -> Reviewed:
         chains.write_train(desk.folder / EXPANDED, kept)
     else:
         retire(desk.folder / EXPANDED)
-    documents.write(desk.folder / SUMMARY, found.as_dict())
+    documents.write(desk.folder / SUMMARY, reviewed.as_dict())
     if size_of(desk.folder / CARD) is not None:
         update_card(desk.folder)
-    return found
+    return reviewed
 
 
 def summary(desk: Desk) -> Reviewed:
-    """What a review comes to as it is."""
+    """The result of a review so far."""
     standings = desk.standings()
     accepted = [each for each in standings if each.state == ACCEPT]
     rejected = Counter(
@@ -144,7 +140,7 @@ def summary(desk: Desk) -> Reviewed:
     )
 
 
-def _reviewers(desk: Desk, standings: Sequence[Standing]) -> dict[str, dict[str, int]]:
+def _reviewers(desk: Desk, standings: Sequence[RowStatus]) -> dict[str, dict[str, int]]:
     names = sorted({each.reviewer for each in desk.journal.entries if each.kind != UNDO})
     verdicts = Counter((name, verdict.kind) for each in standings for name, verdict in each.verdicts.items())
     editors = Counter(each.editor for each in standings)
@@ -154,7 +150,7 @@ def _reviewers(desk: Desk, standings: Sequence[Standing]) -> dict[str, dict[str,
     }
 
 
-def _agreements(standings: Sequence[Standing]) -> Iterator[Agreement]:
+def _agreements(standings: Sequence[RowStatus]) -> Iterator[Agreement]:
     names = sorted({name for each in standings for name in each.verdicts})
     for one, other in combinations(names, 2):
         pairs = [

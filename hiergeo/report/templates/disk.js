@@ -73,7 +73,7 @@
       item.append(words, radius(points[tier]));
       list.append(item);
     });
-    const told = [list];
+    const told = /** @type {HTMLElement[]} */ ([list]);
     if (points.length > chain.captions.length) {
       const line = document.createElement("p");
       line.className = "of-image" + (now.step === chain.captions.length ? " current" : "");
@@ -143,13 +143,13 @@
     view.svg.addEventListener("pointerdown", (event) => point(view, event));
     view.svg.addEventListener("keydown", (event) => key(view, event));
   }
-  for (const choice of explorer.querySelectorAll(".switch input")) {
+  const choices = /** @type {NodeListOf<HTMLInputElement>} */ (explorer.querySelectorAll(".switch input"));
+  for (const choice of choices) {
     choice.addEventListener("change", () => show(Number(choice.value)));
   }
   explorer.classList.add("live");
-  explorer.querySelector(".switch").hidden = false;
-  explorer.querySelector(".told").hidden = false;
+  for (const part of explorer.querySelectorAll(".switch, .told")) part.removeAttribute("hidden");
   now.chain = views[0].round[0];
   now.step = chains[now.chain].captions.length - 1;
-  show(Number(explorer.querySelector(".switch input:checked").value));
+  show(Number([...choices].find((choice) => choice.checked).value));
 })();

@@ -40,7 +40,7 @@
     const records = [...(part.tHead ? tableRecords(part) : listRecords(part))];
     const columns = columnsOf(records);
     const rows = records.map((record) => {
-      const known = new Map(record);
+      const known = new Map(/** @type {[string, string][]} */ (record));
       return columns.map((column) => known.get(column) ?? "");
     });
     return csvText([columns, ...rows]);

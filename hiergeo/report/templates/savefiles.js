@@ -41,7 +41,7 @@ globalThis.hiergeoFiles = (() => {
     const made = document.createElementNS(SVG, node.localName);
     for (const { name, value } of node.attributes) if (!ON_SCREEN.test(name)) made.setAttribute(name, value);
     const style = getComputedStyle(node);
-    const now = {};
+    const now = /** @type {typeof INHERITED} */ ({});
     for (const name of Object.keys(INHERITED)) put(made, name, (now[name] = style.getPropertyValue(name)), inherited[name]);
     put(made, "opacity", style.opacity, "1");
     put(made, "display", style.display === "none" ? "none" : "", "");

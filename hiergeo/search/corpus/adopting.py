@@ -1,7 +1,6 @@
 """From finished inputs to the index: their shards become a part of it, and what an earlier run left is found again."""
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -13,20 +12,16 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.storage.locks import HeldError
-from hiergeo.search import layout
 from hiergeo.search.appending import adopt
-from hiergeo.search.corpus.embedding import IMAGE_BIT, INPUT_BITS
-from hiergeo.search.corpus.records import Done, all_done, listed, place_of, read_done, write_done
+from hiergeo.search.corpus.embedding import INPUT_BITS
+from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
 from hiergeo.search.layout import SHARDS, Manifest
-from hiergeo.search.quantiles import shell_edges, with_bounds
+from hiergeo.search.quantiles import balanced
 from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
-from hiergeo.search.snapshots import publish, writer
+from hiergeo.search.snapshots import Snapshot, publish, writer
 
 EVERY = 10.0
 """Seconds between two adoptions of one worker, since each writes the whole manifest."""
-
-INPUT = re.compile(r"[0-9]{6,7}-[0-9]{4,}")
-"""Names of the shards of inputs: the number of the input and that of the shard."""
 
 Result = TypeVar("Result")
 
@@ -42,11 +37,7 @@ def patiently(what: Callable[[], Result]) -> Result:
 
 @final
 class Adopter:
-    """Adopts the shards of finished inputs, a few inputs at a time.
-
-    Args:
-        out: folder of the index.
-    """
+    """Adopts the shards of finished inputs, a few inputs at a time."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -78,21 +69,24 @@ class Adopter:
 
 
 def _fresh(out: Path, manifest: Manifest, waiting: Iterable[Done]) -> list[str]:
-    """The shards of those inputs that are no part of the index yet, not even under other names since a compaction."""
+    """The shards of those inputs that are not part of the index yet, not even under other names since a compaction."""
     return [name for done in waiting if not holds(out, manifest, done.number, done.shards) for name in done.shards]
 
 
 def survey(out: Path) -> dict[int, Done]:
     """The inputs that are embedded, by number: adopted ones, and ones whose shards are all on disk.
 
-    The record of any other is removed, so that the input is embedded again; one that is lost, although the index holds
-    the input, is written again.
+    The record of any other is removed, so that the input is embedded again.
 
     Raises:
         UnavailableError: a shard of the index is gone.
     """
     found = all_done(out)
-    manifest = _intact(out)
+    snapshot = Snapshot(out)  # what its manifest names stays as long as it is held
+    manifest = snapshot.manifest
+    for shard in manifest.shards:
+        if not (out / SHARDS / shard.name / RECORD).is_file():
+            raise DamagedError(shard.name, "its files are gone")
     for number, done in list(found.items()):
         if done.adopted:
             continue
@@ -102,28 +96,8 @@ def survey(out: Path) -> dict[int, Done]:
         elif not all(_is_whole(out / SHARDS, name) for name in done.shards):
             place_of(out, number).unlink(missing_ok=True)
             del found[number]
-    for number in sorted(_numbers(out, manifest) - set(found)):
-        place = place_of(out, number)
-        known = read_done(place) if place.exists() else recovered(out, manifest, number)
-        if known is not None:
-            found[number] = known
+    snapshot.close()
     return found
-
-
-def recovered(out: Path, manifest: Manifest, number: int) -> Done | None:
-    """The record of an input that the index holds although the record is lost, written again; None if it holds none.
-
-    How long the input took is not known any more. Shards that the manifest names are never written a second time.
-    """
-    names = tuple(name for name in _named(manifest) if name.startswith(f"{number:06d}-"))
-    if not holds(out, manifest, number, names):
-        return None
-    ids = _ids(out, manifest, number)
-    poisoned, complete = listed(out, number)
-    rows = len(np.unique(ids & (IMAGE_BIT - 1))) + poisoned
-    done = Done(number, len(ids), rows, poisoned, complete, 0.0, names, adopted=True)
-    write_done(out, done)
-    return done
 
 
 def holds(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> bool:
@@ -148,30 +122,6 @@ def _is_whole(folder: Path, name: str) -> bool:
     return True
 
 
-def _numbers(out: Path, manifest: Manifest) -> set[int]:
-    """The inputs of which the index holds a shard or an item."""
-    found = {int(name.partition("-")[0]) for name in _named(manifest) if INPUT.fullmatch(name)}
-    most = manifest.reserved >> INPUT_BITS
-    for shard in manifest.shards:
-        if not INPUT.fullmatch(shard.name) and shard.first >> INPUT_BITS < most:
-            ids = OpenShard(out / SHARDS, manifest, shard).array(SORTED)
-            first, last = shard.first >> INPUT_BITS, min(shard.last >> INPUT_BITS, most - 1)
-            begins = ids.searchsorted(np.arange(first, last + 2) << INPUT_BITS)
-            found |= set((first + np.flatnonzero(np.diff(begins))).tolist())
-    return found
-
-
-def _intact(out: Path) -> Manifest:
-    """The manifest of an index whose shards are all there; one that is compacted meanwhile is read again."""
-    while True:
-        manifest = layout.read(out)
-        gone = next((each for each in manifest.shards if not (out / SHARDS / each.name / RECORD).is_file()), None)
-        if gone is None:
-            return manifest
-        if layout.read(out).generation == manifest.generation:
-            raise DamagedError(gone.name, "its files are gone")
-
-
 def _ids(out: Path, manifest: Manifest, number: int) -> NDArray[np.int64]:
     """The ids (n,) of the items of an input that the index holds, deleted ones that are on disk included."""
     first, last = number << INPUT_BITS, (number + 1) << INPUT_BITS
@@ -194,8 +144,6 @@ def settle(out: Path, inputs: Iterable[int]) -> bool:
 
 def _balance(out: Path) -> None:
     with writer(out) as manifest:
-        opened = [OpenShard(out / SHARDS, manifest, shard) for shard in manifest.shards]
-        edges = shell_edges(opened)
-        if edges != manifest.edges:
-            shards = tuple(with_bounds(shard, edges) for shard in opened)
-            publish(out, manifest.next(shards=shards, edges=edges))
+        joined = balanced(out, manifest, manifest.shards)
+        if joined.edges != manifest.edges:
+            publish(out, joined)

@@ -9,9 +9,9 @@ from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, des
 from hiergeo._core.ray import cluster
 from hiergeo.search import layout
 from hiergeo.search.corpus.embedding import ItemEmbedder
-from hiergeo.search.corpus.records import Allowance, Done
+from hiergeo.search.corpus.records import Allowance
 from hiergeo.search.corpus.sources import read_plan
-from hiergeo.search.corpus.work import Corpus, Result, work
+from hiergeo.search.corpus.work import Corpus, Outcome, work
 
 RESTARTS = 10
 """How often an actor is started anew after it died, and an input is tried again."""
@@ -19,16 +19,7 @@ RESTARTS = 10
 
 @final
 class Actor:
-    """A process of the cluster that holds the model and embeds one input after the other, as any worker does.
-
-    Args:
-        out: folder of the index.
-        base: what the names of inputs are relative to.
-        spec: of the model.
-        device: where it runs.
-        batch_size: as in `Options`.
-        max_poisoned: as in `Options`; of the inputs of this actor.
-    """
+    """A process of the cluster that holds the model and embeds one input after the other, as any worker does."""
 
     def __init__(
         self, out: str, base: str, spec: str, device: str, batch_size: int | None, max_poisoned: float
@@ -44,15 +35,13 @@ class Actor:
         self._embedder = ItemEmbedder(model, space, plan.dtype, plan.items, batch_size)
         self._allowance = Allowance(max_poisoned)
 
-    def embed(self, number: int) -> Result | HiergeoError:
-        """What became of an input, or what stops the run."""
+    def embed(self, number: int) -> Outcome | HiergeoError:
+        """What became of an input, or what stops the run: an error that every process can read."""
         try:
-            (result,) = work(self._corpus, [number], self._embedder, self._allowance, lambda _: None)
-        except UnavailableError as error:
-            return UnavailableError(str(error))
+            (outcome,) = work(self._corpus, [number], self._embedder, self._allowance, lambda _: None)
         except HiergeoError as error:
-            return InputError(str(error))
-        return result
+            return (UnavailableError if isinstance(error, UnavailableError) else InputError)(str(error))
+        return outcome
 
 
 def spread(
@@ -63,7 +52,7 @@ def spread(
     batch_size: int | None,
     max_poisoned: float,
     progress: Callable[[int], None],
-) -> Iterator[Result]:
+) -> Iterator[Outcome]:
     """Embed inputs by actors of Ray; gives what became of each, as they end.
 
     There is one actor for each GPU where the cluster has some and the device is not the CPU, otherwise for each CPU. An
@@ -86,17 +75,17 @@ def spread(
         while busy:
             (ready,), _ = ray.wait(list(busy), num_returns=1)
             actor = busy.pop(ready)
-            result = _result(ray, ready)
+            outcome = _result(ray, ready)
             if waiting:
                 busy[actor.embed.remote(waiting.pop())] = actor
-            if isinstance(result, Done):
-                progress(result.rows)
-            yield result
+            if outcome.done is not None and not outcome.earlier:
+                progress(outcome.done.rows)
+            yield outcome
 
 
-def _result(ray: Any, ready: Any) -> Result:
+def _result(ray: Any, ready: Any) -> Outcome:
     try:
-        result: Result | HiergeoError = ray.get(ready)
+        result: Outcome | HiergeoError = ray.get(ready)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, HiergeoError):

@@ -1,7 +1,6 @@
 """Samples become rows of an index: batches of texts of like length, pictures decoded ahead, poisoned ones set aside."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
@@ -18,6 +17,8 @@ from hiergeo.datasets.reading import Defect, Items, Sample
 from hiergeo.geometry import Space
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.rows import Rows
+from hiergeo.search.shard_writer import Labelled
+from hiergeo.search.shards import Labels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,42 +43,19 @@ def item_id(number: int, row: int, *, image: bool = False) -> int:
     return (number << INPUT_BITS) + row + (IMAGE_BIT if image else 0)
 
 
-@dataclass(frozen=True, eq=False)
-class ItemRows:
-    """Rows with their labels.
-
-    Attributes:
-        rows: n items.
-        captions: of each, or None.
-        images: reference of the image of each, or None.
-    """
-
-    rows: Rows
-    captions: list[str | None]
-    images: list[str | None]
-
-
 @final
 class ItemEmbedder:
-    """Embeds windows of samples. Batches depend on the window alone, so that every worker makes the same rows of it.
-
-    Args:
-        model: what embeds.
-        space: around whose root embeddings are lifted.
-        dtype: of directions, "float16" or "float32".
-        items: what becomes an item.
-        batch_size: texts or images at a time; None is the model's own choice.
-    """
+    """Embeds windows of samples. Batches depend on the window alone, so that every worker makes the same rows of it."""
 
     def __init__(self, model: Model, space: Space, dtype: str, items: Items, batch_size: int | None = None) -> None:
         self.model, self.space, self.dtype, self.items = model, space, DTYPES[dtype], items
         self.text_batch = batch_size or model.text_batch
         self.image_batch = batch_size or model.image_batch
 
-    def embed(self, number: int, samples: Sequence[Sample]) -> tuple[list[ItemRows], list[Defect]]:
+    def embed(self, number: int, samples: Sequence[Sample]) -> tuple[list[Labelled], list[Defect]]:
         """The items of a window of samples of the input of that number, and the defects among them."""
         defects: dict[int, Defect] = {}
-        found: list[ItemRows] = []
+        found: list[Labelled] = []
         if self.items != "captions":
             found += self._images(number, samples, defects)
         if self.items != "images":
@@ -85,16 +63,16 @@ class ItemEmbedder:
             found += self._texts(number, kept, defects)
             if self.items == "pairs":
                 found = [_without(each, defects) for each in found]
-        return [each for each in found if len(each.rows)], [defects[row] for row in sorted(defects)]
+        return found, [defects[row] for row in sorted(defects)]
 
-    def _texts(self, number: int, samples: Sequence[Sample], defects: dict[int, Defect]) -> Iterator[ItemRows]:
+    def _texts(self, number: int, samples: Sequence[Sample], defects: dict[int, Defect]) -> Iterator[Labelled]:
         order = sorted(samples, key=lambda sample: len(sample.caption or ""))
         encode = partial(self.model.encode_text, batch_size=self.text_batch)
         for start in range(0, len(order), self.text_batch):
             batch = order[start : start + self.text_batch]
             yield from self._lifted(number, batch, [sample.caption or "" for sample in batch], encode, False, defects)
 
-    def _images(self, number: int, samples: Sequence[Sample], defects: dict[int, Defect]) -> Iterator[ItemRows]:
+    def _images(self, number: int, samples: Sequence[Sample], defects: dict[int, Defect]) -> Iterator[Labelled]:
         encode = partial(self.model.encode_image, batch_size=self.image_batch)
         batch: list[Sample] = []
         pictures: list[ImageLike] = []
@@ -121,7 +99,7 @@ class ItemEmbedder:
         encode: Callable[[Sequence[Input]], Tensor],
         linked: bool,
         defects: dict[int, Defect],
-    ) -> Iterator[ItemRows]:
+    ) -> Iterator[Labelled]:
         """The items of a batch; where it fails, those of its halves, down to the sample that is to blame."""
         ids = torch.tensor([item_id(number, sample.row, image=linked) for sample in samples])
         try:
@@ -132,24 +110,24 @@ class ItemEmbedder:
             if len(samples) == 1:
                 if _out_of_memory(error):
                     raise
-                told = reason(error) if isinstance(error, InputError) else described(error)
-                defects[samples[0].row] = Defect(samples[0].row, told)
+                problem = reason(error) if isinstance(error, InputError) else described(error)
+                defects[samples[0].row] = Defect(samples[0].row, problem)
                 return
             half = len(samples) // 2
             for part in (slice(half), slice(half, None)):
                 yield from self._lifted(number, samples[part], inputs[part], encode, linked, defects)
             return
-        yield ItemRows(rows, [sample.caption for sample in samples], [sample.reference for sample in samples])
+        yield rows, Labels([sample.caption for sample in samples], [sample.reference for sample in samples])
 
 
-def _without(items: ItemRows, defects: dict[int, Defect]) -> ItemRows:
+def _without(items: Labelled, defects: dict[int, Defect]) -> Labelled:
     """Items without those of rows that are set aside: of a pair both."""
     if not defects:
         return items
-    rows = (items.rows.ids & (IMAGE_BIT - 1)).tolist()
-    kept = [place for place, row in enumerate(rows) if row not in defects]
-    held = (items.captions, items.images)
-    return ItemRows(items.rows.take(torch.tensor(kept, dtype=torch.int64)), *([each[i] for i in kept] for each in held))
+    rows, labels = items
+    kept = [at for at, row in enumerate((rows.ids & (IMAGE_BIT - 1)).tolist()) if row not in defects]
+    columns = ([column[at] for at in kept] for column in (labels.captions, labels.images))
+    return rows.take(torch.tensor(kept, dtype=torch.int64)), Labels(*columns)
 
 
 def _picture(sample: Sample) -> "Image | HiergeoError":

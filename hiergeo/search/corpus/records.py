@@ -4,11 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 from pydantic import Field
 
-from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Count
 from hiergeo._core.storage.files import atomic_write_text, retire
@@ -59,11 +58,7 @@ def write_done(out: Path, done: Done) -> None:
 
 
 def read_done(path: Path) -> Done:
-    """A record.
-
-    Raises:
-        InputError: it is damaged.
-    """
+    """A record; raises InputError if it is damaged."""
     return documents.read(path, Done, hashed=True)
 
 
@@ -75,14 +70,7 @@ def all_done(out: Path) -> dict[int, Done]:
 
 @final
 class Poison:
-    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input.
-
-    Args:
-        name: of the input.
-
-    Attributes:
-        complete: whether the file was read to its end.
-    """
+    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -101,41 +89,20 @@ class Poison:
 
     def write(self, out: Path, number: int) -> None:
         """Write the list, one JSON object a line; without anything to list, that of an earlier run is removed."""
-        place = _list_of(out, number)
+        place = out / POISONED / f"{number:05d}.jsonl"
         if not self.defects:
             retire(place)
             return
-        lines: list[dict[str, str | int | bool]] = [
-            {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason} for each in self.defects
+        lines: list[dict[str, Any]] = [
+            {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason}
+            | ({"ends": True} if each.ends else {})
+            for each in self.defects
         ]
-        for line, each in zip(lines, self.defects, strict=True):
-            if each.ends:
-                line["ends"] = True
         more = self.rows - sum(each.rows for each in self.defects)
         if more > 0:
             row = self.defects[:LISTED][-1].row + 1
             lines.append({"input": self.name, "row": row, "rows": more, "reason": "further rows, not listed"})
         atomic_write_text(place, "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def listed(out: Path, number: int) -> tuple[int, bool]:
-    """What the list of an input tells: how many rows were set aside, and whether the file was read to its end.
-
-    Raises:
-        InputError: the list is damaged.
-    """
-    place = _list_of(out, number)
-    if not place.exists():
-        return 0, True
-    try:
-        lines = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
-        return sum(int(line["rows"]) for line in lines), not any(line.get("ends") for line in lines)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{place} is damaged ({reason(error)}): remove it.") from error
-
-
-def _list_of(out: Path, number: int) -> Path:
-    return out / POISONED / f"{number:05d}.jsonl"
 
 
 @final

@@ -11,7 +11,7 @@ from hiergeo._core.progress import Bar
 from hiergeo._core.storage.files import writing
 from hiergeo.datasets.reading import Source
 from hiergeo.search.corpus.records import Done
-from hiergeo.search.corpus.work import Failed, Met, Result
+from hiergeo.search.corpus.work import Outcome
 
 LOGS = "logs"
 """Folder of logs in that of the index."""
@@ -78,9 +78,9 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """The summary in values of JSON: numbers under ``metrics``, names beside them."""
-        held = asdict(self)
-        names = {name: held.pop(name) for name in ("failed", "incomplete", "estimates", "finished")}
-        return {"metrics": {**held, "failed": len(self.failed), "incomplete": len(self.incomplete)}, **names}
+        values = asdict(self)
+        names = {name: values.pop(name) for name in ("failed", "incomplete", "estimates", "finished")}
+        return {"metrics": {**values, "failed": len(self.failed), "incomplete": len(self.incomplete)}, **names}
 
 
 def estimates(rows: int, rows_per_second: float, price_per_hour: float | None) -> tuple[Estimate, ...]:
@@ -94,15 +94,7 @@ def estimates(rows: int, rows_per_second: float, price_per_hour: float | None) -
 
 @final
 class Report:
-    """Follows one run.
-
-    Args:
-        out: folder of the index.
-        sources: of the plan.
-        numbers: of the inputs that are to be embedded.
-        name: of the log.
-        progress: draw a bar.
-    """
+    """Follows one run."""
 
     def __init__(self, out: Path, sources: Sequence[Source], numbers: Sequence[int], name: str, progress: bool) -> None:
         self.sources, self.numbers = sources, numbers
@@ -125,33 +117,30 @@ class Report:
         self.rows += rows
         self._draw(0)
 
-    def note(self, result: Result) -> None:
+    def note(self, outcome: Outcome) -> None:
         """An input is finished."""
-        if isinstance(result, Met):
-            self.earlier(result.done)
-            self._draw(1)
-            return
-        source = self.sources[result.number]
-        self._read += max(source.bytes, 0)
-        if isinstance(result, Failed):
-            self.failed[source.name] = result.reason
-            self._write(f"{result.number:06d} {source.name}: failed: {result.reason}")
-        else:
-            self.embedded += 1
-            self.items += result.items
-            self.poisoned += result.poisoned
-            if not result.complete:
-                self.incomplete.append(source.name)
-            speed = result.rows / max(result.seconds, 1e-3)
-            broken = "" if result.complete else ", BROKEN OFF"
-            self._write(
-                f"{result.number:06d} {source.name}: {result.rows:,} rows, {result.poisoned:,} poisoned{broken}, "
-                f"{len(result.shards)} shards, {result.seconds:.1f} s, {speed:,.0f} rows/s"
-            )
+        source, done = self.sources[outcome.number], outcome.done
+        if done is not None:
+            self.known(done)
+        if not outcome.earlier:
+            self._read += max(source.bytes, 0)
+            if done is None:
+                self.failed[source.name] = outcome.failure
+                line = f"failed: {outcome.failure}"
+            else:
+                self.embedded += 1
+                self.items += done.items
+                self.poisoned += done.poisoned
+                broken = "" if done.complete else ", BROKEN OFF"
+                line = (
+                    f"{done.rows:,} rows, {done.poisoned:,} poisoned{broken}, {len(done.shards)} shards, "
+                    f"{done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-3):,.0f} rows/s"
+                )
+            self._write(f"{outcome.number:06d} {source.name}: {line}")
         self._draw(1)
 
-    def earlier(self, done: Done) -> None:
-        """An input was embedded by another run or process."""
+    def known(self, done: Done) -> None:
+        """An input was embedded, by whatever run or process."""
         if not done.complete:
             self.incomplete.append(self.sources[done.number].name)
 

@@ -20,7 +20,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class CorpusPlan:
     """What is made of which inputs. All workers agree on it, and a later run with another one is refused.
 
     Attributes:
@@ -70,15 +70,11 @@ SETTINGS = {
 """Fields of a plan that may not change, and what they are called."""
 
 
-def read_plan(out: Path) -> Plan | None:
-    """The plan of an index; None if it has none.
-
-    Raises:
-        InputError: it is damaged, or of another version.
-    """
+def read_plan(out: Path) -> CorpusPlan | None:
+    """The plan of an index; None if it has none. Raises InputError if it is damaged or of another version."""
     if not (out / PLAN).is_file():
         return None
-    plan = documents.read(out / PLAN, Plan, hashed=True)
+    plan = documents.read(out / PLAN, CorpusPlan, hashed=True)
     if plan.version != VERSION:
         raise InputError(
             f"{out / PLAN} is of version {plan.version} and this hiergeo reads {VERSION}: use the one it is of."
@@ -86,7 +82,7 @@ def read_plan(out: Path) -> Plan | None:
     return plan
 
 
-def write_plan(out: Path, plan: Plan) -> None:
+def write_plan(out: Path, plan: CorpusPlan) -> None:
     """Store a plan, durably and at once. Raises InputError for an input whose name is not UTF-8."""
     for source in plan.inputs:
         try:
@@ -96,15 +92,10 @@ def write_plan(out: Path, plan: Plan) -> None:
     documents.write(out / PLAN, asdict(plan), indent=None)
 
 
-def agreed(before: Plan | None, now: Plan, done: Iterable[int]) -> Plan:
+def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> CorpusPlan:
     """The plan to go on with: that of an earlier run, with inputs that are new behind the others.
 
     Inputs that are not embedded yet may have changed. Embedded ones may be gone, but not changed.
-
-    Args:
-        before: the stored plan; None at the first run.
-        now: what is asked for.
-        done: numbers of the inputs that are embedded.
 
     Raises:
         InputError: the model, a setting or an embedded input is another one; each is named.
@@ -127,10 +118,10 @@ def agreed(before: Plan | None, now: Plan, done: Iterable[int]) -> Plan:
     return replace(before, inputs=(*kept, *current.values()))
 
 
-def _changes(before: Plan, now: Plan) -> Iterator[str]:
+def _changes(before: CorpusPlan, now: CorpusPlan) -> Iterator[str]:
     if before.model.fingerprint != now.model.fingerprint:
-        told = f"{before.model.name} ({before.model.fingerprint}), now {now.model.name} ({now.model.fingerprint})"
-        yield f"the model was {told}"
+        change = f"{before.model.name} ({before.model.fingerprint}), now {now.model.name} ({now.model.fingerprint})"
+        yield f"the model was {change}"
     for field, name in SETTINGS.items():
         old, new = getattr(before, field), getattr(now, field)
         if old != new:

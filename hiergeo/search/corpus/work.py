@@ -1,79 +1,68 @@
 """The share of one worker: each input is embedded under its own lock, recorded, and adopted into the index."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import repeat, takewhile
 from pathlib import Path
-from typing import TypeAlias
 
 from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.datasets import reading
-from hiergeo.datasets.reading import Defect, Sample, UnreadableError
+from hiergeo.datasets.reading import Defect, Read, Sample, UnreadableError
 from hiergeo.search import layout
-from hiergeo.search.corpus.adopting import recovered
-from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder, ItemRows
-from hiergeo.search.corpus.pipeline import parts, read_ahead, write_part
+from hiergeo.search.corpus.adopting import holds
+from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
-from hiergeo.search.corpus.sources import Plan
+from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.layout import SHARDS, Shard
+from hiergeo.search.shard_writer import Labelled, groups, write_shard
 
 WAIT = 1.0
 """Seconds between looks at inputs that other processes are embedding."""
+
+WINDOW, WINDOW_BYTES = 4096, 1 << 26
+"""Samples, and bytes of them, that are embedded together, in batches of like length."""
+
+AHEAD = 2
+"""Windows that are read before they are needed."""
 
 Progress = Callable[[int], None]
 """Called with the number of rows after each window."""
 
 
 @dataclass(frozen=True)
-class Failed:
-    """An input of which nothing could be read.
+class Outcome:
+    """What became of an input.
 
     Attributes:
         number: of the input.
-        reason: one sentence.
+        done: its record; None where nothing of it could be read.
+        earlier: whether another process embedded it meanwhile.
+        failure: why nothing could be read, one sentence.
     """
 
     number: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Met:
-    """An input that another process embedded meanwhile.
-
-    Attributes:
-        done: its record.
-    """
-
-    done: Done
-
-
-Result: TypeAlias = Done | Failed | Met
-"""What became of an input."""
+    done: Done | None = None
+    earlier: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Where everything is, and what is made of it.
-
-    Attributes:
-        out: folder of the index.
-        base: what the names of inputs are relative to.
-        plan: of the index.
-    """
+    """Where everything is, and what is made of it."""
 
     out: Path
     base: Path
-    plan: Plan
+    plan: CorpusPlan
 
 
 def work(
     corpus: Corpus, numbers: Iterable[int], embedder: ItemEmbedder, allowance: Allowance, progress: Progress
-) -> Iterator[Result]:
+) -> Iterator[Outcome]:
     """Embed inputs one after the other; gives what became of each.
 
     An input that another process is embedding is left to it, and looked at again after all others.
@@ -84,20 +73,20 @@ def work(
     """
     waiting = list(numbers)
     while waiting:
-        held = []
+        busy = []
         for number in waiting:
             place = place_of(corpus.out, number)
             try:
                 with locked(place):
                     if place.exists():
-                        yield Met(read_done(place))
+                        yield Outcome(number, read_done(place), earlier=True)
                     else:
-                        yield embed_input(corpus, number, embedder, allowance, progress)
+                        yield Outcome(number, embed_input(corpus, number, embedder, allowance, progress))
             except HeldError:
-                held.append(number)
+                busy.append(number)
             except UnreadableError as error:
-                yield Failed(number, str(error))
-        waiting = held
+                yield Outcome(number, failure=str(error))
+        waiting = busy
         if waiting:
             time.sleep(WAIT)
 
@@ -105,26 +94,26 @@ def work(
 def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
     """Embed one input into shards of its own, which are not a part of the index yet; its lock is held.
 
-    Where the index holds the input already and its record alone is lost, the record is written again.
-
     Raises:
         UnreadableError: no row of it can be read.
-        InputError: too many rows are poisoned; they are listed.
+        InputError: too many rows are poisoned; they are listed. Or the index holds the input, whose record is gone.
         UnavailableError: something cannot be written.
     """
     start = time.monotonic()
     out, plan = corpus.out, corpus.plan
     source = plan.inputs[number]
     left = list((out / SHARDS).glob(f"{number:06d}-*"))
-    known = recovered(out, layout.read(out), number) if left else None
-    if known is not None:
-        return known
+    if left and holds(out, layout.read(out), number, [shard.name for shard in left]):
+        raise InputError(
+            f"the index holds the input {source.name} and its record {place_of(out, number)} is gone: restore it, or "
+            f"build the index in another folder."
+        )
     for shard in left:
         retire(shard)
     poison = Poison(source.name)
     rows = 0
 
-    def embedded() -> Iterator[list[ItemRows]]:
+    def embedded() -> Iterator[Labelled]:
         nonlocal rows
         with closing(read_ahead(reading.read(corpus.base / source.name, plan.columns))) as read:
             for window in read:
@@ -138,14 +127,13 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
                 if allowance.count(count, poison.add(sorted([*broken, *unfit], key=lambda each: each.row))):
                     raise _too_many(out, allowance, poison)
                 progress(count)
-                yield items
+                yield from items
 
-    def write(numbered: tuple[int, list[ItemRows]]) -> Shard:
-        place = out / SHARDS / f"{number:06d}-{numbered[0]:04d}"
-        return write_part(place, numbered[1], embedder.space.geometry)
+    def write(numbered: tuple[int, Labelled]) -> Shard:
+        return write_shard(out / SHARDS / f"{number:06d}-{numbered[0]:04d}", *numbered[1], embedder.space.geometry)
 
     try:
-        shards = list(ahead(write, enumerate(parts(embedded(), plan.shard_rows)), 1))
+        shards = list(ahead(write, enumerate(groups(embedded(), plan.shard_rows)), 1))
     finally:
         poison.write(out, number)
     seconds = round(time.monotonic() - start, 3)
@@ -153,6 +141,26 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
     done = Done(number, sum(shard.rows for shard in shards), rows, poison.rows, poison.complete, seconds, names)
     write_done(out, done)
     return done
+
+
+def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
+    """Rows in windows of at most `WINDOW` rows and about `WINDOW_BYTES` bytes."""
+    window: list[Read] = []
+    size = 0
+    for each in found:
+        window.append(each)
+        size += each.size if isinstance(each, Sample) else 0
+        if len(window) == WINDOW or size >= WINDOW_BYTES:
+            yield window
+            window, size = [], 0
+    if window:
+        yield window
+
+
+def read_ahead(found: Iterator[Read]) -> Generator[list[Read], None, None]:
+    """The `windows` of rows, read in a thread."""
+    made = windows(found)
+    yield from takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD))
 
 
 def _too_many(out: Path, allowance: Allowance, poison: Poison) -> InputError:

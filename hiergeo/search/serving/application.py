@@ -36,21 +36,11 @@ def application(
     about: Any = dict[str, Any],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The application of a server: its routes, and those of health, metrics and OpenAPI, behind `Protection`.
-
-    Args:
-        title: of the interface.
-        routes: of the server; WebSockets are refused.
-        settings: of the server.
-        metrics: of the server.
-        facts: its health; ``status`` alone is told without the token.
-        about: type of that for OpenAPI.
-        lifespan: what runs while the application runs.
-    """
+    """The application of a server: its routes, and those of health, metrics and OpenAPI, behind `Protection`."""
 
     async def health(request: Request) -> Response:
-        told = facts()
-        return JSONResponse(told if may_pass(request.scope, settings) else {"status": told["status"]})
+        values = facts()
+        return JSONResponse(values if may_pass(request.scope, settings) else {"status": values["status"]})
 
     async def measured(request: Request) -> Response:
         text, kind = metrics.text()

@@ -36,11 +36,6 @@ class Batcher:
 
     A sweep begins once a batch is full, no question has arrived for `Settings.window` seconds, or `WINDOWS` such times
     have passed. Everything that touches the index runs on one thread.
-
-    Args:
-        answer: gives an outcome to each of several questions; runs on the thread of the engine.
-        settings: of the server.
-        metrics: that are kept up to date.
     """
 
     def __init__(
@@ -113,7 +108,7 @@ class Batcher:
         questions = [waiting.question for waiting in batch]
         try:
             outcomes = await self.work(lambda: self._answer(questions))
-        except Exception as error:
+        except Exception as error:  # the queue goes on, whatever a sweep dies of
             LOG.error("a sweep failed", exc_info=error)
             outcomes = [Refused(500, UNEXPECTED) for _ in batch]
         for waiting, outcome in zip(batch, outcomes, strict=True):

@@ -87,7 +87,7 @@ class Client:
 
     def count(self, query: Query | Sequence[Query], *, geometry: str | None = None) -> int | list[int]:
         """How many items the query entails; as `Index.count`."""
-        return self._asked("count", query, lambda held: int(held["count"]), geometry=geometry)
+        return self._asked("count", query, lambda answer: int(answer["count"]), geometry=geometry)
 
     def add(
         self,
@@ -140,14 +140,14 @@ class Client:
         self, verb: str, query: Query | Sequence[Query], read: Callable[[Mapping[str, Any]], Given], **settings: Any
     ) -> Any:
         several = isinstance(query, list | tuple) or (isinstance(query, torch.Tensor | np.ndarray) and query.ndim == 2)
-        queries = list(query) if several else [query]  # type: ignore[arg-type]
+        queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]
         for name in ("k", "steps"):
             if name in settings:
                 settings[name] = _whole(name, settings[name])
-        body = {"queries": [_spelled(cast(Query, each)) for each in queries], **_given(settings)}
-        held = self._request("POST", f"/api/{verb}", body)
+        body = {"queries": [_spelled(each) for each in queries], **_given(settings)}
+        answer = self._request("POST", f"/api/{verb}", body)
         try:
-            answers = [read(each) for each in held["answers"]]
+            answers = [read(each) for each in answer["answers"]]
         except (KeyError, TypeError, ValueError) as error:
             raise UnavailableError(
                 f"{self.url} does not answer like a server of hiergeo: check the address."
@@ -172,17 +172,17 @@ class Client:
 
     def _understood(self, status: int, answer: bytes) -> dict[str, Any]:
         try:
-            held = json.loads(answer)
+            content = json.loads(answer)
         except (ValueError, RecursionError):
-            held = None
-        if not isinstance(held, dict):
+            content = None
+        if not isinstance(content, dict):
             raise UnavailableError(
                 f"{self.url} does not answer like a server of hiergeo ({status}): check the address."
             )
         if status == 200:
-            return held
-        told = str(held.get("error", f"the server refused with status {status}."))
-        raise UnavailableError(told) if status >= 500 or status == 408 else InputError(told)
+            return content
+        message = str(content.get("error", f"the server refused with status {status}."))
+        raise UnavailableError(message) if status >= 500 or status == 408 else InputError(message)
 
     def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, float, bytes]:
         """Status, seconds of Retry-After, and body of one response."""
@@ -195,46 +195,46 @@ class Client:
             response.release_conn() if len(body) <= ANSWER_BYTES else response.close()
         except urllib3.exceptions.HTTPError as error:
             slow = isinstance(error, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.ConnectTimeoutError)
-            said = f"no answer within {self.timeout:g} seconds" if slow else reason(error.__cause__ or error)
-            raise UnavailableError(f"{self.url} cannot be reached ({said}): is the server running?") from error
+            problem = f"no answer within {self.timeout:g} seconds" if slow else reason(error.__cause__ or error)
+            raise UnavailableError(f"{self.url} cannot be reached ({problem}): is the server running?") from error
         after = response.headers.get("Retry-After", "")
         return response.status, float(after) if after.isdigit() and len(after) < 6 else 0.0, body
 
 
-def answer_of(held: Mapping[str, Any]) -> Answer:
+def answer_of(raw: Mapping[str, Any]) -> Answer:
     """The answer that `Answer.as_dict` gave."""
-    hits = tuple(_hit(each) for each in held["hits"])
-    return Answer(hits, held["guarantee"], held["scored"], held["rows"], _number(held["radius"]), _recall(held))
+    hits = tuple(_hit(each) for each in raw["hits"])
+    return Answer(hits, raw["guarantee"], raw["scored"], raw["rows"], _number(raw["radius"]), _recall(raw))
 
 
-def climb_of(held: Mapping[str, Any]) -> Climb:
+def climb_of(raw: Mapping[str, Any]) -> Climb:
     """The ladder that `Climb.as_dict` gave."""
     rungs = tuple(
-        Rung(_number(each["threshold"]), None if each["hit"] is None else _hit(each["hit"])) for each in held["rungs"]
+        Rung(_number(each["threshold"]), None if each["hit"] is None else _hit(each["hit"])) for each in raw["rungs"]
     )
-    return Climb(rungs, held["guarantee"], held["scored"], held["rows"], _number(held["radius"]), _recall(held))
+    return Climb(rungs, raw["guarantee"], raw["scored"], raw["rows"], _number(raw["radius"]), _recall(raw))
 
 
-def _hit(held: Mapping[str, Any]) -> Hit:
-    numbers = (_number(held[name]) for name in ("radius", "margin", "angle", "distance"))
-    return Hit(int(held["id"]), held["caption"], held["image"], *numbers)
+def _hit(raw: Mapping[str, Any]) -> Hit:
+    numbers = (_number(raw[name]) for name in ("radius", "margin", "angle", "distance"))
+    return Hit(int(raw["id"]), raw["caption"], raw["image"], *numbers)
 
 
-def _recall(held: Mapping[str, Any]) -> Recall | None:
-    return None if held["recall"] is None else Recall(**held["recall"])
+def _recall(raw: Mapping[str, Any]) -> Recall | None:
+    return None if raw["recall"] is None else Recall(**raw["recall"])
 
 
-def _number(held: float | None) -> float:
-    return float("nan") if held is None else float(held)
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _whole(name: str, value: object) -> int:
+def _whole(name: str, value: Any) -> int:
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        return operator.index(value)
     except TypeError as error:
         raise InputError(f"{name} must be a whole number, not of type {type(value).__name__}.") from error
 
@@ -253,9 +253,9 @@ def _spelled(query: Query) -> Any:
         except OSError as error:
             raise InputError(f"the image {query} cannot be read: {reason(error)}.") from error
     elif hasattr(query, "convert"):
-        held = io.BytesIO()
-        open_rgb(query).save(held, "PNG")
-        content = held.getvalue()
+        buffer = io.BytesIO()
+        open_rgb(query).save(buffer, "PNG")
+        content = buffer.getvalue()
     else:
         raise InputError(f"a query is a text, an image or an embedding (D,), not {type(query).__name__}.")
     return {"image": base64.b64encode(content).decode()}

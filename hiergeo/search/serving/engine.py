@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from threading import Lock
-from typing import Any, cast, final
+from typing import Any, Literal, cast, final
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Addition, Query, Question
 from hiergeo.search.shards import Labels
-from hiergeo.search.sources import Batch
+from hiergeo.search.sources import ItemBatch
 
 AGAIN = 1.0
 """Seconds after which changes of the index that could not be read are looked at again."""
@@ -37,13 +37,7 @@ SLICE = 32
 
 @final
 class IndexService:
-    """Answers questions from an index. `answer` and `store` run on one thread, one at a time; `refresh` on any.
-
-    Args:
-        index: that is searched.
-        settings: of the server.
-        metrics: that are kept up to date.
-    """
+    """Answers questions from an index. `answer` and `store` run on one thread, one at a time; `refresh` on any."""
 
     def __init__(self, index: Index, settings: Settings, metrics: Metrics) -> None:
         self.index, self._settings, self._metrics = index, settings, metrics
@@ -56,11 +50,7 @@ class IndexService:
         self._note_index()
 
     def warm_up(self) -> None:
-        """Load the model of the index, if it names one, and make one sweep.
-
-        Raises:
-            HiergeoError: the model cannot be loaded, or is another one.
-        """
+        """Load the model of the index, if it names one, and make one sweep; raises HiergeoError for another model."""
         if self._settings.embeds and self.index.encoder.facts is not None:
             self._embedded([""])
         if len(self.index):
@@ -82,7 +72,7 @@ class IndexService:
         self._metrics.batch.observe(sum(len(question.queries) for question in questions))
         try:
             return self._together(questions)
-        except Exception as error:
+        except Exception as error:  # whatever a question dies of, the others are asked without it
             if len(questions) == 1:
                 return [_as_outcome(error)]
         half = len(questions) // 2
@@ -103,7 +93,7 @@ class IndexService:
             return addition.embeddings
         captions = cast(list[str], addition.captions)
         slices = [captions[start : start + SLICE] for start in range(0, len(captions), SLICE)]
-        return torch.cat([self._encoded(each) for each in slices])
+        return torch.cat([self._encode("texts", each) for each in slices])
 
     def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
         """Add items; when it returns they are durable and the next sweep finds them.
@@ -113,7 +103,7 @@ class IndexService:
         """
         count, nothing = len(embeddings), [None] * len(embeddings)
         labels = Labels(addition.captions or nothing, addition.images or nothing)
-        batch = Batch(0, count, None, None, embeddings, addition.ids)
+        batch = ItemBatch(0, count, None, None, embeddings, addition.ids)
         index, before = self.index, list[Manifest]()
 
         def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:
@@ -131,7 +121,7 @@ class IndexService:
             raise UnavailableError(f"the index cannot be added to: {error}") from error
         self._metrics.added.inc(count)
         self._later = 0.0
-        self._take_over()
+        self.refresh(own=True)
         return {"added": count, "rows": before[0].rows + count, "generation": before[0].generation + 1}
 
     def _together(self, questions: Sequence[Question]) -> list[Outcome]:
@@ -172,8 +162,8 @@ class IndexService:
         new = [text for text in texts if text not in known]
         pictures = [query for query in queries if not isinstance(query, str | Tensor | Item)]
         if new:
-            known |= dict(zip(new, self._encoded(new), strict=True))
-        seen = iter(self._seen_pictures(pictures)) if pictures else iter(())
+            known |= dict(zip(new, self._encode("texts", new), strict=True))
+        seen = iter(self._encode("images", pictures)) if pictures else iter(())
         self._metrics.cached.inc(len(texts) - len(new))
         self._metrics.embedded.inc(len(new) + len(pictures))
         for text in texts:
@@ -186,32 +176,21 @@ class IndexService:
             for query in queries
         ]
 
-    def _encoded(self, texts: list[str]) -> Tensor:
-        self._check_embeds("texts")
-        with self._model:
-            return self.index.encoder.model.encode_text(texts).to("cpu", torch.float32)
-
-    def _seen_pictures(self, pictures: list[Any]) -> Tensor:
-        self._check_embeds("images")
-        with self._model:
-            model = self.index.encoder.model
-            if not model.has_images:
-                raise InputError(f"{model.name} embeds no images: search with texts or embeddings.")
-            return model.encode_image(pictures).to("cpu", torch.float32)
-
-    def _check_embeds(self, what: str) -> None:
+    def _encode(self, what: Literal["texts", "images"], items: list[Any]) -> Tensor:
         if not self._settings.embeds:
             raise InputError(f"this server embeds no {what}: search with embeddings.")
+        with self._model:
+            model = self.index.encoder.model
+            if what == "images" and not model.has_images:
+                raise InputError(f"{model.name} embeds no images: search with texts or embeddings.")
+            encode = model.encode_text if what == "texts" else model.encode_image
+            return encode(items).to("cpu", torch.float32)
 
-    def refresh(self) -> bool:
-        """Take over what another process has changed; whether there was anything. Costs a look at one file."""
-        taken = self._take_over()
-        if taken:
-            self._metrics.refreshes.labels("done").inc()
-        return taken
+    def refresh(self, own: bool = False) -> bool:
+        """Go on to the current generation; whether it was another one. Costs a look at one file.
 
-    def _take_over(self) -> bool:
-        """Go on to the current generation, if it is another; where that fails the index before is served on."""
+        Where it cannot be read the index before is served on. Metrics do not count a change that is this server's own.
+        """
         with self._taking:
             now = self._signature()
             if now == self._seen or time.monotonic() < self._later:
@@ -225,7 +204,9 @@ class IndexService:
                 return False
             self._seen = now
             self._note_index()
-            return True
+        if not own:
+            self._metrics.refreshes.labels("done").inc()
+        return True
 
     def _signature(self) -> tuple[int, int, int] | None:
         try:

@@ -10,11 +10,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 @final
 class Metrics:
-    """The metrics of one server, in a registry of its own; their help texts say what each of them is.
-
-    Raises:
-        UnavailableError: what a server needs is not installed.
-    """
+    """The metrics of one server, in a registry of its own; their help texts say what each of them is."""
 
     def __init__(self) -> None:
         for module in ("fastapi", "python_multipart", "prometheus_client"):

@@ -65,11 +65,7 @@ class Page:
         return frozenset(name for name in found if PurePath(name).suffix in KINDS) | {*self._shared}
 
     def content(self, name: str) -> bytes:
-        """The bytes of a file.
-
-        Raises:
-            Refused: 404 for a name that is not one of theirs.
-        """
+        """The bytes of a file; raises Refused, 404, for a name that is not one of theirs."""
         if name not in self.names:
             raise Refused(404, "the page has no such file.")
         return self._shared[name]() if name in self._shared else (self._folder / name).read_bytes()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from hiergeo._core.errors import InputError
-from hiergeo.datasets.pictures import FORMATS, Counted, open_rgb
+from hiergeo.datasets.pictures import FORMATS, CountedReads, open_rgb
 from hiergeo.search.serving.limits import Limits, Refused
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _opened(content: bytes, field: str) -> "Iterator[Image]":
     from PIL import Image
 
     try:
-        file = Counted(io.BytesIO(content), PIECES)
+        file = CountedReads(io.BytesIO(content), PIECES)
         with warnings.catch_warnings(), file:
             warnings.simplefilter("ignore")
             with Image.open(file, formats=FORMATS) as opened:
@@ -66,5 +66,5 @@ def _opened(content: bytes, field: str) -> "Iterator[Image]":
     except InputError as error:
         raise Refused(400, f"{field}: {error}", field) from error
     except Exception as error:  # damage surfaces in Pillow's decoders as any exception there is
-        told = f"{field} cannot be read as an image: it is damaged or not one of {', '.join(FORMATS)}."
-        raise Refused(400, told, field) from error
+        message = f"{field} cannot be read as an image: it is damaged or not one of {', '.join(FORMATS)}."
+        raise Refused(400, message, field) from error

@@ -39,12 +39,6 @@ class Protection:
     token, and everything that is not HTTP, such as WebSockets. It adds headers of security, turns every error into JSON
     of one sentence, and counts and times all requests. A connection is closed after a response to a request whose body
     has not been read.
-
-    Args:
-        app: the routes.
-        settings: of the server.
-        metrics: that are kept up to date.
-        routes: whose paths metrics name.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
@@ -81,7 +75,7 @@ class Protection:
         try:
             self._check(scope)
             await self.app(scope, watched, guarded)
-        except Exception as error:
+        except Exception as error:  # whatever a route dies of, the client gets one sentence
             if not isinstance(error, HiergeoError):
                 LOG.error("a request failed", exc_info=error)
             if status:
@@ -154,7 +148,7 @@ def refusal_of(error: HiergeoError) -> Refused:
         return Refused(400, str(error))
     LOG.error("a request cannot be answered: %s", error)
     if isinstance(error, HeldError):
-        return Refused(503, "somebody else is writing to the index: try again.", retry_after=1)
+        return Refused(503, "the index is being written to: try again.", retry_after=1)
     return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
 
 

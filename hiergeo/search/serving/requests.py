@@ -23,7 +23,7 @@ from torch import Tensor
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Kind as Verb
-from hiergeo.search.serving.answers import list_of
+from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded, decode, read_header
 
@@ -155,27 +155,15 @@ VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
 
 
 @final
-class Models:
-    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them.
-
-    Args:
-        limits: of requests.
-        keys: more fields of a query.
-
-    Attributes:
-        text: type of a text.
-        q: the field of a text as a query.
-        queries: the field of several queries.
-        query: the model of one query.
-        settings: fields of a question beside its queries.
-    """
+class RequestModels:
+    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them."""
 
     def __init__(self, limits: Limits, **keys: Any) -> None:
         self.text: Any = Annotated[str, Field(max_length=limits.text_characters)]
         self.q = self.text, Field(description="The query, a text.")
         kinds = {"text": self.text, "embedding": Vector, **keys}
-        told = WithJsonSchema({"type": "string", "contentEncoding": "base64"})
-        kinds["image"] = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), told]
+        encoded = WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+        kinds["image"] = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), encoded]
         self.query: Any = create_model(
             "Query", __base__=AnyQuery, **cast(Any, {name: (kind, None) for name, kind in kinds.items()})
         )
@@ -200,7 +188,7 @@ class Models:
 
     def addition(self, limits: Limits) -> Any:
         """The model of an addition."""
-        told = {
+        parts = {
             "captions": (self.text | None, "One an item; null for items without."),
             "embeddings": (Vector, "By default the model embeds the captions."),
             "ids": (Annotated[Whole, Field(ge=0, le=IDS)], "Distinct and new; by default the index numbers items."),
@@ -208,23 +196,13 @@ class Models:
         }
         fields: dict[str, Any] = {
             name: (list_of(kind), Field(None, min_length=1, max_length=limits.added, description=about))
-            for name, (kind, about) in told.items()
+            for name, (kind, about) in parts.items()
         }
         return create_model("Addition", __base__=Strict, **fields)
 
 
 def question_of(verb: Verb, values: Any, dim: int, limits: Limits) -> Question:
-    """The question in a model; pictures are decoded, which takes long.
-
-    Args:
-        verb: what is asked.
-        values: ``q`` or ``queries``, and the settings of the verb.
-        dim: of embeddings.
-        limits: of requests.
-
-    Raises:
-        Refused: an embedding of another dimension, an image that cannot be read, or too much is asked for.
-    """
+    """The question in a model of a verb; pictures are decoded, which takes long. Raises Refused."""
     settings = {name: value for name, value in values if name not in ("q", "queries")}
     given = [values.q] if hasattr(values, "q") else read_queries(values.queries, "queries", dim, limits)
     name = "steps" if verb == "ladder" else "k"
@@ -261,8 +239,8 @@ def addition_of(values: Any, dim: int) -> Addition:
         raise Refused(400, "send captions, which the model embeds, or embeddings.", "captions")
     lengths = {name: len(value) for name, value in values if value is not None}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{count} {name}" for name, count in lengths.items())
-        raise Refused(400, f"there are {told}: send as many of each.", next(iter(lengths)))
+        counts = ", ".join(f"{count} {name}" for name, count in lengths.items())
+        raise Refused(400, f"there are {counts}: send as many of each.", next(iter(lengths)))
     if embeddings is not None:
         embeddings = torch.stack([vector(each, f"embeddings[{row}]", dim) for row, each in enumerate(embeddings)])
     ids = None if values.ids is None else torch.tensor(values.ids, dtype=torch.int64)
@@ -275,18 +253,11 @@ def decoded(given: Sequence[Given]) -> tuple[Query, ...]:
 
 
 def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> None:
-    """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels.
-
-    Args:
-        limits: of requests.
-        given: the queries.
-        name: the parameter that says how many hits one of them asks for.
-        each: its value.
-    """
+    """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels."""
     if len(given) * each > limits.hits:
-        told = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
-        raise Refused(422, f"{told}: send fewer queries at a time.", name)
+        problem = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
+        raise Refused(422, f"{problem}: send fewer queries at a time.", name)
     pixels = sum(each.pixels for each in given if isinstance(each, Encoded))
     if pixels > limits.image_pixels:
-        told = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
-        raise Refused(413, f"{told}: scale them, or send fewer at a time.", "queries")
+        problem = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
+        raise Refused(413, f"{problem}: scale them, or send fewer at a time.", "queries")

@@ -104,7 +104,7 @@ class StrictRoute(APIRoute):
         if model is not None:
             types["values"] = Annotated[model, Query() if method == "GET" else Body()]
         keyword = inspect.Parameter.KEYWORD_ONLY
-        endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # FastAPI reads it
             [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}
@@ -189,17 +189,17 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     Raises:
         Refused: it is too long (413), or does not arrive in time (408).
     """
-    told = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
+    too_long = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
     length = request.headers.get("content-length", "")
     if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
-        raise Refused(413, told)
+        raise Refused(413, too_long)
 
     async def read() -> bytes:
         parts, size = [], 0
         async for part in request.stream():
             size += len(part)
             if size > limits.body_bytes:
-                raise Refused(413, told)
+                raise Refused(413, too_long)
             parts.append(part)
         return b"".join(parts)
 

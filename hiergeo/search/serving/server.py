@@ -50,8 +50,8 @@ def bind(host: str, port: int) -> socket.socket:
         bound.bind(address)
     except OSError as error:
         bound.close()
-        told = f"cannot listen on {host} port {port}: {reason(error)}; choose another with --port, or 0 for any."
-        raise UnavailableError(told) from error
+        message = f"cannot listen on {host} port {port}: {reason(error)}; choose another with --port, or 0 for any."
+        raise UnavailableError(message) from error
     return bound
 
 
@@ -164,7 +164,7 @@ def patient_protocol(limits: Limits) -> Any:
         _reading: asyncio.TimerHandle | None = None
         _writing: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
                 self._refuse(503, "Service Unavailable", "the server has too many connections: try again.")

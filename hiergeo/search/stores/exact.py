@@ -1,6 +1,5 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
@@ -13,30 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.polar import Polar
-from hiergeo.geometry import Points, Space, parse
+from hiergeo.geometry import parse
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import Stretch, resident, stream
-from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
+from hiergeo.search.chunks import stream
+from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import CODES
-from hiergeo.search.shards import IDS, RADII, Labels, OpenShard, read_rows
+from hiergeo.search.shards import IDS, RADII, Labels, OpenShard
 from hiergeo.search.snapshots import Snapshot
-from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
+from hiergeo.search.store import Shell, StoreFacts
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
 
-LOOKED_AT = 16
-"""Shards by which it is judged whether the index is in the page cache."""
-
-FULL = 1024
-"""Most candidates that the engine gives of one chunk: a larger k takes chunks of that many rows."""
-
 
 @final
-class ExactStore(Store):
-    """An index folder as a store; see `hiergeo.search.layout`.
+class ExactStore:
+    """The rows and labels of an index folder; see `hiergeo.search.layout`.
 
     It reads the generation that was current when it was opened, whatever writers do meanwhile; `refresh` goes on to the
     current one. Several threads may use it.
@@ -92,104 +83,78 @@ class ExactStore(Store):
         return copy(self)
 
     def describe(self) -> StoreFacts:
-        held = self.snapshot
-        if self._facts is None or self._facts[0] is not held.manifest:
-            spans = [_Span() for _ in range(len(held.manifest.edges) + 1)]
-            for shard in held.manifest.shards:
-                opened = held.open(shard)
-                for span, ends in zip(spans, shell_ranges(shard), strict=True):
-                    span.take(opened, *ends)
-            shells = tuple(span.shell() for span in spans)
-            version, rows = str(layout.VERSION), held.manifest.rows
-            facts = StoreFacts("exact", version, held.manifest.frame, rows, shells, True)
-            self._facts = held.manifest, facts
+        """What the index holds, shell by shell."""
+        manifest = self.manifest
+        if self._facts is None or self._facts[0] is not manifest:
+            count = len(manifest.edges) + 1
+            low, high, rows = np.full(count, np.inf), np.zeros(count), np.zeros(count, np.int64)
+            for shard in manifest.shards:
+                opened = self.snapshot.open(shard)
+                for shell, (start, stop) in enumerate(pairwise([0, *shard.bounds, shard.rows])):
+                    here = opened.count(start, stop)
+                    if here:
+                        live, radius = opened.live(start, stop), opened.radius[start:stop]
+                        first, last = (0, -1) if live is None else np.flatnonzero(live)[[0, -1]]
+                        low[shell], high[shell] = min(low[shell], radius[first]), max(high[shell], radius[last])
+                        rows[shell] += here
+            ends = zip(np.where(rows > 0, low, 0.0).tolist(), high.tolist(), rows.tolist(), strict=True)
+            shells = tuple(Shell(*each) for each in ends)
+            facts = StoreFacts("exact", str(layout.VERSION), manifest.frame, manifest.rows, shells, True)
+            self._facts = manifest, facts
         return self._facts[1]
 
-    def add(self, rows: Rows) -> None:
-        self.add_labelled(rows, Labels.none(len(rows)))
-
-    def add_labelled(self, rows: Rows, labels: Labels) -> None:
-        """As `add`, with captions and images."""
-        appending.append(self.folder, lambda _: [(rows, labels)])
+    def add(self, rows: Rows, labels: Labels | None = None) -> None:
+        """Append rows, with what they are called; all of them or none."""
+        appending.append(self.folder, lambda _: [(rows, labels or Labels.none(len(rows)))])
         self.refresh()
 
     def delete(self, ids: Tensor) -> int:
+        """Delete items by their ids (n,) int64; returns how many of them there were."""
         count = appending.delete(self.folder, ids)
         self.refresh()
         return count
 
-    def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
-        held = self.snapshot
-        check_asked(queries, shell, k, held.manifest.frame, len(held.manifest.edges) + 1)
-        sphere = Space("sphere:1", False)
-        x = _on_sphere(sphere, queries)
-        best = Candidates(torch.empty(len(x), 0, dtype=torch.int64), torch.empty(len(x), 0))
-        for shard in held.manifest.shards:
-            ends = shell_ranges(shard)[shell]
-            for rows in _chunks(held, shard, *ends, CHUNK if k <= FULL else FULL):
-                distance, place = sphere.topk(x, _on_sphere(sphere, rows.direction), min(k, FULL))
-                found = rows.ids[place.clamp_min(0)].masked_fill(place < 0, -1)
-                best = _best(best, Candidates(found, distance.float().cos()), k)
-        missing, pad = k - best.ids.shape[1], torch.nn.functional.pad
-        return Candidates(pad(best.ids, (0, missing), value=-1), pad(best.cosine, (0, missing), value=float("nan")))
-
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        held = self.snapshot
-        for shard in held.manifest.shards:
-            if shard.low <= high and shard.high >= low:
-                yield from _chunks(held, shard, *held.open(shard).range(low, high), CHUNK)
+        """All items with low <= radius <= high, in any order, a bounded number at a time."""
+        return (opened.rows(places) for opened, places in self._places(low, high))
 
     def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        """All items with low <= radius <= high for a sweep: chunks that lie where they are stored.
+        """All items with low <= radius <= high for a sweep, as `OpenShard.mapped`."""
+        return stream(self._ranges(low, high))
 
-        Deleted rows among them have the radius NaN, so that no search finds or counts them.
-        """
-        return (chunk.live() for chunk in stream(self._stretches(low, high)))
-
-    def coded_stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Stretch]:
-        """As `stream`, with codes, which alone are read ahead; directions are read where they are looked at."""
-        return stream(self._stretches(low, high), coded=True)
-
-    def _stretches(self, low: float, high: float) -> Iterator[Stretch]:
-        held = self.snapshot
-        for shard in held.manifest.shards:
+    def _ranges(self, low: float = 0.0, high: float = float("inf")) -> Iterator[tuple[OpenShard, int, int]]:
+        """The rows [start, stop) with low <= radius <= high of every shard that has some."""
+        snapshot = self.snapshot
+        for shard in snapshot.manifest.shards:
             if shard.low <= high and shard.high >= low:
-                opened = held.open(shard)
-                yield opened.stretch(*opened.range(low, high))
+                opened = snapshot.open(shard)
+                yield opened, *opened.range(low, high)
 
-    def cached(self) -> float:
-        """The share of directions that is in the page cache, as far as a few shards tell."""
-        shards = self.manifest.shards[:: max(1, len(self.manifest.shards) // LOOKED_AT)]
-        parts = [resident(self.snapshot.open(shard).stretch(0, shard.rows).rows.direction) for shard in shards]
-        return sum(parts) / len(parts) if parts else 1.0
-
-    @property
-    def coded(self) -> bool:
-        """Whether all shards hold their rows in 8 bits too."""
-        return all(CODES in shard.bytes for shard in self.manifest.shards)
+    def _places(self, low: float = 0.0, high: float = float("inf")) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
+        """The rows with low <= radius <= high that are not deleted, a bounded number at a time."""
+        for opened, start, stop in self._ranges(low, high):
+            for places in opened.pieces(start, stop, CHUNK):
+                yield opened, places
 
     def fetch(self, ids: Tensor) -> Rows:
-        held = self.snapshot
-        dims = held.manifest.frame.dims
-        empty = torch.empty(0, sum(dims), dtype=DTYPES[held.manifest.dtype]), torch.empty(0, len(dims))
-        found = [Rows(torch.empty(0, dtype=torch.int64), *empty)]
-        order = [torch.empty(0, dtype=torch.int64)]
-        for opened, places, at in _located(held, ids):
+        """The items of the ids (n,) int64, in their order; raises InputError for one that is not there."""
+        snapshot = self.snapshot
+        found, order = (
+            [Rows.none(snapshot.manifest.frame, DTYPES[snapshot.manifest.dtype])],
+            [torch.empty(0, dtype=torch.int64)],
+        )
+        for opened, places, at in _located(snapshot, ids):
             found.append(opened.rows(places))
             order.append(torch.from_numpy(at))
         return Rows.cat(found).take(torch.cat(order).argsort())
 
     def labels(self, ids: Tensor) -> Labels:
-        """Captions and images of the items of the ids (n,), in their order.
-
-        Raises:
-            InputError: an id that is not there.
-        """
+        """Captions and images of the items of the ids (n,), in their order; raises InputError for an unknown one."""
         captions: list[str | None] = [None] * len(ids)
         images: list[str | None] = [None] * len(ids)
         for opened, places, order in _located(self.snapshot, ids):
-            held = opened.labels(places)
-            for at, caption, image in zip(order.tolist(), held.captions, held.images, strict=True):
+            named = opened.labels(places)
+            for at, caption, image in zip(order.tolist(), named.captions, named.images, strict=True):
                 captions[at], images[at] = caption, image
         return Labels(captions, images)
 
@@ -202,14 +167,6 @@ class ExactStore(Store):
         """Ids (n,) and radii (n, F) of all items in the order in which they are stored, a bounded number at a time."""
         for opened, places in self._places():
             yield opened.array(IDS)[places], torch.from_numpy(opened.array(RADII)[places])
-
-    def _places(self) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
-        """The rows of every shard that are not deleted, a bounded number at a time."""
-        held = self.snapshot
-        for shard in held.manifest.shards:
-            opened = held.open(shard)
-            for places in opened.pieces(0, shard.rows, CHUNK):
-                yield opened, places
 
     def innermost(self, k: int) -> Tensor:
         """Ids (at most k,) of the items of smallest radius, ascending; ties by lower id."""
@@ -232,87 +189,40 @@ class ExactStore(Store):
         return torch.from_numpy(~_looked_up(self.snapshot, ids)[1])
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        held = self.snapshot
-        opened = map(held.open, held.manifest.shards)
+        """How many items have low <= radius <= high."""
+        snapshot = self.snapshot
+        opened = map(snapshot.open, snapshot.manifest.shards)
         return sum(shard.count(*shard.range(low, high)) for shard in opened)
 
     def close(self) -> None:
+        """Let go of the files."""
         self.snapshot.close()
-
-
-def shell_ranges(shard: Shard) -> list[tuple[int, int]]:
-    """The rows [start, stop) of each shell in a shard, from the innermost to the outermost."""
-    ends = [0, *shard.bounds, shard.rows]
-    return list(pairwise(ends))
-
-
-class _Span:
-    """Smallest radius, largest radius and number of the items of one shell, over the shards."""
-
-    def __init__(self) -> None:
-        self.low, self.high, self.count = float("inf"), 0.0, 0
-
-    def take(self, opened: OpenShard, start: int, stop: int) -> None:
-        count = opened.count(start, stop)
-        if count:
-            live = opened.live(start, stop)
-            first, last = (0, stop - start - 1) if live is None else np.flatnonzero(live)[[0, -1]].tolist()
-            self.low = min(self.low, float(opened.radius[start + first]))
-            self.high = max(self.high, float(opened.radius[start + last]))
-            self.count += count
-
-    def shell(self) -> Shell:
-        return Shell(self.low, self.high, self.count) if self.count else Shell(0.0, 0.0, 0)
-
-
-def _chunks(held: Snapshot, shard: Shard, start: int, stop: int, size: int) -> Iterator[Rows]:
-    """The rows [start, stop) of a shard that are not deleted, some at a time."""
-    opened = held.open(shard)
-    for at in range(start, stop, size):
-        end = min(at + size, stop)
-        rows = read_rows(held.folder / SHARDS, held.manifest, shard, at, end)
-        live = opened.live(at, end)
-        rows = rows if live is None else rows.take(torch.from_numpy(live))
-        if len(rows):
-            yield rows
 
 
 Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
 """The shards that hold some ids (n,), with the rows there and their places among the ids."""
 
 
-def _located(held: Snapshot, ids: Tensor) -> Located:
+def _located(snapshot: Snapshot, ids: Tensor) -> Located:
     """Where the ids (n,) are; raises InputError for one that is not there."""
-    found, missing = _looked_up(held, ids)
+    found, missing = _looked_up(snapshot, ids)
     if missing.any():
         raise InputError(f"the index holds no item {int(ids[torch.from_numpy(missing)][0])}.")
     return found
 
 
-def _looked_up(held: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]:
+def _looked_up(snapshot: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]:
     """Where the ids (n,) are, and which of them are not there."""
     wanted = np.ascontiguousarray(ids.detach().cpu().numpy().astype(np.int64, copy=False))
     found, missing = [], np.ones(len(wanted), bool)
-    for shard in held.manifest.shards:
+    for shard in snapshot.manifest.shards:
         near = np.flatnonzero(missing & (wanted >= shard.first) & (wanted <= shard.last))
         if not len(near):
             continue
-        opened = held.open(shard)
+        opened = snapshot.open(shard)
         rows = opened.places(wanted[near])
         here = rows >= 0
         if here.any():
             found.append((opened, rows[here], near[here]))
             missing[near[here]] = False
     return found, missing
-
-
-def _on_sphere(sphere: Space, direction: Tensor) -> Points:
-    """Directions as points of the equator, where distances are angles; a zero direction, at the pole, is at pi/2."""
-    radius = (direction != 0).any(-1).float() * (math.pi / 2)
-    return Points(sphere.geometry, (Polar(direction, radius),))
-
-
-def _best(a: Candidates, b: Candidates, k: int) -> Candidates:
-    ids, cosine = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
-    order = cosine.masked_fill(ids < 0, -torch.inf).argsort(dim=-1, descending=True, stable=True)[:, :k]
-    return Candidates(ids.gather(-1, order), cosine.gather(-1, order))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError
@@ -51,33 +52,30 @@ class FaissStore(Store):
             raise InputError(f"faiss knows flat, hnswM and ivfN such as hnsw32 and ivf64, not '{rest}'.")
         self.kind, self.number = read[1] or read[2], int(read[3] or 0)
         self.frame, self.edges = frame, tuple(edges)
-        self._faiss = _imported()
-        none = Rows(torch.empty(0, dtype=torch.int64), torch.empty(0, frame.dim), torch.empty(0, len(frame.dims)))
-        self._shells = [none for _ in range(len(self.edges) + 1)]
+        self._faiss = extras.require("faiss", "the store faiss")
+        self._shells = [Rows.none(frame) for _ in range(len(self.edges) + 1)]
         self._indices: dict[int, Any] = {}
 
     def describe(self) -> StoreFacts:
-        shells = [Shell(float(r.radii.min()), float(r.radii.max()), len(r)) for r in self._shells if len(r)]
-        held = iter(shells)
-        listed = tuple(next(held) if len(rows) else Shell(0.0, 0.0, 0) for rows in self._shells)
-        total = sum(shell.count for shell in listed)
-        return StoreFacts("faiss", self._faiss.__version__, self.frame, total, listed, self.kind == "flat")
+        shells = tuple(Shell.of(rows.radii[:, 0]) for rows in self._shells)
+        total = sum(shell.count for shell in shells)
+        return StoreFacts("faiss", self._faiss.__version__, self.frame, total, shells, self.kind == "flat")
 
     def add(self, rows: Rows) -> None:
         check_rows(rows, self.frame)
-        check_new(rows.ids, torch.cat([held.ids for held in self._shells]))
+        check_new(rows.ids, torch.cat([before.ids for before in self._shells]))
         place = shell_of(rows.radii[:, 0], self.edges)
         for shell in place.unique().tolist():
-            part, held = rows.take(place == shell), self._shells[shell]
-            self._change(shell, Rows.cat([held, part]) if len(held) else part)
+            part, before = rows.take(place == shell), self._shells[shell]
+            self._change(shell, Rows.cat([before, part]))
 
     def delete(self, ids: Tensor) -> int:
         removed = 0
-        for shell, held in enumerate(self._shells):
-            gone = torch.isin(held.ids, ids)
+        for shell, rows in enumerate(self._shells):
+            gone = torch.isin(rows.ids, ids)
             if bool(gone.any()):
                 removed += int(gone.sum())
-                self._change(shell, held.take(~gone))
+                self._change(shell, rows.take(~gone))
         return removed
 
     def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
@@ -99,8 +97,7 @@ class FaissStore(Store):
                 yield inside.take(slice(start, start + CHUNK))
 
     def fetch(self, ids: Tensor) -> Rows:
-        whole = Rows.cat([held for held in self._shells if len(held)] or self._shells[:1])
-        return whole.by_ids(ids, "the store")
+        return Rows.cat(self._shells).by_ids(ids, "the store")
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
         return sum(int(_within(rows, low, high).sum()) for rows in self._shells)
@@ -113,46 +110,27 @@ class FaissStore(Store):
         self._indices.pop(shell, None)
 
     def _search(self, shell: int, queries: Any, k: int) -> tuple[Any, Any]:
-        index = self._index(shell)
+        if shell not in self._indices:
+            self._indices[shell] = self._index(shell, self.kind)
+        index = self._indices[shell]
         if self.kind == "hnsw":
             index.hnsw.efSearch = max(BREADTH, 2 * k)
         if isinstance(index, self._faiss.IndexIVFFlat):
             index.nprobe = max(1, index.nlist // PROBED)
         scores, places = index.search(queries, k)
-        if (places < 0).any():
-            scores, places = self._flat(shell).search(queries, k)
-        return scores, places
+        return self._index(shell, "flat").search(queries, k) if (places < 0).any() else (scores, places)
 
-    def _index(self, shell: int) -> Any:
-        if shell not in self._indices:
-            self._indices[shell] = self._built(shell)
-        return self._indices[shell]
-
-    def _built(self, shell: int) -> Any:
-        faiss, dim, rows = self._faiss, self.frame.dim, len(self._shells[shell])
-        if self.kind == "hnsw":
+    def _index(self, shell: int, kind: str) -> Any:
+        faiss, dim, rows = self._faiss, self.frame.dim, self._shells[shell]
+        directions, lists = normalize(rows.direction.float(), dim=1).numpy(), min(self.number, len(rows) // PER_LIST)
+        index = faiss.IndexFlatIP(dim)
+        if kind == "hnsw":
             index = faiss.IndexHNSWFlat(dim, self.number, faiss.METRIC_INNER_PRODUCT)
-            index.add(self._directions(shell))
-            return index
-        lists = min(self.number, rows // PER_LIST)
-        if self.kind == "flat" or lists < 2:
-            return self._flat(shell)
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, faiss.METRIC_INNER_PRODUCT)
-        index.train(self._directions(shell))
-        index.add(self._directions(shell))
+        elif kind == "ivf" and lists >= 2:
+            index = faiss.IndexIVFFlat(index, dim, lists, faiss.METRIC_INNER_PRODUCT)
+            index.train(directions)
+        index.add(directions)
         return index
-
-    def _flat(self, shell: int) -> Any:
-        index = self._faiss.IndexFlatIP(self.frame.dim)
-        index.add(self._directions(shell))
-        return index
-
-    def _directions(self, shell: int) -> Any:
-        return torch.nn.functional.normalize(self._shells[shell].direction.float(), dim=1).numpy()
-
-
-def _imported() -> Any:
-    return extras.require("faiss", "the store faiss")
 
 
 def _within(rows: Rows, low: float, high: float) -> Tensor:

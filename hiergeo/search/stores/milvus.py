@@ -1,26 +1,28 @@
-"""Milvus as a store: one collection an index, with a card beside the rows that says whose frame and shells they are.
+"""Milvus as a store, by one client code for a server or cluster and for Milvus Lite in a file.
 
-``milvus:http://HOST:19530`` asks a server or a cluster, ``milvus:./NAME.db`` Milvus Lite.
+The collection has one partition a shell, so that every shell has an index of its own: a filter over one index loses
+rows of narrow shells, a partition does not. A card beside the rows says whose frame and shells they are.
+``milvus:http://HOST:19530`` asks a server, ``milvus:./NAME.db`` Milvus Lite. Options: ``collection``, ``index`` with
+its parameters, ``consistency`` of searches, ``timeout`` in seconds. The token of a server is read from the environment
+variable HIERGEO_MILVUS_TOKEN.
 """
 
 import json
-import logging
 import math
-from collections.abc import Iterator, Sequence
-from typing import final
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shards import inside
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
-from hiergeo.search.stores.collection import OPTIONS, MilvusCollection, MilvusRows
-from hiergeo.search.stores.places import StoreAddress
+from hiergeo.search.stores.milvus_client import BUILT, SEARCHED, MilvusClient
 
 MESSAGE = 16 << 20
 """Bytes that one call sends or receives at most; servers take 32 to 64 MiB."""
@@ -31,13 +33,24 @@ NUMBER = 8
 BATCH = 4096
 """Most queries, ids or rows of one call."""
 
+WINDOW = 16_384
+"""Most rows of a query with a limit."""
+
+PARALLEL = 16
+"""Counts that are asked for at once: a strongly consistent read waits a fifth of a second, however small it is."""
+
 LARGEST_ID = 2**63 - 2
 """Milvus 2.3 accepts the id 2^63 - 1 and never finds it again."""
 
-CARD = 1
-"""Version of the card."""
+NARROWEST = 2
+"""Fewest coordinates of a vector."""
 
-log = logging.getLogger(__name__)
+ROW: Final = ("id", "radius", "direction")
+
+CARD, KIND = "hiergeo.card", "hiergeo.index"
+"""Properties of a collection: the card, and the kind of its index."""
+
+CARD_VERSION = 1
 
 
 @final
@@ -56,56 +69,62 @@ class MilvusStore(Store):
     """
 
     def __init__(self, rest: str, frame: Frame, edges: Sequence[float]) -> None:
-        address = StoreAddress.of("milvus", rest, OPTIONS, "milvus:http://HOST:19530 or milvus:./NAME.db")
-        self.collection, self.frame, self.edges = MilvusCollection(address), frame, tuple(map(float, edges))
+        self.milvus, self.frame, self.edges = MilvusClient(rest), frame, tuple(map(float, edges))
+        self.options = self.milvus.options
+        self.kind: str = self.options.index
+        self._written = False
         try:
-            card = self.collection.card()
-            if card is not None:
-                self._check(card)
+            self._made = not self.milvus.absent and self._found()
         except BaseException:
-            self.collection.close()
+            self.milvus.close()
             raise
-        self._made = card is not None
 
     def describe(self) -> StoreFacts:
-        shells = (Shell(0.0, 0.0, 0),) * (len(self.edges) + 1)
-        if self._made:
-            held = self.collection.census(len(shells))
-            low, high = (ends.astype(np.float32).tolist() for ends in (held.low, held.high))
-            shells = tuple(map(Shell, low, high, held.counts.tolist()))
+        shells = [Shell(0.0, 0.0, 0)] * (len(self.edges) + 1)
+        if self._made and self.milvus.lite:
+            found = self._query(_within(), ["shell", "radius"])
+            place = torch.tensor([row["shell"] for row in found])
+            radius = torch.tensor([row["radius"] for row in found])
+            shells = [Shell.of(radius[place == shell]) for shell in range(len(shells))]
+        elif self._made:
+            with ThreadPoolExecutor(PARALLEL) as pool:
+                shells = list(pool.map(self._shell, range(len(shells))))
         rows = sum(shell.count for shell in shells)
-        return StoreFacts("milvus", self.collection.version, self.frame, rows, shells, self.collection.exhaustive)
+        version = "" if self.milvus.absent else self.milvus.version
+        return StoreFacts("milvus", version, self.frame, rows, tuple(shells), self.kind == "FLAT")
 
     def add(self, rows: Rows) -> None:
         check_rows(rows, self.frame)
-        _check_ids(rows.ids)
+        outside = rows.ids[(rows.ids < 0) | (rows.ids > LARGEST_ID)]
+        if len(outside):
+            raise InputError(f"the id {int(outside[0])} is outside of 0 to 2^63 - 2: Milvus cannot hold it.")
         check_new(rows.ids, self.holds(rows.ids))
         if not len(rows):
             return
         if not self._made:
-            self.collection.create(self._card(), self.frame.dim, len(self.edges) + 1)
-            self._made = True
-        place = shell_of(rows.radii[:, 0], self.edges)
-        most = self._rows_a_message()
+            self._make()
+        place, direction = shell_of(rows.radii[:, 0], self.edges), _vectors(rows.direction)
+        self._written = True
         for shell in place.unique().tolist():
-            inside = (place == shell).nonzero()[:, 0]
-            for part in inside.split(most):
-                self.collection.insert(shell, _block(rows.take(part)))
-        self.collection.settle()
+            for part in (place == shell).nonzero()[:, 0].split(self._rows_a_message()):
+                items = zip(rows.ids[part].tolist(), rows.radii[part, 0].tolist(), direction[part.numpy()], strict=True)
+                data = [{"id": i, "shell": shell, "radius": r, "direction": d} for i, r, d in items]
+                self.milvus.call("insert", data, partition_name=_partition(shell))
+        self._settle()
 
     def holds(self, ids: Tensor) -> Tensor:
         """Those of the ids (n,) that are there, in any order."""
-        if not self._made or not len(ids):
-            return ids[:0]
-        found = [self.collection.known(part.numpy()) for part in ids.unique().split(BATCH)]
-        return torch.from_numpy(np.concatenate(found).astype(np.int64))
+        parts = ids.unique().split(BATCH) if self._made and len(ids) else ()
+        found = [row["id"] for part in parts for row in self._query(f"id in {part.tolist()}", ["id"])]
+        return torch.tensor(found, dtype=torch.int64)
 
     def delete(self, ids: Tensor) -> int:
         there = self.holds(ids)
         if len(there):
+            self._written = True
             for part in there.split(BATCH):
-                self.collection.remove(part.numpy())
-            self.collection.settle()
+                self.milvus.call("delete", ids=part.tolist())
+            self._settle()
         return len(there)
 
     def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
@@ -114,96 +133,168 @@ class MilvusStore(Store):
         cosine = torch.full((len(queries), k), torch.nan)
         if not self._made:
             return Candidates(ids, cosine)
+        params = {name: getattr(self.options, name) for name in SEARCHED[self.kind]}
+        if "ef" in params:
+            params["ef"] = max(params["ef"], k)
         most = max(1, min(MESSAGE // (2 * NUMBER * k), self._rows_a_message()))
         for start in range(0, len(queries), most):
-            part = queries[start : start + most].detach().cpu().float().contiguous().numpy()
-            for row, (found, scores) in enumerate(self._searched(shell, part, k), start):
-                ids[row, : len(found)] = torch.tensor(found, dtype=torch.int64)
-                cosine[row, : len(found)] = torch.tensor(scores, dtype=torch.float32)
+            found = self.milvus.call(
+                "search",
+                data=list(_wide(queries[start : start + most].detach().cpu().float())),
+                limit=k,
+                partition_names=[_partition(shell)],
+                search_params={"metric_type": "IP", "params": params},
+                output_fields=["id"],
+                consistency_level=self.options.consistency,
+            )
+            for row, hits in enumerate(found, start):
+                ids[row, : len(hits)] = torch.tensor([hit["id"] for hit in hits], dtype=torch.int64)
+                cosine[row, : len(hits)] = torch.tensor([hit["distance"] for hit in hits], dtype=torch.float32)
         return Candidates(ids, cosine)
 
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
         if not self._made or not low <= high:
             return
-        ends = between_radii(low, high)
-        expected, ids = self.collection.count(*ends), torch.empty(0, dtype=torch.int64)
-        for block in self.collection.scan(*ends, self._rows_a_message()):
-            rows = self._rows(block)
-            ids = torch.cat([ids, rows.ids])
+        where = _within(*between_radii(low, high))
+        expected, seen = self._count(where), torch.empty(0, dtype=torch.int64)
+        for rows in self._blocks(where):
+            seen = torch.cat([seen, rows.ids])
             yield rows
-        if not len(ids) == len(ids.unique()) == expected:
-            counted = f"counts {expected} items and gave {len(ids.unique())} of them in {len(ids)} rows"
-            raise UnavailableError(f"{self.collection.place} {counted}: scan again, when nobody else writes.")
+        if not len(seen) == len(seen.unique()) == expected:
+            counted = f"counts {expected} items and gave {len(seen.unique())} of them in {len(seen)} rows"
+            raise UnavailableError(f"{self.milvus.where} {counted}: scan again, when nobody else writes.")
 
     def fetch(self, ids: Tensor) -> Rows:
-        if not len(ids):
-            return Rows(ids, torch.empty(0, self.frame.dim), torch.empty(0, 1))
-        parts = ids.unique().split(self._rows_a_message()) if self._made else ()
-        held = [self._rows(self.collection.get(part.numpy())) for part in parts]
-        rows = Rows.cat(held) if held else Rows(ids[:0], torch.empty(0, self.frame.dim), torch.empty(0, 1))
-        return rows.by_ids(ids, self.collection.place)
+        parts = ids.unique().split(self._rows_a_message()) if self._made and len(ids) else ()
+        return Rows.cat([Rows.none(self.frame), *map(self._get, parts)]).by_ids(ids, self.milvus.where)
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        return self.collection.count(*between_radii(low, high)) if self._made and low <= high else 0
+        return self._count(_within(*between_radii(low, high))) if self._made and low <= high else 0
 
     def close(self) -> None:
-        self.collection.close()
+        if self._written and not self.milvus.lite:  # rows get their index when their segment is sealed
+            self.milvus.call("flush")
+        self._written = False
+        self.milvus.close()
 
     def _rows_a_message(self) -> int:
         return max(1, min(BATCH, MESSAGE // (NUMBER * self.frame.dim)))
 
-    def _searched(
-        self, shell: int, queries: NDArray[np.float32], k: int
-    ) -> list[tuple[Sequence[int], Sequence[float]]]:
-        """What Milvus finds, asked a second time where it fails or an exhaustive index finds fewer than there are."""
-        fault = ""
-        for _ in range(2):
-            try:
-                found = self.collection.search(shell, queries, k)
-            except UnavailableError as error:
-                fault = str(error).rstrip(".")
-                log.info("shell %d is asked again: %s", shell, fault)
-                continue
-            fewest = min(len(ids) for ids, _ in found)
-            if fewest >= k or not self.collection.exhaustive:
-                return found
-            held = min(k, self.collection.count(-math.inf, math.inf, shell))
-            if fewest >= held:
-                return found
-            fault = f"{self.collection.place} found {fewest} of {held} items"
-        raise UnavailableError(f"shell {shell} has no answer: {fault}.")
+    def _settle(self) -> None:
+        """Return when rows inserted and deleted so far are durable and every search sees the change."""
+        if not self.milvus.lite:  # a strongly consistent read waits for everything that was written before it
+            self._count(_within())
 
-    def _rows(self, block: MilvusRows) -> Rows:
-        n = len(block.ids)
-        direction = np.array(block.direction, dtype=np.float32).reshape(n, -1 if n else self.frame.dim)
-        radius = torch.from_numpy(np.array(block.radius, dtype=np.float32))
-        ids = torch.from_numpy(np.array(block.ids, dtype=np.int64))
-        return Rows(ids, torch.from_numpy(direction)[:, : self.frame.dim], radius[:, None])
+    def _query(self, where: str, fields: Sequence[str], **limit: int) -> list[dict[str, Any]]:
+        asked = {"filter": where, "output_fields": list(fields), "consistency_level": "Strong", **limit}
+        rows: list[dict[str, Any]] = self.milvus.call("query", **asked)
+        return rows
+
+    def _count(self, where: str) -> int:
+        return int(self._query(where, ["count(*)"])[0]["count(*)"])
+
+    def _blocks(self, where: str) -> Iterator[Rows]:
+        """The rows that a filter admits, those of one message at a time."""
+        most = self._rows_a_message()
+        if self.milvus.lite:  # a limited query of Lite gives any rows, so that pages cannot follow each other
+            ids = torch.tensor([row["id"] for row in self._query(where, ["id"])], dtype=torch.int64)
+            yield from map(self._get, ids.sort().values.split(most) if len(ids) else ())
+            return
+        last = -1
+        while rows := self._query(f"{where} and id > {last}", ROW, limit=most):
+            last = max(row["id"] for row in rows)
+            yield self._rows(rows)
+
+    def _get(self, ids: Tensor) -> Rows:
+        """The items of ids that are there, in any order."""
+        return self._rows(self._query(f"id in {ids.tolist()}", ROW))
+
+    def _rows(self, found: Sequence[dict[str, Any]]) -> Rows:
+        direction = np.array([row["direction"] for row in found], np.float32).reshape(
+            -1, max(self.frame.dim, NARROWEST)
+        )
+        return Rows(
+            torch.tensor([row["id"] for row in found], dtype=torch.int64),
+            torch.from_numpy(direction[:, : self.frame.dim]),
+            torch.tensor([row["radius"] for row in found], dtype=torch.float32).unsqueeze(1),
+        )
+
+    def _shell(self, shell: int) -> Shell:
+        """What a shell of a server holds."""
+        within = f"{_within()} and shell == {shell}"
+        count = self._count(within)
+        if not count:
+            return Shell(0.0, 0.0, 0)
+        return Shell(self._end(within, "<", min), self._end(within, ">", max), count)
+
+    def _end(self, within: str, beyond: str, choose: Callable[..., float]) -> float:
+        """The smallest or the largest radius of a shell, found from any of its rows."""
+        end, where = 0.0, within
+        while rows := self._query(where, ["radius"], limit=WINDOW):
+            end = choose(row["radius"] for row in rows)
+            if len(rows) < WINDOW:
+                break
+            where = f"{within} and radius {beyond} {end!r}"
+        return float(np.float32(end))
+
+    def _make(self) -> None:
+        """Make the collection, whose card comes last: one without is not whole."""
+        from pymilvus import DataType
+
+        client = self.milvus.connected
+        schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("shell", DataType.INT64)
+        schema.add_field("radius", DataType.DOUBLE)
+        schema.add_field("direction", DataType.FLOAT_VECTOR, dim=max(self.frame.dim, NARROWEST))
+        indices, params = (
+            client.prepare_index_params(),
+            {name: getattr(self.options, name) for name in BUILT[self.kind]},
+        )
+        indices.add_index("direction", index_type=self.kind, metric_type="IP", params=params)
+        for scalar in ("shell", "radius"):
+            indices.add_index(scalar, index_type="INVERTED" if self.milvus.lite else "STL_SORT")
+        call = self.milvus.call
+        call("create_collection", schema=schema, consistency_level="Strong", properties={KIND: self.kind})
+        for shell in range(len(self.edges) + 1):
+            call("create_partition", _partition(shell))
+        call("create_index", indices)
+        call("alter_collection_properties", {CARD: self._card()})
+        call("load_collection")
+        self._made = True
+
+    def _found(self) -> bool:
+        """Whether there is the collection, which is loaded then; raises InputError for that of something else."""
+        call, here = self.milvus.call, f"the collection {self.options.collection} of {self.milvus.where}"
+        if not call("has_collection"):
+            return False
+        properties = dict(call("describe_collection").get("properties") or {})
+        if KIND in properties and CARD not in properties:
+            call("drop_collection")
+            return False
+        if CARD not in properties:
+            raise InputError(f"{here} was not made by hiergeo: name another one by ?collection=NAME.")
+        kind = str(properties.get(KIND))
+        if self.milvus.chosen_index not in (None, kind):
+            raise InputError(
+                f"{here} has the index {kind}, not {self.kind}: leave the option out, or name another collection."
+            )
+        self.kind = kind
+        try:
+            card, wanted = json.loads(properties[CARD]), json.loads(self._card())
+        except ValueError as error:
+            raise InputError(f"the card of {here} is damaged: push again.") from error
+        if card != wanted:
+            raise InputError(
+                f"{here} holds the items of another index (of another root, dimension or shells, or before a "
+                f"compaction): name another collection and push to it."
+            )
+        call("load_collection")
+        return True
 
     def _card(self) -> str:
         frame = {"dims": list(self.frame.dims), "norm": self.frame.norm, "root_sha256": self.frame.root_sha256}
-        return json.dumps({"hiergeo": CARD, "frame": frame, "edges": list(self.edges)})
-
-    def _check(self, card: str) -> None:
-        place = self.collection.place
-        try:
-            held = json.loads(card)
-            version, frame, edges = held["hiergeo"], held["frame"], held["edges"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{place} holds a collection whose card is damaged: push again.") from error
-        wanted = json.loads(self._card())
-        if version != CARD:
-            raise InputError(f"{place} was written by another version of hiergeo: push again.")
-        if frame != wanted["frame"]:
-            raise InputError(
-                f"{place} holds the items of another index, of another root or dimension: name another "
-                f"collection and push to it."
-            )
-        if edges != wanted["edges"]:
-            raise InputError(
-                f"{place} holds shells of other radii, from another index or from this one before it was "
-                f"compacted or built again: name another collection and push to it."
-            )
+        return json.dumps({"hiergeo": CARD_VERSION, "frame": frame, "edges": list(self.edges)})
 
 
 def between_radii(low: float, high: float) -> tuple[float, float]:
@@ -218,12 +309,22 @@ def between_radii(low: float, high: float) -> tuple[float, float]:
     return (ends[0] if low > 0 else -np.inf), ends[1]
 
 
-def _check_ids(ids: Tensor) -> None:
-    outside = ids[(ids < 0) | (ids > LARGEST_ID)]
-    if len(outside):
-        raise InputError(f"the id {int(outside[0])} is outside of 0 to 2^63 - 2: Milvus cannot hold it.")
+def _partition(shell: int) -> str:
+    return f"shell_{shell}"
 
 
-def _block(rows: Rows) -> MilvusRows:
-    direction = normalize(rows.direction.float(), dim=1)
-    return MilvusRows(rows.ids.numpy(), rows.radii[:, 0].double().numpy(), direction.contiguous().numpy())
+def _within(low: float = -math.inf, high: float = math.inf) -> str:
+    """The filter of a range of radii."""
+    ends = [f"radius >= {float(low)!r}"] if math.isfinite(low) else []
+    ends += [f"radius <= {float(high)!r}"] if math.isfinite(high) else []
+    return " and ".join(ends) or "id >= 0"
+
+
+def _vectors(direction: Tensor) -> Any:
+    """Unit directions (n, D) as Milvus takes them."""
+    return _wide(normalize(direction.float(), dim=1))
+
+
+def _wide(direction: Tensor) -> Any:
+    """Directions (n, D) with at least as many coordinates as Milvus takes; those that are added are 0."""
+    return pad(direction, (0, max(0, NARROWEST - direction.shape[1]))).contiguous().numpy()

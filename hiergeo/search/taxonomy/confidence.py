@@ -14,8 +14,9 @@ from torch import Tensor
 
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
-from hiergeo.search import Rows, Store
-from hiergeo.search.taxonomy.linking import Links, Order, goodness, pair_scores
+from hiergeo.search import Rows
+from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.taxonomy.linking import Links, RadialOrder, goodness, pair_scores
 
 SAMPLE = 1 << 12
 """Items whose pairs are the null."""
@@ -41,7 +42,7 @@ class Null:
         self.scores, self.edges = scores, edges
 
     @classmethod
-    def of(cls, store: Store, space: Space, order: Order, by: By, seed: int = 0) -> "Null":
+    def of(cls, store: ExactStore, space: Space, order: RadialOrder, by: By, seed: int = 0) -> "Null":
         """The null of all pairs among `SAMPLE` items drawn at random, whose second has the smaller radius."""
         rows = _sample(store, order, seed)
         radius, points = rows.radius(space.geometry), rows.points(space.geometry)
@@ -72,7 +73,7 @@ class Null:
         return found.numpy()
 
 
-def _sample(store: Store, order: Order, seed: int) -> Rows:
+def _sample(store: ExactStore, order: RadialOrder, seed: int) -> Rows:
     """`SAMPLE` items at random, in order of radius, or all of them."""
     generator = np.random.default_rng(seed)
     drawn = np.sort(generator.choice(len(order), min(SAMPLE, len(order)), replace=False))

@@ -6,6 +6,7 @@ Memory is bounded by a batch, a chunk of the scan and n x k numbers; the work is
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 from hiergeo._core.progress import track
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
-from hiergeo.search import Rows, Store
-from hiergeo.search.sweep import Range, lexicographic, run
+from hiergeo.search import Rows
+from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.sweep import RadiusRange, lexicographic, run
 
 BATCH = 1 << 14
 """Items whose parents are searched in one pass over the store."""
@@ -28,7 +30,7 @@ CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class RadialOrder:
     """All items from the root outwards; the place of an item is its position in this order.
 
     Attributes:
@@ -39,16 +41,17 @@ class Order:
     ids: Tensor
     radius: Tensor
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _sorted(self) -> tuple[Tensor, Tensor]:
         ids, places = self.ids.sort()
-        object.__setattr__(self, "_sorted", (ids, places))
+        return ids, places
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def places(self, ids: Tensor) -> Tensor:
         """The places (m,) int64 of items that are in the order."""
-        known, places = self._sorted  # type: ignore[attr-defined]
+        known, places = self._sorted
         return places[torch.searchsorted(known, ids)]
 
     def rows(self, chunks: Iterable[Rows], places: Tensor) -> Rows:
@@ -63,7 +66,7 @@ class Order:
         return Rows.cat(kept).take(torch.cat(found).argsort())
 
     @classmethod
-    def of(cls, store: Store, space: Space) -> "Order":
+    def of(cls, store: ExactStore, space: Space) -> "RadialOrder":
         """The order of the items of a store in a space of its frame."""
         parts = [(rows.ids, rows.radius(space.geometry)) for rows in store.scan()]
         ids = torch.cat([part for part, _ in parts]) if parts else torch.empty(0, dtype=torch.int64)
@@ -84,13 +87,13 @@ class Links:
         by: which of the three.
     """
 
-    order: Order
+    order: RadialOrder
     parent: Tensor
     score: Tensor
     by: By
 
 
-def link(store: Store, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
+def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
     """Find the best parents of every item among those of strictly smaller radius.
 
     Args:
@@ -101,7 +104,7 @@ def link(store: Store, space: Space, by: By = "angle", k: int = 5, *, progress: 
         k: 1 <= k <= 1024 parents at most.
         progress: draw a bar for work that outlasts a second.
     """
-    order = Order.of(store, space)
+    order = RadialOrder.of(store, space)
     parent = torch.full((len(order), k), -1)
     score = torch.full((len(order), k), torch.nan)
     for start in track(range(0, len(order), BATCH), "linking", enabled=progress):
@@ -116,20 +119,11 @@ def link(store: Store, space: Space, by: By = "angle", k: int = 5, *, progress: 
 
 @final
 class Above:
-    """A task of a sweep: the k best items of smaller radius for each of some items, as `link`.
+    """A task of a sweep: the k best items of smaller radius for each of some items, as `link`."""
 
-    Args:
-        space: where they are measured.
-        rows: Q items at places `start` to `start + Q`, in order.
-        order: of all items.
-        start: the first place.
-        by: as for `link`.
-        k: as for `link`.
-    """
-
-    def __init__(self, space: Space, rows: Rows, order: Order, start: int, by: By, k: int) -> None:
+    def __init__(self, space: Space, rows: Rows, order: RadialOrder, start: int, by: By, k: int) -> None:
         self.space, self.order, self.by, self.k = space, order, by, k
-        self.span = Range()
+        self.span = RadiusRange()
         self.x = rows.points(space.geometry)
         self.radius = order.radius[start : start + len(rows)]
         self.parent = torch.full((len(rows), k), -1)

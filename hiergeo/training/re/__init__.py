@@ -1,6 +1,6 @@
 """Text-only fine-tuning of a model's text tower by the RE loss, or by any other named losses."""
 
 from hiergeo.training.re.fine_tuning import FineTuned, fine_tune
-from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
+from hiergeo.training.re.recipe import TowerRecipe
 
-__all__ = ["CaptionChains", "FineTuned", "TowerRecipe", "caption_chains", "fine_tune"]
+__all__ = ["FineTuned", "TowerRecipe", "fine_tune"]

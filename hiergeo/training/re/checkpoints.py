@@ -18,6 +18,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage import tensors as tensor_files
 from hiergeo._core.storage.documents import AnyFloat, Count, Document, Json, Sha256
 from hiergeo._core.storage.files import atomic_write, sha256, writing
+from hiergeo._core.text import shortened
 from hiergeo._core.version import __version__
 from hiergeo.training.trainer import EvalRecord
 
@@ -42,19 +43,15 @@ def check_fit(tensors: Mapping[str, Tensor], weights: Weights) -> None:
 
     Every weight has to be there, with all of its moments or none, each of its own shape.
     """
-    generator = torch.get_rng_state()
-    expected = {f"{WEIGHT}{name}": weight.shape for name, weight in weights.items()} | {GENERATOR: generator.shape}
+    expected = {f"{WEIGHT}{name}": tuple(weight.shape) for name, weight in weights.items()}
     for name, weight in weights.items():
-        moments = {f"{moment}/{name}": weight.shape if moment != "step" else torch.Size() for moment in MOMENTS}
-        if moments.keys() & tensors.keys():
-            expected |= moments
-    for name in sorted({*expected, *tensors}):
-        found = tensors[name].shape if name in tensors else None
-        if expected.get(name) != found:
-            raise InputError(f"a checkpoint does not fit the model: its tensor '{name}' is {_words(found)}.")
-        fits = tensors[name].dtype == generator.dtype if name == GENERATOR else tensors[name].is_floating_point()
-        if not fits:
-            raise InputError(f"a checkpoint does not fit the model: its tensor '{name}' holds {tensors[name].dtype}.")
+        moments = {f"{moment}/{name}": tuple(weight.shape) if moment != "step" else () for moment in MOMENTS}
+        expected |= moments if moments.keys() & tensors.keys() else {}
+    expected[GENERATOR] = tuple(torch.get_rng_state().shape)
+    tensor_files.check_fit("a checkpoint", expected, {name: tuple(each.shape) for name, each in tensors.items()})
+    for name, tensor in tensors.items():
+        if not (tensor.dtype == torch.uint8 if name == GENERATOR else tensor.is_floating_point()):
+            raise InputError(f"a checkpoint does not fit: its tensor '{name}' holds {tensor.dtype}.")
 
 
 @torch.no_grad()
@@ -69,7 +66,7 @@ def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.op
     """Restore a stored state.
 
     Raises:
-        InputError: as `check_fit`, or the state of the random generator is none.
+        InputError: as `check_fit`, or the state of the random generator is not valid.
     """
     restore_weights(tensors, weights)
     for name, weight in weights.items():
@@ -80,11 +77,7 @@ def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.op
     try:
         torch.set_rng_state(tensors[GENERATOR])
     except RuntimeError as error:
-        raise InputError("a checkpoint is damaged: its state of the random generator is none.") from error
-
-
-def _words(shape: torch.Size | None) -> str:
-    return "missing" if shape is None else f"of shape {list(shape)}, which is not expected"
+        raise InputError("a checkpoint is damaged: its state of the random generator is not valid.") from error
 
 
 NAME = r"step-\d{8}\.(safetensors|json)"
@@ -145,7 +138,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     content = tensor_files.packed(checkpoint.tensors)
     with atomic_write(tensors) as handle:
         handle.write(content)
-    told = {
+    description = {
         "hiergeo": __version__,
         "torch": torch.__version__,
         "step": checkpoint.step,
@@ -156,7 +149,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         "looks": [look.as_dict() for look in checkpoint.looks],
         "curve": checkpoint.curve,
     }
-    documents.write(described, told, indent=None)
+    documents.write(described, description, indent=None)
     _prune(folder)
 
 
@@ -167,14 +160,14 @@ def read(folder: Path, step: int) -> Checkpoint:
         InputError: it is not there, damaged, altered, or contradicts itself.
     """
     tensors, described = _paths(folder, step)
-    told = _described(folder, step)
-    if not tensors.is_file() or sha256(tensors) != told.sha256:
+    found = _described(folder, step)
+    if not tensors.is_file() or sha256(tensors) != found.sha256:
         raise InputError(f"{tensors} is missing or damaged.")
-    seen = [look.step for look in told.looks]
-    lengths = {len(values) for values in told.curve.values()} or {0}
-    if seen != sorted(set(seen)) or step not in seen[-1:] or told.best not in seen or lengths != {step}:
+    seen = [look.step for look in found.looks]
+    lengths = {len(values) for values in found.curve.values()} or {0}
+    if seen != sorted(set(seen)) or step not in seen[-1:] or found.best not in seen or lengths != {step}:
         raise InputError(f"{described} is damaged: its looks and its curve do not fit step {step}.")
-    return Checkpoint(step, told.best, told.run, told.looks, told.curve, told.scaler, tensor_files.read(tensors))
+    return Checkpoint(step, found.best, found.run, found.looks, found.curve, found.scaler, tensor_files.read(tensors))
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -211,15 +204,11 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
     for name in {**asked, **begun}:
         was, now = (json.loads(json.dumps(run.get(name))) for run in (begun, asked))
         if was != now:
+            was, now = (shortened(json.dumps(value), 100) for value in (was, now))
             raise InputError(
-                f"{folder} is of another training, with {name} {_short(was)} instead of {_short(now)}: give the same "
-                "settings and data, replace it (--overwrite), or choose another folder."
+                f"{folder} is of another training, with {name} {was} instead of {now}: give the same settings and "
+                "data, replace it (--overwrite), or choose another folder."
             )
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) < 60 else f"{text[:57]}..."
 
 
 def _paths(folder: Path, step: int) -> tuple[Path, Path]:
@@ -230,10 +219,10 @@ def _described(folder: Path, step: int) -> _Described:
     described = _paths(folder, step)[1]
     if not described.is_file():
         raise InputError(f"there is no checkpoint {described}.")
-    told = documents.read(described, _Described, hashed=True)
-    if told.step != step:
-        raise InputError(f"{described} is damaged: it is of step {told.step}.")
-    return told
+    found = documents.read(described, _Described, hashed=True)
+    if found.step != step:
+        raise InputError(f"{described} is damaged: it is of step {found.step}.")
+    return found
 
 
 def _prune(folder: Path) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
+from hiergeo.training.chains import Chains, from_hierarchy
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
-from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
-from hiergeo.training.re.run import Run
+from hiergeo.training.re.recipe import TowerRecipe
+from hiergeo.training.re.run import TowerRun
 from hiergeo.training.trainer import Divergence, EvalRecord, at_step
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
@@ -96,7 +98,7 @@ def fine_tune(
             learnt along.
         recipe: how; the paper's when None.
         overwrite: begin anew whatever training the folder holds.
-        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        force: train on rows of HierarCaps' test images anyway; every result says so.
         log: ``tensorboard`` or ``wandb``, where losses go besides.
         progress: draw a bar for work that outlasts a second.
 
@@ -121,9 +123,9 @@ def fine_tune(
             if recipe.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
                 raise InputError(f"a batch of {recipe.batch} chains does not part evenly among {shares} processes.")
-            data = caption_chains(hierarchy, model, force=force, progress=progress and is_writer())
-            begun = _identity(model, data, geometry, settings)
-            run = Run(tower, data, geometry, recipe, accelerator)
+            chains = from_hierarchy(hierarchy, model, force=force, progress=progress and is_writer())
+            begun = _identity(model, chains, geometry, settings)
+            run = TowerRun(tower, chains, geometry, recipe, accelerator)
             diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
             accelerator.wait_for_everyone()
             checkpoints.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
@@ -138,7 +140,7 @@ def fine_tune(
         curve=run.curve,
         best=run.best,
         diverged=diverged,
-        captions=frozenset(data.texts),
+        captions=frozenset(hierarchy.texts),
         config=config,
     )
 
@@ -150,12 +152,12 @@ def _sole_writer(out: Path) -> Iterator[None]:
         yield
         return
     with locked(out):
-        for place in (out, out / CHECKPOINTS):
-            remove_leftovers(place)
+        for folder in (out, out / CHECKPOINTS):
+            remove_leftovers(folder)
         yield
 
 
-def _train(run: Run, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
+def _train(run: TowerRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
     """Take the remaining steps with evaluations and checkpoints; returns why training diverged, or None."""
     folder = out / CHECKPOINTS
     saved = None if overwrite else checkpoints.latest(folder)
@@ -166,15 +168,15 @@ def _train(run: Run, out: Path, begun: dict[str, Any], *, overwrite: bool, progr
         checkpoints.check_same(folder, saved.run, begun)
         _check_best(folder, saved.best)
         run.restore(saved)
-        _forget(run, folder, saved.step)
-    else:
-        if not overwrite and checkpoints.steps(folder):
-            warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
-        _forget(run, folder, -1)
+    elif not overwrite and checkpoints.steps(folder):
+        warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
+    if run.accelerator.is_main_process:
+        checkpoints.forget_after(folder, -1 if saved is None else saved.step)
+    if saved is None:
         _look(run, 0, folder, begun)
     left = range(run.looks[-1].step + 1, run.last + 1)
     try:
-        for step in track(left, "fine-tuning", enabled=progress, note=lambda: _note(run)):
+        for step in track(left, "fine-tuning", enabled=progress, note=run.described):
             if run.stops_early:
                 break
             numbers = run.step(step)
@@ -196,38 +198,31 @@ def _check_best(folder: Path, best: int) -> None:
         ) from error
 
 
-def _look(run: Run, step: int, folder: Path, begun: dict[str, Any]) -> None:
+def _look(run: TowerRun, step: int, folder: Path, begun: dict[str, Any]) -> None:
     run.look(step)
     look = run.looks[-1]
-    seen = look.validation | {"tau_d": look.tau_d}
-    run.accelerator.log({f"validation/{name}": value for name, value in seen.items()}, step=step)
+    numbers = look.validation | {"tau_d": look.tau_d}
+    run.accelerator.log({f"validation/{name}": value for name, value in numbers.items()}, step=step)
     if run.accelerator.is_main_process:
         checkpoints.write(folder, run.checkpoint(begun))
 
 
-def _forget(run: Run, folder: Path, step: int) -> None:
-    if run.accelerator.is_main_process:
-        checkpoints.forget_after(folder, step)
-
-
-def _note(run: Run) -> str:
-    return "  ".join(f"{name} {values[-1]:.4f}" for name, values in run.curve.items())
-
-
-def _identity(model: Model, data: CaptionChains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:
+def _identity(model: Model, chains: Chains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:
     """What a training is: only one that agrees in all of this goes on from its checkpoints."""
+    positions = [part.tolist() for part in (chains.positive, chains.negative, chains.group)]
+    digest = sha256(json.dumps([chains.texts, *positions]).encode()).hexdigest()
     return {
         "base": model.name,
         "base_fingerprint": model.fingerprint(),
         "root": "",
         "geometry": geometry.spec,
-        "data": data.describe(),
-        "leakage": data.chains.leakage,
+        "data": {"origin": chains.origin, "rows": len(chains), "sha256": digest},
+        "leakage": chains.leakage,
         **settings,
     }
 
 
-def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
+def _findings(run: TowerRun, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
     return {
         "architecture": type(tower.network).__name__,
         "activations": tower.activations,
@@ -241,7 +236,7 @@ def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) 
     }
 
 
-def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
+def _write(tower: Tower, run: TowerRun, out: Path, config: dict[str, Any]) -> str:
     """The model, all of it at once, the history and, last of all, the configuration; returns the spec of the model.
 
     The folder of the model says what it came of, so that a training that dies here can be gone on with.
@@ -262,7 +257,7 @@ def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
             scratch.rename(model)
         finally:
             retire(scratch)
-    told = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
-    atomic_write_text(out / HISTORY, json.dumps(told, indent=1) + "\n")
+    history = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
+    atomic_write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
     documents.write(out / CONFIG, described)
     return spec

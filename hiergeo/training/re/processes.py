@@ -5,10 +5,9 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -26,8 +25,7 @@ MEETING = 30.0
 """Seconds that processes wait for each other at the start."""
 
 
-@dataclass(frozen=True)
-class Rank:
+class Rank(NamedTuple):
     """Which process of a training this is.
 
     Attributes:
@@ -157,7 +155,22 @@ def accelerated(
     if amp == "fp16" and device.type == "cpu":
         raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
     with joined(device), warnings.catch_warnings():
-        accelerator = _accelerator(accelerate, device, amp, log, out)
+        accelerate.state.AcceleratorState._reset_state(reset_partial_state=not dist.is_initialized())
+        try:
+            accelerator = accelerate.Accelerator(
+                cpu=device.type == "cpu",
+                device_placement=False,
+                mixed_precision=amp,
+                log_with=log,
+                project_dir=str(out),
+            )
+        except ValueError as error:
+            raise InputError(f"accelerate cannot be set up as the environment asks: {reason(error)}.") from error
+        if accelerator.num_processes != (size := this_rank().size):
+            raise InputError(
+                f"WORLD_SIZE says {size} processes, and accelerate sees {accelerator.num_processes}: "
+                "set RANK, LOCAL_RANK and WORLD_SIZE in all of them."
+            )
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         if log is not None:
             accelerator.init_trackers("log", config={name: str(value) for name, value in settings.items()})
@@ -165,27 +178,6 @@ def accelerated(
             yield accelerator
         finally:
             accelerator.end_training()
-
-
-def _accelerator(accelerate: Any, device: torch.device, amp: str, log: str | None, out: Path) -> Any:
-    here = this_rank()
-    accelerate.state.AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    try:
-        accelerator = accelerate.Accelerator(
-            cpu=device.type == "cpu",
-            device_placement=False,
-            mixed_precision=amp,
-            log_with=log,
-            project_dir=str(out),
-        )
-    except ValueError as error:
-        raise InputError(f"accelerate cannot be set up as the environment asks: {reason(error)}.") from error
-    if accelerator.num_processes != here.size:
-        raise InputError(
-            f"WORLD_SIZE says {here.size} processes, and accelerate sees {accelerator.num_processes}: "
-            "set RANK, LOCAL_RANK and WORLD_SIZE in all of them."
-        )
-    return accelerator
 
 
 def mean_over_ranks(accelerator: Any, numbers: Mapping[str, Tensor]) -> dict[str, float]:

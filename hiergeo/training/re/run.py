@@ -1,7 +1,8 @@
 """A fine-tuning run: one step, one evaluation, and their state."""
 
+import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import torch
@@ -13,13 +14,13 @@ from hiergeo.adapters.towers import Tower
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
-from hiergeo.training.chains import chunks, split_groups
+from hiergeo.training.chains import Chains, chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
-from hiergeo.training.re.recipe import CaptionChains, TowerRecipe
-from hiergeo.training.trainer import EvalRecord, divergence
+from hiergeo.training.re.recipe import TowerRecipe
+from hiergeo.training.trainer import Divergence, EvalRecord
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
@@ -38,12 +39,12 @@ class Forward(nn.Module):
         return rows
 
 
-class Run:
+class TowerRun:
     """A fine-tuning run.
 
     Args:
         tower: what is trained.
-        data: what it learns from.
+        chains: what it learns from; their captions are known.
         geometry: where losses are taken; learnable curvatures are learnt along, |K| in [0.1, 10].
         recipe: how.
         accelerator: of Hugging Face accelerate.
@@ -58,13 +59,11 @@ class Run:
         InputError: as `split_groups`, and too few rows for a step.
     """
 
-    def __init__(
-        self, tower: Tower, data: CaptionChains, geometry: Geometry, recipe: TowerRecipe, accelerator: Any
-    ) -> None:
-        self.tower, self.data, self.geometry = tower, data, geometry.to(tower.device)
+    def __init__(self, tower: Tower, chains: Chains, geometry: Geometry, recipe: TowerRecipe, accelerator: Any) -> None:
+        self.tower, self.chains, self.geometry = tower, chains, geometry.to(tower.device)
         self.recipe, self.accelerator = recipe, accelerator
         self.objective = Objective(recipe.losses)
-        self.training_rows, self.validation_rows = split_groups(data.chains, recipe.validation, recipe.seed)
+        self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
         self.last = recipe.budget(len(self.training_rows))
         curvature = {f"geometry.{name}": p for name, p in geometry.named_parameters() if p.requires_grad}
         self.weights = tower.trainable() | curvature
@@ -87,6 +86,10 @@ class Run:
         patience = self.recipe.patience
         return patience is not None and self.looks[-1].step - self.best >= patience * self.recipe.every
 
+    def described(self) -> str:
+        """The losses of the last step, in words."""
+        return "  ".join(f"{name} {values[-1]:.4f}" for name, values in self.curve.items())
+
     def step(self, number: int) -> dict[str, float]:
         """Take a step, counted from 1; returns its losses by name, their weighted `total`, and `tau_d` of its chains.
 
@@ -95,18 +98,18 @@ class Run:
         """
         batches = self.recipe.batches(self.training_rows, number)
         self.optimiser.zero_grad(set_to_none=True)
-        told: list[dict[str, float]] = []
+        parts: list[dict[str, float]] = []
         for index, rows in enumerate(batches):
             with self.accelerator.no_sync(self.module) if index + 1 < len(batches) else nullcontext():
                 total, numbers = self._losses(rows, number)
-                told.append(mean_over_ranks(self.accelerator, numbers))
-                if not all(map(_finite, told[-1].values())):
-                    raise divergence("the loss became NaN or infinite", number, rows)
+                parts.append(mean_over_ranks(self.accelerator, numbers))
+                if not all(map(math.isfinite, parts[-1].values())):
+                    raise Divergence("the loss became NaN or infinite", number, rows)
                 self.accelerator.backward(total / len(batches))
         self._check_gradients(number, batches.flatten())
         self.optimiser.step()
         clamp_curvature(self.geometry)
-        means = {name: sum(part[name] for part in told) / len(told) for name in told[0]}
+        means = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         for name, value in means.items():
             self.curve.setdefault(name, []).append(value)
         return means
@@ -119,7 +122,7 @@ class Run:
             Divergence: the tower that the steps made cannot be measured.
         """
         rows = self.validation_rows
-        texts, positive, negative = self.data.distinct(rows)
+        texts, positive, negative = self.chains.distinct(rows)
         embedded = self.tower.encode([*texts, ""])
         space = Space(self.geometry, embedded[-1])
         parts: list[dict[str, Tensor]] = []
@@ -128,18 +131,9 @@ class Run:
             terms = self._terms(batch, batch_hard, step, None)
             parts.append(terms | {"total": self.objective.total(terms)})
         means = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
-        radii = space.radius(embedded[positive])
-        factors = self.geometry.parts(embedded.shape[1])
-        self.looks.append(
-            EvalRecord(
-                step=step,
-                training={name: values[-1] for name, values in self.curve.items()},
-                validation=mean_over_ranks(self.accelerator, means),
-                tau_d=tau_d(radii.cpu().numpy()),
-                radius=tuple(radii.double().mean(0).tolist()),
-                curvature=tuple(float(factor.curvature) for factor, _ in factors),
-            )
-        )
+        training = {name: values[-1] for name, values in self.curve.items()}
+        validation, radii = mean_over_ranks(self.accelerator, means), space.radius(embedded[positive])
+        self.looks.append(EvalRecord.of(step, training, validation, radii, space, embedded.shape[1]))
 
     def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
         """The state after the last look."""
@@ -165,7 +159,7 @@ class Run:
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of this process's block of a batch, and its terms, `total` and `tau_d`."""
         mine = rows.view(self.accelerator.num_processes, -1)[self.accelerator.process_index]
-        texts, positive, negative = self.data.distinct(mine)
+        texts, positive, negative = self.chains.distinct(mine)
         embedded = self.module(**self.tower.tokenise([*texts, ""])).float()
         embedded = normalize(embedded, dim=-1)
         space = self._space(embedded, step, rows)
@@ -182,31 +176,29 @@ class Run:
         except InputError as error:
             if step == 0:
                 raise
-            raise divergence(f"the loss could not be taken ({str(error).rstrip('.')})", step, rows) from error
+            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", step, rows) from error
 
     def _frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        positive, negative = self.data.frozen(rows)
+        positive, negative = self.chains.frozen(rows)
         return positive.to(self.tower.device), negative.to(self.tower.device)
 
     def _space(self, embedded: Tensor, step: int, rows: Tensor) -> Space:
         """The space around the last of the embeddings, the root, once it holds them all.
 
-        What does not hold is said on every process alike: one that went on alone would wait for the others for ever.
+        All processes refuse it if one does: one that went on alone would wait for the others for ever.
         """
-        space = None
-        odd = (~embedded.isfinite()).any()
+        space, odd = None, (~embedded.isfinite()).any()
         if not odd:
-            try:
-                space = Space(self.geometry, embedded[-1])
-                space.points(embedded.detach())
-            except InputError:
-                space = None
+            with suppress(InputError):
+                around = Space(self.geometry, embedded[-1])
+                around.points(embedded.detach())
+                space = around
         beyond = torch.tensor(space is None, device=odd.device)
-        told = mean_over_ranks(self.accelerator, {"odd": odd, "beyond": beyond})
-        if told["odd"]:
-            raise divergence("an embedding became NaN or infinite", step, rows)
-        if space is None or told["beyond"]:
-            raise divergence(f"an embedding left the space {self.geometry.spec}", step, rows)
+        anywhere = mean_over_ranks(self.accelerator, {"odd": odd, "beyond": beyond})
+        if anywhere["odd"]:
+            raise Divergence("an embedding became NaN or infinite", step, rows)
+        if space is None or anywhere["beyond"]:
+            raise Divergence(f"an embedding left the space {self.geometry.spec}", step, rows)
         return space
 
     def _check_gradients(self, step: int, rows: Tensor) -> None:
@@ -216,8 +208,4 @@ class Run:
                 weight.grad = self.accelerator.reduce(weight.grad, "mean")
         gradients = [weight.grad for weight in self.weights.values() if weight.grad is not None]
         if self.accelerator.scaler is None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
-            raise divergence("a gradient became NaN or infinite", step, rows)
-
-
-def _finite(number: float) -> bool:
-    return abs(number) < float("inf")
+            raise Divergence("a gradient became NaN or infinite", step, rows)

@@ -1,7 +1,7 @@
 """Studies: heads of several geometries trained alike on the same features, with intervals over items and seeds."""
 
-from hiergeo.training.study.conduct import run_study
-from hiergeo.training.study.plan import Plan, StudySettings
-from hiergeo.training.study.result import Cell, HeadRun, Study
+from hiergeo.training.study.design import StudyPlan, StudySettings
+from hiergeo.training.study.result import HeadRun, Study, StudyCell
+from hiergeo.training.study.running import run_study
 
-__all__ = ["Cell", "HeadRun", "Plan", "Study", "StudySettings", "run_study"]
+__all__ = ["HeadRun", "Study", "StudyCell", "StudyPlan", "StudySettings", "run_study"]

@@ -14,13 +14,13 @@ from hiergeo.adapters.head import HeadShape
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.length import PairLengths
-from hiergeo.evaluation.measuring import Settings
+from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training import Chains, Head, HeadModel, Trained
 from hiergeo.training.study.result import HeadRun
-from hiergeo.training.summary import behind, between, extended, measured
+from hiergeo.training.summary import behind_head, between, extended, measured
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Bench:
     model: Model
     frozen: Embedded
     aside: Chains
-    settings: Settings
+    settings: ProtocolSettings
     unseen: np.ndarray | None = None
     held_out: Collection[int] | None = None
 
@@ -50,7 +50,7 @@ class Bench:
             geometry.parts(dim)
         except InputError:
             geometry = parse("euclidean")
-        return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim)).to(self._place)), geometry)
+        return self._measured(self.frozen, Head(HeadShape(dim, dim)).to(self.frozen.captions.device), geometry)
 
     def run(self, trained: Trained, before: Result, untrained: Geometry) -> HeadRun:
         """Measure a head; if its points leave its space (a sphere), the untrained head is measured instead.
@@ -63,42 +63,26 @@ class Bench:
         try:
             return self._run(trained, before, trained.diverged)
         except InputError as error:
-            head = Head(trained.head.shape, trained.recipe.seed).to(self._place).eval()
+            device = self.frozen.captions.device
+            head = Head(trained.head.shape, trained.recipe.seed).to(device).eval()
             broken = f"{trained.diverged}; " if trained.diverged else ""
-            reason = str(error).rstrip(".")
             problem = (
-                f"{broken}the trained head cannot be measured ({reason}), so the untrained head was measured instead"
+                f"{broken}the trained head cannot be measured ({str(error).rstrip('.')}), so the untrained head was "
+                "measured instead"
             )
-            standing_in = replace(trained, head=head, geometry=untrained.to(self._place), best=0)
-            return self._run(standing_in, before, problem)
-
-    @property
-    def _place(self) -> torch.device:
-        return self.frozen.captions.device
+            return self._run(replace(trained, head=head, geometry=untrained.to(device), best=0), before, problem)
 
     def _run(self, trained: Trained, before: Result, problem: str | None) -> HeadRun:
-        model = HeadModel(self.model, trained.head)
-        sharpened = behind(self.frozen, model)
-        after = self._measured(sharpened, model, trained.geometry)
-        summary = between(before, after, self.frozen, sharpened)
-        return HeadRun(
-            seed=trained.recipe.seed,
-            trained=trained,
-            summary=summary,
-            metrics=after.metrics | summary.drift,
-            draws=after.draws,
-            problem=problem,
-            rows=after.rows,
-            items=after.items,
-            rocs=after.rocs,
-        )
+        sharpened = behind_head(self.frozen, trained.head, HeadModel(self.model, trained.head).name)
+        after = self._measured(sharpened, trained.head, trained.geometry)
+        return HeadRun(trained, between(before, after, self.frozen, sharpened), problem)
 
-    def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry) -> Result:
-        space, aside, settings = Space(geometry), self.aside, self.settings
+    def _measured(self, embedded: Embedded, head: Head, geometry: Geometry) -> Result:
         with torch.no_grad(), beyond_the_equator():
-            result = measured(embedded, space, settings, unseen=self.unseen, held_out=self.held_out)
-            outcome = pairs_behind_head(aside, model, space)
-        return extended(result, outcome, settings)
+            space = Space(geometry)
+            result = measured(embedded, space, self.settings, unseen=self.unseen, held_out=self.held_out)
+            outcome = pairs_behind_head(self.aside, HeadModel(self.model, head), space)
+        return extended(result, outcome, self.settings)
 
 
 def pairs_behind_head(chains: Chains, model: HeadModel, space: Space) -> Outcome:

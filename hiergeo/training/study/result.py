@@ -1,7 +1,7 @@
 """What a study returns: every head of every geometry on the same data, and what their differences amount to."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,6 @@ from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.findings import (
     BeforeAfter,
     Conclusion,
-    Contrast,
     Cube,
     Entry,
     Findings,
@@ -22,14 +21,22 @@ from hiergeo.evaluation.findings import (
     identity,
 )
 from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.metrics import Roc
 from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary, Trained
-from hiergeo.training.study.plan import Plan, StudySettings
+from hiergeo.training.study.design import StudyPlan, StudySettings
 from hiergeo.training.trainer import at_step
 
 DRIFT = ("similarity_change", "similarity_correlation")
-"""Metrics of how far a head moved the embeddings, which are no merit."""
+"""Metrics of how far a head moved the embeddings: neither more nor less of it is better."""
+
+
+PAIRS = ("auroc", "average_precision", "score_ties")
+"""How the names of metrics of pairs begin, which are measured on the chains that were set aside."""
+
+
+def is_of_pairs(metric: str) -> bool:
+    """Whether a metric is measured on the chains that were set aside; all others are on the test rows."""
+    return metric.startswith(PAIRS)
 
 
 @dataclass(frozen=True)
@@ -37,27 +44,26 @@ class HeadRun:
     """One head.
 
     Attributes:
-        seed: of its weights, batches and validation rows.
-        trained: the head, its geometry and its history.
-        summary: before and after on the test rows.
-        metrics: flat name -> value: those of `summary` behind the head, the drift, and those of the pairs protocol on
-            the chains that were set aside.
-        draws: metric -> (samples,) bootstrap values; every run resamples the same items.
+        trained: the head, its geometry, its recipe (whose seed is that of weights, batches and validation rows) and its
+            history.
+        summary: before and after on the test rows; the result after it has the pairs protocol on the chains that were
+            set aside as well. Every run resamples the same items.
         problem: how the training failed, or why the head is not the trained one; None where all went well.
-        rows: metric -> value of each row, image or caption, where the metric is their mean.
-        items: metric -> number of rows, images or captions that were resampled.
-        rocs: name of an AUROC -> its ROC curve, from the same pairs.
     """
 
-    seed: int
     trained: Trained = field(repr=False)
     summary: Summary = field(repr=False)
-    metrics: dict[str, float]
-    draws: dict[str, np.ndarray] = field(repr=False)
     problem: str | None = None
-    rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    items: dict[str, int] = field(default_factory=dict, repr=False)
-    rocs: dict[str, Roc] = field(default_factory=dict, repr=False)
+
+    @property
+    def seed(self) -> int:
+        """Of weights, batches and validation rows."""
+        return self.trained.recipe.seed
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat name -> value: those behind the head, and the drift."""
+        return self.summary.after.metrics | self.summary.drift
 
     @property
     def kept(self) -> EvalRecord:
@@ -84,7 +90,7 @@ class HeadRun:
 
 
 @dataclass(frozen=True)
-class Cell:
+class StudyCell:
     """One geometry at one dimension: a run for each seed, with the learning rate that the common budget chose.
 
     Attributes:
@@ -129,7 +135,9 @@ class Cell:
     def entries(self, model: str) -> tuple[Entry, ...]:
         """The runs as entries of a cube."""
         return tuple(
-            Entry(model, self.geometry, self.dim, run.seed, run.metrics, run.draws, run.rows, run.items)
+            replace(
+                run.summary.after.entry(self.dim, run.seed), model=model, geometry=self.geometry, metrics=run.metrics
+            )
             for run in self.runs
         )
 
@@ -144,37 +152,22 @@ class Study:
         frozen: the test data as the frozen model embeds them.
         before: geometry -> the result without a head, retrieval and pairs included; a product that does not fit the
             frozen embeddings has the Euclidean one.
-        cells: geometries times dimensions, in the order of `Plan.cells`.
+        cells: geometries times dimensions, in the order of `StudyPlan.cells`.
         findings: scores, contrasts of every two different spaces, and cautions.
         conclusion: whether a geometry helps; it may be that none does.
         pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
         leakage: what of the test data was trained on, where that was forced.
     """
 
-    plan: Plan
+    plan: StudyPlan
     settings: StudySettings
     frozen: Embedded = field(repr=False)
     before: dict[str, Result]
-    cells: tuple[Cell, ...]
+    cells: tuple[StudyCell, ...]
     findings: Findings
     conclusion: Conclusion
     pairs: int
     leakage: str | None = None
-
-    @property
-    def contrasts(self) -> tuple[Contrast, ...]:
-        """Every two different spaces of one dimension, in every metric that could differ."""
-        return self.findings.contrasts
-
-    @property
-    def shared(self) -> frozenset[str]:
-        """Metrics that are equal in all geometries by construction, and so have no contrasts."""
-        return self.findings.shared
-
-    @property
-    def twins(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of geometries that are charts of one space, and so have no contrasts with each other."""
-        return self.findings.twins
 
     @property
     def cube(self) -> Cube:
@@ -186,7 +179,7 @@ class Study:
         """(geometry, dim) -> verdict on collapse, curvature and training."""
         return {(cell.geometry, cell.dim): cell.verdict for cell in self.cells}
 
-    def cell(self, geometry: str, dim: int) -> Cell:
+    def cell(self, geometry: str, dim: int) -> StudyCell:
         """The heads of a geometry at a dimension."""
         return next(each for each in self.cells if (each.geometry, each.dim) == (geometry, dim))
 
@@ -201,12 +194,12 @@ class Study:
         flat = {f"{name}/{metric}": value for name, cell in named.items() for metric, value in cell.metrics.items()}
         whole = {
             "metrics": flat,
-            "intervals": [contrast.as_dict() for contrast in self.contrasts],
+            "intervals": [contrast.as_dict() for contrast in self.findings.contrasts],
             "conclusion": str(self.conclusion),
             "cautions": [asdict(each) for each in self.findings.cautions],
             "verdicts": {f"{geometry}/d{dim}": str(verdict) for (geometry, dim), verdict in self.verdicts.items()},
-            "same_by_construction": sorted(self.shared),
-            "twins": self.twins,
+            "same_by_construction": sorted(self.findings.shared),
+            "twins": self.findings.twins,
             "leakage": self.leakage,
             "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
             "cells": {

@@ -1,15 +1,21 @@
 """Suites: any models in any spaces on any benchmarks, one resumable table with paired intervals."""
 
 from hiergeo.training.suite.cells import Cell, Place
-from hiergeo.training.suite.embedding_cache import Cached, cached
+from hiergeo.training.suite.embedding_cache import cached
 from hiergeo.training.suite.leaderboard import Leaderboard, read
-from hiergeo.training.suite.plan import BenchmarkEntry, ModelEntry, SuitePlan, Training
-from hiergeo.training.suite.reading import parse_plan, read_plan, shipped_plan
+from hiergeo.training.suite.plan import (
+    BenchmarkEntry,
+    ModelEntry,
+    SuitePlan,
+    Training,
+    parse_plan,
+    read_plan,
+    shipped_plan,
+)
 from hiergeo.training.suite.running import run
 
 __all__ = [
     "BenchmarkEntry",
-    "Cached",
     "Cell",
     "Leaderboard",
     "ModelEntry",

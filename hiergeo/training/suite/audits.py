@@ -18,7 +18,7 @@ VERDICT = "verdict"
 
 
 @dataclass(frozen=True, repr=False)
-class Audited(Result):
+class AuditResult(Result):
     """A result whose intervals come without resamples, so that no two rows are compared.
 
     Attributes:
@@ -64,12 +64,12 @@ class AuditBenchmark(ChainBenchmark):
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         settings = AuditSettings(self.steps, how.seed, how.samples)
-        found = audit(model, self.hierarchy, space, settings, compute=how.compute, progress=how.progress)
-        numbers = {name: float(value) for name, value in found.numbers.items()}
-        return Audited(
+        measured = audit(model, self.hierarchy, space, settings, compute=how.compute, progress=how.progress)
+        numbers = {name: float(value) for name, value in measured.numbers.items()}
+        return AuditResult(
             metrics=numbers,
-            settings={**found.settings, VERDICT: found.findings.headline},
+            settings={**measured.settings, VERDICT: measured.findings.headline},
             diagnostics={},
             draws={},
-            bounds=found.intervals,
+            bounds=measured.intervals,
         )

@@ -25,10 +25,6 @@ FOLDER = "cells"
 
 Status = Literal["done", "failed", "skipped"]
 
-DONE: Status = "done"
-FAILED: Status = "failed"
-SKIPPED: Status = "skipped"
-
 
 class Place(NamedTuple):
     """Which cell: the names of model, space and benchmark in the plan."""
@@ -40,12 +36,12 @@ class Place(NamedTuple):
     @property
     def file(self) -> str:
         """The name of its file: readable, and different for every cell."""
-        told = "--".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.")[:40] for part in self)
-        return f"{told}--{sha256(repr(tuple(self)).encode()).hexdigest()[:8]}.json"
+        readable = "--".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.")[:40] for part in self)
+        return f"{readable}--{sha256(repr(tuple(self)).encode()).hexdigest()[:8]}.json"
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskFacts:
     """What a cell keeps of its benchmark.
 
     Attributes:
@@ -63,8 +59,8 @@ class Task:
     published: tuple[Published, ...] = ()
 
     @classmethod
-    def of(cls, benchmark: Benchmark) -> "Task":
-        """The same of a benchmark."""
+    def of(cls, benchmark: Benchmark) -> "TaskFacts":
+        """Those of a benchmark."""
         return cls(benchmark.label, benchmark.primary, tuple(benchmark.metrics), tuple(benchmark.published))
 
 
@@ -100,7 +96,7 @@ class Cell:
     __pydantic_config__ = STRICT
 
     place: Annotated[Place, Field(alias="cell")]
-    task: Task
+    task: TaskFacts
     protocol: str
     status: Status
     reason: str = ""
@@ -118,10 +114,8 @@ class Cell:
     draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
     def without(self, status: Status, reason: str) -> "Cell":
-        """The same cell without numbers, for a reason."""
-        return replace(
-            self, status=status, reason=one_line(reason), work="", metrics={}, intervals={}, draws={}, rows={}, items={}
-        )
+        """This cell, which has no numbers yet, for a reason."""
+        return replace(self, status=status, reason=one_line(reason), work="")
 
     def measured(self, result: Result, seconds: float) -> "Cell":
         """The cell with the numbers of a result.
@@ -131,15 +125,15 @@ class Cell:
         wrong = [name for name in self.task.metrics if not _finite(result, name)]
         if wrong:
             value = result.metrics[wrong[0]]
-            told = f"is {value}" if not math.isfinite(value) else "is NaN or infinite in some resamples"
-            return self.without(FAILED, f"{find_metric(wrong[0]).label} {told}")
-        draws = {name: held for name, held in result.draws.items() if np.isfinite(held).all()}
+            defect = f"is {value}" if not math.isfinite(value) else "is NaN or infinite in some resamples"
+            return self.without("failed", f"{find_metric(wrong[0]).label} {defect}")
+        draws = {name: values for name, values in result.draws.items() if np.isfinite(values).all()}
         return replace(
             self,
             metrics=plain(result.metrics),
             intervals={name: each for name, each in result.intervals.items() if np.isfinite(each).all()},
             draws=draws,
-            rows={name: held for name, held in result.rows.items() if name in draws and find_metric(name).discrete},
+            rows={name: each for name, each in result.rows.items() if name in draws and find_metric(name).discrete},
             items={name: count for name, count in result.items.items() if name in draws},
             baselines=plain(result.baselines),
             diagnostics=plain(result.diagnostics),
@@ -159,11 +153,6 @@ def _finite(result: Result, name: str) -> bool:
     """Whether a metric and its resamples are finite; true for one that the result does not have."""
     value = result.metrics.get(name, 0.0)
     return math.isfinite(value) and (name not in result.draws or bool(np.isfinite(result.draws[name]).all()))
-
-
-def write_cell(out: Path, cell: Cell) -> None:
-    """Write the file of a cell, whole or not at all. Raises UnavailableError where it cannot be written."""
-    documents.write(out / FOLDER / cell.place.file, cell.as_dict(), indent=None)
 
 
 def read_cell(out: Path, place: Place) -> Cell | None:

@@ -1,12 +1,12 @@
-"""A model whose embeddings are kept on disk by the hash of their content, shared by cells, spaces and heads."""
+"""Models whose embeddings are kept on disk by the hash of their content, shared by cells, spaces and heads."""
 
+import copy
 import hashlib
 import json
 import shutil
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -20,134 +20,81 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import ImageRef
 from hiergeo.datasets.pictures import open_rgb
-from hiergeo.geometry import Space
-
-Item = TypeVar("Item", str, ImageLike)
-
-MEMORY = 1 << 28
-"""Bytes of embeddings that a cached model holds in memory besides those on disk."""
-
-IMAGES = 1 << 16
-"""Images whose content hashes are held in memory."""
 
 ENTRY = {"rows": Array("f", (2,)), "key": Array("U", (0,))}
 
 
 def cached(model: Model, folder: Path) -> Model:
-    """The model with its embeddings kept in a folder; of a head those of the model that it stands on.
+    """A copy of the model that embeds each batch once: later calls, of any process, read its rows from a folder.
 
-    Stored embeddings (``npz:``) are there already, and the model is returned as it is.
+    Of a head the embeddings of the model that it stands on are kept. Stored embeddings (``npz:``) are there already,
+    and the model is returned as it is. Several models and processes can share a folder.
     """
     if isinstance(model, HeadModel):
         return HeadModel(cached(model.base, folder), model.head, model.name, model.trained_in)
-    return model if isinstance(model, NpzModel | Cached) else Cached(model, folder)
+    if isinstance(model, NpzModel):
+        return model
+    made, rows = copy.copy(model), _Rows(model, folder)
+    vars(made).update(text_rows=rows.of_texts, image_rows=rows.of_images)
+    return made
 
 
 @final
-class Cached(Model):
-    """A model that computes each batch once: later calls, of this process or another, read its rows from a folder.
+class _Rows:
+    """The rows of a model, batch by batch, in float32 as the network gives them.
 
     The key of a batch is the hash of the model's fingerprint, its preprocessing, the kind and the content of every item
-    in order, and the dtype of the rows, so that rows do not depend on what was embedded before. Rows are kept in
-    float32 as the network gives them; norms and dtypes are applied as by the model itself. What the model has besides
-    the interface of `Model` is found here too.
-
-    Args:
-        model: what embeds.
-        folder: of the entries; several models and processes can share it.
-        memory: bytes of rows that are held in memory.
+    in order, and the dtype of the rows, so that rows do not depend on what was embedded before.
     """
 
-    def __init__(self, model: Model, folder: Path, memory: int = MEMORY) -> None:
-        self.base, self.folder, self.memory = model, folder, memory
-        self.name, self.has_images, self.preprocessing = model.name, model.has_images, model.preprocessing
-        self.normalised, self.text_batch, self.image_batch = model.normalised, model.text_batch, model.image_batch
-        self._fingerprint = model.fingerprint()
-        self._held: OrderedDict[str, Tensor] = OrderedDict()
-        self._images: OrderedDict[int, tuple[ImageRef, str]] = OrderedDict()
+    def __init__(self, model: Model, folder: Path) -> None:
+        self._model, self._folder = model, folder
+        self._identity = [model.fingerprint(), model.preprocessing]
+        self._image_hashes: dict[int, tuple[ImageRef, str]] = {}
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "base":
-            raise AttributeError(name)
-        return getattr(self.base, name)
+    def of_texts(self, texts: Sequence[str]) -> Tensor:
+        """(B, dim), as `Model.text_rows`."""
+        return self._rows("text", list(texts), texts, self._model.text_rows)
 
-    def fingerprint(self) -> str:
-        return self._fingerprint
+    def of_images(self, images: Sequence[ImageLike]) -> Tensor:
+        """(B, dim), as `Model.image_rows`."""
+        return self._rows("image", [self._image_hash(image) for image in images], images, self._model.image_rows)
 
-    def native_space(self) -> Space | None:
-        return self.base.native_space()
-
-    @property
-    def dim(self) -> int:
-        return self.base.dim
-
-    def root(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> Tensor:
-        return self.base.root(device, dtype)
-
-    def check_texts(self, texts: Sequence[str]) -> None:
-        self.base.check_texts(texts)
-
-    def check_images(self, images: Sequence[ImageLike]) -> None:
-        self.base.check_images(images)
-
-    def text_rows(self, texts: Sequence[str]) -> Tensor:
-        return self._rows("text", list(texts), texts, self.base.text_rows)
-
-    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        return self._rows("image", [self._image_hash(image) for image in images], images, self.base.image_rows)
-
-    def _rows(self, kind: str, content: list[str], items: Sequence[Item], compute: Callable[..., Tensor]) -> Tensor:
-        told = [self._fingerprint, self.preprocessing, kind, "float32", content]
-        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-        rows = self._held.get(key)
-        if rows is None:
-            rows = self._stored(key, len(items))
-        if rows is None:
-            made = compute(items)
-            rows = made.detach().to("cpu", torch.float32)
-            if rows.ndim != 2 or len(rows) != len(items) or not rows.isfinite().all():
-                return made  # the caller refuses it, and nothing is kept
-            path = self._path(key)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            archives.write(path, {"rows": rows.numpy(), "key": np.array(key)})
-        self._hold(key, rows)
+    def _rows(self, kind: str, content: list[str], items: Sequence[Any], compute: Callable[..., Tensor]) -> Tensor:
+        key = hashlib.sha256(json.dumps([*self._identity, kind, "float32", content]).encode()).hexdigest()
+        path = self._folder / key[:2] / f"{key[2:]}.npz"
+        if (stored := _stored(path, key, len(items))) is not None:
+            return stored
+        made = compute(items)
+        rows = made.detach().to("cpu", torch.float32)
+        if rows.ndim != 2 or len(rows) != len(items) or not rows.isfinite().all():
+            return made  # the caller refuses it, and nothing is kept
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        archives.write(path, {"rows": rows.numpy(), "key": np.array(key)})
         return rows
-
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key[2:]}.npz"
-
-    def _stored(self, key: str, count: int) -> Tensor | None:
-        """The rows of an entry on disk; None where there is none, or a damaged one."""
-        path = self._path(key)
-        if not path.exists():
-            return None
-        try:
-            held = archives.read(path, ENTRY)
-            if str(held["key"]) != key or len(held["rows"]) != count or held["rows"].dtype != "float32":
-                raise InputError(f"{path} holds other embeddings than its name says.")
-        except HiergeoError as error:
-            warn(f"an entry of the embedding cache is damaged and is computed again: {error}")
-            return None
-        return torch.from_numpy(held["rows"])
-
-    def _hold(self, key: str, rows: Tensor) -> None:
-        self._held[key] = rows
-        self._held.move_to_end(key)
-        total = sum(each.nbytes for each in self._held.values())
-        while total > self.memory and len(self._held) > 1:
-            total -= self._held.popitem(last=False)[1].nbytes
 
     def _image_hash(self, image: ImageLike) -> str:
         """The hash of an image's pixels; that of a dataset's image is remembered while the reference lives here."""
         if not isinstance(image, ImageRef):
             return _pixels_hash(image)
-        known = self._images.get(id(image))
-        if known is None:
-            known = self._images[id(image)] = (image, _pixels_hash(image))
-            if len(self._images) > IMAGES:
-                self._images.popitem(last=False)
-        return known[1]
+        if id(image) not in self._image_hashes:
+            self._image_hashes[id(image)] = image, _pixels_hash(image)
+        return self._image_hashes[id(image)][1]
+
+
+def _stored(path: Path, key: str, count: int) -> Tensor | None:
+    """The rows of an entry on disk; None where there is none, or a damaged one."""
+    if not path.exists():
+        return None
+    try:
+        entry = archives.read(path, ENTRY)
+        if str(entry["key"]) != key or len(entry["rows"]) != count or entry["rows"].dtype != "float32":
+            raise InputError(f"{path} holds other embeddings than its name says.")
+    except HiergeoError as error:
+        warn(f"an entry of the embedding cache is damaged and is computed again: {error}")
+        return None
+    return torch.from_numpy(entry["rows"])
 
 
 def _pixels_hash(image: ImageLike) -> str:

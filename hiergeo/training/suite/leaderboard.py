@@ -1,10 +1,8 @@
 """The table of a suite: its benchmarks, and the cells that have no numbers and why."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
@@ -12,10 +10,9 @@ from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo.evaluation.findings.exports import csv_text
 from hiergeo.training.suite import text
-from hiergeo.training.suite.board import Board, Row
-from hiergeo.training.suite.cells import DONE, FAILED, Cell, Place, read_cell
-from hiergeo.training.suite.plan import SuitePlan
-from hiergeo.training.suite.reading import of_table
+from hiergeo.training.suite.board import Board, BoardRow
+from hiergeo.training.suite.cells import Cell, Place, read_cell
+from hiergeo.training.suite.plan import SuitePlan, of_table
 
 PLAN = "plan.json"
 """The file of the plan in the folder of a suite."""
@@ -46,46 +43,39 @@ class Leaderboard:
         return self.plan.title
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[BoardRow, ...]:
         """Every model in each of its spaces."""
-        return tuple(Row(model.name, space) for model in self.plan.models for space in model.spaces)
+        return tuple(BoardRow(model.name, space) for model in self.plan.models for space in model.spaces)
 
     @cached_property
     def boards(self) -> tuple[Board, ...]:
         """One a benchmark."""
         published_as = {model.name: model.published for model in self.plan.models if model.published}
+        cells = self.cells.items()
         return tuple(
             Board(
-                each.name,
-                {row: self.cells[place] for row in self.rows if (place := Place(*row, each.name)) in self.cells},
+                benchmark.title,
+                {BoardRow(*place[:2]): cell for place, cell in cells if place.benchmark == benchmark.title},
                 published_as,
                 self.plan.seed,
             )
-            for each in self.plan.benchmarks
+            for benchmark in self.plan.benchmarks
         )
 
     @cached_property
     def missing(self) -> dict[Place, str]:
         """Cells without numbers, and why: failed, skipped, damaged, of an earlier plan or not measured yet."""
-        return dict(self._missing())
+        reasons = {place: f"{cell.status}: {cell.reason}" for place, cell in self.cells.items()}
+        reasons |= {place: f"damaged: {why}" for place, why in self.damaged.items()}
+        reasons |= dict.fromkeys(self.outdated, "not measured yet, its numbers are of an earlier plan")
+        measured = {place for place, cell in self.cells.items() if cell.status == "done"}
+        return {place: reasons.get(place, "not measured yet") for place in self.plan.cells if place not in measured}
 
     @property
     def failed(self) -> dict[Place, str]:
         """Those that failed or whose files are damaged."""
-        wrong = {place: cell.reason for place, cell in self.cells.items() if cell.status == FAILED}
+        wrong = {place: cell.reason for place, cell in self.cells.items() if cell.status == "failed"}
         return wrong | self.damaged
-
-    def _missing(self) -> Iterator[tuple[Place, str]]:
-        for place in self.plan.cells:
-            cell = self.cells.get(place)
-            if place in self.damaged:
-                yield place, f"damaged: {self.damaged[place]}"
-            elif place in self.outdated:
-                yield place, "not measured yet, its numbers are of an earlier plan"
-            elif cell is None:
-                yield place, "not measured yet"
-            elif cell.status != DONE:
-                yield place, f"{cell.status}: {cell.reason}"
 
     def to_markdown(self) -> str:
         """Tables in Markdown: an overview, then one a benchmark with published figures, baselines and differences."""
@@ -109,25 +99,14 @@ def read(out: Path | str) -> Leaderboard:
     out = path_of(out)
     if not (out / PLAN).is_file():
         raise InputError(f"{out} holds no suite: there is no {PLAN} (hiergeo suite PLAN.toml --out {out}).")
-    plan = of_table(read_table(out), out / PLAN)
+    plan = of_table(documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"], out / PLAN)
     cells: dict[Place, Cell] = {}
     damaged: dict[Place, str] = {}
-    outdated: set[Place] = set()
     for place in plan.cells:
         try:
-            cell = read_cell(out, place)
+            if (cell := read_cell(out, place)) is not None:
+                cells[place] = cell
         except InputError as error:
             damaged[place] = str(error)
-            continue
-        if cell is None:
-            continue
-        if cell.asked == plan.asked(place):
-            cells[place] = cell
-        else:
-            outdated.add(place)
-    return Leaderboard(plan, cells, damaged, frozenset(outdated))
-
-
-def read_table(out: Path) -> dict[str, Any]:
-    """The plan in the folder of a suite, as a table. Raises InputError where it is missing or damaged."""
-    return documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"]
+    outdated = frozenset(place for place, cell in cells.items() if cell.asked != plan.asked(place))
+    return Leaderboard(plan, {place: cells[place] for place in cells if place not in outdated}, damaged, outdated)

@@ -6,18 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Document, Sha256
-from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
-from hiergeo.datasets import Hierarchy, scenes
-from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.geometry import Space, parse
 from hiergeo.training import TowerRecipe, fine_tune, from_hierarchy, save_head, train_head
 from hiergeo.training.suite.embedding_cache import cached
 from hiergeo.training.suite.plan import NATIVE, ModelEntry, Training
@@ -28,35 +28,36 @@ CACHE, TRAINED = "cache", "models"
 HERE = "{folder}"
 """What stands for the folder of a trained model in the spec that loads it, so that a suite can be moved."""
 
-
-class _Marker(Document):
-    """The record of a training that is done."""
-
-    work: Sha256
-    spec: str
-    geometry: str
-
-
 PATIENCE = 0.5
-"""Seconds between two attempts at a lock that another shard holds."""
+"""Seconds between two attempts at a lock that another process holds."""
 
 
-class Loaded:
+class Loaded(NamedTuple):
     """A model of a suite, and the space that it was trained in, if any.
 
     Attributes:
         model: with cached embeddings.
+        fingerprint: of it.
         geometry: spec of the geometry that its training ended in; None where nothing is known.
     """
 
-    def __init__(self, model: Model, geometry: str | None) -> None:
-        self.model, self.geometry = model, geometry
+    model: Model
+    fingerprint: str
+    geometry: str | None
 
     def space(self, spec: str) -> Space:
         """The space of a spec; of ``native`` the model's own, the one that it was trained in, or Euclidean space."""
         if spec != NATIVE:
             return Space(spec)
         return self.model.native_space() or Space(self.geometry or "euclidean")
+
+
+class _Record(Document):
+    """The record of a training that is done."""
+
+    work: Sha256
+    spec: str
+    geometry: str
 
 
 def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
@@ -72,16 +73,10 @@ def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
         InputError: files that cannot be used, or a training that diverged.
     """
     spec = entry.spec.replace("{package}", _package(entry.package) if entry.package else "")
-    if entry.train is None:
-        model = adapters.load(spec, device=device)
-        return Loaded(cached(model, out / CACHE), getattr(model, "trained_in", None))
-    folder = out / TRAINED / f"{entry.train.kind}-{_work(spec, entry.train)[:16]}"
-    with _awaited(folder.with_suffix(".training")):
-        held = _finished(folder, _work(spec, entry.train))
-        if held is None:
-            held = _train(spec, entry.train, folder, out, device)
-    model = adapters.load(held.spec.replace(HERE, str(folder.resolve())), device=device)
-    return Loaded(cached(model, out / CACHE), held.geometry)
+    record = None if entry.train is None else _trained(spec, entry.train, out, device)
+    model = adapters.load(spec if record is None else record.spec, device=device)
+    geometry = getattr(model, "trained_in", None) if record is None else record.geometry
+    return Loaded(cached(model, out / CACHE), model.fingerprint(), geometry)
 
 
 def _package(name: str) -> str:
@@ -95,50 +90,57 @@ def _package(name: str) -> str:
     return str(next(iter(found.submodule_search_locations)))
 
 
-def _work(spec: str, train: Training) -> str:
-    told = [spec, train.kind, train.data, train.split, train.rows, train.geometry, train.learn_curvature]
-    settings = json.dumps([told, dict(train.settings), __version__], sort_keys=True, default=str)
-    return sha256(settings.encode()).hexdigest()
+def _trained(spec: str, train: Training, out: Path, device: str) -> _Record:
+    """The record of a training, which is done first where there is none; its spec loads the trained model."""
+    about = [spec, train.kind, train.data, train.split, train.rows, train.geometry, train.learn_curvature]
+    settings = json.dumps([about, train.settings, __version__], sort_keys=True, default=str)
+    work = sha256(settings.encode()).hexdigest()
+    folder = out / TRAINED / f"{train.kind}-{work[:16]}"
+    with awaited(folder.with_suffix(".training")):
+        record = _finished(folder, work)
+        if record is None:
+            found, geometry = _train(spec, train, folder, out, device)
+            record = _Record(work=work, spec=found.replace(str(folder.resolve()), HERE), geometry=geometry)
+            documents.write(folder.with_suffix(".json"), record.model_dump())
+    return record.model_copy(update={"spec": record.spec.replace(HERE, str(folder.resolve()))})
 
 
 @contextmanager
-def _awaited(path: Path) -> Iterator[None]:
-    """Hold a lock, waiting for another shard that trains the same model."""
-    with ExitStack() as held:
-        told = False
-        while True:
+def awaited(path: Path) -> Iterator[None]:
+    """Hold the lock of a path, waiting for another process that holds it."""
+    with ExitStack() as stack:
+        for attempt in count():
             try:
-                held.enter_context(locked(path))
+                stack.enter_context(locked(path))
                 break
             except HeldError as error:
-                if not told:
-                    warn(f"waiting for a model that is being trained: {error}")
-                told = True
+                if attempt == 0:
+                    warn(f"waiting for another process: {error}")
                 time.sleep(PATIENCE)
         yield
 
 
-def _finished(folder: Path, work: str) -> _Marker | None:
+def _finished(folder: Path, work: str) -> _Record | None:
     """What is known of a training that is done; None where it is not, or its record is damaged."""
-    marker = folder.with_suffix(".json")
-    if not marker.exists():
+    path = folder.with_suffix(".json")
+    if not path.exists():
         return None
     try:
-        held = documents.read(marker, _Marker, hashed=True)
+        record = documents.read(path, _Record, hashed=True)
     except InputError as error:
         warn(f"the record of a training is damaged, and it is done again: {error}")
-        retire(folder)
         return None
-    return held if held.work == work and folder.is_dir() else None
+    return record if record.work == work and folder.is_dir() else None
 
 
-def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> _Marker:
+def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> tuple[str, str]:
+    """Train a model into a folder; returns the spec that loads it, and that of its geometry."""
     base = adapters.load(spec, device=device)
-    geometry: Geometry = parse(train.geometry)
+    geometry = parse(train.geometry)
     geometry = geometry.learnable() if train.learn_curvature else geometry
-    hierarchy = _rows(train)
-    recipe = train.recipe
-    if isinstance(recipe, TowerRecipe):
+    hierarchy = datasets.load(train.data, train.split)
+    hierarchy = hierarchy if train.rows is None else hierarchy.take(train.rows)
+    if isinstance(recipe := train.recipe, TowerRecipe):
         tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
         found, learnt, diverged = tuned.spec, tuned.geometry.spec, tuned.diverged
     else:
@@ -148,13 +150,4 @@ def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> 
         found, learnt, diverged = f"head:{folder.resolve()}", trained.geometry.spec, trained.diverged
     if diverged:
         raise InputError(f"its training diverged: {diverged}.")
-    held = _Marker(work=_work(spec, train), spec=found.replace(str(folder.resolve()), HERE), geometry=learnt)
-    documents.write(folder.with_suffix(".json"), held.model_dump())
-    return held
-
-
-def _rows(train: Training) -> Hierarchy:
-    if train.rows is not None and train.data == "scenes":
-        return datasets.load(train.data, train.split, count=min(train.rows, scenes.COUNTS.get(train.split, train.rows)))
-    hierarchy = datasets.load(train.data, train.split)
-    return hierarchy if train.rows is None else hierarchy.take(train.rows)
+    return found, learnt

@@ -1,18 +1,22 @@
 """Plans of suites: which models, spaces and benchmarks, read from TOML and checked before any work starts."""
 
-import dataclasses
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
+from importlib.resources import files
 from inspect import signature
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_dtype
-from hiergeo._core.errors import HiergeoError, InputError, check_whole, described
-from hiergeo._core.storage.documents import validated
+from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
+from hiergeo._core.storage.documents import Document, Json, Open, parse_toml, validated
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation.benchmarks import Benchmark, benchmark_named
@@ -23,15 +27,16 @@ from hiergeo.training.suite.cells import Place
 NATIVE = "native"
 """The space that a model brings, or was trained in; Euclidean space around its root where there is neither."""
 
-SETTINGS = ("title", "seed", "samples", "device", "dtype", "batch_size")
-"""Fields of a plan that are single values."""
+SHIPPED = ("demo", "paper")
+"""Names of the plans that come with the package."""
 
 RECIPES: dict[str, type[Recipe] | type[TowerRecipe]] = {"head": Recipe, "re": TowerRecipe}
 """Kind of training -> what its settings are."""
 
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 
-@dataclass(frozen=True)
-class Training:
+
+class Training(Open):
     """A training that makes a model of the suite out of another one; done once and kept in the suite's folder.
 
     Attributes:
@@ -41,188 +46,247 @@ class Training:
         rows: only the first of them; None takes all.
         geometry: where losses are taken; the native space of the trained model.
         learn_curvature: whether its curvature is learnt.
-        settings: fields of `hiergeo.training.Recipe` or `TowerRecipe`; losses by name, or as the command line
-            writes them: ``["re", "order=0.5"]``.
+
+    Other keys are fields of `hiergeo.training.Recipe` or `TowerRecipe`; losses by name, or as the command line writes
+    them: ``["re", "order=0.5"]``.
     """
 
-    kind: str
-    data: str
-    split: str = "train"
-    rows: int | None = None
-    geometry: str = "euclidean"
+    kind: Literal["head", "re"]
+    data: Name
+    split: Name = "train"
+    rows: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
+    geometry: Name = "euclidean"
     learn_curvature: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        """The keys that are fields of the recipe."""
+        return self.__pydantic_extra__
 
     @cached_property
     def recipe(self) -> Recipe | TowerRecipe:
         """The settings as a recipe. Raises InputError for a value that it refuses."""
         settings = dict(self.settings)
         if isinstance(losses := settings.get("losses"), list):
-            settings["losses"] = parse_losses(losses)
+            settings["losses"] = parse_losses(map(str, losses))
         try:
             return validated(RECIPES[self.kind], settings)
         except ValueError as error:
             raise InputError(f"the settings of a training cannot be used: {error}") from error
 
 
-@dataclass(frozen=True)
-class ModelEntry:
-    """A model of a suite.
+class ModelEntry(Document):
+    """A model of a suite: a table ``[[models]]``.
 
     Attributes:
-        name: what tables call it.
         spec: what `hiergeo.adapters.load` loads; ``{package}`` stands for the folder of `package`.
-        spaces: where it is measured.
+        name: what tables call it; its spec by default.
+        spaces: where it is measured; those of the plan by default.
         train: what is done with it before; None measures it as it is.
         optional: whether it is left out with a note where a package, weights or data are missing.
         package: an installed Python package that holds its files.
         published: the model of published figures that it reproduces.
     """
 
-    name: str
-    spec: str
-    spaces: tuple[str, ...] = (NATIVE,)
+    spec: Name
+    name: Name = ""
+    spaces: tuple[Name, ...] = ()
     train: Training | None = None
     optional: bool = False
-    package: str | None = None
-    published: str | None = None
+    package: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] | None = None
+    published: Name | None = None
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> "ModelEntry":
+        self.name = self.name or self.spec
+        return self
+
+    def check(self) -> None:
+        """Raise InputError for an unknown adapter, dataset or space, no space, one named twice, or a bad training."""
+        ADAPTERS.check(self.spec.partition(":")[0])
+        if not self.spaces:
+            raise InputError(f"the model '{self.name}' has no space: name one, such as '{NATIVE}' or 'euclidean'.")
+        specs = (each if each == NATIVE else parse(each).spec for each in self.spaces)
+        _refuse_twins(specs, f"the model '{self.name}' has twice the space")
+        if "{package}" in self.spec and self.package is None:
+            raise InputError(f"the spec of '{self.name}' holds {{package}}: name the package, package = \"...\".")
+        if self.train is not None:
+            parse(self.train.geometry)
+            DATASETS.check(self.train.data)
+            _ = self.train.recipe
 
 
-@dataclass(frozen=True)
-class BenchmarkEntry:
-    """A benchmark of a suite.
+class BenchmarkEntry(Open):
+    """A benchmark of a suite: a table ``[[benchmarks]]``; other keys are options of its constructor.
 
     Attributes:
-        name: what tables call it.
-        kind: its name among `hiergeo.evaluation.benchmarks.BENCHMARKS`.
-        options: of its constructor.
+        name: among `hiergeo.evaluation.benchmarks.BENCHMARKS`.
+        title: what tables call it; its name with its options by default.
         optional: whether it is left out with a note where its data is missing.
     """
 
-    name: str
-    kind: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    name: Name
+    title: Name = ""
     optional: bool = False
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> "BenchmarkEntry":
+        options = (
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in self.options.items()
+        )
+        shown = ", ".join(options)
+        self.title = self.title or (f"{self.name} ({shown})" if shown else self.name)
+        return self
+
+    @property
+    def options(self) -> dict[str, Json]:
+        """The keys that are options of the constructor."""
+        return self.__pydantic_extra__
 
     @cached_property
     def settled(self) -> dict[str, Any]:
         """The options with the defaults of those that the plan leaves out. Raises the errors of `task`."""
         parameters = signature(type(self.task)).parameters.values()
-        return {each.name: each.default for each in parameters if each.default is not each.empty} | dict(self.options)
+        return {each.name: each.default for each in parameters if each.default is not each.empty} | self.options
 
     @cached_property
     def task(self) -> Benchmark:
         """The benchmark. Raises InputError for unknown options and values that it refuses."""
         try:
-            return benchmark_named(self.kind, **self.options)
+            return benchmark_named(self.name, **self.options)
         except HiergeoError:
             raise
         except Exception as error:  # constructors need not check types
             raise InputError(
-                f"the options of the benchmark '{self.name}' cannot be used: {described(error)}."
+                f"the options of the benchmark '{self.title}' cannot be used: {described(error)}."
             ) from error
 
 
-@dataclass(frozen=True)
-class SuitePlan:
+class SuitePlan(Document):
     """A suite: every model in each of its spaces on every benchmark.
 
     Attributes:
-        models: in the order of the rows.
-        benchmarks: in the order of the columns.
         title: of the table.
         seed: of the bootstraps.
         samples: bootstrap resamples.
         device: where models run and embeddings are kept.
         dtype: of the embeddings.
         batch_size: texts or images that are embedded at a time; None is each model's own.
-
-    Raises:
-        InputError: no models or benchmarks, two cells that collide, or a number, name or option that is refused.
+        spaces: of models that name none.
+        models: in the order of the rows.
+        benchmarks: in the order of the columns.
     """
 
-    models: tuple[ModelEntry, ...]
-    benchmarks: tuple[BenchmarkEntry, ...]
-    title: str = "Suite"
-    seed: int = 0
-    samples: int = 1000
-    device: str = AUTO
-    dtype: str = "float32"
-    batch_size: int | None = None
+    title: Name = "Suite"
+    seed: Annotated[int, Field(ge=0, le=limits.SEED)] = 0
+    samples: Annotated[int, Field(ge=1, le=limits.COUNT)] = 1000
+    device: Name = AUTO
+    dtype: Name = "float32"
+    batch_size: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
+    spaces: tuple[Name, ...] = (NATIVE,)
+    models: tuple[ModelEntry, ...] = ()
+    benchmarks: tuple[BenchmarkEntry, ...] = ()
 
-    def __post_init__(self) -> None:
-        check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.COUNT)
-        if self.batch_size is not None:
-            check_whole("batch_size", self.batch_size, 1, limits.COUNT)
+    @model_validator(mode="after")
+    def _fill_in(self) -> "SuitePlan":
+        for model in self.models:
+            model.spaces = model.spaces or self.spaces
+        return self
+
+    def check(self) -> None:
+        """Check that cells differ, and what depends on the packages of this machine.
+
+        Raises:
+            InputError: no models or benchmarks, two cells that collide, an unknown name or option (the nearest one is
+                suggested), or a value that a recipe or a benchmark refuses.
+        """
         resolve_dtype(self.dtype)
         for entries, kind in ((self.models, "models"), (self.benchmarks, "benchmarks")):
             if not entries:
                 raise InputError(f"the suite has no {kind}: add [[{kind}]] to its plan.")
-            _refuse_twins((each.name for each in entries), f"two of its {kind} are called")
-        tasks = (_canonical([each.kind, each.options]) for each in self.benchmarks)
-        _refuse_twins(tasks, "two of its benchmarks are the same,")
+        _refuse_twins((each.name for each in self.models), "two of its models are called")
+        _refuse_twins((each.title for each in self.benchmarks), "two of its benchmarks are called")
         for model in self.models:
-            _check_model(model)
+            model.check()
         rows = (row_name(model.name, space) for model in self.models for space in model.spaces)
         _refuse_twins(rows, "two of its rows are called")
-
-    def check(self) -> None:
-        """Check what depends on the packages of this machine: adapters, datasets, benchmarks and their options.
-
-        Raises:
-            InputError: an unknown name or option (the nearest one is suggested), a value that a benchmark refuses, or
-                two benchmarks that differ only in a default that one of them writes out.
-        """
-        for model in self.models:
-            ADAPTERS.check(model.spec.partition(":")[0])
-            if model.train is not None:
-                DATASETS.check(model.train.data)
-        for benchmark in self.benchmarks:
-            _ = benchmark.task
-        tasks = (_canonical([each.kind, each.settled]) for each in self.benchmarks)
+        tasks = (_canonical([each.name, each.settled]) for each in self.benchmarks)
         _refuse_twins(tasks, "two of its benchmarks are, with their defaults, the same,")
 
     @property
     def cells(self) -> tuple[Place, ...]:
         """Every model, benchmark and space in the order in which they are measured."""
         return tuple(
-            Place(model.name, space, benchmark.name)
+            Place(model.name, space, benchmark.title)
             for model in self.models
             for benchmark in self.benchmarks
             for space in model.spaces
         )
 
     def model(self, name: str) -> ModelEntry:
-        """The model of that name."""
+        """The model that tables call so."""
         return next(each for each in self.models if each.name == name)
 
-    def benchmark(self, name: str) -> BenchmarkEntry:
-        """The benchmark of that name."""
-        return next(each for each in self.benchmarks if each.name == name)
+    def benchmark(self, title: str) -> BenchmarkEntry:
+        """The benchmark that tables call so."""
+        return next(each for each in self.benchmarks if each.title == title)
 
     def asked(self, place: Place) -> str:
         """The hash of what the plan says about the numbers of a cell; the same for the plan that was read back."""
         model, benchmark = self.model(place.model), self.benchmark(place.benchmark)
-        told = [
-            [model.spec, model.package, _trained(model.train), place.space],
-            [benchmark.kind, dict(benchmark.options)],
+        train = {} if model.train is None else {"train": model.train.model_dump(exclude_none=True)}
+        facts = [
+            [model.spec, model.package, train, place.space],
+            [benchmark.name, benchmark.options],
             [self.seed, self.samples, self.dtype],
         ]
-        return sha256(_canonical(told).encode()).hexdigest()
+        return sha256(_canonical(facts).encode()).hexdigest()
 
     def as_table(self) -> dict[str, Any]:
         """JSON values, from which `of_table` makes the same plan: the table of its TOML file, with every default."""
-        table = {key: getattr(self, key) for key in SETTINGS if getattr(self, key) is not None}
-        models = [_without_none(each, "train") | _trained(each.train) for each in self.models]
-        benchmarks = [
-            {"name": each.kind, "title": each.name, "optional": each.optional, **each.options}
-            for each in self.benchmarks
-        ]
-        held: dict[str, Any] = json.loads(
-            json.dumps({**table, "models": models, "benchmarks": benchmarks}, default=str)
-        )
-        return held
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def read_plan(plan: str | Path) -> SuitePlan:
+    """The plan in a TOML file, or one of `SHIPPED` by its name, with or without ``.toml``, unless a file is so named.
+
+    Raises:
+        UnavailableError: there is no such file, and no plan of that name is shipped.
+        InputError: it is not valid TOML, has unknown keys (the nearest is suggested) or values of the wrong type, or
+            `SuitePlan.check` refuses it.
+    """
+    path = path_of(plan)
+    name = str(plan).removesuffix(".toml")
+    if name in SHIPPED and not path.is_file():
+        return shipped_plan(name)
+    return parse_plan(read_text(path, f"name a TOML file, or a plan that is shipped: {', '.join(SHIPPED)}"), path)
+
+
+def shipped_plan(name: str) -> SuitePlan:
+    """One of the plans `SHIPPED`, whatever lies in the working folder. Raises InputError for another name."""
+    if name not in SHIPPED:
+        raise unknown_name("shipped plan", name, SHIPPED)
+    shipped = files("hiergeo.training.suite") / "plans" / f"{name}.toml"
+    return parse_plan(shipped.read_text(encoding="utf-8"), f"{name}.toml")
+
+
+def parse_plan(text: str, where: object = "the plan") -> SuitePlan:
+    """A plan from the text of a TOML file; `where` is named in errors. Raises the errors of `read_plan`."""
+    plan = of_table(parse_toml(text, where), where)
+    plan.check()
+    return plan
+
+
+def of_table(table: dict[str, Any], where: object = "the plan") -> SuitePlan:
+    """A plan from the table of a TOML file, before `SuitePlan.check`.
+
+    Raises:
+        InputError: unknown keys, values of the wrong type or out of range; `where` is named.
+    """
+    try:
+        return validated(SuitePlan, table)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def row_name(model: str, space: str) -> str:
@@ -234,30 +298,9 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _without_none(entry: ModelEntry | Training, left_out: str) -> dict[str, Any]:
-    fields = {each.name: getattr(entry, each.name) for each in dataclasses.fields(entry) if each.name != left_out}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _trained(train: Training | None) -> dict[str, Any]:
-    return {} if train is None else {"train": {**_without_none(train, "settings"), **train.settings}}
-
-
-def _refuse_twins(names: Iterable[str], told: str) -> None:
+def _refuse_twins(names: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InputError(f"cells of the suite collide: {told} '{name}'.")
+            raise InputError(f"cells of the suite collide: {what} '{name}'.")
         seen.add(name)
-
-
-def _check_model(model: ModelEntry) -> None:
-    if not model.spaces:
-        raise InputError(f"the model '{model.name}' has no space: name one, such as '{NATIVE}' or 'euclidean'.")
-    specs = (each if each == NATIVE else parse(each).spec for each in model.spaces)
-    _refuse_twins(specs, f"the model '{model.name}' has twice the space")
-    if "{package}" in model.spec and model.package is None:
-        raise InputError(f"the spec of '{model.name}' holds {{package}}: name the package, package = \"...\".")
-    if (train := model.train) is not None:
-        parse(train.geometry)
-        _ = train.recipe

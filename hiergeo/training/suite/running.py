@@ -5,12 +5,10 @@ What goes wrong in a cell is a reason in its file, and the others go on.
 
 import json
 import os
-import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -25,21 +23,15 @@ from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256
-from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.evaluation.benchmarks import Benchmark, measure
 from hiergeo.geometry import Space
-from hiergeo.training.suite.cells import DONE, FAILED, SKIPPED, Cell, Place, Task, read_cell, write_cell
-from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read, read_table
-from hiergeo.training.suite.models import Loaded, load_model
-from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan
-from hiergeo.training.suite.reading import of_table, read_plan
+from hiergeo.training.suite.cells import FOLDER, Cell, Place, TaskFacts, read_cell
+from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read
+from hiergeo.training.suite.models import Loaded, awaited, load_model
+from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan, of_table, read_plan
 
-MACHINE = frozenset({"device", "batch_size"})
-"""Settings of a plan that may differ between the machines that share a folder: numbers are the same up to rounding."""
-
-LOCK = re.compile(r"\.worker-(\d+)-of-(\d+)\.lock")
 OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
 
 
@@ -74,7 +66,7 @@ def run(
 
     Raises:
         InputError: the plan cannot be used, or `out` holds finished cells of which it says something else.
-        UnavailableError: another process measures the same cells into `out`, or it cannot be written.
+        UnavailableError: `out` cannot be written.
     """
     plan = plan if isinstance(plan, SuitePlan) else read_plan(plan)
     who = Share.parse(worker)
@@ -83,32 +75,14 @@ def run(
     if ray and who.total > 1:
         raise InputError("a cluster takes all cells of a suite: give a worker or Ray, not both.")
     cells = share_of(who, plan.cells)
-    with _sole_runner(out, who):
-        _claim(plan, out, overwrite)
-        if ray:
-            _spread(plan, out, cells, progress=progress)
-        else:
-            runner = Runner(plan, out)
-            for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
-                runner.run(place)
+    _claim(plan, out, overwrite)
+    if ray:
+        _spread(plan, out, cells, progress=progress)
+    else:
+        runner = Runner(plan, out)
+        for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
+            runner.run(place)
     return read(out)
-
-
-@contextmanager
-def _sole_runner(out: Path, worker: Share) -> Iterator[None]:
-    """Hold the lock of a worker; refuse workers of another partition that run in the same folder.
-
-    Raises:
-        HeldError: the share, or one that has cells in common with it, is being measured by another process.
-    """
-    with ExitStack() as locks:
-        locks.enter_context(locked(out / f"worker-{worker}"))
-        for path in out.glob(".worker-*-of-*.lock"):
-            found = LOCK.fullmatch(path.name)
-            if found and int(found[2]) != worker.total:
-                with locked(out / f"worker-{Share(int(found[1]), int(found[2]))}"):
-                    pass
-        yield
 
 
 def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
@@ -117,31 +91,14 @@ def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
     Raises:
         InputError: the folder holds finished cells of another plan that would be replaced, and may not be.
     """
-    path, table = out / PLAN, plan.as_table()
-    before: dict[str, Any] | None = None
-    try:
-        before = read_table(out) if path.exists() else None
-    except InputError as error:
-        warn(f"the plan of the suite is damaged and is written again: {error}")
-    if before is not None and _portable(before) == _portable(table):
-        return
-    lost = () if overwrite else [place for place in plan.cells if _stands_for_other(plan, out, place)]
+    found = () if overwrite else ((place, _finished(out, place)) for place in plan.cells)
+    lost = [place for place, cell in found if cell is not None and cell.asked != plan.asked(place)]
     if lost:
         raise InputError(
             f"{out} holds {len(lost)} cells of another plan that this one would measure again: replace them "
             "(--overwrite), or choose another folder."
         )
-    documents.write(path, {"plan": table})
-
-
-def _portable(table: dict[str, Any]) -> dict[str, Any]:
-    """What a plan asks for, on whatever machine."""
-    return {key: value for key, value in table.items() if key not in MACHINE}
-
-
-def _stands_for_other(plan: SuitePlan, out: Path, place: Place) -> bool:
-    cell = _finished(out, place)
-    return cell is not None and cell.asked != plan.asked(place)
+    documents.write(out / PLAN, {"plan": plan.as_table()})
 
 
 def _finished(out: Path, place: Place) -> Cell | None:
@@ -151,7 +108,7 @@ def _finished(out: Path, place: Place) -> Cell | None:
     except InputError as error:
         warn(f"a cell is damaged and is measured again: {error}")
         return None
-    return cell if cell is not None and cell.status == DONE else None
+    return cell if cell is not None and cell.status == "done" else None
 
 
 class Runner:
@@ -167,10 +124,10 @@ class Runner:
 
     def __init__(self, plan: SuitePlan, out: Path) -> None:
         self.plan, self.out, self.doing = plan, out, ""
-        self._model: tuple[str, Loaded | Exception] | None = None
+        self._model: tuple[str, Loaded | Exception] = "", InputError("nothing is loaded yet.")
 
     def run(self, place: Place) -> None:
-        """Measure a cell and write it, unless it is finished.
+        """Measure a cell and write it, unless it is finished; wait for another process that is measuring it.
 
         Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
 
@@ -178,58 +135,55 @@ class Runner:
             UnavailableError: its file cannot be written.
         """
         self.doing = " · ".join(place)
-        entry = self.plan.benchmark(place.benchmark)
-        empty = Cell(place, Task.of(entry.task), "", FAILED, asked=self.plan.asked(place))
-        loaded, known = self.load(place.model), _finished(self.out, place)
+        with awaited(self.out / FOLDER / place.file):
+            known = _finished(self.out, place)
+            cell = self._outcome(place, known)
+            if cell is not known:
+                documents.write(self.out / FOLDER / place.file, cell.as_dict(), indent=None)
+
+    def _outcome(self, place: Place, known: Cell | None) -> Cell:
+        """What becomes of a cell: the finished one that is known, where its work is still the same."""
+        entry, model = self.plan.benchmark(place.benchmark), self.plan.model(place.model)
+        empty = Cell(place, TaskFacts.of(entry.task), "", "failed", asked=self.plan.asked(place))
+        loaded = self._load(place.model)
         if isinstance(loaded, Exception):
             if known is not None and known.asked == empty.asked:
                 warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
-                return
-            skipped = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
+                return known
+            skipped = model.optional and isinstance(loaded, HiergeoError)
             hint = OPTIONAL if isinstance(loaded, UnavailableError) and not skipped else ""
-            write_cell(self.out, empty.without(SKIPPED if skipped else FAILED, _reason(loaded) + hint))
-            return
+            return empty.without("skipped" if skipped else "failed", _reason(loaded) + hint)
         try:
-            cell = self._cell(replace(empty, protocol=entry.task.protocol), entry, loaded, known)
+            return self._cell(replace(empty, protocol=entry.task.protocol), entry, loaded, known)
         except Exception as error:  # of the code of a model or a benchmark as well: this cell fails alone
             missing = entry.optional and isinstance(error, UnavailableError)
-            cell = empty.without(SKIPPED if missing else FAILED, _reason(error))
-        if cell is not known:
-            write_cell(self.out, cell)
+            return empty.without("skipped" if missing else "failed", _reason(error))
 
-    def load(self, name: str) -> Loaded | Exception:
+    def _load(self, name: str) -> Loaded | Exception:
         """Load a model, and so train it where the plan says so; or what went wrong, which its cells tell."""
-        if self._model is None or self._model[0] != name:
-            self._model = None  # free the memory of the last one first
+        if self._model[0] != name:
+            self._model = "", InputError("nothing is loaded yet.")  # free the memory of the last one first
             try:
-                made: Loaded | Exception = load_model(self.plan.model(name), self.out, self.plan.device)
+                self._model = name, load_model(self.plan.model(name), self.out, self.plan.device)
             except Exception as error:  # of a model's own code as well: its cells say what it was
-                made = error
-            self._model = name, made
+                self._model = name, error
         return self._model[1]
 
     def _cell(self, empty: Cell, entry: BenchmarkEntry, loaded: Loaded, known: Cell | None) -> Cell:
         """The cell: the known one where its work is the same, measured otherwise."""
-        plan, task, model, space = self.plan, entry.task, loaded.model, loaded.space(empty.place.space)
-        work = _work(plan, entry, space, model.fingerprint())
+        plan, task, space = self.plan, entry.task, loaded.space(empty.place.space)
+        model, fingerprint, _ = loaded
+        work = _work(plan, entry, space, fingerprint)
         if known is not None and known.work == work:
             return known if known.asked == empty.asked else replace(known, asked=empty.asked)
         with suppress(UnavailableError):  # it may be of data that these options do not need
             task.load()
         if unfit := _unfit(task, model, space):
-            return empty.without(SKIPPED, unfit)
+            return empty.without("skipped", unfit)
         start = time.monotonic()
-        result = measure(
-            model,
-            task,
-            space,
-            seed=plan.seed,
-            samples=plan.samples,
-            device=resolve_device(plan.device),
-            dtype=plan.dtype,
-            batch_size=plan.batch_size,
-        )
-        begun = replace(empty, work=work, status=DONE, fingerprint=model.fingerprint())
+        how = {name: getattr(plan, name) for name in ("seed", "samples", "dtype", "batch_size")}
+        result = measure(model, task, space, device=resolve_device(plan.device), **how)
+        begun = replace(empty, work=work, status="done", fingerprint=fingerprint)
         return begun.measured(result, time.monotonic() - start)
 
 
@@ -253,13 +207,13 @@ def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str
     """The hash of everything that the numbers of a cell depend on; what options name enters by `content_of`."""
     root = None if space.root is None else sha256(space.root.double().cpu().numpy().tobytes()).hexdigest()
     named = {key: content_of(value) for key, value in entry.settled.items() if isinstance(value, str)}
-    told = [
+    facts = [
         fingerprint,
         [space.geometry.spec, space.centre, root, space.min_radius],
-        [entry.kind, entry.settled, entry.task.protocol, named],
+        [entry.name, entry.settled, entry.task.protocol, named],
         [plan.seed, plan.samples, plan.dtype, __version__],
     ]
-    return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def content_of(option: str) -> str | None:
@@ -271,30 +225,20 @@ def content_of(option: str) -> str | None:
     try:
         path = Path(option).expanduser()
         if path.is_file():
-            stat = path.stat()
-            return _content(path, stat.st_size, stat.st_mtime_ns)
-        return _listing(path) if ("/" in option or os.sep in option) and path.is_dir() else None
+            return file_sha256(path)
+        if not (("/" in option or os.sep in option) and path.is_dir()):
+            return None
+        digest = sha256()
+        for file in sorted(each for each in path.rglob("*") if each.is_file()):
+            stat = file.stat()
+            digest.update(repr((file.relative_to(path).as_posix(), stat.st_size, stat.st_mtime_ns)).encode())
+        return digest.hexdigest()
     except (OSError, ValueError, RuntimeError):
         return None
 
 
-@lru_cache
-def _content(path: Path, size: int, modified: int) -> str:
-    """The hash of a file, computed again where its size or its time of modification, nanoseconds, are others."""
-    return file_sha256(path)
-
-
-def _listing(folder: Path) -> str:
-    held = sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            stat = path.stat()
-            held.update(repr((path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns)).encode())
-    return held.hexdigest()
-
-
 def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool) -> None:
-    """Measure cells by Ray tasks: models are trained first, then every model and benchmark is one task.
+    """Measure cells by Ray tasks, one for each model and benchmark; the first of a model trains it.
 
     Each task asks for a GPU where the cluster has some and the plan's device is not the CPU. Every machine needs the
     suite's folder, at the same path.
@@ -304,21 +248,16 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: boo
     """
     with cluster(plan.device) as (ray, _, gpus):
         task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
-        table, folder = plan.as_table(), str(out.resolve())
-        trained: list[tuple[Any, Any]] = [([each.name], []) for each in plan.models if each.train is not None]
         groups = groupby(cells, lambda cell: (cell.model, cell.benchmark))
-        measured: list[tuple[Any, Any]] = [([], [tuple(cell) for cell in held]) for _, held in groups]
-        for label, work in (("training", trained), ("measuring", measured)):
-            left = [task.remote(table, folder, *each) for each in work]
-            for _ in track(list(left), label, enabled=progress):
-                done, left = ray.wait(left, num_returns=1)
-                ray.get(done)
+        suite = plan.as_table(), str(out.resolve())
+        left = [task.remote(*suite, [tuple(cell) for cell in group]) for _, group in groups]
+        for _ in track(list(left), "measuring", enabled=progress):
+            done, left = ray.wait(left, num_returns=1)
+            ray.get(done)
 
 
-def _task(table: dict[str, Any], out: str, models: list[str], cells: list[tuple[str, str, str]]) -> None:
-    """What a task of Ray does: load, and so train, some models, then measure some cells."""
+def _task(table: dict[str, Any], out: str, cells: list[tuple[str, str, str]]) -> None:
+    """What a task of Ray does."""
     runner = Runner(of_table(table), Path(out))
-    for name in models:
-        runner.load(name)
     for cell in cells:
         runner.run(Place(*cell))

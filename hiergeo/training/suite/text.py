@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from hiergeo._core.markdown import plain
 from hiergeo.evaluation.findings import exports
 from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
+from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.training.suite.board import Board, Range, Row
-from hiergeo.training.suite.cells import DONE, Place
+from hiergeo.training.suite.board import Board, BoardRow, Span
+from hiergeo.training.suite.cells import Place
 
 COLUMNS = (
     "kind",
@@ -49,8 +51,8 @@ def records(boards: Sequence[Board], missing: Mapping[Place, str]) -> Iterator[t
                 yield "difference", board.name, *rows[each.a], *rows[each.b], metric, *bounds, best, "", ""
         for model, figures in board.published.items():
             for figure in figures:
-                told = (figure.metric, figure.value, None, None, "", figure.protocol, figure.source)
-                yield "published", board.name, model, "", "", "", *told
+                facts = (figure.metric, figure.value, None, None, "", figure.protocol, figure.source)
+                yield "published", board.name, model, "", "", "", *facts
         for name, by_metric in board.baselines.items():
             for metric, span in by_metric.items():
                 value = span.low if span.low == span.high else None
@@ -68,24 +70,25 @@ def _measured(board: Board) -> Iterator[tuple[object, ...]]:
             yield "measured", board.name, *row, "", "", metric, value, *bounds, best, cell.protocol, ""
 
 
-def markdown(title: str, rows: Sequence[Row], boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
+def markdown(title: str, rows: Sequence[BoardRow], boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """The whole table in Markdown."""
-    parts = [f"# {_line(title)}", READING]
+    parts = [f"# {plain(title)}", READING]
     if len(boards) > 1:
         lines = tuple((str(row), tuple(_first(board, row) for board in boards)) for row in rows)
-        heads = tuple(_line(heading(board)) for board in boards)
+        heads = tuple(plain(heading(board)) for board in boards)
         parts.append(exports.markdown(_escaped(Grid(CORNER, heads, lines))))
     for board in boards:
         parts += _board(board)
     if missing:
         parts.append("## Cells without numbers")
-        parts.append("\n".join(f"- {_line(' · '.join(place))}: {_line(why)}" for place, why in missing.items()))
+        parts.append("\n".join(f"- {plain(' · '.join(place))}: {plain(why)}" for place, why in missing.items()))
     return "\n\n".join(parts) + "\n"
 
 
 def latex(boards: Sequence[Board], missing: Mapping[Place, str]) -> str:
     """One tabular a benchmark, with booktabs rules; cells without numbers and their reasons as comments after them."""
-    parts = [f"{_protocols(board)}\n{exports.latex(grid(board))}" for board in boards]
+    heads = (_comment(f"{board.name}: {'; '.join(board.protocols)}") for board in boards)
+    parts = [f"{head}\n{exports.latex(grid(board))}" for head, board in zip(heads, boards, strict=True)]
     if missing:
         parts.append("\n".join(_comment(f"{' · '.join(place)}: {why}") for place, why in missing.items()))
     return "\n\n".join(parts) + "\n"
@@ -96,34 +99,37 @@ def heading(board: Board) -> str:
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).heading}"
 
 
-def grid(board: Board, *, beside: bool = False) -> Grid:
-    """The rows of a benchmark, published figures and baselines; `beside` repeats published figures in their rows."""
+def grid(board: Board, *, published: bool = False) -> Grid:
+    """The rows of a benchmark, published figures and baselines; `published` repeats published figures in their rows."""
     metrics = board.metrics
-    rows = [(str(row), tuple(_figure(board, row, metric, beside=beside) for metric in metrics)) for row in board.cells]
-    for model, held in board.published.items():
-        values = {each.metric: f"{each.value:g}" for each in held}
+    rows = [
+        (str(row), tuple(_figure(board, row, metric, published=published) for metric in metrics)) for row in board.cells
+    ]
+    for model, figures in board.published.items():
+        values = {each.metric: f"{each.value:g}" for each in figures}
         rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in metrics)))
     for name, by_metric in board.baselines.items():
-        rows.append((f"baseline: {name}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
+        rows.append((f"baseline: {baseline_name(name)}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
     return Grid(CORNER, tuple(find_metric(metric).heading for metric in metrics), tuple(rows))
 
 
-def _first(board: Board, row: Row) -> Figure:
+def _first(board: Board, row: BoardRow) -> Figure:
     if board.task is None or row not in board.cells:
         return Figure("not measured yet")
-    return _figure(board, row, board.task.primary, beside=True)
+    return _figure(board, row, board.task.primary, published=True)
 
 
-def _figure(board: Board, row: Row, metric: str, *, beside: bool) -> Figure:
-    value, interval, published = board.value(row, metric), board.interval(row, metric), board.beside(row, metric)
+def _figure(board: Board, row: BoardRow, metric: str, *, published: bool) -> Figure:
+    value, interval = board.value(row, metric), board.interval(row, metric)
     if value is None:
-        return Figure("" if board.cells[row].status == DONE else board.cells[row].status)
+        return Figure("" if board.cells[row].status == "done" else board.cells[row].status)
     bounds = "" if interval is None else f"({' to '.join(map(number, interval))})"
-    told = f" (published {published.value:g})" if beside and published is not None else ""
-    return Figure(number(value), f"{bounds}{told}".strip(), board.is_best(row, metric))
+    figure = board.published_for(row, metric) if published else None
+    reported = "" if figure is None else f" (published {figure.value:g})"
+    return Figure(number(value), f"{bounds}{reported}".strip(), board.is_best(row, metric))
 
 
-def _span(span: Range | None) -> Figure:
+def _span(span: Span | None) -> Figure:
     if span is None:
         return Figure()
     low, high = map(number, span)
@@ -131,46 +137,35 @@ def _span(span: Range | None) -> Figure:
 
 
 def _board(board: Board) -> Iterator[str]:
-    yield f"## {_line(board.name)}"
+    yield f"## {plain(board.name)}"
     for protocol, rows in board.protocols.items():
-        of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
-        yield f"Protocol{_line(of)}: {_line(protocol)}."
-    yield exports.markdown(_escaped(grid(board, beside=True)))
+        of = "" if len(board.protocols) == 1 else f" ({plain(', '.join(map(str, rows)))})"
+        yield f"Protocol{of}: {plain(protocol)}."
+    yield exports.markdown(_escaped(grid(board, published=True)))
     if board.verdicts:
-        yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
+        yield "\n".join(f"- {plain(row)}: {plain(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
         f"{each.source}{f' ({each.protocol})' if each.protocol else ''}"
-        for held in board.published.values()
-        for each in held
+        for figures in board.published.values()
+        for each in figures
     )
     if sources:
-        yield f"Published figures: {_line('; '.join(sources))}."
-    if board.task is not None and (held := board.leading(board.task.primary)):
+        yield f"Published figures: {plain('; '.join(sources))}."
+    if board.task is not None and (contrasts := board.leading(board.task.primary)):
         yield f"Paired differences in {find_metric(board.task.primary).label}, with simultaneous 95 % intervals:"
         yield "\n".join(
-            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} "
+            f"- {plain(each.a)} minus {plain(each.b)}: {signed(each.difference)} "
             f"({' to '.join(map(number, each.simultaneous))})"
-            f"{f' (**{_line(each.winner)}** is better)' if each.winner else ''}"
-            for each in held
+            f"{f' (**{plain(each.winner)}** is better)' if each.winner else ''}"
+            for each in contrasts
         )
     for caution in board.cautions:
-        yield _line(caution.message)
+        yield plain(caution.message)
 
 
 def _escaped(table: Grid) -> Grid:
     """The same table with labels as text in Markdown."""
-    rows = tuple((_line(label), figures) for label, figures in table.rows)
-    return replace(table, rows=rows)
-
-
-def _line(words: object) -> str:
-    """Words of the user in a Markdown table: one line, without characters that would be read as markup."""
-    told = " ".join(str(words).split())
-    return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in told)
-
-
-def _protocols(board: Board) -> str:
-    return _comment(f"{board.name}: {'; '.join(board.protocols)}")
+    return replace(table, rows=tuple((plain(label), figures) for label, figures in table.rows))
 
 
 def _comment(words: str) -> str:

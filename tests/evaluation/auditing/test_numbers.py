@@ -91,7 +91,7 @@ def test_the_random_targets_of_walks_follow_the_seed():
                 line = target + (1 - np.arange(8)[:, None] / 8) * (start - target)
                 met = {int(np.linalg.norm(points - step, axis=1).argmin()) for step in line} - {chain[-1]}
                 recalls[draw, row] = len(met & set(chain[:-1])) / 3
-        assert found[name].recall == pytest.approx(recalls.mean(0))
+        assert found[name]["recall"] == pytest.approx(recalls.mean(0))
         assert through[f"walk_recall_{name}"] == pytest.approx(recalls.mean())
 
 
@@ -183,7 +183,7 @@ def test_depth_is_exact(seed, rows, tiers):
     radii = np.random.default_rng(seed).integers(1, 5, size=(rows, tiers)).astype(float)  # with ties
     null = shuffled_taus(radii)
     depth = radial_depth(radii)
-    assert null.mean() == pytest.approx(0, abs=1e-12) == depth.null_mean
+    assert null.mean() == pytest.approx(0, abs=1e-12)
     assert depth.null_std == pytest.approx(null.std(), abs=1e-12)
     assert depth.p_value == pytest.approx((null >= depth.tau_d - 1e-9).mean(), abs=1e-12)
 
@@ -199,7 +199,7 @@ def test_depth_of_extremes():
     up = np.tile(np.arange(4.0), (40, 1))
     assert radial_depth(up).p_value == SMALLEST_P
     assert radial_depth(-up).p_value == pytest.approx(1)
-    assert radial_depth(np.ones((5, 4)))[:4] == (0, 0, 0, 1)
+    assert radial_depth(np.ones((5, 4)))[:3] == (0, 0, 1)
     assert radial_depth(up[:1]).p_value == pytest.approx(1 / 24)
 
 
@@ -361,8 +361,8 @@ def test_length_as_a_confound():
 
 def test_of_many_rows_some_are_walked_from(monkeypatch):
     subject = subject_of(made(*sample()), hiergeo.Space("lorentz:-1"))
-    whole = walks(subject, 8, seed=1)["root"].recall
+    whole = walks(subject, 8, seed=1)["root"]["recall"]
     monkeypatch.setattr("hiergeo.evaluation.auditing.walks.MOST", 5)
-    some = walks(subject, 8, seed=1)["root"].recall
+    some = walks(subject, 8, seed=1)["root"]["recall"]
     drawn = np.sort(torch.randperm(12, generator=torch.Generator().manual_seed(1))[:5].numpy())
     assert some.tolist() == whole[drawn].tolist()

@@ -32,6 +32,7 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert told["verdict"] == same.verdict
     assert {"auroc_flat", "recall_angle_only", "walk_recall_data_mean"} < set(told["numbers"])
     assert same.findings.headline in " ".join(printed.split())
+    assert "tiny · scenes test · lorentz:-1" in printed
     assert same.findings.headline in read(page).text
 
 

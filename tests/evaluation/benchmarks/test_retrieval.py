@@ -15,8 +15,8 @@ from hiergeo.cli.benchmark import settings_of
 from hiergeo.datasets.captioned import load_captioned
 from hiergeo.evaluation import benchmarks
 from hiergeo.evaluation.benchmarks.retrieval import caption_recalls
+from hiergeo.evaluation.matching import Match
 from hiergeo.evaluation.metrics import chance_recall
-from hiergeo.evaluation.retrieval import Match
 from tests.datasets.pictures_common import Given, coco, listed, said
 
 

@@ -14,9 +14,9 @@ from hiergeo.evaluation.findings import (
     Findings,
     SpaceFacts,
     conclude_comparison,
+    conclude_study,
     contrast_all,
     identity,
-    standings,
 )
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval, SignTest, find_metric, resamples
 from tests.evaluation.findings.findings_common import compared, contrast, hits, measured, space, trained
@@ -253,7 +253,9 @@ def test_every_dimension_has_a_reference_of_its_own():
     ]
     entries = tuple(Entry("m", each.geometry, each.dim, None, {"auroc": 0.5}) for each in spaces)
     found = Findings(Cube(entries), tuple(spaces), (replace(decided, dim=4),))
-    assert [(each.geometry, each.reference, each.dim) for each in standings(found)] == [("sphere:0.1", "lorentz:-1", 4)]
+    told = str(conclude_study(found, None))
+    assert told.count("Against") == 1
+    assert "Against lorentz:-1 at dimension 4: sphere:0.1 is" in told
 
 
 @pytest.mark.parametrize(("count", "warned"), [(10, True), (29, True), (30, False)])

@@ -10,10 +10,15 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics import auroc, average_precision
-from hiergeo.evaluation.metrics.matching import CHANCE, MatchedRanking
+from hiergeo.evaluation.metrics import CHANCE, Ranking, auroc, average_precision
 
 SHAPE = (6, 3)
+
+
+def ranked(true, false, own, other):
+    return Ranking(true, false, (own, other))
+
+
 scores = arrays(np.float64, SHAPE, elements=st.integers(0, 5).map(float))
 strata = arrays(np.int64, (*SHAPE, 2), elements=st.integers(0, 2))
 
@@ -38,7 +43,7 @@ def test_auroc_against_a_loop_over_pairs():
     for true, false in by_stratum(*data):
         wins += sum((t > f) + (t == f) / 2 for t in true for f in false)
         compared += len(true) * len(false)
-    found = MatchedRanking(*data)
+    found = ranked(*data)
     assert found.auroc() == pytest.approx(wins / compared, abs=1e-12)
     assert found.pairs == compared
 
@@ -48,7 +53,7 @@ def test_auroc_is_the_weighted_mean_of_those_within_strata():
     groups = by_stratum(*data)
     sizes = [len(true) * len(false) for true, false in groups]
     own = [roc_auc_score([1] * len(t) + [0] * len(f), t + f) for t, f in groups]
-    assert MatchedRanking(*data).auroc() == pytest.approx(np.average(own, weights=sizes), abs=1e-12)
+    assert ranked(*data).auroc() == pytest.approx(np.average(own, weights=sizes), abs=1e-12)
 
 
 def test_average_precision_is_sklearns_with_weights():
@@ -59,46 +64,45 @@ def test_average_precision_is_sklearns_with_weights():
         values += true + false
         weights += [1.0] * len(true) + [len(true) / len(false)] * len(false)
     expected = average_precision_score(labels, values, sample_weight=weights)
-    assert MatchedRanking(*data).average_precision() == pytest.approx(expected, abs=1e-12)
+    assert ranked(*data).average_precision() == pytest.approx(expected, abs=1e-12)
 
 
 @given(scores, scores)
 def test_one_stratum_is_the_plain_ranking(true, false):
     level = np.zeros((*SHAPE, 2), dtype=int)
-    found = MatchedRanking(true, false, level, level)
+    found = ranked(true, false, level, level)
     assert found.auroc() == pytest.approx(auroc(true, false), abs=1e-12)
     assert found.average_precision() == pytest.approx(average_precision(true, false), abs=1e-12)
 
 
 @given(strata, strata, arrays(np.float64, (3, 3), elements=st.integers(-4, 4).map(float)))
 def test_no_score_of_the_strata_beats_chance(true, false, table):
-    found = MatchedRanking(table[true[..., 0], true[..., 1]], table[false[..., 0], false[..., 1]], true, false)
+    found = ranked(table[true[..., 0], true[..., 1]], table[false[..., 0], false[..., 1]], true, false)
     assert found.auroc() == CHANCE
     assert found.average_precision() == pytest.approx(CHANCE, abs=1e-12)
 
 
 @given(scores, scores, strata, strata)
 def test_monotone_scores_rank_alike(true, false, own, other):
-    found = MatchedRanking(true, false, own, other)
-    bent = MatchedRanking(np.exp(true), np.exp(false), own, other)
+    found = ranked(true, false, own, other)
+    bent = ranked(np.exp(true), np.exp(false), own, other)
     assert bent.auroc() == found.auroc()
     assert bent.average_precision() == found.average_precision()
-    assert MatchedRanking(false, true, other, own).auroc() == pytest.approx(1 - found.auroc(), abs=1e-12)
+    assert ranked(false, true, other, own).auroc() == pytest.approx(1 - found.auroc(), abs=1e-12)
 
 
 def test_weights_are_repetitions():
     data = drawn(3)
     counts = np.random.default_rng(0).integers(0, 3, 25)
-    repeated = MatchedRanking(*(np.repeat(each, counts, axis=0) for each in data))
-    found = MatchedRanking(*data)
+    repeated = ranked(*(np.repeat(each, counts, axis=0) for each in data))
+    found = ranked(*data)
     assert found.auroc(counts) == pytest.approx(repeated.auroc(), abs=1e-12)
     assert found.average_precision(counts) == pytest.approx(repeated.average_precision(), abs=1e-12)
-    assert found.matched == (sum(len(t) for t, _ in by_stratum(*data)), sum(len(f) for _, f in by_stratum(*data)))
 
 
 def test_without_a_common_stratum_nothing_is_compared():
-    found = MatchedRanking([[1.0]], [[2.0]], [[[0]]], [[[1]]])
-    assert (found.pairs, found.matched) == (0, (0, 0))
+    found = ranked([[1.0]], [[2.0]], [[[0]]], [[[1]]])
+    assert found.pairs == 0
     assert (found.auroc(), found.average_precision()) == (CHANCE, CHANCE)
 
 
@@ -112,6 +116,6 @@ def test_without_a_common_stratum_nothing_is_compared():
 )
 def test_bad_input(arguments, named):
     with pytest.raises(InputError, match=named):
-        MatchedRanking(*arguments)
+        ranked(*arguments)
     with pytest.raises(InputError, match="weights"):
-        MatchedRanking(*drawn()).auroc(np.ones(3))
+        ranked(*drawn()).auroc(np.ones(3))

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.metrics import roc_curve as sklearn_roc_curve
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics import Ranking, auroc, average_precision, roc_curve, tie_share
+from hiergeo.evaluation.metrics import Ranking, auroc, average_precision
 
 few_levels = arrays(np.float64, st.integers(1, 30), elements=st.integers(-3, 3).map(float))
 
@@ -25,8 +24,8 @@ def test_equals_sklearn_with_ties(positive, negative):
 @given(few_levels, few_levels)
 def test_roc_curve_equals_sklearn_and_encloses_the_auroc(positive, negative):
     labels = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
-    false, true, _ = sklearn_roc_curve(labels, np.r_[positive, negative], drop_intermediate=False)
-    curve = roc_curve(positive, negative)
+    false, true, _ = roc_curve(labels, np.r_[positive, negative], drop_intermediate=False)
+    curve = Ranking(positive, negative).roc()
     assert curve.false_positive_rate == pytest.approx(false, abs=1e-12)
     assert curve.true_positive_rate == pytest.approx(true, abs=1e-12)
     area = np.diff(curve.false_positive_rate) @ (curve.true_positive_rate[1:] + curve.true_positive_rate[:-1]) / 2
@@ -37,7 +36,7 @@ def test_roc_curve_equals_sklearn_and_encloses_the_auroc(positive, negative):
 def test_equals_the_definition_over_all_pairs(positive, negative):
     difference = positive[:, None] - negative[None, :]
     assert auroc(positive, negative) == pytest.approx(np.mean((difference > 0) + (difference == 0) / 2), abs=1e-12)
-    assert tie_share(positive, negative) == pytest.approx(np.mean(difference == 0), abs=1e-12)
+    assert Ranking(positive, negative).tie_share() == pytest.approx(np.mean(difference == 0), abs=1e-12)
 
 
 def test_equals_sklearn_without_ties():
@@ -46,7 +45,7 @@ def test_equals_sklearn_without_ties():
     labels, scores = np.r_[np.ones(5000), np.zeros(7000)], np.r_[positive, negative]
     assert auroc(positive, negative) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert average_precision(positive, negative) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    assert tie_share(positive, negative) == 0
+    assert Ranking(positive, negative).tie_share() == 0
 
 
 @given(
@@ -66,7 +65,7 @@ def test_infinite_scores_rank_like_any_other():
     assert auroc([np.inf, 0.0], [-np.inf, 0.0]) == pytest.approx(3.5 / 4)
 
 
-@pytest.mark.parametrize("measure", [auroc, average_precision, tie_share])
+@pytest.mark.parametrize("measure", [auroc, average_precision, Ranking])
 @pytest.mark.parametrize(
     ("positive", "negative", "words"),
     [([np.nan], [0.0], "positive scores holds 1 NaN"), ([0.0], [np.nan], "negative"), ([], [0.0], "empty")],

@@ -3,46 +3,12 @@
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
-from sklearn.metrics import average_precision_score, top_k_accuracy_score
+from sklearn.metrics import average_precision_score
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics import recall_at, reconstruction, retrieval_hits, similarity_drift
+from hiergeo.evaluation.metrics import reconstruction, similarity_drift
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize("k", [1, 5, 10])
-def test_recall_is_sklearns_top_k_accuracy(k):
-    similarity = RNG.normal(size=(30, 30))
-    expected = top_k_accuracy_score(np.arange(30), similarity, k=k, labels=np.arange(30))
-    assert recall_at(similarity, np.eye(30), k) == pytest.approx(expected)
-    assert 0 < expected < 1
-
-
-def test_any_of_several_relevant_candidates_is_a_hit():
-    similarity = [[0.1, 0.9, 0.5], [0.9, 0.1, 0.5]]
-    relevant = [[True, False, True], [True, False, True]]
-    assert retrieval_hits(similarity, relevant, 1).tolist() == [0, 1]
-    assert retrieval_hits(similarity, relevant, 2).tolist() == [1, 1]
-
-
-def test_a_model_for_which_everything_is_alike_finds_nothing():
-    assert recall_at(np.zeros((4, 4)), np.eye(4), 1) == 0
-    assert recall_at(np.zeros((4, 4)), np.eye(4), 4) == 1
-
-
-@pytest.mark.parametrize(
-    ("similarity", "relevant", "k", "said"),
-    [
-        (np.zeros((2, 3)), np.zeros((2, 2)), 1, "must be equal"),
-        (np.zeros((2, 2)), [[True, False], [False, False]], 1, "query 1 has no relevant"),
-        (np.zeros((2, 2)), np.eye(2), 0, "k must be at least 1"),
-        ([[np.nan]], [[True]], 1, "NaN"),
-    ],
-)
-def test_retrieval_refuses(similarity, relevant, k, said):
-    with pytest.raises(InputError, match=said):
-        retrieval_hits(similarity, relevant, k)
 
 
 def test_drift_is_that_of_all_pairs_of_cosines():

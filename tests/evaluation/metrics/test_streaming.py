@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as processes
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
@@ -22,6 +21,7 @@ from hiergeo.evaluation.metrics.streaming import (
     TauD,
 )
 from tests.evaluation.metrics.streaming_common import KINDS, TRUTH, fed, scores, value, work
+from tests.tools import warm
 from tests.training.test_fine_tuning_processes import gloo
 
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_used_is_refused_and_not_added():
 @pytest.mark.slow
 @gloo
 def test_two_processes_give_the_value_of_all_data(tmp_path: Path):
-    processes.spawn(work, (str(tmp_path),), nprocs=2)
+    warm.ranks(work, 2, str(tmp_path))
     whole = {kind.__name__: pytest.approx(value(fed(kind())), abs=1e-12) for kind in KINDS}
     for rank in range(2):
         split, lopsided, alone = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

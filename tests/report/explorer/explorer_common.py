@@ -77,7 +77,7 @@ def small_collection(folder: Path, hostile: Sequence[str] = ()) -> explorer.Coll
     return explorer.Collection(
         "small scenes",
         tuple(lenses),
-        explorer.Tiers(hierarchy, index),
+        explorer.Tiers(hierarchy),
         hierarchy,
         explorer.Thumbnails([index], pictures),
         (captions[3], "a ring"),

@@ -16,7 +16,6 @@ from hiergeo.report.explorer import Thumbnails, create_explorer, open_collection
 from hiergeo.report.explorer.cache import kept
 from hiergeo.report.explorer.collection import collect
 from hiergeo.report.explorer.facts import collection_facts
-from hiergeo.report.explorer.recent import ENTRY
 from hiergeo.search.layout import ModelFacts
 
 CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
@@ -135,9 +134,9 @@ def test_tiers_are_those_of_the_chains(build) -> None:
     tiers = open_collection([build("one", captions)], data="scenes").tiers
     assert tiers is not None
     assert len(tiers.names) == 4
-    found = tiers.of(torch.arange(len(captions)))
-    assert found.tolist() == [count.index(max(count)) if max(count) else -1 for count in counts]
-    assert set(found.tolist()) == {-1, 0, 1, 2, 3}
+    found = [tiers.tier(caption) for caption in captions]
+    assert found == [count.index(max(count)) if max(count) else -1 for count in counts]
+    assert set(found) == {-1, 0, 1, 2, 3}
 
 
 def picture(path: Path, side: int = 300) -> Path:
@@ -219,13 +218,11 @@ def test_the_picture_of_a_deleted_item_is_gone_and_that_of_another_file_is_new(b
     assert size(pictures.jpeg(2, 64)) == (30, 15)
 
 
-def test_thumbnails_are_kept_within_their_bytes(build, tmp_path) -> None:
+def test_a_thumbnail_is_kept_until_its_file_changes(build, tmp_path) -> None:
     photos = tmp_path / "photos"
     index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
-    one = len(Thumbnails([index], photos).jpeg(0, 64))
-    pictures = Thumbnails([index], photos, kept=2 * (one + ENTRY))
+    pictures = Thumbnails([index], photos)
     first = pictures.jpeg(0, 64)
     assert pictures.jpeg(0, 64) is first
-    pictures.jpeg(1, 64)
-    pictures.jpeg(2, 64)
+    os.utime(photos / "0.png", (1, 1))
     assert pictures.jpeg(0, 64) is not first

@@ -21,24 +21,24 @@ def test_the_head_of_the_demonstration_is_hyperbolic_and_on_the_bundled_model(mo
     assert not torch.equal(made.encode_text(["a circle"]), stored.encode_text(["a circle"]))
 
 
-def test_items_are_captions_with_the_first_scene_that_shows_them(monkeypatch) -> None:
-    monkeypatch.setattr(demo, "SCENES", 60)
-    items, rows = demo.demo_scenes(), scenes.load("test", count=60).rows
-    assert set(items.captions) == {caption for row in rows for caption in row.positive}
-    for caption, scene in zip(items.captions, items.illustrations, strict=True):
+def test_items_are_captions_with_the_first_scene_that_shows_them() -> None:
+    hierarchy = scenes.load("test", count=60)
+    items, rows = demo.illustrated(hierarchy), hierarchy.rows
+    assert items.keys() == {caption for row in rows for caption in row.positive}
+    for caption, scene in items.items():
         assert caption in rows[scene].positive
         assert all(caption not in row.positive for row in rows[:scene])
 
 
 def test_the_index_holds_captions_and_pictures(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(demo, "SCENES", 4)
     monkeypatch.setattr(demo, "PICTURES", 3)
-    items = demo.demo_scenes()
+    hierarchy = scenes.load("test", count=4)
+    captions = list(demo.illustrated(hierarchy))
     model = adapters.load("tiny")
-    demo.build_demo(tmp_path, [model], items)
+    demo.build_demo(tmp_path, [model], hierarchy)
     index = search.open(tmp_path / "0", model=model)
-    assert len(index) == len(items.captions) + 3
-    caption = items.captions[-1]
+    assert len(index) == len(captions) + 3
+    caption = captions[-1]
     assert index.neighbours(caption, 1).hits[0].caption == caption
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
         f"scene-00{scene}.png" for scene in range(4)

@@ -37,18 +37,22 @@ def test_an_earlier_export_is_replaced_and_nothing_else(collection, tmp_path) ->
     target = tmp_path / "page"
     target.mkdir()
     export_page(collection, target)
+    before = files(target)
+    with pytest.raises(InputError, match="--overwrite"):
+        export_page(collection, target)
+    assert files(target) == before
     (target / "index.html").unlink()
     before = files(target)
     (target / ".git").mkdir()
-    export_page(collection, target)
+    export_page(collection, target, overwrite=True)
     assert files(target).keys() == before.keys() | {"index.html"}
     (target / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"notes\.txt"):
-        export_page(collection, target)
+        export_page(collection, target, overwrite=True)
     (target / "notes.txt").unlink()
     (target / "README.md").write_text("mine")
     with pytest.raises(InputError, match=r"README\.md"):
-        export_page(collection, target)
+        export_page(collection, target, overwrite=True)
     assert (target / "README.md").read_text() == "mine"
 
 
@@ -75,7 +79,7 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
     (left / "data").mkdir(parents=True)
     monkeypatch.setattr(packing.Packer, "chunks", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        export_page(collection, target)
+        export_page(collection, target, overwrite=True)
     assert files(target) == before
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
 
@@ -139,7 +143,8 @@ def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"), [(("--limit", 5), "--export"), (("--export", "things.csv"), "things.csv")]
+    ("arguments", "named"),
+    [(("--limit", 5), "--export"), (("--overwrite",), "--export"), (("--export", "things.csv"), "things.csv")],
 )
 def test_what_the_command_cannot_export_is_refused(run, collection, tmp_path, monkeypatch, arguments, named) -> None:
     (tmp_path / "things.csv").write_text("mine")

@@ -37,7 +37,7 @@ def labelled(folder: Path, captions: list, images: list):
     index = search.build(folder, None, ["first"], embeddings=torch.ones(1, 3))
     ids = torch.arange(1, len(captions) + 1)
     rows = Rows.of(ids, torch.randn(len(ids), 3, generator=torch.Generator().manual_seed(0)), index.space)
-    index.store.add_labelled(rows, Labels(captions, images))
+    index.store.add(rows, Labels(captions, images))
     return index
 
 

@@ -19,6 +19,7 @@ pytest.importorskip("uvicorn")
 
 from hiergeo.report.explorer import open_collection
 from tests.report.explorer.explorer_served import browser
+from tests.tools import warm
 
 ROWS, DIM = 8000, 32
 ASKED = ("ladder?item=0", "ladder?item=7999&lens=1", "children?item=77&k=20", "roots?k=5", "map", "items?ids=3,4")
@@ -38,7 +39,7 @@ def started(file: Path, cache: Path):
     """A server of a file in a process of its own, which is killed in the end."""
     line = [sys.executable, "-m", "hiergeo", "explore", str(file), "-g", "euclidean", "-g", "lorentz:-1"]
     settings = {**os.environ, "HIERGEO_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
+    with warm.Popen(
         [*line, "--port", "0", "--no-open"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=settings
     ) as child:
         try:

@@ -297,6 +297,16 @@ def test_a_map_of_another_version_is_loaded_anew(desk, address):
     assert not desk.find_elements("css selector", ".map-waiting")
 
 
+def test_what_is_known_of_a_map_is_forgotten_once_its_items_have_changed(desk, address):
+    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
+    told = """const { LiveSource, SourceError } = await import('/page/source.js'); const source = new LiveSource('/');
+      source.json = async () => ({}); const one = await source.map('0'); const same = await source.map('0');
+      source.fetched = async () => { throw new SourceError('The items have changed.', null, 409); };
+      const status = await source.tile('0', 0, 0, 0, 'older').catch((error) => error.status);
+      return [one === same, status, one === await source.map('0')]"""
+    assert run(desk, told) == [True, 409, False]
+
+
 def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):
     resize(browser, 390, 700)
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})

@@ -60,17 +60,17 @@ def test_packed_answers_are_those_of_searches(built, tmp_path, spec) -> None:
     assert [len(each["counts"]) for each in files] == [packing.CHUNK, ROWS - packing.CHUNK]
     asked = [0, 1, 77, packing.CHUNK - 1, packing.CHUNK, ROWS - 1]
     for place in asked:
-        item, file, row = Item(int(ids[place])), files[place // packing.CHUNK], place % packing.CHUNK
+        item, file, row = Item(int(items[place])), files[place // packing.CHUNK], place % packing.CHUNK
         assert file["counts"][row] == lens.index.count(item, space=lens.space)
         for side, verb in enumerate(("children", "parents", "neighbours")):
             hits = getattr(lens.index, verb)(item, packing.K, space=lens.space).hits
-            assert ids[file["hits"][side, row]].tolist() == [hit.id for hit in hits]
+            assert items[file["hits"][side, row]].tolist() == [hit.id for hit in hits]
             names = ("angle", "distance", "margin") if spec.startswith("product") else ("angle", "distance")
             for name, numbers in zip(names, file[verb], strict=True):
                 np.testing.assert_allclose(numbers[row], [getattr(hit, name) for hit in hits], rtol=1e-6, atol=2e-6)
         climb = lens.index.ladder(item, packing.STEPS, space=lens.space)
         part = slice(*file["first"][row : row + 2])
-        assert ids[file["rungs"][part]].tolist() == [hit.id for hit in climb.hits]
+        assert items[file["rungs"][part]].tolist() == [hit.id for hit in climb.hits]
         assert [packer.thresholds[step] for step in file["steps"][part]] == [
             rung.threshold
             for before, rung in pairwise([None, *climb.rungs])

@@ -12,7 +12,6 @@ import pytest
 from hiergeo import search
 from hiergeo.report import explorer
 from hiergeo.report.explorer.prepared import Prepared
-from hiergeo.report.explorer.recent import Recent
 from hiergeo.search.serving.limits import Refused
 from tests.report.explorer.explorer_served import ROWS, Law, browser, build_items, fixtures
 from tests.search.serving.serving_common import PATIENCE
@@ -224,7 +223,7 @@ def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
 
 
 def test_what_everybody_has_left_is_not_made_and_little_waits() -> None:
-    """One thing is being made; others are left, asked for beyond their number, or urgent."""
+    """One thing is being made; others are left, or asked for beyond their number."""
 
     async def scene() -> list[str]:
         prepared, going = Prepared(PATIENCE), threading.Event()
@@ -237,27 +236,17 @@ def test_what_everybody_has_left_is_not_made_and_little_waits() -> None:
         with pytest.raises(Refused) as full:
             await prepared.get("i", partial(made.append, "i"))
         assert full.value.status == 503
-        urgent = asyncio.ensure_future(prepared.get("map", partial(made.append, "map"), urgent=True))
         for left in some[:-1]:
             left.cancel()
         await asyncio.wait(some[:-1])
         late = asyncio.ensure_future(prepared.get("a", partial(made.append, "again")))
         await asyncio.sleep(0)
         going.set()
-        await asyncio.gather(first, urgent, again, some[-1], late)
+        await asyncio.gather(first, again, some[-1], late)
         prepared.close()
         return made
 
-    assert asyncio.run(scene()) == ["map", "b", "h", "again"]
-
-
-def test_long_keys_count_for_what_is_kept() -> None:
-    kept = Recent(1 << 20)
-    for place in range(3000):
-        kept.put(("0", place, b"x" * 1000), b"")
-    assert kept.get(("0", 0, b"x" * 1000)) is None
-    assert kept.get(("0", 2999, b"x" * 1000)) == b""
-    assert sum(kept.get(("0", place, b"x" * 1000)) is not None for place in range(3000)) <= 2048
+    assert asyncio.run(scene()) == ["b", "h", "again"]
 
 
 def picture_size(content: bytes) -> tuple[int, int]:

@@ -14,9 +14,8 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.survey import Survey, TierOrder
 from hiergeo.report.explorer import survey
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import read_items
+from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.survey import survey_of
-from hiergeo.report.explorer.tiers import Tiers
 
 N, DIM = 80, 6
 
@@ -193,7 +192,7 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
     embedded, index = scenes
     settings = AuditSettings(steps=4, samples=20)
     monkeypatch.setattr(survey, "SETTINGS", settings)
-    found = survey_of(lens(index), Tiers(embedded.hierarchy, index), embedded.hierarchy)
+    found = survey_of(lens(index), Tiers(embedded.hierarchy), embedded.hierarchy)
     truth = hiergeo.audit(embedded, None, "lorentz:-1", settings)
     assert found.audit is not None
     assert found.audit.numbers == pytest.approx(truth.numbers, abs=1e-4)
@@ -212,7 +211,7 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
 
 
 def index_tiers(found, index, embedded):
-    return Tiers(embedded.hierarchy, index).of(torch.arange(len(index)))
+    return read_items(index.store, Tiers(embedded.hierarchy)).tier
 
 
 def test_a_hierarchy_that_is_not_stored_is_not_audited(scenes):

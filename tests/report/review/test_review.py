@@ -15,7 +15,7 @@ from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.locks import HeldError
 from hiergeo.cli.review import tell
-from hiergeo.construction.card import Provenance, read_card, write_card
+from hiergeo.construction.card import read_card, write_card
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.leakage import Leakage
 from hiergeo.construction.shards import Work
@@ -219,7 +219,7 @@ def test_one_desk_at_a_time(folder):
 
 
 def test_accepted_chains_are_a_split(folder):
-    write_card(folder, Provenance(), Leakage())
+    write_card(folder, {}, Leakage())
     desk = Desk(folder)
     with pytest.raises(InputError, match="accepted"):
         export(desk)

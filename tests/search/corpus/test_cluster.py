@@ -9,7 +9,7 @@ from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search.corpus import cluster
 from hiergeo.search.corpus.records import Done
-from hiergeo.search.corpus.work import Corpus, Failed, Met
+from hiergeo.search.corpus.work import Corpus, Outcome
 
 
 class RayError(Exception):
@@ -70,12 +70,11 @@ def spread(monkeypatch, tmp_path, ray, numbers, device="cpu", progress=lambda ro
 
 
 def test_every_input_comes_back_once_as_what_became_of_it(monkeypatch, tmp_path):
-    answers = {number: done(number) for number in range(5)}
-    answers |= {3: Failed(3, "broken."), 4: Met(done(4))}
+    answers = {number: Outcome(number, done(number)) for number in range(3)}
+    answers |= {3: Outcome(3, failure="broken."), 4: Outcome(4, done(4), earlier=True)}
     ray, counted = Ray(answers, {"CPU": 2.0, "GPU": 1.0}), []
     found = spread(monkeypatch, tmp_path, ray, range(5), progress=counted.append)
-    wanted = [*(done(number) for number in range(3)), Failed(3, "broken."), Met(done(4))]
-    assert sorted(map(str, found)) == sorted(map(str, wanted))
+    assert sorted(found, key=lambda outcome: outcome.number) == list(answers.values())
     assert sorted(counted) == [10, 11, 12]
     assert ray.most == len(ray.actors) == 2
     assert ray.actors[0] == (str(tmp_path / "out"), str(tmp_path / "base"), "tiny", "cpu", 7, 0.25)
@@ -90,7 +89,7 @@ def test_every_input_comes_back_once_as_what_became_of_it(monkeypatch, tmp_path)
 def test_there_is_an_actor_for_each_gpu_or_cpu_and_none_too_many(
     monkeypatch, tmp_path, device, resources, actors, gpus
 ):
-    ray = Ray({number: done(number) for number in range(5)}, resources)
+    ray = Ray({number: Outcome(number, done(number)) for number in range(5)}, resources)
     assert len(spread(monkeypatch, tmp_path, ray, range(5), device)) == 5
     assert (len(ray.actors), ray.wanted["num_gpus"]) == (actors, gpus)
 

@@ -16,6 +16,7 @@ import torch
 from hiergeo import search
 from hiergeo.datasets import scenes
 from hiergeo.search import Index, serving
+from tests.tools import warm
 
 SIZE = 150
 """Captions of the small index."""
@@ -94,7 +95,7 @@ def process(verb: str, *arguments: object, **environment: str) -> Iterator[tuple
     """A verb that serves, on a free port, and the URL that it prints; killed when the block ends."""
     line = [sys.executable, "-m", "hiergeo", verb, "--port", "0", *map(str, arguments)]
     around = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around) as child:
+    with warm.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around) as child:
         try:
             told = child.stdout.readline()
             found = re.search(r"http://\S+", told)

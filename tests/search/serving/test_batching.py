@@ -4,13 +4,15 @@ import asyncio
 import dataclasses
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("prometheus_client")
 
 from hiergeo._core.errors import InputError
-from hiergeo.search.serving.batching import Batcher
+from hiergeo.search.serving import batching
+from hiergeo.search.serving.batching import WINDOWS, Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Question
@@ -64,6 +66,37 @@ def test_what_arrives_together_shares_a_sweep_and_each_gets_its_own_answers() ->
 
     with_batcher(engine, Settings(window=0.05), scenario)
     assert len(engine.batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "arriving", "waits"),
+    [
+        (Settings(window=0), 9, 0),
+        (Settings(window=0.5), 0, 1),
+        (Settings(window=0.5), 2, 3),
+        (Settings(window=0.5), 99, WINDOWS),
+        (Settings(window=0.5, batch=3), 99, 2),
+        (Settings(window=0.5, batch=1), 99, 0),
+    ],
+)
+def test_a_sweep_waits_for_questions_as_long_as_they_keep_arriving(monkeypatch, settings, arriving, waits) -> None:
+    engine, waited, asked = Recorder(), list[float](), list[asyncio.Future]()
+
+    async def scenario(batcher: Batcher) -> None:
+        async def wait(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) <= arriving:
+                asked.append(asyncio.ensure_future(batcher.ask(count("later"))))
+                await pause(0)
+
+        pause = asyncio.sleep
+        monkeypatch.setattr(batching, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": wait}))
+        await batcher.ask(count("first"))
+        assert waited[:waits] == [0.5] * waits
+        assert len(engine.batches[0]) == 1 + min(arriving, waits)
+        await asyncio.gather(*asked)
+
+    with_batcher(engine, settings, scenario)
 
 
 @pytest.mark.parametrize(("batch", "sweeps"), [(1, 6), (4, 2), (64, 1)])

@@ -23,7 +23,7 @@ from hiergeo.search import Index, serving
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.protection import Protection
+from hiergeo.search.serving.protection import Protection, error_response
 from hiergeo.search.serving.requests import Question
 from hiergeo.search.serving.routes import body_of
 from tests.search.serving.serving_common import PATIENCE, build_index, served, until
@@ -32,6 +32,20 @@ pytest.importorskip("uvicorn")
 
 TOKEN = "0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_a_refusal_says_when_to_try_again_and_how_to_identify_oneself() -> None:
+    for refusal, told in (
+        (Refused(503, "busy.", retry_after=7), {"retry-after": "7"}),
+        (Refused(503, "busy.", retry_after=0), {"retry-after": "0"}),
+        (Refused(401, "no token.", "Authorization"), {"www-authenticate": "Bearer"}),
+        (Refused(504, "slow."), {}),
+    ):
+        response = error_response(refusal)
+        assert response.status_code == refusal.status
+        assert json.loads(bytes(response.body)) == {"error": str(refusal), "field": refusal.field}
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        assert headers == told
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hiergeo.geometry import Space
 from hiergeo.search.shards import Labels
 from hiergeo.search.taxonomy import Taxonomy, TreeSettings
 from hiergeo.search.taxonomy.growing import assemble
-from hiergeo.search.taxonomy.linking import Links, Order
+from hiergeo.search.taxonomy.linking import Links, RadialOrder
 
 
 def index_of(
@@ -40,7 +40,7 @@ def taxonomy_of(
         table[place, : len(above)] = above
         sure[place, : len(above)] = 1.0 if confidence is None else confidence[place]
     score = np.where(table >= 0, 0.25, np.nan).astype(np.float32)
-    order = Order(torch.arange(n) + 10, torch.arange(n).float())
+    order = RadialOrder(torch.arange(n) + 10, torch.arange(n).float())
     links = Links(order, torch.from_numpy(table), torch.from_numpy(score), "angle")
     named = list(captions) if captions is not None else [f"item {i}" for i in range(n)]
     return assemble(links, sure, Labels(named, [None] * n), settings or TreeSettings(min_confidence=0.5))

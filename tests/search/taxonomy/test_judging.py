@@ -186,6 +186,7 @@ def test_the_verb_compares_with_the_bundled_nouns_in_an_empty_data_home(run, tmp
     assert judged["wordnet"] == "bundled, 75,831 edges"
 
 
+@pytest.mark.slow
 def test_real_names_of_lvis_stand_below_true_ancestors(data_home, run, tmp_path):
     from hiergeo import adapters, search
     from hiergeo.datasets.lvis import load_lvis

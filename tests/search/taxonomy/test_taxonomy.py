@@ -13,7 +13,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search.taxonomy import TreeSettings, grow, linking
 from hiergeo.search.taxonomy.confidence import Null
-from hiergeo.search.taxonomy.linking import Links, Order, link
+from hiergeo.search.taxonomy.linking import Links, RadialOrder, link
 from hiergeo.search.taxonomy.reduction import depths, essential, levels, pairs_among
 from tests.search.taxonomy.taxonomy_common import edges, index_of, taxonomy_of
 
@@ -200,7 +200,7 @@ def test_confidence_grows_with_the_score_at_equal_radii(tmp_path):
     index = index_of(tmp_path / "i", x)
     links = link(index.store, index.space, "margin", 1)
     null = Null.of(index.store, index.space, links.order, "margin")
-    order = Order(torch.arange(2), torch.tensor([links.order.radius[40], links.order.radius[150]]))
+    order = RadialOrder(torch.arange(2), torch.tensor([links.order.radius[40], links.order.radius[150]]))
     margins = torch.linspace(-3, 1, 50)
     found = [
         null.confidence(Links(order, torch.tensor([[-1], [0]]), torch.tensor([[torch.nan], [m]]), "margin"))[1, 0]
@@ -247,7 +247,7 @@ def test_a_space_of_another_root_is_refused(tmp_path):
 def test_null_of_ranks_agrees_with_scipy():
     scores_ = torch.tensor([0.1, 0.2, 0.2, 0.4])
     null = Null({(0, 0): scores_}, torch.empty(0))
-    order = Order(torch.arange(5), torch.arange(5).float())
+    order = RadialOrder(torch.arange(5), torch.arange(5).float())
     links = Links(
         order,
         torch.tensor([[-1], [0], [0], [0], [0]]),

@@ -7,17 +7,17 @@ from typing import Any
 from PIL import Image
 
 from hiergeo.datasets import Hierarchy, ImageRef, Row
-from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 from tests.training.training_common import FAST, ITEMS, captions, chains, stored
 
 SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, every=6)
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> StudyPlan:
     settings: dict[str, Any] = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "recipe": SMALL}
     settings["learning_rates"] = (0.02,)
-    return Plan(**(settings | changes))
+    return StudyPlan(**(settings | changes))
 
 
 def hierarchy() -> Hierarchy:

@@ -10,7 +10,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import RADIAL
 from hiergeo.geometry import parse
 from hiergeo.training.study import run_study
-from hiergeo.training.study.conduct import same_by_construction
+from hiergeo.training.study.running import same_by_construction
 from tests.training.study.study_common import SMALL, hierarchy, plan
 from tests.training.training_common import chains, stored
 
@@ -49,9 +49,9 @@ def test_a_product_takes_part_where_its_factors_fit():
 
 
 def test_five_seeds_are_the_default():
-    from hiergeo.training.study import Plan
+    from hiergeo.training.study import StudyPlan
 
-    assert len(Plan(("euclidean",), (4,)).seeds) == 5
+    assert len(StudyPlan(("euclidean",), (4,)).seeds) == 5
 
 
 def test_every_head_takes_all_its_steps():
@@ -97,7 +97,7 @@ def cells(specs, rates=None, problems=None):
     ],
 )
 def test_data_that_do_not_fit_the_plan(tmp_path, monkeypatch, changes, said):
-    monkeypatch.setattr("hiergeo.training.study.conduct.train_head", None)
+    monkeypatch.setattr("hiergeo.training.study.running.train_head", None)
     with pytest.raises(InputError, match=said):
         run_study(plan(**changes), chains(), stored(tmp_path / "base.npz"), hierarchy())
 

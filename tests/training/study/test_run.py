@@ -14,7 +14,7 @@ from hiergeo.evaluation.metrics import crossed_draws, percentile_interval
 from hiergeo.geometry import parse
 from hiergeo.training import HeadModel, trainer
 from hiergeo.training.chains import split_groups
-from hiergeo.training.study import StudySettings, conduct, run_study
+from hiergeo.training.study import StudySettings, run_study, running
 from hiergeo.training.study.bench import Bench
 from tests.training.study.study_common import GEOMETRIES, SMALL, hierarchy, plan, study
 from tests.training.training_common import chains, stored
@@ -39,7 +39,7 @@ def test_every_cell_has_a_run_a_seed(done):
         assert all(
             run.metrics[name] == pytest.approx(run.summary.after.metrics[name])
             for run in each.runs
-            for name in run.draws
+            for name in run.summary.after.draws
         )
     assert set(done.before) == set(GEOMETRIES)
     assert done.before["euclidean"].metrics["image_to_text_r1"] == 1
@@ -63,22 +63,24 @@ def test_curvature_is_learnt_and_reported_over_time(done):
 
 
 def test_charts_of_one_space_are_one_and_win_nothing(done):
-    assert done.twins == (("lorentz:-1", "poincare:-1"),)
+    assert done.findings.twins == (("lorentz:-1", "poincare:-1"),)
     one, other = cell(done, "lorentz:-1").metrics, cell(done, "poincare:-1").metrics
     assert one == pytest.approx(other, abs=1e-6, nan_ok=True)
-    assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.contrasts)
+    assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.findings.contrasts)
     assert "one space in 2 charts" in str(done.conclusion)
 
 
 def test_contrasts_are_paired_by_seed_and_item(done):
     """From the runs alone, by hand."""
     contrast = next(
-        each for each in done.contrasts if (each.metric, each.a, each.b) == ("auroc", "euclidean", "lorentz:-1")
+        each
+        for each in done.findings.contrasts
+        if (each.metric, each.a, each.b) == ("auroc", "euclidean", "lorentz:-1")
     )
     pairs = list(zip(cell(done, "euclidean").runs, cell(done, "lorentz:-1").runs, strict=True))
     assert contrast.difference == pytest.approx(np.mean([a.metrics["auroc"] - b.metrics["auroc"] for a, b in pairs]))
-    differences = [a.draws["auroc"] - b.draws["auroc"] for a, b in pairs]
-    streams = (crossed_draws(differences, seed=(0, stream)) for stream in range(len(done.contrasts)))
+    differences = [a.summary.after.draws["auroc"] - b.summary.after.draws["auroc"] for a, b in pairs]
+    streams = (crossed_draws(differences, seed=(0, stream)) for stream in range(len(done.findings.contrasts)))
     assert contrast.interval in map(percentile_interval, streams)
     assert contrast.simultaneous.low <= contrast.interval.low <= contrast.interval.high <= contrast.simultaneous.high
 
@@ -106,7 +108,7 @@ def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeyp
 @pytest.mark.slow
 def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_test_rows(tmp_path, monkeypatch):
     trained_on, judged = [], []
-    train, score = conduct.train_head, conduct.pairs_behind_head
+    train, score = running.train_head, running.pairs_behind_head
 
     def recorded(data, geometry, recipe, **where):
         trained_on.append((recipe.seed, set(data.positive[:, 0].tolist())))
@@ -116,8 +118,8 @@ def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_tes
         judged.append(set(data.positive[:, 0].tolist()))
         return score(data, model, space)
 
-    monkeypatch.setattr(conduct, "train_head", recorded)
-    monkeypatch.setattr(conduct, "pairs_behind_head", judge)
+    monkeypatch.setattr(running, "train_head", recorded)
+    monkeypatch.setattr(running, "pairs_behind_head", judge)
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), learning_rates=(0.001, 0.02))
     made = chains()
     _, aside = split_groups(made, 0.1, 0)
@@ -136,8 +138,8 @@ def test_losses_that_see_no_curvature_train_one_head_and_name_what_cannot_differ
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=replace(SMALL, losses={"order": 1.0}))
     flat, curved = (each.runs[0].trained.head.state_dict() for each in done.cells)
     assert all(torch.equal(flat[name], curved[name]) for name in flat)
-    assert "tau_d" in done.shared
-    assert not any(each.metric == "tau_d" for each in done.contrasts)
+    assert "tau_d" in done.findings.shared
+    assert not any(each.metric == "tau_d" for each in done.findings.contrasts)
     assert "tau_d (equal length) cannot differ" in str(done.conclusion)
 
 
@@ -162,7 +164,7 @@ def test_a_run_that_diverges_counts_with_its_last_good_state_and_is_named(tmp_pa
 
 def test_a_head_beyond_the_antipode_counts_as_untrained(tmp_path, done):
     model, made = stored(tmp_path / "base.npz"), chains()
-    bench = Bench(model, done.frozen, made, conduct.Settings("re", 10, 0, 20))
+    bench = Bench(model, done.frozen, made, running.ProtocolSettings("re", 10, 0, 20))
     sphere = parse("sphere:0.25")
     trained = trainer.train_head(made, sphere, replace(SMALL, unit=False, outputs=12, steps=1))
     before = bench.without_head("sphere:0.25")
@@ -181,7 +183,7 @@ def test_json_has_the_means_over_seeds_first(done):
     values = [run.metrics["recall"] for run in cell(done, "lorentz:-1").runs]
     assert whole["metrics"]["lorentz:-1/d4/recall"] == pytest.approx(sum(values) / 2)
     assert whole["cells"]["lorentz:-1/d4"]["spread"]["recall"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
-    assert len(whole["intervals"]) == len(done.contrasts)
+    assert len(whole["intervals"]) == len(done.findings.contrasts)
     run = whole["cells"]["lorentz:-1/d4"]["runs"][1]
     assert run["seed"] == 1
     assert len(run["history"]) == 3

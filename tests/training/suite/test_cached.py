@@ -1,25 +1,28 @@
 """The embedding cache: rows of the model itself, computed once, shared, and rebuilt where an entry is damaged."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from hiergeo import Space, adapters, datasets
 from hiergeo._core.errors import InputError
+from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
-from hiergeo.training.suite import Cached, cached
+from hiergeo.training.suite import cached
 from tests.training.suite.suite_common import DIM, TEXTS, Toy, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("toys")
 
 
 @pytest.fixture
-def model(tmp_path) -> Cached:
-    return Cached(Toy("a"), tmp_path)
+def model(tmp_path) -> Model:
+    return cached(Toy("a"), tmp_path)
 
 
-def entries(model: Cached) -> list:
-    return sorted(model.folder.rglob("*.npz"))
+def entries(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.npz"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -34,30 +37,30 @@ def test_rows_are_those_of_the_model(model, dtype, batch_size):
     assert (model.dim, model.fingerprint(), model.name) == (DIM, Toy("a").fingerprint(), "toy:a")
 
 
-def test_another_process_finds_them(model):
+def test_another_process_finds_them(model, tmp_path):
     model.encode_text(TEXTS)
     Toy.embedded = 0
-    Cached(Toy("a"), model.folder).encode_text(TEXTS, dtype="bfloat16")
+    cached(Toy("a"), tmp_path).encode_text(TEXTS, dtype="bfloat16")
     assert Toy.embedded == 0
 
 
-def test_other_weights_texts_and_preprocessing_are_other_entries(model):
+def test_other_weights_texts_and_preprocessing_are_other_entries(model, tmp_path):
     model.encode_text(TEXTS)
     Toy.embedded = 0
     other = Toy("a")
     other.preprocessing = "lower case"
-    Cached(other, model.folder).encode_text(TEXTS)
-    Cached(Toy("b"), model.folder).encode_text(TEXTS)
+    cached(other, tmp_path).encode_text(TEXTS)
+    cached(Toy("b"), tmp_path).encode_text(TEXTS)
     model.encode_text(TEXTS[::-1])
     assert Toy.embedded == 3 * len(TEXTS)
-    assert len(entries(model)) == 4
+    assert len(entries(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "swapped", "nonsense"])
-def test_a_damaged_entry_is_rebuilt_aloud(model, damage):
+def test_a_damaged_entry_is_rebuilt_aloud(model, damage, tmp_path):
     wanted = model.encode_text(TEXTS)
     model.encode_text(TEXTS[:5])
-    paths = entries(model)
+    paths = entries(tmp_path)
     contents = [path.read_bytes() for path in paths]
     for path, content, other in zip(paths, contents, reversed(contents), strict=True):
         half = len(content) // 2
@@ -70,27 +73,21 @@ def test_a_damaged_entry_is_rebuilt_aloud(model, damage):
                 "nonsense": b"nonsense",
             }[damage]
         )
-    fresh = Cached(Toy("a"), model.folder)
+    fresh = cached(Toy("a"), tmp_path)
     with pytest.warns(UserWarning, match="cache is damaged"):
         assert torch.equal(fresh.encode_text(TEXTS), wanted)
-    assert torch.equal(Cached(Toy("a"), model.folder).encode_text(TEXTS), wanted)
+    assert torch.equal(cached(Toy("a"), tmp_path).encode_text(TEXTS), wanted)
 
 
-def test_a_folder_in_the_place_of_an_entry_is_replaced(model):
+def test_a_folder_in_the_place_of_an_entry_is_replaced(model, tmp_path):
     wanted = model.encode_text(TEXTS)
-    (path,) = entries(model)
+    (path,) = entries(tmp_path)
     path.unlink()
     path.mkdir()
     (path / "left").write_text("over")
     with pytest.warns(UserWarning, match="cache is damaged"):
-        assert torch.equal(Cached(Toy("a"), model.folder).encode_text(TEXTS), wanted)
+        assert torch.equal(cached(Toy("a"), tmp_path).encode_text(TEXTS), wanted)
     assert path.is_file()
-
-
-def test_memory_is_bounded(tmp_path):
-    model = Cached(Toy("a"), tmp_path, memory=10 * DIM * 4)
-    model.encode_text([f"text {number}" for number in range(60)], batch_size=6)
-    assert sum(rows.nbytes for rows in model._held.values()) <= 10 * DIM * 4
 
 
 def test_bad_rows_are_not_kept(tmp_path):
@@ -98,10 +95,10 @@ def test_bad_rows_are_not_kept(tmp_path):
         def text_rows(self, texts):
             return super().text_rows(texts) * np.nan
 
-    model = Cached(Broken("a"), tmp_path)
+    model = cached(Broken("a"), tmp_path)
     with pytest.raises(InputError, match="NaN"):
         model.encode_text(TEXTS)
-    assert not entries(model)
+    assert not entries(tmp_path)
 
 
 def test_a_head_shares_the_rows_of_its_model(tmp_path):
@@ -135,12 +132,12 @@ def test_images_are_known_by_their_pixels(tmp_path):
     tiny = adapters.load("tiny", device="cpu")
     first, other = datasets.load("scenes", count=2).images, datasets.load("scenes", count=2, seed=1).images
     assert [image.image_id for image in first] == [image.image_id for image in other]
-    model = Cached(tiny, tmp_path)
+    model = cached(tiny, tmp_path)
     assert torch.equal(model.encode_image(first), tiny.encode_image(first))
     assert torch.equal(model.encode_image(other), tiny.encode_image(other))
     pictures = [image.open() for image in first]
     assert torch.equal(model.encode_image(pictures), model.encode_image(first))
-    assert len(entries(model)) == 2
+    assert len(entries(tmp_path)) == 2
 
 
 def test_stored_embeddings_are_not_stored_again(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo.training import Recipe, TowerRecipe, suite
-from hiergeo.training.suite.reading import SHIPPED, of_table, parse_plan
+from hiergeo.training.suite.plan import SHIPPED, of_table, parse_plan
 from tests.training.suite.suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("toys")

@@ -14,7 +14,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.cli.app import app
 from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
-from hiergeo.training.suite.board import Board, Row
+from hiergeo.training.suite.board import Board, BoardRow
 from hiergeo.training.suite.cells import Cell
 from hiergeo.training.suite.leaderboard import Leaderboard
 from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
@@ -24,7 +24,13 @@ from tests.training.suite.suite_common import PLAN, plan, register, toys  # noqa
 
 pytestmark = pytest.mark.usefixtures("toys")
 
-ROWS = [Row("a", "native"), Row("a", "lorentz:-1"), Row("b", "native"), Row("b", "lorentz:-1"), Row("c", "euclidean")]
+ROWS = [
+    BoardRow("a", "native"),
+    BoardRow("a", "lorentz:-1"),
+    BoardRow("b", "native"),
+    BoardRow("b", "lorentz:-1"),
+    BoardRow("c", "euclidean"),
+]
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def board(out) -> Board:
     return suite.read(out).boards[0]
 
 
-def draws(board: Board, row: Row) -> np.ndarray:
+def draws(board: Board, row: BoardRow) -> np.ndarray:
     return np.asarray(board.cells[row].draws["share"])
 
 
@@ -117,8 +123,8 @@ class TestFormats:
         assert [float(line["low"]), float(line["high"])] == pytest.approx(held["intervals"][line["metric"]])
 
     def test_published_figures_stand_beside_measured_ones_with_their_source(self, out, board):
-        assert board.beside(ROWS[0], "share").value == 0.25
-        assert board.beside(ROWS[2], "share") is None
+        assert board.published_for(ROWS[0], "share").value == 0.25
+        assert board.published_for(ROWS[2], "share") is None
         text = suite.read(out).to_markdown()
         assert "(published 0.25)" in text
         assert "a paper, table 1 (another bar)" in text

@@ -51,6 +51,11 @@ export class Kept {
     }
     return made;
   }
+
+  /** Forget everything: what is asked for again is asked of the server. */
+  clear() {
+    this.held.clear();
+  }
 }
 
 /** Pictures as URLs of blobs; the memory of those that are not kept is given back. */

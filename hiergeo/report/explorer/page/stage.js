@@ -124,7 +124,7 @@ export class Stage {
   tick(time) {
     this.frame = 0;
     if (!this.element.clientWidth || this.closed) return;
-    this.step?.(time);
+    this.step?.();
     const moving = performance.now() - this.movedAt < REST;
     if (this.before && this.busy) this.pace.after(time - this.before, this.busy * this.sharers);
     this.busy = 0;

@@ -1,0 +1,204 @@
+"""How chains are built: the settings of a build, checked, and as a table of TOML."""
+
+import json
+import math
+import operator
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.documents import Document, parse_toml, toml_text
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_text
+from hiergeo._core.validation import sentence
+
+FILE = "plan.toml"
+"""The plan in the folder of a build."""
+
+TABLES = ("backend", "judge")
+"""Settings that have options of their own, in a table of TOML: ``[backend]``, ``name = "openai:MODEL"``, options."""
+
+MOST_SHARD_ROWS = 100_000
+"""Captions of a shard, which is held in memory with its texts."""
+
+
+def _index(value: Any) -> Any:
+    """Whole numbers of numpy as those of Python; everything else as it is."""
+    return value if isinstance(value, bool) or not hasattr(type(value), "__index__") else operator.index(value)
+
+
+def _option(value: Any) -> Any:
+    """The value of an option: text, a finite number, a flag or a list of them."""
+    listed = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(each, str | int) or (isinstance(each, float) and math.isfinite(each)) for each in listed):
+        raise ValueError("must be text, a number, a flag or a list of them")
+    return listed if isinstance(value, list | tuple) else value
+
+
+def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    if "api_key" in options:
+        raise ValueError(
+            "the option 'api_key' is a secret, and plans are stored: leave it out and set the environment variable "
+            "that the engine reads, such as OPENAI_API_KEY"
+        )
+    return options
+
+
+Whole = Annotated[int, BeforeValidator(_index)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
+Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], AfterValidator(_without_secrets)]
+
+
+class BuildPlan(Document):
+    """The settings of a build.
+
+    Attributes:
+        backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL`` or a plug-in; as in a file also
+            a table of its ``name`` and its options.
+        backend_options: keyword options of the backend: text, numbers, flags and lists of them.
+        judge: what decides which text entails or contradicts which: ``rules``, ``transformers:PATH`` or a plug-in.
+        judge_options: keyword options of the judge.
+        tiers: texts of a chain, the caption included, 2 to 8.
+        entailment: least probability that a text entails the next more general one, 0 to 1.
+        contradiction: least probability that a negative contradicts the text of its tier, 0 to 1.
+        growth: ``strict`` if every text must have more words than the next more general one, ``weak`` if it must not
+            have fewer, ``any`` without a rule.
+        most_characters: of a caption and of any text, at least 1.
+        language: of captions: ``en`` drops those that do not look English before anything is asked of the backend;
+            ``any`` leaves it to the backend, of which ``wordnet`` refuses them itself.
+        test_fraction: share of the images that go to the test split, 0 to 1.
+        seed: of the split, and of a backend that draws at random.
+        shard_rows: captions that are worked on and stored together.
+        caption_column: None is the first that is called caption or text.
+        image_column: None is the first that is called image, image_path, file_name, image_url or url.
+        title: of the data, for its card.
+        licence: of the data, for its card.
+
+    Raises:
+        InputError: an unknown setting (the nearest one is suggested), a value out of its range, or an option that holds
+            a secret.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    backend: Name = "wordnet"
+    backend_options: Options = Field(default_factory=dict)
+    judge: Name = "rules"
+    judge_options: Options = Field(default_factory=dict)
+    tiers: Annotated[Whole, Field(ge=2, le=8)] = 4
+    entailment: Share = 0.5
+    contradiction: Share = 0.5
+    growth: Literal["strict", "weak", "any"] = "weak"
+    most_characters: Annotated[Whole, Field(ge=1, le=limits.ITEM_CHARACTERS)] = 1000
+    language: Literal["any", "en"] = "any"
+    test_fraction: Share = 0.1
+    seed: Annotated[Whole, Field(ge=0, le=limits.SEED)] = 0
+    shard_rows: Annotated[Whole, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000
+    caption_column: Name | None = None
+    image_column: Name | None = None
+    title: str = ""
+    licence: str = ""
+
+    if not TYPE_CHECKING:  # type checkers see the signature that pydantic makes
+
+        def __init__(self, /, **settings: Any) -> None:
+            if unknown := [name for name in settings if name not in type(self).model_fields]:
+                raise unknown_name("setting", unknown[0], type(self).model_fields)
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise InputError(sentence(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parted(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings with tables of ``backend`` and ``judge`` as their names and options."""
+        parted = dict(settings)
+        for part in TABLES:
+            if isinstance(table := settings.get(part), dict):
+                parted[f"{part}_options"] = {key: value for key, value in table.items() if key != "name"}
+                parted[part] = table.get("name", cls.model_fields[part].default)
+        return parted
+
+    def as_table(self) -> dict[str, Any]:
+        """The table of the plan's TOML file, with every default; `of_table` makes the same plan of it."""
+        values = self.model_dump(exclude_none=True)
+        return {
+            name: {"name": value, **values[f"{name}_options"]} if name in TABLES else value
+            for name, value in values.items()
+            if not name.endswith("_options")
+        }
+
+    def as_toml(self) -> str:
+        """The text of the plan's file, which ``hiergeo chains build --config`` reads."""
+        return toml_text(self.as_table())
+
+    def difference(self, other: "BuildPlan") -> list[str]:
+        """The settings that differ in `other`, one a sentence: ``tiers was 4, now 3``."""
+        old, new = self._flat(), other._flat()
+        return [
+            f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
+            for name in {**old, **new}
+            if old.get(name) != new.get(name)
+        ]
+
+    def _flat(self) -> dict[str, Any]:
+        """Settings by name, options as ``backend.NAME``."""
+        flat: dict[str, Any] = {}
+        for name, value in self.as_table().items():
+            options = dict(value) if name in TABLES else {"name": value}
+            flat[name] = options.pop("name")
+            flat |= {f"{name}.{key}": option for key, option in options.items()}
+        return flat
+
+
+def read_plan(path: Path | str) -> BuildPlan:
+    """The plan in a TOML file.
+
+    Raises:
+        UnavailableError: the file does not exist.
+        InputError: it is not valid TOML, or `of_table` refuses it.
+    """
+    file = path_of(path)
+    return of_table(parse_toml(read_text(file, "name a TOML file with the settings of a build"), file), file)
+
+
+def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
+    """A plan from the table of a TOML file.
+
+    Args:
+        table: settings by name; ``backend`` and ``judge`` are a name, or a table of ``name`` and options.
+        where: named in errors.
+
+    Raises:
+        InputError: as `BuildPlan`.
+    """
+    try:
+        return BuildPlan(**table)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def option_of(text: str, part: str) -> tuple[str, Any]:
+    """An option as the command line writes it, ``NAME=VALUE``: a number, true, false, a list of them, or text.
+
+    Raises:
+        InputError: it is not of that form.
+    """
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise InputError(f"an option of the {part} is written NAME=VALUE, not '{text}'.")
+    try:
+        option = _option(json.loads(value))
+    except (ValueError, RecursionError):
+        option = value
+    return name.strip().replace("-", "_"), option
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else f"'{value}'" if isinstance(value, str) else str(value)

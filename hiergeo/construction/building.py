@@ -1,0 +1,185 @@
+"""A build, from captions to the files of a benchmark: every stage a pass over shards that goes on where it stopped."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.shares import Share
+from hiergeo._core.storage.files import csv_rows, path_of
+from hiergeo.construction import captions as captions_
+from hiergeo.construction import card, output, splitting
+from hiergeo.construction.answer_store import FOLDER as ANSWERS
+from hiergeo.construction.answer_store import AnswerStore
+from hiergeo.construction.backends import Backend
+from hiergeo.construction.build_plan import BuildPlan
+from hiergeo.construction.claiming import beginning, claim, make_room, sole_builder
+from hiergeo.construction.judges import Judge
+from hiergeo.construction.making import make_backend, make_judge
+from hiergeo.construction.passes import Passes, StageRun
+from hiergeo.construction.shards import Work, hash_of
+from hiergeo.construction.stages import THRESHOLDS, stages
+from hiergeo.datasets import Hierarchy
+
+
+class NothingLeftError(InputError):
+    """Error raised for a build all of whose captions were dropped; why is in its table of dropped rows."""
+
+
+@final
+@dataclass(frozen=True)
+class Built:
+    """What a build made.
+
+    Attributes:
+        folder: of its files.
+        rows: captions that were read, unreadable rows among them.
+        train: rows of the train split.
+        test: rows of the test split.
+        images: distinct images of the train and of the test split.
+        dropped: (stage, reason) -> rows that were dropped there for it.
+        stages: what each stage did in this run.
+        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ``cost``, ...
+        finished: False after a part of the shards, which leaves the files of the splits to the last run.
+        card: of the data, as in ``card.json``.
+    """
+
+    folder: Path
+    rows: int
+    train: int = 0
+    test: int = 0
+    images: tuple[int, int] = (0, 0)
+    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    stages: tuple[StageRun, ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)
+    finished: bool = True
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers of the result by name: rows, kept, train, test, images, dropped and usage."""
+        kept = self.train + self.test
+        numbers: dict[str, float] = {
+            "rows": self.rows,
+            "kept": kept,
+            "dropped": sum(self.dropped.values()),
+            "train": self.train,
+            "test": self.test,
+            "train_images": self.images[0],
+            "test_images": self.images[1],
+            "test_fraction": self.test / kept if kept else 0.0,
+        }
+        drops = {f"dropped/{stage}/{reason}": float(count) for (stage, reason), count in self.dropped.items()}
+        return numbers | drops | {f"usage/{name}": value for name, value in self.usage.items()}
+
+
+def build(
+    captions: Path | str | Hierarchy,
+    out: Path | str,
+    plan: BuildPlan | None = None,
+    *,
+    overwrite: bool = False,
+    worker: str | None = None,
+    progress: bool = False,
+) -> Built:
+    """Make chains out of captions, from general to specific and with contradicting negatives, as a benchmark.
+
+    A build that was interrupted goes on where it stopped: give the same arguments again. Its files are the same, byte
+    for byte, whenever the same plan runs on the same captions with a backend that always gives the same answers.
+
+    Args:
+        captions: a file, a folder or a pattern of CSV, TSV, JSON Lines, Parquet, text and what else
+            `hiergeo.datasets.reading` reads; or a dataset, whose most specific captions are taken.
+        out: folder of the result.
+        plan: settings; by default those of `BuildPlan`.
+        overwrite: go on in a folder that was begun with another plan or other captions; stages that do not depend on
+            what changed are kept.
+        worker: ``I/N`` does only every N-th shard, for many processes or machines on one folder; a last run without it
+            writes the files.
+        progress: draw bars on standard error.
+
+    Raises:
+        InputError: no captions, columns, settings or options of that name, or a folder of another plan.
+        NothingLeftError: every caption was dropped.
+        UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is kept.
+        HeldError: another build is running in the folder, or a review of it.
+    """
+    plan = plan or BuildPlan()
+    share, folder = Share.parse(worker), path_of(out)
+    answers = AnswerStore(Work(folder).folder / ANSWERS)
+    source = (
+        captions_.of_hierarchy(captions, plan)
+        if isinstance(captions, Hierarchy)
+        else captions_.of_file(captions, plan, folder)
+    )
+    with ExitStack() as stack:
+        backend, judge = make_backend(plan, answers), make_judge(plan)
+        stack.callback(answers.close)
+        stack.callback(backend.close)
+        stack.callback(judge.close)
+        passes = Passes(Work(folder), source, plan, stages(plan, backend, judge), backend, answers, progress)
+        with sole_builder(folder, share):
+            survey = source.survey()
+            with beginning(folder, share):
+                claim(folder, plan, source.name, survey.sha256, share, overwrite)
+                passes.read(survey)
+            passes.run(share)
+            if share.total > 1:
+                return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
+            answers.clear_all()
+            return _written(folder, plan, passes, backend, judge, source.name, overwrite)
+
+
+def _written(
+    folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge, source: str, overwrite: bool
+) -> Built:
+    """Write the files of the result, the splits only if something is left.
+
+    The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
+    What was measured of the same splits is kept.
+    """
+    before = card.card_before(folder)
+    drops: Counter[tuple[str, str]] = Counter()
+    with csv_rows(folder / output.DROPPED, output.REASONS) as line:
+        kept = output.without_dropped(passes.drafts(), line, drops)
+        sides = splitting.split(kept, plan.seed, plan.test_fraction)
+        make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
+    if drops.total() == passes.rows:
+        raise NothingLeftError(_nothing_left(folder, plan, drops))
+    output.write_splits(passes.drafts(), sides, folder)
+    dropped = dict(sorted(drops.items()))
+    made = {
+        "plan": plan.as_table(),
+        "source": source,
+        "captions": passes.rows,
+        "dropped": dropped,
+        "backend": backend.identity,
+        "judge": judge.identity,
+        "prompts": backend.instructions(plan.tiers),
+        "usage": passes.usage,
+    }
+    test = len(sides.test)
+    return Built(
+        folder,
+        passes.rows,
+        passes.rows - drops.total() - test,
+        test,
+        sides.images,
+        dropped,
+        passes.runs,
+        passes.usage,
+        card=card.write_card(folder, made, before=before),
+    )
+
+
+def _nothing_left(folder: Path, plan: BuildPlan, drops: Counter[tuple[str, str]]) -> str:
+    ((stage, reason), most), *_ = drops.most_common(1)
+    setting = THRESHOLDS.get(reason)
+    hint = f"; {setting} is {getattr(plan, setting)} in the plan" if setting else ""
+    return (
+        f"nothing is left (captions: {drops.total():,}): the stage {stage} dropped {most:,} of them as '{reason}'"
+        f"{hint}; {folder / output.DROPPED} says why of each."
+    )

@@ -1,0 +1,143 @@
+"""The published files of HierarCaps: names, columns, hashes, and how to get them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo.datasets.chains import CAPTIONS, IMAGE, NEGATIVE, POSITIVE, Layout, parse
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.public import PublicFile, fetch_files, recorded
+from hiergeo.datasets.tables import TableDefect, read_table
+
+OBTAIN = "run `hiergeo data fetch hierarcaps`, or set HIERGEO_DATA_HOME to the folder that holds hierarcaps/"
+"""What to do about a file that is not there."""
+
+SOURCE = "https://raw.githubusercontent.com/TAU-VAILab/hierarcaps/ba22b8914db10973e38d2c03f08bb4dce7ba118e"
+"""The public repository at the commit whose files the checksums describe."""
+
+FOLDER = Path("hierarcaps")
+"""The folder of HierarCaps in the data home."""
+
+TIERS = 4
+"""Captions in a chain of HierarCaps."""
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A published CSV file.
+
+    Attributes:
+        file: its name.
+        layout: its columns.
+        sha256: of its bytes; None where it is recorded at the first download.
+    """
+
+    file: str
+    layout: Layout
+    sha256: str | None
+
+    def path(self, home: Path) -> Path:
+        """Where this file lies in the data home."""
+        return home / FOLDER / self.file
+
+
+TEST = PublishedTable(
+    "hierarcaps_test.csv",
+    Layout(CAPTIONS, image=IMAGE, tiers=TIERS, coco=True),
+    "3474564194fd2a85e1d8f4dbe6e040c795e94677b2982cfb161b14908cae33b0",
+)
+EXPANDED = PublishedTable(
+    "hierarcaps_test_expanded.csv.gz",
+    Layout(POSITIVE, NEGATIVE, IMAGE, tiers=TIERS, coco=True),
+    "746a0fee51ee4554d7f050a9d6838699375f7175c12655cbd98562f42afe8590",
+)
+TRAIN = PublishedTable("hierarcaps_train.csv.gz", Layout(POSITIVE, NEGATIVE, IMAGE, tiers=TIERS), None)
+
+FILES = {"test": TEST, "expanded": EXPANDED, "train": TRAIN}
+
+
+def published_layout(path: Path, header: Sequence[str]) -> Layout:
+    """The layout of the published file that `path` is like: by its name (compressed or not), else by its header."""
+    stem = path.name.removesuffix(".gz")
+    like = next((each for each in FILES.values() if each.file.removesuffix(".gz") == stem), None)
+    return (like or (TEST if CAPTIONS in header else TRAIN)).layout
+
+
+def expected_checksum(path: Path) -> str | None:
+    """The digest that the file at `path` must have: the published one, or the one recorded beside it; None for neither.
+
+    Raises:
+        InputError: the record beside it is damaged.
+    """
+    return next((each.sha256 for each in FILES.values() if each.file == path.name), None) or recorded(path)
+
+
+def image_name(image_id: int) -> str:
+    """The file name of an MS-COCO val2014 image."""
+    return f"COCO_val2014_{image_id:012d}.jpg"
+
+
+@cache
+def test_images() -> Mapping[int, str]:
+    """The SHA-256 of every image of the test split by its number in MS-COCO; the list is part of this package."""
+    listed = resources.files(__package__).joinpath("test_images.sha256").read_text("ascii").splitlines()
+    pairs = (line.split() for line in listed)
+    return {int(name[-16:-4]): digest for digest, name in pairs}
+
+
+PARTS = (*FILES, "images")
+"""What can be downloaded: the three CSV files, and the images of the test split."""
+
+TRAIN_ROWS = 50_000
+"""Least number of rows of the training file; its authors report 73,000."""
+
+
+def fetch(
+    home: Path | None = None, what: Iterable[str] = PARTS, *, source: str = SOURCE, progress: bool = False
+) -> list[Path]:
+    """Download parts of HierarCaps; files that are already there and intact are kept.
+
+    The images are those that the authors evaluated (256 x 256 pixels), from their repository.
+
+    Args:
+        home: the data home, by default `data_home()`.
+        what: names out of `PARTS`.
+        source: the address of the public repository's files, or of a mirror.
+        progress: draw bars on standard error.
+
+    Returns:
+        The files of those parts, downloaded or already there.
+
+    Raises:
+        InputError: a part is unknown, or a file that is already there has other bytes than the published one.
+        UnavailableError: another process is downloading, or a download failed; what was complete before stays.
+    """
+    parts = list(dict.fromkeys(what))
+    for part in parts:
+        if part not in PARTS:
+            raise unknown_name("part of hierarcaps", part, PARTS)
+    files = [file for part in parts for file in _files(part)]
+    return fetch_files(files, home or data_home(), FOLDER, source, progress)
+
+
+def _files(part: str) -> list[PublicFile]:
+    if part in FILES:
+        name, digest = FILES[part].file, FILES[part].sha256
+        check = None if digest else _check_train
+        return [PublicFile(FOLDER / name, f"data/{name}", digest, most=limits.DOWNLOAD_BYTES, check=check)]
+    named = [(image_name(number), digest) for number, digest in sorted(test_images().items())]
+    return [
+        PublicFile(FOLDER / "images" / name, f"assets/test_imgs/{name}", digest, most=limits.IMAGE_BYTES)
+        for name, digest in named
+    ]
+
+
+def _check_train(path: Path) -> None:
+    """Raise InputError unless a file, whose bytes nobody has published a hash of, reads as the training table."""
+    rows = sum(not isinstance(each, TableDefect) for each in parse(read_table(path, OBTAIN), TRAIN.layout))
+    if rows < TRAIN_ROWS:
+        raise InputError(f"{path} has {rows:,} rows of four tiers, and should have {TRAIN_ROWS:,} or more.")

@@ -1,0 +1,161 @@
+"""Zero-shot classification: items of known classes, ranked by the distance of a space to prompts of class names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
+from hiergeo.adapters import Model
+from hiergeo.adapters.head import HeadModel
+from hiergeo.datasets import ImageRef, Labelled
+from hiergeo.evaluation.embedded import ON_THE_CPU, Compute
+from hiergeo.evaluation.metrics import ZeroShot, accuracies
+from hiergeo.geometry import Space
+
+AVERAGING = ("tangent", "normalised")
+"""How the prompts of a class become one point.
+
+``tangent``: the mean of the embeddings, which is their mean in the tangent space at the root, is lifted.
+``normalised``: they are brought to norm one, averaged, and the mean is brought to norm one (as CLIP_benchmark does).
+"""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Images or texts, each of one class.
+
+    Attributes:
+        name: what the set is called.
+        items: images, or texts.
+        labels: (n,) the class of each, a position in `classes`.
+        classes: their names, for prompts.
+        keys: what a tree calls them.
+        templates: prompts with one ``{}`` each.
+    """
+
+    name: str
+    items: tuple[ImageRef, ...] | tuple[str, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+    keys: tuple[str, ...]
+    templates: tuple[str, ...]
+
+    @classmethod
+    def of(cls, labelled: Labelled) -> "Classified":
+        """Labelled images as items."""
+        keys = labelled.keys or labelled.classes
+        return cls(labelled.name, labelled.images, labelled.labels, labelled.classes, keys, labelled.templates)
+
+    @property
+    def images(self) -> bool:
+        """Whether the items are images."""
+        return not isinstance(self.items[0], str)
+
+    @property
+    def texts(self) -> list[str]:
+        """The items where they are texts."""
+        return [item for item in self.items if isinstance(item, str)]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts of all classes, class by class."""
+        return [template.replace("{}", name) for name in self.classes for template in self.templates]
+
+    def renamed(self, classes: Sequence[str], labels: Sequence[int]) -> "Classified":
+        """The same items among other classes."""
+        return replace(self, classes=tuple(classes), keys=tuple(classes), labels=tuple(labels))
+
+
+@dataclass(frozen=True)
+class EmbeddedLabels:
+    """Labelled items and the prompts of their classes, embedded once.
+
+    Attributes:
+        prompt: (C, P, D), P prompts a class; one where they are averaged before they are lifted.
+        item: (n, D).
+        labels: (n,) the class of each item.
+        root: (D,) embedding of the empty caption.
+    """
+
+    prompt: Tensor
+    item: Tensor
+    labels: tuple[int, ...]
+    root: Tensor
+
+    def behind(self, model: HeadModel) -> "EmbeddedLabels":
+        """The same items and prompts behind a head on the frozen model."""
+        prompt = model.through(self.prompt.flatten(0, 1)).unflatten(0, self.prompt.shape[:2])
+        return replace(self, prompt=prompt, item=model.through(self.item), root=model.through(self.root[None])[0])
+
+    @torch.no_grad()
+    def ranks(self, space: Space) -> np.ndarray:
+        """How many classes are nearer to each item than its own, (n,) int64; 0 where it is classified rightly.
+
+        Distances are those of the space around the model's root; of classes at equal distance the first counts. The
+        prompts of a class are averaged in the tangent space at the root, and the mean is lifted. A space reads an
+        embedding as a tangent vector at its root, so that the mean of the embeddings, of whatever norm, is that mean.
+        """
+        own = torch.tensor(self.labels).to(self.item.device)
+        return space.rooted(self.root).rank(self.item, self.prompt.mean(1), own).cpu().numpy()
+
+    @torch.no_grad()
+    def nearest(self, space: Space) -> np.ndarray:
+        """The nearest class of each item, (n,) int64, by the same distances; ties go to the first."""
+        return space.rooted(self.root).nearest(self.item, self.prompt.mean(1))[1].cpu().numpy()
+
+    def hits(self, space: Space) -> np.ndarray:
+        """1 where an item is classified rightly, else 0, (n,)."""
+        return (self.ranks(space) == 0).astype(np.float64)
+
+
+@torch_defaults()
+def classify(
+    model: Model, labelled: Labelled, space: Space, *, compute: Compute = ON_THE_CPU, progress: bool = False
+) -> ZeroShot:
+    """The zero-shot accuracies of a model in a space; raises InputError as `embed_labels`."""
+    embedded = embed_labels(model, labelled, compute=compute, progress=progress)
+    return accuracies(embedded.hits(space), embedded.labels)
+
+
+@torch_defaults()
+def embed_labels(
+    model: Model,
+    labelled: Labelled | Classified,
+    averaging: str = "tangent",
+    *,
+    compute: Compute = ON_THE_CPU,
+    progress: bool = False,
+) -> EmbeddedLabels:
+    """Embed items and prompts; `averaging` is one of `AVERAGING`.
+
+    Raises:
+        InputError: images with a model of texts alone, or texts and images that the model cannot embed.
+    """
+    check_labels(model, labelled)
+    items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
+    prompt = model.encode_text(items.prompts, **compute.place, progress=progress)
+    prompt = prompt.view(len(items.classes), len(items.templates), -1)
+    if averaging == "normalised":
+        prompt = normalize(normalize(prompt, dim=-1).mean(1, keepdim=True), dim=-1)
+    if items.images:
+        item = model.encode_image(items.items, **compute.place, progress=progress)
+    else:
+        item = model.encode_text(items.texts, **compute.place, progress=progress)
+    return EmbeddedLabels(prompt, item, items.labels, model.root(prompt.device, prompt.dtype))
+
+
+def check_labels(model: Model, labelled: Labelled | Classified) -> None:
+    """Raise InputError where a model cannot classify these items, before any of them is embedded."""
+    items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
+    if items.images and not model.has_images:
+        raise InputError(f"{model.name} embeds texts only: the images of {items.name} need an image-text model.")
+    model.check_texts(items.prompts)
+    if items.images:
+        model.check_images(items.items)
+    else:
+        model.check_texts(items.texts)

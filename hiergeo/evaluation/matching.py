@@ -1,0 +1,82 @@
+"""Image-text retrieval: images and captions ranked for each other by the distance of a space."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.geometry import Points, Space
+
+
+class Match(NamedTuple):
+    """How well images and their captions find each other.
+
+    Attributes:
+        image_to_text: (images,) int64, how many other captions come before the first that describes the image.
+        text_to_image: (captions,) int64, how many other images come before the first that the caption describes.
+    """
+
+    image_to_text: np.ndarray
+    text_to_image: np.ndarray
+
+
+@torch.no_grad()
+def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None = None) -> Match:
+    """Rank the most specific captions for each image, and the images for each of those captions, by distance.
+
+    Distances are those of the space around the model's root. Equal captions describe every image that one of them does.
+    In a collapsed model, where all distances are equal, candidates rank in the order of the data.
+
+    Args:
+        embedded: a hierarchy with images.
+        space: where distances are taken.
+        held_out: ids of the images to keep to; None is all.
+
+    Raises:
+        InputError: there are no images, or none of those in `held_out`.
+    """
+    hierarchy = embedded.hierarchy
+    wanted = {image.image_id for image in hierarchy.images} if embedded.image is not None else set()
+    wanted &= wanted if held_out is None else set(held_out)
+    places = [place for place, image in enumerate(hierarchy.images) if image.image_id in wanted]
+    if embedded.image is None or not places:
+        raise InputError(f"none of the held-out images is in the {hierarchy.split} split of {hierarchy.name}.")
+    described = {(row.image_id, row.positive[-1]) for row in hierarchy.rows if row.image_id in wanted}
+    specific = {text for _, text in described}
+    captions = [place for place, text in enumerate(embedded.texts) if text in specific]
+    image_of = {hierarchy.images[place].image_id: i for i, place in enumerate(places)}
+    caption_of = {embedded.texts[place]: j for j, place in enumerate(captions)}
+    pairs = torch.tensor([(image_of[image], caption_of[text]) for image, text in sorted(described)])
+    rooted = space.rooted(embedded.root)
+    images, texts = (
+        rooted.points(rows[torch.tensor(kept).to(rows.device)])
+        for rows, kept in ((embedded.image, places), (embedded.text, captions))
+    )
+    return match_pairs(rooted, images, texts, *pairs.to(embedded.image.device).unbind(1))
+
+
+@torch.no_grad()
+def match_pairs(space: Space, images: Points, texts: Points, image: Tensor, text: Tensor) -> Match:
+    """Rank texts for each image and images for each text, by distance; equal distances rank in the order of the data.
+
+    Args:
+        space: where distances are taken.
+        images: (n, D), each in some pair.
+        texts: (m, D), each in some pair.
+        image: (p,) int64, the image of each pair, a position among `images`.
+        text: (p,) int64, the text of each pair, a position among `texts`.
+    """
+    return Match(
+        _first(space.rank(images.rows(image), texts, text), image, len(images)),
+        _first(space.rank(texts.rows(text), images, image), text, len(texts)),
+    )
+
+
+def _first(ranks: Tensor, query: Tensor, queries: int) -> np.ndarray:
+    """The smallest rank of each query, given the ranks of its matches, (queries,)."""
+    worst = torch.full((queries,), torch.iinfo(torch.int64).max, device=ranks.device)
+    return worst.scatter_reduce(0, query, ranks, "amin").cpu().numpy()

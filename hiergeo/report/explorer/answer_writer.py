@@ -1,0 +1,85 @@
+"""Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiergeo.report.explorer.collection import Collection
+from hiergeo.report.explorer.questions import name_of
+from hiergeo.search import Answer, Climb, Hit, Rung
+from hiergeo.search.groups import Result
+from hiergeo.search.serving.requests import Query
+from hiergeo.search.shards import Labels
+
+
+@final
+class AnswerWriter:
+    """Writes answers as values of JSON: ids are strings, numbers that are not finite null, references left out.
+
+    Args:
+        collection: whose items they are.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._tiers = collection.tiers
+
+    def answer(self, query: Query, given: Result) -> dict[str, Any]:
+        """The answer to one query."""
+        if isinstance(given, int):
+            return {"query": {"kind": name_of(query), "radius": None}, "count": given}
+        values: dict[str, Any] = {"query": {"kind": name_of(query), "radius": finite(given.radius)}}
+        if isinstance(given, Climb):
+            values["rungs"] = [
+                {"from": finite(first), "to": finite(last), "hit": self.hit(hit)}
+                for first, last, hit in changes(given.rungs)
+            ]
+        else:
+            values["hits"] = [self.hit(hit) for hit in given.hits]
+        return values | self._trust(given)
+
+    def hit(self, hit: Hit) -> dict[str, Any]:
+        """One item that was found, with its numbers."""
+        numbers = {name: finite(getattr(hit, name)) for name in ("radius", "margin", "angle", "distance")}
+        return self.item(hit.id, hit.caption, hit.image is not None) | numbers
+
+    def item(self, item: int, caption: str | None, image: bool) -> dict[str, Any]:
+        """What an item is, without its numbers."""
+        tier = None if self._tiers is None else self._tiers.tier(caption)
+        return {"id": str(item), "caption": caption, "image": image, "tier": None if tier == -1 else tier}
+
+    def items(self, ids: NDArray[np.int64], labels: Labels) -> list[dict[str, Any]]:
+        """What items are, in their order."""
+        named = zip(ids.tolist(), labels.captions, labels.images, strict=True)
+        return [self.item(item, caption, image is not None) for item, caption, image in named]
+
+    def _trust(self, given: Answer | Climb) -> dict[str, Any]:
+        recall = None if given.recall is None else given.as_dict()["recall"]
+        return {"guarantee": given.guarantee, "scored": given.scored, "rows": given.rows, "recall": recall}
+
+
+def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
+    """The items of a ladder, each with the first and the last of the thresholds that follow each other at which it is
+    the nearest."""
+    stays: list[tuple[float, float, Hit]] = []
+    for rung in rungs:
+        if rung.hit is None:
+            continue
+        if stays and stays[-1][2].id == rung.hit.id:
+            stays[-1] = (stays[-1][0], rung.threshold, rung.hit)
+        else:
+            stays.append((rung.threshold, rung.threshold, rung.hit))
+    return stays
+
+
+def written(value: Any) -> bytes:
+    """A value in JSON; half of a surrogate pair, which names of files can hold, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def finite(value: float) -> float | None:
+    """The number itself; None for one that JSON cannot hold."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,175 @@
+"""The application of the explorer: the routes to a collection, and the page."""
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiergeo._core.errors import InputError
+from hiergeo.report.explorer import schemas
+from hiergeo.report.explorer.answer_writer import finite, written
+from hiergeo.report.explorer.collection import Collection
+from hiergeo.report.explorer.pages import PAGE
+from hiergeo.report.explorer.questions import ItemId
+from hiergeo.report.explorer.service import Explorer
+from hiergeo.search.serving import Settings
+from hiergeo.search.serving.answer_schemas import list_of, schema
+from hiergeo.search.serving.limits import Refused
+from hiergeo.search.serving.requests import VERBS, Verb
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+Task = Callable[[Any], Coroutine[Any, Any, dict[str, Any]]]
+
+JPEG, BYTES = "image/jpeg", "application/octet-stream"
+
+PRIVATE = "private, max-age=300"
+"""Of thumbnails: a browser keeps them for five minutes, a proxy never."""
+
+TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0, uint64 ids[count], float32 x[count],
+float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""
+
+
+def create_explorer(collection: Collection, settings: Settings | None = None) -> "FastAPI":
+    """The application that lets a browser explore a collection; `app.state.explorer` is its `Explorer`.
+
+    Args:
+        collection: that is explored.
+        settings: of the server; its open paths are those of the page, and nothing can be added.
+
+    Raises:
+        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
+    """
+    explorer = Explorer(collection, settings or Settings())
+    from hiergeo.search.serving.application import application
+
+    app = application(
+        "hiergeo explorer",
+        [*PAGE.routes(), *_files(explorer), *_searches(explorer), *_others(explorer)],
+        explorer.settings,
+        explorer.metrics,
+        explorer.health,
+        schemas.Health,
+        explorer.lifespan,
+    )
+    app.state.explorer = explorer
+    return app
+
+
+def _searches(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers searches: a GET one query, a POST several."""
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
+
+    questions = explorer.questions
+
+    def routes(verb: Verb) -> list["BaseRoute"]:
+        async def one(request: "Request", values: Any) -> "Response":
+            asked = questions.of_one(verb, values)
+            (given,) = await unless_gone(request, explorer.ask(asked))
+            return _json(written(explorer.answers.answer(asked.question.queries[0], given)))
+
+        async def several(request: "Request", values: Any) -> "Response":
+            asked = await run_in_thread(partial(questions.of_several, verb, values))
+            given = await unless_gone(request, explorer.ask(asked))
+            pairs = zip(asked.question.queries, given, strict=True)
+            return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
+
+        about, path, answer = VERBS[verb][0], f"/api/{verb}", schemas.ANSWERS[verb]
+        answers, body = schema(f"{verb}_answers", answers=list_of(answer)), questions.several
+        return [
+            StrictRoute("GET", path, one, about, model=questions.one, told=answer),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=answers, forms=True),
+        ]
+
+    return [route for verb in VERBS for route in routes(verb)]
+
+
+def _files(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers with other files than JSON."""
+    from starlette.responses import Response
+
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
+
+    async def thumbnail(request: "Request", item: int, values: Any) -> "Response":
+        content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
+        return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
+
+    async def tile(request: "Request", values: Any) -> "Response":
+        whole = await unless_gone(request, explorer.map(values.lens))
+        if values.version not in (None, whole.version):
+            raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
+        try:
+            content = whole.tile(values.level, values.x, values.y)
+        except InputError as error:
+            raise Refused(404, str(error), "level") from error
+        return Response(content, media_type=BYTES)
+
+    models, named = explorer.questions.models, {"item": ItemId}
+    path, about = "/api/thumbnail/{item}", "A small picture of an item."
+    return [
+        StrictRoute("GET", path, thumbnail, about, model=models["thumbnail"], media=JPEG, named=named),
+        StrictRoute("GET", "/api/tile", tile, TILE, model=models["tile"], media=BYTES),
+    ]
+
+
+def _others(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers requests that are not searches with JSON."""
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
+
+    questions, models = explorer.questions, explorer.questions.models
+
+    async def drawn(values: Any) -> dict[str, Any]:
+        return (await explorer.map(values.lens)).facts()
+
+    async def pairs(values: Any) -> dict[str, Any]:
+        given = await run_in_thread(partial(questions.of_pairs, values))
+        return {"pairs": await explorer.pairs(values.lens, given)}
+
+    async def places(values: Any) -> dict[str, Any]:
+        points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
+        placed = (await explorer.map(values.lens)).places(points)
+        rows = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
+        return {"places": [dict(zip(("x", "y", "radius"), map(finite, each), strict=True)) for each in rows]}
+
+    async def select(values: Any) -> dict[str, Any]:
+        drawn = await explorer.map(values.lens)
+        polygon = np.array(values.polygon, np.float64)
+        return await run_in_thread(partial(explorer.selected, drawn, values.lens, polygon))
+
+    def items(find: Callable[..., Any], *names: str) -> Task:
+        async def found(values: Any) -> dict[str, Any]:
+            return {"items": await run_in_thread(partial(find, *(getattr(values, name) for name in names)))}
+
+        return found
+
+    def route(name: str, about: str, task: Task, told: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
+        async def answer(request: "Request", values: Any = None) -> "Response":
+            return _json(written(await unless_gone(request, task(values))))
+
+        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told)
+
+    about = "What is explored: lenses, numbers of items, proposals for a first query."
+    seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")
+    return [
+        route("collection", about, lambda _: run_in_thread(explorer.described)),
+        route("items", "Items by their ids, with their radius in every lens.", seen, schemas.SeenItems),
+        route("roots", "The items of smallest radius.", items(explorer.roots, "lens", "k"), schemas.Items),
+        route("find", "The items of smallest radius whose caption contains a text.", found, schemas.Items),
+        route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
+        route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
+        route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
+        route("pairs", "Margin, angle and distance of pairs of queries.", pairs, schemas.PairNumbers, "POST"),
+        route("places", "Where queries lie on a map.", places, schemas.Placements, "POST"),
+        route("select", "The items within a polygon on a map.", select, schemas.Selected, "POST"),
+    ]
+
+
+def _json(content: bytes) -> "Response":
+    from starlette.responses import Response
+
+    return Response(content, media_type="application/json")

@@ -1,0 +1,86 @@
+"""Names and settings as tables and pages write them."""
+
+import re
+
+from hiergeo._core.text import caption
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.findings import listing
+from hiergeo.evaluation.findings.exports import number
+from hiergeo.evaluation.length import LENGTH, baseline_name
+from hiergeo.evaluation.metrics import find_metric
+
+__all__ = [
+    "baseline",
+    "baseline_heading",
+    "data_name",
+    "label",
+    "listing",
+    "measure",
+    "number",
+    "protocol_name",
+    "setting_line",
+    "short_model",
+]
+
+
+def label(metric: str) -> str:
+    """A metric's name for readers: ``auroc_margin_sibling`` is "AUROC (margin, sibling)"."""
+    return find_metric(metric).label
+
+
+MEASURES = (
+    (r"tau_d|spearman|partial_tau|himo", "rank correlation"),
+    (r"auroc|direction|isa_auroc|isa_direction", "area under the ROC curve"),
+    (r"average_precision", "average precision"),
+    (r"parent_mrr|native", "mean reciprocal rank"),
+    (r"tie$|lca$", "edges of the tree"),
+    (r"precision|recall|any_hit|h_|walk_|jaccard|isa_hits|isa_radius|cone_|superclass|subclass|both", "share"),
+    (r"forward_|negative_|chain_|words_grow|radii_grow|head_noun|texts_|reference_|word_coverage", "share"),
+    (r".*_r\d+$", "share of queries"),
+    (r".*accuracy", "share of images"),
+)
+"""Beginnings of metrics and what their axes measure."""
+
+
+def measure(metric: str) -> str:
+    """What the axis of a metric measures: "share", "rank correlation"; its label where nothing more is known."""
+    return next((meaning for pattern, meaning in MEASURES if re.match(pattern, metric)), label(metric))
+
+
+BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
+"""Baselines that tables show, the first that a metric has, by name, and what they are called."""
+
+
+def baseline(result: Result, metric: str) -> tuple[str, float] | None:
+    """What the metric is compared with, by name, and its value without the model; None where nothing is known."""
+    known = result.baselines.get(metric, {})
+    return next(((called, known[name]) for name, called in BASELINES.items() if name in known), None)
+
+
+def baseline_heading(result: Result) -> str | None:
+    """The heading of the baselines of a table: the name that all share, else ``baseline``; None without any."""
+    known = (baseline(result, metric) for metric in result.metrics)
+    called = {each[0] for each in known if each is not None}
+    return "baseline" if len(called) > 1 else next(iter(called), None)
+
+
+def short_model(name: str) -> str:
+    """A model's spec with the folders of an absolute path left out."""
+    return re.sub(r"(?<=[:/])/.*/", "", name)
+
+
+def data_name(result: Result) -> str:
+    """The dataset and its split."""
+    return f"{result.settings['dataset']} {result.settings['split']}"
+
+
+def protocol_name(result: Result) -> str:
+    """The protocol, with its steps where they play a part."""
+    protocol = str(result.settings["protocol"])
+    return protocol if protocol == "pairs" else f"{protocol}, {result.settings['steps']} steps"
+
+
+def setting_line(result: Result) -> str:
+    """Model, data and protocol in one line."""
+    model, data = (caption(name) for name in (short_model(str(result.settings["model"])), data_name(result)))
+    return f"{model} · {data} · {protocol_name(result)}"

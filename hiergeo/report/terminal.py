@@ -1,0 +1,246 @@
+"""Tables for the terminal: results, comparisons and studies, readable in 80 columns."""
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.findings import Score
+from hiergeo.evaluation.length import LENGTH
+from hiergeo.evaluation.metrics import Interval
+from hiergeo.report.labels import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.training.study import Study
+from hiergeo.training.study.result import DRIFT, is_of_pairs
+
+WIDE = 4
+"""Largest number of metrics that are shown as columns; more of them become rows."""
+
+EDGES, GAP = 4, 2
+"""Blank columns at the edges of a table, and between two of its columns."""
+
+NARROWEST = 50
+"""Smallest width of a table with a caption."""
+
+LONGEST_NAME = 24
+"""Width at which the names of metrics are broken where they stand beside several figures."""
+
+MARK = "*"
+"""Mark behind a figure that beats every other geometry."""
+
+
+def noted(notes: str, *headings: str) -> Table:
+    """An empty table with notes below it and columns whose headings and entries fold."""
+    table = Table(box=box.SIMPLE_HEAD, caption=Text(notes, style="dim"), caption_justify="left", pad_edge=False)
+    for heading in headings:
+        table.add_column(Text(heading, overflow="fold"), overflow="fold")
+    return table
+
+
+def dim(words: str) -> Text:
+    """Words beside the point."""
+    return Text(words, style="dim")
+
+
+def stacked(value: str, below: str | None, *, best: bool = False) -> Text:
+    """A value, marked and bold where it is best, and below it an interval, a spread or a comparison, if any."""
+    text = Text(f"{value}{MARK if best else ''}", style="bold" if best else "")
+    return text if below is None else text.append(f"\n{below}", style="not bold dim")
+
+
+def bounds(interval: Interval, digits: int = 3, between: str = "–") -> str:
+    """An interval by its ends."""
+    return between.join(number(end, digits) for end in interval)
+
+
+def result_table(result: Result) -> Table:
+    """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
+    table = noted(f"{setting_line(result)} · {result.geometry}")
+    table.min_width = NARROWEST
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    heading = baseline_heading(result)
+    if heading is not None:
+        table.add_column(heading, justify="right")
+    intervals = result.intervals
+    for metric, value in result.metrics.items():
+        interval = intervals.get(metric)
+        ends = Text(bounds(interval, 4, " to ")) if interval else dim("-")
+        beside = () if heading is None else (_beside(result, metric, heading, 4),)
+        table.add_row(label(metric), number(value, 4), ends, *beside)
+    return table
+
+
+def _named(result: Result, metric: str) -> Text:
+    """The label of a metric, and below it the baseline where there is one."""
+    known = baseline(result, metric)
+    return stacked(label(metric), None if known is None else f"{known[0]} {number(known[1])}")
+
+
+def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> Text:
+    """The baseline of a metric, named where the heading does not name it."""
+    known = baseline(result, metric)
+    if known is None:
+        return dim("-")
+    called, value = known
+    return dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Every metric in every geometry with its 95 % interval, the best marked; metrics are rows if there are many."""
+    places = range(len(comparison.results))
+    return _across(comparison) if is_across(comparison) else _down(comparison, places, last=True)
+
+
+def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator[Table]:
+    """The same in as many tables as it takes to break no figure in `width` columns; the last has the caption."""
+    if is_across(comparison):
+        yield _across(comparison)
+        return
+    places = range(len(comparison.results))
+    metrics = _metrics(comparison)
+    names = min(LONGEST_NAME, max(len(label(metric)) for metric in metrics))
+    entries = [_entry(comparison, metric, at).plain for metric in metrics for at in places]
+    figure = max(len(line) for entry in entries for line in entry.split("\n"))
+    fitting = max(1, (width - names - EDGES) // (figure + GAP))
+    for start in places[::fitting]:
+        yield _down(comparison, places[start : start + fitting], last=start + fitting >= len(places))
+
+
+def study_tables(study: Study) -> Iterator[Table]:
+    """One table for each dimension, in the plan's order, and the decided differences."""
+    for dim in study.plan.dims:
+        if study.findings.geometries(dim):
+            yield _study_table(study, dim)
+    if (differences := contrast_table(study)) is not None:
+        yield differences
+
+
+def contrast_table(study: Study) -> Table | None:
+    """The decided differences with their own and their simultaneous intervals; None where there are none."""
+    if not study.findings.decided:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, title="Decided differences", title_justify="left", pad_edge=False)
+    for heading in ("dim", "metric", "a", "b"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("a - b", "95 %, alone", "95 %, with all"):
+        table.add_column(heading, no_wrap=True)
+    for each in study.findings.decided:
+        ends = (bounds(interval, 4, " to ") for interval in (each.interval, each.simultaneous))
+        names = (Text(name, style="bold" if name == each.winner else "") for name in (each.a, each.b))
+        table.add_row(str(each.dim), label(each.metric), *names, number(each.difference, 4), *ends)
+    return table
+
+
+def is_across(comparison: Comparison) -> bool:
+    """Whether the metrics are few enough for columns."""
+    return len(_metrics(comparison)) <= WIDE
+
+
+def _metrics(comparison: Comparison) -> tuple[str, ...]:
+    return comparison.findings.metrics(comparison.dim)
+
+
+def _across(comparison: Comparison) -> Table:
+    table = noted(_caption(comparison), "geometry", *map(label, _metrics(comparison)))
+    for at, result in enumerate(comparison.results):
+        figures = (_entry(comparison, metric, at) for metric in _metrics(comparison))
+        table.add_row(Text(result.geometry), *figures)
+    first = comparison.results[0]
+    heading = baseline_heading(first)
+    if heading is not None:
+        table.add_row(dim(heading), *(_beside(first, metric, heading) for metric in _metrics(comparison)))
+    return table
+
+
+def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> Table:
+    geometries = (comparison.results[at].geometry for at in places)
+    table = noted(_caption(comparison) if last else "", "metric", *geometries)
+    table.columns[0].max_width = LONGEST_NAME
+    table.min_width = NARROWEST if last else None
+    for metric in _metrics(comparison):
+        named = _named(comparison.results[0], metric)
+        table.add_row(named, *(_entry(comparison, metric, at) for at in places))
+    return table
+
+
+def _entry(comparison: Comparison, metric: str, at: int) -> Text:
+    findings = comparison.findings
+    if metric in findings.shared and at > 0:
+        return dim("same by\nconstruction" if at == 1 else "same")
+    geometry = comparison.results[at].geometry
+    score = findings.score(metric, geometry, comparison.dim)
+    return dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
+
+
+def _figure(score: Score, best: bool) -> Text:
+    """The value, and below it the spread over seeds, or the interval."""
+    below = None if score.interval is None else bounds(score.interval)
+    return stacked(number(score.value), below if score.spread is None else f"±{number(score.spread)}", best=best)
+
+
+def _caption(comparison: Comparison) -> str:
+    return "\n".join((setting_line(comparison.results[0]), *_notes(comparison)))
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    findings = comparison.findings
+    yield "Below each value its 95 % bootstrap interval."
+    if baseline_heading(comparison.results[0]) == BASELINES[LENGTH]:
+        yield "Words alone: the number of words in place of the radius or the score; the model plays no part."
+    if findings.contrasts:
+        yield (
+            f"{MARK} best: the simultaneous 95 % interval of the paired difference from every other space excludes 0, "
+            "and so says an exact sign test where one applies."
+            if findings.has_leaders
+            else "No geometry is best: none beats all others by simultaneous 95 % intervals and sign tests."
+        )
+    if len(comparison.results) > 1:
+        yield (
+            "tau_d is the same by construction: the radius is |e - root| in every geometry."
+            if findings.shared
+            else "tau_d is each geometry's own, since these measure radii differently; no winner is named for it."
+        )
+    for charts in findings.twins:
+        yield f"{listing(charts)} are one space in {len(charts)} charts, so they tie."
+    for caution in findings.cautions:
+        yield caution.message
+
+
+def _study_table(study: Study, at: int) -> Table:
+    findings = study.findings
+    geometries = findings.geometries(at)
+    table = noted("\n".join(_study_notes(study, at)), "metric", "no head", *geometries)
+    table.columns[0].max_width = LONGEST_NAME
+    before = study.before[geometries[0]]
+    frozen = before.metrics
+    measured = (*findings.metrics(at), *DRIFT)
+    for of_pairs, rows in ((False, f"{len(study.frozen.hierarchy.rows)} test rows"), (True, "chains set aside")):
+        table.add_row(dim(f"on {rows}"))
+        for metric in (name for name in measured if is_of_pairs(name) is of_pairs):
+            figures = []
+            for geometry in geometries:
+                score = study.cube.score(metric, geometry, at)
+                figures.append(dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, at)))
+            table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else "-", *figures)
+        table.add_section()
+    rates = [f"{study.cell(geometry, at).learning_rate:g}" for geometry in geometries]
+    table.add_row("learning rate", "", *rates, end_section=True)
+    return table
+
+
+def _study_notes(study: Study, at: int) -> Iterator[str]:
+    findings = study.findings
+    yield f"Dimension {at}: means over {len(study.plan.seeds)} seeds, below them the standard deviation over seeds."
+    yield (
+        f"{MARK} better than every other geometry, by intervals that hold simultaneously over the study."
+        if any(findings.leaders(metric, at) for metric in findings.metrics(at))
+        else "No geometry is better than every other one in anything."
+    )
+    if study.findings.shared:
+        yield f"{', '.join(sorted(study.findings.shared))}: the same in all geometries by construction."
+    for caution in findings.cautions:
+        if caution.kind == "small sample":
+            yield caution.message

@@ -1,0 +1,181 @@
+"""What a spec of Milvus says, and one collection by the client of pymilvus, whose errors are one sentence each."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, final
+from urllib.parse import parse_qsl
+
+from pydantic import Field
+
+from hiergeo._core import extras
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
+from hiergeo._core.storage.documents import STRICT, Positive, validated
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.text import without_password
+
+BUILT = {"FLAT": (), "IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "HNSW": ("M", "efConstruction")}
+"""The options that an index is built with."""
+
+SEARCHED = {"FLAT": (), "IVF_FLAT": ("nprobe",), "IVF_SQ8": ("nprobe",), "HNSW": ("ef",)}
+"""The options that an index is searched with."""
+
+
+@dataclass(frozen=True)
+class MilvusOptions:
+    """The options of a spec: of the collection, of its index and its searches, and seconds to wait for an answer."""
+
+    __pydantic_config__ = STRICT
+
+    collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")] = "hiergeo"
+    index: Literal["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"] = "FLAT"
+    consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = "Strong"
+    timeout: Positive = 120
+    nlist: Positive = 128
+    nprobe: Positive = 16
+    M: Positive = 32
+    efConstruction: Positive = 200
+    ef: Positive = 256
+
+    @classmethod
+    def read(cls, text: str) -> "MilvusOptions":
+        """The options of ``NAME=VALUE&...``; raises InputError."""
+        values = dict(parse_qsl(text, keep_blank_values=True))
+        whole = {name for name, value in values.items() if value.isascii() and value.isdigit() and len(value) < 9}
+        try:
+            return validated(cls, {name: int(value) if name in whole else value for name, value in values.items()})
+        except ValueError as error:
+            raise InputError(f"an option of the store milvus is not valid: {error}") from error
+
+
+CONNECT = 5
+"""Seconds to wait for a server to answer at all."""
+
+OLDEST: Final = {"server": (2, 3), "Lite": (3, 0)}
+
+CHATTY = ("pymilvus.decorators", "pymilvus.client.connection_manager", "milvus_lite")
+"""Loggers that log what is raised, with its traceback."""
+
+
+@final
+class MilvusClient:
+    """One collection of a server or of a Milvus Lite file; the connection is made when it is first needed.
+
+    Args:
+        rest: ``ADDRESS?OPTION=VALUE&...``, the address being that of a server or the path of a file.
+
+    Attributes:
+        lite: whether it is a file.
+        where: the server or the file, as messages name it: ``Milvus server http://localhost:19530``.
+        options: of the spec.
+        chosen_index: the kind of index that the spec names; None where it names none.
+
+    Raises:
+        InputError: an option that is not valid, or a file that Milvus Lite would not open.
+        UnavailableError: a package is missing, or the server cannot be reached or is too old.
+    """
+
+    def __init__(self, rest: str) -> None:
+        self._address, _, options = rest.partition("?")
+        if not self._address:
+            raise InputError("milvus needs a place: milvus:http://HOST:19530 or milvus:./NAME.db.")
+        self.options = MilvusOptions.read(options)
+        self.chosen_index = self.options.index if "index=" in options else None
+        self.lite = not self._address.startswith(("http://", "https://"))
+        self.where = f"Milvus {'Lite' if self.lite else 'server'} {without_password(self._address)}"
+        self._client: Any = None
+        if self.lite:
+            with self._calling():
+                _check_file(path_of(self._address))
+
+    @property
+    def connected(self) -> Any:
+        """The client of pymilvus."""
+        if self._client is None:
+            self._client = self._connect()
+            self._check_version()
+        return self._client
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is a file that nobody has made yet: to connect would make it."""
+        return self.lite and self._client is None and not path_of(self._address).exists()
+
+    @property
+    def version(self) -> str:
+        """Of Milvus."""
+        client = self.connected
+        with self._calling():
+            return str(client.get_server_version(timeout=self.options.timeout)).removeprefix("milvus_lite-")
+
+    def call(self, method: str, *given: Any, **settings: Any) -> Any:
+        """Call a method of the client about the collection; whatever it raises is an UnavailableError."""
+        client = self.connected
+        with self._calling():
+            return getattr(client, method)(self.options.collection, *given, timeout=self.options.timeout, **settings)
+
+    def close(self) -> None:
+        """Release the connection."""
+        if self._client is not None:
+            with self._calling():
+                self._client.close()
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        try:
+            yield
+        except HiergeoError:
+            raise
+        except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
+            problem = without_password(described(error))
+            raise UnavailableError(f"{self.where} does not do as asked: {problem}.") from error
+
+    def _connect(self) -> Any:
+        pymilvus = _imported()
+        uri = str(path_of(self._address).absolute()) if self.lite else self._address
+        token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, self.options.timeout)
+        try:
+            return pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
+        except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
+            problem = without_password(described(error))
+            if self.lite:
+                raise UnavailableError(
+                    f"{self.where} cannot be opened: {problem}; one process at a time can."
+                ) from error
+            raise UnavailableError(
+                f"{self.where} does not answer within {seconds} seconds: start it, or check the address and "
+                f"HIERGEO_MILVUS_TOKEN ({problem})."
+            ) from error
+
+    def _check_version(self) -> None:
+        version, kind = self.version, "Lite" if self.lite else "server"
+        read = re.search(r"(\d+)\.(\d+)", version)
+        if read is None or (int(read[1]), int(read[2])) < OLDEST[kind]:
+            wanted = ".".join(map(str, OLDEST[kind]))
+            hint = "pip install --upgrade milvus-lite" if self.lite else "update the server"
+            raise UnavailableError(f"{self.where} has the version {version} and {wanted} is needed: {hint}.")
+
+
+def _imported() -> Any:
+    pymilvus = extras.require("pymilvus", "the store milvus")
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return pymilvus
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what Milvus Lite would not open, or would open although it is something else."""
+    _imported()
+    if find_spec("milvus_lite") is None:
+        raise UnavailableError("Milvus Lite needs its package: pip install milvus-lite.")
+    if path.suffix != ".db":
+        raise InputError(f"the name of a Milvus Lite database must end in .db: {path} does not.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"the folder of {path} does not exist: make it first.")
+    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / "collections").exists()):
+        raise InputError(f"{path} was not written by Milvus Lite 3: choose another name and push again.")

@@ -1,0 +1,162 @@
+"""Running a study: tune, train a head for every seed, measure, compare."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from hiergeo._core.devices import resolve_device
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.embedded import Compute, embed
+from hiergeo.evaluation.findings import (
+    Cube,
+    Findings,
+    conclude_study,
+    contrast_all,
+    flat_spaces,
+    small_samples,
+    study_cautions,
+)
+from hiergeo.evaluation.measuring import ProtocolSettings
+from hiergeo.evaluation.metrics import RADIAL
+from hiergeo.geometry import Space, parse
+from hiergeo.training import Chains, HeadModel, chain_loss, train_head
+from hiergeo.training.chains import split_groups
+from hiergeo.training.study.bench import Bench, beyond_the_equator, pairs_behind_head
+from hiergeo.training.study.design import StudyPlan, StudySettings, check_data, check_untrained_heads
+from hiergeo.training.study.result import HeadRun, Study, StudyCell
+
+JUDGE = "auroc_margin"
+"""Criterion of the tuning: a rank statistic, on the same scale in every geometry, that products have too."""
+
+
+@torch_defaults()
+def run_study(
+    plan: StudyPlan,
+    chains: Chains,
+    model: Model,
+    test: Hierarchy,
+    settings: StudySettings | None = None,
+    *,
+    unseen: np.ndarray | None = None,
+    held_out: Collection[int] | None = None,
+    progress: bool = False,
+) -> Study:
+    """Train and measure a head for every geometry, dimension and seed of a plan, on the same data.
+
+    Args:
+        plan: what is compared.
+        chains: what heads learn from; pairs are measured on the share of them that the plan sets aside.
+        model: the frozen model that embedded the chains; it also has embeddings of the test rows.
+        test: data of the ``re`` protocol and of retrieval.
+        settings: how it is measured, and on which device; the defaults of `StudySettings` when None.
+        unseen: (rows of `test`,) booleans, rows that share no text with the chains; they get a tau_d of their own.
+        held_out: ids of the images that retrieval is measured on; None is all of them.
+        progress: show progress bars for work that takes longer than a second.
+
+    Raises:
+        InputError: chains of another model, a prior between different dimensions, a head that does not fit into its
+            space before any training, and whatever `hiergeo.training.summarise` refuses.
+    """
+    settings = settings or StudySettings()
+    measuring = ProtocolSettings("re", settings.steps, settings.seed, settings.samples)
+    compute = Compute(resolve_device(settings.device), settings.dtype, settings.batch_size)
+    chains = chains.to(compute.device)
+    check_data(plan, chains, model, test, unseen)
+    training, aside = (chains.take(rows) for rows in split_groups(chains, plan.set_aside, min(plan.seeds)))
+    frozen = embed(model, test, compute=compute, progress=progress)
+    check_untrained_heads(plan, frozen, chains)
+    bench = Bench(model, frozen, aside, measuring, unseen, held_out)
+    before = {spec: bench.without_head(spec) for spec in plan.geometries}
+
+    tried = _tune(plan, training, model, progress)
+    runs: dict[tuple[str, int], list[HeadRun]] = {cell: [] for cell in plan.cells}
+    heads = [(cell, head_seed) for cell in plan.cells for head_seed in plan.seeds]
+    for (spec, dim), head_seed in track(heads, "training", enabled=progress):
+        recipe = plan.head(dim, head_seed, best_rate(tried[spec, dim]))
+        trained = train_head(training, plan.geometry(spec), recipe, device=None)
+        runs[spec, dim].append(bench.run(trained, before[spec], plan.geometry(spec)))
+
+    cells = tuple(
+        StudyCell(spec, dim, best_rate(scores), tuple(runs[spec, dim]), scores if len(scores) > 1 else {})
+        for (spec, dim), scores in tried.items()
+    )
+    findings = find(cells, frozen.model, plan, settings.seed, chains.leakage)
+    return Study(
+        plan=plan,
+        settings=settings,
+        frozen=frozen,
+        before=before,
+        cells=cells,
+        findings=findings,
+        conclusion=conclude_study(findings, chains.leakage),
+        pairs=int(aside.positive[:, 1:].numel()),
+        leakage=chains.leakage,
+    )
+
+
+def find(cells: Sequence[StudyCell], model: str, plan: StudyPlan, seed: int, leakage: str | None) -> Findings:
+    """Scores, contrasts and cautions of the cells of a study; `seed` is of the resampling of seeds."""
+    spaces = tuple(cell.space for cell in cells)
+    cube = Cube(tuple(entry for cell in cells for entry in cell.entries(model)))
+    same = same_by_construction(cells, tuple(plan.recipe.losses)) & set(cube.metrics)
+    contrasts = contrast_all(cube, spaces, without=same, family="all", seed=seed)
+    found = Findings(cube, spaces, contrasts, same)
+    verdicts = [cell.verdict for cell in cells]
+    of_training = study_cautions(found, verdicts, len(plan.seeds), leakage)
+    return replace(found, cautions=(*of_training, *flat_spaces(spaces), *small_samples(cube)))
+
+
+def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> frozenset[str]:
+    """Metrics that cannot differ between the geometries of these cells.
+
+    Losses that do not depend on curvature train the same head in every geometry, at the same learning rate, and its
+    radii are |f(e) - f(root)| in all of them except products that add lengths (l1). A head that was replaced by an
+    untrained one is another head.
+    """
+    rates: dict[int, set[float]] = {}
+    for cell in cells:
+        rates.setdefault(cell.dim, set()).add(cell.learning_rate)
+    apart = any(len(chosen) > 1 for chosen in rates.values()) or any(run.problem for cell in cells for run in cell.runs)
+    added = any(parse(cell.geometry).norm == "l1" for cell in cells)
+    bent = any(chain_loss(name).sees_curvature for name in losses)
+    return frozenset() if apart or bent or added else RADIAL
+
+
+def best_rate(scores: dict[float, float]) -> float:
+    """The learning rate with the best score, the first of equal ones; the smallest where training failed at all."""
+    usable = {rate: score for rate, score in scores.items() if not math.isnan(score)}
+    return max(usable, key=lambda rate: usable[rate]) if usable else min(scores)
+
+
+def validation_score(plan: StudyPlan, cell: tuple[str, int], rate: float, chains: Chains, model: Model) -> float:
+    """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training fails."""
+    spec, dim = cell
+    recipe = plan.head(dim, plan.tuning_seed, rate)
+    trained = train_head(chains, plan.geometry(spec), recipe, device=None)
+    if trained.diverged:
+        return math.nan
+    _, validation = split_groups(chains, recipe.validation, recipe.seed)
+    try:
+        with torch.no_grad(), beyond_the_equator():
+            outcome = pairs_behind_head(
+                chains.take(validation), HeadModel(model, trained.head), Space(trained.geometry)
+            )
+    except InputError:
+        return math.nan
+    return outcome.statistics[JUDGE].value
+
+
+def _tune(plan: StudyPlan, chains: Chains, model: Model, progress: bool) -> dict[tuple[str, int], dict[float, float]]:
+    """Cell -> learning rate -> score on validation rows; a single candidate is not tried and scores NaN."""
+    tried = {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
+    trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates if len(plan.learning_rates) > 1]
+    for cell, rate in track(trials, "tuning", enabled=progress):
+        tried[cell][rate] = validation_score(plan, cell, rate, chains, model)
+    return tried

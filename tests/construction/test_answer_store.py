@@ -1,0 +1,98 @@
+"""Answers of language models survive a kill at any byte, and are those that were put."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hiergeo._core.errors import InputError
+from hiergeo.construction.answer_store import AnswerStore
+
+VALUES = {f"key{number}": {"text": "a dog\n" * number, "tokens": number} for number in range(8)}
+
+
+def filled(folder: Path) -> Path:
+    answers = AnswerStore(folder)
+    answers.begin("generalise-00000")
+    for key, value in VALUES.items():
+        answers.put(key, value)
+    answers.close()
+    return folder / "generalise-00000.jsonl"
+
+
+def test_answers_are_there_again_for_their_shard_alone(tmp_path: Path) -> None:
+    filled(tmp_path)
+    answers = AnswerStore(tmp_path)
+    answers.begin("generalise-00000")
+    assert {key: answers.get(key) for key in VALUES} == VALUES
+    assert answers.get("another") is None
+    answers.begin("generalise-00001")
+    assert len(answers) == 0
+
+
+def test_a_file_cut_at_any_byte_gives_the_answers_before_it_and_takes_more(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    content = path.read_bytes()
+    ends = [0, *(place + 1 for place, byte in enumerate(content) if byte == ord("\n"))]
+    for cut in range(0, len(content), 7):
+        path.write_bytes(content[:cut])
+        answers = AnswerStore(tmp_path)
+        answers.begin("generalise-00000")
+        assert len(answers) == sum(end - 1 <= cut for end in ends[1:])
+        answers.put("after", 1)
+        answers.begin("generalise-00000")
+        assert answers.get("after") == 1
+        assert {key: answers.get(key) for key in list(VALUES)[: len(answers) - 1]}.items() <= VALUES.items()
+        answers.close()
+
+
+def test_an_altered_line_is_passed_over(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b'"tokens": 3', b'"tokens": 4'))
+    answers = AnswerStore(tmp_path)
+    answers.begin("generalise-00000")
+    assert answers.get("key3") is None
+    assert len(answers) == len(VALUES) - 1
+
+
+@pytest.mark.slow
+def test_what_was_put_outlives_a_killed_process(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from hiergeo.construction.answer_store import AnswerStore\n"
+        "answers = AnswerStore(Path(sys.argv[1])); answers.begin('x'); answers.put('k', [1, 2])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=os.environ, check=False)
+    assert done.returncode == -9
+    answers = AnswerStore(tmp_path)
+    answers.begin("x")
+    assert answers.get("k") == [1, 2]
+
+
+def test_threads_share_answers(tmp_path: Path) -> None:
+    answers = AnswerStore(tmp_path)
+    answers.begin("x")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: answers.put(str(number), "text" * number), range(200)))
+    answers.begin("x")
+    assert [answers.get(str(number)) for number in range(200)] == ["text" * number for number in range(200)]
+
+
+def test_a_finished_shard_leaves_nothing(tmp_path: Path) -> None:
+    answers = AnswerStore(tmp_path / "answers")
+    answers.put("memory", 1)
+    assert answers.get("memory") == 1
+    answers.begin("x")
+    answers.put("k", 1)
+    answers.clear()
+    assert answers.get("k") is None
+    assert not list((tmp_path / "answers").iterdir())
+
+
+def test_an_endless_answer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too long"):
+        AnswerStore(tmp_path).put("k", "x" * (1 << 21))
