@@ -70,14 +70,13 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
             direction, radius = to_ray(_tangent(rows, root, part))
             rays.append(Polar(direction.to(dtype), radius))
         point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
-        factors.append(point if dtype == point.radius.dtype else _exact(point, x, root, part))
+        exact = point.radius.dtype
+        if dtype != exact:
+            vectors = x.detach()[..., part]
+            origin = vectors.new_zeros(vectors.shape[-1]) if root is None else root.detach()[part]
+            point = Exact.of(point, vectors, origin.to(exact), root)
+        factors.append(point)
     return Points(geometry, Lifted(factors))
-
-
-def _exact(point: Polar, x: Tensor, root: Tensor | None, part: slice) -> Polar:
-    vectors = x.detach()[..., part]
-    origin = vectors.new_zeros(vectors.shape[-1]) if root is None else root.detach()[part]
-    return Exact.of(point, vectors, origin.to(point.radius.dtype), root)
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
@@ -101,7 +100,8 @@ def _stretches(x: Tensor) -> Sequence[Tensor]:
 
 def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
     exact = widest(x.device)
-    v = widened(x if part == slice(0, x.shape[-1]) else x[..., part], exact)
+    v = x if part == slice(0, x.shape[-1]) else x[..., part]
+    v = v.to(exact) if v.itemsize > 2 else widened(v, exact)
     if root is None:
         return v
     origin = widened(root[part], exact)

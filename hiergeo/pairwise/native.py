@@ -8,6 +8,7 @@ import ctypes
 import functools
 import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,11 +70,12 @@ def build_info() -> dict[str, str]:
 
 def simd_level() -> str:
     """The SIMD level of the CPU kernels: HIERGEO_SIMD, or the best of the machine."""
-    return _simd_level(word(SIMD))
+    return _simd_level(os.environ.get(SIMD))
 
 
 @functools.cache
 def _simd_level(_: str | None) -> str:
+    word(SIMD)
     return _call("simd_level")  # torch keeps a copy of every string that an operator returns
 
 
@@ -118,7 +120,15 @@ def backward(
 ) -> Gradients:
     """As `PairBackend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
-    operands = (upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _exact(x, y), _product(x.direction))
+    operands = (
+        upstream,
+        *_points(x, y),
+        curvature,
+        quantity.code,
+        _wide(aperture),
+        _exact(x, y),
+        _product(x.direction),
+    )
     return _gradients(_call("backward", *operands))
 
 
@@ -191,8 +201,10 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
         psi = () if aperture is None or quantity.cone is None else (aperture.double(),)
         for each, part in zip(lists, (*_points(x, y), curvature, *psi), strict=False):
             each.append(part)
+    if len(factors) == 1:
+        return *lists, _in_rows(exact(factors[0].x, factors[0].y)), quantity.code
     found = flat_exact([each.x for each in factors], [each.y for each in factors])
-    return *lists, [*map(_in_rows, found)], quantity.code
+    return *lists, _in_rows(found), quantity.code
 
 
 def _gradients(found: Sequence[Tensor]) -> Gradients:
@@ -206,19 +218,23 @@ def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _exact(x: Polar, y: Polar) -> list[Tensor]:
-    return [*map(_in_rows, exact(x, y))]
+    return _in_rows(exact(x, y))
 
 
-def _in_rows(matrix: Tensor) -> Tensor:
-    return matrix if matrix.stride(-1) == 1 else matrix.clone(memory_format=torch.contiguous_format)
+def _in_rows(matrices: list[Tensor]) -> list[Tensor]:
+    """Matrices with contiguous rows."""
+    for place, matrix in enumerate(matrices):
+        if matrix.stride(-1) != 1:
+            matrices[place] = matrix.clone(memory_format=torch.contiguous_format)
+    return matrices
 
 
-def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
+def _directions(ux: Tensor, uy: Tensor) -> list[Tensor]:
     """Directions in contiguous rows. A narrower dtype of one side is kept: the kernels widen it."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
-    return _in_rows(ux), _in_rows(uy)
+    return _in_rows([ux, uy])
 
 
 def _wide(x: Tensor | None) -> Tensor | None:

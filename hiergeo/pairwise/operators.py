@@ -31,7 +31,7 @@ FACTORS = "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, Tensor[] curvatur
 """The leading operands of every operator on the pairs of a product of spaces; no apertures without a cone."""
 
 EXACT = "Tensor? vx, Tensor? vy, Tensor? origin"
-"""After an aperture: the vectors that directions were rounded from, (..., N, D) and (..., M, D), and their origin (D,)."""
+"""After an aperture: the vectors that directions were rounded from, (..., N, D) and (..., M, D), and their origin."""
 
 FACTORS_EXACT = "Tensor[] exact"
 """After the apertures of a product: vectors of x in each factor, those of y, and origins; or nothing."""
@@ -85,11 +85,11 @@ def operator(
             return tuple(found) if len(found) > 1 else found[0] if found else None
 
         def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], dict[str, Any]]:
-            points, aperture, *exact = operands[:5], *operands[5:leading]
+            points, (aperture, *exact) = list(operands[:5]), operands[5:leading]
             rest = dict(zip(names, operands[leading:], strict=True))
             if listed:
-                return list(points), aperture, exact[0], rest
-            known = [] if exact[0] is None else exact
+                return points, aperture, exact[0], rest
+            known = [each for each in exact if each is not None]
             return [[part] for part in points], [] if aperture is None else [aperture], known, rest
 
         written = ("out",) if "(a!)" in schema else ()
@@ -132,7 +132,7 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
     exact = points.exact()
     if listed:
         return made(*operands, aperture, exact, *rest.values())
-    return made(*[part for (part,) in operands], aperture, *(exact or [None] * 3), *rest.values())
+    return made(*[part for (part,) in operands], aperture, *(exact or (None, None, None)), *rest.values())
 
 
 def _plain(*operands: Iterable[Any]) -> bool:

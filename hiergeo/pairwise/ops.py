@@ -49,7 +49,9 @@ STORE, WRITE = "str quantity, ScalarType? out_dtype) -> Tensor", "str quantity, 
 pair_store = operator(
     "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derive=transforms.differentiate_pairs
 )(_store)
-product_store = operator("product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives)(_store)
+product_store = operator(
+    "product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives
+)(_store)
 pair_store_out = operator(
     "pair_store_out",
     f"({POINTS}, Tensor? aperture, {EXACT}, {WRITE}",
@@ -184,7 +186,12 @@ def _least(frame: PairFrame) -> Forms:
     return [(frame.rows, frame.dtype), (frame.rows, torch.int64)]
 
 
-@operator("energy_min", f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)", _least, derive=transforms.differentiate_min)
+@operator(
+    "energy_min",
+    f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)",
+    _least,
+    derive=transforms.differentiate_min,
+)
 def energy_min(task: Problem) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""
     values, indices = task.backend.energy_min(*task.cone)

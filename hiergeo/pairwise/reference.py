@@ -167,10 +167,7 @@ def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor,
     """For each x and each end the y of smallest score among `order[:end]`, B = 1: indices (N, T) and scores."""
 
     def negative(block: slice, index: Tensor) -> Tensor:
-        chosen = [
-            factor._replace(x=part_of(factor.x, block), y=part_of(factor.y, index))
-            for factor in factors
-        ]
+        chosen = [factor._replace(x=part_of(factor.x, block), y=part_of(factor.y, index)) for factor in factors]
         (pairs,) = values(chosen, quantity)
         return torch.cat([torch.cat([-score for _, score in pairs.scores(i)], 1) for i in pairs.rows()])
 

@@ -195,9 +195,7 @@ def _known(direction: Tensor, radius: Tensor) -> Tensor:
     return known
 
 
-def _pulls(
-    ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, opening: Opening
-) -> tuple[Tensor, Tensor]:
+def _pulls(ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, opening: Opening) -> tuple[Tensor, Tensor]:
     """Gradients by directions, in their dtypes; `weight` is the derivative by the angle, divided by its sine."""
     to_x, to_y = (torch.empty_like(u, memory_format=torch.contiguous_format) for u in (ux, uy))
     scalars = (part.unsqueeze(-1) for part in (weight, *opening))

@@ -85,7 +85,9 @@ class TiledPairs:
 
 def rays(point: Polar, is_exact: bool) -> Tensor:
     """Unit rays in the widest float, of the vectors that the points were rounded from where those are measured."""
-    return unit(wide(point.vectors) - point.origin if is_exact and isinstance(point, Exact) else wide(point.direction))[0]
+    return unit(wide(point.vectors) - point.origin if is_exact and isinstance(point, Exact) else wide(point.direction))[
+        0
+    ]
 
 
 def of_batch(point: Polar, b: int) -> Polar:

@@ -24,7 +24,7 @@ CURVATURE, APERTURE = 4, 5
 """Positions of the curvature and the aperture among the operands, after the directions and radii of x and y."""
 
 EXACT, OWN = 6, 9
-"""Positions of what directions were rounded from, which has no derivative: that goes by the points; and of what follows."""
+"""Positions of what directions were rounded from, which has no derivative since points have it, and of what follows."""
 
 Keep = Callable[[Any, tuple[Any, ...], Any], None]
 Derivative = Callable[..., Any]
@@ -345,7 +345,11 @@ def _tangents(operands: Iterable[Tensor | None], tangents: Iterable[Any]) -> lis
 
 
 def _row_forward(
-    points: Iterable[Tensor | None], tangents: Iterable[Any], quantity: str, versine: Tensor | None, coversine: Tensor | None
+    points: Iterable[Tensor | None],
+    tangents: Iterable[Any],
+    quantity: str,
+    versine: Tensor | None,
+    coversine: Tensor | None,
 ) -> Tensor:
     """The forward derivative of a law row by row, (...), in the widest float."""
     ux, rx, uy, ry, curvature, *exact = cast(Any, points)

@@ -12,7 +12,7 @@ from hiergeo.pairwise import transforms
 
 def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
     """`x` (...) in a wider dtype; a gradient beyond the range of 16 bits becomes its largest number."""
-    wide: Tensor = x.to(dtype) if x.dtype.itemsize > 2 or not wants_derivative(x) else widened_half(x, dtype)
+    wide: Tensor = widened_half(x, dtype) if x.itemsize == 2 and wants_derivative(x) else x.to(dtype)
     return wide
 
 

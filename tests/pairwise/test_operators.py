@@ -55,8 +55,15 @@ def operands(*batch: int, learnt: bool = False) -> list[Tensor]:
     return [part.clone().requires_grad_(learnt) for part in parts]
 
 
+NONE: tuple[None, None, None] = (None, None, None)
+"""What directions were rounded from, where nothing is known of it."""
+
+
 CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
-    "pair_store of angles": (ops.pair_store, lambda: (*operands(2, learnt=True)[:5], None, *NONE, "exterior_angle", None)),
+    "pair_store of angles": (
+        ops.pair_store,
+        lambda: (*operands(2, learnt=True)[:5], None, *NONE, "exterior_angle", None),
+    ),
     "pair_store of margins": (ops.pair_store, lambda: (*operands(learnt=True), *NONE, "cone_margin", torch.float32)),
     "pair_store of energies": (ops.pair_store, lambda: (*operands(2, 3, learnt=True), *NONE, "energy", None)),
     "pair_store_out": (ops.pair_store_out, lambda: (*operands(2), *NONE, "energy", torch.empty(2, 5, 6))),
@@ -65,7 +72,10 @@ CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_forward of sums": (ops.pair_forward, lambda: (*operands(), *NONE, *tangents(), "energy", 0.4, True)),
     "row_law": (rows.row_law, lambda: (*row_operands(learnt=True), *NONE, "exterior_angle")),
     "row_backward": (rows.row_backward, lambda: (*row_operands(), *NONE, ROW, "exterior_angle", None, None)),
-    "row_backward of what was found": (rows.row_backward, lambda: (*row_operands(), *NONE, ROW, "distance", ROW, 2 - ROW)),
+    "row_backward of what was found": (
+        rows.row_backward,
+        lambda: (*row_operands(), *NONE, ROW, "distance", ROW, 2 - ROW),
+    ),
     "cone_members": (search_ops.cone_members, lambda: (*operands(), *NONE)),
     "product_store of distances": (ops.product_store, lambda: (*factors(2)[:5], [], [], "distance_l1", None)),
     "product_store of margins": (ops.product_store, lambda: (*factors(2), [], "cone_margin", torch.float16)),
@@ -73,18 +83,27 @@ CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_count in cones": (search_ops.pair_count, lambda: (*factors(2), [], "cone_margin", None)),
     "pair_count within reach": (search_ops.pair_count, lambda: (*factors(2)[:5], [], [], "distance", torch.ones(2, 5))),
     "pair_smallest": (search_ops.pair_smallest, lambda: (*factors(2)[:5], [], [], "distance", 3, False)),
-    "pair_rank": (search_ops.pair_rank, lambda: (*factors(2), [], "cone_margin", torch.arange(10).view(2, 5) // 2, False)),
+    "pair_rank": (
+        search_ops.pair_rank,
+        lambda: (*factors(2), [], "cone_margin", torch.arange(10).view(2, 5) // 2, False),
+    ),
     "pair_ladder": (search_ops.pair_ladder, lambda: (*factors()[:5], [], [], "distance", *STEPS, None)),
     "energy_sum": (ops.energy_sum, lambda: (*operands(2, learnt=True), *NONE)),
     "energy_total": (ops.energy_total, lambda: (*operands(2, learnt=True), *NONE, None, False)),
     "energy_total with gradients": (ops.energy_total, lambda: (*operands(2, learnt=True), *NONE, 0.4, True)),
-    "energy_total_backward": (ops.energy_total_backward, lambda: (*operands(2), *NONE, 0.4, torch.rand(2).double(), [])),
+    "energy_total_backward": (
+        ops.energy_total_backward,
+        lambda: (*operands(2), *NONE, 0.4, torch.rand(2).double(), []),
+    ),
     "energy_total_backward of what was found": (ops.energy_total_backward, lambda: total_operands()),
     "energy_min": (ops.energy_min, lambda: (*operands(2, learnt=True), *NONE)),
     "pair_store of near points": (ops.pair_store, lambda: (*near(), "cone_margin", None)),
-    "pair_backward of near points": (ops.pair_backward, lambda: (*near(learnt=False), torch.rand(2, 5, 6).double(), "energy")),
-    "energy_sum of near points": (ops.energy_sum, lambda: near()),
-    "energy_min of near points": (ops.energy_min, lambda: near()),
+    "pair_backward of near points": (
+        ops.pair_backward,
+        lambda: (*near(learnt=False), torch.rand(2, 5, 6).double(), "energy"),
+    ),
+    "energy_sum of near points": (ops.energy_sum, lambda: tuple(near())),
+    "energy_min of near points": (ops.energy_min, lambda: tuple(near())),
     "energy_total of near points": (ops.energy_total, lambda: (*near(), 0.4, True)),
     "row_law of near points": (rows.row_law, lambda: (*near_rows(), "distance")),
     "pair_smallest of near points": (search_ops.pair_smallest, lambda: (*near_factors(), "distance", 3, False)),
@@ -102,10 +121,6 @@ STEPS: tuple[Tensor, Tensor] = (torch.tensor([0.3, 0.2, 0.9, 0.1, 0.6, 0.4]), to
 def factors(*batch: int) -> list[list[Tensor]]:
     """The operands of two factors."""
     return [list(pair) for pair in zip(operands(*batch), operands(*batch), strict=True)]
-
-
-NONE = (None, None, None)
-"""What directions were rounded from, where nothing is known of it."""
 
 
 def near(learnt: bool = True) -> list[Any]:
@@ -178,7 +193,9 @@ def test_gradients_to_every_operand(quantity: str, curvature: float) -> None:
 
 
 @pytest.mark.parametrize("curvature", CURVED)
-@pytest.mark.parametrize("reduce", [lambda *parts: ops.energy_sum(*parts, *NONE), lambda *parts: ops.energy_min(*parts, *NONE)[0]])
+@pytest.mark.parametrize(
+    "reduce", [lambda *parts: ops.energy_sum(*parts, *NONE), lambda *parts: ops.energy_min(*parts, *NONE)[0]]
+)
 def test_gradients_of_reductions_to_every_operand(reduce: Measure, curvature: float) -> None:
     parts = operands(2, learnt=True)
     parts[4] = torch.tensor(curvature, dtype=torch.float64, requires_grad=True)
