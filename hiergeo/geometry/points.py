@@ -73,8 +73,9 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
         exact = point.radius.dtype
         if dtype != exact:
             vectors = x.detach()[..., part]
-            origin = vectors.new_zeros(vectors.shape[-1]) if root is None else root.detach()[part]
-            point = Exact.of(point, vectors, origin.to(exact), root)
+            nowhere = torch.zeros(vectors.shape[-1], dtype=exact, device=x.device)
+            origin = nowhere if root is None else root.detach()[part].to(exact)
+            point = Exact.of(point, vectors, origin, root)
         factors.append(point)
     return Points(geometry, Lifted(factors))
 

@@ -291,7 +291,10 @@ def _nested(listed: list[int | None], flat: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def map_batches(operator: CustomOpDef) -> None:
-    """`vmap` becomes one more leading dimension; curvatures and origins are the same for all."""
+    """`vmap` becomes one more leading dimension; curvatures are the same for all.
+
+    Points around several origins are measured on their directions.
+    """
     names = [argument.name for argument in operator._opoverload._schema.arguments]
 
     def rule(info: Any, dims: tuple[Any, ...], *operands: Any) -> tuple[Any, Any]:
@@ -302,9 +305,13 @@ def map_batches(operator: CustomOpDef) -> None:
             for name, operand, dim in zip(names, operands, dims, strict=True)
         ]
         if "exact" in names:
-            exact = names.index("exact")
-            count = 2 * len(operands[exact]) // 3
-            moved[exact][count:] = operands[exact][count:]
+            place = names.index("exact")
+            count = 2 * len(operands[place]) // 3
+            around_one = all(dim is None for dim in _listed(dims[place] or [])[count:])
+            moved[place] = [*moved[place][:count], *operands[place][count:]] if around_one else []
+        elif dims[names.index("origin")] is not None:
+            first = names.index("vx")
+            moved[first : first + len(NOTHING)] = NOTHING
         result = operator(*moved)
         return result, 0 if isinstance(result, Tensor) else tuple(0 for _ in result)
 

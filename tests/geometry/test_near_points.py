@@ -200,3 +200,19 @@ def test_points_of_other_roots_are_measured_on_their_rays() -> None:
     mixed = first.distance(first.points(x), second.points(y))
     torch.testing.assert_close(mixed, first.distance(x, y), rtol=1e-3, atol=0)
     assert bool((mixed > 0).all())
+
+
+@pytest.mark.parametrize("curvature", [-1.0, 0.0])
+def test_vmap(curvature: float) -> None:
+    """Over embeddings near points stay exact; over roots they are measured on their rays."""
+    x, y, root = drawn(1e-5, 48)
+    exact = truth(x, y, root, curvature).distance.view(50, 20)
+    sets = x.view(50, 20, 48), y.view(50, 20, 48)
+    space = Space(spec(curvature), root)
+    for measure in (space.distance, lambda a, b: space.pairwise_distance(a, b).diagonal(dim1=-2, dim2=-1)):
+        found = torch.vmap(measure)(*sets)
+        torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=0)
+    roots = torch.stack([root, root / 2])
+    mapped = torch.vmap(lambda each: Space(spec(curvature), each).pairwise_distance(x[:5], y[:5]))(roots)
+    each = torch.stack([Space(spec(curvature), each).pairwise_distance(x[:5], y[:5]) for each in roots])
+    torch.testing.assert_close(mapped, each, rtol=1e-5, atol=1e-6)
