@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 SERVICES ?= .venv-services
 PROFILE ?= hiergeo
+TSC := build/typescript/node_modules/.bin/tsc
 SERVICES_BIN := $(SERVICES)/$(notdir $(BIN))
 PACKAGING := pyproject.toml setup.py
 KERNELS := build_backend.py build_native.py $(wildcard csrc/*.* csrc/*/*.*)
@@ -114,6 +115,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if [ -x $(TSC) ] || npm install --silent --prefix build/typescript typescript >/dev/null 2>&1; \
+		then $(TSC) --project tsconfig.json; \
+		else echo "npm installs no typescript here: the JavaScript of the pages was not type-checked."; fi
 
 docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -19,7 +19,7 @@ def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):
     assert held["settings"]["protocol"].endswith("demo")
     assert "demo" in printed
     assert "published, not measured here" not in printed
-    assert "length" in printed
+    assert "words alone" in printed
 
 
 def test_the_same_again_from_the_json_of_a_result(run, tmp_path):

@@ -8,11 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-
-from jinja2 import StrictUndefined, Template
+from typing import TYPE_CHECKING
 
 from hiergeo.construction.backends import Gap
 from hiergeo.construction.engines.interface import Prompt
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TEMPLATE = Path(__file__).parents[1] / "prompt.jinja"
 
@@ -109,5 +111,7 @@ def _prompt(
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import StrictUndefined, Template
+
     return Template(TEMPLATE.read_text("utf-8"), undefined=StrictUndefined)
