@@ -169,7 +169,7 @@ def test_a_description_of_more_than_the_files_hold_takes_no_memory(clip, open_cl
         "from hiergeo import adapters; adapters.load(sys.argv[1])"
     )
     for spec in (f"hf:{many}", f"open_clip:local-dir:{wide}"):
-        run = warm.run([sys.executable, "-c", code, spec], text=True)
+        run = warm.run([sys.executable, "-c", code, spec], timeout=120, text=True)
         assert "weights, and its files hold" in run.stderr.splitlines()[-1]
 
 
@@ -205,7 +205,7 @@ def test_code_beside_a_model_never_runs_and_nobody_is_asked(kind, clip, open_cli
     here = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     master, slave = pty.openpty()
     try:
-        run = warm.run(command, cwd=tmp_path, env=here, stdin=slave, text=True)
+        run = warm.run(command, timeout=120, cwd=tmp_path, env=here, stdin=slave, text=True)
     finally:
         os.close(master)
         os.close(slave)

@@ -64,8 +64,11 @@ class Tree:
 
     def places(self, classes: Iterable[Hashable]) -> np.ndarray:
         """Positions in `nodes`, (n,) int64. Raises InputError for classes that are not in the tree; names them."""
-        listed = list(classes)
-        missing = [each for each in dict.fromkeys(listed) if each not in self._place]
+        try:
+            listed = list(classes)
+            missing = [each for each in dict.fromkeys(listed) if each not in self._place]
+        except TypeError as error:
+            raise InputError(f"classes must be names, one an item: {reason(error)}.") from error
         if missing:
             raise InputError(f"{len(missing)} classes are not in the tree: {quoted_names(missing)}.")
         return np.array([self._place[each] for each in listed], dtype=np.int64)
@@ -140,6 +143,9 @@ def tree_scores(
 def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
     """Child -> parent."""
     try:
+        edges = list(edges)
+        if any(isinstance(edge, str) for edge in edges):
+            raise TypeError("a text is not a pair")
         pairs = list(dict.fromkeys((child, parent) for child, parent in edges))
     except (TypeError, ValueError) as error:
         raise InputError(f"the edges of a tree must be pairs (child, parent) of names: {reason(error)}.") from error

@@ -10,11 +10,13 @@ from typing import TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo._core.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage.locks import HeldError
+from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.corpus.embedding import INPUT_BITS
 from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
+from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import balanced
 from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
@@ -106,6 +108,24 @@ def holds(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> b
     Nothing but the input has such ids: the index keeps them from items that are added (`Manifest.reserved`).
     """
     return not _named(manifest).isdisjoint(names) or len(_ids(out, manifest, number)) > 0
+
+
+def check_records(out: Path, plan: CorpusPlan, missing: Iterable[int]) -> None:
+    """Raise InputError for an input without a record that the index holds: it would not be embedded a second time."""
+    manifest = layout.read(out)
+    spans = [(shard.first >> INPUT_BITS, shard.last >> INPUT_BITS) for shard in manifest.shards]
+    for number in missing:
+        met = any(first <= number <= last for first, last in spans)
+        if met and holds(out, manifest, number, ()) and not place_of(out, number).exists():
+            raise lost_record(out, plan, number)
+
+
+def lost_record(out: Path, plan: CorpusPlan, number: int) -> InputError:
+    """What is said of an input that the index holds and whose record is gone."""
+    return InputError(
+        f"the index holds the input {plan.inputs[number].name} and its record {place_of(out, number)} is gone: restore "
+        f"it, or build the index in another folder."
+    )
 
 
 def _named(manifest: Manifest) -> set[str]:

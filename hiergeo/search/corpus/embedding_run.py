@@ -19,7 +19,7 @@ from hiergeo.datasets.reading.inputs import MOST
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus import cluster, sources
-from hiergeo.search.corpus.adopting import Adopter, patiently, settle, survey
+from hiergeo.search.corpus.adopting import Adopter, check_records, patiently, settle, survey
 from hiergeo.search.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.search.corpus.records import Allowance
 from hiergeo.search.corpus.report import Report, Summary, estimates
@@ -134,6 +134,7 @@ def _run(
     sources_, before = corpus.plan.inputs, survey(corpus.out)
     mine = share.of(len(sources_))
     missing = [number for number in mine if number not in before]
+    check_records(corpus.out, corpus.plan, missing)
     adopter = Adopter(corpus.out)
     report = Report(corpus.out, sources_, missing, "ray" if ray else f"worker-{share}", progress)
     with closing(report):

@@ -14,7 +14,7 @@ from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Defect, Read, Sample, UnreadableError
 from hiergeo.search import layout
-from hiergeo.search.corpus.adopting import holds
+from hiergeo.search.corpus.adopting import holds, lost_record
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
 from hiergeo.search.corpus.sources import CorpusPlan
@@ -104,10 +104,7 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
     source = plan.inputs[number]
     left = list((out / SHARDS).glob(f"{number:06d}-*"))
     if left and holds(out, layout.read(out), number, [shard.name for shard in left]):
-        raise InputError(
-            f"the index holds the input {source.name} and its record {place_of(out, number)} is gone: restore it, or "
-            f"build the index in another folder."
-        )
+        raise lost_record(out, plan, number)
     for shard in left:
         retire(shard)
     poison = Poison(source.name)
