@@ -142,8 +142,8 @@ def _files(part: str) -> list[PublicFile]:
 def _check_train(path: Path) -> None:
     """Raise InputError unless a file, whose bytes nobody has published a hash of, reads as the training table."""
     rows = list(parse(read_table(path, OBTAIN), TRAIN.layout))
-    others = sum(isinstance(each, TableDefect) for each in rows)
-    whole = len(rows) - others
+    whole = sum(not isinstance(each, TableDefect) for each in rows)
+    others = len({each.row for each in rows if isinstance(each, TableDefect)})
     if whole < TRAIN_ROWS or others > ODD_ROWS * whole:
         raise InputError(
             f"{path} has {whole:,} rows of four tiers and {others:,} others, and should have {TRAIN_ROWS:,} or more "
