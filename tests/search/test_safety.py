@@ -22,6 +22,8 @@ from hiergeo.search.corpus import Options, adopting, embed, embedding_run
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
+from hiergeo.search.snapshots import Snapshot
+from hiergeo.search.stores.exact import ExactStore
 from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, vector
 
 
@@ -327,3 +329,22 @@ def test_a_store_is_closed_before_it_is_opened_with_the_shells_of_a_compaction(t
     assert index.engines.opened("engine:place") is first
     index.compact()
     assert index.engines.opened("engine:place").edges == index.manifest.edges != first.edges
+
+
+@pytest.mark.parametrize("read", [ExactStore.describe, lambda store: store.innermost(5)], ids=["describe", "innermost"])
+def test_a_refresh_while_another_thread_describes_leaves_deleted_items_out(tmp_path, monkeypatch, read):
+    monkeypatch.setattr(layout, "BATCH", 20)
+    monkeypatch.setattr(layout, "SHARD_BYTES", 1)
+    index = search.build(tmp_path / "ix", Quick(), captions(60))
+    store, opened = index.store, Snapshot.open
+    gone = store.innermost(60)
+
+    def interrupted(self, shard):
+        monkeypatch.setattr(Snapshot, "open", opened)
+        store.delete(gone[:59])
+        return self.open(shard)
+
+    monkeypatch.setattr(Snapshot, "open", interrupted)
+    read(store)
+    assert store.innermost(60).tolist() == gone[59:].tolist()
+    assert store.describe().rows == sum(shell.count for shell in store.describe().shells) == 1
