@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import shutil
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
-from hiergeo.search import appending, building, layout, pushing, shard_writer
+from hiergeo.search import appending, building, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
 from hiergeo.search.corpus import Options, adopting, embed, embedding_run
 from hiergeo.search.rows import Frame, Rows
@@ -348,3 +349,14 @@ def test_a_refresh_while_another_thread_describes_leaves_deleted_items_out(tmp_p
     read(store)
     assert store.innermost(60).tolist() == gone[59:].tolist()
     assert store.describe().rows == sum(shell.count for shell in store.describe().shells) == 1
+
+
+def test_a_scan_of_directions_that_are_cut_short_is_an_error(tmp_path):
+    if sys.platform != "linux" or chunks._advise(torch.ones(1), chunks.POPULATE_READ) in chunks.UNSUPPORTED:
+        pytest.skip("the system cannot say that pages are missing")
+    index = search.build(tmp_path / "ix", Quick(), captions(50))
+    (shard,) = index.manifest.shards
+    assert len(list(index.store.scan())) == 1
+    os.truncate(tmp_path / "ix" / "shards" / shard.name / "directions", 0)
+    with pytest.raises(UnavailableError, match=shard.name):
+        list(index.store.scan())

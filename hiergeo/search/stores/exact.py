@@ -14,10 +14,10 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import parse
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import stream
+from hiergeo.search.chunks import bring, stream
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
-from hiergeo.search.shards import IDS, RADII, Labels, OpenShard
+from hiergeo.search.shards import DIRECTIONS, IDS, RADII, Labels, OpenShard
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Shell, StoreFacts
 
@@ -116,8 +116,10 @@ class ExactStore:
         return count
 
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        """All items with low <= radius <= high, in any order, a bounded number at a time."""
-        return (opened.rows(places) for opened, places in self._places(low, high))
+        """All items with low <= radius <= high, in any order, a bounded number at a time; raises UnavailableError."""
+        for opened, places in self._places(low, high):
+            bring(opened.shard.name, torch.from_numpy(opened.array(DIRECTIONS)[places[0] : places[-1] + 1]))
+            yield opened.rows(places)
 
     def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
         """All items with low <= radius <= high for a sweep, as `OpenShard.mapped`."""
