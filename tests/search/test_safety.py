@@ -19,7 +19,9 @@ from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
 from hiergeo.search import appending, building, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
+from hiergeo.search.compaction import compact
 from hiergeo.search.corpus import Options, adopting, embed, embedding_run
+from hiergeo.search.corpus.sources import read_plan
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
@@ -42,12 +44,18 @@ def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
     held = stored(out)
     if compacted:
         search.open(out, model=Quick()).compact()
-    (out / "inputs" / "000000.json").unlink()
+    record = out / "inputs" / "000000.json"
+    content = record.read_bytes()
+    record.unlink()
     for changed in (captions(50), captions(40, 2)):
         texts(inputs, x=changed)
-        with pytest.raises(InputError, match=r"x\.txt"):
-            embed(inputs, out, Quick())
+        for worker in (None, "1/2"):
+            with pytest.raises(InputError, match=r"x\.txt and its record"):
+                embed(inputs, out, Quick(), worker=worker)
         assert stored(out) == held
+    record.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.txt, which is embedded, was changed"):
+        embed(inputs, out, Quick())
     assert search.open(out, model=Quick()).check().defects == ()
 
 
@@ -360,3 +368,35 @@ def test_a_scan_of_directions_that_are_cut_short_is_an_error(tmp_path):
     os.truncate(tmp_path / "ix" / "shards" / shard.name / "directions", 0)
     with pytest.raises(UnavailableError, match=shard.name):
         list(index.store.scan())
+
+
+def test_records_are_checked_in_one_look_at_shards_that_may_hold_inputs(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", **{f"x{i}": captions(5, i) for i in range(6)}), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    search.open(out, model=Quick()).compact()
+    looked, opened = [], Snapshot.open
+    monkeypatch.setattr(Snapshot, "open", lambda self, shard: looked.append(shard.name) or opened(self, shard))
+    plan = read_plan(out)
+    adopting.check_records(out, plan, range(6))
+    assert len(looked) == 1
+    adopting.check_records(out, plan, range(6, 9))
+    assert len(looked) == 1
+    (out / "inputs" / "000004.json").unlink()
+    with pytest.raises(InputError, match=r"x4\.txt"):
+        adopting.check_records(out, plan, range(6))
+
+
+def test_a_compaction_takes_no_shard_from_a_check_of_records(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    read = layout.read
+
+    def interrupted(folder):
+        manifest = read(folder)
+        monkeypatch.setattr(layout, "read", read)
+        compact(out)
+        return manifest
+
+    monkeypatch.setattr(layout, "read", interrupted)
+    adopting.check_records(out, read_plan(out), [0, 1])
+    assert len(layout.read(out).shards) == 1
