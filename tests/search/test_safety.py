@@ -400,3 +400,45 @@ def test_a_compaction_takes_no_shard_from_a_check_of_records(tmp_path, monkeypat
     monkeypatch.setattr(layout, "read", interrupted)
     adopting.check_records(out, read_plan(out), [0, 1])
     assert len(layout.read(out).shards) == 1
+
+
+@pytest.mark.parametrize("failing", ["close", "open"])
+def test_a_store_that_was_closed_is_not_given_again(tmp_path, monkeypatch, failing):
+    index = search.build(tmp_path / "ix", Quick(), captions(300))
+    faults = []
+
+    class Store:
+        def __init__(self, *_):
+            self.closed = False
+            if "open" in faults:
+                raise UnavailableError("it is down.")
+
+        def close(self):
+            assert not self.closed
+            self.closed = True
+            if "close" in faults:
+                raise UnavailableError("it is down.")
+
+    monkeypatch.setattr(pushing, "open_store", Store)
+    index.engines.opened("engine:place")
+    index.add(captions(200, 1))
+    index.compact()
+    faults.append(failing)
+    with pytest.raises(UnavailableError):
+        index.engines.opened("engine:place")
+    index.engines.close()
+    faults.clear()
+    assert not index.engines.opened("engine:place").closed
+
+
+def test_a_store_that_is_neither_a_store_nor_a_spec_is_refused(tmp_path):
+    index = search.build(tmp_path / "ix", Quick(), captions(5))
+    with pytest.raises(InputError, match="Path"):
+        index.push(tmp_path / "faiss:flat")
+
+
+def test_an_image_is_missing_in_a_table_alone(tmp_path):
+    with pytest.raises(InputError, match=r"image of row 1 .*NoneType"):
+        search.build(tmp_path / "ix", Quick(), ["a", "b"], ["a.png", None])
+    with pytest.raises(InputError, match=r"image of row 0 .*NoneType"):
+        search.build(tmp_path / "ix", Quick(), None, [None, "a.png"])
