@@ -22,6 +22,7 @@ from hiergeo.search import index as index_module
 from hiergeo.search.compaction import compact
 from hiergeo.search.corpus import Options, adopting, embed, embedding_run
 from hiergeo.search.corpus.sources import read_plan
+from hiergeo.search.corpus.work import Corpus, embed_input
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
@@ -442,3 +443,23 @@ def test_an_image_is_missing_in_a_table_alone(tmp_path):
         search.build(tmp_path / "ix", Quick(), ["a", "b"], ["a.png", None])
     with pytest.raises(InputError, match=r"image of row 0 .*NoneType"):
         search.build(tmp_path / "ix", Quick(), None, [None, "a.png"])
+
+
+def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    compact(out)
+    search.open(out, model=Quick()).delete([3])
+    assert not list((out / "shards").glob("000000-*"))
+    (out / "shards" / "000000-0007").mkdir()
+    read = layout.read
+
+    def interrupted(folder):
+        manifest = read(folder)
+        monkeypatch.setattr(layout, "read", read)
+        compact(out)
+        return manifest
+
+    monkeypatch.setattr(layout, "read", interrupted)
+    with pytest.raises(InputError, match=r"x\.txt and its record"):
+        embed_input(Corpus(out, inputs, read_plan(out)), 0, None, None, None)
