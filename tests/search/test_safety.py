@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import shutil
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,12 +17,17 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
-from hiergeo.search import appending, building, layout, pushing, shard_writer
+from hiergeo.search import appending, building, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
+from hiergeo.search.compaction import compact
 from hiergeo.search.corpus import Options, adopting, embed, embedding_run
+from hiergeo.search.corpus.sources import read_plan
+from hiergeo.search.corpus.work import Corpus, embed_input
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
+from hiergeo.search.snapshots import Snapshot
+from hiergeo.search.stores.exact import ExactStore
 from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, vector
 
 
@@ -39,12 +45,18 @@ def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
     held = stored(out)
     if compacted:
         search.open(out, model=Quick()).compact()
-    (out / "inputs" / "000000.json").unlink()
+    record = out / "inputs" / "000000.json"
+    content = record.read_bytes()
+    record.unlink()
     for changed in (captions(50), captions(40, 2)):
         texts(inputs, x=changed)
-        with pytest.raises(InputError, match=r"x\.txt"):
-            embed(inputs, out, Quick())
+        for worker in (None, "1/2"):
+            with pytest.raises(InputError, match=r"x\.txt and its record"):
+                embed(inputs, out, Quick(), worker=worker)
         assert stored(out) == held
+    record.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.txt, which is embedded, was changed"):
+        embed(inputs, out, Quick())
     assert search.open(out, model=Quick()).check().defects == ()
 
 
@@ -327,3 +339,127 @@ def test_a_store_is_closed_before_it_is_opened_with_the_shells_of_a_compaction(t
     assert index.engines.opened("engine:place") is first
     index.compact()
     assert index.engines.opened("engine:place").edges == index.manifest.edges != first.edges
+
+
+@pytest.mark.parametrize("read", [ExactStore.describe, lambda store: store.innermost(5)], ids=["describe", "innermost"])
+def test_a_refresh_while_another_thread_describes_leaves_deleted_items_out(tmp_path, monkeypatch, read):
+    monkeypatch.setattr(layout, "BATCH", 20)
+    monkeypatch.setattr(layout, "SHARD_BYTES", 1)
+    index = search.build(tmp_path / "ix", Quick(), captions(60))
+    store, opened = index.store, Snapshot.open
+    gone = store.innermost(60)
+
+    def interrupted(self, shard):
+        monkeypatch.setattr(Snapshot, "open", opened)
+        store.delete(gone[:59])
+        return self.open(shard)
+
+    monkeypatch.setattr(Snapshot, "open", interrupted)
+    read(store)
+    assert store.innermost(60).tolist() == gone[59:].tolist()
+    assert store.describe().rows == sum(shell.count for shell in store.describe().shells) == 1
+
+
+def test_a_scan_of_directions_that_are_cut_short_is_an_error(tmp_path):
+    if sys.platform != "linux" or chunks._advise(torch.ones(1), chunks.POPULATE_READ) in chunks.UNSUPPORTED:
+        pytest.skip("the system cannot say that pages are missing")
+    index = search.build(tmp_path / "ix", Quick(), captions(50))
+    (shard,) = index.manifest.shards
+    assert len(list(index.store.scan())) == 1
+    os.truncate(tmp_path / "ix" / "shards" / shard.name / "directions", 0)
+    with pytest.raises(UnavailableError, match=shard.name):
+        list(index.store.scan())
+
+
+def test_records_are_checked_in_one_look_at_shards_that_may_hold_inputs(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", **{f"x{i}": captions(5, i) for i in range(6)}), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    search.open(out, model=Quick()).compact()
+    looked, opened = [], Snapshot.open
+    monkeypatch.setattr(Snapshot, "open", lambda self, shard: looked.append(shard.name) or opened(self, shard))
+    plan = read_plan(out)
+    adopting.check_records(out, plan, range(6))
+    assert len(looked) == 1
+    adopting.check_records(out, plan, range(6, 9))
+    assert len(looked) == 1
+    (out / "inputs" / "000004.json").unlink()
+    with pytest.raises(InputError, match=r"x4\.txt"):
+        adopting.check_records(out, plan, range(6))
+
+
+def test_a_compaction_takes_no_shard_from_a_check_of_records(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    read = layout.read
+
+    def interrupted(folder):
+        manifest = read(folder)
+        monkeypatch.setattr(layout, "read", read)
+        compact(out)
+        return manifest
+
+    monkeypatch.setattr(layout, "read", interrupted)
+    adopting.check_records(out, read_plan(out), [0, 1])
+    assert len(layout.read(out).shards) == 1
+
+
+@pytest.mark.parametrize("failing", ["close", "open"])
+def test_a_store_that_was_closed_is_not_given_again(tmp_path, monkeypatch, failing):
+    index = search.build(tmp_path / "ix", Quick(), captions(300))
+    faults = []
+
+    class Store:
+        def __init__(self, *_):
+            self.closed = False
+            if "open" in faults:
+                raise UnavailableError("it is down.")
+
+        def close(self):
+            assert not self.closed
+            self.closed = True
+            if "close" in faults:
+                raise UnavailableError("it is down.")
+
+    monkeypatch.setattr(pushing, "open_store", Store)
+    index.engines.opened("engine:place")
+    index.add(captions(200, 1))
+    index.compact()
+    faults.append(failing)
+    with pytest.raises(UnavailableError):
+        index.engines.opened("engine:place")
+    index.engines.close()
+    faults.clear()
+    assert not index.engines.opened("engine:place").closed
+
+
+def test_a_store_that_is_neither_a_store_nor_a_spec_is_refused(tmp_path):
+    index = search.build(tmp_path / "ix", Quick(), captions(5))
+    with pytest.raises(InputError, match="Path"):
+        index.push(tmp_path / "faiss:flat")
+
+
+def test_an_image_is_missing_in_a_table_alone(tmp_path):
+    with pytest.raises(InputError, match=r"image of row 1 .*NoneType"):
+        search.build(tmp_path / "ix", Quick(), ["a", "b"], ["a.png", None])
+    with pytest.raises(InputError, match=r"image of row 0 .*NoneType"):
+        search.build(tmp_path / "ix", Quick(), None, [None, "a.png"])
+
+
+def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    compact(out)
+    search.open(out, model=Quick()).delete([3])
+    assert not list((out / "shards").glob("000000-*"))
+    (out / "shards" / "000000-0007").mkdir()
+    read = layout.read
+
+    def interrupted(folder):
+        manifest = read(folder)
+        monkeypatch.setattr(layout, "read", read)
+        compact(out)
+        return manifest
+
+    monkeypatch.setattr(layout, "read", interrupted)
+    with pytest.raises(InputError, match=r"x\.txt and its record"):
+        embed_input(Corpus(out, inputs, read_plan(out)), 0, None, None, None)

@@ -2,7 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, final
@@ -12,7 +14,6 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage.locks import HeldError
-from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.corpus.embedding import INPUT_BITS
 from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
@@ -112,12 +113,24 @@ def holds(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> b
 
 def check_records(out: Path, plan: CorpusPlan, missing: Iterable[int]) -> None:
     """Raise InputError for an input without a record that the index holds: it would not be embedded a second time."""
-    manifest = layout.read(out)
-    spans = [(shard.first >> INPUT_BITS, shard.last >> INPUT_BITS) for shard in manifest.shards]
-    for number in missing:
-        met = any(first <= number <= last for first, last in spans)
-        if met and holds(out, manifest, number, ()) and not place_of(out, number).exists():
+    numbers = sorted(missing)
+    held = _held(out, numbers)
+    for number in numbers:
+        if number in held and not place_of(out, number).exists():
             raise lost_record(out, plan, number)
+
+
+def _held(out: Path, numbers: Sequence[int]) -> set[int]:
+    """Inputs that the index holds items of, deleted ones included: all such among the ascending numbers, and others."""
+    found: set[int] = set()
+    with closing(Snapshot(out)) as snapshot:
+        for shard in snapshot.manifest.shards:
+            first, last = shard.first >> INPUT_BITS, shard.last >> INPUT_BITS
+            if bisect_left(numbers, first) == bisect_right(numbers, last):
+                continue
+            ids = np.array([shard.first]) if first == last else snapshot.open(shard).array(SORTED)
+            found.update(np.unique(ids >> INPUT_BITS).tolist())
+    return found
 
 
 def lost_record(out: Path, plan: CorpusPlan, number: int) -> InputError:

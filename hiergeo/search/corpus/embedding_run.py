@@ -134,7 +134,6 @@ def _run(
     sources_, before = corpus.plan.inputs, survey(corpus.out)
     mine = share.of(len(sources_))
     missing = [number for number in mine if number not in before]
-    check_records(corpus.out, corpus.plan, missing)
     adopter = Adopter(corpus.out)
     report = Report(corpus.out, sources_, missing, "ray" if ray else f"worker-{share}", progress)
     with closing(report):
@@ -187,7 +186,10 @@ def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Opt
         begun = (folder / MANIFEST).exists()
         if before is None and begun:
             raise InputError(f"{folder} holds an index that was made in another way: choose another folder.")
-        plan = sources.agreed(before, now, survey(folder) if begun else ())
+        done = survey(folder) if begun else {}
+        if before is not None and begun:
+            check_records(folder, before, set(range(len(before.inputs))).difference(done))
+        plan = sources.agreed(before, now, done)
         if plan != before:
             sources.write_plan(folder, plan)
         if not begun:
