@@ -19,75 +19,13 @@ from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
 from hiergeo.search import appending, building, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
-from hiergeo.search.compaction import compact
-from hiergeo.search.corpus import Options, adopting, embed, embedding_run
-from hiergeo.search.corpus.sources import read_plan
-from hiergeo.search.corpus.work import Corpus, embed_input
+from hiergeo.search.corpus import Options, embed
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.stores.exact import ExactStore
-from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, vector
-
-
-def texts(folder, **made):
-    folder.mkdir(exist_ok=True)
-    for name, lines in made.items():
-        (folder / f"{name}.txt").write_text("\n".join(lines))
-    return folder
-
-
-@pytest.mark.parametrize("compacted", [False, True])
-def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
-    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
-    embed(inputs, out, Quick())
-    held = stored(out)
-    if compacted:
-        search.open(out, model=Quick()).compact()
-    record = out / "inputs" / "000000.json"
-    content = record.read_bytes()
-    record.unlink()
-    for changed in (captions(50), captions(40, 2)):
-        texts(inputs, x=changed)
-        for worker in (None, "1/2"):
-            with pytest.raises(InputError, match=r"x\.txt and its record"):
-                embed(inputs, out, Quick(), worker=worker)
-        assert stored(out) == held
-    record.write_bytes(content)
-    with pytest.raises(InputError, match=r"x\.txt, which is embedded, was changed"):
-        embed(inputs, out, Quick())
-    assert search.open(out, model=Quick()).check().defects == ()
-
-
-def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            embed(inputs, out, Quick())
-    index = search.open(out, model=Quick())
-    index.add(["my own"])
-    with pytest.raises(InputError, match="7"):
-        index.add(["another"], ids=[7])
-    embed(inputs, out, Quick())
-    held = stored(out)
-    assert sorted(held)[:50] == list(range(50))
-    assert len(held) == 51
-
-
-def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(50, 1)), tmp_path / "ix"
-    finish = adopting.Adopter.finish
-
-    def late(self):
-        appending.adopt(out, [name for done in self._waiting.values() for name in done.shards])
-        search.open(out, model=Quick()).compact()
-        finish(self)
-
-    monkeypatch.setattr(adopting.Adopter, "finish", late)
-    assert embed(inputs, out, Quick()).finished
-    assert len(stored(out)) == 100
+from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, texts, vector
 
 
 def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
@@ -103,17 +41,6 @@ def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, m
     with pytest.raises(UnavailableError):
         write_shard(tmp_path / "000000-0000", rows, Labels.none(3), parse("euclidean"))
     assert not (tmp_path / "000000-0000").exists()
-
-
-def test_a_record_of_shards_that_are_cut_short_is_given_up(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            embed(inputs, out, Quick())
-    os.truncate(out / "shards" / "000000-0000" / "ids.i64", 8)
-    assert embed(inputs, out, Quick()).items == 50
-    assert search.open(out, model=Quick()).check().defects == ()
 
 
 def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
@@ -371,38 +298,6 @@ def test_a_scan_of_directions_that_are_cut_short_is_an_error(tmp_path):
         list(index.store.scan())
 
 
-def test_records_are_checked_in_one_look_at_shards_that_may_hold_inputs(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", **{f"x{i}": captions(5, i) for i in range(6)}), tmp_path / "ix"
-    embed(inputs, out, Quick())
-    search.open(out, model=Quick()).compact()
-    looked, opened = [], Snapshot.open
-    monkeypatch.setattr(Snapshot, "open", lambda self, shard: looked.append(shard.name) or opened(self, shard))
-    plan = read_plan(out)
-    adopting.check_records(out, plan, range(6))
-    assert len(looked) == 1
-    adopting.check_records(out, plan, range(6, 9))
-    assert len(looked) == 1
-    (out / "inputs" / "000004.json").unlink()
-    with pytest.raises(InputError, match=r"x4\.txt"):
-        adopting.check_records(out, plan, range(6))
-
-
-def test_a_compaction_takes_no_shard_from_a_check_of_records(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
-    embed(inputs, out, Quick())
-    read = layout.read
-
-    def interrupted(folder):
-        manifest = read(folder)
-        monkeypatch.setattr(layout, "read", read)
-        compact(out)
-        return manifest
-
-    monkeypatch.setattr(layout, "read", interrupted)
-    adopting.check_records(out, read_plan(out), [0, 1])
-    assert len(layout.read(out).shards) == 1
-
-
 @pytest.mark.parametrize("failing", ["close", "open"])
 def test_a_store_that_was_closed_is_not_given_again(tmp_path, monkeypatch, failing):
     index = search.build(tmp_path / "ix", Quick(), captions(300))
@@ -443,23 +338,3 @@ def test_an_image_is_missing_in_a_table_alone(tmp_path):
         search.build(tmp_path / "ix", Quick(), ["a", "b"], ["a.png", None])
     with pytest.raises(InputError, match=r"image of row 0 .*NoneType"):
         search.build(tmp_path / "ix", Quick(), None, [None, "a.png"])
-
-
-def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
-    embed(inputs, out, Quick())
-    compact(out)
-    search.open(out, model=Quick()).delete([3])
-    assert not list((out / "shards").glob("000000-*"))
-    (out / "shards" / "000000-0007").mkdir()
-    read = layout.read
-
-    def interrupted(folder):
-        manifest = read(folder)
-        monkeypatch.setattr(layout, "read", read)
-        compact(out)
-        return manifest
-
-    monkeypatch.setattr(layout, "read", interrupted)
-    with pytest.raises(InputError, match=r"x\.txt and its record"):
-        embed_input(Corpus(out, inputs, read_plan(out)), 0, None, None, None)
