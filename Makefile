@@ -30,7 +30,7 @@ help:
 	@echo "make explore   install into $(VENV) and open the explorer on generated scenes"
 	@echo "make test      install into $(VENV) and run the quick tests: five minutes"
 	@echo "make test-all  run all tests, the CUDA kernels on an emulated GPU and the services included: fifteen minutes"
-	@echo "               (PROFILE=thorough: with several times as many examples of every property)"
+	@echo "               (PROFILE=thorough: with twice as many examples of properties that do not fix their number)"
 	@echo "make test-services  run the tests of Milvus, Ray and MTEB in $(SERVICES)"
 	@echo "make coverage  measure what the quick tests reach, room by room"
 	@echo "make lint      ruff and mypy"
@@ -95,7 +95,7 @@ test-all: $(VENV)/kernels
 	$(MAKE) --jobs 2 test-services test-rest
 
 test-rest: $(VENV)/kernels
-	$(BIN)/python -m tests.pairwise.simt --numprocesses 2
+	$(BIN)/python -m tests.pairwise.simt --numprocesses 2 --hypothesis-profile $(PROFILE)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN)
 
 test-services: $(SERVICES)/installed
@@ -115,7 +115,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if [ -x $(TSC) ] || npm install --silent --prefix build/typescript typescript >/dev/null 2>&1; \
+	@if [ -x $(TSC) ] || npm install --silent --prefix build/typescript "typescript@^7" >/dev/null 2>&1; \
 		then $(TSC) --project tsconfig.json; \
 		else echo "npm installs no typescript here: the JavaScript of the pages was not type-checked."; fi
 

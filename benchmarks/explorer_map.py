@@ -92,7 +92,7 @@ def selections(made: Map) -> None:
     for share in (0.02, 0.2, 2.0):
         circle = centre + made.extent * share * np.stack([np.cos(turn), np.sin(turn)], axis=1)
         found: list[int] = []
-        spent = timed(lambda circle=circle, found=found: found.append(len(made.select(circle))))  # type: ignore[misc]
+        spent = timed(lambda circle=circle, found=found: found.append(len(made.select(circle))))  # type: ignore[misc]  # defaults of a lambda
         print(
             f"Polygon of {CORNERS} corners: {found[0]:,} items in {1e3 * spent.wall:.0f} ms, "
             f"{1e3 * spent.cpu:.0f} ms of processors.",

@@ -56,7 +56,7 @@ def made(images: int, captions: int, dim: int) -> Embedded:
     chains = captions // 4
     names = [f"{i}" for i in range(4 * chains)]
     rows = tuple(Row(i, tuple(names[4 * i : 4 * i + 4]), None, i % images) for i in range(chains))
-    refs = tuple(ImageRef(i, lambda: None) for i in range(min(images, chains)))  # type: ignore[arg-type, return-value]
+    refs = tuple(ImageRef(i, lambda: None) for i in range(min(images, chains)))  # type: ignore[arg-type, return-value]  # never opened
     root = unit(1, dim, 0)[0]
     text = torch.nn.functional.normalize(unit(len(names), dim, 1) + root, dim=1)
     image = torch.nn.functional.normalize(unit(len(refs), dim, 2) + root, dim=1)

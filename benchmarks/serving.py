@@ -106,7 +106,7 @@ def single(asked: Server, queries: Sequence[object]) -> str:
     with serving.Client(asked.url) as client:
         for query in queries:
             start = time.perf_counter()
-            client.ladder(query, STEPS)  # type: ignore[arg-type]
+            client.ladder(query, STEPS)  # type: ignore[arg-type]  # a tensor as the query
             seconds.append(time.perf_counter() - start)
     p50, p95, p99 = (1000 * np.percentile(seconds, [50, 95, 99])).round(1)
     used = 1000 * (asked.processor() - before) / len(seconds)

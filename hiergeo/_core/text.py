@@ -80,7 +80,7 @@ def caption(text: str) -> str:
 
 def without_password(text: str) -> str:
     """A text in which addresses have no user and no password."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    return re.sub(r"(?<=:)//[^/\s]*@", "//", text)
 
 
 def _escaped(character: str) -> str:

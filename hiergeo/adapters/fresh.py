@@ -4,8 +4,6 @@ A measure of what a model has learnt must be better than that of its untrained c
 already depend on the number of tokens, and so on how specific a caption is.
 """
 
-import copy
-
 import torch
 
 from hiergeo._core import limits
@@ -39,8 +37,7 @@ def untrained(model: Model, seed: int) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = model.rebuilt_network()
-    copied = copy.copy(model)
-    copied.__dict__.pop("_root", None)
+    copied = model.bare_copy()
     copied.name = name
     copied.network = network.to(device=model.device, dtype=torch.float32).eval().requires_grad_(False)
     return copied

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -146,7 +146,7 @@ def saving(folder: Path) -> Iterator[None]:
 def tokenizer_digest(tokenizer: Any) -> str:
     """SHA-256 over what a tokenizer of transformers does with a text: its class, tokens, special tokens and rules.
 
-    Padding and truncation, which it is facts with every call, are left out.
+    Padding and truncation, which it is told with every call, are left out.
     """
     core = getattr(tokenizer, "backend_tokenizer", None)
     rules = json.loads(core.to_str()) if core is not None else {}
@@ -208,7 +208,7 @@ def foreign_json(path: Path) -> Any:
 
 
 def check_config(config: Any, source: str) -> None:
-    """Refuse a configuration with absurd sizes, or one that asks for its own code to be run.
+    """Refuse a configuration with absurd sizes, too deep a nesting, or one that asks for its own code to be run.
 
     Args:
         config: JSON values.
@@ -217,7 +217,17 @@ def check_config(config: Any, source: str) -> None:
     Raises:
         InputError: names the key.
     """
-    for key, value in _settings("", config):
+    level: list[tuple[str, Any]] = [("", config)]
+    for _ in range(limits.JSON_DEPTH + 1):
+        _check_settings(level, source)
+        level = [inner for key, value in level for inner in _settings_in(key, value)]
+        if not level:
+            return
+    raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
+
+
+def _check_settings(settings: Iterable[tuple[str, Any]], source: str) -> None:
+    for key, value in settings:
         if key == CODE and value:
             raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
         most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
@@ -226,13 +236,11 @@ def check_config(config: Any, source: str) -> None:
             raise InputError(f"{source} says that '{key}' is {number}: no model has more than {most:,}.")
 
 
-def _settings(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of a configuration with its value; the items of a list have the key of the list."""
-    yield key, value
-    for name, each in value.items() if isinstance(value, dict) else ():
-        yield from _settings(str(name), each)
-    for each in value if isinstance(value, list | tuple) else ():
-        yield from _settings(key, each)
+def _settings_in(key: str, value: Any) -> list[tuple[str, Any]]:
+    """The keys of a value with their values; the items of a list have the key of the list."""
+    if isinstance(value, dict):
+        return [(str(name), each) for name, each in value.items()]
+    return [(key, each) for each in value] if isinstance(value, list | tuple) else []
 
 
 def configuration(folder: Path, kind: type[T], values: Any) -> T:

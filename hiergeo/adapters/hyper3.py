@@ -178,7 +178,8 @@ def _joined(file: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
     for block, kind in [match.groups() for match in parts if match]:
         names = [f"{block}.self_attn.{part}_proj.{kind}" for part in "qkv"]
         missing = [name for name in names if name not in state]
-        if missing or len({state[name].shape for name in names}) > 1:
-            raise InputError(f"{file} does not fit: '{(missing or names)[0]}' is missing or differs from its siblings.")
+        if missing or len({state[name].shape for name in names}) > 1 or not state[names[0]].ndim:
+            named = (missing or names)[0]
+            raise InputError(f"{file} does not fit: '{named}' is missing, a single number or unlike its siblings.")
         state[f"{block}.attn.in_proj_{kind}"] = torch.cat([state.pop(name) for name in names])
     return state

@@ -1,5 +1,6 @@
 """The interface of models: captions and pictures in, unit embeddings and a root out."""
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 Item = TypeVar("Item", str, ImageLike)
+Kind = TypeVar("Kind", bound="Model")
 
 NAMED_ROWS = 5
 """Defective rows that an error names before it only counts."""
@@ -78,6 +80,13 @@ class Model(ABC):
     @cached_property
     def _root(self) -> Tensor:
         return self.encode_text([""])[0]
+
+    def bare_copy(self: Kind) -> Kind:
+        """A shallow copy without the rows that `hiergeo.training.suite.cached` keeps, and without a known root."""
+        copied = copy.copy(self)
+        for name in ("_root", "text_rows", "image_rows"):
+            vars(copied).pop(name, None)
+        return copied
 
     def native_space(self) -> Space | None:
         """The space that the model was trained in: geometry with its curvature, root and cone scale.

@@ -97,6 +97,7 @@ class NpzModel(StoredTexts):
     def __init__(self, path: Path, mean_root: bool = False) -> None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: name the .npz file in it.")
+        before = _stamp(path)
         stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
         if "root" not in stored and not mean_root:
             raise InputError(
@@ -119,7 +120,9 @@ class NpzModel(StoredTexts):
         rows = _index(path, "text", captions, texts)
         if "" in rows and not mean_root:
             _check_agreement(path, "text", [""], texts[rows[""]][None], root[None])
-        digest = sha256(path)
+        digest = sha256(path) if path.is_file() else ""
+        if _stamp(path) != before:
+            raise InputError(f"{path} was changed while it was read: load it again.")
         if mean_root:
             digest = hashlib.sha256(f"{digest}{MEAN_ROOT}".encode()).hexdigest()
         super().__init__(f"npz:{path}{MEAN_ROOT if mean_root else ''}", texts, rows, root, digest[:16])
@@ -161,6 +164,15 @@ class NpzModel(StoredTexts):
             return coco_id(image)
         name = file_path(image).name
         return name if name in self._image_row else Path(name).stem
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of modification of a file; None if it does not exist."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:

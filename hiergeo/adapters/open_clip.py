@@ -260,7 +260,7 @@ def checkpoint_shapes(path: Path) -> Shapes:
     if path.suffix == ".safetensors":
         shapes = tensors.shapes(path)
     else:
-        state = weights.state_in(path, checkpoints.described(path))
+        state = weights.state_in(path, checkpoints.described(path), ("state_dict", "model"))
         shapes = {name: tuple(weight.shape) for name, weight in state.items()}
     if not shapes:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")

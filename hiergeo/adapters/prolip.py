@@ -4,7 +4,6 @@ Both towers carry a token [UNC] beside the class token. Facts of the format are 
 naver-ai/prolip (Chun et al., ICLR 2025); no real checkpoint was at hand.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -138,7 +137,7 @@ class ProLipModel(ClipModel):
 
     def _joint(self) -> "ProLipModel":
         """The same model, whose rows are means and log variances side by side, (B, 2 dim), as they are."""
-        joint = copy.copy(self)
+        joint = self.bare_copy()
         joint._rows, joint.normalised = partial(torch.cat, dim=-1), False
         return joint
 

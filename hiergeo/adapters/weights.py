@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +69,18 @@ CONTEXT = 1 << 12
 """Positions of a text tower at most: its mask has as many rows and columns."""
 
 
-def state_in(path: Path, content: Any) -> dict[str, Tensor]:
-    """The weights in the content of a checkpoint: under ``model`` or ``state_dict``, or all of it.
+def state_in(path: Path, content: Any, keys: Sequence[str] = ("model", "state_dict")) -> dict[str, Tensor]:
+    """The weights in the content of a checkpoint: under the first of the keys that it has, or all of it.
 
     Raises:
         InputError: there are none, or something else is among those under ``model``.
     """
-    state = content.get("model", content.get("state_dict", content)) if isinstance(content, dict) else None
+    key = next((key for key in keys if key in content), None) if isinstance(content, dict) else None
+    state = content if key is None else content[key]
     if not isinstance(state, dict) or not state:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
     strange = next((name for name, weight in state.items() if not isinstance(weight, Tensor)), None)
-    if strange is not None and "model" in content:
+    if strange is not None and key == "model":
         raise InputError(f"{path} is damaged: '{strange}' among its weights is a {type(state[strange]).__name__}.")
     return {str(name).removeprefix("module."): weight for name, weight in state.items() if isinstance(weight, Tensor)}
 

@@ -13,6 +13,7 @@
 import errno
 import os
 import platform
+import re
 import signal
 import sys
 import tempfile
@@ -28,8 +29,11 @@ import typer
 
 from hiergeo._core.errors import HiergeoError, UnavailableError
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.text import one_line
+from hiergeo._core.text import one_line, without_password
 from hiergeo._core.version import __version__
+
+HIDDEN = "(hidden)"
+"""What stands for a token in a report."""
 
 USER, CRASHED, INTERRUPTED, TERMINATED, CLOSED = 2, 70, 130, 143, 141
 
@@ -146,8 +150,8 @@ def _crash(error: BaseException, arguments: list[str]) -> int:
 def _report(error: BaseException, arguments: list[str]) -> str:
     settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("HIERGEO_")}
     facts = {
-        "arguments": arguments,
-        "settings": settings,
+        "arguments": _shown(arguments),
+        "settings": {n: HIDDEN if n.endswith("TOKEN") else without_password(v) for n, v in settings.items()},
         "hiergeo": __version__,
         "torch": getattr(sys.modules.get("torch"), "__version__", "not imported"),
         "python": sys.version,
@@ -156,6 +160,15 @@ def _report(error: BaseException, arguments: list[str]) -> str:
     lines = [f"{name}: {value!r}" for name, value in facts.items()]
     whole = "\n".join([*lines, "", *traceback.format_exception(error)])
     return whole.encode(errors="backslashreplace").decode()
+
+
+def _shown(arguments: list[str]) -> list[str]:
+    """Arguments as a report may hold them, which people are asked to hand on: without tokens and passwords."""
+    shown, secret = [], False
+    for argument in arguments:
+        shown.append(HIDDEN if secret else re.sub("^(--token=).*", rf"\1{HIDDEN}", without_password(argument)))
+        secret = argument == "--token"
+    return shown
 
 
 def _interrupted(how: str, code: int, arguments: list[str]) -> int:

@@ -21,7 +21,7 @@ from hiergeo.adapters import Model
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy, scenes
-from hiergeo.evaluation.findings.exports import csv_text, latex_row, latex_text, markdown_table
+from hiergeo.evaluation.findings.exports import csv_text, latex_row, latex_text, markdown_table, plain
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
 
@@ -72,7 +72,7 @@ def write_json(path: Path | None, document: Document) -> None:
 def as_json(document: Document) -> str:
     """A document as JSON."""
     if isinstance(document, Mapping):
-        return jsonlib.dumps(document, indent=2)
+        return jsonlib.dumps(plain(document), indent=2, ensure_ascii=False)
     return document if isinstance(document, str) else document.to_json()
 
 

@@ -15,6 +15,7 @@ from hiergeo.cli._io import (
     page_lines,
     publish,
     sole_writer,
+    write_json,
 )
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
@@ -63,10 +64,11 @@ def compare_command(
 def publish_comparison(
     comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str
 ) -> None:
-    """Write the page and the JSON, print the table and the verdicts."""
+    """Write the JSON and the page, print the table and the verdicts."""
     from hiergeo.report import comparison_tables, write_page
 
+    write_json(json, comparison)
     write_page(comparison, html, images=images, seed=seed)
     verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
     tables = comparison_tables(comparison, console().width)
-    publish(comparison, json, form, tables, *verdicts, lines=page_lines(html))
+    publish(comparison, None, form, tables, *verdicts, lines=page_lines(html))

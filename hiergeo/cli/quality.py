@@ -6,7 +6,7 @@ from typing import Annotated
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer
+from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer, write_json
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
 from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
@@ -77,13 +77,14 @@ def quality_command(
             samples=samples,
             compute=compute,
         )
+        write_json(json, appraisal.to_json())
         if html is not None:
             write_appraisal(appraisal, html)
         if card and folder is not None:
             update_card(folder, quality={split: appraisal.quality.for_card()}, measured=measured)
         sentences = (finding.sentence for finding in appraisal.findings)
         tables = appraisal_tables(appraisal)
-        publish(appraisal.to_json(), json, format, tables, *sentences, lines=page_lines(html))
+        publish(appraisal.to_json(), None, format, tables, *sentences, lines=page_lines(html))
 
 
 def dataset_of(source: str) -> str:

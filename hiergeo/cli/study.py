@@ -11,7 +11,7 @@ from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer
+from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer, write_json
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch
@@ -104,10 +104,11 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
     from hiergeo.report import study_tables, write_page
 
+    write_json(json, done)
     write_page(done, html, images=images, seed=seed)
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {verdict}")
         for (of, dim), verdict in done.verdicts.items()
     )
     conclusion = Text(f"\n{done.conclusion}")
-    publish(done, json, form, study_tables(done), *verdicts, conclusion, lines=page_lines(html))
+    publish(done, None, form, study_tables(done), *verdicts, conclusion, lines=page_lines(html))

@@ -10,7 +10,7 @@ from hiergeo import adapters, training
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
-from hiergeo.adapters.head_files import check_free
+from hiergeo.adapters.head_files import check_free, read_head_config
 from hiergeo.cli import options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
@@ -90,6 +90,7 @@ def head_command(
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
         remove_plan(out)
         training.save_head(trained, chains, out, overwrite=overwrite)
+        weights = read_head_config(out)["weights_sha256"]
         write_plan(out)
     summary = None
     if judge is not None and test is not None:
@@ -104,9 +105,6 @@ def head_command(
             compute=Compute(**wanted),
             progress=True,
         )
-        from hiergeo.report.interop.cards import store_result
-
-        store_result(out, summary.after)
     shared.report(
         trained.history,
         trained.best,
@@ -117,6 +115,12 @@ def head_command(
         json,
         format,
     )
+    if summary is not None:
+        from hiergeo.report.interop.cards import store_result
+
+        with locked(out):
+            if read_head_config(out)["weights_sha256"] == weights:
+                store_result(out, summary.after)
     if trained.diverged:
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
 

@@ -153,19 +153,6 @@ def _largest(taxonomy: Taxonomy) -> list[Tree]:
     return [branch(root, 0) for root in largest(-1, SHOWN_ROOTS)]
 
 
-SCORES = {
-    "first": "best candidate is an ancestor",
-    "parent": "a parent is an ancestor",
-    "edge_precision": "edges that are right",
-    "precision": "pairs that are right",
-    "recall": "true pairs found",
-    "f1": "F1 of pairs",
-    "depth": "rank correlation of depths",
-    "depth_radius": "rank correlation of radius and depth",
-}
-"""What the table calls the scores of a judgement."""
-
-
 def _score(name: str) -> str:
     within = name.removeprefix("within_")
     return SCORES[name] if within == name else f"an ancestor among {within} candidates"

@@ -27,10 +27,10 @@ class AnswerStore:
     is stored. Before the first `begin`, and after `clear`, answers are held in memory alone.
 
     Args:
-        folder: where files of answers go; it is made when it is needed. Only `begin` looks at it.
+        folder: where files of answers go, made when it is needed; None keeps answers in memory alone.
     """
 
-    def __init__(self, folder: Path = Path()) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._lock = threading.Lock()
         self._known: dict[str, Any] = {}
@@ -47,6 +47,8 @@ class AnswerStore:
             UnavailableError: the file cannot be read.
         """
         self.close()
+        if self.folder is None:
+            return
         path = self.folder / f"{name}.jsonl"
         with writing(path):
             content = path.read_bytes() if path.exists() else b""
@@ -94,7 +96,8 @@ class AnswerStore:
     def clear_all(self) -> None:
         """Remove the answers of all shards, which are finished."""
         self.close()
-        retire(self.folder)
+        if self.folder is not None:
+            retire(self.folder)
 
     def close(self) -> None:
         """Forget the answers; their file stays."""

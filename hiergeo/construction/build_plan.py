@@ -121,6 +121,8 @@ class BuildPlan(Document):
         parted = dict(settings)
         for part in TABLES:
             if isinstance(table := settings.get(part), dict):
+                if f"{part}_options" in settings:
+                    raise ValueError(f"{part}_options and a table of {part} cannot both be given")
                 parted[f"{part}_options"] = {key: value for key, value in table.items() if key != "name"}
                 parted[part] = table.get("name", cls.model_fields[part].default)
         return parted

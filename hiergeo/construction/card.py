@@ -17,7 +17,7 @@ from pydantic import Field
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Json, Open, Sha256
+from hiergeo._core.storage.documents import Count, Json, Open, Sha256, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
@@ -41,6 +41,17 @@ DATA = (*(name for names in chains.FILES.values() for name in names if name), "d
 NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
 
 
+class _File(Open):
+    bytes: Count
+    sha256: Sha256
+
+
+class _Split(Open):
+    rows: Count
+    images: Count
+    tiers: list[Json]
+
+
 class _Card(Open):
     """What of ``card.json`` other parts of hiergeo rely on."""
 
@@ -48,8 +59,8 @@ class _Card(Open):
     title: str
     licence: str
     data_sha256: Sha256
-    files: dict[str, dict[str, Json]]
-    splits: dict[str, dict[str, Json]]
+    files: dict[str, _File]
+    splits: dict[str, _Split]
     dropped: dict[str, dict[str, Count]]
     leakage: dict[str, Json]
     quality: dict[str, dict[str, Json]]
@@ -111,8 +122,7 @@ def write_card(
             "prompts": dict(made.get("prompts", {})),
             "usage": dict(made.get("usage", {})),
         }
-        leaks.write(folder / LEAKS)
-        _write(folder, card)
+        _write(folder, card, leaks)
     return card
 
 
@@ -266,7 +276,13 @@ def _counted(rows: Iterable[Chain]) -> tuple[dict[str, Any], np.ndarray]:
     return counts, distinct
 
 
-def _write(folder: Path, card: dict[str, Any]) -> None:
-    """Write the README and the card, `JSON` last: where it is, the others are."""
+def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None = None) -> None:
+    """Write the leaks, the README and the card, `JSON` last: where it is, the others are."""
+    try:
+        validated(_Card, card)
+    except ValueError as error:
+        raise InputError(f"the card of {folder} cannot be written: {error}") from error
+    if leaks is not None:
+        leaks.write(folder / LEAKS)
     atomic_write_text(folder / README, readme(card))
     documents.write(folder / JSON, card)

@@ -83,4 +83,6 @@ def _unlicensed(card: Mapping[str, Any]) -> bool:
 
 
 def _is_english(plan: Mapping[str, Any]) -> bool:
-    return plan.get("language") == "en" or plan.get("backend", {}).get("name") == "wordnet"
+    backend = plan.get("backend")
+    name = backend.get("name") if isinstance(backend, Mapping) else backend
+    return plan.get("language") == "en" or name == "wordnet"

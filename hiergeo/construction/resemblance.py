@@ -1,7 +1,8 @@
-"""Which texts and which pictures of two collections are nearly equal."""
+"""Which texts and which pictures of two collections are nearly equal, without comparing every one with every other."""
 
+import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import final
@@ -20,8 +21,11 @@ SIDE = 16
 BITS = SIDE * SIDE
 """Of a signature: whether a pixel of the thumbnail is darker than its neighbour on the right."""
 
-DIFFERING = 15
-"""Most bits in which the signatures of near-equal pictures differ."""
+BANDS = BITS // 16
+"""16-bit parts of a signature."""
+
+DIFFERING = BANDS - 1
+"""Most bits in which the signatures of near-equal pictures differ, so that at least one band is equal."""
 
 LEVELS = 6.0
 """Most mean difference of the thumbnails of near-equal pictures, grey levels of 255."""
@@ -39,36 +43,47 @@ def words(text: str) -> frozenset[str]:
 class NearTexts:
     """Known texts, of which the one is found whose words are the most alike to those of another text.
 
-    Two texts are as alike as the number of words that they share over the number that either has (Jaccard).
+    Two texts are as alike as the number of words that they share over the number that either has (Jaccard). Two sets
+    that alike share at least one of their rarest words, by which candidates are found; each candidate is then counted.
 
     Args:
         known: m texts.
         similarity: the least one, in (0, 1].
+
+    Source: Chaudhuri, Ganti and Kaushik, A Primitive Operator for Similarity Joins in Data Cleaning (ICDE 2006).
     """
 
     def __init__(self, known: Sequence[str], similarity: float) -> None:
         self._similarity = similarity
-        places: dict[str, list[int]] = defaultdict(list)
-        for place, text in enumerate(known):
-            for word in words(text):
-                places[word].append(place)
-        self._places = {word: np.array(each) for word, each in places.items()}
-        self._sizes = np.array([len(words(text)) for text in known])
+        self._known = list(map(words, known))
+        self._frequency = Counter(word for each in self._known for word in each)
+        self._index: dict[str, list[int]] = defaultdict(list)
+        for place, each in enumerate(self._known):
+            for word in _rarest(each, self._frequency, similarity):
+                self._index[word].append(place)
 
     def nearest(self, text: str) -> tuple[int, float] | None:
         """The place of the known text that is the most alike, the first of equal ones, and how alike it is.
 
         None if no text is alike enough.
         """
-        mine = words(text)
-        shared = np.zeros(len(self._sizes), int)
-        for word in mine & self._places.keys():
-            shared[self._places[word]] += 1
-        if not shared.any():
-            return None
-        alike = shared / (self._sizes + len(mine) - shared)
-        place = int(alike.argmax())
-        return (place, float(alike[place])) if alike[place] >= self._similarity else None
+        mine, least = words(text), self._similarity
+        rarest = _rarest(mine, self._frequency, least)
+        best = max(
+            (
+                (len(mine & self._known[other]) / len(mine | self._known[other]), -other)
+                for other in {other for word in rarest for other in self._index.get(word, ())}
+                if least * len(mine) <= len(self._known[other]) <= len(mine) / least
+            ),
+            default=(0.0, 0),
+        )
+        return (-best[1], best[0]) if best[0] >= least else None
+
+
+def _rarest(found: frozenset[str], frequency: Counter[str], similarity: float) -> list[str]:
+    """So many of the rarest words that two sets as similar as asked for share one of them."""
+    count = len(found) - math.ceil(similarity * len(found) - 1e-9) + 1
+    return sorted(found, key=lambda word: (frequency[word], word))[:count] if found else []
 
 
 def thumbnails(files: Sequence[Path], *, progress: bool = False) -> np.ndarray:
@@ -101,16 +116,27 @@ def near_pictures(thumbs: np.ndarray, known: np.ndarray) -> Iterator[tuple[int, 
     Yields:
         (place in `thumbs`, place in `known`).
     """
-    places, signatures = _signatures(known)
-    for place, signature in zip(*_signatures(thumbs), strict=True):
-        near = places[np.unpackbits(signatures ^ signature, axis=1).sum(1) <= DIFFERING]
-        levels = np.abs(known[near] - thumbs[place]).mean((1, 2))
-        if len(near) and levels.min() <= LEVELS:
-            yield int(place), int(near[levels.argmin()])
+    mine, theirs = _signatures(thumbs), _signatures(known)
+    index: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, bands in theirs.items():
+        for band, value in enumerate(bands.tolist()):
+            index[band, value].append(place)
+    for place, bands in mine.items():
+        shared = {other for key in enumerate(bands.tolist()) for other in index.get(key, ())}
+        if not shared:
+            continue
+        candidates = np.array(sorted(shared))
+        both = np.stack([theirs[other] for other in candidates.tolist()]) ^ bands
+        bits = np.unpackbits(both.view(np.uint8), axis=1).sum(1)
+        levels = np.abs(known[candidates] - thumbs[place]).mean((1, 2))
+        alike = (bits <= DIFFERING) & (levels <= LEVELS)
+        if alike.any():
+            yield place, int(candidates[np.where(alike, levels, np.inf).argmin()])
 
 
-def _signatures(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places (k,) of the thumbnails that are there and not flat, and their signatures (k, BITS / 8) uint8."""
+def _signatures(thumbs: np.ndarray) -> dict[int, np.ndarray]:
+    """Place -> (BANDS,) uint16, for thumbnails that are there and not flat."""
     usable = np.flatnonzero(np.nan_to_num(thumbs).std((1, 2)) >= FLAT)
     darker = thumbs[usable, :, :-1] < thumbs[usable, :, 1:]
-    return usable, np.packbits(darker.reshape(-1, BITS), axis=1)
+    packed = np.packbits(darker.reshape(-1, BITS), axis=1).view(np.uint16)
+    return dict(zip(usable.tolist(), packed, strict=True))

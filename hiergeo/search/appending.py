@@ -55,7 +55,9 @@ def provisional(folder: Path) -> Iterator[list[Shard]]:
 
 
 def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], first: int = 0) -> Iterator[Shard]:
-    """Write items as shards of the next generation of an index; one shard of items is in memory.
+    """Write items as shards of the next generation of an index.
+
+    One shard of items is in memory, its rows twice while they are joined.
 
     Raises:
         InputError: an id that is negative, or twice in a shard.

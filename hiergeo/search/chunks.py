@@ -35,10 +35,10 @@ UNSUPPORTED = {errno.EINVAL, errno.ENOSYS}
 def stream(parts: Iterable[tuple[OpenShard, int, int]], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Rows]:
     """The rows [start, stop) of shards, a chunk at a time, as `OpenShard.mapped`; raises UnavailableError."""
 
-    def bring(piece: tuple[OpenShard, int, int]) -> Rows:
+    def brought(piece: tuple[OpenShard, int, int]) -> Rows:
         opened, start, stop = piece
         rows = opened.mapped(start, stop)
-        _bring(opened.shard.name, rows.direction)
+        bring(opened.shard.name, rows.direction)
         return rows
 
     def pieces() -> Iterator[tuple[OpenShard, int, int]]:
@@ -46,11 +46,11 @@ def stream(parts: Iterable[tuple[OpenShard, int, int]], chunk_bytes: int = CHUNK
             size = max(1, chunk_bytes // opened.array(DIRECTIONS)[:1].nbytes)
             yield from ((opened, at, min(at + size, stop)) for at in range(start, stop, size))
 
-    yield from ahead(bring, pieces(), AHEAD + 1)
+    yield from ahead(brought, pieces(), AHEAD + 1)
 
 
-def _bring(name: str, direction: Tensor) -> None:
-    """Read mapped directions of a shard into the page cache, and map their pages."""
+def bring(name: str, direction: Tensor) -> None:
+    """Read mapped directions of a shard into the page cache, and map their pages; raises UnavailableError."""
     for advice in (WILL_NEED, POPULATE_READ):
         failed = _advise(direction, advice)
         if failed in UNSUPPORTED:

@@ -33,7 +33,7 @@ SHARD_BYTES = 1 << 28
 """Bytes of directions in a full shard."""
 
 SHARD_ROWS = 1 << 19
-"""Rows of a full shard at most, whatever their dimension."""
+"""Rows after which a shard is full, whatever their dimension."""
 
 SHARD_CHARACTERS = 1 << 28
 """Characters of captions after which a shard is written whatever its rows."""
@@ -156,7 +156,7 @@ class Manifest:
 
     @property
     def full(self) -> int:
-        """Rows of a full shard."""
+        """Rows after which a shard is full; it may have nearly a batch more."""
         return min(SHARD_ROWS, max(BATCH, SHARD_BYTES // (self.frame.dim * DTYPES[self.dtype].itemsize)))
 
     def next(self, **changes: Any) -> "Manifest":

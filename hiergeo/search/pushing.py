@@ -25,6 +25,10 @@ RECORDS = "stores"
 ROUNDING = 1e-3
 """Largest difference of a coordinate between an item of the index and the same item in a store."""
 
+PUSH = "push the index to it with 'hiergeo index push'"
+AGAIN = "delete its items, which lie in shells of other edges, and push again"
+"""What to do with a store whose items are not those of the index, and with one where a push left them so."""
+
 
 def record_path(home: ExactStore, spec: str) -> Path:
     """The file in the index folder about a store; it is named by a hash, since specs may hold passwords."""
@@ -49,12 +53,17 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
     facts = _described(home, engine)
     there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
     sent = _send(home, engine, there, progress)
-    check_counts(home, engine)
+    check_counts(home, engine, AGAIN if len(there) else PUSH)
     return sent
 
 
-def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
+def check_counts(home: ExactStore, engine: Store, remedy: str = PUSH) -> StoreFacts:
     """What a store says of itself; all its shells have as many items as the index.
+
+    Args:
+        home: the index.
+        engine: the store.
+        remedy: what to do where they have not.
 
     Raises:
         InputError: it holds items of another frame, or the index is one of a product.
@@ -65,8 +74,7 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
     for shell, (mine, others) in enumerate(zip_longest(wanted, counts, fillvalue=0)):
         if mine != others:
             raise UnavailableError(
-                f"{facts.name} holds {others} items of shell {shell} and the index {mine}: push the index to it with "
-                f"'hiergeo index push'."
+                f"{facts.name} holds {others} items of shell {shell} and the index {mine}: {remedy}."
             )
     return facts
 
@@ -84,11 +92,13 @@ class Engines:
         """A store by its spec, whatever it holds; raises HiergeoError."""
         if isinstance(store, Store):
             return store
+        if not isinstance(store, str):
+            raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
         known = self._opened.get(store)
         if known is None or known[0] != edges:
             if known is not None:  # opened before a compaction
-                known[1].close()
+                self._opened.pop(store)[1].close()
             known = self._opened[store] = (edges, open_store(store, frame, edges))
         return known[1]
 

@@ -56,7 +56,7 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         self.folder, self.damaged = folder, dict[str, str]()
         self._descriptor: int | None = None
-        self._opened: OrderedDict[str, OpenShard] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, str | None], OpenShard] = OrderedDict()
         self._lock = threading.Lock()
         for _ in range(TRIES):
             stamp = _stamp(folder)
@@ -85,9 +85,10 @@ class Snapshot:
 
     def open(self, shard: Shard) -> OpenShard:
         """A shard that is open for reading; the `OPEN` last ones stay so."""
+        key = shard.name, shard.tombstones
         with self._lock:
-            found = self._opened.pop(shard.name, None) or OpenShard(self.folder / SHARDS, self.manifest, shard)
-            self._opened[shard.name] = found
+            found = self._opened.pop(key, None) or OpenShard(self.folder / SHARDS, self.manifest, shard)
+            self._opened[key] = found
             while len(self._opened) > OPEN:
                 self._opened.popitem(last=False)
         return found

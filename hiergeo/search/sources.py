@@ -208,7 +208,11 @@ class ItemInputs:
             columns |= found
         if folder is not None and columns["images"] is self.images:
             columns["images"] = _pictures(folder)
-        takers = {name: _taker(name, items) for name, items in columns.items() if items is not None}
+        takers = {
+            name: _taker(name, items, gaps=name == "images" and items is not self.images)
+            for name, items in columns.items()
+            if items is not None
+        }
         if self.embeddings is not None:
             takers["embeddings"] = _Blocks(self.embeddings).take
         if not set(takers) - {"ids"}:
@@ -270,22 +274,22 @@ def _pictures(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _taker(name: str, items: Any) -> Callable[[int], Any]:
+def _taker(name: str, items: Any, gaps: bool) -> Callable[[int], Any]:
     """What gives the next so many entries of a column, at most: of ids as a tensor."""
-    column = _checked(name, items)
+    column = _checked(name, items, gaps)
     if name == "ids":
         return lambda size: torch.tensor(list(islice(column, size)), dtype=torch.int64)
     return lambda size: list(islice(column, size))
 
 
-def _checked(name: str, items: Any) -> Iterator[Any]:
-    """The entries of a column; raises InputError for one that cannot be used, with its row."""
+def _checked(name: str, items: Any, gaps: bool = False) -> Iterator[Any]:
+    """The entries of a column, None among them with `gaps`; raises InputError for an unusable one, with its row."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
         raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
     if isinstance(items, Tensor | np.ndarray) and name == "ids":
         items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
     for row, item in enumerate(items):
-        problem = _problem(name, item)
+        problem = None if gaps and item is None else _problem(name, item)
         if problem:
             raise InputError(f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}.")
         yield item
@@ -297,7 +301,7 @@ def _problem(name: str, item: object) -> str | None:
         whole = isinstance(item, int | np.integer) and not isinstance(item, bool) and 0 <= item < ID
         return None if whole else f"is {item!r}: it must be a whole number in [0, 2^63)"
     if name == "images":
-        return None if isinstance(item, str | Path | None) else f"is of type {type(item).__name__}: give its path"
+        return None if isinstance(item, str | Path) else f"is of type {type(item).__name__}: give its path"
     if not isinstance(item, str):
         return f"is of type {type(item).__name__}: give a string"
     if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):

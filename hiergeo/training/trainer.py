@@ -107,12 +107,13 @@ def check_recipe(recipe: Any, **largest: int) -> None:
 
     Args:
         recipe: its losses, learning rate, validation share, seed and numbers of steps are checked.
-        largest: further whole numbers, from 1 to these; None is passed over.
+        largest: further whole numbers, from 1 to these; None is passed over where the field may be None.
     """
     Objective(recipe.losses)
     steps = dict.fromkeys(("steps", "every", "patience"), limits.TRAINING_STEPS)
     for name, most in (steps | largest).items():
-        if (value := getattr(recipe, name)) is not None:
+        value, kind = getattr(recipe, name), recipe.__dataclass_fields__[name].type
+        if value is not None or not isinstance(None, kind):
             check_whole(name, value, 1, most)
     check_whole("seed", recipe.seed, 0, limits.SEED)
     check_positive("the learning rate", recipe.learning_rate)

@@ -7,13 +7,16 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hiergeo import adapters
+from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo.adapters import hub
 
 pytest.importorskip("transformers")
 
@@ -169,8 +172,19 @@ def test_a_description_of_more_than_the_files_hold_takes_no_memory(clip, open_cl
         "from hiergeo import adapters; adapters.load(sys.argv[1])"
     )
     for spec in (f"hf:{many}", f"open_clip:local-dir:{wide}"):
-        run = warm.run([sys.executable, "-c", code, spec], text=True)
+        run = warm.run([sys.executable, "-c", code, spec], timeout=120, text=True)
         assert "weights, and its files hold" in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("depth", "refused"), [(limits.JSON_DEPTH, False), (limits.JSON_DEPTH + 1, True), (5000, True)]
+)
+def test_deep_configurations_are_refused(depth, refused):
+    config: Any = 1
+    for _ in range(depth):
+        config = {"a": config}
+    with pytest.raises(InputError, match="nested deeper") if refused else nullcontext():
+        hub.check_config(config, "the configuration")
 
 
 def test_a_compressed_checkpoint_is_not_inflated(tmp_path):
@@ -205,7 +219,7 @@ def test_code_beside_a_model_never_runs_and_nobody_is_asked(kind, clip, open_cli
     here = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     master, slave = pty.openpty()
     try:
-        run = warm.run(command, cwd=tmp_path, env=here, stdin=slave, text=True)
+        run = warm.run(command, timeout=120, cwd=tmp_path, env=here, stdin=slave, text=True)
     finally:
         os.close(master)
         os.close(slave)

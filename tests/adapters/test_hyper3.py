@@ -130,6 +130,10 @@ def test_names_of_transformers_4_and_yaml_are_read(tmp_path, state):
     [
         ({"image_proj.bias": None}, "visual_proj.bias"),
         ({"text_encoder.backbone.encoder.layers.1.self_attn.k_proj.bias": None}, "k_proj"),
+        (
+            {f"text_encoder.backbone.encoder.layers.1.self_attn.{part}_proj.bias": torch.tensor(1.0) for part in "qkv"},
+            "q_proj.bias",
+        ),
         ({"vision_encoder.backbone.extra": torch.ones(1)}, "extra"),
         ({"log_curv": torch.tensor(float("nan"))}, "log_curv"),
         ({"log_curv": torch.ones(2)}, "log_curv"),

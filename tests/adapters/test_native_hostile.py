@@ -1,4 +1,4 @@
-"""MeruOptions, configurations and weights that somebody altered: one sentence each; and the conformance suite."""
+"""Options, configurations and weights that somebody altered: one sentence each; and the conformance suite."""
 
 import json
 from pathlib import Path

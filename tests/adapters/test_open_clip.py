@@ -185,6 +185,10 @@ def test_training_checkpoints_load_and_pickles_of_code_are_refused(checkpoint, t
     same, plain = (adapters.load(f"open_clip:test-small/{p}") for p in (tmp_path / "epoch_3.pt", checkpoint))
     assert torch.equal(same.encode_text(TEXTS), plain.encode_text(TEXTS))
 
+    torch.save({"model": {"other": torch.ones(1)}, **wrapped}, tmp_path / "both.pt")
+    assert "logit_scale" in checks.checkpoint_shapes(tmp_path / "both.pt")
+    assert torch.equal(adapters.load(f"open_clip:test-small/{tmp_path / 'both.pt'}").root(), plain.root())
+
     torch.save({"state_dict": {}, "run": Path}, tmp_path / "code.pt")
     with pytest.raises(InputError, match="could run code and are refused"):
         adapters.load(f"open_clip:test-small/{tmp_path / 'code.pt'}")

@@ -269,6 +269,12 @@ def test_shapes_that_do_not_fit_are_refused():
         inclusion(one, two)
 
 
+def test_a_cached_model_gives_the_same_gaussians(model, tmp_path):
+    wanted, found = (each.encode_text_gaussian(TEXTS) for each in (model, cached(model, tmp_path)))
+    assert torch.equal(found.mean, wanted.mean)
+    assert torch.equal(found.log_variance, wanted.log_variance)
+
+
 @pytest.mark.slow
 def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model, tmp_path):
     data = datasets.load("scenes", "test")

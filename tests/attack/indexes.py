@@ -123,7 +123,7 @@ def contents(out: Path) -> str | None:
 
 def prepared(folder: Path) -> Path:
     """Make what indexes are built from, and shards small; forks of this process have both."""
-    import hiergeo.cli.app  # noqa: F401
+    import hiergeo.cli.app  # noqa: F401 - for the forks
 
     layout.BATCH, layout.SHARD_BYTES = 16, 64 * DIM * 2
     inputs = folder / "inputs"

@@ -66,11 +66,11 @@ class Verb:
 
 def prepare(inputs: Path) -> None:
     """Make what verbs read, and import what they need, so that forks of this process are quick."""
-    import accelerate  # noqa: F401
-    import open_clip  # noqa: F401
+    import accelerate  # noqa: F401 - for the forks
+    import open_clip  # noqa: F401 - for the forks
 
     import hiergeo.report
-    import hiergeo.training  # noqa: F401
+    import hiergeo.training  # noqa: F401 - for the forks
     from hiergeo.cli.app import SUMMARIES
     from hiergeo.cli.verbs import loaded
 
@@ -87,8 +87,8 @@ def prepare(inputs: Path) -> None:
     write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     _inputs_of_corpus(inputs / "corpus")
     adapters.load("tiny").encode_text(["a red square"])
-    BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]
-    JUDGES.own |= {"toy": ToyJudge}  # type: ignore[operator]
+    BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]  # a toy is what it stands for
+    JUDGES.own |= {"toy": ToyJudge}  # type: ignore[operator]  # a toy is what it stands for
     mirror.serve()
 
 

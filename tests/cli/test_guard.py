@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo.cli import info
+from hiergeo.cli import _guard, info
 from hiergeo.cli._terminal import console
 from tests.tools import warm
 
@@ -154,12 +154,13 @@ def test_the_handler_of_sigterm_is_put_back(run, monkeypatch, launched):
         pass
 
     seen = []
-    monkeypatch.setattr(info, "collect", lambda _: seen.append(signal.getsignal(signal.SIGTERM)) or {})
+    collect = info.collect
+    monkeypatch.setattr(info, "collect", lambda *a: seen.append(signal.getsignal(signal.SIGTERM)) or collect(*a))
     if launched:
         monkeypatch.setenv("WORLD_SIZE", "2")
     before = signal.signal(signal.SIGTERM, mine)
     try:
-        run("info")
+        assert run("info")[0] == 0
         seen.append(signal.getsignal(signal.SIGTERM))
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -370,3 +371,11 @@ def test_the_console_is_made_in_one_place():
     made = re.compile(r"(?<!class )\b(Console|Screen)\(")
     makers = {file.name for file in package.rglob("*.py") if made.search(file.read_text(encoding="utf-8"))}
     assert makers == {"_terminal.py", "progress.py"}
+
+
+def test_a_report_holds_no_tokens_and_no_passwords(monkeypatch):
+    monkeypatch.setenv("HIERGEO_TOKEN", "s3cret")
+    arguments = ["serve", "--token", "s3cret", "--token=s3cret", "--store", "milvus:http://me:s3@cret@host/x"]
+    report = _guard._report(ValueError("broken"), arguments)
+    assert "s3" not in report
+    assert "milvus:http://host/x" in report

@@ -21,8 +21,8 @@ ROWS, PAUSE = 60, 0.002
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
-    BACKENDS.own["toy"] = ToyBackend  # type: ignore[index]
-    JUDGES.own["toy"] = ToyJudge  # type: ignore[index]
+    BACKENDS.own["toy"] = ToyBackend  # type: ignore[index]  # a toy is what it stands for
+    JUDGES.own["toy"] = ToyJudge  # type: ignore[index]  # a toy is what it stands for
     captions = folder / "captions.csv"
     lines = (f"a dog number {n} runs {'over the grass ' * (n % 3)},http://x/{n // 2}.jpg" for n in range(ROWS))
     captions.write_text("\n".join(["caption,image_url", *lines, "two words,"]) + "\n")

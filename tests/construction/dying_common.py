@@ -74,7 +74,7 @@ def _watch(steps: Steps) -> None:
         if event in CHANGES or (event == "open" and _writes(*arguments)):
             steps.step()
 
-    AnswerStore.put = counted  # type: ignore[method-assign]
+    AnswerStore.put = counted  # type: ignore[method-assign]  # of this process, which dies
     sys.addaudithook(hook)
 
 

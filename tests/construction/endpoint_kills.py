@@ -50,7 +50,7 @@ def serve(pipe: int) -> None:
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
-    JUDGES.own["toy"] = ToyJudge  # type: ignore[index]
+    JUDGES.own["toy"] = ToyJudge  # type: ignore[index]  # a toy is what it stands for
     out, told = os.pipe()
     server = os.fork()
     if server == 0:

@@ -96,3 +96,14 @@ def test_a_finished_shard_leaves_nothing(tmp_path: Path) -> None:
 def test_an_endless_answer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too long"):
         AnswerStore(tmp_path).put("k", "x" * (1 << 21))
+
+
+def test_answers_in_memory_alone_touch_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").touch()
+    answers = AnswerStore()
+    answers.begin("a")
+    answers.put("key", 1)
+    answers.clear()
+    answers.clear_all()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -121,6 +121,11 @@ def test_files_that_are_no_plan_are_refused_by_name(text: str, named: str, tmp_p
         read_plan(path)
 
 
+def test_a_table_and_options_of_its_own_are_not_both_read() -> None:
+    with pytest.raises(InputError, match="backend_options"):
+        of_table({"backend": {"name": "openai:m"}, "backend_options": {"timeout": 4}})
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"none\.toml"):
         read_plan(tmp_path / "none.toml")

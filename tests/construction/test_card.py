@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -155,6 +156,14 @@ def test_a_card_is_brought_up_to_date(tmp_path):
     assert found["quality"] == {"test": {"tau_d": 0.5}}
     assert found["data_sha256"] != first["data_sha256"]
     assert "**Images that are in both train and test: 1.**" in (tmp_path / "README.md").read_text()
+
+
+def test_a_number_that_no_card_can_hold_leaves_the_card_as_it_was(tmp_path):
+    write_card(folder_of(tmp_path), MADE, Leakage())
+    before = {name: (tmp_path / name).read_bytes() for name in card.FILES}
+    with pytest.raises(InputError, match="tau_d"):
+        update_card(tmp_path, quality={"train": {"tau_d": math.nan}})
+    assert {name: (tmp_path / name).read_bytes() for name in card.FILES} == before
 
 
 def test_quality_is_of_texts_and_not_of_their_counts(tmp_path):

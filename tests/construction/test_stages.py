@@ -58,8 +58,9 @@ class Drawn(Judge):
 
     def chance(self, premise: str, hypothesis: str) -> tuple[float, float, float]:
         draw = Random(f"{premise}|{hypothesis}")
-        parts = [draw.random() ** 3 + 1e-3 for _ in range(3)]
-        return tuple(part / sum(parts) for part in parts)  # type: ignore[return-value]
+        a, b, c = (draw.random() ** 3 + 1e-3 for _ in range(3))
+        whole = a + b + c
+        return a / whole, b / whole, c / whole
 
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         return np.array([self.chance(*pair) for pair in pairs]).reshape(-1, 3)

@@ -212,8 +212,9 @@ def test_train_is_recorded_at_first_download_and_checked_from_then_on(mirror, tm
         (gzip.compress(TRAIN.encode())[:-20], "truncated"),
         (gzip.compress(TRAIN.replace("positive", "caption").encode()), "has 0 rows"),
         (gzip.compress(TRAIN[: len(TRAIN) // 2].encode()), "1[0-9][0-9] rows of four tiers"),
+        (gzip.compress((TRAIN + "a => b,c,d\n" * 9).encode()), "300 rows of four tiers and 9 others"),
     ],
-    ids=["login page", "gzipped login page", "cut", "columns", "half"],
+    ids=["login page", "gzipped login page", "cut", "columns", "half", "odd rows"],
 )
 def test_what_is_no_training_table_is_neither_kept_nor_recorded(mirror, tmp_path, sent, words):
     home = tmp_path / "home"

@@ -117,7 +117,7 @@ class Trial:
                     with quick():
                         self.subject.steps[done](folder)
                     seen = self._look(folder)
-                except Exception as error:
+                except Exception as error:  # anything is a fault, and is what is seen
                     seen = f"{type(error).__name__}: {error}"
             wanted = self.subject.expected[done + 1]
             self._resumed[key] = None if seen == wanted else f"gone on with, what is seen is {seen}, not {wanted}"

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -152,13 +153,13 @@ def asker() -> str:
 
 
 def _frames() -> Iterator[str]:
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(PACKAGE) and not frame.f_code.co_name.startswith("<"):
             module = ".".join(Path(file).relative_to(PACKAGE).with_suffix("").parts)
             yield f"{module}.{frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
 
 
 def _words(flat: list[Any]) -> str:

@@ -31,7 +31,7 @@ WAYS = ("traversal", "pairs", "hyper3")
 DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 
 ENTRIES = {
-    "adapters.model._checked_rows",
+    "adapters.model._encode",
     "adapters.model.root",
     "evaluation.benchmarks.himo.correlations",
     "evaluation.benchmarks.himo._scores",
@@ -75,7 +75,7 @@ EXITS = {
     "evaluation.auditing.walks._starts",
     "evaluation.measuring.diagnose",
     "_core.devices._tested",
-    "adapters.model._checked_rows",
+    "adapters.model._encode",
     "adapters.head.through",
     "evaluation.length.nearest_within",
     "evaluation.protocols.radii",
@@ -87,7 +87,7 @@ EXITS = {
     "training.study.bench.pairs_behind_head",
     "training.chains.sha256",
     "training.summary.between",
-    "training.trainer.look",
+    "training.trainer.of",
 }
 """Where results are meant to come back from it; models keep their root on the CPU."""
 

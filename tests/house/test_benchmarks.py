@@ -19,20 +19,19 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import hiergeo
+from benchmarks import large_probe, memory, ours, paste, ptxas, textbook, timing
+from benchmarks.__main__ import chosen
+from benchmarks.cases import SCALES, Case, main_cases, twice_as_wide
+from benchmarks.competitors import BASELINE, Competitor, competitors
+from benchmarks.machine import Machine
+from benchmarks.peers import Missing, peer
+from benchmarks.problem import Problem, Shape
+from benchmarks.report import Results, to_markdown
 from hiergeo import Polar, adapters
 from hiergeo.datasets import hierarcaps
 from hiergeo.pairwise import kernel_info
 
 ROOT = Path(__file__).parents[2]
-
-from benchmarks import large_probe, memory, ours, paste, ptxas, textbook, timing  # noqa: E402
-from benchmarks.__main__ import chosen  # noqa: E402
-from benchmarks.cases import SCALES, Case, main_cases, twice_as_wide  # noqa: E402
-from benchmarks.competitors import BASELINE, Competitor, competitors  # noqa: E402
-from benchmarks.machine import Machine  # noqa: E402
-from benchmarks.peers import Missing, peer  # noqa: E402
-from benchmarks.problem import Problem, Shape  # noqa: E402
-from benchmarks.report import Results, to_markdown  # noqa: E402
 
 TINY = SCALES["tiny"]
 NATIVE = kernel_info()["kernels"] == "native"

@@ -1,8 +1,7 @@
-"""The operators of `torch.ops.hiergeo`: schemas, shapes, gradients, compilation, vmap, autocast, batches."""
+"""The operators of `torch.ops.hiergeo`: schemas, shapes, gradients, compilation, autocast, batches."""
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,51 +12,7 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.pairwise import operands as of_operators
 from hiergeo.pairwise import ops, rows, search_ops, widening
-
-Measure = Callable[..., Tensor]
-STORED: dict[str, Measure] = {
-    "exterior_angle": pairwise.exterior_angle,
-    "distance": pairwise.distance,
-    "cone_margin": pairwise.cone_margin,
-    "energy": pairwise.energy,
-}
-DIFFERENTIABLE: dict[str, Measure] = {
-    **STORED,
-    "energy_sum": pairwise.energy_sum,
-    "energy_mean": pairwise.energy_mean,
-    "energy_total": pairwise.energy_total,
-    "hinge_total": lambda x, y, k: pairwise.hinge_total(x, y, k, 0.4),
-    "energy_min": lambda *a: pairwise.energy_min(*a)[0],
-}
-SEARCHES: dict[str, Measure] = {
-    "cone_count": pairwise.cone_count,
-    "cone_topk, children": lambda x, y, k: stacked(pairwise.cone_topk(x, y, k, 3)),
-    "cone_topk, parents": lambda x, y, k: stacked(pairwise.cone_topk(x, y, k, 3, side="parents")),
-    "energy_min, index": lambda *a: pairwise.energy_min(*a)[1],
-}
-
-
-def stacked(found: tuple[Tensor, Tensor]) -> Tensor:
-    return torch.stack([part.double() for part in found])
-
-
-def points(*shape: int, seed: int, dtype: torch.dtype = torch.float64) -> Polar:
-    """Random points that lie in many of each other's cones: directions (*shape, 4)."""
-    generator = torch.Generator().manual_seed(seed)
-    direction = 1 + 0.6 * torch.randn(*shape, 4, generator=generator, dtype=torch.float64)
-    return Polar(direction.to(dtype), (0.2 + torch.rand(shape, generator=generator, dtype=torch.float64)).to(dtype))
-
-
-def operands(*batch: int, learnt: bool = False) -> list[Tensor]:
-    """Directions and radii of x and y, a curvature and half apertures of x."""
-    x, y = points(*batch, 5, seed=0), points(*batch, 6, seed=1)
-    parts = [*x, *y, torch.tensor(-0.3, dtype=torch.float64), pairwise.half_aperture(x.radius, -0.3)]
-    return [part.clone().requires_grad_(learnt) for part in parts]
-
-
-NONE: tuple[None, None, None] = (None, None, None)
-"""What directions were rounded from, where nothing is known of it."""
-
+from tests.pairwise.operators_common import DIFFERENTIABLE, NONE, SEARCHES, STORED, Measure, operands, points
 
 CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_store of angles": (
@@ -299,71 +254,6 @@ def test_inductor() -> None:
         ux = x.direction.clone().requires_grad_()
         gradients.append(*torch.autograd.grad(run(ux), ux))
     torch.testing.assert_close(*gradients)
-
-
-@pytest.mark.parametrize("name", [*DIFFERENTIABLE, *SEARCHES])
-def test_vmap(name: str) -> None:
-    measure = {**DIFFERENTIABLE, **SEARCHES}[name]
-    x, y = points(3, 5, seed=0), points(3, 6, seed=1)
-    each = torch.stack([measure(*(Polar(p.direction[i], p.radius[i]) for p in (x, y)), -0.3) for i in range(3)])
-    assert torch.equal(torch.vmap(lambda x, y: measure(x, y, -0.3))(x, y), each)
-    last = Polar(x.direction.movedim(0, -1), x.radius.movedim(0, -1))
-    dims: tuple[Any, Any] = (-1, 0)
-    in_dims = tuple(Polar(dim, dim) for dim in dims)
-    mapped = torch.vmap(lambda x, y: measure(x, y, -0.3), in_dims=in_dims)(last, y)
-    assert torch.equal(mapped, each)
-    shared = torch.vmap(lambda radius: measure(Polar(x.direction[0], radius), Polar(y.direction[0], y.radius[0]), -0.3))
-    one = Polar(x.direction[:1].expand(3, 5, 4), x.radius), Polar(y.direction[0], y.radius[0])
-    expected = torch.stack([measure(Polar(one[0].direction[i], one[0].radius[i]), one[1], -0.3) for i in range(3)])
-    assert torch.equal(shared(x.radius), expected)
-
-
-def test_vmap_of_an_operator_over_any_dimension() -> None:
-    ux, rx, uy, ry, k, aperture = operands(3)
-    turned = (ux.movedim(0, 2), rx.mT, uy.movedim(0, 1), ry.mT, k, aperture.mT)
-    mapped = torch.vmap(lambda *parts: ops.energy_sum(*parts, *NONE), in_dims=(2, 1, 1, 1, None, 1))(*turned)
-    assert torch.equal(mapped, ops.energy_sum(ux, rx, uy, ry, k, aperture, *NONE))
-
-
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_gradients_pass_through_vmap(name: str) -> None:
-    measure = DIFFERENTIABLE[name]
-    y, gradients = points(6, seed=1), []
-    for run in (torch.vmap(lambda x: measure(x, y, -0.3)), lambda x: measure(x, y, -0.3)):
-        x = Polar(*(part.requires_grad_() for part in points(3, 5, seed=0)))
-        gradients.append(torch.autograd.grad(run(x).square().sum(), x))
-    for mapped, batched in zip(*gradients, strict=True):
-        torch.testing.assert_close(mapped, batched)
-
-
-def test_vmap_over_jacobian_rows() -> None:
-    x, y = points(2, seed=0), points(3, seed=1)
-
-    def measure(ux: Tensor) -> Tensor:
-        return pairwise.exterior_angle(Polar(ux, x.radius), y, -0.3)
-
-    rows = torch.autograd.functional.jacobian(measure, x.direction, vectorize=True)
-    torch.testing.assert_close(rows, torch.autograd.functional.jacobian(measure, x.direction))
-
-
-@pytest.mark.parametrize(
-    ("mapped", "operator"),
-    [
-        (lambda x, y: pairwise.cone_members(x, y, -0.3)[0], "hiergeo::cone_members"),
-        (lambda x, y: pairwise.ladder(x.direction, y.direction, y.radius, torch.ones(1)), "hiergeo::ladder"),
-        (lambda x, y: pairwise.distance(x, y, -0.3, out=torch.empty(5, 6)), "hiergeo::pair_store_out"),
-    ],
-)
-def test_vmap_without_a_meaning_is_refused(mapped: Callable[..., Tensor], operator: str) -> None:
-    with pytest.raises(UnavailableError, match=rf"^vmap over {operator} is not available: loop instead\.$"):
-        torch.vmap(mapped)(points(3, 5, seed=0), points(3, 6, seed=1))
-
-
-def test_vmap_over_curvatures_is_refused() -> None:
-    x, y = points(5, seed=0), points(6, seed=1)
-    for measure in (pairwise.distance, pairwise.cone_margin, pairwise.cone_count):
-        with pytest.raises(UnavailableError, match=r"^vmap over curvatures is not available: loop over them\.$"):
-            torch.vmap(partial(measure, x, y))(torch.tensor([-0.3, -0.4]))
 
 
 @pytest.mark.parametrize("name", [*DIFFERENTIABLE, *SEARCHES])

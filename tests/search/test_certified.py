@@ -255,6 +255,15 @@ def test_a_push_sends_what_is_missing_and_deletes_what_is_gone(tmp_path: Path) -
     assert torch.equal(engine.fetch(moved.ids).radii, index.store.fetch(moved.ids).radii)
 
 
+def test_items_in_shells_of_other_edges_are_to_be_deleted_before_a_push(index: search.Index) -> None:
+    manifest = index.manifest
+    engine = FaissStore("flat", manifest.frame, [0.9 * edge for edge in manifest.edges])
+    for rows in index.store.scan():
+        engine.add(rows)
+    with pytest.raises(UnavailableError, match="delete its items, which lie in shells of other edges"):
+        index.push(engine)
+
+
 def test_deleted_and_added_items_are_seen_by_a_store_in_memory(tmp_path: Path) -> None:
     index = built(tmp_path, data("random"))
     query = data("random")[7]

@@ -1,10 +1,10 @@
 """What keeps an index whole: lost records and files, damage, other users, sizes, and who changes what meanwhile."""
 
-import contextlib
 import errno
 import gzip
 import os
 import shutil
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,64 +17,15 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
-from hiergeo.search import appending, building, layout, pushing, shard_writer
+from hiergeo.search import appending, building, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
-from hiergeo.search.corpus import Options, adopting, embed, embedding_run
+from hiergeo.search.corpus import Options, embed
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
-from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, vector
-
-
-def texts(folder, **made):
-    folder.mkdir(exist_ok=True)
-    for name, lines in made.items():
-        (folder / f"{name}.txt").write_text("\n".join(lines))
-    return folder
-
-
-@pytest.mark.parametrize("compacted", [False, True])
-def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
-    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
-    embed(inputs, out, Quick())
-    held = stored(out)
-    if compacted:
-        search.open(out, model=Quick()).compact()
-    (out / "inputs" / "000000.json").unlink()
-    with contextlib.nullcontext() if compacted else pytest.raises(InputError, match="holds"):
-        embed(inputs, out, Quick())
-    assert stored(out) == held
-    assert search.open(out, model=Quick()).check().defects == ()
-
-
-def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            embed(inputs, out, Quick())
-    index = search.open(out, model=Quick())
-    index.add(["my own"])
-    with pytest.raises(InputError, match="7"):
-        index.add(["another"], ids=[7])
-    embed(inputs, out, Quick())
-    held = stored(out)
-    assert sorted(held)[:50] == list(range(50))
-    assert len(held) == 51
-
-
-def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(50, 1)), tmp_path / "ix"
-    finish = adopting.Adopter.finish
-
-    def late(self):
-        appending.adopt(out, [name for done in self._waiting.values() for name in done.shards])
-        search.open(out, model=Quick()).compact()
-        finish(self)
-
-    monkeypatch.setattr(adopting.Adopter, "finish", late)
-    assert embed(inputs, out, Quick()).finished
-    assert len(stored(out)) == 100
+from hiergeo.search.snapshots import Snapshot
+from hiergeo.search.stores.exact import ExactStore
+from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, texts, vector
 
 
 def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
@@ -90,17 +41,6 @@ def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, m
     with pytest.raises(UnavailableError):
         write_shard(tmp_path / "000000-0000", rows, Labels.none(3), parse("euclidean"))
     assert not (tmp_path / "000000-0000").exists()
-
-
-def test_a_record_of_shards_that_are_cut_short_is_given_up(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            embed(inputs, out, Quick())
-    os.truncate(out / "shards" / "000000-0000" / "ids.i64", 8)
-    assert embed(inputs, out, Quick()).items == 50
-    assert search.open(out, model=Quick()).check().defects == ()
 
 
 def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
@@ -326,3 +266,75 @@ def test_a_store_is_closed_before_it_is_opened_with_the_shells_of_a_compaction(t
     assert index.engines.opened("engine:place") is first
     index.compact()
     assert index.engines.opened("engine:place").edges == index.manifest.edges != first.edges
+
+
+@pytest.mark.parametrize("read", [ExactStore.describe, lambda store: store.innermost(5)], ids=["describe", "innermost"])
+def test_a_refresh_while_another_thread_describes_leaves_deleted_items_out(tmp_path, monkeypatch, read):
+    monkeypatch.setattr(layout, "BATCH", 20)
+    monkeypatch.setattr(layout, "SHARD_BYTES", 1)
+    index = search.build(tmp_path / "ix", Quick(), captions(60))
+    store, opened = index.store, Snapshot.open
+    gone = store.innermost(60)
+
+    def interrupted(self, shard):
+        monkeypatch.setattr(Snapshot, "open", opened)
+        store.delete(gone[:59])
+        return self.open(shard)
+
+    monkeypatch.setattr(Snapshot, "open", interrupted)
+    read(store)
+    assert store.innermost(60).tolist() == gone[59:].tolist()
+    assert store.describe().rows == sum(shell.count for shell in store.describe().shells) == 1
+
+
+def test_a_scan_of_directions_that_are_cut_short_is_an_error(tmp_path):
+    if sys.platform != "linux" or chunks._advise(torch.ones(1), chunks.POPULATE_READ) in chunks.UNSUPPORTED:
+        pytest.skip("the system cannot say that pages are missing")
+    index = search.build(tmp_path / "ix", Quick(), captions(50))
+    (shard,) = index.manifest.shards
+    assert len(list(index.store.scan())) == 1
+    os.truncate(tmp_path / "ix" / "shards" / shard.name / "directions", 0)
+    with pytest.raises(UnavailableError, match=shard.name):
+        list(index.store.scan())
+
+
+@pytest.mark.parametrize("failing", ["close", "open"])
+def test_a_store_that_was_closed_is_not_given_again(tmp_path, monkeypatch, failing):
+    index = search.build(tmp_path / "ix", Quick(), captions(300))
+    faults = []
+
+    class Store:
+        def __init__(self, *_):
+            self.closed = False
+            if "open" in faults:
+                raise UnavailableError("it is down.")
+
+        def close(self):
+            assert not self.closed
+            self.closed = True
+            if "close" in faults:
+                raise UnavailableError("it is down.")
+
+    monkeypatch.setattr(pushing, "open_store", Store)
+    index.engines.opened("engine:place")
+    index.add(captions(200, 1))
+    index.compact()
+    faults.append(failing)
+    with pytest.raises(UnavailableError):
+        index.engines.opened("engine:place")
+    index.engines.close()
+    faults.clear()
+    assert not index.engines.opened("engine:place").closed
+
+
+def test_a_store_that_is_neither_a_store_nor_a_spec_is_refused(tmp_path):
+    index = search.build(tmp_path / "ix", Quick(), captions(5))
+    with pytest.raises(InputError, match="Path"):
+        index.push(tmp_path / "faiss:flat")
+
+
+def test_an_image_is_missing_in_a_table_alone(tmp_path):
+    with pytest.raises(InputError, match=r"image of row 1 .*NoneType"):
+        search.build(tmp_path / "ix", Quick(), ["a", "b"], ["a.png", None])
+    with pytest.raises(InputError, match=r"image of row 0 .*NoneType"):
+        search.build(tmp_path / "ix", Quick(), None, [None, "a.png"])

@@ -197,6 +197,7 @@ def test_appended_rows_keep_the_edges_until_compaction(tmp_path, monkeypatch) ->
     assert index.manifest.edges != edges
     assert all(shard.deleted == 0 for shard in index.manifest.shards)
     assert len(index.manifest.shards) <= -(-len(ids) // 64)
+    assert max(shard.rows for shard in index.manifest.shards) < 2 * 64
     assert not index.check().defects
     assert index.compact().written == 0
 

@@ -31,7 +31,7 @@ HERE = "http://double:19530"
 def server(monkeypatch: pytest.MonkeyPatch) -> double.Server:
     """The double in place of pymilvus, with one empty server."""
     module = types.ModuleType("pymilvus")
-    module.MilvusClient, module.DataType = double.MilvusClient, double.DataType  # type: ignore[attr-defined]
+    module.MilvusClient, module.DataType = double.MilvusClient, double.DataType  # type: ignore[attr-defined]  # a double
     monkeypatch.setitem(sys.modules, "pymilvus", module)
     monkeypatch.setattr(double, "SERVERS", {HERE: double.Server()})
     return double.SERVERS[HERE]

@@ -2,8 +2,9 @@
 
 To import those takes a process five seconds. `Popen` and `run` are used as those of `subprocess` are, for commands of
 Python with ``-m`` or ``-c``; what is tested must not be how a process begins. The processes are children of the one
-that asks for them, have the environment, folder and streams that they are given, and end as any other does. Where the
-system is not Linux they are ordinary ones.
+that asks for them, have the environment, folder and streams that they are given, and end as any other does; what
+modules read from the environment when they are imported is that of the parent. Where the system is not Linux they are
+ordinary ones.
 """
 
 import atexit
@@ -24,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 IMPORTED = (
     *("torch.distributed", "accelerate", "open_clip", "hiergeo.cli.app", "hiergeo.training"),
     *("hiergeo.report", "hiergeo.search", "hiergeo.construction", "hiergeo.adapters.tiny"),
@@ -32,6 +35,9 @@ ENVIRONMENT = dict(os.environ)
 """That of the parent, before any test changes it."""
 
 FORKS = sys.platform == "linux"
+LOCK = threading.Lock()
+"""Held by whoever asks for a process: requests share a channel, and orphans come to the whole process."""
+
 SET_CHILD_SUBREAPER = 36
 """An option of prctl: whether a process becomes the parent of the orphans among its descendants."""
 
@@ -47,18 +53,18 @@ class Popen(subprocess.Popen[Any]):
             pipes = rest[:6]
             streams = [given if given != -1 else number for number, given in enumerate((pipes[0], *pipes[3:6:2]))]
             executable, *words = map(os.fspath, args)
-            if executable != sys.executable or shell or preexec_fn or pass_fds:
+            if executable != sys.executable or shell or preexec_fn or pass_fds or rest[11]:  # a new session
                 raise ValueError("only plain commands of this Python can be forked")
             self.pid = _forked(words, os.fspath(cwd or os.getcwd()), dict(os.environ if env is None else env), streams)
             self._child_created = True
             self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # of the class above
 
 
-def run(command: list[str], **options: Any) -> "subprocess.CompletedProcess[Any]":
+def run(command: list[str], timeout: float = 600, **options: Any) -> "subprocess.CompletedProcess[Any]":
     """`subprocess.run` of a command of Python with what it prints, whose process is a `Popen` of this module."""
     with Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         try:
-            out, err = process.communicate()
+            out, err = process.communicate(timeout=timeout)
         except BaseException:
             process.kill()
             raise
@@ -66,10 +72,18 @@ def run(command: list[str], **options: Any) -> "subprocess.CompletedProcess[Any]
 
 
 def ranks(work: Callable[..., object], count: int, *arguments: object) -> None:
-    """Call a function of a module in so many processes at a time, with its rank and further arguments."""
+    """Call a function of a module in so many processes at a time, with its rank and further arguments.
+
+    They hash strings differently, so that work shared by the order of a set shows.
+    """
     code = f"import json, sys; from {work.__module__} import {work.__name__} as work; work(*json.loads(sys.argv[1]))"
     group = [
-        Popen([sys.executable, "-c", code, json.dumps([rank, *arguments])], stderr=subprocess.PIPE, text=True)
+        Popen(
+            [sys.executable, "-c", code, json.dumps([rank, *arguments])],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONHASHSEED": str(rank + 1)},
+        )
         for rank in range(count)
     ]
     try:
@@ -82,25 +96,27 @@ def ranks(work: Callable[..., object], count: int, *arguments: object) -> None:
 
 def _forked(words: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> int:
     """The number of a new child of this process."""
-    channel, prctl = _parent(), ctypes.CDLL(None).prctl
+    prctl = ctypes.CDLL(None).prctl
     request = json.dumps([words, folder, environment]).encode()
-    prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        socket.send_fds(channel, [len(request).to_bytes(4, "big")], streams)
-        channel.sendall(request)
-        return int.from_bytes(_received(channel, 4), "big")
-    finally:
-        prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    with LOCK:
+        channel = _parent(environment.get("PYTHONHASHSEED", "0"))
+        prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        try:
+            socket.send_fds(channel, [len(request).to_bytes(4, "big")], streams)
+            channel.sendall(request)
+            return int.from_bytes(_received(channel, 4), "big")
+        finally:
+            prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @functools.cache
-def _parent() -> socket.socket:
-    """The channel to the parent, which ends with this process."""
+def _parent(seed: str) -> socket.socket:
+    """The channel to the parent whose strings hash by this seed; it ends with this process."""
     mine, theirs = socket.socketpair()
     command = [sys.executable, "-m", "tests.tools.warm", str(theirs.fileno())]
     process = subprocess.Popen(
         command,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | {"PYTHONHASHSEED": seed},
         cwd=Path(__file__).parents[2],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
@@ -148,9 +164,10 @@ def _serve(channel: socket.socket) -> list[str] | None:
                 return list(words)
             os.write(theirs, child.to_bytes(4, "big"))
             os._exit(0)
+        os.close(theirs)
         number = os.read(ours, 4)
         os.waitpid(between, 0)
-        for each in (ours, theirs, *streams):
+        for each in (ours, *streams):
             os.close(each)
         channel.sendall(number)
 
@@ -167,6 +184,7 @@ def _become(folder: str, environment: dict[str, str], streams: list[int], closed
     os.environ.update(environment)
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    np.random.seed()  # noqa: NPY002 - the global state is what children share
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:] = [folder, *filter(None, paths), *(path for path in sys.path[1:] if path not in paths)]
 

@@ -55,6 +55,10 @@ def test_captions_that_are_cut_where_they_are_still_alike_are_left_out(tmp_path)
     ("change", "said"),
     [
         ({"batch": 0}, "batch"),
+        ({"batch": None}, "batch"),
+        ({"accumulate": None}, "accumulate"),
+        ({"epochs": None}, "epochs"),
+        ({"every": None}, "every"),
         ({"learning_rate": float("nan")}, "learning rate"),
         ({"amp": "fp8"}, "did you mean 'fp16'"),
         ({"losses": {"ordr": 1.0}}, "did you mean 'order'"),

@@ -29,7 +29,7 @@ def shapes(path: Path | str) -> Shapes:
     from safetensors import safe_open
 
     with _damage_as_one_sentence(path), safe_open(path, "pt") as opened:
-        return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+        return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118 - an opened file is no mapping
 
 
 def read(path: Path | str) -> dict[str, Tensor]:

@@ -80,7 +80,7 @@ def caption_table(
 ) -> Captioned:
     """Images and captions of a file, a folder or a pattern of files.
 
-    Every row has an image and a caption; JSON Lines and Parquet may have a list of captions in its where. Rows of the
+    Every row has an image and a caption; JSON Lines and Parquet may have a list of captions in its place. Rows of the
     same image give it several captions. Images get ids by order of appearance, from 0. Those inside Parquet files and
     archives are held in memory as they are, at most `limits.DOWNLOAD_BYTES` of them.
 

@@ -95,6 +95,9 @@ PARTS = (*FILES, "images")
 TRAIN_ROWS = 50_000
 """Least number of rows of the training file; its authors report 73,000."""
 
+ODD_ROWS = 0.01
+"""Share of malformed rows above which a file is not taken for the training file."""
+
 
 def fetch(
     home: Path | None = None, what: Iterable[str] = PARTS, *, source: str = SOURCE, progress: bool = False
@@ -138,6 +141,11 @@ def _files(part: str) -> list[PublicFile]:
 
 def _check_train(path: Path) -> None:
     """Raise InputError unless a file, whose bytes nobody has published a hash of, reads as the training table."""
-    rows = sum(not isinstance(each, TableDefect) for each in parse(read_table(path, OBTAIN), TRAIN.layout))
-    if rows < TRAIN_ROWS:
-        raise InputError(f"{path} has {rows:,} rows of four tiers, and should have {TRAIN_ROWS:,} or more.")
+    rows = list(parse(read_table(path, OBTAIN), TRAIN.layout))
+    whole = sum(not isinstance(each, TableDefect) for each in rows)
+    others = len({each.row for each in rows if isinstance(each, TableDefect)})
+    if whole < TRAIN_ROWS or others > ODD_ROWS * whole:
+        raise InputError(
+            f"{path} has {whole:,} rows of four tiers and {others:,} others, and should have {TRAIN_ROWS:,} or more "
+            f"and hardly any."
+        )

@@ -64,8 +64,11 @@ class Tree:
 
     def places(self, classes: Iterable[Hashable]) -> np.ndarray:
         """Positions in `nodes`, (n,) int64. Raises InputError for classes that are not in the tree; names them."""
-        listed = list(classes)
-        missing = [each for each in dict.fromkeys(listed) if each not in self._place]
+        try:
+            listed = [_plain(each) for each in _plain(classes)]
+            missing = [each for each in dict.fromkeys(listed) if each not in self._place]
+        except TypeError as error:
+            raise InputError(f"classes must be names, one an item: {reason(error)}.") from error
         if missing:
             raise InputError(f"{len(missing)} classes are not in the tree: {quoted_names(missing)}.")
         return np.array([self._place[each] for each in listed], dtype=np.int64)
@@ -140,7 +143,10 @@ def tree_scores(
 def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
     """Child -> parent."""
     try:
-        pairs = list(dict.fromkeys((child, parent) for child, parent in edges))
+        listed = [_plain(edge) for edge in _plain(edges)]
+        if any(isinstance(edge, str) for edge in listed):
+            raise TypeError("a text is not a pair")
+        pairs = list(dict.fromkeys((_plain(child), _plain(parent)) for child, parent in listed))
     except (TypeError, ValueError) as error:
         raise InputError(f"the edges of a tree must be pairs (child, parent) of names: {reason(error)}.") from error
     parent_of: dict[Hashable, Hashable] = {}
@@ -151,6 +157,11 @@ def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
     if not parent_of:
         raise InputError("the tree has no edges: give pairs (child, parent).")
     return parent_of
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and tensors as lists, their items as those of Python; everything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _lifts(above: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -61,7 +61,8 @@ class Prepared:
                 future.cancel()
             raise
         finally:
-            self._waiting.subtract([key])
+            self._waiting[key] -= 1
+            self._waiting += Counter()  # those that nobody waits for are forgotten
 
     def _drop(self) -> None:
         """Forget what was asked for least recently, but nothing that is being made."""

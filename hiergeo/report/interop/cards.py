@@ -12,7 +12,7 @@ from pydantic import Field
 from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Json, Open, validated
+from hiergeo._core.storage.documents import Count, Json, Open, validated
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.version import __version__
@@ -41,6 +41,22 @@ class StoredAudit(Open):
 
     verdict: str
     settings: dict[str, Json] = Field(default_factory=dict)
+
+
+class TrainingData(Open):
+    """The data that a head was trained on."""
+
+    origin: str = ""
+    rows: Count = 0
+
+
+class TrainedHead(Open):
+    """The configuration of a head, as far as cards use it and loading does not."""
+
+    losses: dict[str, float] | None = None
+    curvature: list[float] | None = None
+    data: TrainingData | None = None
+    recipe: dict[str, Json] | None = None
 
 
 WEIGHTS = "weights_sha256"
@@ -86,7 +102,7 @@ def write_card(
         UnavailableError: the folder cannot be written.
     """
     folder = Path(folder)
-    read_head_config(folder)
+    _config(folder)
     if result is not None:
         store_result(folder, result)
     if audit is not None:
@@ -116,6 +132,15 @@ def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
     """Whether a card was written here for other weights than those of the head; false for a card that people wrote."""
     named = re.search(rf"^\| {HASHED} \| ([0-9a-f]{{64}}) \|$", read_text(card, "write the card anew"), re.MULTILINE)
     return named is not None and named[1] != config[WEIGHTS]
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config = read_head_config(folder)
+    try:
+        validated(TrainedHead, config)
+    except ValueError as error:
+        raise InputError(f"no card can be written of the configuration of the head in {folder}: {error}") from error
+    return config
 
 
 def _object(value: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -154,7 +179,7 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
         InputError: there is no head, or its files are damaged.
     """
     folder = Path(folder)
-    config = read_head_config(folder)
+    config = _config(folder)
     measured = of_these_weights(folder / EVALUATION, StoredResult, config)
     audited = of_these_weights(folder / AUDIT, StoredAudit, config)
     base, result = config.get("base"), measured or {}

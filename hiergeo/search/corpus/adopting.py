@@ -2,7 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, final
@@ -10,11 +12,12 @@ from typing import TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo._core.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage.locks import HeldError
 from hiergeo.search.appending import adopt
 from hiergeo.search.corpus.embedding import INPUT_BITS
 from hiergeo.search.corpus.records import Done, all_done, place_of, write_done
+from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import balanced
 from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
@@ -106,6 +109,36 @@ def holds(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> b
     Nothing but the input has such ids: the index keeps them from items that are added (`Manifest.reserved`).
     """
     return not _named(manifest).isdisjoint(names) or len(_ids(out, manifest, number)) > 0
+
+
+def check_records(out: Path, plan: CorpusPlan, missing: Iterable[int]) -> None:
+    """Raise InputError for an input without a record that the index holds: it would not be embedded a second time."""
+    numbers = sorted(missing)
+    held = _held(out, numbers)
+    for number in numbers:
+        if number in held and not place_of(out, number).exists():
+            raise lost_record(out, plan, number)
+
+
+def _held(out: Path, numbers: Sequence[int]) -> set[int]:
+    """Inputs that the index holds items of, deleted ones included: all such among the ascending numbers, and others."""
+    found: set[int] = set()
+    with closing(Snapshot(out)) as snapshot:
+        for shard in snapshot.manifest.shards:
+            first, last = shard.first >> INPUT_BITS, shard.last >> INPUT_BITS
+            if bisect_left(numbers, first) == bisect_right(numbers, last):
+                continue
+            ids = np.array([shard.first]) if first == last else snapshot.open(shard).array(SORTED)
+            found.update(np.unique(ids >> INPUT_BITS).tolist())
+    return found
+
+
+def lost_record(out: Path, plan: CorpusPlan, number: int) -> InputError:
+    """What is said of an input that the index holds and whose record is gone."""
+    return InputError(
+        f"the index holds the input {plan.inputs[number].name} and its record {place_of(out, number)} is gone: restore "
+        f"it, or build the index in another folder."
+    )
 
 
 def _named(manifest: Manifest) -> set[str]:

@@ -19,7 +19,7 @@ from hiergeo.datasets.reading.inputs import MOST
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus import cluster, sources
-from hiergeo.search.corpus.adopting import Adopter, patiently, settle, survey
+from hiergeo.search.corpus.adopting import Adopter, check_records, patiently, settle, survey
 from hiergeo.search.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.search.corpus.records import Allowance
 from hiergeo.search.corpus.report import Report, Summary, estimates
@@ -186,7 +186,10 @@ def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Opt
         begun = (folder / MANIFEST).exists()
         if before is None and begun:
             raise InputError(f"{folder} holds an index that was made in another way: choose another folder.")
-        plan = sources.agreed(before, now, survey(folder) if begun else ())
+        done = survey(folder) if begun else {}
+        if before is not None and begun:
+            check_records(folder, before, set(range(len(before.inputs))).difference(done))
+        plan = sources.agreed(before, now, done)
         if plan != before:
             sources.write_plan(folder, plan)
         if not begun:

@@ -13,13 +13,13 @@ from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Defect, Read, Sample, UnreadableError
-from hiergeo.search import layout
-from hiergeo.search.corpus.adopting import holds
+from hiergeo.search.corpus.adopting import holds, lost_record
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
 from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.layout import SHARDS, Shard
 from hiergeo.search.shard_writer import Labelled, groups, write_shard
+from hiergeo.search.snapshots import Snapshot
 
 WAIT = 1.0
 """Seconds between looks at inputs that other processes are embedding."""
@@ -103,11 +103,10 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
     out, plan = corpus.out, corpus.plan
     source = plan.inputs[number]
     left = list((out / SHARDS).glob(f"{number:06d}-*"))
-    if left and holds(out, layout.read(out), number, [shard.name for shard in left]):
-        raise InputError(
-            f"the index holds the input {source.name} and its record {place_of(out, number)} is gone: restore it, or "
-            f"build the index in another folder."
-        )
+    if left:
+        with closing(Snapshot(out)) as snapshot:
+            if holds(out, snapshot.manifest, number, [shard.name for shard in left]):
+                raise lost_record(out, plan, number)
     for shard in left:
         retire(shard)
     poison = Poison(source.name)

@@ -14,10 +14,10 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import parse
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import stream
+from hiergeo.search.chunks import bring, stream
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
-from hiergeo.search.shards import IDS, RADII, Labels, OpenShard
+from hiergeo.search.shards import DIRECTIONS, IDS, RADII, Labels, OpenShard
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Shell, StoreFacts
 
@@ -84,12 +84,13 @@ class ExactStore:
 
     def describe(self) -> StoreFacts:
         """What the index holds, shell by shell."""
-        manifest = self.manifest
-        if self._facts is None or self._facts[0] is not manifest:
+        snapshot, known = self.snapshot, self._facts
+        manifest = snapshot.manifest
+        if known is None or known[0] is not manifest:
             count = len(manifest.edges) + 1
             low, high, rows = np.full(count, np.inf), np.zeros(count), np.zeros(count, np.int64)
             for shard in manifest.shards:
-                opened = self.snapshot.open(shard)
+                opened = snapshot.open(shard)
                 for shell, (start, stop) in enumerate(pairwise([0, *shard.bounds, shard.rows])):
                     here = opened.count(start, stop)
                     if here:
@@ -100,8 +101,8 @@ class ExactStore:
             ends = zip(np.where(rows > 0, low, 0.0).tolist(), high.tolist(), rows.tolist(), strict=True)
             shells = tuple(Shell(*each) for each in ends)
             facts = StoreFacts("exact", str(layout.VERSION), manifest.frame, manifest.rows, shells, True)
-            self._facts = manifest, facts
-        return self._facts[1]
+            known = self._facts = manifest, facts
+        return known[1]
 
     def add(self, rows: Rows, labels: Labels | None = None) -> None:
         """Append rows, with what they are called; all of them or none."""
@@ -115,8 +116,10 @@ class ExactStore:
         return count
 
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        """All items with low <= radius <= high, in any order, a bounded number at a time."""
-        return (opened.rows(places) for opened, places in self._places(low, high))
+        """All items with low <= radius <= high, in any order, a bounded number at a time; raises UnavailableError."""
+        for opened, places in self._places(low, high):
+            bring(opened.shard.name, torch.from_numpy(opened.array(DIRECTIONS)[places[0] : places[-1] + 1]))
+            yield opened.rows(places)
 
     def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
         """All items with low <= radius <= high for a sweep, as `OpenShard.mapped`."""
@@ -178,10 +181,10 @@ class ExactStore:
 
     def _innermost(self, k: int, places: Callable[[OpenShard], NDArray[np.int64]]) -> Tensor:
         """Ids of the k items of smallest radius among some rows of every shard."""
-        opened = [self.snapshot.open(shard) for shard in self.manifest.shards]
-        found = [(shard, places(shard)) for shard in opened]
-        ids = np.concatenate([np.empty(0, np.int64), *(shard.array(IDS)[at] for shard, at in found)])
-        radius = np.concatenate([np.empty(0, np.float32), *(shard.radius[at] for shard, at in found)])
+        snapshot = self.snapshot
+        found = [(opened, places(opened)) for opened in map(snapshot.open, snapshot.manifest.shards)]
+        ids = np.concatenate([np.empty(0, np.int64), *(opened.array(IDS)[at] for opened, at in found)])
+        radius = np.concatenate([np.empty(0, np.float32), *(opened.radius[at] for opened, at in found)])
         return torch.from_numpy(ids[np.lexsort((ids, radius))[:k]])
 
     def holds(self, ids: Tensor) -> Tensor:

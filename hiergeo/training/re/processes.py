@@ -1,5 +1,6 @@
 """Processes, precision and logging of a training, through torch.distributed and Hugging Face accelerate."""
 
+import ctypes
 import importlib.util
 import os
 import warnings
@@ -103,12 +104,14 @@ def joined(device: torch.device) -> Iterator[None]:
     except Exception as error:  # all but those that another process caused are raised again
         if not _of_transport(error):
             raise
+        for kept in (error, dist.group.WORLD):  # destructors of what they hold may wait for the dead process for ever
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
         meeting = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise UnavailableError(
             f"another of the {here.size} processes at {meeting} ended, or did not come within {MEETING:.0f} seconds: "
             "see what it said, and start all of them again to go on."
         ) from error
-    finally:
+    else:
         if dist.is_initialized():
             with suppress(Exception):  # of connections that are gone
                 dist.destroy_process_group()

@@ -7,9 +7,9 @@ from hashlib import sha256
 from importlib.resources import files
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_dtype
@@ -17,6 +17,7 @@ from hiergeo._core.errors import HiergeoError, InputError, described, unknown_na
 from hiergeo._core.storage.documents import Document, Json, Open, parse_toml, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
+from hiergeo._core.validation import sentence
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation.benchmarks import Benchmark, benchmark_named
@@ -36,7 +37,24 @@ RECIPES: dict[str, type[Recipe] | type[TowerRecipe]] = {"head": Recipe, "re": To
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 
 
-class Training(Open):
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class _Part(BaseModel):
+    """A part of a plan, which raises `InputError` where Python makes it of what it cannot be."""
+
+    if not TYPE_CHECKING:  # type checkers see the signature that pydantic makes
+
+        def __init__(self, /, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise InputError(sentence(error)) from None
+
+        __init__.__pydantic_base_init__ = True  # so that reading a file does without it, and keeps its own errors
+
+
+class Training(_Part, Open):
     """A training that makes a model of the suite out of another one; done once and kept in the suite's folder.
 
     Attributes:
@@ -54,9 +72,9 @@ class Training(Open):
     kind: Literal["head", "re"]
     data: Name
     split: Name = "train"
-    rows: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
+    rows: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] | None = None
     geometry: Name = "euclidean"
-    learn_curvature: bool = False
+    learn_curvature: Flag = False
 
     @property
     def settings(self) -> dict[str, Json]:
@@ -75,7 +93,7 @@ class Training(Open):
             raise InputError(f"the settings of a training cannot be used: {error}") from error
 
 
-class ModelEntry(Document):
+class ModelEntry(_Part, Document):
     """A model of a suite: a table ``[[models]]``.
 
     Attributes:
@@ -92,7 +110,7 @@ class ModelEntry(Document):
     name: Name = ""
     spaces: tuple[Name, ...] = ()
     train: Training | None = None
-    optional: bool = False
+    optional: Flag = False
     package: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] | None = None
     published: Name | None = None
 
@@ -116,7 +134,7 @@ class ModelEntry(Document):
             _ = self.train.recipe
 
 
-class BenchmarkEntry(Open):
+class BenchmarkEntry(_Part, Open):
     """A benchmark of a suite: a table ``[[benchmarks]]``; other keys are options of its constructor.
 
     Attributes:
@@ -127,7 +145,7 @@ class BenchmarkEntry(Open):
 
     name: Name
     title: Name = ""
-    optional: bool = False
+    optional: Flag = False
 
     @model_validator(mode="after")
     def _fill_in(self) -> "BenchmarkEntry":
@@ -162,7 +180,7 @@ class BenchmarkEntry(Open):
             ) from error
 
 
-class SuitePlan(Document):
+class SuitePlan(_Part, Document):
     """A suite: every model in each of its spaces on every benchmark.
 
     Attributes:
@@ -178,11 +196,11 @@ class SuitePlan(Document):
     """
 
     title: Name = "Suite"
-    seed: Annotated[int, Field(ge=0, le=limits.SEED)] = 0
-    samples: Annotated[int, Field(ge=1, le=limits.COUNT)] = 1000
+    seed: Annotated[int, Field(strict=True, ge=0, le=limits.SEED)] = 0
+    samples: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] = 1000
     device: Name = AUTO
     dtype: Name = "float32"
-    batch_size: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] | None = None
     spaces: tuple[Name, ...] = (NATIVE,)
     models: tuple[ModelEntry, ...] = ()
     benchmarks: tuple[BenchmarkEntry, ...] = ()
@@ -237,7 +255,7 @@ class SuitePlan(Document):
         train = {} if model.train is None else {"train": model.train.model_dump(exclude_none=True)}
         facts = [
             [model.spec, model.package, train, place.space],
-            [benchmark.name, benchmark.options],
+            [benchmark.name, benchmark.model_dump(exclude=set(BenchmarkEntry.model_fields), exclude_none=True)],
             [self.seed, self.samples, self.dtype],
         ]
         return sha256(_canonical(facts).encode()).hexdigest()

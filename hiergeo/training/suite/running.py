@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -77,9 +78,9 @@ def run(
     cells = share_of(who, plan.cells)
     _claim(plan, out, overwrite)
     if ray:
-        _spread(plan, out, cells, progress=progress)
+        _spread(plan, out, cells, overwrite=overwrite, progress=progress)
     else:
-        runner = Runner(plan, out)
+        runner = Runner(plan, out, overwrite=overwrite)
         for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
             runner.run(place)
     return read(out)
@@ -91,14 +92,15 @@ def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
     Raises:
         InputError: the folder holds finished cells of another plan that would be replaced, and may not be.
     """
-    found = () if overwrite else ((place, _finished(out, place)) for place in plan.cells)
-    lost = [place for place, cell in found if cell is not None and cell.asked != plan.asked(place)]
-    if lost:
-        raise InputError(
-            f"{out} holds {len(lost)} cells of another plan that this one would measure again: replace them "
-            "(--overwrite), or choose another folder."
-        )
-    documents.write(out / PLAN, {"plan": plan.as_table()})
+    with awaited(out / PLAN):
+        found = () if overwrite else ((place, _finished(out, place)) for place in plan.cells)
+        lost = [place for place, cell in found if cell is not None and cell.asked != plan.asked(place)]
+        if lost:
+            raise InputError(
+                f"{out} holds {len(lost)} cells of another plan that this one would measure again: replace them "
+                "(--overwrite), or choose another folder."
+            )
+        documents.write(out / PLAN, {"plan": plan.as_table()})
 
 
 def _finished(out: Path, place: Place) -> Cell | None:
@@ -117,13 +119,14 @@ class Runner:
     Args:
         plan: the plan.
         out: the folder of the suite.
+        overwrite: replace finished cells of another plan.
 
     Attributes:
         doing: what is being measured, in words.
     """
 
-    def __init__(self, plan: SuitePlan, out: Path) -> None:
-        self.plan, self.out, self.doing = plan, out, ""
+    def __init__(self, plan: SuitePlan, out: Path, *, overwrite: bool) -> None:
+        self.plan, self.out, self.overwrite, self.doing = plan, out, overwrite, ""
         self._model: tuple[str, Loaded | Exception] = "", InputError("nothing is loaded yet.")
 
     def run(self, place: Place) -> None:
@@ -132,11 +135,17 @@ class Runner:
         Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
 
         Raises:
+            InputError: it is finished by another plan, which was run in the meantime, and may not be replaced.
             UnavailableError: its file cannot be written.
         """
         self.doing = " · ".join(place)
         with awaited(self.out / FOLDER / place.file):
             known = _finished(self.out, place)
+            if known is not None and known.asked != self.plan.asked(place) and not self.overwrite:
+                raise InputError(
+                    f"another plan has been run in {self.out} meanwhile and measured {self.doing}: replace its cells "
+                    "(--overwrite), or choose another folder."
+                )
             cell = self._outcome(place, known)
             if cell is not known:
                 documents.write(self.out / FOLDER / place.file, cell.as_dict(), indent=None)
@@ -225,7 +234,8 @@ def content_of(option: str) -> str | None:
     try:
         path = Path(option).expanduser()
         if path.is_file():
-            return file_sha256(path)
+            stat = path.stat()
+            return _file_hash(path, stat.st_size, stat.st_mtime_ns)
         if not (("/" in option or os.sep in option) and path.is_dir()):
             return None
         digest = sha256()
@@ -237,8 +247,16 @@ def content_of(option: str) -> str | None:
         return None
 
 
-def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool) -> None:
-    """Measure cells by Ray tasks, one for each model and benchmark; the first of a model trains it.
+@lru_cache
+def _file_hash(path: Path, size: int, modified: int) -> str:
+    """The hash of a file, taken again when its size or its time of modification, nanoseconds, are others."""
+    return file_sha256(path)
+
+
+def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, overwrite: bool, progress: bool) -> None:
+    """Measure cells by Ray tasks, one for each model and benchmark.
+
+    The first task of a model trains it; where there are such models, those tasks are done before any other starts.
 
     Each task asks for a GPU where the cluster has some and the plan's device is not the CPU. Every machine needs the
     suite's folder, at the same path.
@@ -248,16 +266,19 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: boo
     """
     with cluster(plan.device) as (ray, _, gpus):
         task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
-        groups = groupby(cells, lambda cell: (cell.model, cell.benchmark))
-        suite = plan.as_table(), str(out.resolve())
-        left = [task.remote(*suite, [tuple(cell) for cell in group]) for _, group in groups]
-        for _ in track(list(left), "measuring", enabled=progress):
-            done, left = ray.wait(left, num_returns=1)
-            ray.get(done)
+        suite = plan.as_table(), str(out.resolve()), overwrite
+        groups = [list(group) for _, group in groupby(cells, lambda cell: (cell.model, cell.benchmark))]
+        first = {group[0].model: group for group in reversed(groups) if plan.model(group[0].model).train is not None}
+        others = [group for group in groups if group is not first.get(group[0].model)]
+        for wave in ([*first.values()], others):
+            left = [task.remote(*suite, [tuple(cell) for cell in group]) for group in wave]
+            for _ in track(list(left), "measuring", enabled=progress):
+                done, left = ray.wait(left, num_returns=1)
+                ray.get(done)
 
 
-def _task(table: dict[str, Any], out: str, cells: list[tuple[str, str, str]]) -> None:
+def _task(table: dict[str, Any], out: str, overwrite: bool, cells: list[tuple[str, str, str]]) -> None:
     """What a task of Ray does."""
-    runner = Runner(of_table(table), Path(out))
+    runner = Runner(of_table(table), Path(out), overwrite=overwrite)
     for cell in cells:
         runner.run(Place(*cell))

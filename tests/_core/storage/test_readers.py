@@ -328,7 +328,7 @@ def test_json_may_be_as_deep_and_its_numbers_as_long_as_the_limits_say():
     assert documents.parse_json(nested(limits.JSON_DEPTH))
     assert documents.parse_json(b"[-123, 123]", digits=3) == [-123, 123]
     for content in (nested(limits.JSON_DEPTH + 1), b"[1234]", b"[-1234]"):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):  # noqa: PT011 - of json or of a limit
             documents.parse_json(content, digits=3)
 
 

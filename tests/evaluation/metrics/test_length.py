@@ -166,7 +166,7 @@ def test_lengths_of_captions():
         (lambda: chain_lengths([["a"], ["a", "b"]]), "equally many"),
         (lambda: tau_d_equal_length([[1, 2]], [[1, 2, 3]]), "same captions"),
         (lambda: tau_d_equal_length([[1, np.nan]], [[1, 2]]), "NaN"),
-        (lambda: share_right([[1, 2]], [[1, 2]], "same"), "same"),  # type: ignore[arg-type]
+        (lambda: share_right([[1, 2]], [[1, 2]], "same"), "same"),  # type: ignore[arg-type]  # refused
     ],
 )
 def test_bad_input(call, named):

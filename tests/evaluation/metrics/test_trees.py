@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,13 @@ def test_arrays_and_repeated_edges_are_as_good_as_lists():
     assert tree_scores(np.array([3, 2]), np.array([2, 2]), edges) == tree_scores([3, 2], [2, 2], edges.tolist()[:3])
 
 
+@pytest.mark.parametrize("kind", [torch.tensor, np.array, lambda rows: list(torch.tensor(rows))])
+def test_tensors_hold_names(kind):
+    edges = [(1, 0), (2, 0), (3, 1)]
+    assert tree_scores(kind([3, 2]), kind([2, 2]), kind(edges)) == tree_scores([3, 2], [2, 2], edges)
+    assert Tree(kind(edges)).root == 0
+
+
 def test_many_items_of_a_deep_tree():
     edges = [(i, i - 1) for i in range(1, 20_000)]
     items = np.random.default_rng(0).integers(1, 20_000, size=(2, 50_000))
@@ -123,6 +131,8 @@ def test_many_items_of_a_deep_tree():
         ([("a", "b"), ("a", "c"), ("b", "c")], "'a'"),
         ([("a", "b", "c")], "pairs"),
         ([("a", [])], "pairs"),
+        (["ab"], "pairs"),
+        (np.array(3), "edges"),
         (3, "edges"),
         (None, "edges"),
     ],
@@ -139,6 +149,8 @@ def test_what_is_no_tree_is_refused(edges, named):
         (["dog"], ["wolf"], "'wolf'"),
         ([], [], "empty"),
         (["dog"], ["dog", "cat"], "1 predicted and 2 true"),
+        ([["dog"]], ["dog"], "one an item"),
+        (torch.tensor(3), ["dog"], "one an item"),
     ],
 )
 def test_items_that_cannot_be_scored_are_refused(predicted, true, named):

@@ -129,3 +129,10 @@ def stored(out: Path) -> dict[int, tuple[bytes, bytes, str | None, str | None]]:
 def poisoned(out: Path) -> list[tuple[str, int, str]]:
     lines = [line for path in sorted((out / "poisoned").glob("*.jsonl")) for line in path.read_text().splitlines()]
     return [(held["input"], held["row"], held["reason"]) for held in map(json.loads, lines)]
+
+
+def texts(folder, **made):
+    folder.mkdir(exist_ok=True)
+    for name, lines in made.items():
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+    return folder

@@ -91,11 +91,17 @@ def until(condition: Callable[[], object]) -> None:
 
 
 @contextmanager
-def process(verb: str, *arguments: object, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
-    """A verb that serves, on a free port, and the URL that it prints; killed when the block ends."""
+def process(
+    verb: str, *arguments: object, cold: bool = False, **environment: str
+) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A verb that serves, on a free port, and the URL that it prints; killed when the block ends.
+
+    With `cold` the process is not a fork of one that has everything imported.
+    """
     line = [sys.executable, "-m", "hiergeo", verb, "--port", "0", *map(str, arguments)]
     around = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    with warm.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around) as child:
+    begin = subprocess.Popen if cold else warm.Popen
+    with begin(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around) as child:
         try:
             told = child.stdout.readline()
             found = re.search(r"http://\S+", told)

@@ -140,6 +140,17 @@ def test_images_are_known_by_their_pixels(tmp_path):
     assert len(entries(tmp_path)) == 2
 
 
+def test_an_untrained_copy_of_a_model_does_not_have_its_rows(tmp_path):
+    tiny = adapters.load("tiny", device="cpu")
+    images = datasets.load("scenes", count=2).images
+    model = cached(tiny, tmp_path)
+    model.root()
+    fresh, wanted = (adapters.untrained(each, 0) for each in (model, tiny))
+    assert torch.equal(fresh.encode_text(TEXTS), wanted.encode_text(TEXTS))
+    assert torch.equal(fresh.encode_image(images), wanted.encode_image(images))
+    assert torch.equal(fresh.root(), wanted.root())
+
+
 def test_stored_embeddings_are_not_stored_again(tmp_path):
     np.savez(tmp_path / "x.npz", text=np.eye(3, dtype="f4"), caption=np.array(["a", "b", "c"]), root=np.ones(3, "f4"))
     model = adapters.load(f"npz:{tmp_path / 'x.npz'}")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo.training import Recipe, TowerRecipe, suite
-from hiergeo.training.suite.plan import SHIPPED, of_table, parse_plan
+from hiergeo.training.suite.plan import SHIPPED, BenchmarkEntry, ModelEntry, Training, of_table, parse_plan
 from tests.training.suite.suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -49,6 +49,33 @@ def test_a_stored_plan_asks_for_the_same_cells(name):
     asked = [found.asked(place) for place in found.cells]
     assert [stored.asked(place) for place in stored.cells] == asked
     assert len(set(asked)) == len(asked)
+
+
+def test_an_option_of_none_asks_for_the_same_cell():
+    audit = BenchmarkEntry(name="audit", data="scenes", take=None)
+    made = plan().model_copy(update={"benchmarks": (audit,)})
+    stored = of_table(made.as_table())
+    assert [stored.asked(place) for place in made.cells] == [made.asked(place) for place in made.cells]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "named"),
+    [
+        (suite.SuitePlan, {"seed": "3"}, "seed"),
+        (suite.SuitePlan, {"seed": True}, "seed"),
+        (suite.SuitePlan, {"samples": 0}, "samples"),
+        (suite.SuitePlan, {"batch_size": 2.0}, "batch_size"),
+        (suite.SuitePlan, {"smaples": 3}, "smaples"),
+        (ModelEntry, {"spec": "tiny", "optional": 1}, "optional"),
+        (ModelEntry, {}, "spec"),
+        (BenchmarkEntry, {"name": "audit", "optional": "yes"}, "optional"),
+        (Training, {"kind": "head", "data": "scenes", "rows": "3"}, "rows"),
+        (Training, {"kind": "head", "data": "scenes", "learn_curvature": 1}, "learn_curvature"),
+    ],
+)
+def test_constructors_convert_nothing(kind, settings, named):
+    with pytest.raises(InputError, match=named):
+        kind(**settings)
 
 
 def test_a_folder_of_that_name_does_not_hide_a_shipped_plan_and_a_file_does(tmp_path, monkeypatch):

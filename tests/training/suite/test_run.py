@@ -21,7 +21,8 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.benchmarks import measure
 from hiergeo.training import suite
-from hiergeo.training.suite.running import share_of
+from hiergeo.training.suite import running
+from hiergeo.training.suite.running import Runner, share_of
 from tests.attack.kills import before_operation, counted, die, undisturbed
 from tests.training.suite.suite_common import PLAN, TEXTS, Toy, numbers, plan, register, toys  # noqa: F401 - a fixture
 
@@ -67,6 +68,26 @@ class TestResume:
         with pytest.raises(InputError, match="--overwrite"):
             suite.run(other, out)
         assert files(out) == before
+
+    def test_a_plan_that_runs_beside_another_does_not_replace_its_cells(self, tmp_path, monkeypatch):
+        out, other, claim = tmp_path / "out", plan(**{"bar = 1.5": "bar = 1.3"}), running._claim
+
+        def overtaken(*arguments):
+            claim(*arguments)
+            monkeypatch.setattr(running, "_claim", claim)
+            suite.run(other, out)
+
+        monkeypatch.setattr(running, "_claim", overtaken)
+        with pytest.raises(InputError, match=r"another plan.*--overwrite"):
+            suite.run(plan(), out)
+        assert len(suite.read(out).cells) == len(other.cells)
+
+    def test_a_file_that_an_option_names_is_read_once(self, tmp_path, monkeypatch):
+        data, read = tmp_path / "data.csv", []
+        data.write_text("one")
+        monkeypatch.setattr("hiergeo.training.suite.running.file_sha256", lambda path: read.append(path) or "0" * 64)
+        suite.run(plan(**{"bar = 1.5": f'raises = "{data}"'}), tmp_path / "out")
+        assert read == [data]
 
     def test_only_what_changed_is_measured_again(self, tmp_path):
         out = tmp_path / "out"
@@ -251,6 +272,19 @@ class TestRay:
         suite.run(plan(), tmp_path / "spread", ray=True)
         assert numbers(tmp_path / "spread") == numbers(tmp_path / "whole")
         assert len(calls) == 3 * 2, "one task a model and benchmark"
+
+    def test_models_are_trained_before_their_other_cells_wait(self, tmp_path, monkeypatch):
+        calls = []
+        ray = stub(calls)
+        wait = ray.wait
+        ray.wait = lambda *arguments, **options: calls.append("wait") or wait(*arguments, **options)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        monkeypatch.setattr(Runner, "run", lambda *_: None)
+        train = 'spec = "toy:b"\ntrain = { kind = "head", data = "scenes" }'
+        suite.run(plan(**{'spec = "toy:b"': train}), tmp_path / "out", ray=True)
+        asked = [call if call == "wait" else tuple(call[-1][0][::2]) for call in calls]
+        assert asked[:2] == [("b", "radius"), "wait"]
+        assert len(asked) == 2 * 6
 
     def test_what_fails_in_a_task_fails_alone(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", stub([]))

@@ -1,0 +1,127 @@
+"""Records of embedded inputs that are lost, early or cut short, and workers and compactions between them."""
+
+import os
+
+import pytest
+
+from hiergeo import search
+from hiergeo._core.errors import InputError
+from hiergeo.search import appending, layout
+from hiergeo.search.compaction import compact
+from hiergeo.search.corpus import adopting, embed, embedding_run
+from hiergeo.search.corpus.sources import read_plan
+from hiergeo.search.corpus.work import Corpus, embed_input
+from hiergeo.search.snapshots import Snapshot
+from tests.search.corpus.corpus_common import Quick, captions, stored, texts
+
+
+def compacting_after_a_look(folder, monkeypatch):
+    """The next reading of the manifest is followed by a compaction, as one of another process may be."""
+    read = layout.read
+
+    def interrupted(place):
+        manifest = read(place)
+        monkeypatch.setattr(layout, "read", read)
+        compact(folder)
+        return manifest
+
+    monkeypatch.setattr(layout, "read", interrupted)
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    held = stored(out)
+    if compacted:
+        search.open(out, model=Quick()).compact()
+    record = out / "inputs" / "000000.json"
+    content = record.read_bytes()
+    record.unlink()
+    for changed in (captions(50), captions(40, 2)):
+        texts(inputs, x=changed)
+        for worker in (None, "1/2"):
+            with pytest.raises(InputError, match=r"x\.txt and its record"):
+                embed(inputs, out, Quick(), worker=worker)
+        assert stored(out) == held
+    record.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.txt, which is embedded, was changed"):
+        embed(inputs, out, Quick())
+    assert search.open(out, model=Quick()).check().defects == ()
+
+
+def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            embed(inputs, out, Quick())
+    index = search.open(out, model=Quick())
+    index.add(["my own"])
+    with pytest.raises(InputError, match="7"):
+        index.add(["another"], ids=[7])
+    embed(inputs, out, Quick())
+    held = stored(out)
+    assert sorted(held)[:50] == list(range(50))
+    assert len(held) == 51
+
+
+def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(50, 1)), tmp_path / "ix"
+    finish = adopting.Adopter.finish
+
+    def late(self):
+        appending.adopt(out, [name for done in self._waiting.values() for name in done.shards])
+        search.open(out, model=Quick()).compact()
+        finish(self)
+
+    monkeypatch.setattr(adopting.Adopter, "finish", late)
+    assert embed(inputs, out, Quick()).finished
+    assert len(stored(out)) == 100
+
+
+def test_a_record_of_shards_that_are_cut_short_is_given_up(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            embed(inputs, out, Quick())
+    os.truncate(out / "shards" / "000000-0000" / "ids.i64", 8)
+    assert embed(inputs, out, Quick()).items == 50
+    assert search.open(out, model=Quick()).check().defects == ()
+
+
+def test_records_are_checked_in_one_look_at_shards_that_may_hold_inputs(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", **{f"x{i}": captions(5, i) for i in range(6)}), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    search.open(out, model=Quick()).compact()
+    looked, opened = [], Snapshot.open
+    monkeypatch.setattr(Snapshot, "open", lambda self, shard: looked.append(shard.name) or opened(self, shard))
+    plan = read_plan(out)
+    adopting.check_records(out, plan, range(6))
+    assert len(looked) == 1
+    adopting.check_records(out, plan, range(6, 9))
+    assert len(looked) == 1
+    (out / "inputs" / "000004.json").unlink()
+    with pytest.raises(InputError, match=r"x4\.txt"):
+        adopting.check_records(out, plan, range(6))
+
+
+def test_a_compaction_takes_no_shard_from_a_check_of_records(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    compacting_after_a_look(out, monkeypatch)
+    adopting.check_records(out, read_plan(out), [0, 1])
+    assert len(layout.read(out).shards) == 1
+
+
+def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    compact(out)
+    search.open(out, model=Quick()).delete([3])
+    assert not list((out / "shards").glob("000000-*"))
+    (out / "shards" / "000000-0007").mkdir()
+    compacting_after_a_look(out, monkeypatch)
+    with pytest.raises(InputError, match=r"x\.txt and its record"):
+        embed_input(Corpus(out, inputs, read_plan(out)), 0, None, None, None)
