@@ -62,20 +62,18 @@ class Points:
 
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
     """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root."""
-    dtype = compute_dtype(x.dtype)
+    dtype, exact = compute_dtype(x.dtype), widest(x.device)
     factors = []
     for _, part in geometry.parts(x.shape[-1]):
+        vectors, origin = _of(x, root, part)
         rays = []
-        for rows in (x,) if len(x) <= STRETCH else _stretches(x):
-            direction, radius = to_ray(_tangent(rows, root, part))
+        for rows in (vectors,) if len(x) <= STRETCH else _stretches(vectors):
+            direction, radius = to_ray(_tangent(rows, origin))
             rays.append(Polar(direction.to(dtype), radius))
         point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
-        exact = point.radius.dtype
         if dtype != exact:
-            vectors = x.detach()[..., part]
-            nowhere = torch.zeros(vectors.shape[-1], dtype=exact, device=x.device)
-            origin = nowhere if root is None else root.detach()[part].to(exact)
-            point = Exact.of(point, vectors, origin, root)
+            nowhere = vectors.new_zeros(vectors.shape[-1], dtype=exact) if origin is None else origin.detach()
+            point = Exact.of(point, vectors.detach(), nowhere, root)
         factors.append(point)
     return Points(geometry, Lifted(factors))
 
@@ -83,10 +81,9 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
     """The radii (..., N) of embeddings in each factor; those of `lift`, without its directions."""
 
-    def length(part: slice, rows: Tensor) -> Tensor:
-        return to_norm(_tangent(rows, root, part)).to(compute_dtype(x.dtype))
-
-    lengths = ([length(part, rows) for rows in _stretches(x)] for _, part in geometry.parts(x.shape[-1]))
+    dtype = compute_dtype(x.dtype)
+    parts = (_of(x, root, part) for _, part in geometry.parts(x.shape[-1]))
+    lengths = ([to_norm(_tangent(rows, origin)).to(dtype) for rows in _stretches(v)] for v, origin in parts)
     return [each[0] if len(each) == 1 else torch.cat(each) for each in lengths]
 
 
@@ -99,13 +96,17 @@ def _stretches(x: Tensor) -> Sequence[Tensor]:
     return x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,)
 
 
-def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
-    exact = widest(x.device)
-    v = x if part == slice(0, x.shape[-1]) else x[..., part]
-    v = v.to(exact) if v.itemsize > 2 else widened(v, exact)
-    if root is None:
+def _of(x: Tensor, root: Tensor | None, part: slice) -> tuple[Tensor, Tensor | None]:
+    """The part of embeddings that is in a factor, and that of the root in the widest dtype."""
+    if part != slice(0, x.shape[-1]):
+        x, root = x[..., part], None if root is None else root[part]
+    return x, None if root is None else widened(root, widest(x.device))
+
+
+def _tangent(x: Tensor, origin: Tensor | None) -> Tensor:
+    v = widened(x, widest(x.device))
+    if origin is None:
         return v
-    origin = widened(root[part], exact)
     if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
         origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
     return v - origin

@@ -202,6 +202,23 @@ def test_points_of_other_roots_are_measured_on_their_rays() -> None:
     assert bool((mixed > 0).all())
 
 
+@pytest.mark.parametrize("part", [slice(None), slice(0, 40), torch.arange(40)])
+@pytest.mark.parametrize("backend", backends())
+def test_points_stay_where_they_are_when_their_embeddings_are_written_to(
+    backend: str, part: slice | torch.Tensor
+) -> None:
+    x, y, root = drawn(1e-1, 48)
+    exact = truth(x, y, root, -1.0).distance
+    space = Space("lorentz:-1", root)
+    points, others = space.points(x), space.points(y)
+    x.neg_()
+    points, others, exact = points.rows(part), others.rows(part), exact[part]
+    with on(backend):
+        found = space.distance(points, others), space.pairwise_distance(points, others).diagonal()
+    for each in found:
+        torch.testing.assert_close(each.double(), exact, rtol=1e-4, atol=0)
+
+
 @pytest.mark.parametrize("curvature", [-1.0, 0.0])
 def test_vmap(curvature: float) -> None:
     """Over embeddings near points stay exact; over roots they are measured on their rays."""
