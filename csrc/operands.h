@@ -151,8 +151,8 @@ inline void check_exact(const std::vector<Tensor>& exact, size_t f, size_t count
     check_device(name, vectors, directions);
   }
   const Tensor& origin = exact[2 * count + f];
-  check("origin", origin, ScalarType::Double, {ux.size(2)}, ux);
-  check_rows("origin", origin);
+  check("the exact origin", origin, ScalarType::Double, {ux.size(2)}, ux);
+  check_rows("the exact origin", origin);
 }
 
 inline void check_code(int64_t quantity) {

@@ -33,32 +33,18 @@ class Exact(Polar):
         vectors: shape (..., N, D); less `origin` they have the directions and, in float64, the lengths `radius`.
         origin: shape (D,), float64.
         source: what the origin was taken from: points that share it are measured on their vectors.
-        version: of vectors and origin; once they are written to they are those of other points.
     """
 
     vectors: Tensor
     origin: Tensor
     source: object
-    version: int | None
-
-    @property
-    def holds(self) -> bool:
-        """Whether vectors and origin are still those that were rounded."""
-        return self.version == _version(self.vectors, self.origin)
 
     @staticmethod
     def of(point: Polar, vectors: Tensor, origin: Tensor, source: object = None) -> "Exact":
         """The point with what it was rounded from."""
         made = Exact(*point)
-        made.vectors, made.origin, made.source, made.version = vectors, origin, source, _version(vectors, origin)
+        made.vectors, made.origin, made.source = vectors, origin, source
         return made
-
-
-def _version(vectors: Tensor, origin: Tensor) -> int | None:
-    """How often they were written to, where torch counts it."""
-    if torch.compiler.is_compiling() or vectors.is_inference() or origin.is_inference():
-        return None
-    return vectors._version + origin._version
 
 
 def part_of(point: Polar, *index: Any) -> Polar:
@@ -66,14 +52,14 @@ def part_of(point: Polar, *index: Any) -> Polar:
     place = (..., *index)
     rays = (*place, slice(None))
     part = Polar(point.direction[rays], point.radius[place])
-    if not (isinstance(point, Exact) and point.holds):
+    if not isinstance(point, Exact):
         return part
     return Exact.of(part, point.vectors[rays], point.origin, point.source)
 
 
 def exact(x: Polar, y: Polar) -> list[Tensor]:
     """The vectors of x and of y and their origin, if both were rounded from some around the same one; else nothing."""
-    if isinstance(x, Exact) and isinstance(y, Exact) and x.source is y.source and x.holds and y.holds:
+    if isinstance(x, Exact) and isinstance(y, Exact) and x.source is y.source:
         return [x.vectors, y.vectors, x.origin]
     return []
 

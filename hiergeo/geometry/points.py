@@ -28,10 +28,12 @@ class Points:
     Attributes:
         geometry: of the space.
         factors: the polar form in each factor: directions (..., N, dimension of the factor) and radii (..., N).
+        lifted_from: the embeddings, if any, and how often these had been written to, where torch counts it.
     """
 
     geometry: Geometry
     factors: tuple[Polar, ...]
+    lifted_from: tuple[Tensor, int] | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -57,33 +59,48 @@ class Points:
 
     def rows(self, which: slice | Tensor) -> "Points":
         """Some of the points, by a slice of the N or by (n,) integers or booleans."""
-        return Points(self.geometry, type(self.factors)(part_of(point, which) for point in self.factors))
+        points = self.settled()
+        chosen = type(self.factors)(part_of(point, which) for point in points.factors)
+        return Points(self.geometry, chosen, points.lifted_from)
+
+    def settled(self) -> "Points":
+        """These points; on their rays alone once the embeddings that these were rounded from are written to."""
+        if self.lifted_from is None or self.lifted_from[0]._version == self.lifted_from[1]:
+            return self
+        return Points(self.geometry, Lifted(Polar(*point) for point in self.factors))
 
 
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
     """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root."""
     dtype, exact = compute_dtype(x.dtype), widest(x.device)
+    whole = slice(0, x.shape[-1])
     factors = []
     for _, part in geometry.parts(x.shape[-1]):
-        vectors, origin = _of(x, root, part)
         rays = []
-        for rows in (vectors,) if len(x) <= STRETCH else _stretches(vectors):
-            direction, radius = to_ray(_tangent(rows, origin))
+        for rows in (x,) if len(x) <= STRETCH else _stretches(x):
+            direction, radius = to_ray(_tangent(rows, root, part, exact))
             rays.append(Polar(direction.to(dtype), radius))
         point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
         if dtype != exact:
-            nowhere = vectors.new_zeros(vectors.shape[-1], dtype=exact) if origin is None else origin.detach()
-            point = Exact.of(point, vectors.detach(), nowhere, root)
+            vectors = x.detach() if part == whole else x.detach()[..., part]
+            if root is None:
+                origin = vectors.new_zeros(vectors.shape[-1], dtype=exact)
+            else:
+                origin = root.detach()[part].to(exact, copy=True)
+            point = Exact.of(point, vectors, origin, root)
         factors.append(point)
-    return Points(geometry, Lifted(factors))
+    countable = not (torch.compiler.is_compiling() or x.is_inference())
+    return Points(geometry, Lifted(factors), (x, x._version) if countable else None)
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
     """The radii (..., N) of embeddings in each factor; those of `lift`, without its directions."""
 
-    dtype = compute_dtype(x.dtype)
-    parts = (_of(x, root, part) for _, part in geometry.parts(x.shape[-1]))
-    lengths = ([to_norm(_tangent(rows, origin)).to(dtype) for rows in _stretches(v)] for v, origin in parts)
+    dtype, exact = compute_dtype(x.dtype), widest(x.device)
+    lengths = (
+        [to_norm(_tangent(rows, root, part, exact)).to(dtype) for rows in _stretches(x)]
+        for _, part in geometry.parts(x.shape[-1])
+    )
     return [each[0] if len(each) == 1 else torch.cat(each) for each in lengths]
 
 
@@ -96,17 +113,12 @@ def _stretches(x: Tensor) -> Sequence[Tensor]:
     return x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,)
 
 
-def _of(x: Tensor, root: Tensor | None, part: slice) -> tuple[Tensor, Tensor | None]:
-    """The part of embeddings that is in a factor, and that of the root in the widest dtype."""
-    if part != slice(0, x.shape[-1]):
-        x, root = x[..., part], None if root is None else root[part]
-    return x, None if root is None else widened(root, widest(x.device))
-
-
-def _tangent(x: Tensor, origin: Tensor | None) -> Tensor:
-    v = widened(x, widest(x.device))
-    if origin is None:
+def _tangent(x: Tensor, root: Tensor | None, part: slice, exact: torch.dtype) -> Tensor:
+    v = x if part == slice(0, x.shape[-1]) else x[..., part]
+    v = v.to(exact) if v.itemsize > 2 else widened(v, exact)
+    if root is None:
         return v
+    origin = widened(root[part], exact)
     if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
         origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
     return v - origin

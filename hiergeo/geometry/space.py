@@ -102,7 +102,7 @@ class Space(nn.Module):
     def points(self, x: Located) -> Points:
         """The points of embeddings (..., N, D), to be measured many times."""
         if isinstance(x, Points):
-            return x
+            return x.settled()
         check_located(x, self.root)
         points = lift(x, self.root, self.geometry)
         self._check_reach(x, points.factors)

@@ -131,10 +131,10 @@ def check_exact(exact: Sequence[Tensor], ux: Sequence[Tensor], uy: Sequence[Tens
         check_dtype(name, vectors, NARROW, "a float32, bfloat16 or float16 tensor")
         check_operand(name, vectors, directions.shape, directions.device)
         if directions.dtype == torch.float64:
-            raise InputError("exact must be empty for float64 directions.")
+            raise InputError(f"{name} must be absent where directions are float64, which are not rounded.")
     for origin, directions in zip(exact[2 * len(ux) :], ux, strict=True):
-        check_dtype("origin", origin, (torch.float64,), "a float64 tensor")
-        check_operand("origin", origin, directions.shape[-1:], directions.device)
+        check_dtype("the exact origin", origin, (torch.float64,), "a float64 tensor")
+        check_operand("the exact origin", origin, directions.shape[-1:], directions.device)
 
 
 def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:

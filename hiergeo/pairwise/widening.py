@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.library import custom_op
 
 from hiergeo._core.numerics import wants_derivative
-from hiergeo.pairwise import transforms
+from hiergeo.pairwise import checks, transforms
 
 
 def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -20,6 +20,7 @@ def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
 def widened_half(*operands: Any) -> Tensor:
     """`x` in `dtype`."""
     x, dtype = operands
+    checks.check_floats("x", x, x.shape, x.device)
     return x.to(dtype, copy=True)
 
 

@@ -162,17 +162,22 @@ class Fuzzer:
         return Call(name, native, one)
 
     def _exact(self, drawn: dict[str, Any], wide: bool) -> dict[str, Any]:
-        """What directions were rounded from, in half of the calls: vectors of the lengths that points have."""
+        """What directions were rounded from, in half of the calls, and these with their lengths."""
         if wide or self.random.random() < 0.5:
             return {"exact": [], "vx": None, "vy": None, "origin": None}
         dtype = self.random.choice((torch.float32, torch.bfloat16, torch.float16))
         origins = [self._normal(u.shape[-1]) for u in drawn["ux"]]
-
-        def vectors(side: str) -> list[Tensor]:
-            parts = zip(drawn[f"u{side}"], drawn[f"r{side}"], origins, strict=True)
-            return [(normalize(u.double(), dim=-1) * r.double().unsqueeze(-1) + o).to(dtype) for u, r, o in parts]
-
-        vx, vy = vectors("x"), vectors("y")
+        kept: dict[str, list[Tensor]] = {}
+        for side in "xy":
+            rays, lengths = drawn[f"u{side}"], drawn[f"r{side}"]
+            away = [
+                normalize(u.double(), dim=-1) * r.double().unsqueeze(-1) for u, r in zip(rays, lengths, strict=True)
+            ]
+            kept[side] = [(w + o).to(dtype) for w, o in zip(away, origins, strict=True)]
+            exact = [v.double() - o for v, o in zip(kept[side], origins, strict=True)]
+            drawn[f"u{side}"] = [normalize(w, dim=-1).float() for w in exact]
+            drawn[f"r{side}"] = [w.norm(dim=-1) for w in exact]
+        vx, vy = kept["x"], kept["y"]
         return {"exact": [*vx, *vy, *origins], "vx": vx[0], "vy": vy[0], "origin": origins[0]}
 
     def _dtypes(self, native: bool) -> Dtypes:

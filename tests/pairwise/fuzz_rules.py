@@ -342,7 +342,7 @@ def with_exact(rule: Rule) -> Rule:
 
 
 def _widened(o: Operands) -> Shapes | None:
-    return [tuple(o["x"].shape)] if plain(o["x"], REALS) else None
+    return [tuple(o["x"].shape)] if plain(o["x"], FLOATS) else None
 
 
 SHAPES: dict[str, Rule] = {
