@@ -102,7 +102,7 @@ class Space(nn.Module):
     def points(self, x: Located) -> Points:
         """The points of embeddings (..., N, D), to be measured many times."""
         if isinstance(x, Points):
-            return x.settled()
+            return x
         check_located(x, self.root)
         points = lift(x, self.root, self.geometry)
         self._check_reach(x, points.factors)
@@ -346,8 +346,8 @@ class Space(nn.Module):
 
     def _pairs(self, x: Located, y: Located) -> tuple[tuple[Polar, ...], tuple[Polar, ...], Curvatures]:
         """Points of x and of y and the curvature, in each factor."""
-        px = x if isinstance(x, Points) else self.points(x)
-        py = y if isinstance(y, Points) else self.points(y)
+        px = x.settled() if isinstance(x, Points) else self.points(x)
+        py = y.settled() if isinstance(y, Points) else self.points(y)
         if len(px.factors) > 1 and px.dim != py.dim:
             raise InputError(f"x has dimension {px.dim} and y has dimension {py.dim}: they must be equal.")
         return px.factors, py.factors, self._curvatures(px)

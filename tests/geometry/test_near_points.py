@@ -202,17 +202,18 @@ def test_points_of_other_roots_are_measured_on_their_rays() -> None:
     assert bool((mixed > 0).all())
 
 
-@pytest.mark.parametrize("part", [slice(None), slice(0, 40), torch.arange(40)])
+@pytest.mark.parametrize("part", [None, slice(0, 40), torch.arange(40)])
 @pytest.mark.parametrize("backend", backends())
 def test_points_stay_where_they_are_when_their_embeddings_are_written_to(
-    backend: str, part: slice | torch.Tensor
+    backend: str, part: slice | torch.Tensor | None
 ) -> None:
     x, y, root = drawn(1e-1, 48)
     exact = truth(x, y, root, -1.0).distance
     space = Space("lorentz:-1", root)
     points, others = space.points(x), space.points(y)
     x.neg_()
-    points, others, exact = points.rows(part), others.rows(part), exact[part]
+    if part is not None:
+        points, others, exact = points.rows(part), others.rows(part), exact[part]
     with on(backend):
         found = space.distance(points, others), space.pairwise_distance(points, others).diagonal()
     for each in found:
