@@ -1,18 +1,14 @@
 """How a model is told from others: digests of its weights, and its embeddings of a few fixed inputs."""
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from hiergeo.adapters.model import Model
-
 SAMPLED = 4096
 """Elements of each weight that enter the fingerprint, evenly spread."""
-
 
 ACTIVATIONS = ("elu", "silu", "swish", "mish", "tanh", "sigmoid")
 """What the class of an activation has in its name, in lower case."""
@@ -51,7 +47,7 @@ def _described(weight: Tensor) -> bytes:
     return f"{tuple(weight.shape)}{weight.dtype}".encode() + sample.view(torch.uint8).numpy().tobytes()
 
 
-def probe_rows(model: "Model") -> Tensor:
+def probe_rows(model: Any) -> Tensor:
     """The `Model.witness` of a model that embeds any text: that of `PROBES` and, with images, of a made-up picture."""
     rows = [model.encode_text(PROBES).flatten()]
     if model.has_images:
