@@ -5,6 +5,7 @@ process killed at any moment leaves the index as it was.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,12 @@ from hiergeo.search.rows import Frame, root_sha256
 MANIFEST = "index.json"
 ROOT = "root.f32"
 SHARDS = "shards"
+
+RESERVE = "reserve"
+"""Room set aside: deleting and compacting use it, so that both still work where the disk is full."""
+
+RESERVED = 1 << 20
+"""Bytes of it: lists of a quarter of a million deleted rows, or the manifest of a thousand shards."""
 
 BUILD = "build.json"
 """What an unfinished build has done."""
@@ -227,6 +234,15 @@ def commit(folder: Path, manifest: Manifest) -> None:
             f"{limits.JSON_BYTES:,} bytes: compact it, or merge small inputs."
         )
     atomic_write_text(folder / MANIFEST, text)
+    keep_reserve(folder)
+
+
+def keep_reserve(folder: Path) -> None:
+    """Set room aside in an index, as much of it as the disk has."""
+    reserve = folder / RESERVE
+    with suppress(OSError):
+        if not reserve.exists() or reserve.stat().st_size < RESERVED:
+            reserve.write_bytes(bytes(RESERVED))
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
