@@ -1,7 +1,7 @@
 """Checking an index: every byte against its hash, order, ids, lists of deleted rows, captions, the root."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,19 @@ from hiergeo._core.errors import HiergeoError, reason
 from hiergeo.search.appending import merged
 from hiergeo.search.layout import SHARDS, Shard, read_root
 from hiergeo.search.quantiles import with_bounds
-from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, DamagedError, OpenShard, arrow, check_bytes
+from hiergeo.search.shards import (
+    CAPTIONS,
+    IDS,
+    PLACES,
+    RADII,
+    RECORD,
+    SORTED,
+    DamagedError,
+    OpenShard,
+    arrow,
+    check_bytes,
+    read_record,
+)
 from hiergeo.search.snapshots import Snapshot
 
 
@@ -53,6 +65,9 @@ def check(folder: Path) -> Checked:
         defects.append(("", str(error)))
     sound = []
     for shard in manifest.shards:
+        if not _is_recorded(folder / SHARDS, shard):
+            what = f"{SHARDS}/{shard.name}/{RECORD} is not what was written: nothing needs it any more, remove it"
+            defects.append(("", what))
         found = list(_defects(snapshot, shard))
         defects += [(shard.name, what) for what in found]
         if not found:
@@ -63,6 +78,18 @@ def check(folder: Path) -> Checked:
         defects += [("", f"the id {int(ids[at])} is in two shards") for at in twice[:1]]
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
     return Checked(len(manifest.shards), manifest.rows, size, tuple(defects))
+
+
+def _is_recorded(folder: Path, shard: Shard) -> bool:
+    """Whether the record in a shard, if there is one, says what the manifest says of it, later changes left out."""
+    if not (folder / shard.name / RECORD).exists():
+        return True
+    hashes, sizes = ({name: at[name] for name in at if name != shard.tombstones} for at in (shard.sha256, shard.bytes))
+    original = replace(shard, sha256=hashes, bytes=sizes, deleted=0, tombstones=None, bounds=())
+    try:
+        return read_record(folder / shard.name) == original
+    except HiergeoError:
+        return False
 
 
 def _defects(snapshot: Snapshot, shard: Shard) -> Iterator[str]:
