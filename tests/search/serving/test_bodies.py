@@ -1,21 +1,27 @@
 """What a body may hold is told before it is parsed: bytes, lists, values; and all bodies that are read at a time."""
 
+import io
 import json
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 import urllib3
+from PIL import Image
 
 from hiergeo.report.explorer.collection import open_collection
 from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.search import Index, serving
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.routes import Bodies
-from tests.search.serving.serving_common import build_index, build_vectors, process, served
+from tests.search.serving.serving_common import build_index, build_vectors, process, served, until
 
 pytest.importorskip("uvicorn")
 
@@ -168,3 +174,25 @@ def test_a_client_that_ends_its_side_waits_for_a_slow_answer(index) -> None:
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert b"HTTP/1.1 200 " in answer
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux keeps memory, and /proc tells of it")
+def test_the_memory_of_pictures_is_returned(tmp_path) -> None:
+    build_index(tmp_path / "index")
+    file = io.BytesIO()
+    Image.new("RGB", (5000, 5000), "red").save(file, "JPEG")
+    with process("serve", tmp_path / "index", cold=True) as (child, url), ThreadPoolExecutor(4) as pool:
+
+        def resident() -> int:
+            pages = int(Path(f"/proc/{child.pid}/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGESIZE") >> 20
+
+        def ask(_: int) -> int:
+            form = {"image": ("photo.jpg", file.getvalue())}
+            return urllib3.request("POST", f"{url}/api/count", fields=form, timeout=60).status
+
+        assert ask(0) == 200
+        before = resident()
+        assert set(pool.map(ask, range(24))) <= {200, 503}
+        until(lambda: resident() < before + 100)
