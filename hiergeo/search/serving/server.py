@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 """Connections that wait to be accepted."""
 
-ASKED = 0.5
+ASKED = 2.0
 """Seconds after which a client that has ended its side of the connection is asked whether it is still there."""
 
 MMAP_THRESHOLD, LARGE = -3, 1 << 20

@@ -21,7 +21,7 @@ from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.search import Index, serving
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.routes import Bodies
-from tests.search.serving.serving_common import build_index, build_vectors, process, served, until
+from tests.search.serving.serving_common import PATIENCE, build_index, build_vectors, process, served, until
 
 pytest.importorskip("uvicorn")
 
@@ -160,18 +160,21 @@ def test_clients_that_end_their_side_get_their_answers(index, close, requests) -
     assert answer.count(b"HTTP/1.1 200 ") == requests
 
 
-def test_a_client_that_ends_its_side_waits_for_a_slow_answer(index) -> None:
+def test_a_client_that_ends_its_side_waits_for_a_slow_answer(index, monkeypatch) -> None:
+    monkeypatch.setattr("hiergeo.search.serving.server.ASKED", 0.1)
     with served(index) as server:
-        whole = server.service.engine.answer
+        whole, done = server.service.engine.answer, threading.Event()
 
         def slow(questions):
-            time.sleep(2.0)
+            assert done.wait(PATIENCE)
             return whole(questions)
 
         server.service._batcher._answer = slow
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(b"GET /api/count?q=a HTTP/1.1\r\nHost: x\r\n\r\n")
             connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 102 ")
+            done.set()
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert b"HTTP/1.1 200 " in answer
 
