@@ -93,7 +93,7 @@ class Encoder:
 
     def _vector(self, query: Tensor) -> Tensor:
         if not are_numbers(query, 1):
-            raise InputError(f"a query must be a dense floating-point tensor (D,), not {kind_of(query)}.")
+            raise InputError(f"a query must be a dense floating-point tensor (D,), not {tensor_kind(query)}.")
         if len(query) != self.dim:
             raise InputError(f"the query has dimension {len(query)} and the index {self.dim}: embed it by its model.")
         if not bool(query.isfinite().all()):
@@ -121,7 +121,7 @@ def is_dense(value: Tensor) -> bool:
     return value.layout is torch.strided and not (value.is_nested or value.is_meta)
 
 
-def kind_of(value: Any) -> str:
+def tensor_kind(value: Any) -> str:
     """What a message calls a value that is not the tensor that it should be."""
     if isinstance(value, Tensor) and not is_dense(value):
         return "nested" if value.is_nested else "meta" if value.is_meta else f"{value.layout}"

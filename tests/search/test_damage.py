@@ -26,7 +26,7 @@ HARMLESS = {RESERVE}
 """Files whose content means nothing."""
 
 
-@pytest.fixture(scope="module", params=["euclidean", "product:lorentz:-1^4,sphere:0.1^4"])
+@pytest.fixture(scope="module", params=["euclidean", "product:lorentz:-1x4,sphere:0.1x4"])
 def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """An index of two shards with a root, in both of which items are deleted."""
     folder = tmp_path_factory.mktemp("damage") / "index"

@@ -19,8 +19,9 @@ from PIL import Image
 from hiergeo.report.explorer.collection import open_collection
 from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.search import Index, serving
-from hiergeo.search.serving.limits import Refused
+from hiergeo.search.serving.limits import Budget, Refused
 from hiergeo.search.serving.routes import Bodies
+from tests.attack import serving as attacks
 from tests.search.serving.serving_common import PATIENCE, build_index, build_vectors, process, served, until
 
 pytest.importorskip("uvicorn")
@@ -31,8 +32,8 @@ HEAVY = {
     "lists": b'{"queries": [' + b"[]," * 300_000 + b"[]]}",
     "objects": b'{"queries": [' + b"{}," * 300_000 + b"{}]}",
     "keys": b"{" + b",".join(b'"%d" : 0' % i for i in range(100_000)) + b"}",
-    "numbers": b'{"queries": [[' + b"1," * 7_000_000 + b"1]]}",
-    "escapes": b'{"queries": ["' + rb"\n" * 7_000_000 + b'"]}',
+    "numbers": b'{"queries": [[' + b"1," * 3_000_000 + b"1]]}",
+    "escapes": b'{"queries": ["' + rb"\n" * 3_000_000 + b'"]}',
     "nested": b"[" * 1_000_000,
 }
 
@@ -62,8 +63,9 @@ def test_a_body_that_holds_too_much_is_refused_before_it_is_parsed(running, kind
     url, what = running
     monkeypatch.setattr("hiergeo.search.serving.routes.parse_json", lambda *_, **__: pytest.fail("it was parsed"))
     for path in SERVED[what]:
-        refused = posted(f"{url}{path}", HEAVY[kind])
-        assert (refused.status, refused.json()["field"]) == (413, None), path
+        status = attacks.met(int(url.rpartition(":")[2]), attacks.request("POST", path, HEAVY[kind]))
+        unread = path == "/api/select" and len(HEAVY[kind]) > Budget().bytes  # the answer may be lost with what is sent
+        assert status in (("413", "") if unread else ("413",)), path
 
 
 def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) -> None:
@@ -84,9 +86,9 @@ def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) ->
         polygon = torch.randn(512, 2, dtype=torch.float64).tolist()
         assert posted(f"{url}/api/select", json.dumps({"polygon": polygon}).encode()).status == 200
     else:
-        rows = torch.randn(4096, 64, dtype=torch.float64).float().tolist()
+        rows = torch.nn.functional.normalize(torch.randn(4096, 64)).tolist()
         added = json.dumps({"embeddings": rows, "captions": ['a "quoted", [odd]: caption\n'] * 4096}).encode()
-        assert posted(f"{url}/api/add", added[: 1 << 24]).status == 200
+        assert posted(f"{url}/api/add", added).status == 200
 
 
 def test_a_read_only_server_reads_no_addition(index) -> None:
