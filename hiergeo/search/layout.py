@@ -4,6 +4,9 @@ What the manifest does not name does not exist: shards are written first and the
 process killed at any moment leaves the index as it was.
 """
 
+import ctypes
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -28,10 +31,13 @@ ROOT = "root.f32"
 SHARDS = "shards"
 
 RESERVE = "reserve"
-"""Room set aside: deleting and compacting use it, so that both still work where the disk is full."""
+"""An empty file that holds room of the disk, which deleting and compacting use where the disk is full."""
 
 RESERVED = 1 << 20
-"""Bytes of it: lists of a quarter of a million deleted rows, or the manifest of a thousand shards."""
+"""Bytes of that room: lists of a quarter of a million deleted rows, or the manifest of a thousand shards."""
+
+KEEP_SIZE = 1
+"""Mode of fallocate of Linux: blocks are given to a file whose size stays."""
 
 BUILD = "build.json"
 """What an unfinished build has done."""
@@ -238,11 +244,16 @@ def commit(folder: Path, manifest: Manifest) -> None:
 
 
 def keep_reserve(folder: Path) -> None:
-    """Set room aside in an index, as much of it as the disk has."""
-    reserve = folder / RESERVE
-    with suppress(OSError):
-        if not reserve.exists() or reserve.stat().st_size < RESERVED:
-            reserve.write_bytes(bytes(RESERVED))
+    """Set room aside in an index, as much as the disk has of it; Linux alone can do so without a file of that size."""
+    if not sys.platform.startswith("linux"):
+        return
+    give = ctypes.CDLL(None).fallocate
+    give.argtypes = ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
+    with suppress(OSError), (folder / RESERVE).open("ab") as handle:
+        held = os.fstat(handle.fileno()).st_blocks * 512
+        room = RESERVED
+        while held < room and give(handle.fileno(), KEEP_SIZE, 0, room):
+            room //= 2
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:

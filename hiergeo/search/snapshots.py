@@ -129,8 +129,7 @@ def writer(folder: Path, *, spends: bool = False) -> Iterator[Manifest]:
                 remove_orphans(folder, layout.read(folder))
             raise
         finally:
-            if spends:
-                layout.keep_reserve(folder)
+            layout.keep_reserve(folder)
 
 
 def tidy(folder: Path) -> None:

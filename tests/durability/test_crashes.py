@@ -11,7 +11,6 @@ import pytest
 
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
-from hiergeo.search import layout
 from tests.construction.construction_toys import ToyBackend, ToyJudge
 from tests.durability import subjects
 from tests.durability.promises import Subject, Trial
@@ -75,7 +74,6 @@ def small() -> object:
     """Small shards, and the backend and judge of the tests of construction."""
     with pytest.MonkeyPatch.context() as patch:
         shrink_shards(patch)
-        patch.setattr(layout, "RESERVED", 1 << 10)
         patch.setitem(BACKENDS.own, "toy", ToyBackend)
         patch.setitem(JUDGES.own, "toy", ToyJudge)
         yield

@@ -14,7 +14,7 @@ import urllib3
 from hiergeo import search
 from hiergeo._core.errors import UnavailableError
 from hiergeo.geometry import Space
-from hiergeo.search import serving
+from hiergeo.search import layout, serving
 from tests.attack.mishaps import disk, may_mount
 from tests.search.search_common import DIM, embeddings, shrink_shards
 from tests.search.serving.serving_common import served
@@ -62,9 +62,10 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 @contextmanager
 def nearly_full(place: Path, base: Path, pages: int) -> Iterator[Path]:
-    """A copy of an index on a disk with so many pages left."""
+    """An index on a disk with so many pages left; a copy has room set aside from its first change on."""
     with disk(place, "size=16m"):
         shutil.copytree(base, place / "ix")
+        layout.keep_reserve(place / "ix")
         fill(place, pages)
         yield place / "ix"
 
