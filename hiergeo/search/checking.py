@@ -84,7 +84,8 @@ def _is_recorded(folder: Path, shard: Shard) -> bool:
     """Whether the record in a shard, if there is one, says what the manifest says of it, later changes left out."""
     if not (folder / shard.name / RECORD).exists():
         return True
-    hashes, sizes = ({name: at[name] for name in at if name != shard.tombstones} for at in (shard.sha256, shard.bytes))
+    hashes = {name: known for name, known in shard.sha256.items() if name != shard.tombstones}
+    sizes = {name: known for name, known in shard.bytes.items() if name != shard.tombstones}
     original = replace(shard, sha256=hashes, bytes=sizes, deleted=0, tombstones=None, bounds=())
     try:
         return read_record(folder / shard.name) == original

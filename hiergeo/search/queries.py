@@ -112,8 +112,9 @@ class Encoder:
 
 def are_numbers(value: object, dimensions: int) -> bool:
     """Whether a value is a dense tensor of floating-point numbers with so many dimensions."""
-    dense = isinstance(value, Tensor) and is_dense(value)
-    return dense and value.ndim == dimensions and value.is_floating_point()
+    if not isinstance(value, Tensor) or not is_dense(value):
+        return False
+    return value.ndim == dimensions and value.is_floating_point()
 
 
 def is_dense(value: Tensor) -> bool:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.geometry import Space
 from hiergeo.search import Request
+from hiergeo.search.requests import Kind
 from hiergeo.search.stores.exact import ExactStore
 from tests.attack.kills import undisturbed
 from tests.search.search_common import DIM, embeddings
@@ -96,15 +98,16 @@ def test_a_damaged_record_costs_no_items(folder, tmp_path) -> None:
     assert not is_told(copy)
 
 
+def _asked(kind: Kind, index: search.Index) -> object:
+    return index.search([Request(kind, QUERY, 5, low=0.5)])
+
+
 def _scanned(index: search.Index) -> list[int]:
     return [i for rows in index.store.scan() for i in rows.ids.tolist()]
 
 
 READS: dict[str, Callable[[search.Index], object]] = {
-    **{
-        kind: lambda index, kind=kind: index.search([Request(kind, QUERY, 5, low=0.5)])
-        for kind in ("children", "parents", "neighbours", "ladder", "count")
-    },
+    **{kind: partial(_asked, kind) for kind in get_args(Kind)},
     "scan": _scanned,
     "fetch": lambda index: index.store.fetch(torch.tensor([0, 1])).ids.tolist(),
     "labels": lambda index: index.store.labels(torch.tensor([0, 1])).captions,
@@ -156,7 +159,7 @@ def test_readers_of_radii_that_are_cut_short_say_so(folder, tmp_path, read) -> N
 
 
 DENSE = torch.randn(5, DIM, generator=torch.Generator().manual_seed(0))
-ODD = {
+ODD: dict[str, Any] = {
     "no numbers": torch.zeros(5, 0),
     "sparse": DENSE.to_sparse(),
     "without values": DENSE.to("meta"),
