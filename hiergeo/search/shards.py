@@ -121,6 +121,7 @@ class OpenShard:
     def __init__(self, folder: Path, manifest: Manifest, shard: Shard) -> None:
         self.folder, self.manifest, self.shard = folder / shard.name, manifest, shard
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._files: dict[str, int] = {}
         self._captions: Any = None
         self._groups: dict[int, Any] = {}
         self._lock = threading.Lock()
@@ -153,10 +154,12 @@ class OpenShard:
     def _check_size(self, name: str) -> None:
         """Raise DamagedError for a file that was cut short: the system kills who reads what is mapped of it.
 
-        One that is gone stays mapped.
+        One that is gone, or has another in its place, stays mapped.
         """
         with suppress(FileNotFoundError):
-            if os.stat(f"{self.folder}/{name}").st_size < self.shard.bytes[name]:
+            found = os.stat(f"{self.folder}/{name}")
+            mapped = self._files.setdefault(name, found.st_ino) == found.st_ino
+            if mapped and found.st_size < self.shard.bytes[name]:
                 raise DamagedError(self.shard.name, f"{name} was cut short")
 
     @property

@@ -115,7 +115,8 @@ class Limits:
         """What the body of a route may hold that takes so many texts, embeddings of `dim` numbers, or images."""
         longest = items * (6 * self.text_characters + 26 * dim)
         most = self.body_bytes if images else min(self.body_bytes, longest)
-        return Budget(most, min(self.body_bytes // 8, items * (self.text_characters + dim)))
+        values = max(1 << 20, items * (self.text_characters + dim))
+        return Budget(most, min(self.body_bytes // 8, values))
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ async def body_of(
     """The body of a request; of a JSON that holds too much, the rest is read and dropped, so that the client hears it.
 
     Raises:
-        Refused: it is too long or holds too much (413), or does not arrive in time (408); or as `hold`.
+        Refused: it is too long or holds too much (413, 400), or does not arrive in time (408); or as `hold`.
     """
     too_long = f"the body is longer than {budget.bytes:,} bytes: send less at a time."
     length = request.headers.get("content-length", "")
@@ -243,8 +243,10 @@ async def body_of(
             if values <= budget.values and structure <= budget.structure:
                 hold(part)
                 parts.append(part)
-        if values > budget.values or structure > budget.structure:
-            raise Refused(413, "the body holds more lists, values or escapes than it may: send less at a time.")
+        if structure > budget.structure:
+            raise Refused(400, "the body holds more lists, objects and keys than a request needs: send less at a time.")
+        if values > budget.values:
+            raise Refused(413, "the body holds more values than it may: send less at a time.")
         return b"".join(parts)
 
     try:
