@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.files import csv_rows, sha256
+from hiergeo._core.text import inert
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
@@ -120,7 +121,7 @@ class Leakage:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
         with csv_rows(path, COLUMNS) as write:
             for each in self.leaks:
-                write([getattr(each, name) for name in COLUMNS])
+                write([inert(getattr(each, name)) for name in COLUMNS])
 
 
 def leakage(

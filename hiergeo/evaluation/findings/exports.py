@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._core import extras
+from hiergeo._core.text import inert
 from hiergeo.evaluation.metrics import find_metric
 
 if TYPE_CHECKING:
@@ -152,11 +153,11 @@ def _latex_label(metric: str) -> str:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """CSV with a header; numbers are written so that they read back exactly, None as an empty field."""
+    """CSV with a header; numbers are written so that they read back exactly, None as an empty field, texts inert."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in rows)
+    writer.writerow(map(inert, header))
+    writer.writerows([repr(float(cell)) if isinstance(cell, float) else inert(cell) for cell in row] for row in rows)
     return text.getvalue().rstrip("\n")
 
 
