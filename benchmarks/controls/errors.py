@@ -43,20 +43,20 @@ PAIRS = (*range(1, 21), 30, 60, 100, 300, 1000)
 RARE = ((30, 0.05), (100, 0.01), (100, 0.05), (1000, 0.01))
 """Items and the probability of a hit."""
 
-SHIFT = 0.6
-"""Lead of one space, in standard deviations of what an item adds in one space alone."""
+LEAD = 4.0
+"""Lead of one space times the root of the number of items, in standard deviations of what an item adds in one space."""
 
-REPEATS = {"quick": 4, "full": 40, "long": 400}
+REPEATS = {"quick": 4, "full": 80, "long": 200}
 SAMPLES = 200
 
 
 def run(out: Path | None, scale: str) -> Findings:
     """All tables, in about two minutes on one core at the scale ``full``."""
     repeats = REPEATS[scale]
-    found = Findings("errors", {"repeats": repeats, "samples": SAMPLES, "shift": SHIFT})
+    found = Findings("errors", {"repeats": repeats, "samples": SAMPLES, "lead": LEAD})
     for items, spaces, metrics in COMPARED:
-        for name, rate in comparison_rates(items, spaces, metrics, repeats).items():
-            found.add("Comparisons", {"items": items, "spaces": spaces, "metrics": metrics, "what": name, "rate": rate})
+        shape = {"items": items, "spaces": spaces, "metrics": metrics}
+        found.add("Comparisons", shape | comparison_rates(items, spaces, metrics, repeats))
     for items in ITEMS:
         found.add("Audits", {"items": items, **audit_rates(items, repeats)})
     for pairs in PAIRS if scale != "quick" else PAIRS[:7]:
@@ -70,7 +70,7 @@ def run(out: Path | None, scale: str) -> Findings:
 def comparison_rates(items: int, spaces: int, metrics: int, repeats: int) -> dict[str, float]:
     """Shares of comparisons with a decided difference and with a star, among equals, and with that of a better one."""
     equal = [compared(items, spaces, metrics, 0.0, seed).findings for seed in range(repeats)]
-    better = [compared(items, spaces, metrics, SHIFT, seed) for seed in range(repeats)]
+    better = [compared(items, spaces, metrics, LEAD / items**0.5, seed) for seed in range(repeats)]
     first = METRICS[0]
     return {
         "some difference, none there": float(np.mean([bool(each.decided) for each in equal])),
@@ -79,13 +79,13 @@ def comparison_rates(items: int, spaces: int, metrics: int, repeats: int) -> dic
     }
 
 
-def compared(items: int, spaces: int, metrics: int, shift: float, seed: int) -> Comparison:
-    """A comparison of spaces that do equally well, but for the first, which leads by `shift`."""
+def compared(items: int, spaces: int, metrics: int, lead: float, seed: int) -> Comparison:
+    """A comparison of spaces that do equally well, but for the first, which leads by `lead`."""
     generator = np.random.default_rng((seed, items, spaces, metrics))
     shared = generator.normal(size=(metrics, items))
     results = []
     for place, spec in enumerate(SPACES[:spaces]):
-        own = generator.normal(size=(metrics, items, 2)) + shift * (place == 0)
+        own = generator.normal(size=(metrics, items, 2)) + lead * (place == 0)
         results.append(_result(spec, dict(zip(METRICS, _values(shared, own), strict=False))))
     return Comparison(_embedded([("a", "b")]), tuple(results))
 
@@ -112,21 +112,21 @@ def _result(spec: str, statistics: Mapping[str, Statistic], samples: int = SAMPL
 def audit_rates(items: int, repeats: int) -> dict[str, float]:
     """Shares of audits that call effects where controls do as well, and that call all of them where they do worse."""
     equal = [audited(items, 0.0, seed).findings for seed in range(repeats)]
-    better = [audited(items, SHIFT, seed).findings for seed in range(repeats)]
+    better = [audited(items, LEAD / items**0.5, seed).findings for seed in range(repeats)]
     called = np.array([[each.effect(kind) != "nothing" for kind in EFFECTS] for each in equal])
     works = [all(each.works(kind) for kind in EFFECTS) for each in better]
     rates = {f"{kind}, none there": float(share) for kind, share in zip(EFFECTS, called.mean(axis=0), strict=True)}
     return rates | {"any, none there": float(called.any(axis=1).mean()), "all work, all do": float(np.mean(works))}
 
 
-def audited(items: int, shift: float, seed: int) -> Audit:
-    """An audit whose controls do as well as the space as it is, or worse by `shift`."""
+def audited(items: int, lead: float, seed: int) -> Audit:
+    """An audit whose controls do as well as the space as it is, or worse by `lead`."""
     generator = np.random.default_rng((seed, items))
     order = [METRICS.index(name) for name in AUDITED]
     shared = generator.normal(size=(len(METRICS), items))
     measured = {}
     for name in ("native", *CONTROLS):
-        own = generator.normal(size=(len(METRICS), items, 2)) + shift * (name == "native")
+        own = generator.normal(size=(len(METRICS), items, 2)) + lead * (name == "native")
         statistics = list(_values(shared, own))
         measured[name] = dict(zip(AUDITED, (statistics[at] for at in order), strict=True))
     gathered = Numbers(AuditSettings(samples=SAMPLES), progress=False)
