@@ -225,10 +225,8 @@ def contrast_all(
     if not pairs:
         return ()
     wide = simultaneous_intervals(np.stack([pair.draws for pair in pairs]))
-    tested = [place for place, pair in enumerate(pairs) if pair.p_value is not None]
-    adjusted = (
-        dict(zip(tested, holm([pairs[place].p_value for place in tested]).tolist(), strict=True)) if tested else {}
-    )
+    p_values = {place: pair.p_value for place, pair in enumerate(pairs) if pair.p_value is not None}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True)) if p_values else {}
     return tuple(
         Contrast(
             metric=pair.metric,

@@ -126,8 +126,12 @@ def bootstrap_statistic(
 def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
     """Interval of the mean of `values`, shape (n,), one per row: see `bootstrap_draws` and `interval_of`."""
     array = checked("values", values, ndim=1)
-    draws = bootstrap_draws(lambda counts: float(counts @ array) / len(array), len(array), samples=samples, seed=seed)
-    return interval_of(draws, array, level=level)
+    return interval_of(_mean_draws(array, samples, seed), array, level=level)
+
+
+def _mean_draws(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    count = len(values)
+    return bootstrap_draws(lambda counts: float(counts @ values) / count, count, samples=samples, seed=seed)
 
 
 def paired_difference(
@@ -137,7 +141,7 @@ def paired_difference(
     left, right = checked("a", a, ndim=1), checked("b", b, ndim=1)
     if len(left) != len(right):
         raise InputError(f"{len(left)} and {len(right)} values cannot be paired: both must be over the same rows.")
-    return bootstrap_mean(left - right, samples=samples, seed=seed, level=level)
+    return percentile_interval(_mean_draws(left - right, samples, seed), level)
 
 
 def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndarray:

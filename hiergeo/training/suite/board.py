@@ -173,12 +173,16 @@ class Board:
         return Findings(cube, facts, tuple(same_model))
 
     def _entry(self, row: BoardRow, cell: Cell) -> Entry:
-        draws, rows, items = (
-            {name: values[name] for name in self.metrics if name in values and name in cell.draws}
-            for values in (cell.draws, cell.rows, cell.items)
-        )
+        names = [name for name in self.metrics if name in cell.draws]
         return Entry(
-            self.name, str(row), 0, None, {name: float(cell.metrics[name] or 0.0) for name in draws}, draws, rows, items
+            model=self.name,
+            geometry=str(row),
+            dim=0,
+            seed=None,
+            metrics={name: float(cell.metrics[name] or 0.0) for name in names},
+            draws={name: cell.draws[name] for name in names},
+            rows={name: cell.rows[name] for name in names if name in cell.rows},
+            items={name: cell.items[name] for name in names if name in cell.items},
         )
 
 
