@@ -56,7 +56,7 @@ def run(out: Path | None, scale: str) -> Findings:
     found = Findings("errors", {"repeats": repeats, "samples": SAMPLES, "lead": LEAD})
     for items, spaces, metrics in COMPARED:
         shape = {"items": items, "spaces": spaces, "metrics": metrics}
-        found.add("Comparisons", shape | comparison_rates(items, spaces, metrics, repeats))
+        found.add("Comparisons", {**shape, **comparison_rates(items, spaces, metrics, repeats)})
     for items in ITEMS:
         found.add("Audits", {"items": items, **audit_rates(items, repeats)})
     for pairs in PAIRS if scale != "quick" else PAIRS[:7]:
