@@ -76,7 +76,7 @@ class Comparison:
         return Findings(
             cube=cube,
             spaces=spaces,
-            contrasts=contrast_all(cube, spaces, without=fixed, family="metric", seed=0),
+            contrasts=contrast_all(cube, spaces, without=fixed, seed=0),
             shared=self.shared,
             cautions=(*small_samples(cube), *flat_spaces(spaces)),
         )
@@ -95,8 +95,8 @@ class Comparison:
     def winners(self) -> dict[str, str | None]:
         """Metric -> the geometry that wins against every other space, or None.
 
-        A difference counts when the simultaneous 95 % interval over all pairs of spaces excludes 0 and, for discrete
-        metrics, the exact sign test agrees after Holm's correction. Charts of one space, and spaces that are
+        A difference counts when its 95 % interval, which holds simultaneously over all metrics and pairs of spaces,
+        excludes 0 and a paired test agrees after Holm's correction over them. Charts of one space, and spaces that are
         effectively flat, count as one.
         """
         known = ((name, find_metric(name)) for name in self.findings.metrics(self.dim))

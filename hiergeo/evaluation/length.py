@@ -57,7 +57,7 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
     equal = tier_pairs(radii, words, "equal").measurable
     if len(equal.pairs):
         by_characters = tier_pairs(characters, words, "equal").tau()
-        statistic = Statistic(len(equal.pairs), equal.tau)
+        statistic = Statistic(len(equal.pairs), equal.tau, equal.values)
         outcome.add("tau_d_equal_length", statistic, length=0.0, characters=by_characters)
     return outcome
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from hiergeo._core.progress import track
 from hiergeo.evaluation.findings import Entry, SpaceVerdict, order_beyond_length
 from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, percentile_interval
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
+from hiergeo.evaluation.metrics.resampling import part_of
 
 Counts = np.ndarray
 
@@ -38,6 +40,23 @@ class Statistic:
     def draws(self, samples: int, seed: int) -> np.ndarray:
         """Values under resampling of the rows, (samples,)."""
         return bootstrap_draws(self.of, self.rows, samples=samples, seed=seed)
+
+    @cached_property
+    def contributions(self) -> np.ndarray:
+        """What rows contribute, for paired tests: `values`, or else jackknife pseudo-values of groups of rows.
+
+        The mean of the pseudo-values, of at most `hiergeo.evaluation.metrics.resampling.PARTS` groups, is the statistic
+        up to a bias of the order of 1 / rows. They are NaN where the statistic is undefined without some group.
+
+        Source: Tukey, Bias and confidence in not-quite large samples (Annals of Mathematical Statistics, 1958).
+        """
+        if self.values is not None:
+            return self.values
+        part = part_of(self.rows)
+        parts = int(part[-1]) + 1
+        kept = [part != each for each in range(parts)] if parts > 1 else []
+        without = np.array([self.of(rows * (self.rows / rows.sum())) for rows in kept] or [np.nan])
+        return parts * self.value - (parts - 1) * without
 
 
 def mean_of(values: np.ndarray) -> Statistic:
@@ -76,6 +95,16 @@ class Outcome:
         self.add(f"average_precision{suffix}", Statistic(rows, ranking.average_precision))
         self.numbers[f"score_ties{suffix}"] = ranking.tie_share()
         self.rocs[f"auroc{suffix}"] = ranking.roc()
+
+    @property
+    def contributions(self) -> dict[str, np.ndarray]:
+        """Metric -> what rows contribute to it, of metrics in which spaces are compared and where that is defined."""
+        found = {
+            name: each.contributions
+            for name, each in self.statistics.items()
+            if each.values is not None or not find_metric(name).control
+        }
+        return {name: each for name, each in found.items() if np.isfinite(each).all()}
 
     def __or__(self, other: "Outcome") -> "Outcome":
         """The measurements of both; of a metric that both have, those of the other one."""
@@ -116,7 +145,7 @@ class Outcome:
             draws=draws,
             ladders=self.ladders,
             radii=radii,
-            rows={name: each.values for name, each in self.statistics.items() if each.values is not None},
+            rows=self.contributions,
             items={name: statistic.rows for name, statistic in self.statistics.items()},
             rocs=self.rocs,
             baselines=self.baselines,
@@ -134,7 +163,8 @@ class Result:
         draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
         ladders: for each image the captions met, general to specific; not part of the JSON.
         radii: (n, T) radii of the chains; not part of the JSON.
-        rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
+        rows: metric -> (rows,) its value for each row, where it is their mean, or `Statistic.contributions`; not part
+            of the JSON.
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
         baselines: metric -> baseline by name -> its value where the model plays no part.
@@ -158,8 +188,9 @@ class Result:
 
     @property
     def intervals(self) -> dict[str, Interval]:
-        """95 % bootstrap intervals of the metrics that are statistics of rows."""
-        return {name: percentile_interval(draws) for name, draws in self.draws.items()}
+        """95 % intervals of the metrics that are statistics of rows: `hiergeo.metrics.interval_of`."""
+        entry = self.entry(0)
+        return {name: entry.interval(name) for name in self.draws}
 
     @property
     def geometry(self) -> str:
@@ -180,7 +211,9 @@ class Result:
     def beyond_length(self) -> str:
         """Whether radii order tiers that length does not, in words; empty where no tiers have equal lengths."""
         name = "tau_d_equal_length"
-        return order_beyond_length(self.metrics[name], self.intervals[name]) if name in self.draws else ""
+        if name not in self.draws:
+            return ""
+        return order_beyond_length(self.metrics[name], self.intervals[name], sign_test(self.rows[name]).p_value)
 
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""

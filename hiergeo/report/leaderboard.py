@@ -62,7 +62,7 @@ def headline(table: "Leaderboard") -> str:
 
 def finding(board: "Board", row: "BoardRow", metric: str) -> Findings | None:
     """The rows over the same items that a row is compared with in a metric; None where it has no interval."""
-    return next((each for each in board.findings.get(metric, ()) if str(row) in each.geometries(0)), None)
+    return next((each for each in board.findings.get(metric, ()) if each.score(metric, str(row), 0)), None)
 
 
 def reach(contrasts: tuple[Contrast, ...]) -> float:

@@ -187,15 +187,15 @@ def _caption(comparison: Comparison) -> str:
 
 def _notes(comparison: Comparison) -> Iterator[str]:
     findings = comparison.findings
-    yield "Below each value its 95 % bootstrap interval."
+    yield "Below each value its 95 % interval."
     if baseline_heading(comparison.results[0]) == BASELINES[LENGTH]:
         yield "Words alone: the number of words in place of the radius or the score; the model plays no part."
     if findings.contrasts:
         yield (
-            f"{MARK} best: the simultaneous 95 % interval of the paired difference from every other space excludes 0, "
-            "and so says an exact sign test where one applies."
+            f"{MARK} best: the paired difference from every other space holds, by 95 % intervals and tests over all "
+            "metrics and spaces of the table."
             if findings.has_leaders
-            else "No geometry is best: none beats all others by simultaneous 95 % intervals and sign tests."
+            else "No geometry is best: none beats all others by simultaneous 95 % intervals and paired tests."
         )
     if len(comparison.results) > 1:
         yield (

@@ -7,7 +7,7 @@ from typing import Literal, final
 from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.findings.contrasts import FLAT_BEND
+from hiergeo.evaluation.findings.contrasts import ALPHA, FLAT_BEND
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
 from hiergeo.evaluation.metrics import CHANCE, Interval, find_metric
@@ -23,9 +23,6 @@ WORK = 0.01
 
 DEAD = 1e-3
 """Median radius in a factor of a product, in units of the largest of them, up to which the factor carries nothing."""
-
-FEWEST = 6
-"""Fewest pairs that can tell a share from one half: a coin orders 6 of 6 alike with p = 0.03, 5 of 5 with 0.06."""
 
 ATTRIBUTED: dict[str, tuple[str, ...]] = {
     "flat": (PRIMARY, "auroc", "average_precision", "precision", "recall"),
@@ -175,13 +172,17 @@ class Evidence:
         """A share in per cent."""
         return f"{100 * self.numbers[name]:.1f}%"
 
+    def holds(self, name: str) -> bool:
+        """Whether a number has no test, or differs from chance by its test, corrected over what is shown with it."""
+        return self.numbers.get(f"{name}_p", 0.0) <= ALPHA
+
     def above(self, name: str, least: float = 0.0) -> bool:
-        """Whether a number is at least `least` and its interval lies above 0."""
-        return self.numbers[name] >= least and self.intervals[name].low > 0
+        """Whether a number is at least `least`, its interval lies above 0, and the difference holds."""
+        return self.numbers[name] >= least and self.intervals[name].low > 0 and self.holds(name)
 
     def below(self, name: str, least: float = 0.0) -> bool:
-        """Whether a number is at most -`least` and its interval lies below 0."""
-        return self.numbers[name] <= -least and self.intervals[name].high < 0
+        """Whether a number is at most -`least`, its interval lies below 0, and the difference holds."""
+        return self.numbers[name] <= -least and self.intervals[name].high < 0 and self.holds(name)
 
 
 def verdict(numbers: dict[str, float], intervals: dict[str, Interval]) -> AuditVerdict:
@@ -219,11 +220,10 @@ def _despite_length(seen: Evidence) -> str:
 
 
 def _side(seen: Evidence, name: str) -> Side:
-    """On which side of one half a share of pairs lies; unclear where its interval holds one half or pairs are few."""
-    low, high = seen.intervals[name]
-    if low <= CHANCE <= high or seen.numbers.get(f"{name}_pairs", FEWEST) < FEWEST:
+    """On which side of one half a share of pairs lies; unclear where an exact test cannot tell."""
+    if not seen.holds(name):
         return "unclear"
-    return "above" if low > CHANCE else "below"
+    return "above" if seen.numbers[name] > CHANCE else "below"
 
 
 def _of_pairs(seen: Evidence, name: str) -> str:
@@ -311,7 +311,7 @@ def _beats_untrained(seen: Evidence) -> bool:
 
 
 def _walk(seen: Evidence) -> Iterator[Finding]:
-    names = [name for name in seen.numbers if name.startswith("walk_recall_minus_")]
+    names = [name for name in seen.intervals if name.startswith("walk_recall_minus_")]
     beaten = [name for name in names if seen.above(name)]
     against = "; ".join(
         f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {seen.signed(name)}" for name in names
@@ -340,7 +340,7 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
             f"{word} in {listing([_change(seen, name) for name in names])}"
             for word, names in (("gain", gains), ("loss", losses))
             if names
-        ] or [f"no change of {WORK:g} or more, {_change(seen, differences[0])}"]
+        ] or [f"no difference of {WORK:g} or more holds, {_change(seen, differences[0])}"]
         sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(changes)}."
         yield Finding(kind, effect == "work", sentence, effect)
 

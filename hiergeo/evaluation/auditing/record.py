@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, verdict
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, verdict
 from hiergeo.evaluation.findings.exports import json_text, plain
 from hiergeo.evaluation.metrics import Interval
 
@@ -86,6 +86,11 @@ class Audit:
     def findings(self) -> AuditVerdict:
         """The typed findings."""
         return verdict(self.numbers, self.intervals)
+
+    def sure(self, difference: str) -> bool:
+        """Whether a difference holds: its interval excludes 0, and so says a paired test corrected over its table."""
+        seen = Evidence(self.numbers, self.intervals)
+        return seen.above(difference) or seen.below(difference)
 
     @property
     def verdict(self) -> str:

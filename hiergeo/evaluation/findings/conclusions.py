@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hiergeo.evaluation.findings.contrasts import Contrast
+from hiergeo.evaluation.findings.contrasts import ALPHA, Contrast
 from hiergeo.evaluation.findings.exports import number, signed
 from hiergeo.evaluation.findings.overview import Caution, Findings
 from hiergeo.evaluation.findings.verdicts import HeadsVerdict
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import Interval, find_metric, sign_test
 
 REFERENCE = "euclidean"
 """Geometry that others are compared with, where it takes part; otherwise the first one."""
@@ -178,24 +178,31 @@ def order_of_tiers(tau_d: float, interval: Interval) -> str:
     return f"radii order the tiers{manner}"
 
 
-def order_beyond_length(tau_d: float, interval: Interval) -> str:
-    """Whether radii order tiers of equally many words, in a sentence, by `tau_d_equal_length` and its interval."""
+def order_beyond_length(tau_d: float, interval: Interval, p_value: float) -> str:
+    """Whether radii order tiers of equally many words, in a sentence.
+
+    Args:
+        tau_d: `tau_d_equal_length`.
+        interval: its 95 % interval.
+        p_value: of the exact sign test over chains.
+    """
     right, low, high = (f"{50 * (1 + value):.1f}" for value in (tau_d, *interval))
     found = f"Of tiers of a chain with equally many words radii order {right}% rightly ({low} to {high}%)"
-    if interval.low > 0:
+    if p_value > ALPHA:
+        return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
+    if tau_d > 0:
         return f"{found}: the order is not one of length alone."
-    if interval.high < 0:
-        return f"{found}: worse than chance, so the order of the tiers is one of length."
-    return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
+    return f"{found}: worse than chance, so the order of the tiers is one of length."
 
 
 def _without_length(findings: Findings) -> Iterator[str]:
     """The sentence on tiers of equal length, for every space that orders them in a way of its own."""
     found: dict[str, None] = {}
-    for space in findings.spaces:
-        score = findings.score("tau_d_equal_length", space.geometry, space.dim)
-        if score is not None and score.interval is not None:
-            found[order_beyond_length(score.value, score.interval)] = None
+    name = "tau_d_equal_length"
+    for entry in findings.cube.entries:
+        if name in entry.rows:
+            p_value = sign_test(entry.rows[name]).p_value
+            found[order_beyond_length(entry.metrics[name], entry.interval(name), p_value)] = None
     if len(found) == 1:
         yield next(iter(found))
 

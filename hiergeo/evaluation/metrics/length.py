@@ -56,6 +56,11 @@ class TierPairs(NamedTuple):
         some = self.pairs > 0
         return TierPairs(self.concordance[some], self.pairs[some])
 
+    @property
+    def values(self) -> np.ndarray:
+        """(n,) what each chain adds to `tau`, whose mean it is; -1 or 1 where all pairs of all chains agree."""
+        return np.sign(self.concordance) if abs(self.tau()) == 1 else self.concordance / self.pairs.mean()
+
     def tau(self, counts: np.ndarray | None = None) -> float:
         """(concordant - discordant) / pairs, pooled over chains, in [-1, 1]; a tied pair counts 0. NaN without pairs.
 
