@@ -1,43 +1,29 @@
-"""What is worth a first query: captions whose ladders climb rightly, and that spaces see differently."""
+"""What is worth a first query, captions whose ladders climb rightly; and how far a query may be from everything."""
 
+import math
 from collections import defaultdict
-from collections.abc import Collection as Sized
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import NamedTuple, final
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from hiergeo.evaluation.auditing.population import Ids
+from hiergeo.report.explorer.answer_writer import changes
 from hiergeo.report.explorer.collection import Collection, Lens
-from hiergeo.search.sweep import Best, Steps, run
+from hiergeo.search import Hit, Item
 
 EXAMPLES = 6
 """Captions that are proposed."""
 
-PAIRS, FEWEST = 50_000_000, 32
-"""Pairs of an item that is tried and one that is looked at, in each lens; items that are tried at least."""
-
-STEPS = 50
-"""Thresholds of a ladder, as the page asks for them."""
+PAIRS, FEWEST, MOST = 50_000_000, 32, 512
+"""Pairs of an item that is tried and one that is looked at, in each lens; items that are tried, at least, at most."""
 
 LEVEL = 0.05
 """Share of the items that would be called far from all others."""
 
-MEASURED = 256
-"""Items whose nearest one is looked up, at most."""
-
 ARTICLES = {"a", "an", "the"}
 
-
-@final
-class Climbed(NamedTuple):
-    """The ladder to one caption in one lens, without itself: the captions of its rungs (None for a picture without
-    one), and which of them entail it."""
-
-    rungs: tuple[str | None, ...]
-    entails: tuple[bool, ...]
+Above = Mapping[str, set[str]]
+"""The captions that stand before each caption in a chain."""
 
 
 def proposed(collection: Collection, captions: Mapping[int, str]) -> list[int]:
@@ -52,30 +38,21 @@ def proposed(collection: Collection, captions: Mapping[int, str]) -> list[int]:
         collection: whose items they are.
         captions: that are readable, by id; some of them are tried.
     """
-    tried = _some(np.array(sorted(captions), np.int64), len(collection.first), len(captions))
-    if not len(tried):
+    tried = some_of(np.array(sorted(captions), np.int64), len(collection.first)).tolist()
+    if not tried:
         return []
-    before: defaultdict[str, set[str]] = defaultdict(set)
+    above: defaultdict[str, set[str]] = defaultdict(set)
     for row in () if collection.hierarchy is None else collection.hierarchy.rows:
         for place, caption in enumerate(row.positive):
-            before[caption].update(row.positive[:place])
-    names = [captions[item] for item in tried.tolist()]
-    climbs = zip(*(_climbs(lens, tried, names) for lens in collection.lenses), strict=True)
-    worth = {
-        item: _worth(seen, _above(before, name)) for item, name, seen in zip(tried.tolist(), names, climbs, strict=True)
-    }
+            above[caption].update(row.positive[:place])
+    asked = list(map(Item, tried))
+    climbs = zip(*(lens.index.ladder(asked, space=lens.spec) for lens in collection.lenses), strict=True)
+    worth = {}
+    for item, seen in zip(tried, climbs, strict=True):
+        own = captions[item]
+        ladders = [[hit for *_, hit in changes(climb.rungs) if hit.caption != own] for climb in seen]
+        worth[item] = _worth(ladders, set().union(*map(_words, _all_above(above, own))))
     return sorted(worth, key=lambda item: (worth[item], -item), reverse=True)[:EXAMPLES]
-
-
-def _above(before: Mapping[str, set[str]], caption: str) -> set[str]:
-    """A caption and all that stand above it, from those that stand before each one in a chain."""
-    found = {caption}
-    todo = [caption]
-    while todo:
-        new = before.get(todo.pop(), set()) - found
-        found |= new
-        todo += new
-    return found
 
 
 def reach(lens: Lens, ids: Ids) -> float | None:
@@ -86,63 +63,45 @@ def reach(lens: Lens, ids: Ids) -> float | None:
     probability of at most `LEVEL`, whatever their distribution (split conformal prediction; Vovk et al., Algorithmic
     Learning in a Random World, 2005). None where there are too few items to say so.
     """
-    store, space = lens.index.store.pinned(), lens.space
-    some = torch.from_numpy(_some(ids, store.manifest.rows, MEASURED))
-    rank = int(np.ceil((len(some) + 1) * (1 - LEVEL)))
-    if rank > len(some) or store.manifest.rows < 2:
+    some = some_of(ids, len(lens.index)).tolist()
+    rank = math.ceil((len(some) + 1) * (1 - LEVEL))
+    if rank > len(some):
         return None
-    near = Best(space, store.fetch(some).points(space.geometry, lens.index.device), 2, "distance")
-    run(store.stream(), [near], lens.index.device)
-    assert near.found is not None
-    own = near.found.ids == some[:, None]
-    own[:, 0] |= ~own.any(dim=1)  # it has two copies, which lie at distance 0 like itself
-    return float(near.found.values[~own].sort().values[rank - 1])
+    near = lens.index.neighbours(list(map(Item, some)), 2, space=lens.spec)
+    return sorted(
+        next(hit.distance for hit in answer.hits if hit.id != item) for item, answer in zip(some, near, strict=True)
+    )[rank - 1]
 
 
-def _some(ids: Ids, rows: int, most: int) -> Ids:
+def some_of(ids: Ids, rows: int) -> Ids:
     """Some of the ids (n,), evenly spread: as many as `PAIRS` allows."""
-    count = min(len(ids), most, max(FEWEST, PAIRS // max(rows, 1)))
+    count = min(len(ids), MOST, max(FEWEST, PAIRS // max(rows, 1)))
     return ids[np.arange(count) * len(ids) // max(count, 1)]
 
 
-def _climbs(lens: Lens, tried: Ids, names: Sequence[str]) -> Iterator[Climbed]:
-    """The ladders to captions (n,) by their ids in a lens, in their order."""
-    store, space, device = lens.index.store.pinned(), lens.space, lens.index.device
-    ids = torch.from_numpy(tried)
-    x = store.fetch(ids).points(space.geometry, device)
-    shells = [shell for shell in store.describe().shells if shell.count]
-    ends = min(shell.low for shell in shells), max(shell.high for shell in shells)
-    task = Steps(space, x, torch.linspace(*ends, STEPS, dtype=torch.float64))
-    run(store.stream(), [task], device)
-    assert task.found is not None
-    known = task.found.ids[task.found.ids >= 0].unique()
-    captions = dict(zip(known.tolist(), store.labels(known).captions, strict=True))
-    rungs = [
-        [rung for rung, _ in groupby(row) if captions.get(rung, name) != name]
-        for name, row in zip(names, task.found.ids.tolist(), strict=True)
-    ]
-    pairs = [(query, rung) for query, row in enumerate(rungs) for rung in row]
-    queries, items = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T.contiguous()
-    apexes = store.fetch(known).take(torch.searchsorted(known, items)).points(space.geometry, device)
-    entails = iter((space.margin(apexes, x.rows(queries.to(device))) >= 0).tolist())
-    for row in rungs:
-        yield Climbed(tuple(captions[rung] for rung in row), tuple(next(entails) for _ in row))
+def _all_above(above: Above, caption: str) -> set[str]:
+    """A caption and all that stand above it."""
+    found, todo = {caption}, [caption]
+    while todo:
+        new = above.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
 
 
-def _worth(climbs: Sequence[Climbed], told: Sized[str]) -> tuple[float, ...]:
-    """What a caption is worth, from its ladders in all lenses and the captions that tell of it; larger is better."""
-    words = set().union(*map(_words, told))
-    differ = len(climbs) < 2 or len({climb.rungs for climb in climbs}) > 1
-    right = [[rung is not None and _words(rung) <= words for rung in climb.rungs] for climb in climbs]
+def _worth(ladders: Sequence[Sequence[Hit]], words: set[str]) -> tuple[float, ...]:
+    """What a caption is worth, from its ladders in all lenses and the words that are true of it; larger is better."""
+    differ = len(ladders) < 2 or len({tuple(hit.id for hit in ladder) for ladder in ladders}) > 1
+    right = [[hit.caption is not None and _words(hit.caption) <= words for hit in ladder] for ladder in ladders]
 
-    def worth(climb: Climbed, right: list[bool]) -> tuple[float, ...]:
+    def worth(ladder: Sequence[Hit], right: Sequence[bool]) -> tuple[float, ...]:
         if len(right) < 2:
             return differ, 0, 0, 0
         share = sum(right) / len(right)
-        entailing = sum(yes and fits for yes, fits in zip(climb.entails, right, strict=True))
+        entailing = sum(hit.margin >= 0 and fits for hit, fits in zip(ladder, right, strict=True))
         return differ + (share == 1) + (entailing > 0), share, entailing, len(right)
 
-    return *max(map(worth, climbs, right)), sum(map(sum, right)) / max(1, sum(map(len, right)))
+    return *max(map(worth, ladders, right)), sum(map(sum, right)) / max(1, sum(map(len, right)))
 
 
 def _words(caption: str) -> set[str]:

@@ -108,7 +108,7 @@ def test_the_reach_is_the_conformal_quantile_of_distances_to_the_nearest_other_i
         reach = examples.reach(lens, np.arange(80))
         assert reach == pytest.approx(nearest[76], rel=1e-5)  # the 77th of 80: 77 / 81 is the first share >= 95 %
         assert examples.reach(lens, np.arange(18)) is None, "18 distances never make 95 %"
-        assert examples.reach(lens, np.arange(19)) is not None
+        assert examples.reach(lens, np.arange(19)) == pytest.approx(distance.min(axis=1)[:19].max(), rel=1e-5)
 
 
 def test_copies_are_as_near_as_can_be(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ SHOWN = {
 """The query that a view shows."""
 
 SPACES = """const shown = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
-return [shown('.column h2'), shown('.spaces label:has(:checked)')]"""
+return [shown('.column > h2'), shown('.spaces label:has(:checked)')]"""
 
 
 def play(page: Page, seed: int) -> None:
@@ -165,7 +165,7 @@ def test_a_text_that_is_asked_while_a_photo_is_prepared_stays(page) -> None:
           return { width: picture.width, height: picture.height, close: () => (window.prepared = true) };
         };""")
     page.give("drop", "slow.png")
-    page.until("return window.release")
+    page.until("return Boolean(window.release)")
     page.press("/", "a star", "ENTER")
     page.until("return document.querySelector('.step.query .words')?.textContent === 'a star'")
     page.script("window.release()")
@@ -176,6 +176,7 @@ def test_a_text_that_is_asked_while_a_photo_is_prepared_stays(page) -> None:
 
 @pytest.mark.slow  # a browser
 def test_a_photo_survives_a_reload_and_one_too_large_is_told(page) -> None:
+    browser_common.logged(page.browser)
     photo = "return document.querySelector('.ask .subject').textContent.includes(arguments[0])"
     page.open(urlencode({"q": "a ring"}))
     page.give("drop", "first.png")
@@ -191,7 +192,6 @@ def test_a_photo_survives_a_reload_and_one_too_large_is_told(page) -> None:
     assert page.script(STEPS) == before
     page.browser.back()
     page.until(photo, "first.png")
-    page.script("sessionStorage.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }")
     page.script("Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }")
     page.give("drop", "third.png")
     page.until(photo, "third.png")

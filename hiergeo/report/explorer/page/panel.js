@@ -48,6 +48,8 @@ export class Panel {
       h("figcaption", { class: "map-title" }, h("bdi", null, lens.title)), this.place, this.failure, this.counted, this.note);
     this.relations = new Relations(app.source, lens.key, (error) => this.fail(error));
     this.begin = latest();
+    /** The picture that has labels. */
+    this.labelled = -1;
     this.open();
   }
 
@@ -126,8 +128,10 @@ export class Panel {
 
   /** Name a few captions in sight, which the pointer need not look for. */
   async label() {
-    const [stage, wanted] = [this.stage, this.begin()];
-    if (!stage) return;
+    const { stage } = this;
+    if (!stage || this.labelled === stage.version) return;
+    this.labelled = stage.version;
+    const wanted = this.begin();
     const points = landmarks(stage.tiles(), stage.camera, FIELDS);
     const items = await this.app.source.items(points.map(({ id }) => id)).catch(() => []);
     if (!wanted() || stage !== this.stage) return;
@@ -181,6 +185,7 @@ export class Panel {
     fill(this.waiting, PLACING);
     if (held) this.waiting.focus();
     this.stage = null;
+    this.labelled = -1;
     this.relations = new Relations(this.app.source, this.lens.key, (error) => this.fail(error));
     this.open();
   }
