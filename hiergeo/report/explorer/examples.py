@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hiergeo.evaluation.auditing.population import Ids
-from hiergeo.report.explorer.answer_writer import changes
+from hiergeo.report.explorer.answer_writer import changes, finite
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.search import Hit, Item
 
@@ -68,9 +68,8 @@ def reach(lens: Lens, ids: Ids) -> float | None:
     if rank > len(some):
         return None
     near = lens.index.neighbours(list(map(Item, some)), 2, space=lens.spec)
-    return sorted(
-        next(hit.distance for hit in answer.hits if hit.id != item) for item, answer in zip(some, near, strict=True)
-    )[rank - 1]
+    others = ((hit.distance for hit in answer.hits if hit.id != item) for item, answer in zip(some, near, strict=True))
+    return finite(sorted(next(each, math.inf) for each in others)[rank - 1])
 
 
 def some_of(ids: Ids, rows: int) -> Ids:

@@ -49,7 +49,7 @@ function implied(seen, by) {
   const hits = seen.flatMap((each) => each.hits);
   const count = hits.filter((hit) => hit.margin >= 0).length;
   if (!count) return "Nearest to being implied (none is)";
-  return count === hits.length ? `Implied, by ${by}` : `Nearest to being implied, by ${by} (only those of margin ≥ 0 are)`;
+  return count === hits.length ? `What it implies, by ${by}` : `Nearest to being implied, by ${by} (those of margin ≥ 0 are)`;
 }
 
 /** Two lists side by side, and a sentence of how much they share.

@@ -96,9 +96,11 @@ function mount(root, app) {
     const counts = shares(drawn.map((each) => each.ladder));
     fill(
       summary,
-      `Each step: the closest ${app.collection.images ? "caption or picture" : "caption"} at most this far from the root. `,
-      "✓ and a filled dot: this space says that the caption implies your query (margin ≥ 0). ",
-      "Margins and angles are in radians. ",
+      drawn.length > 0 && [
+        `Each step: the closest ${app.collection.images ? "caption or picture" : "caption"} at most this far from the root. `,
+        "✓ and a filled dot: this space says that the caption implies your query (margin ≥ 0). ",
+        "Margins and angles are in radians. ",
+      ],
       h("b", null, comparison(counts, drawn.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));
