@@ -143,6 +143,8 @@ export function createQueryBox(app) {
     if (before && now.query === before.query) return;
     const query = now.query;
     begin();
+    told.hidden = true;
+    if (state.lost()) say(LOST);
     form.classList.toggle("asked", Boolean(query));
     input.value = query && "text" in query ? query.text : "";
     clear.hidden = !query;
@@ -166,7 +168,6 @@ export function createQueryBox(app) {
   });
   state.subscribe(refresh);
   refresh(state.get(), null);
-  if (state.lost()) say(LOST);
   return form;
 }
 
