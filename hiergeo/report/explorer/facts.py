@@ -118,7 +118,7 @@ def counted(store: ExactStore) -> Counted:
         illustrated.append(ids[pictured])
         some = zip(ids[::share].tolist(), labels.captions[::share], strict=True)
         readable.update((item, text) for item, text in some if text is not None and len(text) in READABLE)
-    return Counted(*map(np.concatenate, (captions, images, illustrated)), readable)
+    return Counted(np.concatenate(captions), np.concatenate(images), np.concatenate(illustrated), readable)
 
 
 def _examples(
