@@ -24,6 +24,7 @@ from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
+from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, percentile_interval
 from hiergeo.evaluation.result import Statistic, mean_of
@@ -125,7 +126,20 @@ def assess(
         "bootstrap_samples": settings.samples,
         "copies": settings.copies,
     }
-    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles)
+    left_out = _left_out(subject, facts)
+    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles, left_out)
+
+
+def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
+    """The numbers that these data do not have, and why."""
+    embedded = subject.embedded
+    reasons = {
+        embedded.why_no_images: ("precision", "recall"),
+        "the data have no contradicting captions" * (embedded.contradicting is None): ("auroc", "average_precision"),
+        NO_EQUAL_TIERS * (facts.order.equal is None): ("right_equal_length",),
+        "no more specific caption is shorter" * (facts.order.shorter is None): ("right_shorter",),
+    }
+    return {name: why for why, names in reasons.items() if why for name in names}
 
 
 class _Numbers:

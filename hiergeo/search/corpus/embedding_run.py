@@ -178,7 +178,7 @@ def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Opt
     """Agree on the plan and make the index, under its lock."""
     facts = ModelFacts(model.name, model.fingerprint(), model.normalised)
     frame = Frame.of(space, model.dim)
-    geometry = space.geometry.spec
+    geometry = space.geometry.fixed().spec
     settings = (options.dtype, options.items, options.caption, options.image, options.shard_rows)
     now = CorpusPlan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
     with locked(folder):
