@@ -11,6 +11,7 @@ from torch import Tensor
 from hiergeo import pairwise
 from hiergeo._core.polar import Polar
 from hiergeo.geometry import ConstantCurvature, Space, parse
+from hiergeo.geometry.spec import GEOMETRIES
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import assert_bars, curvature_of, slope
 from hiergeo.testing.samples import bar_rows, frame, special_points
@@ -64,6 +65,9 @@ class GeometryConformance:
             raise unittest.SkipTest("this geometry is not registered")
         for magnitude in self.magnitudes:
             geometry = self.make(magnitude)
+            name = geometry.spec.partition(":")[0]
+            hint = f"make it an entry point of the group {GEOMETRIES.group} and install the package"
+            assert name in GEOMETRIES, f"'{name}' is not registered: {hint}, or set registered = False"
             again = parse(geometry.spec)
             assert type(again) is type(geometry), f"{geometry.spec} parses to {type(again).__name__}"
             assert again.spec == geometry.spec

@@ -65,7 +65,19 @@ def test_an_audit_says_what_it_has_no_data_for(model, blind) -> None:
 
 def test_probe_of_stored_embeddings_without_images_prints_it(model, blind, tmp_path, capsys) -> None:
     save_npz(embed(model, blind), tmp_path / "e.npz")
-    main(["probe", "-m", f"npz:{tmp_path / 'e.npz'}", "--data", "scenes", "--rows", "24", "--json", str(tmp_path / "r.json")])
+    main(
+        [
+            "probe",
+            "-m",
+            f"npz:{tmp_path / 'e.npz'}",
+            "--data",
+            "scenes",
+            "--rows",
+            "24",
+            "--json",
+            str(tmp_path / "r.json"),
+        ]
+    )
     shown = " ".join(capsys.readouterr().out.split())
     assert "precision, recall" in shown
     assert "has no images" in shown
