@@ -40,7 +40,14 @@ class Described(nn.Module):
             raise InputError(f"this state is of '{found}' and is loaded into '{self.kind}': make what it is of first.")
 
     def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], strict: bool, *lists: Any
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
     ) -> None:
         entry = prefix + ENTRY
         if entry in state_dict:
@@ -48,4 +55,5 @@ class Described(nn.Module):
         elif strict:
             warn("this state does not say which geometry it is of, as in earlier versions: it is taken as it is.")
             state_dict = {**state_dict, entry: self.get_extra_state()}
+        lists = missing_keys, unexpected_keys, error_msgs
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)

@@ -88,6 +88,16 @@ def test_a_state_without_the_entry_loads_with_a_warning() -> None:
     assert torch.equal(space.root, -ROOT)
 
 
+def test_a_space_within_a_model_is_told_from_another_one() -> None:
+    def model(spec: str) -> nn.Sequential:
+        return nn.Sequential(nn.Linear(4, 4), Space(parse(spec), torch.zeros(4)))
+
+    state = model("lorentz:-1?learnable").state_dict()
+    assert model("lorentz:-0.3?learnable").load_state_dict(state).missing_keys == []
+    with pytest.raises(InputError):
+        model("poincare:-1?learnable").load_state_dict(state)
+
+
 @pytest.mark.parametrize("state", [torch.tensor([255, 254]), torch.tensor([]), "sphere:1", None])
 def test_an_entry_of_somebody_else_is_refused(state: object) -> None:
     with pytest.raises(InputError):
