@@ -14,6 +14,7 @@ from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
+from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Compute, Embedded
@@ -34,6 +35,9 @@ from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
 
+HEADLINE = 100
+"""Characters of a conclusion in a `repr`."""
+
 SAME_RADIUS = 1e-5
 """Relative difference up to which radii in float32 count as equal."""
 
@@ -48,7 +52,7 @@ class Comparison:
     def __repr__(self) -> str:
         spaces = ", ".join(result.geometry for result in self.results)
         about = f"{self.embedded.model} on {self.embedded.hierarchy!r} in {spaces}"
-        return f"<Comparison of {about}: {self.conclusion.headline}>"
+        return f"<Comparison of {about}: {shortened(self.conclusion.headline, HEADLINE)}>"
 
     def _repr_html_(self) -> str:
         """The conclusion, the table, and cautions."""

@@ -68,7 +68,7 @@ def test_a_comparison_shows_its_conclusion_and_every_space(comparison) -> None:
     page = seen(comparison._repr_html_())
     for name in (*SPECS, comparison.conclusion.headline, "recall"):
         assert name in page.text
-    assert comparison.conclusion.headline in repr(comparison)
+    assert comparison.conclusion.headline[:30] in repr(comparison)
     assert [attributes["colspan"] for tag, attributes in page.tags if "colspan" in attributes] == ["2", "2"]
 
 
@@ -86,8 +86,8 @@ def test_a_study_shows_its_conclusion_and_every_dimension() -> None:
     assert page.text.count("dimension") >= len(study.plan.dims)
     for name in (*study.plan.geometries, study.conclusion.headline):
         assert name in page.text
-    assert study.conclusion.headline in repr(study)
-    assert len(repr(study)) < 1000
+    assert study.conclusion.headline[:30] in repr(study)
+    assert len(repr(study)) < 400
 
 
 def test_a_space_shows_what_its_repr_says() -> None:

@@ -132,14 +132,14 @@ def assess(
 
 def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
     """The numbers that these data do not have, and why."""
-    embedded = subject.embedded
-    reasons = {
-        embedded.why_no_images: ("precision", "recall"),
-        "the data have no contradicting captions" * (embedded.contradicting is None): ("auroc", "average_precision"),
-        NO_EQUAL_TIERS * (facts.order.equal is None): ("right_equal_length",),
-        "no more specific caption is shorter" * (facts.order.shorter is None): ("right_shorter",),
-    }
-    return {name: why for why, names in reasons.items() if why for name in names}
+    embedded, order = subject.embedded, facts.order
+    absent = (
+        (embedded.image, ("precision", "recall"), embedded.why_no_images),
+        (embedded.contradicting, ("auroc", "average_precision"), "the data have no contradicting captions"),
+        (order.equal, ("right_equal_length",), NO_EQUAL_TIERS),
+        (order.shorter, ("right_shorter",), "no more specific caption is shorter"),
+    )
+    return {name: why for found, names, why in absent if found is None for name in names}
 
 
 class _Numbers:

@@ -90,7 +90,7 @@ class Audit:
         rows = (
             (
                 find_metric(each.metric).label,
-                [notebook.Cell(number(value)) for value in (each.native, *each.controls.values())],
+                [notebook.HtmlCell(number(value)) for value in (each.native, *each.controls.values())],
             )
             for each in self.attribution
         )

@@ -115,7 +115,7 @@ def html(grid: Grid) -> str:
     rows = (
         (
             find_metric(name).label,
-            [notebook.Cell(f"{each.value} {each.detail}".strip(), each.best, each.across) for each in figures],
+            [notebook.HtmlCell(f"{each.value} {each.detail}".strip(), each.best, each.across) for each in figures],
         )
         for name, figures in grid.rows
     )

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from hiergeo._core import notebook
+from hiergeo._core.text import shortened
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.comparison import HEADLINE
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.findings import (
     BeforeAfter,
@@ -175,7 +177,7 @@ class Study:
         about = (
             f"{self.frozen.model} in {', '.join(self.plan.geometries)}, {dims} dimensions, {len(self.plan.seeds)} seeds"
         )
-        return f"<Study of {about}: {self.conclusion.headline}>"
+        return f"<Study of {about}: {shortened(self.conclusion.headline, HEADLINE)}>"
 
     def _repr_html_(self) -> str:
         """The conclusion and the tables."""
