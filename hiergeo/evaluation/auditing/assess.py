@@ -135,7 +135,7 @@ def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
     embedded, order = subject.embedded, facts.order
     absent = (
         (embedded.image, ("precision", "recall"), embedded.why_no_images),
-        (embedded.contradicting, ("auroc", "average_precision"), "the data have no contradicting captions"),
+        (embedded.contradicting, ("auroc", "average_precision"), "no contradicting captions were embedded"),
         (order.equal, ("right_equal_length",), NO_EQUAL_TIERS),
         (order.shorter, ("right_shorter",), "no more specific caption is shorter"),
     )
