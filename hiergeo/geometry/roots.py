@@ -48,6 +48,6 @@ def warn_of_unit_rows(radii: Sequence[Tensor]) -> bool:
     if isinstance(norms, Tensor) and bool(((norms - 1).abs() < UNIT).all()):
         warn(
             "this space has no root and these embeddings have norm 1, so that every radius is 1 and tells nothing: "
-            "give the embedding of the empty caption, Space(geometry, model.root()), or root='none' to do without."
+            "give it the embedding of the empty caption as its root, such as model.root(), or 'none' to do without."
         )
     return True

@@ -6,8 +6,6 @@ from dataclasses import replace
 import pytest
 
 import hiergeo
-from hiergeo.adapters.npz import save_npz
-from hiergeo.cli import main
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation import embed
 from hiergeo.evaluation.auditing import AuditSettings
@@ -63,22 +61,11 @@ def test_an_audit_says_what_it_has_no_data_for(model, blind) -> None:
     assert json.loads(audit.to_json())["left_out"] == audit.left_out
 
 
-def test_probe_of_stored_embeddings_without_images_prints_it(model, blind, tmp_path, capsys) -> None:
-    save_npz(embed(model, blind), tmp_path / "e.npz")
-    main(
-        [
-            "probe",
-            "-m",
-            f"npz:{tmp_path / 'e.npz'}",
-            "--data",
-            "scenes",
-            "--rows",
-            "24",
-            "--json",
-            str(tmp_path / "r.json"),
-        ]
-    )
-    shown = " ".join(capsys.readouterr().out.split())
+def test_probe_of_stored_embeddings_without_images_prints_it(model, blind, run, tmp_path) -> None:
+    file = hiergeo.adapters.embed(model, blind, tmp_path / "e.npz")
+    report = tmp_path / "r.json"
+    _, out, _ = run("probe", "-m", f"npz:{file}", "--data", "scenes", "--rows", 24, "--json", report)
+    shown = " ".join(out.split())
     assert "precision, recall" in shown
     assert "has no images" in shown
-    assert set(json.loads((tmp_path / "r.json").read_text())["left_out"]) == {"precision", "recall"}
+    assert set(json.loads(report.read_text())["left_out"]) == {"precision", "recall"}
