@@ -19,7 +19,7 @@ class Described(nn.Module):
     """A module whose `state_dict` holds its `kind`, and which refuses the state of another kind before it is changed.
 
     The entry is a tensor of bytes, as safetensors asks for. States of earlier versions, which have none, load with a
-    warning; with ``strict=False`` a state without the entry loads in silence, as without any other name.
+    warning.
     """
 
     @property
@@ -52,7 +52,7 @@ class Described(nn.Module):
         entry = prefix + ENTRY
         if entry in state_dict:
             self.set_extra_state(state_dict[entry])
-        elif strict:
+        else:
             warn("this state does not say which geometry it is of, as in earlier versions: it is taken as it is.")
             state_dict = {**state_dict, entry: self.get_extra_state()}
         lists = missing_keys, unexpected_keys, error_msgs
