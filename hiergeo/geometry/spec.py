@@ -59,7 +59,8 @@ def _single(factor: str, spec: str) -> Geometry:
 def _learnable(geometry: Geometry, spec: str) -> Geometry:
     geometry = geometry.learnable()
     if next(geometry.parameters(), None) is None:
-        raise InputError(f"{spec} has no curvature to learn: choose a geometry such as lorentz:-1.")
+        plain = spec.removesuffix(LEARNABLE)
+        raise InputError(f"{plain} has no curvature to learn: choose a geometry such as lorentz:-1.")
     return geometry
 
 
