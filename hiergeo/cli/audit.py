@@ -74,7 +74,7 @@ def audit_command(
             document, tables, sentences = (
                 result.to_json(),
                 list(audit_tables(result)),
-                [*result.findings.sentences, result.omissions],
+                (*result.findings.sentences, result.omissions),
             )
             if html is not None:
                 write_audit(result, html)
