@@ -96,11 +96,10 @@ def test_a_space_shows_what_its_repr_says() -> None:
 
 
 def test_hostile_names_stay_text(comparison) -> None:
-    result = comparison.results[0]
-    named = replace(
-        result, settings=result.settings | dict.fromkeys(("model", "dataset", "split", "geometry"), HOSTILE)
-    )
-    others = replace(comparison, results=(named, comparison.results[1]))
+    about = dict.fromkeys(("model", "dataset", "split"), HOSTILE)
+    named, other = (replace(each, settings=each.settings | about) for each in comparison.results)
+    named = replace(named, settings=named.settings | {"geometry": HOSTILE})
+    others = replace(comparison, results=(named, other))
     pages = [named._repr_html_(), notebook.sentences(HOSTILE), others.findings._repr_html_()]
     assert ["<img src=x" in seen(page).text for page in pages] == [True] * 3
     grid = Grid(HOSTILE, (HOSTILE,), ((HOSTILE, (Figure(HOSTILE, HOSTILE, best=True),)),))
