@@ -71,7 +71,11 @@ def audit_command(
             document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            document, tables, sentences = result.to_json(), list(audit_tables(result)), result.findings.sentences
+            document, tables, sentences = (
+                result.to_json(),
+                list(audit_tables(result)),
+                (*result.findings.sentences, result.omissions),
+            )
             if html is not None:
                 write_audit(result, html)
         publish(document, json, format, tables, *sentences, lines=page_lines(html))

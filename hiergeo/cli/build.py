@@ -93,7 +93,10 @@ def build_command(
     ] = "weak",
     most_characters: Annotated[int, option("N", "Characters of a caption and of any text.", min=1)] = 1000,
     language: Annotated[str, option("NAME", "Of captions: en drops others, any leaves it to the backend.")] = "any",
-    test_fraction: Annotated[float, option("X", "Share of the images that go to the test split.", min=0, max=1)] = 0.1,
+    test_fraction: Annotated[
+        float,
+        option("X", "Share of the images that go to the test split; the others are for training.", min=0, max=1),
+    ] = 1.0,
     seed: options.Seed = 0,
     shard_rows: Annotated[int, option("N", "Captions that are worked on and stored together.", min=1)] = 1000,
     caption_column: options.CaptionColumn = None,

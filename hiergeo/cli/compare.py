@@ -71,4 +71,4 @@ def publish_comparison(
     write_page(comparison, html, images=images, seed=seed)
     verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
     tables = comparison_tables(comparison, console().width)
-    publish(comparison, None, form, tables, *verdicts, lines=page_lines(html))
+    publish(comparison, None, form, tables, *verdicts, comparison.omissions, lines=page_lines(html))

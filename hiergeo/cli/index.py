@@ -146,7 +146,10 @@ def delete_command(
     ids: Annotated[list[int], argument("ID...", "Ids of the items to delete.", min=0)],
     json: options.Json = None,
 ) -> None:
-    """Delete items by their ids; ids of no item are named and passed over."""
+    """Delete items by their ids; ids of no item are named and passed over.
+
+    Example: hiergeo index delete my-index 3 17 (hiergeo search shows the ids of items).
+    """
     check_writable(json)
     index = search.open(path)
     wanted = ids_of(dict.fromkeys(ids))

@@ -45,7 +45,7 @@ def print_ladders(
     rooted = space.rooted(loaded.root(wanted["device"], wanted["dtype"]))
     ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
-    settings = {"model": loaded.name, "geometry": space.geometry.spec, "steps": steps, "candidates": len(texts)}
+    settings = {"model": loaded.name, "geometry": space.geometry.fixed().spec, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     if loaded.name == "tiny":

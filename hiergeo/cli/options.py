@@ -133,7 +133,7 @@ ImageColumn = Annotated[
 
 def geometry_option(help: str = "") -> Any:
     """An option that names one geometry; `help` is what is said after examples."""
-    examples = "euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:..."
+    examples = "euclidean, lorentz:-1, lorentz:-1?learnable, poincare:-0.5, sphere:0.25, product:..."
     return option("SPEC", f"{examples} {help}".strip(), "--geometry", "-g")
 
 

@@ -35,4 +35,4 @@ def probe_command(
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
-    publish(result, json, format, [result_table(result)], result.beyond_length, result.verdict)
+    publish(result, json, format, [result_table(result)], result.beyond_length, result.verdict, result.omissions)

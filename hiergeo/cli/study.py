@@ -25,7 +25,9 @@ RATES = [3e-4, 1e-3, 3e-3]
 
 def study_command(
     model: options.Model,
-    train: Annotated[str, option("FILE|SPLIT", "Chains to train on: an npz file, or a split to embed.")],
+    train: Annotated[
+        str, option("FILE|SPLIT", "Chains to train on: an npz as hiergeo embed writes it, or a split to embed.")
+    ],
     plan: PlanFile = None,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",

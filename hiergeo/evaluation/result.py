@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
+from hiergeo._core import notebook
 from hiergeo._core.progress import track
-from hiergeo.evaluation.findings import Entry, SpaceVerdict, order_beyond_length
-from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.findings import Cube, Entry, Findings, SpaceFacts, SpaceVerdict, order_beyond_length
+from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
 from hiergeo.evaluation.metrics.resampling import part_of
 
@@ -75,6 +76,7 @@ class Outcome:
         rocs: name of an AUROC among the statistics -> its ROC curve, from the same pairs.
         baselines: metric -> what it is compared with by name, such as ``chance`` or ``length``: its value where the
             model plays no part.
+        left_out: metric -> why it was not measured.
     """
 
     statistics: dict[str, Statistic] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Outcome:
     ladders: tuple[tuple[str, ...], ...] = ()
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, statistic: Statistic, **baselines: float) -> None:
         """Add a metric, with its baselines by name."""
@@ -114,6 +117,7 @@ class Outcome:
             self.ladders + other.ladders,
             self.rocs | other.rocs,
             self.baselines | other.baselines,
+            self.left_out | other.left_out,
         )
 
     def result(
@@ -138,8 +142,9 @@ class Outcome:
         """
         named = track(list(self.statistics.items()), "resampling", enabled=progress)
         draws = {name: statistic.draws(samples, seed) for name, statistic in named}
+        metrics = {name: statistic.value for name, statistic in self.statistics.items()} | self.numbers
         return Result(
-            metrics={name: statistic.value for name, statistic in self.statistics.items()} | self.numbers,
+            metrics=metrics,
             settings=settings | {"seed": seed, "bootstrap_samples": samples},
             diagnostics=diagnostics or {},
             draws=draws,
@@ -149,6 +154,7 @@ class Outcome:
             items={name: statistic.rows for name, statistic in self.statistics.items()},
             rocs=self.rocs,
             baselines=self.baselines,
+            left_out={name: why for name, why in self.left_out.items() if name not in metrics},
         )
 
 
@@ -168,6 +174,7 @@ class Result:
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
         baselines: metric -> baseline by name -> its value where the model plays no part.
+        left_out: metric that was not measured -> why.
     """
 
     metrics: dict[str, float]
@@ -180,11 +187,21 @@ class Result:
     items: dict[str, int] = field(default_factory=dict)
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
         numbers = ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
         return f"<Result {' '.join(about)}: {numbers}>"
+
+    def _repr_html_(self) -> str:
+        about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split"))
+        tables = self.findings._repr_html_()
+        return (
+            notebook.sentences(" · ".join(about))
+            + tables
+            + notebook.sentences(self.beyond_length, self.verdict, self.omissions)
+        )
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -196,6 +213,12 @@ class Result:
     def geometry(self) -> str:
         """The spec of the geometry it was measured in."""
         return str(self.settings["geometry"])
+
+    @property
+    def findings(self) -> Findings:
+        """The findings of a result that is compared with nothing but its controls."""
+        space = SpaceFacts(self.geometry, 0, self.geometry, False, 0.0)
+        return Findings(Cube((self.entry(0),)), (space,))
 
     @property
     def space_verdict(self) -> SpaceVerdict:
@@ -215,10 +238,15 @@ class Result:
             return ""
         return order_beyond_length(self.metrics[name], self.intervals[name], sign_test(self.rows[name]).p_value)
 
+    @property
+    def omissions(self) -> str:
+        """What was left out and why, in words; empty where nothing was."""
+        return omissions(self.left_out)
+
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
         model = str(self.settings["model"])
-        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items)
+        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items, self.baselines)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""
@@ -226,6 +254,7 @@ class Result:
             "metrics": self.metrics,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
             "baselines": self.baselines,
+            "left_out": self.left_out,
             "diagnostics": self.diagnostics,
             "verdict": self.verdict,
             "beyond_length": self.beyond_length,

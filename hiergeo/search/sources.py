@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError, reason, several
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
@@ -294,10 +294,12 @@ def _checked(name: str, items: Any, gaps: bool = False) -> Iterator[Any]:
         raise InputError(f"{name} must be a dense tensor, not {tensor_kind(items)}.")
     if isinstance(items, Tensor | np.ndarray) and name == "ids":
         items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
-    for row, item in enumerate(items):
-        problem = None if gaps and item is None else _problem(name, item)
+    rows = ((row, item, None if gaps and item is None else _problem(name, item)) for row, item in enumerate(items))
+    for row, item, problem in rows:
         if problem:
-            raise InputError(f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}.")
+            others = (f"of row {other} {wrong}" for other, _, wrong in rows if wrong)
+            first = f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}"
+            raise InputError(f"{several(first, others)}.")
         yield item
 
 

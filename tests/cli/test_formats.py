@@ -73,3 +73,10 @@ def test_a_format_of_another_name_is_refused_before_the_work(run, tmp_path):
 
 def test_json_is_indented():
     assert as_json({"metrics": {"files": 1}}) == '{\n  "metrics": {\n    "files": 1\n  }\n}'
+
+
+def test_a_learnable_spec_is_measured_at_the_curvature_that_it_names(printed):
+    words = ("probe", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g")
+    shown = [json.loads(printed(*words, spec, form="json")) for spec in ("lorentz:-0.5?learnable", "lorentz:-0.5")]
+    assert shown[0]["settings"]["geometry"] == "lorentz:-0.5"
+    assert shown[0]["metrics"] == pytest.approx(shown[1]["metrics"])

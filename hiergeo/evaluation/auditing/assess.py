@@ -24,6 +24,7 @@ from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
+from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, holm, interval_of, percentile_interval, random_sign_test
 from hiergeo.evaluation.result import Statistic, mean_of
@@ -125,7 +126,20 @@ def assess(
         "bootstrap_samples": settings.samples,
         "copies": settings.copies,
     }
-    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles)
+    left_out = _left_out(subject, facts)
+    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles, left_out)
+
+
+def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
+    """The numbers that these data do not have, and why."""
+    embedded, order = subject.embedded, facts.order
+    absent = (
+        (embedded.image, ("precision", "recall"), embedded.why_no_images),
+        (embedded.contradicting, ("auroc", "average_precision"), "no contradicting captions were embedded"),
+        (order.equal, ("right_equal_length",), NO_EQUAL_TIERS),
+        (order.shorter, ("right_shorter",), "no more specific caption is shorter"),
+    )
+    return {name: why for found, names, why in absent if found is None for name in names}
 
 
 class Numbers:

@@ -194,7 +194,7 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",
-        geometry=space.geometry.spec,
+        geometry=space.geometry.fixed().spec,
         order=order_of(radii, words, how),
         words=_measured(mean_of(counted), _pairs(radii), how),
         characters=float(tau_d_rows(characters).mean()),

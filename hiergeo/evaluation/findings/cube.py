@@ -32,6 +32,7 @@ class Entry:
         rows: metric -> (items,) value of each row, image or caption, where the metric is their mean, or what parts of
             the items contribute to it.
         items: metric -> number of rows, images or captions that were resampled.
+        baselines: metric -> baseline by name -> its value where the model plays no part.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Entry:
     draws: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     items: dict[str, int] = field(default_factory=dict, repr=False)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     def interval(self, metric: str) -> Interval:
         """The 95 % interval of a metric that has draws."""

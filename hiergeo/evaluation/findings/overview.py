@@ -1,14 +1,15 @@
 """What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
 from hiergeo.evaluation.findings.cube import Cube, Score
-from hiergeo.evaluation.findings.exports import Exported, Grid
+from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, number
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
+from hiergeo.evaluation.metrics.length import LENGTH, baseline_name
 
 Kind = Literal["small sample", "few seeds", "flat", "learning rates", "collapse", "training", "leakage"]
 
@@ -170,10 +171,30 @@ class Findings(Exported):
                     yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
 
     def grids(self) -> Iterator[Grid]:
-        """One table for each dimension; metrics without intervals are left out where spaces are compared."""
+        """One table for each dimension; metrics without intervals are left out where spaces are compared.
+
+        What is the same in all spaces by construction stands once, and in the last column what words alone reach.
+        """
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
-        return self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
+        for grid in self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1):
+            rows = tuple((name, self._once(name, figures)) for name, figures in grid.rows)
+            yield beside_words(replace(grid, rows=rows), self.cube.entries[0].baselines)
+
+    def _once(self, metric: str, figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+        same = metric in self.shared and len(set(figures)) == 1
+        return (replace(figures[0], across=len(figures)),) if same else figures
+
+
+def beside_words(grid: Grid, baselines: Mapping[str, Mapping[str, float]]) -> Grid:
+    """The table with a last column of what the number of words alone reaches; as it is where nothing is known of it."""
+    known = {name: baselines[name][LENGTH] for name, _ in grid.rows if LENGTH in baselines.get(name, {})}
+    if not known:
+        return grid
+    rows = (
+        (name, (*figures, Figure(number(known[name])) if name in known else Figure())) for name, figures in grid.rows
+    )
+    return replace(grid, heads=(*grid.heads, baseline_name(LENGTH)), rows=tuple(rows))
 
 
 def _bounds(score: Score) -> tuple[float, float]:

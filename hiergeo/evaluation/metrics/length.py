@@ -19,6 +19,14 @@ from hiergeo.evaluation.metrics.embeddings import pair_signs
 Unit = Literal["words", "characters"]
 Condition = Literal["equal", "shorter", "longer"]
 
+LENGTH = "length"
+"""Name of the baseline that counts words."""
+
+
+def baseline_name(name: str) -> str:
+    """A baseline for readers: ``length`` is "words alone", ``random_mistakes`` "random mistakes"."""
+    return {LENGTH: "words alone", "characters": "characters alone"}.get(name, name.replace("_", " "))
+
 
 def word_count(caption: str) -> int:
     """Number of words, separated by white space."""
