@@ -8,6 +8,7 @@ from rich.text import Text
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
@@ -111,18 +112,15 @@ def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
 
 
 def _show(table: "Leaderboard") -> None:
-    """Print the first metric of every benchmark, a few benchmarks a table; * marks the best row."""
-    from rich import box
-    from rich.table import Table
-
+    """Print the headline and the first metric of every benchmark, a few a table; * marks the best row."""
+    from hiergeo.training.suite.conclusion import conclude_suite
     from hiergeo.training.suite.text import heading
 
     screen = console()
+    screen.print(Text(conclude_suite(table).headline, style="bold"))
     for start in range(0, len(table.boards), ACROSS):
         boards = table.boards[start : start + ACROSS]
-        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for head in ("model and space", *map(heading, boards)):
-            grid.add_column(Text(head, overflow="fold"))
+        grid = light("model and space", *map(heading, boards))
         for row in table.rows:
             grid.add_row(Text(str(row)), *(Text(_value(board, row)) for board in boards))
         screen.print(grid)
@@ -130,7 +128,7 @@ def _show(table: "Leaderboard") -> None:
 
 def _value(board: "Board", row: "BoardRow") -> str:
     """The first metric of a benchmark, its interval below."""
-    from hiergeo.report.labels import number
+    from hiergeo.report.terminal import bounds, number
 
     if row not in board.cells or board.task is None:
         return "not yet"
@@ -138,5 +136,5 @@ def _value(board: "Board", row: "BoardRow") -> str:
     value, interval = board.value(row, metric), board.interval(row, metric)
     if value is None:
         return board.cells[row].status
-    below = "" if interval is None else f"\n{number(interval.low)}–{number(interval.high)}"
+    below = "" if interval is None else f"\n{bounds(interval)}"
     return f"{number(value)}{'*' if board.is_best(row, metric) else ''}{below}"

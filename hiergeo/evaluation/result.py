@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hiergeo._core.progress import track
-from hiergeo.evaluation.findings import Entry, SpaceVerdict, order_beyond_length
+from hiergeo.evaluation.findings import (
+    Conclusion,
+    Cube,
+    Entry,
+    Findings,
+    SpaceFacts,
+    SpaceVerdict,
+    conclude_comparison,
+    order_beyond_length,
+)
 from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, percentile_interval
 
@@ -167,6 +176,17 @@ class Result:
         return str(self.settings["geometry"])
 
     @property
+    def findings(self) -> Findings:
+        """The findings of a result that is compared with nothing but its controls."""
+        space = SpaceFacts(self.geometry, 0, self.geometry, False, 0.0)
+        return Findings(Cube((self.entry(0),)), (space,))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What was found, in words: what controls do better, and what the model does better than they."""
+        return conclude_comparison(self.findings)
+
+    @property
     def space_verdict(self) -> SpaceVerdict:
         """What the diagnostics say about hierarchy, curvature and cones."""
         return SpaceVerdict(self.diagnostics)
@@ -185,7 +205,7 @@ class Result:
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
         model = str(self.settings["model"])
-        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items)
+        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items, self.baselines)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""

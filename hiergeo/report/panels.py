@@ -90,6 +90,9 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
             for side in (axes, beside):
                 side.get_yticklabels()[row].set(fontweight="bold", color=TRUE if side is beside else INK)
     axes.margins(x=0.06)
+    if measure(plot.metric).startswith("share"):
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0), min(high, 1))
     axes.locator_params(axis="x", nbins=4)
     named = label(plot.metric)
     drawn = r"$\tau_d$" + named[5:] if named.startswith("tau_d") else named

@@ -31,6 +31,7 @@ class Entry:
         draws: metric -> (samples,) bootstrap values; all entries of a cube use the same resamples.
         rows: metric -> (items,) value of each row, image or caption, where the metric is their mean.
         items: metric -> number of rows, images or captions that were resampled.
+        baselines: metric -> baseline by name -> its value where the model plays no part.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Entry:
     draws: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     items: dict[str, int] = field(default_factory=dict, repr=False)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
