@@ -37,7 +37,7 @@ Images = Annotated[
 ]
 Embeddings = Annotated[
     Path | None,
-    path_option("FILE", "Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy."),
+    path_option("FILE", "Embeddings of the items: .npz as `hiergeo embed` writes it, with its captions, or .npy."),
 ]
 
 

@@ -1,5 +1,6 @@
 """``hiergeo suite``: models x spaces x benchmarks into one folder, and the table of it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
 
-ACROSS = 4
+ACROSS = 3
 """Benchmarks that stand side by side in a terminal."""
 
 FORMATS = ("table", "csv", "markdown", "latex", "html")
@@ -33,7 +34,7 @@ FORMATS = ("table", "csv", "markdown", "latex", "html")
 
 app = typer.Typer(
     help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
-    "hiergeo suite PLAN.toml is hiergeo suite run PLAN.toml.",
+    "`hiergeo suite PLAN.toml` is `hiergeo suite run PLAN.toml`.",
     cls=WithDefault,
 )
 
@@ -68,7 +69,9 @@ def run_command(
         note(f"{model}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
-    console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo suite table {out}", soft_wrap=True)
+    console().print(
+        f"Page: {(out / PAGE).absolute()}; tables: hiergeo suite table {shlex.quote(str(out))}", soft_wrap=True
+    )
     if table.failed:
         raise WrongResults
 

@@ -58,6 +58,14 @@ def test_a_comparison_shows_its_metrics_where_they_are(comparison):
         assert [text.get_text() for text in beside.get_yticklabels()] == [f"{dot.value:.3f}" for dot in plot.dots]
 
 
+@pytest.mark.parametrize(("values", "metric"), [((0.9, 1.0), "recall"), ((0.0, 0.2), "precision"), ((0.5, 1.2), "tie")])
+def test_the_axis_of_a_share_ends_at_0_and_1(values, metric):
+    shown = dots(DotPlot(metric, tuple(Dot(str(at), value) for at, value in enumerate(values))))
+    low, high = shown.axes[0].get_xlim()
+    assert low <= min(values) < max(values) <= high
+    assert (0 <= low and high <= 1) == (metric != "tie")
+
+
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
     findings, dim = comparison.findings, comparison.dim
     contrasts = [
