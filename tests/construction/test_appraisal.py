@@ -80,7 +80,7 @@ def test_rules_that_wrote_a_set_are_no_evidence_for_it(named, backend, independe
 
 
 def test_captions_without_images_are_not_called_images():
-    few = [each for each in appraise(chains_of((CAT, None, None)), {}, judge=TableJudge(TABLE)).findings]
+    few = list(appraise(chains_of((CAT, None, None)), {}, judge=TableJudge(TABLE)).findings)
     assert "image" not in next(each.sentence for each in few if each.kind == "pairing")
 
 

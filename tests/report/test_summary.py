@@ -63,7 +63,7 @@ def test_the_axis_of_a_share_ends_at_0_and_1(values, metric):
     shown = dots(DotPlot(metric, tuple(Dot(str(at), value) for at, value in enumerate(values))))
     low, high = shown.axes[0].get_xlim()
     assert low <= min(values) < max(values) <= high
-    assert (0 <= low and high <= 1) == (metric != "tie")
+    assert (low >= 0 and high <= 1) == (metric != "tie")
 
 
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):

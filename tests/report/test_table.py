@@ -103,7 +103,7 @@ def test_pairs_table_is_turned_and_loses_no_figure(pairs):
     [(91, [4]), (90, [3, 1]), (75, [3, 1]), (74, [2, 2]), (59, [2, 2]), (58, [1, 1, 1, 1]), (10, [1, 1, 1, 1])],
 )
 def test_a_table_too_wide_is_several_that_keep_every_geometry(pairs, width, parts):
-    """Names take 23 columns and the edges 4; the widest figure is an interval such as "0.123 to 0.456", and a gap is 2."""
+    """Names take 23 columns and the edges 4; the widest figure, "0.123 to 0.456", takes 14, and a gap is 2."""
     tables = list(comparison_tables(pairs, width))
     headings = [[str(column.header) for column in table.columns[1:]] for table in tables]
     assert [len(names) for names in headings] == parts
