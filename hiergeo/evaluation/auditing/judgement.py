@@ -7,6 +7,7 @@ from typing import Literal, final
 from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings import Control, Reached, listing, strongest_control
+from hiergeo.evaluation.findings.conclusions import order_beside, sentence
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
@@ -199,17 +200,8 @@ def control_of(seen: Evidence) -> Control | None:
 
 
 def _headline(judged: AuditVerdict, seen: Evidence) -> str:
-    return " ".join(filter(None, (_beside_control(judged.control), _what_works(judged, seen))))
-
-
-def _beside_control(control: Control | None) -> str:
-    if control is None:
-        return ""
-    if control.standing == "better":
-        better = f"{control.noun} orders these captions better than the model ({control.figures})."
-        return f"{better[0].upper()}{better[1:]}"
-    manner = "better" if control.standing == "worse" else "no better"
-    return f"Radii order these captions {manner} than {control.noun} ({control.figures})."
+    control = "" if judged.control is None else sentence([order_beside(judged.control)])
+    return f"{control} {_what_works(judged, seen)}".lstrip()
 
 
 def _what_works(judged: AuditVerdict, seen: Evidence) -> str:
@@ -217,11 +209,11 @@ def _what_works(judged: AuditVerdict, seen: Evidence) -> str:
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     radii, curvature = judged.effect("radii"), judged.effect("curvature")
     if {radii, curvature} <= {"nothing", "harm"}:
-        sentence = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+        found = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
     else:
         flat = "the space has no curvature"
-        sentence = f"Radii {RETRIEVAL[radii]}, and {flat if seen.flat else f'curvature {SINGULAR[curvature]}'}"
-    return f"{sentence}{_despite_length(seen)}."
+        found = f"Radii {RETRIEVAL[radii]}, and {flat if seen.flat else f'curvature {SINGULAR[curvature]}'}"
+    return f"{found}{_despite_length(seen)}."
 
 
 def _despite_length(seen: Evidence) -> str:

@@ -51,7 +51,7 @@ def conclude_comparison(findings: Findings) -> Conclusion:
     whom = "the model" if single else "every space"
     clauses = (*_controlled(controls, whom), *order, *(_against_control(controls) if single else _best(findings)))
     remarks = (*_without_length(findings), *_charts(findings, "so they tie"))
-    return Conclusion(_sentence(clauses), remarks, controls)
+    return Conclusion(sentence(clauses), remarks, controls)
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
@@ -66,7 +66,7 @@ def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
         *_shared(findings),
         *([f"Trained on test data: {leakage.rstrip('.')}."] if leakage else []),
     )
-    return Conclusion(_sentence((*_controlled(controls, "every head"), overall)), remarks, controls)
+    return Conclusion(sentence((*_controlled(controls, "every head"), overall)), remarks, controls)
 
 
 def study_cautions(
@@ -103,7 +103,8 @@ def study_cautions(
         yield Caution("leakage", (), f"Trained on test data: {leakage.rstrip('.')}.")
 
 
-def _sentence(clauses: Iterable[str]) -> str:
+def sentence(clauses: Iterable[str]) -> str:
+    """Clauses as one sentence."""
     text = "; ".join(filter(None, clauses))
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -122,15 +123,20 @@ def _controlled(controls: Sequence[Control], whom: str) -> Iterator[str]:
     for noun, won in ahead.items():
         ordered = [each for each in won if each.metric == ORDER]
         others = [each for each in won if each.metric != ORDER]
-        parts = [f"orders these captions better than the model ({each.figures})" for each in ordered]
+        parts = [order_beside(each) for each in ordered]
         if others:
-            than = "" if ordered else f" than {whom}"
-            parts.append(f"does better{than} in {_figures(others, len(controls))}")
-        yield f"{noun} {' and '.join(parts)}"
-    for each in controls:
-        if each.metric == ORDER and each.standing != "better":
-            manner = "better" if each.standing == "worse" else "no better"
-            yield f"radii order these captions {manner} than {each.noun} ({each.figures})"
+            subject, than = ("", "") if ordered else (f"{noun} ", f" than {whom}")
+            parts.append(f"{subject}does better{than} in {_figures(others, len(controls))}")
+        yield " and ".join(parts)
+    yield from (order_beside(each) for each in controls if each.metric == ORDER and each.standing != "better")
+
+
+def order_beside(control: Control) -> str:
+    """Whether radii or a control order the tiers better, as a clause."""
+    if control.standing == "better":
+        return f"{control.noun} orders these captions better than the model ({control.figures})"
+    manner = "better" if control.standing == "worse" else "no better"
+    return f"radii order these captions {manner} than {control.noun} ({control.figures})"
 
 
 def _against_control(controls: Sequence[Control]) -> Iterator[str]:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from hiergeo._core.text import caption
 from hiergeo.evaluation.findings import Conclusion, Control, Reached, listing, strongest_control
+from hiergeo.evaluation.findings.conclusions import sentence
+from hiergeo.evaluation.findings.overview import NAMED
 
 if TYPE_CHECKING:
     from hiergeo.training.suite.board import Board
     from hiergeo.training.suite.leaderboard import Leaderboard
-
-NAMED = 3
-"""Benchmarks that a headline names; more are counted."""
 
 
 def conclude_suite(table: "Leaderboard") -> Conclusion:
@@ -22,9 +21,9 @@ def conclude_suite(table: "Leaderboard") -> Conclusion:
         return Conclusion("Nothing has been measured yet.")
     found = {board.name: control for board in boards if (control := control_of(board)) is not None}
     ahead = {name: control for name, control in found.items() if control.standing == "better"}
-    clauses = "; ".join((*_ahead(ahead, len(boards)), *_leader([board for board in boards if board.name not in ahead])))
+    clauses = (*_ahead(ahead, len(boards)), *_leader([board for board in boards if board.name not in ahead]))
     others = (control for name, control in found.items() if name not in ahead)
-    return Conclusion(f"{clauses[0].upper()}{clauses[1:]}.", controls=(*ahead.values(), *others))
+    return Conclusion(sentence(clauses), controls=(*ahead.values(), *others))
 
 
 def control_of(board: "Board") -> Control | None:
