@@ -95,9 +95,9 @@ def test_curvature_that_harms_another_metric_is_a_trade(cases):
         ("right_shorter", 200, (0.1, 0.4), "follow the length", "too few"),
         ("right_shorter", 40, (0.3, 0.7), "too few", "follow the length"),
         ("right_shorter", 2, (0.0, 0.0), "(2 pairs)", "follow the length"),
-        ("right_equal_length", 200, (0.1, 0.4), "wrong way round", "chance ("),
-        ("right_equal_length", 40, (0.4, 0.8), "not distinguishable from chance (40 pairs)", "wrong way"),
-        ("right_equal_length", 1, (1.0, 1.0), "(1 pair)", "wrong way"),
+        ("right_equal_length", 200, (0.1, 0.4), "worse than chance", "better than"),
+        ("right_equal_length", 40, (0.4, 0.8), "no better than chance (40 pairs)", "worse than"),
+        ("right_equal_length", 1, (1.0, 1.0), "(1 pair)", "worse than"),
         ("right_equal_length", 200, (0.6, 0.8), "", "; but"),
     ],
 )
@@ -108,6 +108,19 @@ def test_length_is_blamed_only_where_enough_pairs_tell(cases, name, pairs, inter
     assert said in judged.headline
     assert unsaid not in judged.headline
     assert judged.works("length") == (not said)
+
+
+@pytest.mark.parametrize(
+    ("words", "characters", "standing"), [(0.99, 0.5, "better"), (0.5, 0.99, "better"), (0.1, 0.2, "worse")]
+)
+def test_an_audit_begins_with_the_longer_of_two_counts(cases, words, characters, standing):
+    tree = cases["tree"]
+    intervals = {**tree.intervals, "tau_d": Interval(0.6, 0.8)}
+    lengths = {"length_tau_d": words, "length_tau_d_characters": characters, "tau_d": 0.7}
+    judged = verdict({**tree.numbers, **lengths}, intervals)
+    assert (judged.control.standing, judged.control.value) == (standing, max(words, characters))
+    assert judged.control.name == ("length" if words > characters else "characters")
+    assert judged.headline.index(f"{max(words, characters):.3f}") < len(judged.headline.partition(".")[0]) + 40
 
 
 @pytest.mark.parametrize(("true", "gain", "works"), [(0.9, 0.3, True), (0.02, 0.3, False), (0.9, 0.001, False)])
