@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rich.text import Text
+
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import (
@@ -76,7 +78,7 @@ def publish_comparison(
         None,
         form,
         comparison_tables(comparison, console().width, full=full),
-        *describe_spaces(spaces),
+        *(Text.assemble((of, "bold"), f": {words}") for of, words in describe_spaces(spaces)),
         first=(conclusion.headline, *conclusion.remarks),
         lines=page_lines(html),
     )

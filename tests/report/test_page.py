@@ -109,7 +109,7 @@ def test_page_escapes_captions_and_writes_them_out(page, written):
 def test_table_shows_every_figure_with_its_interval(comparison, page):
     for result in comparison.results:
         assert result.geometry in page.text
-        assert result.verdict in page.text
+        assert result.space_verdict.curvature in page.text
         for metric in ("precision", "recall"):
             low, high = result.intervals[metric]
             assert f"{result.metrics[metric]:.3f}" in page.text

@@ -1,11 +1,11 @@
 """Verdicts on a space, or on the heads trained in it, from their diagnostics: typed, with sentences."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
-from hiergeo.evaluation.findings.exports import minus, percent
+from hiergeo.evaluation.findings.exports import minus, number, percent
 
 HUGE = 1e3
 """Relative excess of sn(r) over r above which its size is not printed."""
@@ -73,24 +73,27 @@ class SpaceVerdict:
         return f"{shares}." if self.telling else f"Cones are uninformative here: {shares}."
 
 
-def describe_spaces(verdicts: Mapping[str, SpaceVerdict]) -> tuple[str, ...]:
-    """What the diagnostics of several spaces, by name, say: what holds of all of them once."""
+def describe_spaces(verdicts: Mapping[str, SpaceVerdict]) -> list[tuple[str, str]]:
+    """What the diagnostics of several spaces, by name, say: whom a sentence is of, and the sentence, each once."""
     found: dict[str, list[str]] = {}
-    shared = len(verdicts) > 1 and not any(each.telling for each in verdicts.values())
+    alike = len(verdicts) > 1 and not any(each.telling for each in verdicts.values())
     for name, each in verdicts.items():
-        for sentence in (each.radii, each.curvature, "" if shared else each.cones):
-            if sentence:
-                found.setdefault(sentence, []).append(name)
-    lines = [words if len(of) == len(verdicts) > 1 else f"{', '.join(of)}: {words}" for words, of in found.items()]
-    if shared:
+        for sentence in filter(None, (each.radii, each.curvature, "" if alike else each.cones)):
+            found.setdefault(sentence, []).append(name)
+    if alike:
         inside, random = (
-            " to ".join(dict.fromkeys(f"{100 * end(values):.1f}" for end in (min, max)))
-            for key in ("in_cone", "in_cone_random")
-            if (values := [each.diagnostics[key] for each in verdicts.values()])
+            _range(each.diagnostics[key] for each in verdicts.values()) for key in ("in_cone", "in_cone_random")
         )
-        held = f"they hold {inside} % of children and {random} % of random captions"
-        lines.append(f"Cones are uninformative in every space: {held}.")
-    return tuple(lines)
+        shares = f"they hold {inside} % of children and {random} % of random captions"
+        found[f"Cones are uninformative: {shares}."] = list(verdicts)
+    every = len(verdicts) if len(verdicts) > 1 else 0
+    return [("every space" if len(of) == every else ", ".join(of), sentence) for sentence, of in found.items()]
+
+
+def _range(shares: Iterable[float]) -> str:
+    """The smallest and the largest of some shares, times 100."""
+    ordered = sorted(shares)
+    return " to ".join(dict.fromkeys(number(100 * ordered[at], 1) for at in (0, -1)))
 
 
 @dataclass(frozen=True)

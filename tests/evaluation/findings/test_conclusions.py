@@ -133,10 +133,10 @@ def test_what_holds_of_every_space_is_said_once():
     numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.4}
     telling = SpaceVerdict(numbers | {"in_cone": 0.9})
     spaces = {name: SpaceVerdict(numbers | {"in_cone": share}) for name, share in (("a", 0.1), ("b", 0.25), ("c", 0.2))}
-    (line,) = describe_spaces(spaces)
-    assert all(each in line for each in ("10.0 to 25.0 %", "40.0 %"))
-    assert [line.partition(":")[0] for line in describe_spaces(spaces | {"d": telling})] == ["a", "b", "c", "d"]
-    assert describe_spaces({}) == ()
+    ((_, words),) = describe_spaces(spaces)
+    assert all(each in words for each in ("10.0 to 25.0 %", "40.0 %"))
+    assert [of for of, _ in describe_spaces(spaces | {"d": telling})] == ["a", "b", "c", "d"]
+    assert describe_spaces({}) == []
     curved = SpaceVerdict(numbers | {"curvature": -1.0, "bend": 0.5})
     assert len(describe_spaces({"a": curved, "b": curved})) == 2
 
