@@ -28,6 +28,9 @@ def label(metric: str) -> str:
     return find_metric(metric).label
 
 
+SAID = "tau_d_equal_length"
+"""The metric that a sentence says in per cent of pairs, so that tables for people do not say it again in [-1, 1]."""
+
 MEASURES = (
     (r"tau_d|spearman|partial_tau|himo", "rank correlation"),
     (r"auroc|direction|isa_auroc|isa_direction", "area under the ROC curve"),

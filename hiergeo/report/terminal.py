@@ -10,7 +10,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Score
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.report.labels import BASELINES, SAID, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT, is_of_pairs
 
@@ -31,9 +31,6 @@ MARK = "*"
 
 NONE = "–"
 """What stands where there is no figure."""
-
-SAID = "tau_d_equal_length"
-"""The metric that a sentence says in per cent of pairs, so that tables for people do not say it again in [-1, 1]."""
 
 
 def dim(words: str) -> Text:
