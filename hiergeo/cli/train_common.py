@@ -78,7 +78,7 @@ def report(
     }
     heading = None if summary is None else baseline_heading(summary.after)
     figures = ("before", "after", "difference, 95 %")
-    table = light("", *figures, heading or "", numbers=(*figures, heading or ""))
+    table = light("", *figures, heading or "", numbers=(*figures, *([heading] if heading else [])))
     table.add_row("validation tau_d", number(history[0].tau_d, 4), number(kept.tau_d, 4), "")
     for name, change in ({} if summary is None else summary.changes).items():
         low, high = change.difference
