@@ -1,6 +1,7 @@
 """Every command that the program names can be given: its verbs, options and arguments exist, and next steps run."""
 
 import ast
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from typer.main import get_command
 
 import hiergeo
 from hiergeo.cli.app import SUMMARIES, app
+from hiergeo.report import review
 
 PACKAGE = Path(hiergeo.__file__).parent
 VERBS = "|".join(verb for verbs in SUMMARIES.values() for verb in verbs)
@@ -80,6 +82,8 @@ def test_the_next_steps_of_a_build_run(run, tmp_path, monkeypatch, name):
     assert code == 0
     steps = [match[2] for line in printed.splitlines() if (match := COMMAND.search(line))]
     assert [step.split()[1] for step in steps] == ["quality", "review"]
-    code, printed, told = run(*shlex.split(steps[0]), "--samples", 5)
-    assert (code, told) == (0, "")
-    assert run(*shlex.split(steps[1]), "--export")[0] == 0
+    assert run(*shlex.split(steps[0]), "--samples", 5, "--json", "q.json")[0] == 0
+    assert json.loads(Path("q.json").read_text())["settings"]["dataset"] == f"chains:{name}"
+    parse(steps[1])
+    with review.open_desk(Path(shlex.split(steps[1])[2]), "test", None) as desk:
+        assert desk.rows
