@@ -104,9 +104,9 @@ def study_cautions(
 
 
 def sentence(clauses: Iterable[str]) -> str:
-    """Clauses as one sentence."""
+    """Clauses as one sentence; empty without any."""
     text = "; ".join(filter(None, clauses))
-    return f"{text[:1].upper()}{text[1:]}."
+    return text and f"{text[0].upper()}{text[1:]}."
 
 
 def _ordered(controls: Iterable[Control]) -> tuple[Control, ...]:

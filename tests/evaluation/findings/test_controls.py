@@ -48,6 +48,11 @@ def test_without_a_merit_or_a_known_value_there_is_no_control():
     assert strongest_control("recall", []) is None
 
 
+def test_without_anything_to_say_nothing_is_said():
+    rows = np.linspace(0, 1, 50)
+    assert conclude_comparison(compared({"euclidean": rows}, metric="recall")).headline == ""
+
+
 def led(control: float, metric: str = "precision") -> Findings:
     """Findings in which one space leads, beside words that reach a value."""
     base, better = hits(400, 60)
