@@ -3,27 +3,29 @@
 #include <torch/csrc/stable/library.h>
 
 // One entry for each factor of a product of spaces; no apertures where the quantity has none. The directions of x and of y
-// may differ in dtype, as long as both are float64 or neither is.
-#define HIERGEO_FACTORS "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, float[] curvature, Tensor[] aperture, int quantity"
+// may differ in dtype, as long as both are float64 or neither is. `exact` is what the directions were rounded from: no
+// tensors, or the vectors of x in every factor, those of y, and the origin (D,) float64 of each; vectors less their origin
+// are as long as the radii.
+#define HIERGEO_FACTORS "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, float[] curvature, Tensor[] aperture, Tensor[] exact, int quantity"
 
 STABLE_TORCH_LIBRARY(hiergeo_native, m) {
   m.def("store(" HIERGEO_FACTORS ", int product, Tensor(a!) out) -> ()");
   m.def(
       "backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, int quantity,"
-      " Tensor? aperture, int product) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+      " Tensor? aperture, Tensor[] exact, int product) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def("count(" HIERGEO_FACTORS ", Tensor? reach, int product) -> Tensor");
   m.def(
-      "members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product)"
+      "members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, int product)"
       " -> (Tensor, Tensor)");
   m.def("smallest(" HIERGEO_FACTORS ", int k, bool swap, int product) -> (Tensor, Tensor)");
   m.def("rank(" HIERGEO_FACTORS ", Tensor target, bool swap, int product) -> Tensor");
   m.def("nearest_ladder(" HIERGEO_FACTORS ", Tensor order, Tensor ends, int product) -> (Tensor, Tensor)");
-  m.def("energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product) -> Tensor");
+  m.def("energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, int product) -> Tensor");
   m.def(
-      "energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, float? margin,"
+      "energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, float? margin,"
       " bool gradients, int product) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def(
-      "energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product)"
+      "energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, int product)"
       " -> (Tensor, Tensor)");
   m.def(
       "ladder(Tensor queries, Tensor candidates, Tensor? norms, Tensor order, Tensor ends, int product)"

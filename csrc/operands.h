@@ -136,6 +136,25 @@ inline void check_points(const Tensor& ux, const Tensor& rx, const Tensor& uy, c
   check_curvature(curvature);
 }
 
+// Of factor `f` of `count`, for directions that were checked.
+inline void check_exact(const std::vector<Tensor>& exact, size_t f, size_t count, const Tensor& ux, const Tensor& uy) {
+  if (exact.empty()) return;
+  STD_TORCH_CHECK(exact.size() == 3 * count, "exact must hold the vectors of x, those of y and an origin for each of the ",
+                  count, " factors, or nothing.");
+  STD_TORCH_CHECK(compute_type(ux) == ScalarType::Float, "exact must be empty for float64 directions.");
+  for (size_t side = 0; side < 2; ++side) {
+    const Tensor &vectors = exact[side * count + f], &directions = side ? uy : ux;
+    const char* name = side ? "the exact vectors of y" : "the exact vectors of x";
+    check_directions(name, vectors, 3);
+    STD_TORCH_CHECK(compute_type(vectors) == ScalarType::Float, name, " must not be float64.");
+    check_sizes(name, vectors, {directions.size(0), directions.size(1), directions.size(2)});
+    check_device(name, vectors, directions);
+  }
+  const Tensor& origin = exact[2 * count + f];
+  check("the exact origin", origin, ScalarType::Double, {ux.size(2)}, ux);
+  check_rows("the exact origin", origin);
+}
+
 inline void check_code(int64_t quantity) {
   STD_TORCH_CHECK(0 <= quantity && quantity <= int64_t(Quantity::distance_l1), "quantity must be 0 to 4, not ", quantity, ".");
 }
@@ -181,6 +200,7 @@ struct FactorLists {
   const std::vector<Tensor> &ux, &rx, &uy, &ry;
   const std::vector<double>& curvature;
   const std::vector<Tensor>& aperture;
+  const std::vector<Tensor>& exact;
   int64_t quantity;
   bool swap = false;
 };
@@ -202,6 +222,7 @@ inline void check_factor(const FactorLists& of, size_t f) {
   check_numbers("ry", of.ry[f], uy);
   check_curvature(of.curvature[f]);
   if (!of.aperture.empty()) check_numbers("aperture", of.aperture[f], of.swap ? uy : ux);
+  check_exact(of.exact, f, of.ux.size(), ux, uy);
 }
 
 inline void check_factors(const FactorLists& of) {
@@ -252,29 +273,33 @@ inline void check_store(const operands::FactorLists& of, int64_t product, const 
 }
 
 inline void check_backward(const Tensor& upstream, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-                           double curvature, int64_t quantity, const std::optional<Tensor>& aperture, int64_t product) {
+                           double curvature, int64_t quantity, const std::optional<Tensor>& aperture,
+                           const std::vector<Tensor>& exact, int64_t product) {
   operands::check_points(ux, rx, uy, ry, curvature);
   operands::check_quantity(quantity, aperture, ux);
+  operands::check_exact(exact, 0, 1, ux, uy);
   operands::check_product(product);
   operands::check("upstream", upstream, compute_type(ux), {ux.size(0), ux.size(1), uy.size(1)}, ux);
 }
 
 inline void check_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                        const Tensor& aperture, int64_t product) {
+                        const Tensor& aperture, const std::vector<Tensor>& exact, int64_t product) {
   operands::check_points(ux, rx, uy, ry, curvature);
   operands::check_numbers("aperture", aperture, ux);
+  operands::check_exact(exact, 0, 1, ux, uy);
   operands::check_product(product);
 }
 
 inline void check_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                        const Tensor& aperture, const std::optional<double>& margin, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
+                        const Tensor& aperture, const std::vector<Tensor>& exact, const std::optional<double>& margin,
+                        int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, exact, product);
   STD_TORCH_CHECK(!margin || (std::isfinite(*margin) && *margin > 0), "margin must be a number > 0, not ", *margin, ".");
 }
 
 inline void check_members(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                          const Tensor& aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
+                          const Tensor& aperture, const std::vector<Tensor>& exact, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, exact, product);
   STD_TORCH_CHECK(ux.size(0) == 1, "ux must hold one problem, not ", ux.size(0), ".");
 }
 

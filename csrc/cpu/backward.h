@@ -58,9 +58,8 @@ template <class T> struct Pulls {
 };
 
 // to[k] += weight (y - cos(theta) x)[k] for the unit rays of x and y, without cancellation at either end.
-template <class T>
-inline void add_tangent(const T* x, double inverse_x, const T* y, double inverse_y, const NearPair<T>& pair, int64_t width,
-                        T* to) {
+template <class T, class X, class Y>
+inline void add_tangent(X x, double inverse_x, Y y, double inverse_y, const NearPair<T>& pair, int64_t width, T* to) {
   const bool same = pair.versine < pair.coversine;
   const double side = same ? -1 : 1, back = same ? pair.versine : -pair.coversine;
   for (int64_t k = 0; k < width; ++k) {
@@ -152,13 +151,26 @@ template <class T> class Backward {
                    rays_y_.from(column), columns, pulls_x_.row(row + first), pulls_x_.stride, true);
     };
     weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number, pull);
-    Buffer<T> scratch(width);
+    Buffer<T> scratch(2 * width);
     for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
       const NearPair<T>& pair = weights_.near(chunk)[n];
-      const int64_t i = row + pair.row, j = pair.column;
-      add_tangent(x_.row(i), x_.statistics.exact_inverse()[i], row_of(pairs_.y.direction, y_.source(j), scratch.data()),
-                  y_.statistics.exact_inverse()[j], pair, width, pulls_x_.row(i));
+      const int64_t i = row + pair.row;
+      on_rows(i, pair.column, scratch.data(), [&](auto x, double inverse_x, auto y, double inverse_y) {
+        add_tangent(x, inverse_x, y, inverse_y, pair, width, pulls_x_.row(i));
+      });
     }
+  }
+
+  // Calls `body` with row i of x and column j of y and the inverses of their norms, as exact as they are known. `scratch` has
+  // room for two rows.
+  template <class Body> void on_rows(int64_t i, int64_t j, T* scratch, Body body) {
+    const Points &x = pairs_.x, &y = pairs_.y;
+    const int64_t other = y_.source(j);
+    if (are_exact(x, y))
+      return body(exact_of(x, i, scratch), exact_inverse_of(x, i), exact_of(y, other, scratch + x_.width),
+                  exact_inverse_of(y, other));
+    const T* row = x_.row(i);
+    body(row, x_.statistics.exact_inverse()[i], row_of(y.direction, other, scratch), y_.statistics.exact_inverse()[j]);
   }
 
   // The weights of a group of columns, copied so that they lie near each other, times the rays of x: as many of these at a time
@@ -177,14 +189,15 @@ template <class T> class Backward {
                      pulls_y_.row(y_.begin + group), pulls_y_.stride, true);
       }
     }
-    Buffer<T> scratch(width);
+    Buffer<T> scratch(2 * width);
     for (int64_t chunk = 0; chunk * kChunkRows < rows; ++chunk)
       for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
         const NearPair<T>& pair = weights_.near(chunk)[n];
         const int64_t i = row + pair.row, j = pair.column;
         if (j < first || j >= last) continue;
-        add_tangent(row_of(pairs_.y.direction, y_.source(j), scratch.data()), y_.statistics.exact_inverse()[j], x_.row(i),
-                    x_.statistics.exact_inverse()[i], pair, width, pulls_y_.row(y_.begin + j));
+        on_rows(i, j, scratch.data(), [&](auto x, double inverse_x, auto y, double inverse_y) {
+          add_tangent(y, inverse_y, x, inverse_x, pair, width, pulls_y_.row(y_.begin + j));
+        });
       }
   }
 

@@ -75,16 +75,23 @@ struct Numbers {
 // In a forked child torch's product might wait for threads that are not there.
 Product product_of(int64_t code) { return forked ? Product::own : Product(code); }
 
+// The exact vectors of a side: those of factor `f` of `count`, if there are any.
+Exact exact_of(const std::vector<Tensor>& exact, size_t side, size_t f, size_t count, int64_t batch) {
+  if (exact.empty()) return {};
+  return {rows_of(exact[side * count + f], batch), static_cast<const double*>(exact[2 * count + f].data_ptr())};
+}
+
 // The operands that all pair operators share, one batch entry at a time.
 struct Operands {
   const Tensor &ux, &uy;
-  Numbers rx, ry, number_x, number_y;
+  Numbers rx, ry, aperture;
   double curvature;
+  const std::vector<Tensor>& exact;
   Product product;
 
   Pairs at(int64_t batch) const {
-    return {{rows_of(ux, batch), rx.row(batch), number_x.row(batch)},
-            {rows_of(uy, batch), ry.row(batch), number_y.row(batch)},
+    return {{rows_of(ux, batch), rx.row(batch), aperture.row(batch), nullptr, exact_of(exact, 0, 0, 1, batch)},
+            {rows_of(uy, batch), ry.row(batch), nullptr, nullptr, exact_of(exact, 1, 0, 1, batch)},
             curvature,
             product};
   }
@@ -113,13 +120,14 @@ struct FactorOperands {
   const std::vector<Tensor> &ux, &uy;
   std::vector<Numbers> rx, ry, number;
   std::vector<double> curvature;
+  const std::vector<Tensor>& exact;
   bool apex_y;
   Product product;
 
   FactorOperands(const std::vector<Tensor>& x, const std::vector<Tensor>& radius_x, const std::vector<Tensor>& y,
                  const std::vector<Tensor>& radius_y, std::vector<double> curvatures, const std::vector<Tensor>& aperture,
-                 int64_t product_code, bool swap = false)
-      : ux(x), uy(y), curvature(std::move(curvatures)), apex_y(swap), product(product_of(product_code)) {
+                 const std::vector<Tensor>& of_rows, int64_t product_code, bool swap = false)
+      : ux(x), uy(y), curvature(std::move(curvatures)), exact(of_rows), apex_y(swap), product(product_of(product_code)) {
     for (size_t f = 0; f < ux.size(); ++f) {
       rx.emplace_back(radius_x[f]);
       ry.emplace_back(radius_y[f]);
@@ -142,8 +150,9 @@ struct FactorOperands {
     std::vector<Pairs> factors;
     for (size_t f = 0; f < ux.size(); ++f) {
       const double* of = number[f].row(batch);
-      factors.push_back({{rows_of(ux[f], batch), rx[f].row(batch), apex_y ? nullptr : of},
-                         {rows_of(uy[f], batch), ry[f].row(batch), apex_y ? of : nullptr},
+      const Exact exact_x = exact_of(exact, 0, f, ux.size(), batch), exact_y = exact_of(exact, 1, f, ux.size(), batch);
+      factors.push_back({{rows_of(ux[f], batch), rx[f].row(batch), apex_y ? nullptr : of, nullptr, exact_x},
+                         {rows_of(uy[f], batch), ry[f].row(batch), apex_y ? of : nullptr, nullptr, exact_y},
                          curvature[f],
                          product});
     }
@@ -152,9 +161,9 @@ struct FactorOperands {
 };
 
 void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
-           std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, int64_t product, Tensor out) {
-  check_store({ux, rx, uy, ry, curvature, aperture, quantity}, product, out);
-  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+           std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, int64_t product, Tensor out) {
+  check_store({ux, rx, uy, ry, curvature, aperture, exact, quantity}, product, out);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product);
   const int64_t width = bytes_of(dtype_of(out));
   all.each([&](int64_t b, const Factors& factors) {
     void* to = data_of<char>(out) + b * out.stride(0) * width;
@@ -194,9 +203,9 @@ struct GradientTensors {
 };
 
 Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
-             std::optional<Tensor> aperture, int64_t product) {
-  check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
+             std::optional<Tensor> aperture, std::vector<Tensor> exact, int64_t product) {
+  check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, exact, product);
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), curvature, exact, product_of(product)};
   const GradientTensors to(ux, uy);
   const int64_t width = bytes_of(dtype_of(upstream));
   all.each([&](int64_t b) {
@@ -207,10 +216,10 @@ Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double
 }
 
 Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
-             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor> reach,
+             std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, std::optional<Tensor> reach,
              int64_t product) {
-  check_count({ux, rx, uy, ry, curvature, aperture, quantity}, reach, product);
-  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+  check_count({ux, rx, uy, ry, curvature, aperture, exact, quantity}, reach, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product);
   const Numbers within(reach);
   Tensor counts = torch::stable::new_zeros(ux[0], {all.batches(), all.rows()}, ScalarType::Long);
   all.each([&](int64_t b, const Factors& factors) {
@@ -223,9 +232,9 @@ Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor>
   return counts;
 }
 
-std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_members(ux, rx, uy, ry, curvature, aperture, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
+std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+  check_members(ux, rx, uy, ry, curvature, aperture, exact, product);
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), curvature, exact, product_of(product)};
   const int64_t n = all.rows();
   std::vector<int64_t> next(n, 0);
   const Pairs pairs = all.at(0);
@@ -243,9 +252,9 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
 
 std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                     std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
-                                    int64_t quantity, int64_t k, bool swap, int64_t product) {
-  check_smallest({ux, rx, uy, ry, curvature, aperture, quantity, swap}, k, product);
-  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product, swap);
+                                    std::vector<Tensor> exact, int64_t quantity, int64_t k, bool swap, int64_t product) {
+  check_smallest({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, k, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product, swap);
   const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
   Tensor values = torch::stable::new_empty(ux[0], shape, compute_type(ux[0]));
   Tensor indices = torch::stable::new_empty(ux[0], shape, ScalarType::Long);
@@ -257,10 +266,10 @@ std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> 
 }
 
 Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
-            std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, Tensor target, bool swap,
+            std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, Tensor target, bool swap,
             int64_t product) {
-  check_rank({ux, rx, uy, ry, curvature, aperture, quantity, swap}, target, product);
-  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product, swap);
+  check_rank({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, target, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product, swap);
   const Tensor targets = torch::stable::contiguous(target);
   operands::check_targets(data_of<int64_t>(targets), all.batches() * all.rows(), uy[0].size(1));
   Tensor ranks = torch::stable::new_zeros(ux[0], {all.batches(), all.rows()}, ScalarType::Long);
@@ -273,10 +282,10 @@ Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> 
 
 std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                           std::vector<Tensor> ry, std::vector<double> curvature,
-                                          std::vector<Tensor> aperture, int64_t quantity, Tensor order, Tensor ends,
+                                          std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, Tensor order, Tensor ends,
                                           int64_t product) {
-  check_nearest_ladder({ux, rx, uy, ry, curvature, aperture, quantity}, order, ends, product);
-  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+  check_nearest_ladder({ux, rx, uy, ry, curvature, aperture, exact, quantity}, order, ends, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product);
   const Tensor in_order = torch::stable::contiguous(order), until = torch::stable::contiguous(ends);
   const std::vector<int64_t> shape = {all.rows(), until.size(0)};
   operands::check_prefixes(data_of<int64_t>(in_order), in_order.size(0), data_of<int64_t>(until), shape[1], uy[0].size(1));
@@ -289,19 +298,19 @@ std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Te
   return {indices, distances};
 }
 
-Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
+Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, exact, product);
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), curvature, exact, product_of(product)};
   Tensor sums = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Double);
   all.each([&](int64_t b) { level().energy_sum(all.at(b), data_of<double>(sums) + b * all.rows(), in_parallel); });
   return sums;
 }
 
 // Without `gradients` the others are empty, (B, 0).
-Seven energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::optional<double> margin,
+Seven energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, std::optional<double> margin,
                    bool gradients, int64_t product) {
-  check_total(ux, rx, uy, ry, curvature, aperture, margin, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
+  check_total(ux, rx, uy, ry, curvature, aperture, exact, margin, product);
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), curvature, exact, product_of(product)};
   const LossKind kind = {margin.has_value(), margin.value_or(0)};
   Tensor total = torch::stable::new_zeros(ux, {all.batches()}, ScalarType::Double);
   double* totals = data_of<double>(total);
@@ -315,9 +324,9 @@ Seven energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
   return {total, to.ux, to.rx, to.uy, to.ry, to.number, to.curvature};
 }
 
-std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
+std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, exact, product);
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), curvature, exact, product_of(product)};
   const std::vector<int64_t> shape = {all.batches(), all.rows()};
   Tensor values = torch::stable::fill_(torch::stable::new_empty(ux, shape, compute_type(ux)), INFINITY);
   Tensor indices = torch::stable::fill_(torch::stable::new_empty(ux, shape, ScalarType::Long), -1);

@@ -26,14 +26,22 @@ struct Rows {
   int64_t count, width, stride;
 };
 
+// Vectors as they were given, less a common origin in double. `data` is null where there are none.
+struct Exact {
+  Rows rows;
+  const double* origin;
+};
+
 // Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point
 // beside the radius: the half aperture of x, or what is subtracted from the angle for y; null where there is none. `norm`, the
-// Euclidean norms of the directions; null if they are not known yet.
+// Euclidean norms of the directions; null if they are not known yet. `exact`, what directions were rounded from: vectors as long
+// as the radii.
 struct Points {
   Rows direction;
   const double* radius;
   const double* number;
   const double* norm = nullptr;
+  Exact exact = {};
 };
 
 struct Pairs {

@@ -87,12 +87,24 @@ template <class T> inline double squared_norm(const T* x, int64_t width) {
   return total((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest;
 }
 
-template <class T> inline double wide_dot(const T* x, const T* y, int64_t width) {
+// A row less an origin, in double.
+template <class T> struct Offset {
+  const T* row;
+  const double* origin;
+
+  double operator[](int64_t k) const { return row[k] - origin[k]; }
+};
+
+// Eight numbers of a row from number `k` on.
+template <class T> HIERGEO_FN Wide wide_at(const T* row, int64_t k) { return widened(row + k); }
+template <class T> HIERGEO_FN Wide wide_at(Offset<T> row, int64_t k) { return widened(row.row + k) - widened(row.origin + k); }
+
+template <class X, class Y> inline double wide_dot(X x, Y y, int64_t width) {
   Wide sum = {}, next = {};
   int64_t k = 0;
   for (; k + 16 <= width; k += 16) {
-    sum += widened(x + k) * widened(y + k);
-    next += widened(x + k + 8) * widened(y + k + 8);
+    sum += wide_at(x, k) * wide_at(y, k);
+    next += wide_at(x, k + 8) * wide_at(y, k + 8);
   }
   double rest = 0;
   for (; k < width; ++k) rest += double(x[k]) * y[k];
@@ -113,13 +125,13 @@ constexpr double kSameRay = 0x1p-102;
 
 // Half the squared chord between x / |x| and side y / |y|; 0 where it is no more than rounding, so that parallel rows of any
 // lengths have none. One row is brought to the length of the other.
-template <class T>
-inline double half_squared_chord(const T* x, double inverse_x, const T* y, double inverse_y, double side, int64_t width) {
+template <class Row>
+inline double half_squared_chord(Row x, double inverse_x, Row y, double inverse_y, double side, int64_t width) {
   const double ratio = side * inverse_y / inverse_x;
   Wide sum = {};
   int64_t k = 0;
   for (; k + 8 <= width; k += 8) {
-    Wide v = widened(x + k) - widened(y + k) * ratio;
+    Wide v = wide_at(x, k) - wide_at(y, k) * ratio;
     sum += v * v;
   }
   double rest = 0;
@@ -139,8 +151,8 @@ struct WideOpening {
 };
 
 // 1 - cos and 1 + cos of the angle between two rows, both to full relative precision.
-template <class T>
-inline WideOpening wide_opening(const T* x, double inverse_x, const T* y, double inverse_y, int64_t width) {
+template <class Row>
+inline WideOpening wide_opening(Row x, double inverse_x, Row y, double inverse_y, int64_t width) {
   double cosine = wide_dot(x, y, width) * inverse_x * inverse_y;
   WideOpening opening = {1 - cosine, 1 + cosine};
   if (opening.versine < kChordBelow) {

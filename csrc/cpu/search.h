@@ -193,7 +193,10 @@ template <class T> class Search {
       const T* row = row_of(pairs.y.direction, other, scratch);
       const Candidate of_y = candidate(f, row);
       const Radial<double>& point = exact_x_[f][i];
-      const WideOpening opening = wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], row, of_y.inverse, x.width);
+      WideOpening opening =
+          wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], row, of_y.inverse, x.width);
+      if (smaller(opening.versine, opening.coversine) < kNear<T> && are_exact(pairs.x, pairs.y))
+        opening = exact_opening(pairs.x, i, pairs.y, other, scratch);
       double value = exact_value<T>(quantity_, swap_ ? of_y.radial : point, swap_ ? point : of_y.radial, point, opening,
                                     pairs.curvature);
       if (pairs.x.number) value -= pairs.x.number[i];

@@ -150,6 +150,22 @@ template <class T> struct RowSide {
   }
 };
 
+// Whether pairs of these points can be measured on what their directions were rounded from.
+inline bool are_exact(const Points& x, const Points& y) { return x.exact.rows.data && y.exact.rows.data; }
+
+template <class T> inline Offset<T> exact_of(const Points& points, int64_t i, T* scratch) {
+  return {row_of(points.exact.rows, i, scratch), points.exact.origin};
+}
+inline double exact_inverse_of(const Points& points, int64_t i) { return points.radius[i] == 0 ? 0 : 1 / points.radius[i]; }
+
+// 1 - cos and 1 + cos of the angle between points i of x and j of y there. `scratch` has room for two rows.
+template <class T>
+inline WideOpening exact_opening(const Points& x, int64_t i, const Points& y, int64_t j, T* scratch) {
+  const int64_t width = x.exact.rows.width;
+  return wide_opening(exact_of(x, i, scratch), exact_inverse_of(x, i), exact_of(y, j, scratch + width),
+                      exact_inverse_of(y, j), width);
+}
+
 // Four rows become four columns, each times its factor.
 template <class T>
 inline void transpose(const T* const from[4], const T factors[4], int64_t steps, T* to, int64_t to_step) {

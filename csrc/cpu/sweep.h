@@ -35,13 +35,22 @@ template <class T> constexpr T kNear = sizeof(T) == sizeof(float) ? T(0x1p-4) : 
 // For K < 0, positions are compared as seen from the end of the ray where x is beyond tanh(a) = 1/2.
 template <class T> HIERGEO_FN bool anchored_at_end(const Radial<T>& x, T scale) { return scale * x.sine >= T(0.5); }
 
+// The opening of row i of x with a column, from the rows themselves. `scratch` has room for two.
+template <class T>
+inline WideOpening opening_of(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, T* scratch) {
+  if (are_exact(x.points, y.points)) return exact_opening(x.points, i, y.points, y.source(column), scratch);
+  const T* other = row_of(y.points.direction, y.source(column), scratch);
+  return wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], other,
+                      y.exact_inverse(column, other), x.width);
+}
+
 // The angles of one row of a tile. Where the scale of a row is NaN, so are its openings.
 template <class T> struct RowOpening {
   alignas(64) T versine[kTileColumns], coversine[kTileColumns];
   bool some_near;  // whether any pair is
 
   // From the products of row i of x with n columns of y; pairs too near to a common line are taken from the rows again.
-  // `scratch` has room for a row, for two where x is centred.
+  // `scratch` has room for two rows.
   void open(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, const T* products, int64_t n,
             T* scratch) {
     const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + column;
@@ -63,9 +72,7 @@ template <class T> struct RowOpening {
 
  private:
   void repair(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, int64_t j, T* scratch) {
-    const T* other = row_of(y.points.direction, y.source(column + j), scratch);
-    WideOpening wide = wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], other,
-                                    y.exact_inverse(column + j, other), x.width);
+    const WideOpening wide = opening_of(x, i, y, column + j, scratch);
     versine[j] = T(wide.versine);
     coversine[j] = T(wide.coversine);
   }

@@ -139,7 +139,7 @@ template <class T> class Weights {
     NearPair<T>* list = near_.data() + chunk * kChunkRows * kWeightColumns;
     int64_t listed = 0;
     memset(sums, 0, kWeightColumns * sizeof(double));
-    Buffer<T> scratch(x.width), products(kChunkRows * kTileColumns);
+    Buffer<T> scratch(2 * x.width), products(kChunkRows * kTileColumns);
     RowOpening<T> opening;
     RowPartials<T> partials;
     alignas(64) T up[kTileColumns];

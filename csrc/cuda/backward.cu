@@ -26,30 +26,33 @@ struct Sums {
   Prepared prepared;
   Tensor rays, pulls, by_radius;
 
-  Sums(const Launch& launch, const Tensor& direction, const Tensor& radius, const Tensor* number, double curvature,
-       Product product, ScalarType dtype)
-      : prepared(prepare(launch, {direction, &radius, number}, curvature, product, dtype)),
+  Sums(const Launch& launch, const Cloud& cloud, double curvature, Product product, ScalarType dtype)
+      : Sums(launch, cloud.direction, prepare(launch, cloud, curvature, product, dtype)) {}
+
+  const Side& side() const { return prepared.side; }
+
+ private:
+  Sums(const Launch& launch, const Tensor& direction, Prepared made)
+      : prepared(std::move(made)),
         rays(empty(direction, {direction.size(0), direction.size(1), direction.size(2)}, compute_type(direction))),
         pulls(zeros(direction, {direction.size(0), direction.size(1), direction.size(2)}, ScalarType::Double)),
         by_radius(zeros(direction, {direction.size(0), direction.size(1)}, ScalarType::Double)) {
     write_rays(launch, prepared.side, rays);
   }
-
-  const Side& side() const { return prepared.side; }
 };
 
 class Backward {
  public:
   // Of the sum of a loss where there is no upstream gradient.
   Backward(const Tensor* upstream, LossKind loss, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-           double curvature, Quantity quantity, const Tensor* aperture, Product product)
+           double curvature, Quantity quantity, const Tensor* aperture, const std::vector<Tensor>& exact, Product product)
       : launch_(ux),
         quantity_(quantity),
         loss_(loss),
         curvature_(curvature),
         upstream_(upstream),
-        x_(launch_, ux, rx, aperture, curvature, product, common_type(ux, uy)),
-        y_(launch_, uy, ry, nullptr, curvature, product, common_type(ux, uy)),
+        x_(launch_, Cloud{ux, &rx, aperture}.of(exact, 0), curvature, product, common_type(ux, uy)),
+        y_(launch_, Cloud{uy, &ry}.of(exact, 1), curvature, product, common_type(ux, uy)),
         by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
         by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)),
         losses_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
@@ -144,24 +147,24 @@ class Backward {
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy,
                                                                     Tensor ry, double curvature, int64_t quantity,
-                                                                    std::optional<Tensor> aperture, int64_t product) {
-  check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, product);
+                                                                    std::optional<Tensor> aperture, std::vector<Tensor> exact, int64_t product) {
+  check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, exact, product);
   Backward pass(&upstream, {}, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr,
-                Product(product));
+                exact, Product(product));
   return is_wide(ux) ? pass.run<double>() : pass.run<float>();
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry,
                                                                                 double curvature, Tensor aperture,
-                                                                                std::optional<double> margin,
+                                                                                std::vector<Tensor> exact, std::optional<double> margin,
                                                                                 bool gradients, int64_t product) {
-  check_total(ux, rx, uy, ry, curvature, aperture, margin, product);
+  check_total(ux, rx, uy, ry, curvature, aperture, exact, margin, product);
   const LossKind loss = {margin.has_value(), margin.value_or(0)};
   if (!gradients) {
     const Tensor none = empty(ux, {ux.size(0), 0}, compute_type(ux));
-    return {loss_total(ux, rx, uy, ry, curvature, aperture, loss, Product(product)), none, none, none, none, none, none};
+    return {loss_total(ux, rx, uy, ry, curvature, aperture, exact, loss, Product(product)), none, none, none, none, none, none};
   }
-  Backward pass(nullptr, loss, ux, rx, uy, ry, curvature, Quantity::energy, &aperture, Product(product));
+  Backward pass(nullptr, loss, ux, rx, uy, ry, curvature, Quantity::energy, &aperture, exact, Product(product));
   auto [by_ux, by_rx, by_uy, by_ry, by_number, by_curvature] = is_wide(ux) ? pass.run<double>() : pass.run<float>();
   return {pass.total(), by_ux, by_rx, by_uy, by_ry, by_number, by_curvature};
 }

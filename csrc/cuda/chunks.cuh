@@ -48,6 +48,7 @@ inline Side part(Side side, int64_t batch, int64_t batches, int64_t first, int64
   side.rows = side.row(batch, first);
   side.points = static_cast<const char*>(side.points) + point * side.point_size;
   side.inverses += point;
+  if (side.vectors.rows != nullptr) side.vectors.rows = side.vector(batch, first);
   side.batches = batches;
   side.count = count;
   return side;

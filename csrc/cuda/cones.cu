@@ -66,10 +66,10 @@ __global__ void __launch_bounds__(kThreads)
 class Cones {
  public:
   Cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-        const Tensor& aperture, Product product)
+        const Tensor& aperture, const std::vector<Tensor>& exact, Product product)
       : launch_(ux),
-        x_(prepare(launch_, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy))),
-        y_(prepare(launch_, {uy, &ry}, curvature, product, common_type(ux, uy))),
+        x_(prepare(launch_, Cloud{ux, &rx, &aperture}.of(exact, 0), curvature, product, common_type(ux, uy))),
+        y_(prepare(launch_, Cloud{uy, &ry}.of(exact, 1), curvature, product, common_type(ux, uy))),
         curvature_(curvature),
         spans_(x_.side, y_.side.count, is_wide(ux) ? Tile<double>::size : Tile<float>::size),
         partials_(scratch<int64_t>(ux, spans_.partials())) {}
@@ -112,16 +112,16 @@ Tensor cumulative_sum(const Tensor& tensor) {
 }  // namespace
 
 Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                   const Tensor& aperture, int64_t product) {
-  Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
+                   const Tensor& aperture, const std::vector<Tensor>& exact, int64_t product) {
+  Cones cones(ux, rx, uy, ry, curvature, aperture, exact, Product(product));
   Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
   cones.count(data<int64_t>(totals));
   return totals;
 }
 
-std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_members(ux, rx, uy, ry, curvature, aperture, product);
-  Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
+std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+  check_members(ux, rx, uy, ry, curvature, aperture, exact, product);
+  Cones cones(ux, rx, uy, ry, curvature, aperture, exact, Product(product));
   int64_t rows = ux.size(1), size = 0;
   Tensor totals = zeros(ux, {rows + 1}, ScalarType::Long);
   cones.count(data<int64_t>(totals) + 1);

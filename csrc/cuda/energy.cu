@@ -82,9 +82,9 @@ __global__ void __launch_bounds__(kThreads)
 template <class T> using SumOf = Sum;
 template <template <class> class Fold, class Finish>
 void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-          double curvature, const Tensor& aperture, LossKind loss, Product product, Finish finish) {
-  Prepared x = prepare(launch, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy));
-  Prepared y = prepare(launch, {uy, &ry}, curvature, product, common_type(ux, uy));
+          double curvature, const Tensor& aperture, const std::vector<Tensor>& exact, LossKind loss, Product product, Finish finish) {
+  Prepared x = prepare(launch, Cloud{ux, &rx, &aperture}.of(exact, 0), curvature, product, common_type(ux, uy));
+  Prepared y = prepare(launch, Cloud{uy, &ry}.of(exact, 1), curvature, product, common_type(ux, uy));
   with_kind(x.side.kind(), curvature, [&](auto kind, auto sign) {
     constexpr Kind KIND = decltype(kind)::value;
     using T = Compute<KIND>;
@@ -101,9 +101,9 @@ constexpr LossKind kEnergy = {false, 0};
 
 // The sum over y of each x, (B, N).
 Tensor sum(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-           const Tensor& aperture, LossKind loss, Product product) {
+           const Tensor& aperture, const std::vector<Tensor>& exact, LossKind loss, Product product) {
   Tensor sums = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Double);
-  fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, loss, product, [&](auto* partials, const Spans& spans) {
+  fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, exact, loss, product, [&](auto* partials, const Spans& spans) {
     launch.run(merge_sums, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
                data<double>(sums));
   });
@@ -112,21 +112,21 @@ Tensor sum(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tenso
 
 }  // namespace
 
-Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
-  return sum(Launch(ux), ux, rx, uy, ry, curvature, aperture, kEnergy, Product(product));
+Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, exact, product);
+  return sum(Launch(ux), ux, rx, uy, ry, curvature, aperture, exact, kEnergy, Product(product));
 }
 
 Tensor loss_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                  const Tensor& aperture, LossKind kind, Product product) {
+                  const Tensor& aperture, const std::vector<Tensor>& exact, LossKind kind, Product product) {
   Launch launch(ux);
   Tensor total = empty(ux, {ux.size(0)}, ScalarType::Double);
-  sum_rows(launch, sum(launch, ux, rx, uy, ry, curvature, aperture, kind, product), total);
+  sum_rows(launch, sum(launch, ux, rx, uy, ry, curvature, aperture, exact, kind, product), total);
   return total;
 }
 
-std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
+std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, exact, product);
   Launch launch(ux);
   Tensor values = empty(ux, {ux.size(0), ux.size(1)}, compute_type(ux));
   Tensor columns = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
@@ -135,7 +135,7 @@ std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry
     launch.run(merge_minima<T>, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
                data<T>(values), data<int64_t>(columns));
   };
-  fold<Minimum>(launch, ux, rx, uy, ry, curvature, aperture, kEnergy, Product(product), finish);
+  fold<Minimum>(launch, ux, rx, uy, ry, curvature, aperture, exact, kEnergy, Product(product), finish);
   return {values, columns};
 }
 

@@ -41,8 +41,8 @@ Factors::Factors(const Launch& launch, Operands operands, Formula formula, Produ
   for (size_t f = 0; f < count; ++f) {
     const Tensor& directions = operands_.ux[f];
     is_mixed_ |= operands_.uy[f].scalar_type() != dtype_;
-    x_.push_back(prepare(launch_, {directions, at(operands_.rx, f), of_rows ? at(operands_.aperture, f) : nullptr},
-                         operands_.curvature[f], product_, dtype_, {0, rows()}));
+    const Cloud cloud = {directions, at(operands_.rx, f), of_rows ? at(operands_.aperture, f) : nullptr};
+    x_.push_back(prepare(launch_, cloud.of(operands_.exact, 0, f, count), operands_.curvature[f], product_, dtype_, {0, rows()}));
   }
 }
 
@@ -56,9 +56,9 @@ Columns Factors::ready(const Choice& choice) const {
   const bool of_columns = formula_.law == Law::swapped;
   Columns columns;
   for (size_t f = 0; f < operands_.uy.size(); ++f) {
-    columns.push_back(prepare(
-        launch_, {operands_.uy[f], at(operands_.ry, f), of_columns ? at(operands_.aperture, f) : nullptr, norms_},
-        operands_.curvature[f], product_, dtype_, choice));
+    const Cloud cloud = {operands_.uy[f], at(operands_.ry, f), of_columns ? at(operands_.aperture, f) : nullptr, norms_};
+    columns.push_back(prepare(launch_, cloud.of(operands_.exact, 1, f, operands_.uy.size()), operands_.curvature[f], product_,
+                              dtype_, choice));
   }
   return columns;
 }

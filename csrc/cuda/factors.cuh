@@ -13,7 +13,7 @@ namespace hiergeo::cuda {
 struct Operands {
   std::vector<Tensor> ux, rx, uy, ry;
   std::vector<double> curvature;
-  std::vector<Tensor> aperture;
+  std::vector<Tensor> aperture, exact;
 };
 
 // The values of a quantity; what searches keep small; with `swap` those of (y, x).

@@ -149,11 +149,11 @@ std::tuple<Tensor, Tensor> climb(const Launch& launch, const Factors& factors, d
 
 std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                           std::vector<Tensor> ry, std::vector<double> curvature,
-                                          std::vector<Tensor> aperture, int64_t quantity, Tensor order, Tensor ends,
+                                          std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, Tensor order, Tensor ends,
                                           int64_t product) {
-  check_nearest_ladder({ux, rx, uy, ry, curvature, aperture, quantity}, order, ends, product);
+  check_nearest_ladder({ux, rx, uy, ry, curvature, aperture, exact, quantity}, order, ends, product);
   Launch launch(ux[0]);
-  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), false), Product::own);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), false), Product::own);
   return climb(launch, factors, 1, order, ends);
 }
 

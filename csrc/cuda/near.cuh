@@ -37,14 +37,12 @@ constexpr float kPartedRays = 0x1p-90f;
 
 // The opening of two rows by both of their chords in float64, by a whole warp; pi/2 where a row is zero. Products are
 // rounded before they are subtracted, so that equal rays give exactly 0.
-template <Kind KIND>
-__device__ Opening<double> measured_opening(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t j) {
-  using Number = typename Element<KIND>::type;
-  double scale_a = a.inverses[a.point(batch, i)], scale_b = b.inverses[b.point(batch, j)];
-  auto *row_a = reinterpret_cast<const Number*>(a.row(batch, i)), *row_b = reinterpret_cast<const Number*>(b.row(batch, j));
+__device__ inline Opening<double> measured_opening(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t j) {
+  double scale_a = a.inverses[a.point(batch, i)].row, scale_b = b.inverses[b.point(batch, j)].row;
+  const bool exact = are_exact(a, b);
   double apart = 0, across = 0;
   for (int d = threadIdx.x % 32; d < a.width; d += 32) {
-    double x = __dmul_rn(widened(row_a[d]), scale_a), y = __dmul_rn(widened(row_b[d]), scale_b);
+    double x = ray_number(a, batch, i, d, exact), y = ray_number(b, batch, j, d, exact);
     apart += (x - y) * (x - y);
     across += (x + y) * (x + y);
   }
@@ -88,6 +86,22 @@ template <Kind KIND> __device__ float chord_share(const char* a, const char* b, 
   return chord.square;
 }
 
+// Lengths whose ratio differs from 1 by less: vectors are then subtracted as they are, and what their lengths differ by after.
+constexpr double kAlike = 0.25;
+
+// The same of the vectors that two rows were rounded from, whose lengths have the ratio 1 + excess.
+__device__ inline float vector_chord_share(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t j, float excess) {
+  const char *x = a.vector(batch, i), *y = b.vector(batch, j);
+  const float2* origin = b.split_origin();
+  float square = 0;
+  for (int d = threadIdx.x % kSharers; d < a.width; d += kSharers) {
+    float u = narrow_element(x, a.vector_dtype, d), v = narrow_element(y, b.vector_dtype, d);
+    float between = fmaf(-excess, (v - origin[d].x) - origin[d].y, u - v);
+    square = fmaf(between, between, square);
+  }
+  return square;
+}
+
 // The openings of row i of `a` with the rows first + lane of `b`, in the lanes named by `pending`; four at a time, each by
 // eight lanes. `opening` is what the products gave: it tells near from opposite rays.
 template <Kind KIND>
@@ -96,19 +110,28 @@ __device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& 
   int lane = threadIdx.x % 32, rank = __popc(pending & ((1u << lane) - 1));
   bool mine = pending >> lane & 1;
   unsigned opposite = __ballot_sync(kWarp, opening.coversine < opening.versine);
-  double scale = a.inverses[a.point(batch, i)];
+  const bool exact = are_exact(a, b);
+  const Inverses scale = a.inverses[a.point(batch, i)];
   for (int done = 0; pending != 0; done += 32 / kSharers) {
     unsigned rest = pending;
     for (int g = 0; g < lane / kSharers; ++g) rest &= rest - 1;
     int chosen = rest != 0 ? __ffs(rest) - 1 : 0;
     float square = 0;
     if (rest != 0) {
-      double ratio = b.inverses[b.point(batch, first + chosen)] / scale;
-      square = chord_share<KIND>(a.row(batch, i), b.row(batch, first + chosen), a.width,
-                                 opposite >> chosen & 1 ? -ratio : ratio);
+      const bool turned = opposite >> chosen & 1;
+      const int64_t j = first + chosen;
+      const Inverses other = b.inverses[b.point(batch, j)];
+      const double excess = exact ? other.vector / scale.vector - 1 : 1;
+      if (!turned && excess > -kAlike && excess < kAlike) {
+        const float longer = float(scale.vector / scale.row);
+        square = vector_chord_share(a, b, batch, i, j, float(excess)) * longer * longer;
+      } else {
+        double ratio = other.row / scale.row;
+        square = chord_share<KIND>(a.row(batch, i), b.row(batch, j), a.width, turned ? -ratio : ratio);
+      }
     }
     for (int reach = kSharers / 2; reach > 0; reach /= 2) square += __shfl_xor_sync(kWarp, square, reach);
-    float near = square * float(scale) * float(scale) / 2;
+    float near = square * float(scale.row) * float(scale.row) / 2;
     near = __shfl_sync(kWarp, near, (rank - done) * kSharers & 31);
     if (mine && done <= rank && rank < done + 32 / kSharers) {
       opening = opening.coversine < opening.versine ? Opening<float>{2 - near, near} : Opening<float>{near, 2 - near};
@@ -119,12 +142,12 @@ __device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& 
 }
 
 // The same in float64, for rows of which neither products nor chords in float32 tell anything.
-template <Kind KIND, class T>
+template <class T>
 __device__ __noinline__ Opening<T> unknown_openings(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t first,
                                                     unsigned pending, Opening<T> opening) {
   for (; pending != 0; pending &= pending - 1) {
     int lane = __ffs(pending) - 1;
-    Opening<double> exact = measured_opening<KIND>(a, b, batch, i, first + lane);
+    Opening<double> exact = measured_opening(a, b, batch, i, first + lane);
     if (threadIdx.x % 32 == lane) opening = {T(exact.versine), T(exact.coversine)};
   }
   return opening;

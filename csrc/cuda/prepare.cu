@@ -40,7 +40,8 @@ __device__ double norm_of(const char* row, Dtype dtype, int width) {
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    prepare_points(Side side, Known known, Choice choice, double curvature, Point<T>* points, double* inverses) {
+    prepare_points(Side side, Known known, Choice choice, double curvature, Point<T>* points,
+                   Inverses* inverses) {
   __shared__ double norms[kRows];
   int64_t total = side.batches * side.count, blocks = (total + kRows - 1) / kRows;
   int warp = threadIdx.x / 32;
@@ -66,10 +67,36 @@ __global__ void __launch_bounds__(kThreads)
       point.inverse = trusted ? T(inverse) : T(unknown);
       point.number = T(known.number.at(batch, chosen));
       points[place] = point;
-      inverses[place] = inverse;
+      double length = known.radius.at(batch, chosen);
+      inverses[place] = {inverse, length == 0 ? 0.0 : 1 / length};
     }
     __syncthreads();  // norms are free again
   }
+}
+
+// Numbers, and after them the same as sums of two floats.
+__global__ void __launch_bounds__(kThreads) split_numbers(const double* numbers, int width, double* to) {
+  for (int d = threadIdx.x + blockIdx.x * kThreads; d < width; d += gridDim.x * kThreads) {
+    float high = float(numbers[d]);
+    to[d] = numbers[d];
+    reinterpret_cast<float2*>(to + width)[d] = {high, float(numbers[d] - high)};
+  }
+}
+
+// Those of the chosen points, with the memory that they point to.
+void add_vectors(const Launch& launch, const Cloud& cloud, const Choice& choice, Prepared& made) {
+  const Tensor &vectors = *cloud.vectors, &origin = *cloud.origin;
+  const bool listed = choice.order != nullptr;
+  const int64_t width = vectors.size(2);
+  made.vectors = listed ? copy_of_rows(launch, vectors, choice, width, vectors.scalar_type()) : vectors;
+  made.origin = scratch<double>(vectors, 2 * width);
+  launch.run(split_numbers, ceil_div(width, kThreads), kThreads, 0, const_data<double>(origin), int(width),
+             data<double>(made.origin));
+  Side& side = made.side;
+  side.vector_dtype = dtype_of(made.vectors);
+  side.vectors = {const_data<char>(made.vectors), made.vectors.stride(0), made.vectors.stride(1),
+                  const_data<double>(made.origin)};
+  if (!listed) side.vectors.rows = side.vector(0, choice.first);
 }
 
 Numbers numbers_of(const Tensor* tensor) {
@@ -98,11 +125,12 @@ Prepared prepare_as(const Launch& launch, const Cloud& cloud, double curvature, 
   Prepared made;
   made.rows = copied ? copy_of_rows(launch, direction, choice, whole_words(kind, width), dtype) : direction;
   made.points = scratch<Point<T>>(direction, batches * choice.count);
-  made.inverses = scratch<double>(direction, batches * choice.count);
+  made.inverses = scratch<Inverses>(direction, batches * choice.count);
   made.side = {const_data<char>(made.rows),
                *float_type(dtype),
                product,
                int(width),
+               Dtype::float32,
                batches,
                choice.count,
                made.rows.stride(0),
@@ -110,12 +138,13 @@ Prepared prepare_as(const Launch& launch, const Cloud& cloud, double curvature, 
                choice.count,
                int(sizeof(Point<T>)),
                const_data<char>(made.points),
-               data<double>(made.inverses),
+               data<Inverses>(made.inverses),
                float(nearest_by_product(kind, width))};
   if (!copied) made.side.rows = made.side.row(0, choice.first);
+  if (cloud.vectors != nullptr) add_vectors(launch, cloud, choice, made);
   Known known = {numbers_of(cloud.radius), numbers_of(cloud.number), numbers_of(cloud.norm)};
   launch.run(prepare_points<T>, ceil_div(batches * choice.count, kRows), kThreads, 0, made.side, known, choice, curvature,
-             data<Point<T>>(made.points), data<double>(made.inverses));
+             data<Point<T>>(made.points), data<Inverses>(made.inverses));
   return made;
 }
 

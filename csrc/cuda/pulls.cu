@@ -14,7 +14,7 @@ template <class T> __global__ void __launch_bounds__(kThreads) rays_of(Side side
   for (int64_t i = blockIdx.x * int64_t(kWarps) + threadIdx.x / 32; i < total; i += gridDim.x * int64_t(kWarps)) {
     const char* row = side.row(i / side.count, i % side.count);
     for (int d = threadIdx.x % 32; d < side.width; d += 32) {
-      double inverse = side.inverses[i];
+      double inverse = side.inverses[i].row;
       rays[i * side.width + d] = inverse == inverse ? T(element(row, side.dtype, d) * inverse) : T(0);
     }
   }
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = blockIdx.x * int64_t(kWarps) + threadIdx.x / 32; i < total; i += gridDim.x * int64_t(kWarps)) {
     const char* row = side.row(i / side.count, i % side.count);
     const double* pull = pulls + i * side.width;
-    double inverse = side.inverses[i], along = 0;
+    double inverse = side.inverses[i].row, along = 0;
     for (int d = threadIdx.x % 32; d < side.width; d += 32) along += pull[d] * (element(row, side.dtype, d) * inverse);
     double unknown = 0 * (inverse + double(static_cast<const Point<T>*>(side.points)[i].radial.radius));
     along = warp_sum(along) + unknown;
@@ -89,8 +89,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     int64_t batch = job / owners.count, owner = job % owners.count;
     const uint2* words = near.words + batch * near.batch_stride + owner * near.owner_stride;
     T* own_weights = weights.weights + batch * weights.batch_stride + owner * weights.owner_stride;
-    double inverse = owners.inverses[owners.point(batch, owner)];
-    const char* row = owners.row(batch, owner);
+    const bool exact = are_exact(owners, others);
     double* pull = pulls + ((first_batch + batch) * total_owners + first_owner + owner) * owners.width;
     for (int64_t begin = 0; begin < near.count; begin += kThreads) {
       int64_t w = begin + threadIdx.x;
@@ -108,12 +107,10 @@ __global__ void __launch_bounds__(kThreads, 2)
         __syncthreads();
         int listed = length - done < kThreads ? length - done : kThreads;
         for (int d = threadIdx.x; d < owners.width; d += kThreads) {
-          double ray = __dmul_rn(element(row, owners.dtype, d), inverse), sum = 0;
+          double ray = ray_number(owners, batch, owner, d, exact), sum = 0;
           for (int n = 0; n < listed; ++n) {
             int64_t j = list[n].other;
-            double other_ray =
-                __dmul_rn(element(others.row(batch, j), others.dtype, d), others.inverses[others.point(batch, j)]);
-            sum += list[n].weight * (other_ray - list[n].sign * ray);
+            sum += list[n].weight * (ray_number(others, batch, j, d, exact) - list[n].sign * ray);
           }
           pull[d] += sum;
         }

@@ -149,14 +149,14 @@ template <class Body> Tensor counted(const Launch& launch, const Factors& factor
 }  // namespace
 
 Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
-             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor> reach,
+             std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, std::optional<Tensor> reach,
              int64_t product) {
-  check_count({ux, rx, uy, ry, curvature, aperture, quantity}, reach, product);
+  check_count({ux, rx, uy, ry, curvature, aperture, exact, quantity}, reach, product);
   if (!reach && ux.size() == 1 && ux[0].scalar_type() == uy[0].scalar_type()) {
-    return count_cones(ux[0], rx[0], uy[0], ry[0], curvature[0], aperture[0], product);
+    return count_cones(ux[0], rx[0], uy[0], ry[0], curvature[0], aperture[0], exact, product);
   }
   Launch launch(ux[0]);
-  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), false), Product(product));
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), false), Product(product));
   return counted(launch, factors, [&](const auto& counting) {
     if (!reach) return counting.within(nullptr);
     Tensor rows = torch::stable::contiguous(*reach);
@@ -165,11 +165,11 @@ Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor>
 }
 
 Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
-            std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, Tensor target, bool swap,
+            std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, Tensor target, bool swap,
             int64_t product) {
-  check_rank({ux, rx, uy, ry, curvature, aperture, quantity, swap}, target, product);
+  check_rank({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, target, product);
   Launch launch(ux[0]);
-  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), swap), Product::own);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), swap), Product::own);
   Tensor targets = torch::stable::contiguous(target);
   return counted(launch, factors,
                  [&](const auto& counting) { counting.before(const_data<int64_t>(targets)); });

@@ -95,10 +95,10 @@ void smallest_as(const Launch& launch, const Factors& factors, int64_t k, const 
 
 std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                     std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
-                                    int64_t quantity, int64_t k, bool swap, int64_t product) {
-  check_smallest({ux, rx, uy, ry, curvature, aperture, quantity, swap}, k, product);
+                                    std::vector<Tensor> exact, int64_t quantity, int64_t k, bool swap, int64_t product) {
+  check_smallest({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, k, product);
   Launch launch(ux[0]);
-  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), swap), Product::own);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), swap), Product::own);
   Tensor values = empty(ux[0], {factors.batches(), factors.rows(), k}, factors.compute_type());
   Tensor columns = empty(ux[0], {factors.batches(), factors.rows(), k}, ScalarType::Long);
   auto search = factors.is_wide() ? smallest_as<double> : smallest_as<float>;

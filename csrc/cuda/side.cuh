@@ -26,23 +26,42 @@ inline Kind kind_of(Dtype dtype, Product product) {
   }
 }
 
+// What the rows of a side were rounded from: rows of the same width less an origin, which is followed by the same numbers as
+// sums of two floats. No rows where there is nothing.
+struct Vectors {
+  const char* rows;
+  int64_t batch_stride, row_stride;
+  const double* origin;
+};
+
+// The inverses of the norms of a row and of the vector that it was rounded from.
+struct alignas(16) Inverses {
+  double row, vector;
+};
+
 // Rows of a batch of matrices; strides in elements. `points` and `inverses` of two batches are `point_stride` apart.
 struct Side {
   const char* rows;
   Dtype dtype;
   Product product;
   int width;
+  Dtype vector_dtype;
   int64_t batches, count, batch_stride, row_stride, point_stride;
   int point_size;  // in bytes
   const void* points;
-  const double* inverses;
+  const Inverses* inverses;
   float near;  // pairs whose 1 - cos or 1 + cos falls below it are near a common line
+  Vectors vectors = {};
 
   Kind kind() const { return kind_of(dtype, product); }
   __host__ __device__ int element_size() const { return size_of(dtype); }
   __host__ __device__ const char* row(int64_t batch, int64_t i) const {
     return rows + (batch * batch_stride + i * row_stride) * element_size();
   }
+  __host__ __device__ const char* vector(int64_t batch, int64_t i) const {
+    return vectors.rows + (batch * vectors.batch_stride + i * vectors.row_stride) * size_of(vector_dtype);
+  }
+  __device__ const float2* split_origin() const { return reinterpret_cast<const float2*>(vectors.origin + width); }
   __device__ int64_t point(int64_t batch, int64_t i) const { return batch * point_stride + i; }
 };
 
@@ -89,6 +108,28 @@ __device__ inline double element(const char* row, Dtype dtype, int64_t i) {
     case Dtype::bfloat16: return widened(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
     default: return widened(reinterpret_cast<const __half*>(row)[i]);
   }
+}
+
+// Of a dtype that is computed with in float32.
+__device__ inline float narrow_element(const char* row, Dtype dtype, int64_t i) {
+  switch (dtype) {
+    case Dtype::bfloat16: return widened(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
+    case Dtype::float16: return widened(reinterpret_cast<const __half*>(row)[i]);
+    default: return reinterpret_cast<const float*>(row)[i];
+  }
+}
+
+// Whether pairs of these sides can be measured on what their rows were rounded from.
+__device__ inline bool are_exact(const Side& a, const Side& b) {
+  return a.vectors.rows != nullptr && b.vectors.rows != nullptr;
+}
+
+// A number of the unit ray of a point in double, of the vector that its row was rounded from where `exact`. The product is
+// rounded, so that equal rays stay equal.
+__device__ inline double ray_number(const Side& side, int64_t batch, int64_t i, int d, bool exact) {
+  if (!exact) return __dmul_rn(element(side.row(batch, i), side.dtype, d), side.inverses[side.point(batch, i)].row);
+  double number = element(side.vector(batch, i), side.vector_dtype, d) - side.vectors.origin[d];
+  return __dmul_rn(number, side.inverses[side.point(batch, i)].vector);
 }
 
 // Narrow dtypes are rounded from float32, as torch does.

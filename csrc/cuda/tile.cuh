@@ -79,7 +79,7 @@ __device__ Opening<T> opening_of(const Side& owners, const Side& walkers, const 
       unknown |= doubtful & __ballot_sync(kWarp, near > 0 && near < kPartedRays);
     }
   }
-  return unknown_openings<KIND>(walkers, owners, place.batch, i, first, unknown, opening);
+  return unknown_openings(walkers, owners, place.batch, i, first, unknown, opening);
 }
 
 // Leaves the products of one tile in shared memory, with its walkers and its place, for `walk_tile`.

@@ -1,6 +1,7 @@
 """Points in polar form around the root: the one representation every geometry and every kernel shares."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -22,6 +23,51 @@ class Polar(NamedTuple):
     def known(self) -> Tensor:
         """Which points are numbers: neither direction nor radius holds NaN or Inf, (..., N)."""
         return torch.isfinite(self.direction).all(-1) & torch.isfinite(self.radius)
+
+
+@final
+class Exact(Polar):
+    """Points that keep the vectors they were rounded from, so that near points stay apart.
+
+    Attributes:
+        vectors: shape (..., N, D); less `origin` they have the directions and, in float64, the lengths `radius`.
+        origin: shape (D,), float64.
+        source: what the origin was taken from: points that share it are measured on their vectors.
+    """
+
+    vectors: Tensor
+    origin: Tensor
+    source: object
+
+    @staticmethod
+    def of(point: Polar, vectors: Tensor, origin: Tensor, source: object = None) -> "Exact":
+        """The point with what it was rounded from."""
+        made = Exact(*point)
+        made.vectors, made.origin, made.source = vectors, origin, source
+        return made
+
+
+def part_of(point: Polar, *index: Any) -> Polar:
+    """Some of the points, by an index into their leading dimensions and N; all of them if none is given."""
+    place = (..., *index)
+    rays = (*place, slice(None))
+    part = Polar(point.direction[rays], point.radius[place])
+    if not isinstance(point, Exact):
+        return part
+    return Exact.of(part, point.vectors[rays], point.origin, point.source)
+
+
+def exact(x: Polar, y: Polar) -> list[Tensor]:
+    """The vectors of x and of y and their origin, if both were rounded from some around the same one; else nothing."""
+    if isinstance(x, Exact) and isinstance(y, Exact) and x.source is y.source:
+        return [x.vectors, y.vectors, x.origin]
+    return []
+
+
+def flat_exact(x: Sequence[Polar], y: Sequence[Polar]) -> list[Tensor]:
+    """As `exact`, of points in several factors: all vectors of x, all of y, all origins; nothing if any has none."""
+    found = [exact(a, b) for a, b in zip(x, y, strict=True)]
+    return [each for column in zip(*found, strict=True) for each in column] if all(found) else []
 
 
 class Lifted(tuple[Polar, ...]):

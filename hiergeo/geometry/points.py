@@ -9,8 +9,9 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
-from hiergeo._core.polar import Lifted, Polar
+from hiergeo._core.polar import Exact, Lifted, Polar, part_of
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
+from hiergeo.pairwise.widening import widened
 
 Curvatures = list[float | Tensor]
 
@@ -27,10 +28,12 @@ class Points:
     Attributes:
         geometry: of the space.
         factors: the polar form in each factor: directions (..., N, dimension of the factor) and radii (..., N).
+        lifted_from: the embeddings, if any, and how often these had been written to, where torch counts it.
     """
 
     geometry: Geometry
     factors: tuple[Polar, ...]
+    lifted_from: tuple[Tensor, int] | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -47,34 +50,62 @@ class Points:
     @property
     def radius(self) -> Tensor:
         """Distance from the root, (..., N), geodesic units."""
-        return self.geometry.combine([point.radius for point in self.factors])
+        return self.geometry.combine(self.radii)
+
+    @property
+    def radii(self) -> list[Tensor]:
+        """Distance from the root in each factor, (..., N) each, geodesic units, in the compute dtype."""
+        return [radius_of(point) for point in self.factors]
 
     def rows(self, which: slice | Tensor) -> "Points":
         """Some of the points, by a slice of the N or by (n,) integers or booleans."""
-        chosen = (Polar(point.direction[..., which, :], point.radius[..., which]) for point in self.factors)
-        return Points(self.geometry, type(self.factors)(chosen))
+        points = self.settled()
+        chosen = type(self.factors)(part_of(point, which) for point in points.factors)
+        return Points(self.geometry, chosen, points.lifted_from)
+
+    def settled(self) -> "Points":
+        """These points; on their rays alone once the embeddings that these were rounded from are written to."""
+        if self.lifted_from is None or self.lifted_from[0]._version == self.lifted_from[1]:
+            return self
+        return Points(self.geometry, Lifted(Polar(*point) for point in self.factors))
+
+
+def radius_of(point: Polar) -> Tensor:
+    """The radius of a point, (..., N), in the dtype that its pairs are computed in."""
+    return point.radius.to(compute_dtype(point.direction.dtype))
 
 
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
     """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root."""
-    dtype = compute_dtype(x.dtype)
+    dtype, exact = compute_dtype(x.dtype), widest(x.device)
+    whole = slice(0, x.shape[-1])
     factors = []
     for _, part in geometry.parts(x.shape[-1]):
         rays = []
         for rows in (x,) if len(x) <= STRETCH else _stretches(x):
-            direction, radius = to_ray(_tangent(rows, root, part))
-            rays.append(Polar(direction.to(dtype), radius.to(dtype)))
-        factors.append(rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True))))
-    return Points(geometry, Lifted(factors))
+            direction, radius = to_ray(_tangent(rows, root, part, exact))
+            rays.append(Polar(direction.to(dtype), radius))
+        point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
+        if dtype != exact:
+            vectors = x.detach() if part == whole else x.detach()[..., part]
+            if root is None:
+                origin = vectors.new_zeros(vectors.shape[-1], dtype=exact)
+            else:
+                origin = root.detach()[part].to(exact, copy=True)
+            point = Exact.of(point, vectors, origin, root)
+        factors.append(point)
+    countable = not (torch.compiler.is_compiling() or x.is_inference())
+    return Points(geometry, Lifted(factors), (x, x._version) if countable else None)
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
     """The radii (..., N) of embeddings in each factor; those of `lift`, without its directions."""
 
-    def length(part: slice, rows: Tensor) -> Tensor:
-        return to_norm(_tangent(rows, root, part)).to(compute_dtype(x.dtype))
-
-    lengths = ([length(part, rows) for rows in _stretches(x)] for _, part in geometry.parts(x.shape[-1]))
+    dtype, exact = compute_dtype(x.dtype), widest(x.device)
+    lengths = (
+        [to_norm(_tangent(rows, root, part, exact)).to(dtype) for rows in _stretches(x)]
+        for _, part in geometry.parts(x.shape[-1])
+    )
     return [each[0] if len(each) == 1 else torch.cat(each) for each in lengths]
 
 
@@ -87,12 +118,12 @@ def _stretches(x: Tensor) -> Sequence[Tensor]:
     return x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,)
 
 
-def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
-    exact = widest(x.device)
-    v = (x if part == slice(0, x.shape[-1]) else x[..., part]).to(exact)
+def _tangent(x: Tensor, root: Tensor | None, part: slice, exact: torch.dtype) -> Tensor:
+    v = x if part == slice(0, x.shape[-1]) else x[..., part]
+    v = v.to(exact) if v.itemsize > 2 else widened(v, exact)
     if root is None:
         return v
-    origin = root[part].to(exact)
+    origin = widened(root[part], exact)
     if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
         origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
     return v - origin

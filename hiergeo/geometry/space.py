@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, check_positive, check_whole, unknow
 from hiergeo._core.numerics import readable, wide
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
-from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, warn_if_widening
+from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import rows
@@ -110,7 +110,8 @@ class Space(nn.Module):
 
     def polar(self, x: Located) -> Polar:
         """Polar form of embeddings, directions (..., N, D) and radii (..., N). Raises InputError for a product."""
-        return self._only(self.points(x).factors)
+        point = self._only(self.points(x).factors)
+        return Polar(point.direction, radius_of(point))
 
     def radius(self, x: Located) -> Tensor:
         """Distance from the root, (..., N), geodesic units."""
@@ -119,7 +120,7 @@ class Space(nn.Module):
     def factor_radii(self, x: Located) -> list[Tensor]:
         """Distance from the root in each factor, (..., N), geodesic units; a single one where there is no product."""
         if isinstance(x, Points):
-            return [point.radius for point in x.factors]
+            return x.radii
         check_located(x, self.root)
         lengths = factor_lengths(x, self.root, self.geometry)
         self._check_reach(x, [Polar(x, radius) for radius in lengths])
@@ -345,8 +346,8 @@ class Space(nn.Module):
 
     def _pairs(self, x: Located, y: Located) -> tuple[tuple[Polar, ...], tuple[Polar, ...], Curvatures]:
         """Points of x and of y and the curvature, in each factor."""
-        px = x if isinstance(x, Points) else self.points(x)
-        py = y if isinstance(y, Points) else self.points(y)
+        px = x.settled() if isinstance(x, Points) else self.points(x)
+        py = y.settled() if isinstance(y, Points) else self.points(y)
         if len(px.factors) > 1 and px.dim != py.dim:
             raise InputError(f"x has dimension {px.dim} and y has dimension {py.dim}: they must be equal.")
         return px.factors, py.factors, self._curvatures(px)
@@ -370,7 +371,7 @@ class Space(nn.Module):
                 check_reach("embedding", point.radius, curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
-        return pairwise.half_aperture(point.radius, curvature, self._least(min_radius))
+        return pairwise.half_aperture(radius_of(point), curvature, self._least(min_radius))
 
     def _least(self, min_radius: float | None) -> float:
         return self.min_radius if min_radius is None else min_radius

@@ -18,6 +18,9 @@ from hiergeo._core.polar import Polar
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 """The dtypes of directions and of stored results."""
 
+NARROW = FLOATS[1:]
+"""The dtypes that pairs are computed of in float32."""
+
 REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 """The dtypes of thresholds, of what is compared with them, and of a curvature."""
 
@@ -115,6 +118,23 @@ def check_values(x: Polar, y: Polar, curvature: float) -> None:
     if bool(_suspicious(x, curvature) | _suspicious(y, curvature)):
         for name, point in (("x", x), ("y", y)):
             _check_point(name, point, curvature)
+
+
+def check_exact(exact: Sequence[Tensor], ux: Sequence[Tensor], uy: Sequence[Tensor]) -> None:
+    """Raise InputError unless what directions were rounded from fits them."""
+    if not exact:
+        return
+    if len(exact) != 3 * len(ux):
+        raise InputError(f"exact must have {3 * len(ux)} entries or none, not {len(exact)}.")
+    for place, (vectors, directions) in enumerate(zip(exact, (*ux, *uy), strict=False)):
+        name = f"the exact vectors of {'xy'[place >= len(ux)]}"
+        check_dtype(name, vectors, NARROW, "a float32, bfloat16 or float16 tensor")
+        check_operand(name, vectors, directions.shape, directions.device)
+        if directions.dtype == torch.float64:
+            raise InputError(f"{name} must be absent where directions are float64, which are not rounded.")
+    for origin, directions in zip(exact[2 * len(ux) :], ux, strict=True):
+        check_dtype("the exact origin", origin, (torch.float64,), "a float64 tensor")
+        check_operand("the exact origin", origin, directions.shape[-1:], directions.device)
 
 
 def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:

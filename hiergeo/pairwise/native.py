@@ -8,6 +8,7 @@ import ctypes
 import functools
 import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Polar, exact, flat_exact
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
@@ -27,7 +28,7 @@ BUILD = Path(__file__).parents[1] / "_build.json"
 
 NAMESPACE = "hiergeo_native"
 
-MOST_FACTORS = 16
+MOST_FACTORS = 12
 """The largest number of factors whose operands fit the parameters of a CUDA kernel."""
 
 
@@ -69,11 +70,12 @@ def build_info() -> dict[str, str]:
 
 def simd_level() -> str:
     """The SIMD level of the CPU kernels: HIERGEO_SIMD, or the best of the machine."""
-    return _simd_level(word(SIMD))
+    return _simd_level(os.environ.get(SIMD))
 
 
 @functools.cache
 def _simd_level(_: str | None) -> str:
+    word(SIMD)
     return _call("simd_level")  # torch keeps a copy of every string that an operator returns
 
 
@@ -118,7 +120,15 @@ def backward(
 ) -> Gradients:
     """As `PairBackend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
-    operands = (upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction))
+    operands = (
+        upstream,
+        *_points(x, y),
+        curvature,
+        quantity.code,
+        _wide(aperture),
+        _exact(x, y),
+        _product(x.direction),
+    )
     return _gradients(_call("backward", *operands))
 
 
@@ -129,7 +139,7 @@ def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `PairBackend.members`."""
-    return _call("members", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    return _call("members", *_points(x, y), curvature, _wide(aperture), _exact(x, y), _product(x.direction))
 
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
@@ -149,21 +159,22 @@ def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor,
 
 def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
     """As `PairBackend.energy_sum`."""
-    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _exact(x, y), _product(x.direction))
 
 
 def energy_total(
     x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
 ) -> tuple[Tensor, Gradients | None]:
     """As `PairBackend.energy_total`."""
-    operands = (*_points(x, y), curvature, _wide(aperture), margin, gradients, _product(x.direction))
+    operands = (*_points(x, y), curvature, _wide(aperture), _exact(x, y), margin, gradients, _product(x.direction))
     total, *found = _call("energy_total", *operands)
     return total, _gradients(found) if gradients else None
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `PairBackend.energy_min`; the kernels return infinity where all pairs are NaN."""
-    values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    operands = (*_points(x, y), curvature, _wide(aperture), _exact(x, y), _product(x.direction))
+    values, indices = _call("energy_min", *operands)
     return values.masked_fill(indices < 0, math.nan), indices
 
 
@@ -190,7 +201,10 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
         psi = () if aperture is None or quantity.cone is None else (aperture.double(),)
         for each, part in zip(lists, (*_points(x, y), curvature, *psi), strict=False):
             each.append(part)
-    return *lists, quantity.code
+    if len(factors) == 1:
+        return *lists, _in_rows(exact(factors[0].x, factors[0].y)), quantity.code
+    found = flat_exact([each.x for each in factors], [each.y for each in factors])
+    return *lists, _in_rows(found), quantity.code
 
 
 def _gradients(found: Sequence[Tensor]) -> Gradients:
@@ -203,16 +217,24 @@ def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return ux, x.radius.double(), uy, y.radius.double()
 
 
-def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
+def _exact(x: Polar, y: Polar) -> list[Tensor]:
+    return _in_rows(exact(x, y))
+
+
+def _in_rows(matrices: list[Tensor]) -> list[Tensor]:
+    """Matrices with contiguous rows."""
+    for place, matrix in enumerate(matrices):
+        if matrix.stride(-1) != 1:
+            matrices[place] = matrix.clone(memory_format=torch.contiguous_format)
+    return matrices
+
+
+def _directions(ux: Tensor, uy: Tensor) -> list[Tensor]:
     """Directions in contiguous rows. A narrower dtype of one side is kept: the kernels widen it."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
-    if ux.stride(-1) != 1:
-        ux = ux.clone(memory_format=torch.contiguous_format)
-    if uy.stride(-1) != 1:
-        uy = uy.clone(memory_format=torch.contiguous_format)
-    return ux, uy
+    return _in_rows([ux, uy])
 
 
 def _wide(x: Tensor | None) -> Tensor | None:

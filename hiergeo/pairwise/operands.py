@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype, scalar, wants_derivative, widest
-from hiergeo._core.polar import Lifted, Polar
+from hiergeo._core.polar import Exact, Lifted, Polar, flat_exact, part_of
 from hiergeo.pairwise import checks
 from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import unchecked_aperture
@@ -62,6 +62,12 @@ class Pairs(NamedTuple):
         device = self.x[0].radius.device
         return ux, rx, uy, ry, [scalar(k, device) for k in self.curvature]
 
+    def exact(self) -> list[Tensor]:
+        """What directions were rounded from, as operators take it: vectors of x and of y, and origins."""
+        found = flat_exact(self.x, self.y)
+        vx, vy, origins = thirds(found)
+        return [*(each.expand(*self.batch, *each.shape[-2:]) for each in (*vx, *vy)), *origins]
+
     def apertures(self, min_radius: float, of_y: bool = False) -> list[Tensor]:
         """Half apertures at x, or at y, in each factor."""
         side = self.y if of_y else self.x
@@ -81,21 +87,27 @@ class Pairs(NamedTuple):
         step = max(1, BLOCK // max(1, math.prod(batch) * self.y[0].radius.shape[-1]))
         for start in range(0, max(1, rows), step):
             part = slice(start, start + step)
-            x = tuple(Polar(p.direction[..., part, :], p.radius[..., part]) for p in self.x)
+            x = tuple(part_of(p, part) for p in self.x)
             yield self._replace(x=x), [aperture[..., part] for aperture in apertures]
 
     def paired(self, indices: Tensor) -> list[tuple[Polar, Polar, float | Tensor]]:
         """Each x with one y, `indices` (..., N): the points and the curvature in every factor, row by row."""
         ux, rx, uy, ry, _ = self.operands()
-        others = [
-            Polar(u.gather(-2, indices.unsqueeze(-1).expand(*indices.shape, u.shape[-1])), r.gather(-1, indices))
-            for u, r in zip(uy, ry, strict=True)
-        ]
-        return [(Polar(u, r), other, k) for u, r, other, k in zip(ux, rx, others, self.curvature, strict=True)]
+
+        def chosen(rows: Tensor) -> Tensor:
+            return rows.gather(-2, indices.unsqueeze(-1).expand(*indices.shape, rows.shape[-1]))
+
+        own = list(map(Polar, ux, rx))
+        others = [Polar(chosen(u), r.gather(-1, indices)) for u, r in zip(uy, ry, strict=True)]
+        if exact := self.exact():
+            vx, vy, origin = thirds(exact)
+            own = [Exact.of(p, v, o) for p, v, o in zip(own, vx, origin, strict=True)]
+            others = [Exact.of(p, chosen(v), o) for p, v, o in zip(others, vy, origin, strict=True)]
+        return list(zip(own, others, self.curvature, strict=True))
 
     def detached(self) -> "Pairs":
         """The same without derivatives, backward and forward."""
-        x, y = (tuple(Polar(*(field.detach() for field in p)) for p in side) for side in (self.x, self.y))
+        x, y = (tuple(_detached(p) for p in side) for side in (self.x, self.y))
         curvature = tuple(k.detach() if isinstance(k, Tensor) else k for k in self.curvature)
         return self._replace(x=x, y=y, curvature=curvature)
 
@@ -125,6 +137,17 @@ def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
     if len(x) > 1:
         checks.check_alike(x, y, batches=False)
     return Pairs(x, y, k, checks.broadcast(x, y), isinstance(px, Lifted) and isinstance(py, Lifted))
+
+
+def _detached(point: Polar) -> Polar:
+    plain = Polar(point.direction.detach(), point.radius.detach())
+    return Exact.of(plain, point.vectors, point.origin, point.source) if isinstance(point, Exact) else plain
+
+
+def thirds(exact: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+    """What `Pairs.exact` lists: vectors of x in each factor, those of y, and origins."""
+    count = len(exact) // 3
+    return exact[:count], exact[count : 2 * count], exact[2 * count :]
 
 
 class PairFrame(NamedTuple):
@@ -195,6 +218,14 @@ class Problem(NamedTuple):
         kept = operand.shape[operand.ndim - trailing :]
         return operand.expand(*batch, *kept).reshape((math.prod(batch), *kept))
 
+    def points(self, of: Polar) -> Polar:
+        """Points with their leading dimensions flattened."""
+        if len(self.frame.x) > 2:
+            flat = Polar(self.flat(of.direction, 2), self.flat(of.radius))
+            return Exact.of(flat, self.flat(of.vectors, 2), of.origin, of.source) if isinstance(of, Exact) else flat
+        flat = Polar(of.direction.unsqueeze(0), of.radius.unsqueeze(0))
+        return Exact.of(flat, of.vectors.unsqueeze(0), of.origin, of.source) if isinstance(of, Exact) else flat
+
     def batched(self, result: Tensor) -> Tensor:
         """A result of the backend with its leading dimensions restored."""
         batch = self.frame.x[:-2]
@@ -236,6 +267,6 @@ def problem(
         if (values or k > 0) and not capturing:
             checks.check_values(a, b, k)
         aperture = task.flat(apertures[f]) if apertures else None
-        first, other = Polar(task.flat(a[0], 2), task.flat(a[1])), Polar(task.flat(b[0], 2), task.flat(b[1]))
+        first, other = task.points(a), task.points(b)
         task.factors.append(Factor(first, other, k, aperture))
     return task

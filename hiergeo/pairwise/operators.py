@@ -19,9 +19,9 @@ from torch.nn import Parameter
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import checks, transforms
-from hiergeo.pairwise.operands import PairFrame, Pairs, problem
+from hiergeo.pairwise.operands import PairFrame, Pairs, problem, thirds
 from hiergeo.pairwise.quantity import named
 
 POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
@@ -30,8 +30,11 @@ POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
 FACTORS = "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, Tensor[] curvature, Tensor[] aperture"
 """The leading operands of every operator on the pairs of a product of spaces; no apertures without a cone."""
 
-LEADING = 6
-"""How many operands come before those of an operator's own."""
+EXACT = "Tensor? vx, Tensor? vy, Tensor? origin"
+"""After an aperture: the vectors that directions were rounded from, (..., N, D) and (..., M, D), and their origin."""
+
+FACTORS_EXACT = "Tensor[] exact"
+"""After the apertures of a product: vectors of x in each factor, those of y, and origins; or nothing."""
 
 Forms = Sequence[tuple[Sequence[int | None], torch.dtype]]
 """The shapes and dtypes of results; a size of None is known when they have been computed."""
@@ -59,7 +62,7 @@ def operator(
 
     Args:
         name: of the operator in `torch.ops.hiergeo`.
-        schema: begins with `POINTS` and an aperture, or with `FACTORS`.
+        schema: begins with `POINTS`, an aperture and `EXACT`, or with `FACTORS` and `FACTORS_EXACT`.
         forms: gives the shapes and dtypes of the results for a `PairFrame` and those operands; raises InputError for
             operands that do not fit.
         derive: gives the operator its derivatives, or refuses them; results of integers need neither.
@@ -69,30 +72,32 @@ def operator(
 
     def register(compute: Callable[..., Any]) -> CustomOpDef:
         def run(*operands: Any) -> Any:
-            points, apertures, rest = split(operands)
-            frame = _frame(points, apertures, listed, **rest)
+            points, apertures, exact, rest = split(operands)
+            frame = _frame(points, apertures, exact, listed, **rest)
             forms(frame, **rest)
-            x, y = _sides(points)
+            x, y = _sides(points, exact)
             return compute(problem(x, y, points[4], apertures, frame, values), **rest)
 
         def fake(*operands: Any) -> Any:
-            points, apertures, rest = split(operands)
-            frame = _frame(points, apertures, listed, **rest)
+            points, apertures, exact, rest = split(operands)
+            frame = _frame(points, apertures, exact, listed, **rest)
             found = [_empty(points[0][0], *form) for form in forms(frame, **rest)]
             return tuple(found) if len(found) > 1 else found[0] if found else None
 
-        def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], dict[str, Any]]:
-            *points, apertures = operands[:LEADING]
-            rest = dict(zip(names, operands[LEADING:], strict=True))
+        def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], dict[str, Any]]:
+            points, (aperture, *exact) = list(operands[:5]), operands[5:leading]
+            rest = dict(zip(names, operands[leading:], strict=True))
             if listed:
-                return points, apertures, rest
-            return [[part] for part in points], [] if apertures is None else [apertures], rest
+                return points, aperture, exact[0], rest
+            known = [each for each in exact if each is not None]
+            return [[part] for part in points], [] if aperture is None else [aperture], known, rest
 
         written = ("out",) if "(a!)" in schema else ()
         made = custom_op(f"hiergeo::{name}", run, mutates_args=written, schema=schema)
         made.register_fake(fake)
         listed = schema.startswith(f"({FACTORS}")
-        names = [argument.name for argument in made._opoverload._schema.arguments[LEADING:]]
+        leading = 7 if listed else 9
+        names = [argument.name for argument in made._opoverload._schema.arguments[leading:]]
         if derive is not None:
             derive(made)
         vmap(made)
@@ -124,7 +129,10 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
         task = problem(points.x, points.y, points.curvature, apertures, frame, work.values and not points.lifted)
         return work.compute(task, **rest)
     operands = points.operands()
-    return made(*(operands if listed else [part for (part,) in operands]), aperture, *rest.values())
+    exact = points.exact()
+    if listed:
+        return made(*operands, aperture, exact, *rest.values())
+    return made(*[part for (part,) in operands], aperture, *(exact or (None, None, None)), *rest.values())
 
 
 def _plain(*operands: Iterable[Any]) -> bool:
@@ -140,14 +148,19 @@ def _plain(*operands: Iterable[Any]) -> bool:
     return True
 
 
-def _sides(points: Sequence[Sequence[Tensor]]) -> tuple[list[Polar], list[Polar]]:
+def _sides(points: Sequence[Sequence[Tensor]], exact: Sequence[Tensor]) -> tuple[list[Polar], list[Polar]]:
     ux, rx, uy, ry = points[:4]
-    return list(map(Polar, ux, rx)), list(map(Polar, uy, ry))
+    x, y = list(map(Polar, ux, rx)), list(map(Polar, uy, ry))
+    if exact:
+        vx, vy, origins = thirds(exact)
+        return list(map(Exact.of, x, vx, origins)), list(map(Exact.of, y, vy, origins))
+    return x, y
 
 
 def _frame(
     points: Sequence[Sequence[Tensor]],
     apertures: Sequence[Tensor],
+    exact: Sequence[Tensor],
     listed: bool,
     quantity: str = "energy",
     swap: bool = False,
@@ -155,7 +168,8 @@ def _frame(
 ) -> PairFrame:
     """The frame of leading operands; InputError for those that do not fit each other or the quantity."""
     checks.check_factors(*map(len, points))
-    x, y = _sides(points)
+    checks.check_exact(exact, points[0], points[2])
+    x, y = _sides(points, exact)
     for a, b, curvature in zip(x, y, points[4], strict=True):
         checks.check_pair(a, b)
         checks.check_equal_batch(a.radius.shape[:-1], b.radius.shape[:-1])

@@ -11,7 +11,7 @@ from hiergeo._core.numerics import saturated, widest
 from hiergeo.pairwise import checks, tiles, transforms
 from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.operands import PairFrame, Problem
-from hiergeo.pairwise.operators import FACTORS, POINTS, Forms, operator
+from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
 from hiergeo.pairwise.quantity import QUANTITIES, hinge
 
 TANGENTS = "Tensor to_ux, Tensor to_rx, Tensor to_uy, Tensor to_ry, Tensor to_curvature, Tensor? to_aperture"
@@ -47,19 +47,21 @@ def _write(task: Problem, quantity: str, out: Tensor) -> None:
 STORE, WRITE = "str quantity, ScalarType? out_dtype) -> Tensor", "str quantity, Tensor(a!) out) -> ()"
 
 pair_store = operator(
-    "pair_store", f"({POINTS}, Tensor? aperture, {STORE}", _stored, derive=transforms.differentiate_pairs
+    "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derive=transforms.differentiate_pairs
 )(_store)
-product_store = operator("product_store", f"({FACTORS}, {STORE}", _stored, derive=transforms.refuse_derivatives)(_store)
+product_store = operator(
+    "product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives
+)(_store)
 pair_store_out = operator(
     "pair_store_out",
-    f"({POINTS}, Tensor? aperture, {WRITE}",
+    f"({POINTS}, Tensor? aperture, {EXACT}, {WRITE}",
     _written,
     derive=transforms.refuse_derivatives,
     vmap=transforms.refuse_vmap,
 )(_write)
 product_store_out = operator(
     "product_store_out",
-    f"({FACTORS}, {WRITE}",
+    f"({FACTORS}, {FACTORS_EXACT}, {WRITE}",
     _written,
     derive=transforms.refuse_derivatives,
     vmap=transforms.refuse_vmap,
@@ -73,7 +75,7 @@ def _pulled(frame: PairFrame, upstream: Tensor, quantity: str) -> Forms:
 
 @operator(
     "pair_backward",
-    f"({POINTS}, Tensor? aperture, Tensor upstream, str quantity) -> ({GRADIENTS})",
+    f"({POINTS}, Tensor? aperture, {EXACT}, Tensor upstream, str quantity) -> ({GRADIENTS})",
     _pulled,
     derive=transforms.refuse_second_order,
     values=False,
@@ -98,7 +100,7 @@ def _pushed(frame: PairFrame, quantity: str, margin: float | None, summed: bool,
 
 @operator(
     "pair_forward",
-    f"({POINTS}, Tensor? aperture, {TANGENTS}, str quantity, float? margin, bool summed) -> Tensor",
+    f"({POINTS}, Tensor? aperture, {EXACT}, {TANGENTS}, str quantity, float? margin, bool summed) -> Tensor",
     _pushed,
     derive=transforms.refuse_second_order,
     values=False,
@@ -122,7 +124,7 @@ def _summed(frame: PairFrame) -> Forms:
     return [(frame.rows, widest(frame.device))]
 
 
-@operator("energy_sum", f"({POINTS}, Tensor aperture) -> Tensor", _summed, derive=transforms.differentiate_sum)
+@operator("energy_sum", f"({POINTS}, Tensor aperture, {EXACT}) -> Tensor", _summed, derive=transforms.differentiate_sum)
 def energy_sum(task: Problem) -> Tensor:
     """Sum over y of max(0, Xi - aperture), (..., N) float64."""
     return task.batched(task.backend.energy_sum(*task.cone))
@@ -136,7 +138,7 @@ def _totalled(frame: PairFrame, margin: float | None, gradients: bool) -> Forms:
 
 @operator(
     "energy_total",
-    f"({POINTS}, Tensor aperture, float? margin, bool gradients) -> (Tensor, {GRADIENTS})",
+    f"({POINTS}, Tensor aperture, {EXACT}, float? margin, bool gradients) -> (Tensor, {GRADIENTS})",
     _totalled,
     derive=transforms.differentiate_total,
 )
@@ -159,7 +161,7 @@ def _scaled(frame: PairFrame, margin: float | None, upstream: Tensor, found: lis
 
 @operator(
     "energy_total_backward",
-    f"({POINTS}, Tensor aperture, float? margin, Tensor upstream, Tensor[] found) -> ({GRADIENTS})",
+    f"({POINTS}, Tensor aperture, {EXACT}, float? margin, Tensor upstream, Tensor[] found) -> ({GRADIENTS})",
     _scaled,
     derive=transforms.refuse_second_order,
     values=False,
@@ -184,7 +186,12 @@ def _least(frame: PairFrame) -> Forms:
     return [(frame.rows, frame.dtype), (frame.rows, torch.int64)]
 
 
-@operator("energy_min", f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)", _least, derive=transforms.differentiate_min)
+@operator(
+    "energy_min",
+    f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)",
+    _least,
+    derive=transforms.differentiate_min,
+)
 def energy_min(task: Problem) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""
     values, indices = task.backend.energy_min(*task.cone)

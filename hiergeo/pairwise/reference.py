@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype, wide, widest
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Polar, part_of
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import ENERGY as CONE
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity, hinge
-from hiergeo.pairwise.tiles import GradientSums, TiledPairs, problems, values
+from hiergeo.pairwise.tiles import GradientSums, TiledPairs, of_batch, problems, values
 
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
@@ -108,7 +108,7 @@ def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """Which y lie in the cone of each x, B = 1, as CSR: row offsets (N + 1,) and columns, ascending in a row, int64."""
-    pairs = TiledPairs(Polar(x.direction[0], x.radius[0]), Polar(y.direction[0], y.radius[0]), curvature)
+    pairs = TiledPairs(of_batch(x, 0), of_batch(y, 0), curvature)
     psi = aperture[0].to(pairs.dtype)
     device = pairs.x.radius.device
     counts, columns = [torch.zeros(1, dtype=torch.int64, device=device)], []
@@ -167,10 +167,7 @@ def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor,
     """For each x and each end the y of smallest score among `order[:end]`, B = 1: indices (N, T) and scores."""
 
     def negative(block: slice, index: Tensor) -> Tensor:
-        chosen = [
-            factor._replace(x=Polar(*(f[:, block] for f in factor.x)), y=Polar(*(f[:, index] for f in factor.y)))
-            for factor in factors
-        ]
+        chosen = [factor._replace(x=part_of(factor.x, block), y=part_of(factor.y, index)) for factor in factors]
         (pairs,) = values(chosen, quantity)
         return torch.cat([torch.cat([-score for _, score in pairs.scores(i)], 1) for i in pairs.rows()])
 

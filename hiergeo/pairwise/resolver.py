@@ -58,7 +58,7 @@ def why_reference(device: str | torch.device) -> str | None:
 def _failure(device: torch.device) -> str | None:
     """How the self-test of the kernels of a device failed; None if it passed."""
     setting, tf32 = native.setting(device)
-    if not VERDICTS.known(device, setting) and device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing() and not VERDICTS.known(device, setting):
         raise UnavailableError(
             f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
             "captured: call any pair operation on the device before."

@@ -5,7 +5,7 @@ gradients of every row from them.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +15,9 @@ from torch.library import custom_op
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Polar, exact
 from hiergeo.pairwise import checks, transforms
-from hiergeo.pairwise.operators import POINTS
+from hiergeo.pairwise.operators import EXACT, POINTS
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.triangle import Triangle
@@ -47,23 +47,25 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tenso
         shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
         raise InputError(f"{shapes} do not broadcast row by row.") from None
     sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
-    value, _, _ = row_law(*sides, scalar(curvature, x.radius.device), quantity)
+    vx, vy, origin = exact(x, y) or (None, None, None)
+    vectors = [each if each is None else each.expand(shape) for each in (vx, vy)]
+    value, _, _ = row_law(*sides, scalar(curvature, x.radius.device), *vectors, origin, quantity)
     return value
 
 
 @custom_op(
     "hiergeo::row_law",
     mutates_args=(),
-    schema=f"({POINTS}, str quantity) -> (Tensor, Tensor, Tensor)",
+    schema=f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
 )
 def row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     """`quantity` of x_i and y_i in the compute dtype, and 1 - cos and 1 + cos of the angle between them, (...) each."""
-    ux, rx, uy, ry, curvature, quantity = operands
-    checks.check_rows(ux, rx, uy, ry)
+    ux, rx, uy, ry, curvature, *exact, quantity = operands
+    given = _checked(ux, rx, uy, ry, exact)
     k = checks.as_number(curvature)
     checks.check_reach("x", rx, k)
     checks.check_reach("y", ry, k)
-    triangle = _triangle(ux, rx, uy, ry, k)
+    triangle = _triangle(ux, rx, uy, ry, k, given)
     return named(quantity).law(triangle), *triangle.opening
 
 
@@ -78,7 +80,7 @@ def _(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
 @custom_op(
     "hiergeo::row_backward",
     mutates_args=(),
-    schema=f"({POINTS}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
+    schema=f"({POINTS}, {EXACT}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
     " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def row_backward(*operands: Any) -> tuple[Tensor, ...]:
@@ -86,28 +88,37 @@ def row_backward(*operands: Any) -> tuple[Tensor, ...]:
 
     `versine` and `coversine` are those that `row_law` returned; without them they are computed again.
     """
-    ux, rx, uy, ry, curvature, upstream, quantity, versine, coversine = operands
-    _check_backward(*operands)
+    ux, rx, uy, ry, curvature, *_, quantity, versine, coversine = operands
+    upstream, given = _check_backward(*operands)
     opening = None if versine is None else Opening(versine, coversine)
-    return tuple(gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity), opening))
+    return tuple(gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity), given, opening))
 
 
 @row_backward.register_fake
 def _(*operands: Any) -> tuple[Tensor, ...]:
-    ux, rx, uy, ry, _, upstream, *_ = operands
-    _check_backward(*operands)
+    ux, rx, uy, ry, *_ = operands
+    upstream, _ = _check_backward(*operands)
     by_points = [part.new_empty(part.shape) for part in (ux, rx, uy, ry)]
     return *by_points, upstream.new_empty(upstream.shape, dtype=widest(ux.device))
 
 
-def _check_backward(*operands: Any) -> None:
-    ux, rx, uy, ry, _, upstream, _, versine, coversine = operands
+def _checked(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, exact: Sequence[Tensor | None]) -> list[Tensor]:
+    """What directions were rounded from, if anything, of points that fit each other."""
     checks.check_rows(ux, rx, uy, ry)
+    given = [each for each in exact if each is not None]
+    checks.check_exact(given, [ux], [uy])
+    return given
+
+
+def _check_backward(*operands: Any) -> tuple[Tensor, list[Tensor]]:
+    ux, rx, uy, ry, _, *exact, upstream, _, versine, coversine = operands
+    given = _checked(ux, rx, uy, ry, exact)
     if (versine is None) != (coversine is None):
         raise InputError("versine and coversine must be given together.")
     for name, numbers in {"upstream": upstream, "versine": versine, "coversine": coversine}.items():
         if numbers is not None:
             checks.check_floats(name, numbers, rx.shape, rx.device)
+    return upstream, given
 
 
 class RowGradients(NamedTuple):
@@ -128,18 +139,19 @@ def gradients(
     ry: Tensor,
     curvature: float,
     quantity: Quantity,
+    given: Sequence[Tensor] = (),
     opening: Opening | None = None,
 ) -> RowGradients:
     """Gradients of `upstream` (...) times the law of `quantity`, row by row, in the dtypes of the inputs.
 
     A point that holds NaN or Inf has a gradient of NaN, and the other point and the curvature get none from it.
-    `opening` is that of the rows where it is known.
+    `given` is what directions were rounded from, if anything, and `opening` that of the rows where it is known.
     """
     known_x, known_y = (_known(*point) for point in ((ux, rx), (uy, ry)))
-    triangle = _triangle(ux, rx, uy, ry, curvature, opening)
+    triangle = _triangle(ux, rx, uy, ry, curvature, given, opening)
     partials = quantity.partials(triangle)
     upstream = torch.where(known_x & known_y, wide(upstream), 0.0)
-    to_x, to_y = _pulls(ux, uy, upstream * partials.theta_over_sine, triangle.opening)
+    to_x, to_y = _pulls(ux, uy, given, upstream * partials.theta_over_sine, triangle.opening)
     return RowGradients(
         to_x.masked_fill_(~known_x.unsqueeze(-1), math.nan),
         saturated(torch.where(known_x, upstream * partials.x, math.nan), rx.dtype),
@@ -150,18 +162,29 @@ def gradients(
 
 
 def _triangle(
-    ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float, opening: Opening | None = None
+    ux: Tensor,
+    rx: Tensor,
+    uy: Tensor,
+    ry: Tensor,
+    curvature: float,
+    given: Sequence[Tensor] = (),
+    opening: Opening | None = None,
 ) -> Triangle:
     sides = profile(rx, curvature), profile(ry, curvature)
-    return Triangle(opening or _opening(ux, uy), *sides, curvature, pair_dtype(ux, uy))
+    return Triangle(opening or _opening(ux, uy, given), *sides, curvature, pair_dtype(ux, uy))
 
 
-def _opening(ux: Tensor, uy: Tensor) -> Opening:
+def _opening(ux: Tensor, uy: Tensor, given: Sequence[Tensor]) -> Opening:
     versine, coversine = (wide(ux.new_empty(ux.shape[:-1])) for _ in range(2))
-    for x, y, *parts in _blocks(ux, uy, versine.unsqueeze(-1), coversine.unsqueeze(-1)):
-        for part, value in zip(parts, row_opening(unit(wide(x))[0], unit(wide(y))[0]), strict=True):
+    vx, vy, *origin = given or (ux, uy)
+    for x, y, *parts in _blocks(vx, vy, versine.unsqueeze(-1), coversine.unsqueeze(-1)):
+        for part, value in zip(parts, row_opening(_rays(x, origin), _rays(y, origin)), strict=True):
             part.copy_(value.unsqueeze(-1))
     return Opening(versine, coversine)
+
+
+def _rays(vectors: Tensor, origin: Sequence[Tensor]) -> Tensor:
+    return unit(wide(vectors) - origin[0] if origin else wide(vectors))[0]
 
 
 def _known(direction: Tensor, radius: Tensor) -> Tensor:
@@ -172,12 +195,14 @@ def _known(direction: Tensor, radius: Tensor) -> Tensor:
     return known
 
 
-def _pulls(ux: Tensor, uy: Tensor, weight: Tensor, opening: Opening) -> tuple[Tensor, Tensor]:
+def _pulls(ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, opening: Opening) -> tuple[Tensor, Tensor]:
     """Gradients by directions, in their dtypes; `weight` is the derivative by the angle, divided by its sine."""
     to_x, to_y = (torch.empty_like(u, memory_format=torch.contiguous_format) for u in (ux, uy))
     scalars = (part.unsqueeze(-1) for part in (weight, *opening))
-    for u, v, by_u, by_v, pull, versine, coversine in _blocks(ux, uy, to_x, to_y, *scalars):
-        (x, norm_x), (y, norm_y) = unit(wide(u)), unit(wide(v))
+    vx, vy, *origin = given or (ux, uy)
+    for u, v, a, b, by_u, by_v, pull, versine, coversine in _blocks(ux, uy, vx, vy, to_x, to_y, *scalars):
+        x, y = _rays(a, origin), _rays(b, origin)
+        norm_x, norm_y = unit(wide(u))[1], unit(wide(v))[1]
         for out, ray, norm, other in ((by_u, x, norm_x, y), (by_v, y, norm_y, x)):
             found = torch.where(pull == 0, 0.0, -pull * _pull(ray, other, versine, coversine))
             found = torch.where(norm.unsqueeze(-1) == 0, 0.0, found / norm.unsqueeze(-1))

@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hiergeo._core.numerics import readable, wide
 from hiergeo.pairwise import checks, ops, rows
-from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs, thirds
 from hiergeo.pairwise.operators import call
 from hiergeo.pairwise.quantity import least, named
 
@@ -235,7 +235,8 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
     if out_dtype is not None:
         checks.check_out_dtype(out_dtype)
     cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
-    parts = zip(*points.operands(), cones, strict=True)
+    exact = thirds(points.exact()) if points.exact() else [[None] * len(cones)] * 3
+    parts = zip(*points.operands(), cones, *exact, strict=True)
     whole = named(quantity).of_product([ops.pair_store(*part, quantity, None) for part in parts])
     return whole if out_dtype is None else whole.to(out_dtype)
 

@@ -9,7 +9,7 @@ from torch.library import custom_op
 from hiergeo._core.numerics import compute_dtype
 from hiergeo.pairwise import checks, search_checks, transforms
 from hiergeo.pairwise.operands import PairFrame, Problem
-from hiergeo.pairwise.operators import FACTORS, POINTS, Forms, operator
+from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import admitted
 from hiergeo.pairwise.resolver import resolve
@@ -24,7 +24,7 @@ def _counted(frame: PairFrame, quantity: str, reach: Tensor | None) -> Forms:
 
 @operator(
     "pair_count",
-    f"({FACTORS}, str quantity, Tensor? reach) -> Tensor",
+    f"({FACTORS}, {FACTORS_EXACT}, str quantity, Tensor? reach) -> Tensor",
     _counted,
 )
 def pair_count(task: Problem, quantity: str, reach: Tensor | None) -> Tensor:
@@ -40,7 +40,7 @@ def _members(frame: PairFrame) -> Forms:
 
 @operator(
     "cone_members",
-    f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)",
+    f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)",
     _members,
     vmap=transforms.refuse_vmap,
 )
@@ -58,7 +58,7 @@ def _smallest(frame: PairFrame, quantity: str, k: int, swap: bool) -> Forms:
 
 @operator(
     "pair_smallest",
-    f"({FACTORS}, str quantity, int k, bool swap) -> (Tensor, Tensor)",
+    f"({FACTORS}, {FACTORS_EXACT}, str quantity, int k, bool swap) -> (Tensor, Tensor)",
     _smallest,
     derive=transforms.refuse_derivatives,
 )
@@ -76,7 +76,7 @@ def _ranked(frame: PairFrame, quantity: str, target: Tensor, swap: bool) -> Form
 
 @operator(
     "pair_rank",
-    f"({FACTORS}, str quantity, Tensor target, bool swap) -> Tensor",
+    f"({FACTORS}, {FACTORS_EXACT}, str quantity, Tensor target, bool swap) -> Tensor",
     _ranked,
 )
 def pair_rank(task: Problem, quantity: str, target: Tensor, swap: bool) -> Tensor:
@@ -97,7 +97,7 @@ def _climbed(frame: PairFrame, quantity: str, radius: Tensor, thresholds: Tensor
 
 @operator(
     "pair_ladder",
-    f"({FACTORS}, str quantity, Tensor radius, Tensor thresholds, Tensor? order) -> (Tensor, Tensor)",
+    f"({FACTORS}, {FACTORS_EXACT}, str quantity, Tensor radius, Tensor thresholds, Tensor? order) -> (Tensor, Tensor)",
     _climbed,
     derive=transforms.refuse_derivatives,
     vmap=transforms.refuse_vmap,

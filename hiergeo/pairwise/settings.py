@@ -132,8 +132,9 @@ def tile_product(device_type: str, simd: str) -> TileProduct:
     if device_type == "cuda":
         tf32 = torch.backends.cuda.matmul.fp32_precision == "tf32"
         return TileProduct.TF32 if tf32 else TileProduct.OWN
-    chosen = word(PRODUCT) or ("torch" if simd == "baseline" and platform.machine() in NARROW else "own")
+    chosen = os.environ.get(PRODUCT) or ("torch" if simd == "baseline" and platform.machine() in NARROW else "own")
     if chosen == "own":
         return TileProduct.OWN
+    word(PRODUCT)
     full = cast(Any, torch.backends.mkldnn).matmul.fp32_precision in ("none", "ieee")
     return TileProduct.TORCH if full else TileProduct.OWN

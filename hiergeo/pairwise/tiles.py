@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype, saturated, unit, wide
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Exact, Polar, exact, part_of
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.sides import Opening, Profile, pair_opening, profile
@@ -52,6 +52,11 @@ class TiledPairs:
         return pair_dtype(self.x.direction, self.y.direction)
 
     @cached_property
+    def is_exact(self) -> bool:
+        """Whether rays are those of the vectors that both were rounded from."""
+        return bool(exact(self.x, self.y))
+
+    @cached_property
     def profiles(self) -> tuple[Profile, Profile]:
         """The radial statistics of x and of y, (N,) and (M,)."""
         return profile(self.x.radius, self.curvature), profile(self.y.radius, self.curvature)
@@ -65,23 +70,36 @@ class TiledPairs:
     def tiles(self, i: slice) -> Iterator[Tile]:
         """The tiles of row block `i`, from left to right."""
         total, step = self.y.radius.shape[0], TILE_PAIRS // max(1, i.stop - i.start)
-        x = unit(wide(self.x.direction[i]))[0]
+        x = rays(part_of(self.x, i), self.is_exact)
         rows = self.profiles[0].at((i, None))
         for start in range(0, total, step):
             yield self._tile(i, slice(start, min(start + step, total)), x, rows)
 
     def _tile(self, i: slice, j: slice, x: Tensor, rows: Profile) -> Tile:
-        y = unit(wide(self.y.direction[j]))[0]
+        y = rays(part_of(self.y, j), self.is_exact)
         opening = pair_opening(x, y)
         columns = self.profiles[1].at((None, j))
         apex, other = (columns, rows) if self.swap else (rows, columns)
         return Tile(i, j, x, y, opening, Triangle(opening, apex, other, self.curvature, self.dtype))
 
 
+def rays(point: Polar, is_exact: bool) -> Tensor:
+    """Unit rays in the widest float, of the vectors that the points were rounded from where those are measured."""
+    return unit(wide(point.vectors) - point.origin if is_exact and isinstance(point, Exact) else wide(point.direction))[
+        0
+    ]
+
+
+def of_batch(point: Polar, b: int) -> Polar:
+    """The points of one entry of a flattened batch."""
+    part = Polar(point.direction[b], point.radius[b])
+    return Exact.of(part, point.vectors[b], point.origin, point.source) if isinstance(point, Exact) else part
+
+
 def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[TiledPairs]:
     """The pairs of each entry, where it has any, of a flattened batch: directions (B, N, D) and (B, M, D)."""
     for b in range(len(x.radius) if x.radius.shape[1] and y.radius.shape[1] else 0):
-        first, second = (Polar(p.direction[b], p.radius[b]) for p in (x, y))
+        first, second = (of_batch(p, b) for p in (x, y))
         yield TiledPairs(first, second, curvature, swap)
 
 
@@ -147,7 +165,7 @@ class GradientSums:
     """
 
     def __init__(self, x: Polar, y: Polar, aperture: Tensor | None) -> None:
-        self.x, self.y, self.known_y = x, y, y.known
+        self.x, self.y, self.known_y, self.is_exact = x, y, y.known, bool(exact(x, y))
         self.counted = x.known if aperture is None else x.known & torch.isfinite(aperture)
         self.pull_x, self.pull_y = (torch.zeros_like(wide(p.direction)) for p in (x, y))
         self.along_x, self.along_y = (torch.zeros_like(wide(p.radius)) for p in (x, y))
@@ -180,18 +198,18 @@ class GradientSums:
         """The sums, as gradients by the points given."""
         dtype = pair_dtype(self.x.direction, self.y.direction)
         return Gradients(
-            *_of_points(self.x, self.pull_x, self.along_x, self.radius_x, dtype),
-            *_of_points(self.y, self.pull_y, self.along_y, self.radius_y, dtype),
+            *_of_points(self.x, self.is_exact, self.pull_x, self.along_x, self.radius_x, dtype),
+            *_of_points(self.y, self.is_exact, self.pull_y, self.along_y, self.radius_y, dtype),
             self.curvature,
             self.aperture,
         )
 
 
 def _of_points(
-    point: Polar, pull: Tensor, along: Tensor, by_radius: Tensor, dtype: torch.dtype
+    point: Polar, is_exact: bool, pull: Tensor, along: Tensor, by_radius: Tensor, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Gradients by direction (0 for a zero direction) and radius, from those by unit rays; NaN for NaN and Inf."""
-    ray, norm = unit(wide(point.direction))
+    ray, norm = rays(point, is_exact), unit(wide(point.direction))[1]
     tangent = (pull - along.unsqueeze(-1) * ray) / norm.unsqueeze(-1)
     tangent = torch.where((norm == 0).unsqueeze(-1), 0.0, tangent).masked_fill(~point.known.unsqueeze(-1), math.nan)
     return saturated(tangent, dtype), saturated(by_radius.masked_fill(~point.known, math.nan), dtype)
@@ -211,7 +229,8 @@ def tangent(factor: Factor, tangents: Sequence[Tensor], quantity: Quantity, out:
     summed = out.ndim == 2
     if summed:
         out.zero_()
-    turn_x, turn_y = (_turn(p.direction, to) for p, to in ((factor.x, to_ux), (factor.y, to_uy)))
+    is_exact = bool(exact(factor.x, factor.y))
+    turn_x, turn_y = (_turn(p, is_exact, to) for p, to in ((factor.x, to_ux), (factor.y, to_uy)))
     for b, pairs in enumerate(problems(factor.x, factor.y, factor.curvature)):
         for i in pairs.rows():
             for tile in pairs.tiles(i):
@@ -229,8 +248,8 @@ def tangent(factor: Factor, tangents: Sequence[Tensor], quantity: Quantity, out:
                     out[b, i, tile.j] = moved.to(out.dtype)
 
 
-def _turn(direction: Tensor, tangent: Tensor) -> Tensor:
+def _turn(point: Polar, is_exact: bool, tangent: Tensor) -> Tensor:
     """The tangent of a unit ray from that of its direction; 0 where the direction is 0."""
-    ray, norm = unit(wide(direction))
+    ray, norm = rays(point, is_exact), unit(wide(point.direction))[1]
     across = (tangent - (ray * tangent).sum(-1, keepdim=True) * ray) / norm.unsqueeze(-1)
     return torch.where((norm == 0).unsqueeze(-1), 0.0, across)

@@ -5,7 +5,7 @@ also keep the gradients that were formed with them. Memory is O((N + M) D) besid
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -23,6 +23,9 @@ OPERATORS = torch.ops.hiergeo
 CURVATURE, APERTURE = 4, 5
 """Positions of the curvature and the aperture among the operands, after the directions and radii of x and y."""
 
+EXACT, OWN = 6, 9
+"""Positions of what directions were rounded from, which has no derivative since points have it, and of what follows."""
+
 Keep = Callable[[Any, tuple[Any, ...], Any], None]
 Derivative = Callable[..., Any]
 
@@ -33,17 +36,17 @@ def differentiate_pairs(operator: CustomOpDef) -> None:
     """Derivatives of stored results: operands are points, curvature, aperture, quantity and what has none."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _keep(ctx, *inputs[: APERTURE + 1])
-        ctx.quantity, *ctx.rest = inputs[APERTURE + 1 :]
+        _keep(ctx, *inputs[:OWN])
+        ctx.quantity, *ctx.rest = inputs[OWN:]
         ctx.dtype = output.dtype
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         operands = ctx.saved_tensors
         found = OPERATORS.pair_backward(*operands, upstream, ctx.quantity)
-        return *_wanted(ctx, operands, found), None, *(None for _ in ctx.rest)
+        return *_wanted(ctx, operands, found), *NOTHING, None, *(None for _ in ctx.rest)
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
-        along = _tangents(operands, tangents)
+        along = _tangents(operands[:EXACT], tangents)
         return OPERATORS.pair_forward(*operands, *along, ctx.quantity, None, False).to(ctx.dtype)
 
     _derive(operator, keep, pull, push)
@@ -62,7 +65,7 @@ def differentiate_rows(operator: CustomOpDef) -> None:
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         *points, versine, coversine = ctx.saved_tensors
         found = OPERATORS.row_backward(*points, upstream, ctx.quantity, versine, coversine)
-        return *_wanted(ctx, points, found), None
+        return *_wanted(ctx, points[:APERTURE], found), *NOTHING, None
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None, None]:
         *points, versine, coversine = operands
@@ -83,10 +86,10 @@ def differentiate_sum(operator: CustomOpDef) -> None:
         ux, _, uy, ry, *_ = operands
         row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
         found = OPERATORS.pair_backward(*operands, row.expand(*upstream.shape, ry.shape[-1]), "energy")
-        return _wanted(ctx, operands, found)
+        return *_wanted(ctx, operands, found), *NOTHING
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
-        return OPERATORS.pair_forward(*operands, *_tangents(operands, tangents), "energy", None, True)
+        return OPERATORS.pair_forward(*operands, *_tangents(operands[:EXACT], tangents), "energy", None, True)
 
     _derive(operator, keep, pull, push)
 
@@ -102,13 +105,13 @@ def differentiate_total(operator: CustomOpDef) -> None:
 
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
-        operands, found = saved[: APERTURE + 1], saved[APERTURE + 1 :]
+        operands, found = saved[:OWN], saved[OWN:]
         gradients = OPERATORS.energy_total_backward(*operands, ctx.margin, upstream, list(found))
-        return *_wanted(ctx, operands, gradients), None, None
+        return *_wanted(ctx, operands, gradients), *NOTHING, None, None
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor | None, ...]:
-        operands = operands[: APERTURE + 1]
-        along = _tangents(operands, tangents)
+        operands = operands[:OWN]
+        along = _tangents(operands[:EXACT], tangents)
         rows = OPERATORS.pair_forward(*operands, *along, "energy", ctx.margin, True)
         return rows.sum(-1), *(None for _ in along)
 
@@ -121,6 +124,12 @@ def _places(indices: Tensor, ux: Tensor) -> tuple[Tensor, Tensor]:
     return place, place.unsqueeze(-1).expand_as(ux)
 
 
+def _paired(exact: Sequence[Tensor | None], rays: Tensor) -> Sequence[Tensor | None]:
+    """What directions of x and of those y were rounded from."""
+    vx, vy, origin = exact
+    return exact if vy is None else (vx, vy.gather(-2, rays), origin)
+
+
 def differentiate_min(operator: CustomOpDef) -> None:
     """Derivatives of the least energy: those of each x with the one y that reached it."""
 
@@ -130,29 +139,46 @@ def differentiate_min(operator: CustomOpDef) -> None:
 
     def pull(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         *operands, values, indices = ctx.saved_tensors
-        ux, rx, uy, ry, curvature, _ = operands
+        ux, rx, uy, ry, curvature, _, *exact = operands
         weight = torch.where(values > 0, upstream, 0.0)
         place, rays = _places(indices, ux)
-        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
+        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature, *_paired(exact, rays)
         found = OPERATORS.row_backward(*points, weight, "exterior_angle", None, None)
         by_ux, by_rx, by_uy, by_ry, by_k = found
         scattered = (
             torch.zeros_like(uy).scatter_add(-2, rays, by_uy),
             torch.zeros_like(ry).scatter_add(-1, place, by_ry),
         )
-        return _wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight))
+        return *_wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight)), *NOTHING
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None]:
         *operands, values, indices = operands
-        ux, rx, uy, ry, curvature, _ = operands
+        ux, rx, uy, ry, curvature, _, *exact = operands
         place, rays = _places(indices, ux)
-        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
-        to_ux, to_rx, to_uy, to_ry, to_k, to_aperture = _tangents(operands, tangents)
+        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature, *_paired(exact, rays)
+        to_ux, to_rx, to_uy, to_ry, to_k, to_aperture = _tangents(operands[:EXACT], tangents)
         nearest = to_ux, to_rx, to_uy.gather(-2, rays), to_ry.gather(-1, place), to_k
         moved = _row_forward(points, nearest, "exterior_angle", None, None) - to_aperture
         return torch.where(values == 0, 0.0, moved).to(values.dtype), None
 
     _derive(operator, keep, pull, push)
+
+
+def differentiate_widening(operator: CustomOpDef) -> None:
+    """Derivatives of a wider dtype: gradients are brought into the range of the narrower one."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.narrow, ctx.wide = inputs[0].dtype, output.dtype
+
+    def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        return saturated(upstream, ctx.narrow), None
+
+    def push(ctx: Any, _: list[Any], *tangents: Any) -> Tensor:
+        tangent: Tensor = tangents[0].to(ctx.wide)
+        return tangent
+
+    _derive(operator, keep, pull, push)
+    operator.register_vmap(lambda info, dims, x, dtype: (operator(x, dtype), dims[0]))
 
 
 def refuse_second_order(operator: CustomOpDef) -> None:
@@ -265,15 +291,27 @@ def _nested(listed: list[int | None], flat: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def map_batches(operator: CustomOpDef) -> None:
-    """`vmap` becomes one more leading dimension; curvatures are the same for all."""
+    """`vmap` becomes one more leading dimension; curvatures are the same for all.
+
+    Points around several origins are measured on their directions.
+    """
+    names = [argument.name for argument in operator._opoverload._schema.arguments]
 
     def rule(info: Any, dims: tuple[Any, ...], *operands: Any) -> tuple[Any, Any]:
         if any(dim is not None for dim in _listed(dims[CURVATURE])):
             raise UnavailableError("vmap over curvatures is not available: loop over them.")
         moved = [
-            operand if place == CURVATURE else _in_front(operand, dim, info.batch_size)
-            for place, (operand, dim) in enumerate(zip(operands, dims, strict=True))
+            operand if name in ("curvature", "origin") else _in_front(operand, dim, info.batch_size)
+            for name, operand, dim in zip(names, operands, dims, strict=True)
         ]
+        if "exact" in names:
+            place = names.index("exact")
+            count = 2 * len(operands[place]) // 3
+            around_one = all(dim is None for dim in _listed(dims[place] or [])[count:])
+            moved[place] = [*moved[place][:count], *operands[place][count:]] if around_one else []
+        elif dims[names.index("origin")] is not None:
+            first = names.index("vx")
+            moved[first : first + len(NOTHING)] = NOTHING
         result = operator(*moved)
         return result, 0 if isinstance(result, Tensor) else tuple(0 for _ in result)
 
@@ -299,6 +337,10 @@ def _keep(ctx: Any, *tensors: Tensor | None) -> None:
     ctx.save_for_forward(*tensors)
 
 
+NOTHING = (None, None, None)
+"""The gradients of what directions were rounded from."""
+
+
 def _tangents(operands: Iterable[Tensor | None], tangents: Iterable[Any]) -> list[Any]:
     """A tangent for every operand, 0 where there is none; those of the curvature have the shape of the batch."""
     found: list[Any] = [
@@ -310,12 +352,16 @@ def _tangents(operands: Iterable[Tensor | None], tangents: Iterable[Any]) -> lis
 
 
 def _row_forward(
-    points: Iterable[Tensor], tangents: Iterable[Any], quantity: str, versine: Tensor | None, coversine: Tensor | None
+    points: Iterable[Tensor | None],
+    tangents: Iterable[Any],
+    quantity: str,
+    versine: Tensor | None,
+    coversine: Tensor | None,
 ) -> Tensor:
     """The forward derivative of a law row by row, (...), in the widest float."""
-    ux, rx, uy, ry, curvature = points
+    ux, rx, uy, ry, curvature, *exact = cast(Any, points)
     one = torch.ones_like(rx, dtype=widest(rx.device))
-    found = OPERATORS.row_backward(ux, rx, uy, ry, curvature, one, quantity, versine, coversine)
+    found = OPERATORS.row_backward(ux, rx, uy, ry, curvature, *exact, one, quantity, versine, coversine)
     moved = torch.zeros_like(one)
     for place, (gradient, tangent) in enumerate(zip(found, tangents, strict=False)):
         if tangent is not None:

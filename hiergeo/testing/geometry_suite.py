@@ -187,7 +187,7 @@ class GeometryConformance:
             k, space = curvature_of(geometry), Space(geometry)
             drawn = bar_rows(k, 24, 3000, torch.Generator().manual_seed(7))
             v, w = (0.999 * point.direction * point.radius[:, None] for point in drawn)
-            x, y = space.polar(v), space.polar(w)
+            x, y = space.polar(v.double()), space.polar(w.double())
             truth = (oracle.exterior_angle(x, y, k), oracle.margin(x, y, k), oracle.distance(x, y, k))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)

@@ -73,8 +73,10 @@ def test_space_and_pairwise_are_one_law() -> None:
     x, y = points(6, 0), points(4, 1)
     space = Space(Lorentz(-0.3))
     a, b = space.polar(x), space.polar(y)
-    assert torch.equal(space.pairwise_distance(x, y), pairwise.distance(a, b, -0.3))
-    assert torch.equal(space.pairwise_margin(x, y, 0.2), pairwise.cone_margin(a, b, -0.3, 0.2))
+    torch.testing.assert_close(space.pairwise_distance(x, y), pairwise.distance(a, b, -0.3), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        space.pairwise_margin(x, y, 0.2), pairwise.cone_margin(a, b, -0.3, 0.2), rtol=0, atol=1e-6
+    )
 
 
 def test_small_differences_to_the_root_keep_their_digits() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from hiergeo.pairwise.quantity import QUANTITIES
 from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
@@ -151,11 +152,33 @@ class Fuzzer:
                 sizes = [*(drawn[key][0].shape for key in ("ux", "rx", "uy", "ry")), batch, (*batch, n)]
                 kinds = [compute] * 4 + [torch.float64] * 2
                 drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
+        drawn |= self._exact(drawn, torch.float64 in dtypes)
+        if name == "widened_half":
+            drawn |= {"x": self._normal(n, m).to(pick(FLOATS[2:])), "dtype": pick((torch.float32, torch.float64))}
         one = {
             key: drawn[key] if is_list or not isinstance(drawn[key], list) else drawn[key][0]
             for key, is_list in arguments
         }
         return Call(name, native, one)
+
+    def _exact(self, drawn: dict[str, Any], wide: bool) -> dict[str, Any]:
+        """What directions were rounded from, in half of the calls, and these with their lengths."""
+        if wide or self.random.random() < 0.5:
+            return {"exact": [], "vx": None, "vy": None, "origin": None}
+        dtype = self.random.choice((torch.float32, torch.bfloat16, torch.float16))
+        origins = [self._normal(u.shape[-1]) for u in drawn["ux"]]
+        kept: dict[str, list[Tensor]] = {}
+        for side in "xy":
+            rays, lengths = drawn[f"u{side}"], drawn[f"r{side}"]
+            away = [
+                normalize(u.double(), dim=-1) * r.double().unsqueeze(-1) for u, r in zip(rays, lengths, strict=True)
+            ]
+            kept[side] = [(w + o).to(dtype) for w, o in zip(away, origins, strict=True)]
+            exact = [v.double() - o for v, o in zip(kept[side], origins, strict=True)]
+            drawn[f"u{side}"] = [normalize(w, dim=-1).float() for w in exact]
+            drawn[f"r{side}"] = [w.norm(dim=-1) for w in exact]
+        vx, vy = kept["x"], kept["y"]
+        return {"exact": [*vx, *vy, *origins], "vx": vx[0], "vy": vy[0], "origin": origins[0]}
 
     def _dtypes(self, native: bool) -> Dtypes:
         """The dtypes of the directions of x and of y; native kernels take none in float64 beside a narrower one."""

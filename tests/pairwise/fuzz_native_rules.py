@@ -22,11 +22,13 @@ from tests.pairwise.fuzz_rules import (
     Shapes,
     apart,
     combined,
+    exact_of,
     factors,
     is_huge,
     one_a_factor,
     plain,
     totals,
+    with_exact,
     within,
 )
 
@@ -151,6 +153,15 @@ def _native_ladder(o: Operands) -> Shapes | None:
     return [(len(q), len(o["ends"]))] * 2 if _prefixes(o, len(c)) else None
 
 
+def _with_exact(rule: Rule) -> Rule:
+    def checked(o: Operands) -> Shapes | None:
+        exact = exact_of(o)
+        contiguous = all(each.shape[-1] < 2 or each.stride(-1) == 1 for each in exact if each.ndim)
+        return with_exact(rule)(o) if contiguous else None
+
+    return checked
+
+
 NATIVE_SHAPES: dict[str, Rule] = {
     "store": _store,
     "backward": _backward,
@@ -164,3 +175,4 @@ NATIVE_SHAPES: dict[str, Rule] = {
     "energy_min": _native_reduced(2),
     "ladder": _native_ladder,
 }
+NATIVE_SHAPES |= {name: _with_exact(rule) for name, rule in NATIVE_SHAPES.items() if name != "ladder"}

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo.pairwise import ops, search_ops  # noqa: F401 - registers the operators
+from hiergeo.pairwise import ops, search_ops, widening  # noqa: F401 - registers the operators
 from hiergeo.pairwise.quantity import QUANTITIES
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+NARROW = (torch.float32, torch.bfloat16, torch.float16)
 REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 HUGE = 1 << 45
 MOST = 1024
@@ -315,6 +316,35 @@ def _ladder(o: Operands) -> Shapes | None:
     return [(len(q), len(o["thresholds"]))] * 2 if _steps(o, len(c)) else None
 
 
+def exact_of(o: Operands) -> list[Any]:
+    """What directions were rounded from: vectors of x, vectors of y and origins."""
+    named = [o.get(name) for name in ("vx", "vy", "origin")]
+    return list(o["exact"]) if "exact" in o else [each for each in named if each is not None]
+
+
+def with_exact(rule: Rule) -> Rule:
+    """The rule, where what directions were rounded from fits them as well."""
+
+    def checked(o: Operands) -> Shapes | None:
+        exact = exact_of(o)
+        ux, uy = (o[name] if isinstance(o[name], list) else [o[name]] for name in ("ux", "uy"))
+        if exact and len(exact) != 3 * len(ux):
+            return None
+        for vectors, u in zip(exact, (*ux, *uy), strict=False):
+            if u.dtype == torch.float64 or not plain(vectors, NARROW, tuple(u.shape)):
+                return None
+        for origin, u in zip(exact[2 * len(ux) :], ux, strict=False):
+            if not plain(origin, (torch.float64,), tuple(u.shape[-1:])):
+                return None
+        return rule(o)
+
+    return checked
+
+
+def _widened(o: Operands) -> Shapes | None:
+    return [tuple(o["x"].shape)] if plain(o["x"], FLOATS) else None
+
+
 SHAPES: dict[str, Rule] = {
     "pair_store": _pair_store,
     "pair_store_out": _pair_store_out,
@@ -334,4 +364,6 @@ SHAPES: dict[str, Rule] = {
     "pair_rank": _pair_rank,
     "pair_ladder": _pair_ladder,
     "ladder": _ladder,
+    "widened_half": _widened,
 }
+SHAPES |= {name: with_exact(rule) for name, rule in SHAPES.items() if name not in ("ladder", "widened_half")}

@@ -8,6 +8,8 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 
 Measure = Callable[..., Tensor]
+NONE: tuple[None, None, None] = (None, None, None)
+"""What directions were rounded from, where nothing is known of it."""
 STORED: dict[str, Measure] = {
     "exterior_angle": pairwise.exterior_angle,
     "distance": pairwise.distance,

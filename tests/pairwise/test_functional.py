@@ -262,7 +262,7 @@ def test_results_in_out_refuse_tangents() -> None:
     with forward_ad.dual_level():
         x = forward_ad.make_dual(X, TANGENT)
         with pytest.raises(UnavailableError, match="has no derivative"):
-            ops.pair_store_out(x, radius, Y, radius, torch.tensor(-0.7), None, "distance", out)
+            ops.pair_store_out(x, radius, Y, radius, torch.tensor(-0.7), None, None, None, None, "distance", out)
 
 
 def test_points_beyond_the_antipode_are_refused_where_python_cannot_look() -> None:

@@ -11,35 +11,58 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.pairwise import operands as of_operators
-from hiergeo.pairwise import ops, rows, search_ops
-from tests.pairwise.operators_common import DIFFERENTIABLE, SEARCHES, STORED, Measure, operands, points
+from hiergeo.pairwise import ops, rows, search_ops, widening
+from tests.pairwise.operators_common import DIFFERENTIABLE, NONE, SEARCHES, STORED, Measure, operands, points
 
 CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
-    "pair_store of angles": (ops.pair_store, lambda: (*operands(2, learnt=True)[:5], None, "exterior_angle", None)),
-    "pair_store of margins": (ops.pair_store, lambda: (*operands(learnt=True), "cone_margin", torch.float32)),
-    "pair_store of energies": (ops.pair_store, lambda: (*operands(2, 3, learnt=True), "energy", None)),
-    "pair_store_out": (ops.pair_store_out, lambda: (*operands(2), "energy", torch.empty(2, 5, 6))),
-    "pair_backward": (ops.pair_backward, lambda: (*operands(2), torch.rand(2, 5, 6).double(), "energy")),
-    "pair_forward": (ops.pair_forward, lambda: (*operands(2), *tangents(2), "energy", None, False)),
-    "pair_forward of sums": (ops.pair_forward, lambda: (*operands(), *tangents(), "energy", 0.4, True)),
-    "row_law": (rows.row_law, lambda: (*row_operands(learnt=True), "exterior_angle")),
-    "row_backward": (rows.row_backward, lambda: (*row_operands(), ROW, "exterior_angle", None, None)),
-    "row_backward of what was found": (rows.row_backward, lambda: (*row_operands(), ROW, "distance", ROW, 2 - ROW)),
-    "cone_members": (search_ops.cone_members, lambda: tuple(operands())),
-    "product_store of distances": (ops.product_store, lambda: (*factors(2)[:5], [], "distance_l1", None)),
-    "product_store of margins": (ops.product_store, lambda: (*factors(2), "cone_margin", torch.float16)),
-    "product_store_out": (ops.product_store_out, lambda: (*factors(2), "cone_margin", torch.empty(2, 5, 6))),
-    "pair_count in cones": (search_ops.pair_count, lambda: (*factors(2), "cone_margin", None)),
-    "pair_count within reach": (search_ops.pair_count, lambda: (*factors(2)[:5], [], "distance", torch.ones(2, 5))),
-    "pair_smallest": (search_ops.pair_smallest, lambda: (*factors(2)[:5], [], "distance", 3, False)),
-    "pair_rank": (search_ops.pair_rank, lambda: (*factors(2), "cone_margin", torch.arange(10).view(2, 5) // 2, False)),
-    "pair_ladder": (search_ops.pair_ladder, lambda: (*factors()[:5], [], "distance", *STEPS, None)),
-    "energy_sum": (ops.energy_sum, lambda: tuple(operands(2, learnt=True))),
-    "energy_total": (ops.energy_total, lambda: (*operands(2, learnt=True), None, False)),
-    "energy_total with gradients": (ops.energy_total, lambda: (*operands(2, learnt=True), 0.4, True)),
-    "energy_total_backward": (ops.energy_total_backward, lambda: (*operands(2), 0.4, torch.rand(2).double(), [])),
+    "pair_store of angles": (
+        ops.pair_store,
+        lambda: (*operands(2, learnt=True)[:5], None, *NONE, "exterior_angle", None),
+    ),
+    "pair_store of margins": (ops.pair_store, lambda: (*operands(learnt=True), *NONE, "cone_margin", torch.float32)),
+    "pair_store of energies": (ops.pair_store, lambda: (*operands(2, 3, learnt=True), *NONE, "energy", None)),
+    "pair_store_out": (ops.pair_store_out, lambda: (*operands(2), *NONE, "energy", torch.empty(2, 5, 6))),
+    "pair_backward": (ops.pair_backward, lambda: (*operands(2), *NONE, torch.rand(2, 5, 6).double(), "energy")),
+    "pair_forward": (ops.pair_forward, lambda: (*operands(2), *NONE, *tangents(2), "energy", None, False)),
+    "pair_forward of sums": (ops.pair_forward, lambda: (*operands(), *NONE, *tangents(), "energy", 0.4, True)),
+    "row_law": (rows.row_law, lambda: (*row_operands(learnt=True), *NONE, "exterior_angle")),
+    "row_backward": (rows.row_backward, lambda: (*row_operands(), *NONE, ROW, "exterior_angle", None, None)),
+    "row_backward of what was found": (
+        rows.row_backward,
+        lambda: (*row_operands(), *NONE, ROW, "distance", ROW, 2 - ROW),
+    ),
+    "cone_members": (search_ops.cone_members, lambda: (*operands(), *NONE)),
+    "product_store of distances": (ops.product_store, lambda: (*factors(2)[:5], [], [], "distance_l1", None)),
+    "product_store of margins": (ops.product_store, lambda: (*factors(2), [], "cone_margin", torch.float16)),
+    "product_store_out": (ops.product_store_out, lambda: (*factors(2), [], "cone_margin", torch.empty(2, 5, 6))),
+    "pair_count in cones": (search_ops.pair_count, lambda: (*factors(2), [], "cone_margin", None)),
+    "pair_count within reach": (search_ops.pair_count, lambda: (*factors(2)[:5], [], [], "distance", torch.ones(2, 5))),
+    "pair_smallest": (search_ops.pair_smallest, lambda: (*factors(2)[:5], [], [], "distance", 3, False)),
+    "pair_rank": (
+        search_ops.pair_rank,
+        lambda: (*factors(2), [], "cone_margin", torch.arange(10).view(2, 5) // 2, False),
+    ),
+    "pair_ladder": (search_ops.pair_ladder, lambda: (*factors()[:5], [], [], "distance", *STEPS, None)),
+    "energy_sum": (ops.energy_sum, lambda: (*operands(2, learnt=True), *NONE)),
+    "energy_total": (ops.energy_total, lambda: (*operands(2, learnt=True), *NONE, None, False)),
+    "energy_total with gradients": (ops.energy_total, lambda: (*operands(2, learnt=True), *NONE, 0.4, True)),
+    "energy_total_backward": (
+        ops.energy_total_backward,
+        lambda: (*operands(2), *NONE, 0.4, torch.rand(2).double(), []),
+    ),
     "energy_total_backward of what was found": (ops.energy_total_backward, lambda: total_operands()),
-    "energy_min": (ops.energy_min, lambda: tuple(operands(2, learnt=True))),
+    "energy_min": (ops.energy_min, lambda: (*operands(2, learnt=True), *NONE)),
+    "pair_store of near points": (ops.pair_store, lambda: (*near(), "cone_margin", None)),
+    "pair_backward of near points": (
+        ops.pair_backward,
+        lambda: (*near(learnt=False), torch.rand(2, 5, 6).double(), "energy"),
+    ),
+    "energy_sum of near points": (ops.energy_sum, lambda: tuple(near())),
+    "energy_min of near points": (ops.energy_min, lambda: tuple(near())),
+    "energy_total of near points": (ops.energy_total, lambda: (*near(), 0.4, True)),
+    "row_law of near points": (rows.row_law, lambda: (*near_rows(), "distance")),
+    "pair_smallest of near points": (search_ops.pair_smallest, lambda: (*near_factors(), "distance", 3, False)),
+    "widened_half": (widening.widened_half, lambda: (torch.rand(3, 4).half().requires_grad_(), torch.float64)),
     "ladder": (search_ops.ladder, lambda: (torch.rand(3, 4), torch.rand(6, 4), *STEPS, None, None)),
     "ladder that is prepared": (
         search_ops.ladder,
@@ -53,6 +76,25 @@ STEPS: tuple[Tensor, Tensor] = (torch.tensor([0.3, 0.2, 0.9, 0.1, 0.6, 0.4]), to
 def factors(*batch: int) -> list[list[Tensor]]:
     """The operands of two factors."""
     return [list(pair) for pair in zip(operands(*batch), operands(*batch), strict=True)]
+
+
+def near(learnt: bool = True) -> list[Any]:
+    """Operands with what the directions were rounded from: vectors around an origin."""
+    ux, rx, uy, ry, k, aperture = (part.float() for part in operands(2))
+    origin = torch.linspace(-0.2, 0.3, 4, dtype=torch.float64)
+    vectors = [(u * r.unsqueeze(-1) / u.norm(dim=-1, keepdim=True) + origin).float() for u, r in ((ux, rx), (uy, ry))]
+    parts = [part.detach().clone().requires_grad_(learnt) for part in (ux, rx, uy, ry, k, aperture)]
+    return [*parts, *vectors, origin]
+
+
+def near_rows() -> list[object]:
+    ux, rx, uy, ry, k, _, vx, vy, origin = near(learnt=False)
+    return [ux[0], rx[0], uy[0, :5], ry[0, :5], k, vx[0], vy[0, :5], origin]
+
+
+def near_factors() -> list[list[Tensor]]:
+    ux, rx, uy, ry, k, _, *exact = near(learnt=False)
+    return [*([part] for part in (ux, rx, uy, ry, k)), [], exact]
 
 
 ROW: Tensor = torch.linspace(0.1, 1, 5, dtype=torch.float64)
@@ -72,8 +114,8 @@ def tangents(*batch: int) -> list[Tensor]:
 
 def total_operands() -> tuple[object, ...]:
     parts = operands(2)
-    _, *found = ops.energy_total(*parts, 0.4, True)
-    return (*parts, 0.4, torch.rand(2).double(), found)
+    _, *found = ops.energy_total(*parts, *NONE, 0.4, True)
+    return (*parts, *NONE, 0.4, torch.rand(2).double(), found)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -83,7 +125,7 @@ def test_opcheck(name: str) -> None:
 
 
 def test_every_operator_is_checked() -> None:
-    modules = {**vars(ops), **vars(search_ops), **vars(rows)}
+    modules = {**vars(ops), **vars(search_ops), **vars(rows), **vars(widening)}
     offered = {name for name, value in modules.items() if isinstance(value, torch.library.CustomOpDef)}
     assert {name.split()[0] for name in CASES} == offered - {"operator"}
 
@@ -100,13 +142,15 @@ def test_gradients_to_every_operand(quantity: str, curvature: float) -> None:
     conic = quantity in ("cone_margin", "energy")
 
     def measure(*parts: Tensor) -> Tensor:
-        return ops.pair_store(*parts[:5], parts[5] if conic else None, quantity, None)
+        return ops.pair_store(*parts[:5], parts[5] if conic else None, *NONE, quantity, None)
 
     assert torch.autograd.gradcheck(measure, parts if conic else parts[:5], eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("curvature", CURVED)
-@pytest.mark.parametrize("reduce", [ops.energy_sum, lambda *parts: ops.energy_min(*parts)[0]])
+@pytest.mark.parametrize(
+    "reduce", [lambda *parts: ops.energy_sum(*parts, *NONE), lambda *parts: ops.energy_min(*parts, *NONE)[0]]
+)
 def test_gradients_of_reductions_to_every_operand(reduce: Measure, curvature: float) -> None:
     parts = operands(2, learnt=True)
     parts[4] = torch.tensor(curvature, dtype=torch.float64, requires_grad=True)
@@ -260,10 +304,10 @@ def test_searches_carry_no_gradient() -> None:
 
 def test_operators_refuse_what_does_not_fit() -> None:
     with pytest.raises(InputError, match=r"^unknown quantity 'energies': did you mean 'energy'\?$"):
-        ops.pair_store(*operands(), "energies", None)
+        ops.pair_store(*operands(), *NONE, "energies", None)
     x, y = points(2, 5, seed=0), points(6, seed=1)
     with pytest.raises(InputError, match=r"^an operator needs equal leading dimensions, not \(2,\) of x and \(\) of y"):
-        ops.pair_store(*x, *y, torch.tensor(-0.3), None, "distance", None)
+        ops.pair_store(*x, *y, torch.tensor(-0.3), None, *NONE, "distance", None)
 
 
 @pytest.mark.parametrize(
@@ -280,9 +324,9 @@ def test_operators_on_factors_refuse_what_does_not_fit(
     operator: Callable[..., object], rest: tuple[Any, ...], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        operator(*factors(), *rest)
+        operator(*factors(), [], *rest)
     with pytest.raises(InputError, match="aperture"):
-        operator(*factors()[:5], [], "cone_margin", *rest[1:])
+        operator(*factors()[:5], [], [], "cone_margin", *rest[1:])
 
 
 def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +336,7 @@ def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: py
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     monkeypatch.setattr(of_operators.checks, "check_values", lambda *_: looked.append(_))
     with pytest.raises(InputError, match=r"^curvature must be a float, not a tensor on the GPU, while a CUDA graph"):
-        search_ops.pair_count(*factors(), "cone_margin", None)
+        search_ops.pair_count(*factors(), [], "cone_margin", None)
     monkeypatch.setattr(of_operators.checks, "check_capturable", lambda _: None)
-    search_ops.pair_count(*factors(), "cone_margin", None)
+    search_ops.pair_count(*factors(), [], "cone_margin", None)
     assert looked == []

@@ -11,7 +11,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import UnavailableError
 from hiergeo.pairwise import ops
-from tests.pairwise.operators_common import DIFFERENTIABLE, SEARCHES, operands, points
+from tests.pairwise.operators_common import DIFFERENTIABLE, NONE, SEARCHES, operands, points
 
 
 @pytest.mark.parametrize("name", [*DIFFERENTIABLE, *SEARCHES])
@@ -34,8 +34,8 @@ def test_vmap(name: str) -> None:
 def test_vmap_of_an_operator_over_any_dimension() -> None:
     ux, rx, uy, ry, k, aperture = operands(3)
     turned = (ux.movedim(0, 2), rx.mT, uy.movedim(0, 1), ry.mT, k, aperture.mT)
-    mapped = torch.vmap(ops.energy_sum, in_dims=(2, 1, 1, 1, None, 1))(*turned)
-    assert torch.equal(mapped, ops.energy_sum(ux, rx, uy, ry, k, aperture))
+    mapped = torch.vmap(lambda *parts: ops.energy_sum(*parts, *NONE), in_dims=(2, 1, 1, 1, None, 1))(*turned)
+    assert torch.equal(mapped, ops.energy_sum(ux, rx, uy, ry, k, aperture, *NONE))
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)

@@ -195,7 +195,7 @@ def test_gradients_that_were_not_asked_for_are_formed_when_they_are_needed() -> 
     results = []
     for asked in (False, True):
         learnt = [part.clone().requires_grad_() for part in (*parts, k, pairwise.half_aperture(parts[1], -0.3))]
-        value = ops.energy_total(*learnt, 0.9, asked)[0]
+        value = ops.energy_total(*learnt, None, None, None, 0.9, asked)[0]
         results.append(torch.autograd.grad(2 * value, learnt))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
@@ -227,12 +227,12 @@ def test_large_gradients_of_narrow_directions_are_finite() -> None:
 def test_operators_refuse_gradients_that_do_not_fit() -> None:
     x, y = points(5, 0), points(6, 1)
     k, psi = torch.tensor(-0.3), pairwise.half_aperture(x.radius, -0.3)
-    _, *found = ops.energy_total(*x, *y, k, psi, None, True)
+    _, *found = ops.energy_total(*x, *y, k, psi, None, None, None, None, True)
     one = torch.ones((), dtype=torch.float64)
     for wrong in (found[:5], [*found[:5], found[5][1:]], [found[0].float(), *found[1:]]):
         with pytest.raises(InputError, match=r"^found must "):
-            ops.energy_total_backward(*x, *y, k, psi, None, one, wrong)
+            ops.energy_total_backward(*x, *y, k, psi, None, None, None, None, one, wrong)
     with pytest.raises(InputError, match=r"^upstream must have the shape \(\)"):
-        ops.energy_total_backward(*x, *y, k, psi, None, torch.ones(5), found)
+        ops.energy_total_backward(*x, *y, k, psi, None, None, None, None, torch.ones(5), found)
     with pytest.raises(InputError, match=r"^margin must be a number > 0"):
-        ops.energy_total(*x, *y, k, psi, -1.0, True)
+        ops.energy_total(*x, *y, k, psi, None, None, None, -1.0, True)

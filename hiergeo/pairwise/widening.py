@@ -1,0 +1,33 @@
+"""Embeddings of 16 bits as float64 whose gradients come back finite: what leaves their range becomes its end."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+from hiergeo._core.numerics import wants_derivative
+from hiergeo.pairwise import checks, transforms
+
+
+def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` (...) in a wider dtype; a gradient beyond the range of 16 bits becomes its largest number."""
+    wide: Tensor = widened_half(x, dtype) if x.itemsize == 2 and wants_derivative(x) else x.to(dtype)
+    return wide
+
+
+@custom_op("hiergeo::widened_half", mutates_args=(), schema="(Tensor x, ScalarType dtype) -> Tensor")
+def widened_half(*operands: Any) -> Tensor:
+    """`x` in `dtype`."""
+    x, dtype = operands
+    checks.check_floats("x", x, x.shape, x.device)
+    return x.to(dtype, copy=True)
+
+
+@widened_half.register_fake
+def _(*operands: Any) -> Tensor:
+    x, dtype = operands
+    return torch.empty_like(x, dtype=dtype)
+
+
+transforms.differentiate_widening(widened_half)
