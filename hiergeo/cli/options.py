@@ -183,6 +183,9 @@ def known_format(name: str) -> str:
 Format = Annotated[
     str, option("NAME", "table; or csv, markdown, latex or json alone on standard output.", callback=known_format)
 ]
+Full = Annotated[
+    bool, flag("--full", "Print the details too: every metric, differences and intervals, what each space is like.")
+]
 MinRadius = Annotated[
     float | None,
     option(

@@ -37,7 +37,7 @@ SIMILARITY = 0.8
 
 COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
-ABSENT = "it was not on the machine; where it is, hiergeo chains leaks compares with it."
+ABSENT = "it was not on the machine; where it is, `hiergeo chains leaks` compares with it."
 """What a card says of a set that could not be compared; why is a matter of the machine."""
 
 

@@ -8,7 +8,16 @@ import numpy as np
 
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
-from hiergeo.evaluation.findings import Cube, Entry, Findings, SpaceFacts, SpaceVerdict, order_beyond_length
+from hiergeo.evaluation.findings import (
+    Conclusion,
+    Cube,
+    Entry,
+    Findings,
+    SpaceFacts,
+    SpaceVerdict,
+    conclude_comparison,
+    order_beyond_length,
+)
 from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
 from hiergeo.evaluation.metrics.resampling import part_of
@@ -219,6 +228,11 @@ class Result:
         """The findings of a result that is compared with nothing but its controls."""
         space = SpaceFacts(self.geometry, 0, self.geometry, False, 0.0)
         return Findings(Cube((self.entry(0),)), (space,))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What was found, in words: what controls do better, and what the model does better than they."""
+        return conclude_comparison(self.findings)
 
     @property
     def space_verdict(self) -> SpaceVerdict:

@@ -54,6 +54,22 @@ VERBS = {
 }
 
 
+def test_the_numbers_of_an_audit_are_a_row_each(run, tmp_path):
+    told = tmp_path / "audit.json"
+    words = ("audit", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g", "lorentz:-1", "--samples", 20, "--steps", 4)
+    code, printed, _ = run(*words, "--format", "csv", "--json", told)
+    assert code == 0
+    numbers = json.loads(told.read_text())["numbers"]
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert {row["control"] for row in rows} >= {"", "flat", "angle_only", "radius_only", "random_root"}
+    for row in rows:
+        name = row["metric"] + (f"_{row['control']}" if row["control"] else "")
+        assert float(row["value"]) == numbers[name]
+        if row["control"]:
+            assert float(row["gain"]) == numbers[f"{row['metric']}_minus_{row['control']}"]
+            assert float(row["low"]) <= float(row["high"])
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_numbers_are_printed_alone_in_every_format(printed, folder, verb):
     words, columns, key = VERBS[verb]

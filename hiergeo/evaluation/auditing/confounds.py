@@ -26,7 +26,7 @@ from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_wo
 from hiergeo.evaluation.auditing.population import NO_INTERVAL, Measured
 from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.findings.exports import json_text, number, plain, signed
+from hiergeo.evaluation.findings.exports import json_text, number, percent, plain, signed
 from hiergeo.evaluation.measuring import as_space, ready
 from hiergeo.evaluation.metrics import interval_of, sign_test, tau_d_rows
 from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
@@ -273,11 +273,11 @@ def _sentences(facts: LengthFacts) -> Iterator[str]:
         yield "Length was not controlled: no two tiers of a chain have equally many words."
     else:
         bounds = " to ".join(f"{100 * bound:.1f}" for bound in equal.interval)
-        of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f}%"
+        of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f} %"
         yield (
             f"The order of the tiers {'survives' if facts.survives else 'does not survive'} the controls of length: "
-            f"of {equal.items} pairs of tiers with equally many words {100 * equal.value:.1f}% ({bounds}%) are "
-            f"in order{of_copies}."
+            f"of {equal.items} equal-length pairs {percent(equal.value)} ({bounds} %) are in the right order "
+            f"(chance 50 %){of_copies}."
         )
     low, high = facts.gain.interval
     compared = "better than" if low > 0 else "worse than" if high < 0 else "no better than"

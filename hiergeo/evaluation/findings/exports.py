@@ -85,6 +85,11 @@ def number(value: float, digits: int = 3) -> str:
     return minus(f"{value:.{digits}f}")
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """A share in per cent."""
+    return f"{number(100 * share, digits)} %"
+
+
 def signed(value: float, digits: int = 3) -> str:
     """A difference: a figure with its sign, also where it is positive."""
     return f"{'+' if value > 0 else ''}{number(value, digits)}"

@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
+import numpy as np
+
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
+from hiergeo.evaluation.findings.controls import Control, Reached, strongest_control
 from hiergeo.evaluation.findings.cube import Cube, Score
 from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, number
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
 from hiergeo.evaluation.metrics.length import LENGTH, baseline_name
+
+NAMED = 3
+"""Metrics that a sentence names; more are counted."""
 
 Kind = Literal["small sample", "few seeds", "flat", "learning rates", "collapse", "training", "leakage"]
 
@@ -78,6 +85,20 @@ class Findings(Exported):
         if not entries or metric not in entries[0].draws:
             return None
         return self.cube.score(metric, geometry, dim)
+
+    def controls(self, *dims: int) -> tuple[Control, ...]:
+        """The strongest control of every metric that has one, beside the spaces of some dimensions."""
+        named = dict.fromkeys(name for dim in dims for name in self.metrics(dim) if not find_metric(name).control)
+        found = (strongest_control(name, chain(*(self._reached(name, dim) for dim in dims))) for name in named)
+        return tuple(control for control in found if control is not None)
+
+    def _reached(self, metric: str, dim: int) -> Iterator[Reached]:
+        for geometry in self.geometries(dim):
+            score = self.score(metric, geometry, dim)
+            if score is not None and score.interval is not None:
+                known = [each.baselines.get(metric, {}) for each in self.cube.cells[self.cube.models[0], geometry, dim]]
+                means = {name: float(np.mean([each[name] for each in known])) for name in known[0]}
+                yield Reached(geometry, score.value, score.interval, means)
 
     def is_best(self, metric: str, geometry: str, dim: int) -> bool:
         """Whether the geometry leads in the metric."""
@@ -202,6 +223,11 @@ def _bounds(score: Score) -> tuple[float, float]:
     return score.interval
 
 
+def _few(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more" if len(names) > NAMED + 1 else ", ".join(names)
+
+
 def small_samples(*cubes: Cube) -> Iterator[Caution]:
     """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
     counts = [pair for cube in cubes for entry in cube.entries for pair in entry.items.items()]
@@ -211,12 +237,12 @@ def small_samples(*cubes: Cube) -> Iterator[Caution]:
             groups.setdefault((count, find_metric(metric).unit), {})[metric] = None
     if groups:
         named = (
-            f"{count} {unit} for {', '.join(find_metric(metric).label for metric in metrics)}"
+            f"{count} {unit} for {_few([find_metric(metric).label for metric in metrics])}"
             for (count, unit), metrics in groups.items()
         )
         message = (
-            f"Small sample: {'; '.join(named)}. 95% bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
-            "than 95% of the time (79 to 91% at 10 items): differences are provisional."
+            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
         )
         subjects = tuple(dict.fromkeys(metric for metrics in groups.values() for metric in metrics))
         yield Caution("small sample", subjects, message)

@@ -98,10 +98,10 @@ def test_curvature_that_harms_another_metric_is_a_trade(cases):
         ("right_shorter", 50, 200, "follow the length", "too few"),
         ("right_shorter", 20, 40, "too few", "follow the length"),
         ("right_shorter", 0, 2, "(2 pairs)", "follow the length"),
-        ("right_equal_length", 50, 200, "wrong way round", "chance ("),
-        ("right_equal_length", 24, 40, "not distinguishable from chance (40 pairs)", "wrong way"),
-        ("right_equal_length", 6, 7, "not distinguishable from chance (7 pairs)", "wrong way"),
-        ("right_equal_length", 1, 1, "(1 pair)", "wrong way"),
+        ("right_equal_length", 50, 200, "worse than chance", "better than"),
+        ("right_equal_length", 24, 40, "no better than chance (40 pairs)", "worse than"),
+        ("right_equal_length", 6, 7, "no better than chance (7 pairs)", "worse than"),
+        ("right_equal_length", 1, 1, "(1 pair)", "worse than"),
         ("right_equal_length", 140, 200, "", "; but"),
     ],
 )
@@ -113,6 +113,19 @@ def test_length_is_blamed_only_where_enough_pairs_tell(cases, name, right, pairs
     assert said in judged.headline
     assert unsaid not in judged.headline
     assert judged.works("length") == (not said)
+
+
+@pytest.mark.parametrize(
+    ("words", "characters", "standing"), [(0.99, 0.5, "better"), (0.5, 0.99, "better"), (0.1, 0.2, "worse")]
+)
+def test_an_audit_begins_with_the_longer_of_two_counts(cases, words, characters, standing):
+    tree = cases["tree"]
+    intervals = {**tree.intervals, "tau_d": Interval(0.6, 0.8)}
+    lengths = {"length_tau_d": words, "length_tau_d_characters": characters, "tau_d": 0.7}
+    judged = verdict({**tree.numbers, **lengths}, intervals)
+    assert (judged.control.standing, judged.control.value) == (standing, max(words, characters))
+    assert judged.control.name == ("length" if words > characters else "characters")
+    assert judged.headline.index(f"{max(words, characters):.3f}") < len(judged.headline.partition(".")[0]) + 40
 
 
 @pytest.mark.parametrize(("true", "gain", "works"), [(0.9, 0.3, True), (0.02, 0.3, False), (0.9, 0.001, False)])
