@@ -8,7 +8,7 @@ from PIL import Image
 from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index_shards
 from hiergeo.cli.app import SUMMARIES
-from hiergeo.cli.search import answer_lines, apex
+from hiergeo.cli.search import _lines, answer_lines, apex
 from hiergeo.cli.verbs import loaded
 from hiergeo.search.corpus import Summary
 from hiergeo.testing import oracle
@@ -241,3 +241,11 @@ def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
     notes = capsys.readouterr().err.splitlines()
     assert sum("left out" in line for line in notes) == sum("broke off: what" in line for line in notes) == 10
     assert "4 more inputs" in notes[-1]
+
+
+def test_a_ladder_shows_a_rung_once_until_another_takes_its_place() -> None:
+    found = [None, 0, 0, 1, 1, 0, None, 0]
+    hits = [search.Hit(item, None, None, *[0.0] * 4) if item is not None else None for item in found]
+    rungs = tuple(search.Rung(float(step), hit) for step, hit in enumerate(hits))
+    lines = _lines(search.Climb(rungs, "exact", 2, 2, 1.0))
+    assert [(float(step), hit.id) for (step,), hit in lines] == [(1, 0), (3, 1), (5, 0)]

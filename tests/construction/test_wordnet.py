@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends import Gap
-from hiergeo.construction.backends.wordnet import WordNetBackend
+from hiergeo.construction.backends.wordnet import WordNetBackend, _beginnings
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.filtering import fault
@@ -19,7 +19,7 @@ from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
 from hiergeo.construction.language import edits
 from hiergeo.construction.language.entailment import relation
-from hiergeo.construction.language.ladder import ladders
+from hiergeo.construction.language.ladder import Ladder, ladders
 from hiergeo.construction.language.phrases import parse
 from hiergeo.testing import BackendConformance, JudgeConformance
 
@@ -280,3 +280,17 @@ def test_captions_that_repeat_themselves_end_in_time(text: str) -> None:
     made = backend.generalise([text], 4)[0]
     backend.contradict([(*made.candidates[0], text)])
     assert time.process_time() - start < 15
+
+
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [(("small red sofa", "red sofa", "sofa"), ("seat", "red sofa")), (("red sofa", "sofa"), ("seat", "red sofa"))],
+)
+def test_a_chain_begins_with_a_kind_and_the_noun_with_one_modifier(
+    names: tuple[str, ...], first: tuple[str, ...]
+) -> None:
+    ladder = Ladder((), (), names, ("seat", "furniture"))
+    begun = list(_beginnings(ladder, 4))
+    assert begun[0] == first
+    assert ("furniture", "sofa") in begun
+    assert begun[-2:] == [("sofa", "red sofa"), ("sofa",)]

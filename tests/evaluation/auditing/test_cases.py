@@ -92,6 +92,17 @@ def test_curvature_that_harms_another_metric_is_a_trade(cases):
     assert verdict(uncorrected, {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)}).works("curvature")
 
 
+@pytest.mark.parametrize(("difference", "effect"), [(-0.2, "harm"), (0.0, "nothing"), (0.2, "work")])
+def test_the_effect_of_radii(cases, difference, effect):
+    tree = cases["tree"]
+    names = [name for name in tree.numbers if name.endswith("_minus_angle_only")]
+    numbers = {**tree.numbers, **dict.fromkeys(names, difference), **dict.fromkeys([f"{n}_p" for n in names], 0.001)}
+    interval = Interval(difference - 0.1, difference + 0.1)
+    judged = verdict(numbers, {**tree.intervals, **dict.fromkeys(names, interval)})
+    assert names
+    assert judged.effect("radii") == effect
+
+
 @pytest.mark.parametrize(
     ("name", "right", "pairs", "said", "unsaid"),
     [

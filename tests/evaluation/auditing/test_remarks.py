@@ -3,7 +3,7 @@
 import pytest
 
 from hiergeo.evaluation.auditing.judgement import Evidence
-from hiergeo.evaluation.auditing.remarks import FOLLOWS, _behind_words, _length, _tiers
+from hiergeo.evaluation.auditing.remarks import FOLLOWS, _behind_words, _length, _spread, _tiers
 from hiergeo.evaluation.metrics import Interval
 
 
@@ -24,3 +24,8 @@ def test_radii_that_do_no_better_than_words_are_noted(words: float, severity: st
 def test_as_well_as_words_is_neither_better_nor_worse() -> None:
     beside = [_behind_words(Evidence({"tier_order": 0.7, "tier_order_words": words}, {})) for words in (0.6, 0.7, 0.8)]
     assert len(set(beside)) == 3
+
+
+def test_the_spread_of_radii_is_told_up_to_where_it_has_no_end() -> None:
+    assert "2.50" in _spread(Evidence({"radius_spread": 2.5}, {})).sentence
+    assert "e+" not in _spread(Evidence({"radius_spread": 1e12}, {})).sentence

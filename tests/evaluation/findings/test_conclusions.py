@@ -1,5 +1,6 @@
 """Verdicts on trained heads and conclusions of studies, on numbers made by hand."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,10 @@ from hiergeo.evaluation.findings import (
     SpaceVerdict,
     conclude_study,
     describe_spaces,
+    order_beyond_length,
     study_cautions,
 )
+from hiergeo.evaluation.metrics import Interval
 from tests.evaluation.findings.findings_common import contrast, space, trained
 
 HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "bend": 0.3}
@@ -188,3 +191,12 @@ def test_charts_shared_metrics_and_leakage_are_said():
     assert "tau_d cannot differ under these losses" in said
     assert said.endswith("Trained on test data: 9 rows.")
     assert conclusion([]).startswith("Nothing was compared")
+
+
+@pytest.mark.parametrize(
+    ("tau", "shares"), [(1.0, "100.0 50.0 100.0"), (0.0, "50.0 0.0 100.0"), (-0.5, "25.0 12.5 37.5")]
+)
+def test_tau_at_equal_length_is_told_as_a_share_of_pairs(tau, shares):
+    low, high = {1.0: (0.0, 1.0), 0.0: (-1.0, 1.0), -0.5: (-0.75, -0.25)}[tau]
+    said = re.findall(r"\d+\.\d", order_beyond_length(tau, Interval(low, high), 0.5))
+    assert said[:3] == shares.split()
