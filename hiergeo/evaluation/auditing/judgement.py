@@ -1,6 +1,6 @@
 """What an audit amounts to: typed findings, each a sentence with its numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
@@ -9,7 +9,7 @@ from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.findings import Control, Reached, listing, strongest_control
 from hiergeo.evaluation.findings.conclusions import order_beside, sentence
 from hiergeo.evaluation.findings.contrasts import ALPHA, FLAT_BEND
-from hiergeo.evaluation.findings.exports import number, percent
+from hiergeo.evaluation.findings.exports import number, percent, signed
 from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
 from hiergeo.evaluation.metrics import CHANCE, Interval, find_metric
 
@@ -163,9 +163,9 @@ class Evidence:
         named, verb = ("factors", "carry") if dead[1:] else ("factor", "carries")
         return f"{named} {listing(dead)} of {len(medians)} {verb} nothing"
 
-    def stated(self, name: str) -> str:
+    def stated(self, name: str, written: Callable[[float], str] = number) -> str:
         """A number with its interval where it has one."""
-        value = number(self.numbers[name])
+        value = written(self.numbers[name])
         if name not in self.intervals:
             return value
         low, high = (number(bound) for bound in self.intervals[name])
@@ -173,7 +173,7 @@ class Evidence:
 
     def signed(self, name: str) -> str:
         """The same with a plus sign before positive numbers."""
-        return ("+" if self.numbers[name] > 0 else "") + self.stated(name)
+        return self.stated(name, signed)
 
     def percent(self, name: str) -> str:
         """A share in per cent."""

@@ -81,8 +81,9 @@ class Exported(ABC):
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A figure with a true minus sign."""
-    return minus(f"{value:.{digits}f}")
+    """A figure with a true minus sign; what rounds to 0 has no sign."""
+    text = f"{value:.{digits}f}"
+    return minus(text) if float(text) else text.lstrip("-")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -91,8 +92,9 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """A difference: a figure with its sign, also where it is positive."""
-    return f"{'+' if value > 0 else ''}{number(value, digits)}"
+    """A difference: a figure with its sign, also where it is positive; what rounds to 0 has none."""
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and float(text) else text
 
 
 def minus(text: str) -> str:

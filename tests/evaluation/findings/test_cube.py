@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import sys
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from hiergeo.evaluation.findings import (
     Cube,
     Entry,
 )
-from hiergeo.evaluation.findings.exports import Figure, Grid, latex
+from hiergeo.evaluation.findings.exports import Figure, Grid, latex, number, percent, signed
 from tests.evaluation.findings.findings_common import compared, hits, measured
 
 
@@ -84,6 +85,13 @@ def test_every_export_has_the_same_numbers():
     score = cube.score("precision", "lorentz:-1", 8)
     assert f"| {score.value:.3f} ± {score.spread:.3f} |" in cube.to_markdown()
     assert rf"${score.value:.3f} \pm {score.spread:.3f}$" in cube.to_latex()
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    values = (-0.00049, -0.0, 0.00049, -0.00051, 0.00051, math.nan)
+    assert [number(each) for each in values] == ["0.000", "0.000", "0.000", "−0.001", "0.001", "nan"]
+    assert [signed(each) for each in values] == ["0.000", "0.000", "0.000", "−0.001", "+0.001", "nan"]
+    assert percent(-0.0004) == "0.0 %"
 
 
 def test_nan_is_null_in_json():
