@@ -53,12 +53,15 @@ def printable(text: str) -> str:
 
 
 def inert(cell: object) -> object:
-    """A cell of a table that people open: an apostrophe precedes a text that spreadsheets would run; numbers stay."""
+    """A cell of a table that people open: an apostrophe precedes a text that spreadsheets would run.
+
+    Numbers and intervals stay.
+    """
     if not isinstance(cell, str):
         return cell
     first = next((letter for letter in cell if not letter.isspace() and unicodedata.category(letter) != "Cf"), " ")
     runs = first in FORMULA or cell.startswith(("\t", "\r"))
-    return f"'{cell}" if runs and not _is_number(cell) else cell
+    return f"'{cell}" if runs and not all(map(_is_number, cell.split(" to "))) else cell
 
 
 def _is_number(text: str) -> bool:

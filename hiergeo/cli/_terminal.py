@@ -26,6 +26,9 @@ SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
 PLAIN = str.maketrans("−–—·’", "---|'", "\u2068\u2069")
 """What we print ourselves, for terminals that know ASCII alone; other characters become escapes."""
 
+HELD = "\ufdd0"
+"""Stands for a blank at which no line ends, while lines are made; no text has this character."""
+
 FOREIGN = 3
 """Different warnings of other libraries that are shown."""
 
@@ -58,7 +61,10 @@ def _prepare_streams() -> None:
 
 
 class Screen(Console):
-    """A console on which text stays text: strings show as escapes what cannot be printed, styled text is `tame`."""
+    """A console on which text stays text: strings show as escapes what cannot be printed, styled text is `tame`.
+
+    Per cent stay on the line of their figure; rich breaks lines at no-break spaces too.
+    """
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Styled text of a string."""
@@ -66,11 +72,15 @@ class Screen(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments of anything that can be printed."""
+        if isinstance(renderable, Text) and " %" in renderable.plain:
+            renderable = renderable.copy()
+            renderable.plain = renderable.plain.replace(" %", f"{HELD}%")
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
             else:
-                yield Segment("\n".join(map(tame, segment.text.split("\n"))), segment.style)
+                text = "\n".join(map(tame, segment.text.split("\n")))
+                yield Segment(text.replace(HELD, " "), segment.style)
 
 
 def note(sentence: str) -> None:

@@ -90,12 +90,28 @@ def test_plain_captions_are_printed_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u200b=1", "＝1", "-", "1\t=1"]
+    "text",
+    [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-2+3",
+        "@SUM(A1)",
+        "-1 to =2",
+        "\t=1",
+        "\r=1",
+        " =1",
+        "\u200b=1",
+        "＝1",
+        "-",
+        "1\t=1",
+    ],
 )
 def test_texts_that_spreadsheets_run_are_preceded_by_an_apostrophe(text):
     assert inert(text) == (text if text.startswith("1") else f"'{text}")
 
 
-@pytest.mark.parametrize("cell", [-1, -0.5, None, "-1", "+0.25", "-1e-9", "-inf", "", "a = b", "3-4", "'=1", "−1"])
+@pytest.mark.parametrize(
+    "cell", [-1, -0.5, None, "-1", "+0.25", "-1e-9", "-inf", "+0.1 to +0.2", "", "a = b", "3-4", "'=1", "−1"]
+)
 def test_numbers_and_harmless_texts_stay_as_they_are(cell):
     assert inert(cell) is cell

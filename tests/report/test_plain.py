@@ -5,11 +5,12 @@ import io
 import json
 
 import pytest
-from rich.console import Console
 
 from hiergeo._core.errors import InputError
+from hiergeo.cli._terminal import Screen
 from hiergeo.report import check_format, comparison_tables, formatted
 from hiergeo.report.labels import number
+from hiergeo.report.terminal import read_metrics
 from tests.report.test_page import compared, hierarchy
 
 
@@ -57,16 +58,19 @@ def test_an_unknown_format_is_refused():
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_no_figure_is_broken_whatever_the_width(pairs, width):
-    console = Console(file=io.StringIO(), width=width)
-    for table in comparison_tables(pairs, width):
+    console = Screen(file=io.StringIO(), width=width)
+    for table in comparison_tables(pairs, width, full=True):
         console.print(table)
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= width
+    assert "95 %" in text
+    assert not any(line.lstrip().startswith("%") for line in text.splitlines())
     for result in pairs.results:
-        for name, (low, high) in result.intervals.items():
+        for name in read_metrics(result.intervals, full=True):
             if name != "tau_d":
+                low, high = result.intervals[name]
                 assert number(result.metrics[name]) in text
-                assert f"{number(low)}–{number(high)}" in text
+                assert f"{number(low)} to {number(high)}" in text
 
 
 @pytest.mark.parametrize(
