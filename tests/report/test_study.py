@@ -100,7 +100,8 @@ def test_every_figure_of_the_table_is_there(study, page):
 def test_stars_are_the_winners_of_the_study(study, tmp_path):
     clear = Interval(0.1, 0.2)
     contrasts = tuple(
-        replace(each, simultaneous=clear, difference=0.15, test=None) for each in study.findings.contrasts
+        replace(each, simultaneous=clear, difference=0.15, test=None, adjusted_p=None)
+        for each in study.findings.contrasts
     )
     won = replace(study, findings=replace(study.findings, contrasts=contrasts))
     first, second = won.cells
@@ -142,7 +143,9 @@ def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
     marked = {}
     for sign in (-1, 1):
         ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
-        won = replace(study.findings.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None)
+        won = replace(
+            study.findings.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None, adjusted_p=None
+        )
         table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))), full=True)
         assert len(others) == 1
         *_, a, b = next(row for row in rows_of(table) if row[0].partition("\n")[0] == label(metric))
@@ -156,7 +159,12 @@ def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
 def test_only_decided_differences_have_a_table(study):
     one, other, *_ = study.findings.contrasts
     decided = replace(
-        one, difference=-0.15, interval=Interval(-0.18, -0.12), simultaneous=Interval(-0.2, -0.1), test=None
+        one,
+        difference=-0.15,
+        interval=Interval(-0.18, -0.12),
+        simultaneous=Interval(-0.2, -0.1),
+        test=None,
+        adjusted_p=None,
     )
     open_still = replace(other, simultaneous=Interval(-0.1, 0.1))
     findings = replace(study.findings, contrasts=(open_still, decided))

@@ -78,7 +78,8 @@ def test_an_axis_ends_where_values_do(values, metric, ends):
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
     findings, dim = comparison.findings, comparison.dim
     contrasts = [
-        replace(each, difference=0.1, simultaneous=Interval(-0.1, 0.3), test=None) for each in findings.contrasts
+        replace(each, difference=0.1, simultaneous=Interval(-0.1, 0.3), test=None, adjusted_p=None)
+        for each in findings.contrasts
     ]
     names = list(dict.fromkeys(each.metric for each in contrasts))
     last = names[-1]
@@ -124,11 +125,13 @@ def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit
             assert crosses == (low <= 0 <= high)
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, -0.5, 1e-9])
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, -0.5, 1e-9])
 def test_equal_values_have_an_axis(value):
-    (axes, *_) = dots(DotPlot("recall", (Dot("a", value), Dot("b", value, Interval(value, value))))).axes
+    metric = "tau_d" if value < 0 else "recall"
+    (axes, *_) = dots(DotPlot(metric, (Dot("a", value), Dot("b", value, Interval(value, value))))).axes
     low, high = axes.get_xlim()
-    assert low < value < high
+    assert low < high
+    assert low <= value <= high
     assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 2
 
 

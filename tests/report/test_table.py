@@ -42,7 +42,9 @@ def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
         ours = comparison.findings.charts(winner) if winner else ()
         sign = (contrast.a in ours) - (contrast.b in ours)
         ends = sorted((0.1 * sign, 0.2 * sign)) if sign else (-1, 1)
-        return replace(contrast, difference=0.15 * sign, simultaneous=Interval(*ends), test=None, one_space=False)
+        return replace(
+            contrast, difference=0.15 * sign, simultaneous=Interval(*ends), test=None, adjusted_p=None, one_space=False
+        )
 
     copy = replace(comparison)
     contrasts = tuple(map(told, comparison.findings.contrasts))
@@ -145,7 +147,7 @@ def test_winner_is_marked_with_its_other_chart(comparison):
     marked = [line.split()[0] for line in text.splitlines() if "* " in line and line.startswith(" ")]
     assert marked == ["lorentz:-0.7", "poincare:-0.7"]
     full = " ".join(printed(comparison_table(with_winners(comparison, precision="lorentz:-0.7"), full=True)).split())
-    assert "excludes 0" in full
+    assert "by 95 % intervals and tests over all metrics and spaces" in full
     assert "one space in 2 charts, so they tie" in full
 
 
@@ -198,15 +200,16 @@ def test_text_alone_claims_no_comparison_that_was_not_made():
 
 def test_margin_is_the_paired_difference_to_the_closest_rival(comparison):
     first, second, third, fourth = comparison.results
-    base = np.linspace(0.2, 0.3, 101)
+    count = len(first.draws["recall"])
+    base = np.linspace(0.2, 0.3, count)
 
     def scoring(result: Result, value: float, draws: np.ndarray) -> Result:
         return replace(result, metrics=result.metrics | {"recall": value}, draws=result.draws | {"recall": draws})
 
     results = (
         scoring(first, 0.28, base + 0.03),
-        scoring(second, 0.26, base + np.where(np.arange(101) % 2, 0.05, -0.03)),
-        scoring(third, 0.26, base + np.where(np.arange(101) % 2, 0.05, -0.03)),
+        scoring(second, 0.26, base + np.where(np.arange(count) % 2, 0.05, -0.03)),
+        scoring(third, 0.26, base + np.where(np.arange(count) % 2, 0.05, -0.03)),
         scoring(fourth, 0.27, base + 0.02),
     )
     lead = replace(comparison, results=results).findings.closest_rival("recall", comparison.dim)
