@@ -299,7 +299,7 @@ def test_the_verb_says_what_a_review_came_to(capsys, tmp_path):
     assert first.endswith(str(tmp_path / "reviewed.csv"))
     assert lines[0] == "12 rejected, 188 undecided, 2 disputed"
     assert [line.partition(":")[0] for line in lines[1:]] == ["Anna and Ben", "Anna and Cleo"]
-    assert ("4 chains, 75.0%" in lines[1], lines[1].endswith("0.50"), lines[2].endswith("not defined")) == (True,) * 3
+    assert ("4 chains, 75.0 %" in lines[1], lines[1].endswith("0.50"), lines[2].endswith("not defined")) == (True,) * 3
     tell(Reviewed(tmp_path, 2, 1, 0, {}, 1, 0))
     assert "edited" not in capsys.readouterr().out
 
