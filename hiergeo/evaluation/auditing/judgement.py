@@ -309,10 +309,10 @@ def _length(seen: Evidence) -> Iterator[Finding]:
     parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
     if "right_equal_length" in seen.numbers:
         share, of = seen.share("right_equal_length"), _of_pairs(seen, "right_equal_length")
-        parts.append(f"of equal-length pairs, {share} are in the right order (chance 50 %){of}")
+        parts.append(f"of equal-length pairs{of}, {share} are in the right order (chance 50 %)")
     if "right_shorter" in seen.numbers:
         share, of = seen.share("right_shorter"), _of_pairs(seen, "right_shorter")
-        parts.append(f"where the more specific caption is shorter, {share}{of}")
+        parts.append(f"where the more specific caption is shorter{of}, {share}")
     if "length_untrained" in seen.numbers:
         parts.append(
             f"captions without content have tau_d {seen.stated('length_content_free')}, with words shuffled "
