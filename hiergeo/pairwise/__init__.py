@@ -11,6 +11,7 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 `combine`, margins by their minimum.
 """
 
+from hiergeo.pairwise.contrast import contrast
 from hiergeo.pairwise.quantity import combined, half_aperture, least
 from hiergeo.pairwise.resolver import check_kernels, kernel_info
 from hiergeo.pairwise.scores import (
@@ -45,6 +46,7 @@ __all__ = [
     "cone_margin",
     "cone_members",
     "cone_topk",
+    "contrast",
     "count_within",
     "distance",
     "energy",

@@ -10,14 +10,12 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import widest
 from hiergeo._core.polar import part_of
 from hiergeo.pairwise import checks, transforms
-from hiergeo.pairwise.contrast import REDUCTIONS, Contrast, Contrasted, Logits, Matches
+from hiergeo.pairwise.logits import REDUCTIONS, Contrast, Contrasted, Logits, Matches
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import FACTORS, FACTORS_EXACT, Forms, operator
 from hiergeo.pairwise.quantity import QUANTITIES
 
-LOGITS = (
-    "Tensor scale, Tensor bias, Tensor? labels_x, Tensor? labels_y, bool squared, str reduction, str quantity"
-)
+LOGITS = "Tensor scale, Tensor bias, Tensor? labels_x, Tensor? labels_y, bool squared, str reduction, str quantity"
 """After the points: the logits bias - scale d or bias - scale d^2 / 2, what belongs together, how they are reduced."""
 
 FOUND = "Tensor rows, Tensor columns"
@@ -133,7 +131,8 @@ def pair_contrast_backward(
 
 
 TANGENTS = (
-    "Tensor[] to_ux, Tensor[] to_rx, Tensor[] to_uy, Tensor[] to_ry, Tensor[] to_curvature, Tensor to_scale, Tensor to_bias"
+    "Tensor[] to_ux, Tensor[] to_rx, Tensor[] to_uy, Tensor[] to_ry, Tensor[] to_curvature, "
+    "Tensor to_scale, Tensor to_bias"
 )
 """The tangents of the operands, of their shapes; those of curvatures, scale and bias have the shape of the batch."""
 

@@ -182,9 +182,7 @@ def differentiate_contrast(operator: CustomOpDef) -> None:
 
     def pull(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         points, exact, logits, found = split(ctx, ctx.saved_tensors)
-        pulled = OPERATORS.pair_contrast_backward(
-            *points, [], exact, *found, list(upstream), *logits, *ctx.settings
-        )
+        pulled = OPERATORS.pair_contrast_backward(*points, [], exact, *found, list(upstream), *logits, *ctx.settings)
         by_points = [pulled[place : -2 : CURVATURE + 1] for place in range(CURVATURE + 1)]
         by_points[CURVATURE] = [gradient.sum() for gradient in by_points[CURVATURE]]
         operands = (*(part for parts in points for part in parts), *logits[:2])
@@ -196,9 +194,7 @@ def differentiate_contrast(operator: CustomOpDef) -> None:
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, ...]:
         points, exact, logits, found = split(ctx, operands)
         count, flat = ctx.factors, [part for parts in points for part in parts]
-        along = [
-            torch.zeros_like(part) if to is None else to for part, to in zip(flat, tangents, strict=False)
-        ]
+        along = [torch.zeros_like(part) if to is None else to for part, to in zip(flat, tangents, strict=False)]
         by_operand = [along[place * count : (place + 1) * count] for place in range(CURVATURE + 1)]
         batch = points[1][0].shape[:-1]
         by_operand[CURVATURE] = [to.expand(batch) for to in by_operand[CURVATURE]]
