@@ -207,7 +207,7 @@ class Space(nn.Module):
     def contrastive(
         self, x: Located, y: Located, scale: float | Tensor, bias: float | Tensor = 0.0, **options: Any
     ) -> Contrast:
-        """Logits bias - scale d of every pair reduced over rows and columns; options as `pairwise.contrast` has them."""
+        """Logits bias - scale d of every pair reduced over rows and columns; options as in `pairwise.contrast`."""
         return pairwise.contrast(*self._pairs(x, y), scale, bias, combine=self.geometry.norm, **options)
 
     # searches, without gradients
