@@ -103,7 +103,7 @@ def _check_shapes(given: dict[str, list[Tensor]], forms: Forms, frame: PairFrame
     if len(operands) != len(forms):
         raise InputError(f"{' and '.join(given)} must be {len(forms)} tensors, not {len(operands)}.")
     for (name, tensor), (shape, _) in zip(operands, forms, strict=True):
-        checks.check_floats(name, tensor, torch.Size(shape), frame.device)
+        checks.check_floats(name, tensor, torch.Size([size or 0 for size in shape]), frame.device)
 
 
 @operator(

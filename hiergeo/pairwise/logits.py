@@ -212,7 +212,7 @@ class Contrasted:
         return weight
 
     def _blocks(self, apart: bool = False) -> Iterator["Block"]:
-        count, width = (self.factors[0][side].radius.shape[-1] for side in (0, 1))
+        count, width = (side.radius.shape[-1] for side in (self.factors[0].x, self.factors[0].y))
         step = max(1, BLOCK // max(1, width))
         for start in range(0, count, step):
             rows = slice(start, min(start + step, count))
