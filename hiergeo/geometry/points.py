@@ -54,8 +54,8 @@ class Points:
 
     @property
     def radii(self) -> list[Tensor]:
-        """Distance from the root in each factor, (..., N) each, geodesic units, in the dtype of the directions."""
-        return [point.radius.to(point.direction.dtype) for point in self.factors]
+        """Distance from the root in each factor, (..., N) each, geodesic units, in the compute dtype."""
+        return [radius_of(point) for point in self.factors]
 
     def rows(self, which: slice | Tensor) -> "Points":
         """Some of the points, by a slice of the N or by (n,) integers or booleans."""
@@ -68,6 +68,11 @@ class Points:
         if self.lifted_from is None or self.lifted_from[0]._version == self.lifted_from[1]:
             return self
         return Points(self.geometry, Lifted(Polar(*point) for point in self.factors))
+
+
+def radius_of(point: Polar) -> Tensor:
+    """The radius of a point, (..., N), in the dtype that its pairs are computed in."""
+    return point.radius.to(compute_dtype(point.direction.dtype))
 
 
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:

@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, check_positive, check_whole, unknow
 from hiergeo._core.numerics import readable, wide
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
-from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, warn_if_widening
+from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import rows
@@ -99,7 +99,7 @@ class Space(nn.Module):
     def polar(self, x: Located) -> Polar:
         """Polar form of embeddings, directions (..., N, D) and radii (..., N). Raises InputError for a product."""
         point = self._only(self.points(x).factors)
-        return Polar(point.direction, point.radius.to(point.direction.dtype))
+        return Polar(point.direction, radius_of(point))
 
     def radius(self, x: Located) -> Tensor:
         """Distance from the root, (..., N), geodesic units."""
@@ -365,8 +365,7 @@ class Space(nn.Module):
                 check_reach("embedding", point.radius, curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
-        radius = point.radius.to(point.direction.dtype)
-        return pairwise.half_aperture(radius, curvature, self._least(min_radius))
+        return pairwise.half_aperture(radius_of(point), curvature, self._least(min_radius))
 
     def _least(self, min_radius: float | None) -> float:
         return self.min_radius if min_radius is None else min_radius

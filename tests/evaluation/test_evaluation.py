@@ -316,6 +316,14 @@ def test_equal_radii_are_called_out():
     assert "little radial hierarchy" in str(SpaceVerdict(numbers))
 
 
+@pytest.mark.parametrize(("min_radius", "share"), [(0.08, 0), (0.1, 1 / 8), (0.2, 4 / 8), (1.0, 1)])
+def test_the_share_of_captions_whose_cones_are_half_spaces(fan, min_radius, share):
+    """Cones are half-spaces within twice the minimal radius; the captions lie at 2 sin(angle / 2)."""
+    model, hierarchy = fan
+    space = hiergeo.Space(hiergeo.Euclidean(), model.root(), min_radius=min_radius)
+    assert measuring.diagnose(View(embed(model, hierarchy), space), 0)["aperture_root"] == share
+
+
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):
     model, hierarchy = fan
     view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root(), min_radius=0.1))

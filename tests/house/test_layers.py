@@ -35,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {}
 for room, beneath in FLOORS:
     ALLOWED[room] = beneath.union(*(ALLOWED[below] for below in beneath))
 
-INSIDES_OF_PAIRWISE = {"hiergeo.pairwise", "hiergeo.pairwise.checks", "hiergeo.pairwise.rows"}
-"""What others may see of `pairwise`: its public functions, the row-wise law and the refusals."""
+INSIDES_OF_PAIRWISE = {f"hiergeo.pairwise{inside}" for inside in ("", ".checks", ".rows", ".widening")}
+"""What others may see of `pairwise`: public functions, the row-wise law, refusals and embeddings in a wider dtype."""
 
 HEAVY = (
     "PIL",

@@ -348,6 +348,17 @@ def test_an_archive_that_is_not_compressed_may_be_of_any_size(path, monkeypatch)
     assert same(archives.read(path, WANTED))
 
 
+def test_an_archive_may_inflate_to_the_limit_and_not_beyond(path, monkeypatch):
+    np.savez_compressed(path, **{name: np.zeros((64, 64)) for name in WANTED})
+    with zipfile.ZipFile(path) as archive:
+        declared = sum(info.file_size for info in archive.infolist())
+    monkeypatch.setattr(limits, "INFLATED_RATIO", 1)
+    for limit, refused in ((declared, False), (declared - 1, True)):
+        monkeypatch.setattr(limits, "INFLATED_BYTES", limit)
+        with pytest.raises(InputError) if refused else nullcontext():
+            archives.read(path, {name: Array("f", (2,)) for name in WANTED})
+
+
 def header(text: str, data: bytes = b"\0" * 8) -> bytes:
     return len(text).to_bytes(8, "little") + text.encode() + data
 

@@ -14,6 +14,7 @@ from hiergeo.evaluation.findings import (
     Cube,
     Entry,
 )
+from hiergeo.evaluation.findings.exports import Figure, Grid, latex
 from tests.evaluation.findings.findings_common import compared, hits, measured
 
 
@@ -100,6 +101,12 @@ def test_latex_escapes_what_is_special_and_marks_the_best():
     assert text.count(r"\\") == 2
     assert r"$\tau_d$" in Cube((Entry("m", "euclidean", 2, None, {"tau_d": -1.0}),)).to_latex()
     assert "-1.000" in Cube((Entry("m", "euclidean", 2, None, {"tau_d": -1.0}),)).to_latex()
+
+
+def test_latex_knows_words_from_numbers():
+    figures = tuple(Figure(value) for value in ("7", "", "not measured yet"))
+    line = latex(Grid("", ("a", "b", "c"), (("precision", figures),))).splitlines()[4]
+    assert [cell.strip() for cell in line.removesuffix(r"\\").split("&")][1:] == ["$7$", "--", "not measured yet"]
 
 
 def test_pandas_is_asked_for_where_it_is_missing(monkeypatch):
