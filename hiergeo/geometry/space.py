@@ -15,10 +15,8 @@ from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
-from hiergeo.pairwise import rows
+from hiergeo.pairwise import By, Contrast, Members, Side, rows
 from hiergeo.pairwise.checks import check_reach
-from hiergeo.pairwise.logits import Contrast
-from hiergeo.pairwise.searches import By, Members, Side
 
 Located = Tensor | Points
 """Embeddings (..., N, D), or the points that `Space.points` made of them."""

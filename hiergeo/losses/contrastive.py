@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import readable
+from hiergeo._core.numerics import compute_dtype, readable
 from hiergeo.geometry import Space
 from hiergeo.losses import ranks
 from hiergeo.losses._checks import Reduction, check_embeddings, check_equal_dimensions, check_number, check_reduction
-from hiergeo.pairwise.logits import Contrast
+from hiergeo.pairwise import Contrast
 
 By = Literal["distance", "cosine"]
 
@@ -68,10 +68,10 @@ def contrastive_loss(
     by_row = of_x - matched_x / pair.matches_of_x
     by_column = of_y - matched_y / pair.matches_of_y
     if reduction == "none":
-        return ((by_row + by_column) / 2).to(x.dtype)
+        return ((by_row + by_column) / 2).to(compute_dtype(x.dtype))
     rows, columns = pair.sizes
     share = by_row.sum() + by_column.sum() if reduction == "sum" else by_row.sum() / rows + by_column.sum() / columns
-    return pair.whole(share / 2).to(x.dtype)
+    return pair.whole(share / 2).to(compute_dtype(x.dtype))
 
 
 def siglip_loss(
@@ -114,7 +114,7 @@ def siglip_loss(
     bias = bias + scale if by == "cosine" else bias
     options: dict[str, Any] = {"squared": by == "cosine", "reduction": "softplus"}
     found = _space(space, by).contrastive(*pair.located(by), scale, bias, labels=pair.labels, **options)
-    return pair.whole((found.rows.sum() - found.matched_rows.sum()) / pair.sizes[0]).to(x.dtype)
+    return pair.whole((found.rows.sum() - found.matched_rows.sum()) / pair.sizes[0]).to(compute_dtype(x.dtype))
 
 
 def _space(space: Space, by: By) -> Space:

@@ -12,6 +12,7 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 """
 
 from hiergeo.pairwise.contrast import contrast
+from hiergeo.pairwise.logits import Contrast
 from hiergeo.pairwise.quantity import combined, half_aperture, least
 from hiergeo.pairwise.resolver import check_kernels, kernel_info
 from hiergeo.pairwise.scores import (
@@ -27,6 +28,9 @@ from hiergeo.pairwise.scores import (
     hinge_total,
 )
 from hiergeo.pairwise.searches import (
+    By,
+    Members,
+    Side,
     cone_count,
     cone_members,
     cone_topk,
@@ -39,6 +43,10 @@ from hiergeo.pairwise.searches import (
 from hiergeo.pairwise.settings import backend
 
 __all__ = [
+    "By",
+    "Contrast",
+    "Members",
+    "Side",
     "backend",
     "check_kernels",
     "combined",

@@ -165,7 +165,7 @@ class Contrasted:
     def tangent(
         self, found: Contrast, moved: Sequence[Sequence[Tensor]], to_scale: Tensor, to_bias: Tensor
     ) -> Contrast:
-        """The tangent of what `contrast` gave, from those of each factor, as `tiles.tangent` takes them, and of numbers."""
+        """The tangent of what `contrast` gave, from those of each factor as `tiles.tangent` takes them."""
         along = self._nothing()
         for block in self._blocks(apart=True):
             by_distance = torch.zeros_like(block.distance)
