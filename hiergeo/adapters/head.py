@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults, unit
+from hiergeo.adapters.fingerprints import probe_rows
 from hiergeo.adapters.model import Model, unit_rows
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.geometry import Space
@@ -122,7 +123,16 @@ class HeadModel(Model):
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the frozen model's fingerprint, the head's weights, and whether it normalises."""
-        digest = sha256(self.base.fingerprint().encode())
+        return self._over(self.base.fingerprint())
+
+    def fingerprints(self) -> tuple[str, ...]:
+        return tuple(map(self._over, self.base.fingerprints()))
+
+    def witness(self) -> Tensor | None:
+        return None if self.base.witness() is None else probe_rows(self)
+
+    def _over(self, base: str) -> str:
+        digest = sha256(base.encode())
         for name, weight in self.head.state_dict().items():
             digest.update(name.encode() + weight.detach().cpu().contiguous().numpy().tobytes())
         if not self.normalised:

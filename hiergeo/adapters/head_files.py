@@ -179,7 +179,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     tensors.check_fit(weights, head.shape.weights(), tensors.shapes(weights))
     head.load_state_dict(tensors.read(weights))
     trained_on = None if spec else config.get("base_fingerprint")
-    if trained_on and base.fingerprint() != trained_on:
+    if trained_on and trained_on not in base.fingerprints():
         raise InputError(
             f"{base.name} is not what the head in {folder} was trained on (fingerprint {base.fingerprint()} instead of "
             f"{trained_on}): name the model to use, head:{folder}@SPEC."

@@ -1,7 +1,6 @@
 """The interface of models: captions and pictures in, unit embeddings and a root out."""
 
 import copy
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from hiergeo._core.devices import resolve_device, resolve_dtype
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, wide
 from hiergeo._core.progress import track
+from hiergeo.adapters.fingerprints import former_digest, probe_rows, weights_digest
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 from hiergeo.geometry import Space
 
@@ -58,6 +58,18 @@ class Model(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """A short hash of the weights (or of the file), which identifies the model in stored results."""
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprint, and those by which earlier versions of hiergeo stored the same model."""
+        return (self.fingerprint(),)
+
+    def witness(self) -> Tensor | None:
+        """Embeddings of a few fixed inputs in one row, float32, by which stored embeddings know their model.
+
+        Where fingerprints differ, they tell the same weights in another version of a library from other weights. None,
+        the default, where a model cannot embed anything at will.
+        """
+        return None
 
     @abstractmethod
     def text_rows(self, texts: Sequence[str]) -> Tensor:
@@ -273,23 +285,6 @@ def _refuse_rows(bad: Tensor, what: str, defect: str) -> None:
         raise InputError(f"{what} are unusable: rows {named}{more} {defect}.")
 
 
-SAMPLED = 4096
-"""Elements of each weight that enter the fingerprint, evenly spread."""
-
-
-def weights_digest(network: nn.Module, preprocessing: str) -> str:
-    """SHA-256 over preprocessing, layer types, and names, shapes and samples of the weights of a network."""
-    digest = hashlib.sha256(preprocessing.encode())
-    for name, module in network.named_modules():
-        digest.update(f"{name}:{type(module).__name__};".encode())
-    for name, weight in network.state_dict().items():
-        flat = weight.reshape(-1)
-        sample = flat[:: max(1, flat.numel() // SAMPLED)].cpu().contiguous()
-        digest.update(f"{name}{tuple(weight.shape)}{weight.dtype}".encode())
-        digest.update(sample.numpy().tobytes())
-    return digest.hexdigest()
-
-
 class NetworkModel(Model):
     """A model that is a `torch.nn.Module`: frozen, in evaluation mode, in float32, on one device.
 
@@ -316,8 +311,14 @@ class NetworkModel(Model):
         self.network: Any = network.to(device=device, dtype=torch.float32).eval().requires_grad_(False)
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over preprocessing, settings, layer types, and names, shapes and samples of weights."""
+        """16 hexadecimal digits over preprocessing, settings, activations, and shapes and samples of weights."""
         return weights_digest(self.network, self.preprocessing + self.settings)[:16]
+
+    def fingerprints(self) -> tuple[str, ...]:
+        return self.fingerprint(), former_digest(self.network, self.preprocessing + self.settings)[:16]
+
+    def witness(self) -> Tensor | None:
+        return probe_rows(self)
 
     def rebuilt_network(self) -> nn.Module:
         """The network built anew from its configuration, with the random weights that its library starts from.

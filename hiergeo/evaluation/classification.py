@@ -17,11 +17,13 @@ from hiergeo.evaluation.embedded import ON_THE_CPU, Compute
 from hiergeo.evaluation.metrics import ZeroShot, accuracies
 from hiergeo.geometry import Space
 
-AVERAGING = ("tangent", "normalised")
+AVERAGING = ("auto", "tangent", "normalised")
 """How the prompts of a class become one point.
 
 ``tangent``: the mean of the embeddings, which is their mean in the tangent space at the root, is lifted.
 ``normalised``: they are brought to norm one, averaged, and the mean is brought to norm one (as CLIP_benchmark does).
+``auto``: ``normalised`` for models of unit embeddings, ``tangent`` for those whose norms are free, such as MERU and
+HyCoCLIP; so HyCoCLIP's own evaluation, with its CLIP baselines.
 """
 
 
@@ -76,37 +78,49 @@ class EmbeddedLabels:
     """Labelled items and the prompts of their classes, embedded once.
 
     Attributes:
-        prompt: (C, P, D), P prompts a class; one where they are averaged before they are lifted.
+        prompt: (C, P, D), P prompts a class.
         item: (n, D).
         labels: (n,) the class of each item.
         root: (D,) embedding of the empty caption.
+        averaging: ``tangent`` or ``normalised``.
     """
 
     prompt: Tensor
     item: Tensor
     labels: tuple[int, ...]
     root: Tensor
+    averaging: str = "tangent"
+
+    @property
+    def classes(self) -> Tensor:
+        """The embedding of each class, (C, D).
+
+        A space reads an embedding as a tangent vector at its root, so that the mean of the embeddings, of whatever
+        norm, is their mean in the tangent space.
+        """
+        if self.averaging == "tangent":
+            return self.prompt.mean(1)
+        return normalize(normalize(self.prompt, dim=-1).mean(1), dim=-1)
 
     def behind(self, model: HeadModel) -> "EmbeddedLabels":
         """The same items and prompts behind a head on the frozen model."""
         prompt = model.through(self.prompt.flatten(0, 1)).unflatten(0, self.prompt.shape[:2])
-        return replace(self, prompt=prompt, item=model.through(self.item), root=model.through(self.root[None])[0])
+        item, root = model.through(self.item), model.through(self.root[None])[0]
+        return EmbeddedLabels(prompt, item, self.labels, root, averaging_of(model))
 
     @torch.no_grad()
     def ranks(self, space: Space) -> np.ndarray:
         """How many classes are nearer to each item than its own, (n,) int64; 0 where it is classified rightly.
 
-        Distances are those of the space around the model's root; of classes at equal distance the first counts. The
-        prompts of a class are averaged in the tangent space at the root, and the mean is lifted. A space reads an
-        embedding as a tangent vector at its root, so that the mean of the embeddings, of whatever norm, is that mean.
+        Distances are those of the space around the model's root; of classes at equal distance the first counts.
         """
         own = torch.tensor(self.labels).to(self.item.device)
-        return space.rooted(self.root).rank(self.item, self.prompt.mean(1), own).cpu().numpy()
+        return space.rooted(self.root).rank(self.item, self.classes, own).cpu().numpy()
 
     @torch.no_grad()
     def nearest(self, space: Space) -> np.ndarray:
         """The nearest class of each item, (n,) int64, by the same distances; ties go to the first."""
-        return space.rooted(self.root).nearest(self.item, self.prompt.mean(1))[1].cpu().numpy()
+        return space.rooted(self.root).nearest(self.item, self.classes)[1].cpu().numpy()
 
     def hits(self, space: Space) -> np.ndarray:
         """1 where an item is classified rightly, else 0, (n,)."""
@@ -126,7 +140,7 @@ def classify(
 def embed_labels(
     model: Model,
     labelled: Labelled | Classified,
-    averaging: str = "tangent",
+    averaging: str = "auto",
     *,
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
@@ -140,13 +154,17 @@ def embed_labels(
     items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
     prompt = model.encode_text(items.prompts, **compute.place, progress=progress)
     prompt = prompt.view(len(items.classes), len(items.templates), -1)
-    if averaging == "normalised":
-        prompt = normalize(normalize(prompt, dim=-1).mean(1, keepdim=True), dim=-1)
     if items.images:
         item = model.encode_image(items.items, **compute.place, progress=progress)
     else:
         item = model.encode_text(items.texts, **compute.place, progress=progress)
-    return EmbeddedLabels(prompt, item, items.labels, model.root(prompt.device, prompt.dtype))
+    used = averaging_of(model) if averaging == "auto" else averaging
+    return EmbeddedLabels(prompt, item, items.labels, model.root(prompt.device, prompt.dtype), used)
+
+
+def averaging_of(model: Model) -> str:
+    """What ``auto`` means for a model: see `AVERAGING`."""
+    return "normalised" if model.normalised else "tangent"
 
 
 def check_labels(model: Model, labelled: Labelled | Classified) -> None:

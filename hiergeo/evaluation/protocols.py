@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
@@ -165,9 +166,11 @@ class Traversal(Protocol):
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
         """Precision, recall and any-hit of the captions met.
 
-        The walk is the radial geodesic r (1 - i / steps), i = 0 .. steps - 1. In Euclidean space each point is
-        renormalised first, so that captions are met by cosine as in the source.
+        The walk is the radial geodesic r (1 - i / steps), i = 0 .. steps - 1. In Euclidean space everything is brought
+        to norm 1, the points of the walk too, so that captions are met by cosine as in the source.
         """
+        if isinstance(view.space.geometry, Euclidean):
+            view = of_norm_one(view)
         embedded, space = view.embedded, view.space
         assert embedded.image is not None
         _, begins = space.nearest(embedded.image, view.text)
@@ -178,13 +181,23 @@ class Traversal(Protocol):
         return view.ladder_outcome(walks[walk_of.tolist()], steps, ("precision", "recall", "any_hit"))
 
 
+def of_norm_one(view: View) -> View:
+    """The view with every norm, and that of the root, 1: in flat space the nearest is then that of largest cosine."""
+    embedded, root = view.embedded, view.space.root
+    assert embedded.image is not None
+    assert root is not None
+    captions, image = (normalize(rows, dim=-1) for rows in (embedded.captions, embedded.image))
+    space = Space(view.space.geometry, normalize(root, dim=-1), min_radius=view.space.min_radius)
+    return View(replace(embedded, captions=captions, image=image), space)
+
+
 def walk(start: Tensor, space: Space, steps: int) -> Points:
     """The points met between the embeddings `start` (n, D) and the root, start included, (n * steps), walk by walk."""
     left = 1 - torch.arange(steps, dtype=torch.float64, device=start.device).to(wide(start).dtype) / steps
     if isinstance(space.geometry, Euclidean):
         assert space.root is not None
         line = space.root + left.to(start.dtype)[:, None] * (start - space.root)[:, None, :]
-        return space.points(torch.nn.functional.normalize(line, dim=-1).flatten(0, 1))
+        return space.points(normalize(line, dim=-1).flatten(0, 1))
     factors = []
     for rays in space.points(start).factors:
         radius = (wide(rays.radius)[:, None] * left).to(rays.radius.dtype)

@@ -139,7 +139,8 @@ def _planned(
     chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
     facts = stored.model if stored is not None else None
     if model is not None:
-        facts = ModelFacts(model.name, model.fingerprint(), model.normalised)
+        own = ModelFacts.of(model)
+        facts = replace(own, fingerprint=facts.fingerprint) if facts is not None and facts.fit(model) else own
     root = model.root() if model is not None else stored.root if stored is not None else None
     if root is not None:
         chosen = chosen.rooted(root)
@@ -159,7 +160,8 @@ class _Work:
 
     def __init__(self, folder: Path, manifest: Manifest, inputs: ItemInputs) -> None:
         self.folder, self.manifest = folder, manifest
-        settings = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
+        bare = replace(manifest, model=manifest.model and replace(manifest.model, witness=None))
+        settings = {**asdict(bare), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
         plan = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         self.digest, self.done = hashlib.sha256(), 0
         self.state = _State(plan=plan, rows=0, inputs=self.digest.hexdigest(), shards=[])

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -19,6 +20,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Count, Int64, Positive, Sha256
 from hiergeo._core.storage.files import atomic_write, atomic_write_text, make_folder, writing
+from hiergeo.adapters import Model
 from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
 
@@ -50,6 +52,10 @@ FILE = r"[0-9a-z][0-9a-z.-]{0,79}"
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
+WITNESS = torch.finfo(torch.float16).eps
+"""Relative difference of two witnesses up to which their models are one: rows of an index may be rounded as much."""
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """The model that embedded the items.
@@ -58,6 +64,7 @@ class ModelFacts:
         name: its spec.
         fingerprint: of its weights.
         normalised: whether its embeddings have norm one.
+        witness: the float32 numbers of `Model.witness` in hexadecimal; None where there are none.
     """
 
     __pydantic_config__ = STRICT
@@ -65,6 +72,26 @@ class ModelFacts:
     name: str
     fingerprint: str
     normalised: bool
+    witness: Annotated[str, Field(pattern=r"^([0-9a-f]{8})+$")] | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> "ModelFacts":
+        """Those of a model."""
+        rows = model.witness()
+        witness = None if rows is None else rows.numpy().astype("<f4").tobytes().hex()
+        return cls(model.name, model.fingerprint(), model.normalised, witness)
+
+    def fit(self, model: Model) -> bool:
+        """Whether they are those of a model: by a fingerprint, or else by the embeddings of the same inputs."""
+        if self.fingerprint in model.fingerprints():
+            return True
+        rows = model.witness() if self.witness else None
+        if rows is None or self.witness is None:
+            return False
+        known = np.frombuffer(bytes.fromhex(self.witness), "<f4")
+        return known.shape == rows.shape and bool(
+            np.linalg.norm(rows.numpy() - known) <= WITNESS * np.linalg.norm(known)
+        )
 
 
 @dataclass(frozen=True)

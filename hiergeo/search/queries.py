@@ -101,7 +101,7 @@ class Encoder:
 
     def _checked(self, model: Model) -> Model:
         facts = self.facts
-        if facts is not None and model.fingerprint() != facts.fingerprint:
+        if facts is not None and not facts.fit(model):
             raise InputError(
                 f"the index was built with {facts.name} (fingerprint {facts.fingerprint}), and {model.name} has the "
                 f"fingerprint {model.fingerprint()}: search with that model, or build the index again."

@@ -35,7 +35,7 @@ def stored(x: Polar, y: Polar, curvature: float, quantity: int = 0, product: int
     sides = [field.to(DEVICE).unsqueeze(0) for side in (x, y) for field in (side.direction, side.radius.double())]
     out = torch.full((1, len(x.radius), len(y.radius)), 7.0, device=DEVICE)
     lists = [[operand] for operand in sides]
-    torch.ops.hiergeo_native.store.default(*lists, [curvature], [], quantity, int(product), out)
+    torch.ops.hiergeo_native.store.default(*lists, [curvature], [], [], quantity, int(product), out)
     return out[0].double().cpu()
 
 

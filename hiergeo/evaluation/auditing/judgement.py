@@ -21,6 +21,9 @@ TINY = 1e-4
 WORK = 0.01
 """Smallest difference from a control that counts as work, or as harm."""
 
+DEAD = 1e-3
+"""Median radius in a factor of a product, in units of the largest of them, up to which the factor carries nothing."""
+
 FEWEST = 6
 """Fewest pairs that can tell a share from one half: a coin orders 6 of 6 alike with p = 0.03, 5 of 5 with 0.06."""
 
@@ -145,6 +148,17 @@ class Evidence:
         curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
         return bool(curvatures) and not any(curvatures)
 
+    @property
+    def dead_factors(self) -> str:
+        """What is said of the factors of a product at whose root most points lie; empty where there are none."""
+        prefix = "radius_median_factor"
+        medians = {name.removeprefix(prefix): value for name, value in self.numbers.items() if name.startswith(prefix)}
+        dead = [place for place, radius in medians.items() if radius <= DEAD * max(medians.values())]
+        if not dead:
+            return ""
+        named, verb = ("factors", "carry") if dead[1:] else ("factor", "carries")
+        return f"{named} {listing(dead)} of {len(medians)} {verb} nothing"
+
     def stated(self, name: str) -> str:
         """A number with its interval where it has one."""
         value = number(self.numbers[name])
@@ -183,12 +197,14 @@ def _headline(judged: AuditVerdict, seen: Evidence) -> str:
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     radii, curvature = judged.effect("radii"), judged.effect("curvature")
     if {radii, curvature} <= {"nothing", "harm"}:
-        sentence = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+        serve = "better" if radii == "harm" else "as well"
+        sentence = f"The geometry does no work here: radii follow the tiers, but angles alone serve {serve}"
     elif seen.flat:
         sentence = f"Here the radii {PLURAL[radii]}; the space has no curvature"
     else:
         sentence = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
-    return f"{sentence}{_despite_length(seen)}."
+    dead = f"; {seen.dead_factors}" if seen.dead_factors else ""
+    return f"{sentence}{dead}{_despite_length(seen)}."
 
 
 def _despite_length(seen: Evidence) -> str:
@@ -218,17 +234,18 @@ def _of_pairs(seen: Evidence, name: str) -> str:
 
 def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
     """Whether curvature is felt where the points lie, from the numbers of `auditing.operating.point_of`."""
+    dead = f" In the product {seen.dead_factors}." if seen.dead_factors else ""
     if seen.flat:
         advice = "to learn what curvature does, measure a curved space, such as -g lorentz:-1"
         return Finding(
-            "operating point", False, f"Operating point: none, the space has no curvature (K = 0); {advice}."
+            "operating point", False, f"Operating point: none, the space has no curvature (K = 0); {advice}.{dead}"
         )
     bend = seen.numbers["bend_high"]
     flat = abs(bend) < FLAT_BEND
     sentence = (
         f"Operating point: median u = sqrt(|K|) r is {seen.stated('u_median')}, {seen.percent('u_share_above_1')} of "
         f"{things} lie above 1; at the 95% quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
-        f"ones by {size_of(bend)}{': effectively flat' if flat else ''}."
+        f"ones by {size_of(bend)}{': effectively flat' if flat else ''}.{dead}"
     )
     return Finding("operating point", not flat, sentence)
 
@@ -236,7 +253,7 @@ def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
 def _cones(seen: Evidence) -> Finding:
     works = seen.above("cone_gain", TELLING) and seen.numbers["cone_true"] >= 1 - SUNK
     if seen.numbers["cone_saturated"] > SUNK:
-        state = "saturated"
+        state = "saturated, but discriminate" if works else "saturated"
     elif seen.numbers["cone_true"] < 1 - SUNK:
         state = "misaligned"
     elif not seen.above("cone_gain", TELLING):
@@ -248,7 +265,7 @@ def _cones(seen: Evidence) -> Finding:
         f"{seen.percent('cone_random')} of captions matched to them in tier and radius, a gain of "
         f"{seen.stated('cone_gain')}; {seen.percent('cone_saturated')} are half-spaces."
     )
-    return Finding("cones", works and state != "saturated", sentence)
+    return Finding("cones", works, sentence)
 
 
 def _depth(seen: Evidence) -> Finding:

@@ -51,7 +51,7 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
     """Distribution of u = sqrt(|K|) r over points, and the bend sn(r) / r - 1 that it makes.
 
     In a product u of a point is its largest over the factors, and the bend that of the factor that bends most;
-    `u_median_factorI` and the like hold each factor's own.
+    `u_median_factorI` and the like hold each factor's own, and `radius_median_factorI` its median radius.
 
     Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
     at the 95 % quantile, and `cone_saturated`, the share of points whose cone is a half-space.
@@ -74,9 +74,10 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
         bends = [_bend(k, np.quantile(u, level)) for k, u in zip(curvatures, spans.T, strict=True)]
         numbers[name] = max(bends, key=abs)
     if spans.shape[1] > 1:
-        for place, (curvature, u) in enumerate(zip(curvatures, spans.T, strict=True)):
+        for place, (curvature, radius, u) in enumerate(zip(curvatures, radii, spans.T, strict=True)):
             numbers |= {
                 f"curvature_factor{place}": curvature,
+                f"radius_median_factor{place}": float(np.median(radius)),
                 f"u_median_factor{place}": float(np.median(u)),
                 f"u_high_factor{place}": float(np.quantile(u, HIGH)),
                 f"bend_factor{place}": _bend(curvature, np.median(u)),

@@ -40,7 +40,7 @@ class Breeds(Benchmark):
         images: a folder with one subfolder a wnid, such as ImageNet's validation set; ``demo`` has the shapes of scenes
             and their families instead.
         split: ``entity13`` (the default), ``entity30``, ``living17`` or ``nonliving26``; ``demo`` has none.
-        averaging: of the prompts of a class, ``tangent`` or ``normalised``.
+        averaging: of the prompts of a class, one of `AVERAGING`.
 
     Source: Santurkar et al., BREEDS (ICLR 2021): levels of the corrected hierarchy, subclasses drawn with seed 2.
     """
@@ -52,7 +52,7 @@ class Breeds(Benchmark):
     images = True
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 
-    def __init__(self, images: str = "demo", split: str | None = None, averaging: str = "tangent") -> None:
+    def __init__(self, images: str = "demo", split: str | None = None, averaging: str = "auto") -> None:
         check_choice("averaging", averaging, AVERAGING)
         if images == "demo":
             check_unused("demo", {"split": split is not None})
@@ -82,10 +82,14 @@ class Breeds(Benchmark):
 
     @property
     def protocol(self) -> str:
+        return self.protocol_by(self.averaging)
+
+    def protocol_by(self, averaging: str) -> str:
+        """The protocol with the averaging of a model."""
         what = "families of scenes' shapes" if self.source == "demo" else f"{self.split}, {self.source}, {NAMING}"
         return (
             f"{what}: {len(self.superclasses)} superclasses, {len(self.items.classes)} subclasses, "
-            f"{len(self.items.templates)} templates averaged by '{self.averaging}'"
+            f"{len(self.items.templates)} templates averaged by '{averaging}'"
         )
 
     def load(self) -> None:
@@ -98,7 +102,7 @@ class Breeds(Benchmark):
         upper, lower, both = self._among()
         embedded = embed_labels(model, both, self.averaging, compute=how.compute, progress=how.progress)
         rooted, many = space.rooted(embedded.root), len(upper.classes)
-        points, item = embedded.prompt.mean(1), rooted.points(embedded.item)
+        points, item = embedded.classes, rooted.points(embedded.item)
 
         def ranks(first: int, last: int, labels: tuple[int, ...]) -> np.ndarray:
             target = torch.tensor(labels).to(points.device)
@@ -111,8 +115,13 @@ class Breeds(Benchmark):
         outcome = level_recalls(
             {"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points)
         )
-        split = self.split if self.source != "demo" else "demo"
-        return self.result(outcome, model, rooted, embedded.item, how, split=split, items=len(self.items.items))
+        facts = {
+            "split": self.split if self.source != "demo" else "demo",
+            "items": len(self.items.items),
+            "averaging": embedded.averaging,
+            "protocol": self.protocol_by(embedded.averaging),
+        }
+        return self.result(outcome, model, rooted, embedded.item, how, **facts)
 
     def _among(self) -> tuple[Classified, Classified, Classified]:
         """The items among superclasses, among subclasses, and the names of both, superclasses first."""

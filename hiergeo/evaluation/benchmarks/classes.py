@@ -1,5 +1,6 @@
 """What the benchmarks of classifiers share: the items that their options name."""
 
+from abc import abstractmethod
 from collections import Counter
 from functools import cached_property
 
@@ -86,7 +87,7 @@ def _synonyms(templates: tuple[str, ...]) -> Classified:
 
 
 class ClassifierBenchmark(Benchmark):
-    """A benchmark of zero-shot predictions, whose published figures are of ImageNet with averages in the tangent space.
+    """A benchmark of zero-shot predictions, whose published figures are of ImageNet with each model's own averages.
 
     Args:
         data: ``scenes``, ``imagenet-synonyms``, or a folder with one subfolder of images a class.
@@ -103,7 +104,7 @@ class ClassifierBenchmark(Benchmark):
         check_unused(data, {"names": bool(names) and is_named(data)})
         self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
         self.images = data != SYNONYMS
-        if averaging != "tangent" or not may_be_imagenet(data):
+        if averaging == "normalised" or not may_be_imagenet(data):
             self.published = ()
 
     @cached_property
@@ -112,9 +113,17 @@ class ClassifierBenchmark(Benchmark):
         return read_items(self.data, self.names, self.templates)
 
     @property
-    def facts(self) -> dict[str, str | int]:
-        """What a result says of the items."""
-        return {"split": self.data, "items": len(self.items.items), "classes": len(self.items.classes)}
+    def protocol(self) -> str:
+        return self.protocol_by(self.averaging)
+
+    @abstractmethod
+    def protocol_by(self, averaging: str) -> str:
+        """The protocol with the averaging of a model."""
+
+    def facts(self, embedded: EmbeddedLabels) -> dict[str, str | int]:
+        """What a result says of the items and of the averaging that was used."""
+        used = {"averaging": embedded.averaging, "protocol": self.protocol_by(embedded.averaging)}
+        return {"split": self.data, "items": len(self.items.items), "classes": len(self.items.classes), **used}
 
     def load(self) -> None:
         _ = self.items

@@ -54,7 +54,7 @@ class Trees(ClassifierBenchmark):
         self,
         data: str = "scenes",
         tree: str = "auto",
-        averaging: str = "tangent",
+        averaging: str = "auto",
         names: str = "",
         templates: str = "",
     ) -> None:
@@ -77,11 +77,10 @@ class Trees(ClassifierBenchmark):
         tree.places(self.nodes)
         return tree
 
-    @property
-    def protocol(self) -> str:
+    def protocol_by(self, averaging: str) -> str:
         tree = APPROXIMATE if self.source == "wordnet" else f"tree {self.source}"
         return (
-            f"{self.data}, {len(self.items.templates)} templates averaged by '{self.averaging}', nearest class; "
+            f"{self.data}, {len(self.items.templates)} templates averaged by '{averaging}', nearest class; "
             f"{tree} ({len(self.tree.nodes)} nodes)"
         )
 
@@ -97,7 +96,7 @@ class Trees(ClassifierBenchmark):
         rooted = space.rooted(embedded.root)
         classes = self.tree.places(self.nodes)
         outcome = mistakes(self.tree, classes, embedded.nearest(rooted), np.array(self.items.labels))
-        facts = {**self.facts, "tree": self.source}
+        facts = {**self.facts(embedded), "tree": self.source}
         if self.source == "wordnet":
             facts["wordnet"] = load_wordnet().described
         return self.result(outcome, model, rooted, embedded.item, how, **facts)

@@ -29,7 +29,7 @@ class Actor:
         assert plan is not None
         self._corpus = Corpus(folder, Path(base), plan)
         model = adapters.load(spec, device=device)
-        if model.fingerprint() != plan.model.fingerprint:
+        if not plan.model.fit(model):
             raise InputError(f"{spec} is another model on this machine: its fingerprint is {model.fingerprint()}.")
         space = layout.space_of(folder, layout.read(folder))
         self._embedder = ItemEmbedder(model, space, plan.dtype, plan.items, batch_size)

@@ -176,13 +176,13 @@ def _run(
 
 def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> CorpusPlan:
     """Agree on the plan and make the index, under its lock."""
-    facts = ModelFacts(model.name, model.fingerprint(), model.normalised)
     frame = Frame.of(space, model.dim)
     geometry = space.geometry.spec
     settings = (options.dtype, options.items, options.caption, options.image, options.shard_rows)
-    now = CorpusPlan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
     with locked(folder):
         before = sources.read_plan(folder)
+        facts = before.model if before is not None and before.model.fit(model) else ModelFacts.of(model)
+        now = CorpusPlan(facts, frame.root_sha256, geometry, space.min_radius, *settings, found.sources)
         begun = (folder / MANIFEST).exists()
         if before is None and begun:
             raise InputError(f"{folder} holds an index that was made in another way: choose another folder.")

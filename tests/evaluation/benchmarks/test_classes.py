@@ -24,20 +24,41 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-def distances(averaging: str) -> np.ndarray:
+class FreeNorms(Hashed):
+    """Embeddings of norms between 1 and 2, as of a hyperbolic model."""
+
+    normalised = False
+
+    def text_rows(self, texts):
+        rows = super().text_rows(texts)
+        return rows / rows.norm(dim=1, keepdim=True) * (1 + rows[:, :1].abs() / rows.norm(dim=1, keepdim=True))
+
+
+def distances(averaging: str, model: Hashed = MODEL) -> np.ndarray:
     """From every lone shape of scenes to every kind, Euclidean, from the embeddings alone."""
     items = read_items("scenes")
-    prompt = MODEL.encode_text(items.prompts).double().numpy().reshape(len(items.classes), len(items.templates), -1)
+    prompt = model.encode_text(items.prompts).double().numpy().reshape(len(items.classes), len(items.templates), -1)
     points = prompt.mean(1) if averaging == "tangent" else unit(unit(prompt).mean(1))
-    image = MODEL.encode_image(items.items).double().numpy()
+    image = model.encode_image(items.items).double().numpy()
     return np.linalg.norm(image[:, None] - points, axis=-1)
 
 
-@pytest.mark.parametrize("averaging", ["tangent", "normalised"])
-def test_zero_shot_is_what_sklearn_says(averaging):
-    found = measure(MODEL, "zero_shot", "euclidean", averaging=averaging, samples=10)
+@pytest.mark.parametrize(
+    ("model", "averaging", "used"),
+    [
+        (MODEL, "tangent", "tangent"),
+        (MODEL, "normalised", "normalised"),
+        (MODEL, "auto", "normalised"),
+        (FreeNorms(), "auto", "tangent"),
+        (FreeNorms(), "normalised", "normalised"),
+    ],
+)
+def test_zero_shot_is_what_sklearn_says(model, averaging, used):
+    found = measure(model, "zero_shot", "euclidean", averaging=averaging, samples=10)
+    assert found.settings["averaging"] == used
+    assert used in str(found.settings["protocol"])
     labels = np.array(read_items("scenes").labels)
-    length = distances(averaging)
+    length = distances(used, model)
     nearest = length.argmin(1)
     assert found.metrics["zero_shot_accuracy"] == pytest.approx(accuracy_score(labels, nearest), abs=1e-12)
     assert found.metrics["mean_per_class_accuracy"] == pytest.approx(
@@ -66,7 +87,7 @@ def test_resamples_of_mean_per_class_accuracy_weight_items_by_the_size_of_their_
 def test_tree_metrics_are_those_of_the_nearest_classes():
     found = measure(MODEL, "trees", "euclidean", samples=10)
     items = read_items("scenes")
-    nearest = [items.classes[place] for place in distances("tangent").argmin(1)]
+    nearest = [items.classes[place] for place in distances("normalised").argmin(1)]
     true = [items.classes[label] for label in items.labels]
     for name, value in tree_scores(nearest, true, taxonomy.edges()).items():
         assert found.metrics[name] == pytest.approx(value, abs=1e-12)
@@ -99,7 +120,8 @@ def test_breeds_ranks_names_of_both_levels():
     families = list(dict.fromkeys(map(taxonomy.family, items.classes)))
     names = [*families, *items.classes]
     prompts = [template.replace("{}", name) for name in names for template in items.templates]
-    points = MODEL.encode_text(prompts).double().numpy().reshape(len(names), len(items.templates), -1).mean(1)
+    prompt = MODEL.encode_text(prompts).double().numpy().reshape(len(names), len(items.templates), -1)
+    points = unit(unit(prompt).mean(1))
     length = np.linalg.norm(MODEL.encode_image(items.items).double().numpy()[:, None] - points, axis=-1)
     coarse = np.array([families.index(taxonomy.family(items.classes[label])) for label in items.labels])
     order = length.argsort(1, kind="stable")
