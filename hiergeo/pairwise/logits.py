@@ -214,7 +214,7 @@ class Contrasted:
     def _blocks(self, apart: bool = False) -> Iterator["Block"]:
         count, width = (side.radius.shape[-1] for side in (self.factors[0].x, self.factors[0].y))
         step = max(1, BLOCK // max(1, width))
-        for start in range(0, count, step):
+        for start in range(0, max(1, count), step):
             rows = slice(start, min(start + step, count))
             some = [factor._replace(x=part_of(factor.x, rows)) for factor in self.factors]
             each = [self._distance([factor], DISTANCE) for factor in some] if apart and len(some) > 1 else []

@@ -129,6 +129,10 @@ def test_nothing_on_the_other_side() -> None:
     found = Space("euclidean").contrastive(x, x.detach()[:0], 1.0)
     assert found.rows.tolist() == [-torch.inf] * 3
     assert found.columns.shape == (0,)
+    (gradient,) = torch.autograd.grad(found.rows.sum(), x)
+    assert gradient.shape == x.shape
+    none = Space("euclidean").contrastive(x[:0], x.detach(), 1.0)
+    assert torch.autograd.grad(none.columns.sum(), x)[0].tolist() == torch.zeros_like(x).tolist()
     summed = Space("euclidean").contrastive(x, x.detach()[:0], 1.0, reduction="softplus")
     assert summed.rows.tolist() == [0.0] * 3
 
