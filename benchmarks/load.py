@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any, NamedTuple, final
 
 import numpy as np
+from urllib3.filepost import encode_multipart_formdata
 
 from hiergeo._core.errors import HiergeoError
 
@@ -69,6 +70,11 @@ class Server(NamedTuple):
         """Seconds of processor time that it has used."""
         fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident(self) -> float:
+        """MiB of memory that it holds."""
+        pages = int(Path(f"/proc/{self.process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
 
 
 @contextmanager
@@ -122,6 +128,21 @@ def paced(asked: Server, clients: int, seconds: float, rate: float, asker: Asker
                 _timed(ask, due, load)
 
     _together(asked, clients, client, load)
+
+
+def endured(asked: Server, clients: int, requests: int, asker: Asker, load: Load, every: int) -> list[float]:
+    """A closed loop of so many requests; returns the memory that the server held after every so many of them, MiB."""
+    numbers, held = count(), [asked.resident()]
+
+    def client(number: int) -> None:
+        with asker(number) as ask:
+            while (place := next(numbers)) < requests:
+                _timed(ask, time.perf_counter(), load)
+                if (place + 1) % every == 0:
+                    held.append(asked.resident())
+
+    _together(asked, clients, client, load)
+    return held
 
 
 def _timed(ask: Callable[[], object], start: float, load: Load) -> None:
@@ -181,8 +202,13 @@ class Requester:
         """The answer to a POST of JSON."""
         return self._exchange("POST", path, json.dumps(body).encode())
 
-    def _exchange(self, method: str, path: str, content: bytes | None) -> bytes:
-        headers = {} if content is None else {"Content-Type": "application/json"}
+    def send(self, path: str, image: bytes) -> bytes:
+        """The answer to a form with an image."""
+        content, kind = encode_multipart_formdata({"image": ("photo.jpg", image)})
+        return self._exchange("POST", path, content, kind)
+
+    def _exchange(self, method: str, path: str, content: bytes | None, kind: str = "application/json") -> bytes:
+        headers = {} if content is None else {"Content-Type": kind}
         try:
             self._connection.request(method, path, content, headers)
             response = self._connection.getresponse()

@@ -19,7 +19,7 @@ SUFFIXES = {"image/svg+xml": "svg", "image/png": "png"}
 """Kinds of figures and the ends of their file names."""
 
 FIGURES = "figures"
-"""Folder of the figures, beside the pages; `notebooks.css` styles pictures in it."""
+"""Folder of the figures, beside the pages; `pages.css` styles pictures in it."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

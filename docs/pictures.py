@@ -6,6 +6,7 @@ depend on the speed of the machine.
 """
 
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from PIL import Image
 from selenium import webdriver
@@ -25,8 +28,6 @@ from hiergeo.report import explorer
 from hiergeo.search import serving
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-
-QUERY = "a big dotted red ring"
 
 FRAME = 100
 """Milliseconds of one frame of the animation."""
@@ -148,9 +149,9 @@ def camera() -> Iterator[Camera]:
         browser.quit()
 
 
-def stills(lens: Camera, url: str) -> None:
+def stills(lens: Camera, url: str, query: str) -> None:
     """Pictures of the views of the explorer."""
-    asked = f"q={QUERY.replace(' ', '+')}"
+    asked = urlencode({"q": query})
     for name, fragment, scheme in (
         ("explorer-ladder", f"view=ladder&lenses=0,2&{asked}", "light"),
         ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
@@ -171,14 +172,14 @@ def report(lens: Camera, folder: Path) -> None:
     save(lens.picture(), ASSETS / "demo.webp")
 
 
-def animation(lens: Camera, url: str) -> None:
+def animation(lens: Camera, url: str, query: str) -> None:
     """A walk through the explorer: a question, its ladders, the map, the tree, the comparison and the audit."""
     lens.frames.clear()
     lens.open(f"{url}#view=ladder&lenses=1,2&against=1,2", WIDTH, HEIGHT)
     lens.shoot(900)
     field = lens.find("#ask input[type=text], #ask input[type=search], #ask textarea")
     field.clear()
-    for letter in QUERY:
+    for letter in query:
         field.send_keys(letter)
         lens.shoot(70)
     lens.shoot(300)
@@ -222,8 +223,10 @@ def main() -> None:
     """Write all pictures into ``docs/assets``."""
     app = explorer.create_explorer(explorer.open_demo(device="cpu"))
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
-        stills(lens, f"{url}/")
-        animation(lens, f"{url}/")
+        with urlopen(f"{url}/api/collection", timeout=60) as answer:
+            opened, typed, *_ = json.load(answer)["examples"]
+        stills(lens, f"{url}/", opened)
+        animation(lens, f"{url}/", typed)
         report(lens, Path(folder))
 
 

@@ -1,4 +1,4 @@
-"""Positive controls of the geometries: ``python -m benchmarks.controls mammals|hyperlex|lvis|audit|pictures``."""
+"""Controls of the geometries: ``python -m benchmarks.controls mammals|hyperlex|lvis|audit|pictures|errors``."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.peers import Missing
 from hiergeo._core.errors import HiergeoError
 
-CONTROLS = ("mammals", "hyperlex", "lvis", "audit", "pictures")
+CONTROLS = ("mammals", "hyperlex", "lvis", "audit", "pictures", "errors")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -6,6 +6,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from hiergeo._core.text import one_line, shortened
@@ -33,6 +34,9 @@ class UnavailableError(HiergeoError, RuntimeError):
 LISTED = 12
 """How many known names an error lists before it only counts."""
 
+COUNTED = 1000
+"""Defects after which an error stops to count."""
+
 QUOTED = 60
 """Characters of a value that an error quotes."""
 
@@ -52,6 +56,14 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") ->
         return InputError(f"unknown {kind} '{name}'{where}: did you mean '{names[near[0]]}'?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return InputError(f"unknown {kind} '{name}'{where} (known: {', '.join(list(names.values())[:LISTED])}{more}).")
+
+
+def several(first: str, others: Iterable[str]) -> str:
+    """The first `LISTED` of some defects for a sentence, and how many more there are, `COUNTED` in all at most."""
+    rest = list(islice(others, COUNTED - 1))
+    more = len(rest) - LISTED + 1
+    least = "at least " if len(rest) == COUNTED - 1 else ""
+    return "; ".join([first, *rest[: LISTED - 1]]) + (f"; and {least}{more:,} more" if more > 0 else "")
 
 
 def described(error: BaseException) -> str:

@@ -1,19 +1,25 @@
-"""One progress bar for the whole package: on a terminal's standard error, and only for work that outlasts a second."""
+"""One progress bar for the whole package, on standard error: a bar on a terminal, a line now and then in a log."""
 
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from datetime import timedelta
 from typing import TypeVar, final
+
+from hiergeo._core.text import one_line
 
 Item = TypeVar("Item")
 
 PATIENCE = 1.0
 """Seconds of work before a bar appears."""
 
+LOGGED = 30.0
+"""Seconds of work before the first line in a log; the next one comes after twice as many, and so on."""
+
 
 @final
 class Bar:
-    """A bar for work that is done step by step; it appears after `PATIENCE` seconds.
+    """A bar for work that is done step by step; it appears after `PATIENCE` seconds, and off a terminal as lines.
 
     Args:
         label: what is done.
@@ -34,14 +40,27 @@ class Bar:
             transient=True,
         )
         self._task = self._bar.add_task(label, total=total)
-        self._start, self._shown = time.monotonic(), False
+        self._start, self._shown, self._next = time.monotonic(), False, LOGGED
 
     def advance(self, steps: int, note: str = "") -> None:
         """Count steps as done; `note` stands beside the label from now on."""
         self._bar.update(self._task, advance=steps, description=f"{self._label} {note}" if note else self._label)
-        if not self._shown and self._console.is_terminal and time.monotonic() - self._start > PATIENCE:
+        elapsed = time.monotonic() - self._start
+        if not self._console.is_terminal:
+            self._log(elapsed)
+        elif not self._shown and elapsed > PATIENCE:
             self._bar.start()
             self._shown = True
+
+    def _log(self, elapsed: float) -> None:
+        if elapsed <= self._next:
+            return
+        while self._next < elapsed:
+            self._next *= 2
+        (task,) = self._bar.tasks
+        total = "" if task.total is None else f" of {task.total:,.0f}"
+        line = f"{task.description}: {task.completed:,.0f}{total} after {timedelta(seconds=round(elapsed))}"
+        print(one_line(line), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Remove the bar from the terminal."""

@@ -28,6 +28,9 @@ RIGHT_TO_LEFT = ("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI
 
 ELLIPSIS = " … "
 
+FORMULA = "=+-@＝＋－＠"
+"""First letters of what spreadsheets run, after blanks and invisible characters."""
+
 
 def one_line(text: str) -> str:
     """A message of one line: escapes for what cannot be printed, the middle left out beyond `MESSAGE_CHARACTERS`."""
@@ -47,6 +50,23 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "\n".join("".join(map(_escaped, line)) for line in text.split("\n"))
+
+
+def inert(cell: object) -> object:
+    """A cell of a table that people open: an apostrophe precedes a text that spreadsheets would run; numbers stay."""
+    if not isinstance(cell, str):
+        return cell
+    first = next((letter for letter in cell if not letter.isspace() and unicodedata.category(letter) != "Cf"), " ")
+    runs = first in FORMULA or cell.startswith(("\t", "\r"))
+    return f"'{cell}" if runs and not _is_number(cell) else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and text == text.strip()
 
 
 def tame(text: str) -> str:

@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents, tensors
 from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
@@ -90,7 +90,7 @@ def write_head(
     """
     folder = Path(folder)
     check_free(folder, overwrite)
-    with locked(folder / CONFIG):
+    with locked(folder / CONFIG), _removed_if_it_fails(folder):
         remove_leftovers(folder)
         weights, digest = _published(folder, WEIGHTS, tensors.packed(head.state_dict()))
         looks, looks_digest = _published(folder, HISTORY, (json.dumps(list(history), indent=1) + "\n").encode())
@@ -103,9 +103,25 @@ def write_head(
             "history_sha256": looks_digest,
         }
         documents.write(folder / CONFIG, whole)
-        for old in {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))} - {weights, looks}:
+        for old in _parts(folder) - {weights, looks}:
             old.unlink(missing_ok=True)
     return folder
+
+
+def _parts(folder: Path) -> set[Path]:
+    return {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))}
+
+
+@contextmanager
+def _removed_if_it_fails(folder: Path) -> Iterator[None]:
+    """Remove the weights and the history that the block has added where it ends by an error."""
+    before = _parts(folder)
+    try:
+        yield
+    except HiergeoError:
+        for new in _parts(folder) - before:
+            new.unlink(missing_ok=True)
+        raise
 
 
 def _published(folder: Path, name: str, content: bytes) -> tuple[Path, str]:

@@ -49,6 +49,9 @@ def embed(
 ) -> Path:
     """Embed the distinct texts of a dataset, and its images if it embeds them, into an ``.npz`` that ``npz:`` loads.
 
+    Where every row has a contradicting chain, the file holds the chains as well and can be trained on
+    (`hiergeo.training.from_file`).
+
     Finished batches wait in the folder ``OUT.partial``; after an interruption the same call computes only the others,
     and where the file is complete already it computes nothing. The file appears when complete, with model name,
     fingerprint, normalisation, dataset and a hash of its content.
@@ -80,6 +83,7 @@ def embed(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."
         )
     texts, images = hierarchy.texts, hierarchy.images if model.has_images else ()
+    chains = _chains(hierarchy)
     model.check_texts([text.strip() for text in texts])
     if images:
         model.check_images(images)
@@ -94,7 +98,9 @@ def embed(
     asked = {
         **origin,
         "batch_size": str(batch_size),
-        "inputs": _hash([texts, [image.image_id for image in images]]),
+        "inputs": _hash(
+            [texts, [image.image_id for image in images], *({name: each.tolist()} for name, each in chains.items())]
+        ),
     }
     work = _hash(asked)
     partial = out.with_name(f"{out.name}.partial")
@@ -114,9 +120,23 @@ def embed(
         if images:
             arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
             arrays["image"] = _batches(model, "image", images, partial, work, batch_size, progress)
-        archives.write(out, arrays)
+        archives.write(out, arrays | chains)
         retire(partial)
     return out
+
+
+def _chains(hierarchy: Hierarchy) -> dict[str, NDArray[np.generic]]:
+    """What training reads: chains as positions in `Hierarchy.texts`, and their images, a number of its own without."""
+    if not hierarchy.has_negatives:
+        return {}
+    place = {text: index for index, text in enumerate(hierarchy.texts)}
+    rows = hierarchy.rows
+    images = [-1 - at if row.image_id is None else row.image_id for at, row in enumerate(rows)]
+    return {
+        "positive": np.array([[place[text] for text in row.positive] for row in rows]),
+        "negative": np.array([[place[text] for text in row.negative or ()] for row in rows]),
+        "chain_image_id": np.array(images, dtype=np.int64),
+    }
 
 
 def _batches(

@@ -82,6 +82,7 @@ def publish(
     form: str,
     tables: Iterable[Table],
     *sentences: str | Text | None,
+    first: Iterable[str] = (),
     screen: Iterable[RenderableType] | None = None,
     lines: Iterable[str] = (),
 ) -> None:
@@ -94,12 +95,15 @@ def publish(
             has formats of its own, otherwise those of the tables.
         tables: of the numbers.
         sentences: below them on a terminal.
+        first: what was found, above them on a terminal; the headline in bold, a sentence a line below it.
         screen: what a terminal shows in the place of the tables; strings are not wrapped.
         lines: last on a terminal and not wrapped, for they may name files; notes where numbers are printed alone.
     """
     write_json(json, document)
     if form == "table":
         terminal = console()
+        for at, sentence in enumerate(filter(None, first)):
+            terminal.print(Text(sentence, style="" if at else "bold"))
         for each in tables if screen is None else screen:
             terminal.print(each, soft_wrap=isinstance(each, str))
         for sentence in filter(None, sentences):
@@ -136,6 +140,8 @@ def page_lines(html: Path | None) -> list[str]:
 
 def _written(table: Table, form: str) -> str:
     columns = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    if form != "markdown":  # minus signs that programs read
+        columns = [[cell.replace("−", "-") for cell in column] for column in columns]
     header, *rows = zip(*columns, strict=True)
     if form == "csv":
         return csv_text(header, rows)

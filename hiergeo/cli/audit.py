@@ -39,6 +39,7 @@ def audit_command(
         str | None, option("WORDS", "With --length: words of captions without content, repeated.  [a thing]")
     ] = None,
     format: options.Format = "table",
+    full: options.Full = False,
     json: options.Json = None,
     html: options.Page = None,
     seed: options.Seed = 0,
@@ -48,7 +49,7 @@ def audit_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
-    from hiergeo.report import audit_tables, length_table, write_audit
+    from hiergeo.report import audit_numbers, audit_tables, length_table, write_audit
 
     check_writable(json, html)
     if length and html is not None:
@@ -71,7 +72,9 @@ def audit_command(
             document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            document, tables, sentences = result.to_json(), list(audit_tables(result)), result.findings.sentences
+            shown = audit_tables(result, full=full) if format == "table" else [audit_numbers(result)]
+            document, tables = result.to_json(), list(shown)
+            sentences = (*result.findings.sentences, result.omissions)
             if html is not None:
                 write_audit(result, html)
-        publish(document, json, format, tables, *sentences, lines=page_lines(html))
+        publish(document, json, format, tables, first=sentences, lines=page_lines(html))

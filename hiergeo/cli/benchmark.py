@@ -8,10 +8,10 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.tables import light
 from hiergeo._core.validation import sentence
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
@@ -71,7 +71,8 @@ def benchmark_command(
     loaded, space = asked.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
     if format not in (CLIP_BENCHMARK, "markdown"):
-        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published))
+        found = (result.conclusion.headline,)
+        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published), first=found)
         return
     write_json(json, result)
     markdown = format == "markdown"
@@ -118,7 +119,7 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
 
     if only is not None:
         BENCHMARKS.get(only)
-    table = Table("benchmark", "data", "options", "runs here", "metrics")
+    table = light("benchmark", "data", "options", "runs here", "metrics")
     screen: list[RenderableType] = []
     benchmarks: dict[str, dict[str, Any]] = {}
     for name in BENCHMARKS.names() if only is None else [only]:

@@ -1,6 +1,7 @@
 """``hiergeo chains build``: captions become chains from general to specific with contradicting negatives."""
 
 import json as jsonlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,13 @@ import typer
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.documents import parse_toml
 from hiergeo._core.storage.texts import read_text
+from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import READ, read_options
+from hiergeo.evaluation.findings.exports import percent
 
 if TYPE_CHECKING:
     from hiergeo.construction import BuildPlan, Built
@@ -93,7 +96,10 @@ def build_command(
     ] = "weak",
     most_characters: Annotated[int, option("N", "Characters of a caption and of any text.", min=1)] = 1000,
     language: Annotated[str, option("NAME", "Of captions: en drops others, any leaves it to the backend.")] = "any",
-    test_fraction: Annotated[float, option("X", "Share of the images that go to the test split.", min=0, max=1)] = 0.1,
+    test_fraction: Annotated[
+        float,
+        option("X", "Share of the images that go to the test split; the others are for training.", min=0, max=1),
+    ] = 1.0,
     seed: options.Seed = 0,
     shard_rows: Annotated[int, option("N", "Captions that are worked on and stored together.", min=1)] = 1000,
     caption_column: options.CaptionColumn = None,
@@ -134,12 +140,9 @@ def build_command(
 
 
 def _show(built: "Built", plan: "BuildPlan") -> None:
-    from rich import box
-    from rich.table import Column, Table
-
     screen = console()
-    numbers = (Column(head, justify="right") for head in ("shards done now", "done before", "captions/s"))
-    grid = Table("stage", *numbers, box=box.SIMPLE_HEAD, pad_edge=False)
+    figures = ("shards done now", "done before", "captions/s")
+    grid = light("stage", *figures, numbers=figures)
     for run in built.stages:
         speed = f"{run.captions / run.seconds:,.0f}" if run.made and run.seconds else "–"
         grid.add_row(run.name, f"{run.made:,}", f"{run.kept:,}", speed)
@@ -151,13 +154,12 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
         screen.print("This part is done: a last run without --worker writes the files.", soft_wrap=True)
         return
     if built.dropped:
-        rows = Column("rows", justify="right")
-        drops = Table("dropped in", "because", rows, box=box.SIMPLE_HEAD, pad_edge=False)
+        drops = light("dropped in", "because", "rows", numbers=("rows",))
         for (stage, reason), count in sorted(built.dropped.items(), key=lambda each: -each[1]):
             drops.add_row(stage, reason, f"{count:,}")
         screen.print(drops)
     kept = built.train + built.test
-    share = f"{built.test / kept:.1%}"
+    share = percent(built.test / kept)
     screen.print(
         f"{kept:,} of {counted(built.rows, 'caption')} became chains of {plan.tiers} texts: {built.train:,} in "
         f"train.csv, {built.test:,} ({share}) in test.csv and, with negatives, test_expanded.csv.",
@@ -166,6 +168,6 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
     if not built.test and plan.test_fraction:
         note("no image fell to the test split: take a larger --test-fraction, or more images.")
     screen.print(f"Folder: {built.folder.absolute()}", soft_wrap=True)
-    named = f"{built.folder}{'' if built.test else ' --split train'}"
-    screen.print(f"Next: hiergeo chains quality {named} measures it.", soft_wrap=True)
+    named = f"{shlex.quote(str(built.folder))}{'' if built.test else ' --split train'}"
+    screen.print(f"Next: hiergeo chains quality {named}", soft_wrap=True)
     screen.print(f"To check it by hand: hiergeo chains review {named}", soft_wrap=True)

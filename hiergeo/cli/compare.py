@@ -21,6 +21,7 @@ from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
+from hiergeo.evaluation.findings import describe_spaces
 from hiergeo.evaluation.measuring import ProtocolSettings
 
 
@@ -36,6 +37,7 @@ def compare_command(
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
+    full: options.Full = False,
     html: options.Html = Path("hiergeo-compare.html"),
     images: options.Ladders = 12,
     json: options.Json = None,
@@ -58,17 +60,26 @@ def compare_command(
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)
-        publish_comparison(comparison, html, json, images, seed, format)
+        publish_comparison(comparison, html, json, images, seed, format, full)
 
 
 def publish_comparison(
-    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str
+    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str, full: bool
 ) -> None:
-    """Write the JSON and the page, print the table and the verdicts."""
+    """Write the JSON and the page, print the conclusion and the table; with `full` what each space is like too."""
     from hiergeo.report import comparison_tables, write_page
 
     write_json(json, comparison)
     write_page(comparison, html, images=images, seed=seed)
-    verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
-    tables = comparison_tables(comparison, console().width)
-    publish(comparison, None, form, tables, *verdicts, lines=page_lines(html))
+    conclusion = comparison.conclusion
+    spaces = {each.geometry: each.space_verdict for each in comparison.results if each.diagnostics} if full else {}
+    publish(
+        comparison,
+        None,
+        form,
+        comparison_tables(comparison, console().width, full=full),
+        *(Text.assemble((of, "bold"), f": {words}") for of, words in describe_spaces(spaces)),
+        comparison.omissions,
+        first=(conclusion.headline, *conclusion.remarks),
+        lines=page_lines(html),
+    )

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from hiergeo import datasets
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.storage.files import path_of
+from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
@@ -29,7 +29,7 @@ app = typer.Typer(help="List, download and check datasets.", no_args_is_help=Tru
 def list_splits(format: options.Format = "table", json: options.Json = None) -> None:
     """Print every split with its size, or what is missing."""
     check_writable(json)
-    table = Table("data", "split", "rows", "images", "texts", box=None, pad_edge=False)
+    table = light("data", "split", "rows", "images", "texts", numbers=("rows", "images", "texts"))
     sizes: dict[str, int] = {}
     missing: list[str] = []
     for name, splits in SPLITS.items():
@@ -37,7 +37,7 @@ def list_splits(format: options.Format = "table", json: options.Json = None) -> 
             try:
                 hierarchy = datasets.load(name, split)
             except HiergeoError as error:
-                table.add_row(name, split, "-", "-", "-")
+                table.add_row(name, split, "–", "–", "–")
                 missing.append(f"{name} {split}: {error}")
                 continue
             sizes[f"{name}/{split}"] = len(hierarchy.rows)
@@ -87,7 +87,7 @@ def check(
             raise InputError(f"there is no file {what}.")
         defects = hierarcaps.validate(what, images=images, progress=True)
     fields = ("file", "row", "column", "problem")
-    table = Table(*fields)
+    table = light(*fields)
     for defect in defects:
         table.add_row(*("" if (cell := getattr(defect, name)) is None else str(cell) for name in fields))
     alike = Counter(defect.problem for defect in defects)

@@ -25,6 +25,7 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 def demo_command(
     format: options.Format = "table",
+    full: options.Full = False,
     html: options.Html = Path("hiergeo-demo.html"),
     rows: Annotated[int, option("N", "Scenes to draw.", min=1, max=limits.COUNT)] = 500,
     json: options.Json = None,
@@ -37,7 +38,7 @@ def demo_command(
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)
-    publish_comparison(comparison, html, json, 12, seed, format)
+    publish_comparison(comparison, html, json, 12, seed, format, full)
     if format == "table":
         console().print(READING)
     show_page(html.absolute().as_uri(), open_page)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from hiergeo import search
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
+from hiergeo._core.tables import light
 from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults, again
 from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, publish, write_json
@@ -37,7 +37,7 @@ Images = Annotated[
 ]
 Embeddings = Annotated[
     Path | None,
-    path_option("FILE", "Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy."),
+    path_option("FILE", "Embeddings of the items: .npz as `hiergeo embed` writes it, with its captions, or .npy."),
 ]
 
 
@@ -146,7 +146,10 @@ def delete_command(
     ids: Annotated[list[int], argument("ID...", "Ids of the items to delete.", min=0)],
     json: options.Json = None,
 ) -> None:
-    """Delete items by their ids; ids of no item are named and passed over."""
+    """Delete items by their ids; ids of no item are named and passed over.
+
+    Example: hiergeo index delete my-index 3 17 (hiergeo search shows the ids of items).
+    """
     check_writable(json)
     index = search.open(path)
     wanted = ids_of(dict.fromkeys(ids))
@@ -191,7 +194,7 @@ def check_command(path: options.IndexFolder, format: options.Format = "table", j
     start = time.monotonic()
     checked = check(path)
     metrics = {"shards": checked.shards, "rows": checked.rows, "bytes": checked.bytes, "defects": len(checked.defects)}
-    table = Table("shard", "defect")
+    table = light("shard", "defect")
     for name, what in checked.defects:
         table.add_row(name, what)
     document = {"metrics": metrics, "defects": [{"shard": name, "defect": what} for name, what in checked.defects]}

@@ -1,5 +1,6 @@
 """``hiergeo index build --shards``: files of any number and size become an index, by any number of workers."""
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,4 +105,4 @@ def _show(summary: "Summary", out: Path) -> None:
             f"One worker of this speed takes {each.hours:,.0f} h for {each.rows:,} rows{price}.", soft_wrap=True
         )
     ready = "The index is complete" if summary.finished else "The index holds what is embedded so far"
-    screen.print(f"{ready}: hiergeo search {out} QUERY", soft_wrap=True)
+    screen.print(f"{ready}: hiergeo search {shlex.quote(str(out))} QUERY", soft_wrap=True)

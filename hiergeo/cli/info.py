@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from rich.table import Table
 
 from hiergeo import pairwise
+from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, facts_table, publish
@@ -58,7 +59,7 @@ def _checks_table(checks: list[dict[str, Any]]) -> Table:
     """A row for every place and kernel: the worst error and the bar in every pair of dtypes."""
     dtypes = list(dict.fromkeys(each["dtype"] for each in checks))
     cells = {(each["place"], each["kernel"], each["dtype"]): _cell(each) for each in checks}
-    table = Table("place", "kernel", *dtypes)
+    table = light("place", "kernel", *dtypes)
     for place, kernel in dict.fromkeys((each["place"], each["kernel"]) for each in checks):
         table.add_row(place, kernel, *(cells.get((place, kernel, dtype), "") for dtype in dtypes))
     return table

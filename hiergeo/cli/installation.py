@@ -20,6 +20,7 @@ from hiergeo.datasets.hierarcaps.published import TEST
 from hiergeo.evaluation import PROTOCOLS
 from hiergeo.evaluation.benchmarks import BENCHMARKS
 from hiergeo.evaluation.metrics.registry import PLUGINS as METRIC_PLUGINS
+from hiergeo.geometry.base import LEARNABLE
 from hiergeo.geometry.spec import GEOMETRIES
 from hiergeo.training import LOSSES
 
@@ -49,6 +50,7 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "hierarcaps": "there" if TEST.path(home).is_file() else _missing("hierarcaps"),
         "models": ", ".join(ADAPTERS.names()),
         "geometries": ", ".join(geometry.names()),
+        "learnable curvatures": f"lorentz:-1{LEARNABLE}, and so for every curved geometry",
         "benchmarks": ", ".join(BENCHMARKS.names()),
         "third-party plug-ins": ", ".join(_foreign()) or "none",
     }

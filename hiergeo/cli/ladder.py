@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.texts import read_text
+from hiergeo._core.tables import light
 from hiergeo._core.text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, publish
@@ -45,12 +45,12 @@ def print_ladders(
     rooted = space.rooted(loaded.root(wanted["device"], wanted["dtype"]))
     ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
-    settings = {"model": loaded.name, "geometry": space.geometry.spec, "steps": steps, "candidates": len(texts)}
+    settings = {"model": loaded.name, "geometry": space.geometry.fixed().spec, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     if loaded.name == "tiny":
         note(TINY)
-    table, trees = Table("image", "step", "caption"), []
+    table, trees = light("image", "step", "caption"), []
     for image, steps_met in zip(images, ladders, strict=True):
         trees.append(Tree(Text(isolated(image.name), style="bold")))
         for step, text in enumerate(steps_met, start=1):

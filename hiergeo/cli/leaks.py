@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
+from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli._terminal import note
@@ -66,7 +66,7 @@ def leaks_command(
         note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
     counts = found.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
-    table = Table("split", "against", "shared", "rows", "of", box=None, pad_edge=False)
+    table = light("split", "against", "shared", "rows", "of", numbers=("rows", "of"))
     for (split, other, kind), count in counts.items():
         table.add_row(split, other, kind, f"{count:,}", f"{found.rows[split]:,}")
     lines = [f"{name} could not be compared: {sentence}" for name, sentence in found.unchecked.items()]

@@ -133,7 +133,7 @@ ImageColumn = Annotated[
 
 def geometry_option(help: str = "") -> Any:
     """An option that names one geometry; `help` is what is said after examples."""
-    examples = "euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:..."
+    examples = "euclidean, lorentz:-1, lorentz:-1?learnable, poincare:-0.5, sphere:0.25, product:..."
     return option("SPEC", f"{examples} {help}".strip(), "--geometry", "-g")
 
 
@@ -182,6 +182,9 @@ def known_format(name: str) -> str:
 
 Format = Annotated[
     str, option("NAME", "table; or csv, markdown, latex or json alone on standard output.", callback=known_format)
+]
+Full = Annotated[
+    bool, flag("--full", "Print the details too: every metric, differences and intervals, what each space is like.")
 ]
 MinRadius = Annotated[
     float | None,

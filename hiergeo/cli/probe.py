@@ -18,6 +18,7 @@ def probe_command(
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
+    full: options.Full = False,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
@@ -35,4 +36,7 @@ def probe_command(
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
-    publish(result, json, format, [result_table(result)], result.beyond_length, result.verdict)
+    conclusion = result.conclusion
+    table, details = result_table(result, full=full), [result.verdict] if full else []
+    first = (conclusion.headline, *conclusion.remarks)
+    publish(result, json, format, [table], *details, result.omissions, first=first)

@@ -9,7 +9,8 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer, write_json
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
-from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
+from hiergeo.construction.appraisal import appraise, backend_of, hierarcaps_baselines, read_dropped
+from hiergeo.construction.build_plan import FILE
 from hiergeo.construction.card import split_sha256, update_card
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation import Compute
@@ -45,6 +46,7 @@ def quality_command(
         str | None, option("NAME", "Also measure these chains, corrected and automatic ones: hierarcaps.")
     ] = None,
     format: options.Format = "table",
+    full: options.Full = False,
     json: options.Json = None,
     html: options.Page = None,
     card: Annotated[bool, flag("--card", "Also write the numbers into the card of the folder.")] = False,
@@ -73,6 +75,7 @@ def quality_command(
             judge=judge,
             model=model,
             drops={} if folder is None else read_dropped(folder),
+            backend=None if folder is None else backend_of(folder),
             seed=seed,
             samples=samples,
             compute=compute,
@@ -82,14 +85,20 @@ def quality_command(
             write_appraisal(appraisal, html)
         if card and folder is not None:
             update_card(folder, quality={split: appraisal.quality.for_card()}, measured=measured)
-        sentences = (finding.sentence for finding in appraisal.findings)
-        tables = appraisal_tables(appraisal)
-        publish(appraisal.to_json(), None, format, tables, *sentences, lines=page_lines(html))
+        publish(
+            appraisal.to_json(),
+            None,
+            format,
+            appraisal_tables(appraisal, full=full or format != "table"),
+            first=(f"{appraisal.headline}.", *(finding.sentence for finding in appraisal.findings)),
+            lines=page_lines(html),
+        )
 
 
 def dataset_of(source: str) -> str:
     """The name of the dataset that a source stands for: its own, or that of the chains in a folder or a file."""
-    return source if source.partition(":")[0] in DATASETS else f"{CHAINS}:{source}"
+    named = source.partition(":")[0] in DATASETS and not (path_of(source) / FILE).is_file()
+    return source if named else f"{CHAINS}:{source}"
 
 
 def folder_of(source: str) -> Path | None:

@@ -8,6 +8,7 @@ from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.options import flag, path_argument, path_option
 from hiergeo.cli.serve import Host, Insecure, Port, Token, check_reach, check_token, serve_page
+from hiergeo.evaluation.findings.exports import percent
 from hiergeo.report import review
 from hiergeo.search import serving
 
@@ -57,4 +58,4 @@ def tell(done: review.Reviewed) -> None:
         kappa = "not defined" if each.kappa != each.kappa else f"{each.kappa:.2f}"
         names = " and ".join(each.reviewers)
         if each.rows:
-            screen.print(f"{names}: {each.rows:,} chains, {each.agreed:.1%} decided alike, Cohen's kappa {kappa}")
+            screen.print(f"{names}: {each.rows:,} chains, {percent(each.agreed)} decided alike, Cohen's kappa {kappa}")

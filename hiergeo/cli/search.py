@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
+from hiergeo._core.tables import light
 from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, publish
@@ -19,6 +20,7 @@ from hiergeo.cli.ladder import dataset_captions, print_ladders, read_captions
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import finite
 from hiergeo.datasets.pictures import SUFFIXES
+from hiergeo.evaluation.findings.exports import number
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
@@ -186,25 +188,34 @@ def metrics(results: list[Result], rows: int) -> dict[str, float]:
 
 def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> Iterator[RenderableType]:
     """The answer to one query; margins of children and parents alone, whose sides they tell apart."""
-    yield Text(f"{kind} of {caption(isolated(query))}")
-    yield _table(kind, result)
-    if kind in CONES:
+    yield Text(f"{kind} of {caption(isolated(query))}", style="bold")
+    if kind in CONES and result.hits:
         inside = sum(hit.margin >= 0 for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
-        yield Text(f"{CONES[kind].format(share)} (margin >= 0).")
+        yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else f"{NEAREST[kind]} (none is).")
+    yield _table(kind, result)
     recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
     yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
-    at = "at the hits" if kind == "parents" else "at the query"
-    yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}.")
+    if kind == "ladder":
+        yield Text("Each step: the closest item at most this far from the root.")
+    yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, at {apex(kind)}.")
+
+
+def apex(kind: Kind) -> str:
+    """Where the angles of a kind of search are measured: at what is more general."""
+    return "the hits" if kind in ("parents", "ladder") else "the query"
 
 
 CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
 """What a margin that is not negative says of the hits of a kind."""
 
+NEAREST = {"children": "Nearest to being implied by the query", "parents": "Nearest to implying the query"}
+"""What hits are whose margins are all negative."""
+
 
 def _tables(kind: Kind, queries: list[Query], results: list[Result]) -> list[Table]:
     """One table a query; of counts one of all."""
-    counts = Table("query", "items")
+    counts = light("query", "items", numbers=("items",))
     for query, result in zip(queries, results, strict=True):
         if isinstance(result, int):
             counts.add_row(Text(str(query)), str(result))
@@ -213,15 +224,10 @@ def _tables(kind: Kind, queries: list[Query], results: list[Result]) -> list[Tab
 
 def _table(kind: Kind, result: Answer | Climb) -> Table:
     shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
-    table = Table()
-    if isinstance(result, Climb):
-        table.add_column("radius <=", justify="right", no_wrap=True)
-    table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("item", overflow="fold")
-    for name in shown:
-        table.add_column(name, justify="right", no_wrap=True)
+    within = ("radius ≤",) if isinstance(result, Climb) else ()
+    table = light(*within, "id", "item", *shown, numbers=(*within, "id", *shown))
     for first, hit in _lines(result):
-        numbers = [f"{getattr(hit, name):.4f}" for name in shown]
+        numbers = [number(getattr(hit, name), 4) for name in shown]
         table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
     return table
 

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from rich.table import Table
 
 from hiergeo import search
 from hiergeo._core import limits
 from hiergeo._core.storage.texts import read_lines
+from hiergeo._core.tables import light
 from hiergeo._core.text import without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.options import option, path_option
+from hiergeo.evaluation.findings.exports import percent
 from hiergeo.search.recall import sampled
 
 StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
@@ -74,11 +75,17 @@ def audit_command(
         "space": index.chosen(geometry).geometry.spec,
     }
     document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
-    table = Table("", f"recall@{k}", "95 %", "certified", "scored", "min shell", title_justify="left")
+    figures = (f"recall@{k}", "95 %", "certified", "scored", "min shell")
+    table = light("", *figures, numbers=figures)
     for each in audits:
         worst = min(shell.value for shell in each.shells if shell is not None)
         ends = f"{each.recall.low:.3f} to {each.recall.high:.3f}"
         table.add_row(
-            each.kind, f"{each.recall.value:.3f}", ends, f"{each.certified:.0%}", f"{each.scored:.1%}", f"{worst:.3f}"
+            each.kind,
+            f"{each.recall.value:.3f}",
+            ends,
+            percent(each.certified, 0),
+            percent(each.scored),
+            f"{worst:.3f}",
         )
     publish(document, json, format, [table])

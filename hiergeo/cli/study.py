@@ -25,7 +25,9 @@ RATES = [3e-4, 1e-3, 3e-3]
 
 def study_command(
     model: options.Model,
-    train: Annotated[str, option("FILE|SPLIT", "Chains to train on: an npz file, or a split to embed.")],
+    train: Annotated[
+        str, option("FILE|SPLIT", "Chains to train on: an npz as hiergeo embed writes it, or a split to embed.")
+    ],
     plan: PlanFile = None,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
@@ -45,6 +47,7 @@ def study_command(
     free_norms: options.FreeNorms = False,
     force: options.Force = False,
     format: options.Format = "table",
+    full: options.Full = False,
     html: options.Html = Path("hiergeo-study.html"),
     images: options.Ladders = 12,
     json: options.Json = None,
@@ -82,7 +85,7 @@ def study_command(
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
         done = run_study(made, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
-        publish_study(done, html, json, images, seed, format)
+        publish_study(done, html, json, images, seed, format, full)
 
 
 def _chains(source: str, model: Model, data: str, rows: int | None, force: bool, settings: StudySettings) -> Chains:
@@ -100,15 +103,15 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
     )
 
 
-def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str) -> None:
-    """Write the JSON, print tables, verdicts and the conclusion, write the page."""
+def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str, full: bool) -> None:
+    """Write the JSON and the page, print the conclusion and the tables; with `full` differences and verdicts too."""
     from hiergeo.report import study_tables, write_page
 
     write_json(json, done)
     write_page(done, html, images=images, seed=seed)
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {verdict}")
-        for (of, dim), verdict in done.verdicts.items()
+        for (of, dim), verdict in (done.verdicts.items() if full else ())
     )
-    conclusion = Text(f"\n{done.conclusion}")
-    publish(done, None, form, study_tables(done), *verdicts, conclusion, lines=page_lines(html))
+    first = (done.conclusion.headline, *done.conclusion.remarks)
+    publish(done, None, form, study_tables(done, full=full), *verdicts, first=first, lines=page_lines(html))

@@ -1,5 +1,6 @@
 """``hiergeo suite``: models x spaces x benchmarks into one folder, and the table of it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
 
-ACROSS = 4
+ACROSS = 3
 """Benchmarks that stand side by side in a terminal."""
 
 FORMATS = ("table", "csv", "markdown", "latex", "html")
@@ -32,7 +34,7 @@ FORMATS = ("table", "csv", "markdown", "latex", "html")
 
 app = typer.Typer(
     help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
-    "hiergeo suite PLAN.toml is hiergeo suite run PLAN.toml.",
+    "`hiergeo suite PLAN.toml` is `hiergeo suite run PLAN.toml`.",
     cls=WithDefault,
 )
 
@@ -67,7 +69,9 @@ def run_command(
         note(f"{model}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
-    console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo suite table {out}", soft_wrap=True)
+    console().print(
+        f"Page: {(out / PAGE).absolute()}; tables: hiergeo suite table {shlex.quote(str(out))}", soft_wrap=True
+    )
     if table.failed:
         raise WrongResults
 
@@ -111,18 +115,15 @@ def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
 
 
 def _show(table: "Leaderboard") -> None:
-    """Print the first metric of every benchmark, a few benchmarks a table; * marks the best row."""
-    from rich import box
-    from rich.table import Table
-
+    """Print the headline and the first metric of every benchmark, a few a table; * marks the best row."""
+    from hiergeo.training.suite.conclusion import conclude_suite
     from hiergeo.training.suite.text import heading
 
     screen = console()
+    screen.print(Text(conclude_suite(table).headline, style="bold"))
     for start in range(0, len(table.boards), ACROSS):
         boards = table.boards[start : start + ACROSS]
-        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for head in ("model and space", *map(heading, boards)):
-            grid.add_column(Text(head, overflow="fold"))
+        grid = light("model and space", *map(heading, boards))
         for row in table.rows:
             grid.add_row(Text(str(row)), *(Text(_value(board, row)) for board in boards))
         screen.print(grid)
@@ -130,7 +131,7 @@ def _show(table: "Leaderboard") -> None:
 
 def _value(board: "Board", row: "BoardRow") -> str:
     """The first metric of a benchmark, its interval below."""
-    from hiergeo.report.labels import number
+    from hiergeo.report.terminal import bounds, number
 
     if row not in board.cells or board.task is None:
         return "not yet"
@@ -138,5 +139,5 @@ def _value(board: "Board", row: "BoardRow") -> str:
     value, interval = board.value(row, metric), board.interval(row, metric)
     if value is None:
         return board.cells[row].status
-    below = "" if interval is None else f"\n{number(interval.low)}–{number(interval.high)}"
+    below = "" if interval is None else f"\n{bounds(interval)}"
     return f"{number(value)}{'*' if board.is_best(row, metric) else ''}{below}"

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from rich.table import Table
-
 from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
+from hiergeo._core.tables import light
 from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
@@ -64,6 +63,7 @@ def report(
     form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
+    from hiergeo.evaluation.findings.exports import signed
     from hiergeo.report.labels import baseline, baseline_heading, label, number
 
     kept = at_step(history, best)
@@ -77,14 +77,15 @@ def report(
         "history": [look.as_dict() for look in history],
     }
     heading = None if summary is None else baseline_heading(summary.after)
-    table = Table("", "before", "after", "difference, 95 %", heading or "", box=None, pad_edge=False)
-    table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{kept.tau_d:.4f}", "")
+    figures = ("before", "after", "difference, 95 %")
+    table = light("", *figures, heading or "", numbers=(*figures, *([heading] if heading else [])))
+    table.add_row("validation tau_d", number(history[0].tau_d, 4), number(kept.tau_d, 4), "")
     for name, change in ({} if summary is None else summary.changes).items():
         low, high = change.difference
         found = None if summary is None else baseline(summary.after, name)
         beside = "" if found is None else number(found[1], 4)
-        difference = f"{low:+.4f} to {high:+.4f}"
-        table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
+        difference = f"{signed(low, 4)} to {signed(high, 4)}"
+        table.add_row(label(name), number(change.before, 4), number(change.after, 4), difference, beside)
     drift = [f"{label(name)} {value:.4f}" for name, value in ({} if summary is None else summary.drift).items()]
     warned = [f"Trained on test data: {leakage}"] if leakage else []
     publish(document, json, form, [table], *drift, lines=[*warned, result])

@@ -18,6 +18,7 @@ from hiergeo.cli.options import option, path_option
 from hiergeo.cli.plans import Config, remove_plan, write_plan
 from hiergeo.evaluation import Compute
 from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.geometry.base import LEARNABLE
 from hiergeo.training import Recipe
 
 DEFAULTS = Recipe()
@@ -97,7 +98,7 @@ def head_command(
         summary = training.summarise(
             training.HeadModel(judge, trained.head, f"head:{out}@{judge.name}"),
             test,
-            Space(parse(trained.geometry.spec)),
+            Space(trained.geometry.fixed()),
             unseen=training.unseen_rows(chains.captions, test),
             held_out=training.held_out_of(judge),
             zero_shot=labelled,
@@ -127,10 +128,7 @@ def head_command(
 
 def learnable_geometry(spec: str) -> Geometry:
     """The geometry of a spec with curvatures to learn. Raises InputError where it has none."""
-    geometry = parse(spec).learnable()
-    if not any(curvature.requires_grad for curvature in geometry.parameters()):
-        raise InputError(f"{spec} has no curvature to learn: choose a geometry such as lorentz:-1.")
-    return geometry
+    return parse(f"{spec.strip().removesuffix(LEARNABLE)}{LEARNABLE}")
 
 
 def _named(base: Model | None) -> Model:

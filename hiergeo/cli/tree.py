@@ -14,6 +14,7 @@ from rich.tree import Tree
 from hiergeo import search
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.files import refuse_existing
+from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, facts_table, publish, sole_writer, write_json
@@ -21,6 +22,7 @@ from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
 from hiergeo.cli.plans import Config
 from hiergeo.datasets.wordnet import load_wordnet
+from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
@@ -116,7 +118,8 @@ def tree_command(
             if judgement is not None:
                 note("the comparison is not printed beside an export: give --json, or --out.")
         else:
-            publish(document, json, "table" if exported else form, tables, screen=screen, lines=lines)
+            first = () if judgement is None else (_against_chance(judgement),)
+            publish(document, json, "table" if exported else form, tables, first=first, screen=screen, lines=lines)
     if form == "newick" and left_out(taxonomy):
         lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")
@@ -153,6 +156,13 @@ def _largest(taxonomy: Taxonomy) -> list[Tree]:
     return [branch(root, 0) for root in largest(-1, SHOWN_ROOTS)]
 
 
+def _against_chance(judgement: Judgement) -> str:
+    control = judgement.control
+    manner = {"worse": "more often than", "level": "no more often than", "better": "less often than"}[control.standing]
+    value, random = percent(control.score), percent(control.value)
+    return f"Best parents are true ancestors {manner} {control.noun} are ({value} vs {random})."
+
+
 def _score(name: str) -> str:
     within = name.removeprefix("within_")
     return SCORES[name] if within == name else f"an ancestor among {within} candidates"
@@ -161,10 +171,9 @@ def _score(name: str) -> str:
 def _table(judgement: Judgement) -> Table:
     counts = judgement.counts
     title = f"{counts['items']:,} known items, {counts['children']:,} with ancestors, {counts['pairs']:,} true pairs"
-    table = Table(title=title, title_justify="left")
-    for name in ("score", "value", "95 % interval", "random parents"):
-        table.add_column(name, justify="left" if name == "score" else "right")
+    figures = ("value", "95 % interval", "random parents")
+    table = light("score", *figures, numbers=figures, title=title)
     for name, value in judgement.scores.items():
         low, high = judgement.intervals[name]
-        table.add_row(_score(name), f"{value:.3f}", f"{low:.3f} to {high:.3f}", f"{judgement.random[name]:.3f}")
+        table.add_row(_score(name), number(value), f"{number(low)} to {number(high)}", number(judgement.random[name]))
     return table

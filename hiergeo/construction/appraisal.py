@@ -12,6 +12,7 @@ import numpy as np
 from hiergeo import datasets
 from hiergeo._core.storage.files import size_of
 from hiergeo.adapters import Model
+from hiergeo.construction.build_plan import FILE, read_plan
 from hiergeo.construction.grading import OWN_RULES, Quality, opened, quality
 from hiergeo.construction.judges import Judge
 from hiergeo.construction.output import DROPPED, REASONS
@@ -21,12 +22,15 @@ from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.embedded import ON_THE_CPU
 from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.findings.exports import json_text, number, signed
+from hiergeo.evaluation.findings.exports import json_text, number, percent, signed
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 
 CORRECTED, AUTOMATIC = "corrected", "expanded"
 """What the two baselines of HierarCaps are called: corrected by hand, and as machines wrote them."""
+
+WRITES_BY_RULES = "wordnet"
+"""The backend that writes by the rules that the judge `OWN_RULES` reasons by."""
 
 
 @final
@@ -54,11 +58,13 @@ class Appraisal:
         quality: of the set.
         baselines: of other sets, by what they are called.
         drops: captions that left the data before, by (stage, reason).
+        backend: what wrote the set; None if that is not known.
     """
 
     quality: Quality
     baselines: dict[str, Quality]
     drops: dict[tuple[str, str], int]
+    backend: str | None = None
 
     @cached_property
     def differences(self) -> dict[str, dict[str, Difference]]:
@@ -71,12 +77,21 @@ class Appraisal:
         return tuple(_findings(self))
 
     @property
+    def independent(self) -> bool:
+        """Whether the judge reasons by other rules than those that wrote the set, as far as is known."""
+        return not (self.quality.settings["judge"] == OWN_RULES and self.backend == WRITES_BY_RULES)
+
+    @property
     def headline(self) -> str:
-        """One sentence: what the judge says."""
+        """One sentence: what the judge says, and whether that is evidence."""
         metrics, judge = self.quality.metrics, self.quality.settings["judge"]
-        sentence = f"{_percent(metrics['forward_entailed'])} of adjacent tiers are entailed"
+        if not self.independent:
+            wrong = 1 - min(metrics["forward_entailed"], metrics.get("negative_contradicted", 1.0))
+            found = f"errors in {percent(wrong)} of it" if wrong else "no error in it"
+            return f"The rules that wrote this set find {found}; not independent evidence"
+        sentence = f"{percent(metrics['forward_entailed'])} of adjacent tiers are entailed"
         if "negative_contradicted" in metrics:
-            sentence += f" and {_percent(metrics['negative_contradicted'])} of negatives contradict"
+            sentence += f" and {percent(metrics['negative_contradicted'])} of negatives contradict"
         return f"{sentence}, by the judge {judge}"
 
     def to_json(self) -> str:
@@ -106,6 +121,7 @@ def appraise(
     judge: Judge | str = OWN_RULES,
     model: Model | str | None = None,
     drops: Mapping[tuple[str, str], int] | None = None,
+    backend: str | None = None,
     seed: int = 0,
     samples: int = 1000,
     compute: Compute = ON_THE_CPU,
@@ -118,6 +134,7 @@ def appraise(
         judge: as for `quality`.
         model: as for `quality`.
         drops: captions that left the data before, by (stage, reason).
+        backend: what wrote the set, if that is known.
         seed: of the bootstrap.
         samples: bootstrap resamples.
         compute: where and in which batches texts are embedded.
@@ -143,7 +160,7 @@ def appraise(
             )
 
         others = {name: measured(each) for name, each in baselines.items()}
-        return Appraisal(measured(chains), others, dict(drops or {}))
+        return Appraisal(measured(chains), others, dict(drops or {}), backend)
 
 
 def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
@@ -164,6 +181,12 @@ def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
     return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: automatic}
 
 
+def backend_of(folder: Path) -> str | None:
+    """What wrote the chains of a folder, by the plan in it; None without a plan."""
+    plan = folder / FILE
+    return read_plan(plan).backend if plan.is_file() else None
+
+
 def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
     """How many captions a build dropped by (stage, reason), the most first; empty without a record of it.
 
@@ -179,22 +202,18 @@ def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
     return dict(Counter((cells[0], cells[1]) for _, cells in rows).most_common())
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
 def _findings(found: Appraisal) -> Iterator[Observation]:
     own, metrics = found.quality, found.quality.metrics
 
     def measured(kind: str, metric: str, sentence: str, more: str = "") -> Observation:
         return Observation(kind, f"{sentence.format(_measured(found, metric))}{_beside(found, metric)}{more}.", metric)
 
-    whole = f"; of whole chains {_percent(metrics['chain_entailed'])}"
+    whole = f"; of whole chains {percent(metrics['chain_entailed'])}"
     yield measured(
         "entailment", "forward_entailed", "{} of adjacent tiers are entailed by the more specific one", whole
     )
     if "negative_contradicted" in metrics:
-        equal = f"; {_percent(metrics['negative_equal'])} are equal to it"
+        equal = f"; {percent(metrics['negative_equal'])} are equal to it"
         yield measured(
             "contradiction", "negative_contradicted", "{} of negatives contradict the text of their tier", equal
         )
@@ -205,8 +224,8 @@ def _findings(found: Appraisal) -> Iterator[Observation]:
     yield measured("words", "words_grow", "{} of chains have more words in every tier than in the one before")
     yield Observation(
         "repeats",
-        f"Distinct texts of the most general tier: {_percent(metrics['texts_distinct_tier0'])} of the rows; "
-        f"{_percent(metrics['texts_repeated'])} of chains have a text twice.",
+        f"Distinct texts of the most general tier: {percent(metrics['texts_distinct_tier0'])} of the rows; "
+        f"{percent(metrics['texts_repeated'])} of chains have a text twice.",
         "texts_repeated",
     )
     if "tau_d" in metrics:
@@ -225,7 +244,7 @@ def _findings(found: Appraisal) -> Iterator[Observation]:
         yield Observation(
             "reference",
             f"Of the texts below the caption, of the {_images(images)} that both have, "
-            f"{_percent(metrics['reference_same'])} are those of corrected chains{cosine}"
+            f"{percent(metrics['reference_same'])} are those of corrected chains{cosine}"
             f"{_beside(found, 'reference_overlap', 'shared content words')}.",
             "reference_overlap",
         )
@@ -242,7 +261,8 @@ def _cautions(found: Appraisal) -> Iterator[Observation]:
         )
     groups = len(own.pooled.groups)
     if groups < SMALL_SAMPLE:
-        yield Observation("pairing", f"{groups} images are few: below {SMALL_SAMPLE} the intervals are too narrow.")
+        things = f"{groups} {'image' if own.settings['images'] else 'distinct caption'}{'s' * (groups != 1)}"
+        yield Observation("pairing", f"Few items ({things}): below {SMALL_SAMPLE} the intervals are too narrow.")
     paired = {name: next(iter(each.values())).images for name, each in found.differences.items() if each}
     if paired:
         counts = listing([f"{count:,} of {name}" for name, count in paired.items()])
@@ -254,7 +274,7 @@ def _cautions(found: Appraisal) -> Iterator[Observation]:
 
 def _measured(found: Appraisal, metric: str) -> str:
     low, high = found.quality.intervals[metric]
-    return f"{_percent(found.quality.metrics[metric])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(found.quality.metrics[metric])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _beside(found: Appraisal, metric: str, called: str = "") -> str:
@@ -265,11 +285,11 @@ def _beside(found: Appraisal, metric: str, called: str = "") -> str:
             continue
         change = found.differences[name].get(metric)
         paired = "" if change is None else f", difference over {_images(change.images, 'common ')}: {_change(change)}"
-        parts.append(f"{name} {_percent(other.metrics[metric])}{paired}")
+        parts.append(f"{name} {percent(other.metrics[metric])}{paired}")
     beside = "; ".join(parts)
     if not beside:
         return ""
-    own = f"{called} {_percent(found.quality.metrics[metric])}; " if called else ""
+    own = f"{called} {percent(found.quality.metrics[metric])}; " if called else ""
     return f" ({own}{beside})"
 
 

@@ -71,7 +71,7 @@ class BuildPlan(Document):
         most_characters: of a caption and of any text, at least 1.
         language: of captions: ``en`` drops those that do not look English before anything is asked of the backend;
             ``any`` leaves it to the backend, of which ``wordnet`` refuses them itself.
-        test_fraction: share of the images that go to the test split, 0 to 1.
+        test_fraction: share of the images that go to the test split, 0 to 1; the others are for training.
         seed: of the split, and of a backend that draws at random.
         shard_rows: captions that are worked on and stored together.
         caption_column: None is the first that is called caption or text.
@@ -96,7 +96,7 @@ class BuildPlan(Document):
     growth: Literal["strict", "weak", "any"] = "weak"
     most_characters: Annotated[Whole, Field(ge=1, le=limits.ITEM_CHARACTERS)] = 1000
     language: Literal["any", "en"] = "any"
-    test_fraction: Share = 0.1
+    test_fraction: Share = 1.0
     seed: Annotated[Whole, Field(ge=0, le=limits.SEED)] = 0
     shard_rows: Annotated[Whole, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000
     caption_column: Name | None = None

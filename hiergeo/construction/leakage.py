@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.files import csv_rows, sha256
+from hiergeo._core.text import inert
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
@@ -36,7 +37,7 @@ SIMILARITY = 0.8
 
 COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
-ABSENT = "it was not on the machine; where it is, hiergeo chains leaks compares with it."
+ABSENT = "it was not on the machine; where it is, `hiergeo chains leaks` compares with it."
 """What a card says of a set that could not be compared; why is a matter of the machine."""
 
 
@@ -120,7 +121,7 @@ class Leakage:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
         with csv_rows(path, COLUMNS) as write:
             for each in self.leaks:
-                write([getattr(each, name) for name in COLUMNS])
+                write([inert(getattr(each, name)) for name in COLUMNS])
 
 
 def leakage(

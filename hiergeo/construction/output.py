@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hiergeo._core.storage.files import WriteRow, csv_rows
+from hiergeo._core.text import inert
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.splitting import Sides
@@ -56,7 +57,8 @@ def without_dropped(drafts: Iterable[Draft], line: WriteRow, counts: Counter[tup
             yield draft
         else:
             counts[drop.stage, drop.reason] += 1
-            line((draft.row, draft.caption, draft.image, drop.stage, drop.reason, drop.detail))
+            cells = draft.row, draft.caption, draft.image, drop.stage, drop.reason, drop.detail
+            line([inert(cell) for cell in cells])
 
 
 def _cell(texts: Sequence[str | None]) -> str:

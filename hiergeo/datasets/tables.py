@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.errors import InputError, UnavailableError, reason, several
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
 from hiergeo.datasets.reading.lines import records
@@ -15,9 +15,6 @@ from hiergeo.datasets.reading.samples import BrokenError, Defect, garbled
 from hiergeo.datasets.reading.streams import check_inflated, opened_text
 
 T = TypeVar("T")
-
-COUNTED = 1000
-"""Number of defects after which reading stops."""
 
 INTACT, UTF8 = "replace it by an intact copy", "save it as UTF-8 text"
 """What to do about a bad file."""
@@ -95,9 +92,16 @@ class TableDefect:
     problem: str
 
     def __str__(self) -> str:
-        row = "" if self.row is None else f", data row {self.row} (the first is 0)"
-        column = "" if self.column is None else f", column {self.column}"
-        return one_line(f"{self.file}{row}{column}: {self.problem}")
+        row = None if self.row is None else f"data row {self.row} (the first is 0)"
+        return self._written(self.file, row)
+
+    def beside(self) -> str:
+        """What it is beside another one of the same file."""
+        return self._written(None if self.row is None else f"row {self.row}")
+
+    def _written(self, *where: str | None) -> str:
+        column = None if self.column is None else f"column {self.column}"
+        return one_line(f"{', '.join(filter(None, (*where, column)))}: {self.problem}")
 
 
 def parse_records(table: Table, columns: Sequence[str]) -> Iterator[tuple[int, list[str]] | TableDefect]:
@@ -122,15 +126,13 @@ def without_defects(path: Path, records: Iterable[T | TableDefect]) -> Iterator[
     """What stands in a file where nothing is wrong with it.
 
     Raises:
-        InputError: on the way, names the first defect and counts them, `COUNTED` at most.
+        InputError: on the way, names the first defects and counts the others.
     """
     records = iter(records)
     for each in records:
         if isinstance(each, TableDefect):
-            others = (other for other in records if isinstance(other, TableDefect))
-            count = 1 + sum(1 for _ in itertools.islice(others, COUNTED - 1))
-            told = f" (the first of {'at least ' * (count == COUNTED)}{count} defects)" if count > 1 else ""
-            raise InputError(f"{each}{told}; correct {path} or replace it by an intact copy.")
+            others = (other.beside() for other in records if isinstance(other, TableDefect))
+            raise InputError(f"{several(str(each), others)}; correct {path} or replace it by an intact copy.")
         yield each
 
 

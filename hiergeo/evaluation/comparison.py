@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from hiergeo import adapters, datasets
-from hiergeo._core import limits
+from hiergeo._core import limits, notebook
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
+from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Compute, Embedded
@@ -28,11 +29,14 @@ from hiergeo.evaluation.findings import (
     identity,
     small_samples,
 )
-from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.measuring import ProtocolSettings, as_space, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
+
+HEADLINE = 100
+"""Characters of a conclusion in a `repr`."""
 
 SAME_RADIUS = 1e-5
 """Relative difference up to which radii in float32 count as equal."""
@@ -47,7 +51,16 @@ class Comparison:
 
     def __repr__(self) -> str:
         spaces = ", ".join(result.geometry for result in self.results)
-        return f"<Comparison of {self.embedded.model} on {self.embedded.hierarchy!r} in {spaces}>"
+        about = f"{self.embedded.model} on {self.embedded.hierarchy!r} in {spaces}"
+        return f"<Comparison of {about}: {shortened(self.conclusion.headline, HEADLINE)}>"
+
+    def _repr_html_(self) -> str:
+        """The conclusion, the table, and cautions."""
+        cautions = (each.message for each in self.findings.cautions)
+        concluded = self.conclusion.headline, *self.conclusion.remarks
+        return (
+            notebook.sentences(*concluded) + self.findings._repr_html_() + notebook.sentences(*cautions, self.omissions)
+        )
 
     @cached_property
     def shared(self) -> frozenset[str]:
@@ -60,6 +73,11 @@ class Comparison:
         measured = RADIAL & first.metrics.keys()
         equal = all(first.metrics[name] == result.metrics[name] for name in measured for result in self.results)
         return frozenset(measured) if same and equal else frozenset()
+
+    @property
+    def omissions(self) -> str:
+        """What was left out of a space and why, in words; empty where nothing was."""
+        return omissions({name: why for result in self.results for name, why in result.left_out.items()})
 
     @property
     def dim(self) -> int:
@@ -76,7 +94,7 @@ class Comparison:
         return Findings(
             cube=cube,
             spaces=spaces,
-            contrasts=contrast_all(cube, spaces, without=fixed, family="metric", seed=0),
+            contrasts=contrast_all(cube, spaces, without=fixed, seed=0),
             shared=self.shared,
             cautions=(*small_samples(cube), *flat_spaces(spaces)),
         )
@@ -95,8 +113,8 @@ class Comparison:
     def winners(self) -> dict[str, str | None]:
         """Metric -> the geometry that wins against every other space, or None.
 
-        A difference counts when the simultaneous 95 % interval over all pairs of spaces excludes 0 and, for discrete
-        metrics, the exact sign test agrees after Holm's correction. Charts of one space, and spaces that are
+        A difference counts when its 95 % interval, which holds simultaneously over all metrics and pairs of spaces,
+        excludes 0 and a paired test agrees after Holm's correction over them. Charts of one space, and spaces that are
         effectively flat, count as one.
         """
         known = ((name, find_metric(name)) for name in self.findings.metrics(self.dim))
@@ -156,7 +174,7 @@ def compare(
     if isinstance(spaces, str | nn.Module):
         raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
-    specs = [space.geometry.spec for space in chosen]
+    specs = [space.geometry.fixed().spec for space in chosen]
     if len(specs) > limits.GEOMETRIES:
         raise InputError(f"a comparison takes at most {limits.GEOMETRIES} geometries, not {len(specs)}.")
     if not specs or len(set(specs)) < len(specs):

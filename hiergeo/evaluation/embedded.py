@@ -72,6 +72,13 @@ class Embedded:
         return positions(self.texts, (row.positive for row in self.hierarchy.rows), self.captions.device)
 
     @property
+    def why_no_images(self) -> str:
+        """Why there is nothing to measure of images, for a sentence; empty where there are images."""
+        if self.image is not None:
+            return ""
+        return f"{self.model if self.hierarchy.images else self.hierarchy.name} has no images"
+
+    @property
     def positive(self) -> Tensor:
         """(n, T, D) embeddings of the positive chains."""
         return self.captions[self.chains]

@@ -12,17 +12,13 @@ from torch import Tensor
 
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.length import chain_lengths, tier_pairs
+from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, tier_pairs
+from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Located, Points, Space
 
-LENGTH = "length"
-"""Name of the baseline that counts words."""
-
-
-def baseline_name(name: str) -> str:
-    """A baseline for readers: ``length`` is "words alone", ``random_mistakes`` "random mistakes"."""
-    return {LENGTH: "words alone", "characters": "characters alone"}.get(name, name.replace("_", " "))
+NO_EQUAL_TIERS = "no chain has two tiers of equally many words"
+"""Why nothing is measured of the order at equal length."""
 
 
 class PairLengths(NamedTuple):
@@ -57,8 +53,10 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
     equal = tier_pairs(radii, words, "equal").measurable
     if len(equal.pairs):
         by_characters = tier_pairs(characters, words, "equal").tau()
-        statistic = Statistic(len(equal.pairs), equal.tau)
+        statistic = Statistic(len(equal.pairs), equal.tau, equal.values)
         outcome.add("tau_d_equal_length", statistic, length=0.0, characters=by_characters)
+    else:
+        outcome.left_out["tau_d_equal_length"] = NO_EQUAL_TIERS
     return outcome
 
 
@@ -91,6 +89,9 @@ def matched_by_length(
         outcome.add(f"auroc{name}_equal_length", Statistic(len(true), matched.auroc), length=CHANCE)
         precision = Statistic(len(true), matched.average_precision)
         outcome.add(f"average_precision{name}_equal_length", precision, length=CHANCE)
+    else:
+        names = (f"auroc{name}_equal_length", f"average_precision{name}_equal_length")
+        outcome.left_out.update(dict.fromkeys(names, "no false pair has the lengths of a true one"))
     return outcome
 
 

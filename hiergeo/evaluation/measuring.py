@@ -124,7 +124,7 @@ def described_space(space: Space, model_root: Tensor) -> dict[str, str | int | f
         centre = "model"
     else:
         centre = "given" if bool(root.any()) else "origin"
-    return {"geometry": space.geometry.spec, "root": centre, "min_radius": space.min_radius}
+    return {"geometry": space.geometry.fixed().spec, "root": centre, "min_radius": space.min_radius}
 
 
 def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:

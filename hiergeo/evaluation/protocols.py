@@ -142,7 +142,7 @@ class RadialLadder(Protocol):
         """
         embedded = view.embedded
         if embedded.image is None:
-            return Outcome()
+            return Outcome(left_out=dict.fromkeys(("precision", "recall"), embedded.why_no_images))
         met = view.space.ladder(embedded.image, view.text, steps, progress=progress)
         return view.ladder_outcome(met.cpu().numpy(), steps, ("precision", "recall"))
 
@@ -249,6 +249,9 @@ def score_pairs(
         scores = {"": lambda x, y: -space.exterior_angle(x, y)} | scores
 
     outcome, controls = Outcome(), Outcome()
+    if space.geometry.dim is not None:
+        by_angle = ("auroc", "average_precision", "auroc_sibling", "average_precision_sibling")
+        outcome.left_out.update(dict.fromkeys(by_angle, "a product has no single angle"))
     for name, score in scores.items():
         true = pair_scores(score, captions, parent, child).cpu().numpy()
         for kind, wrong in negatives.items():

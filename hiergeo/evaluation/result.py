@@ -2,13 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from hiergeo._core import notebook
 from hiergeo._core.progress import track
-from hiergeo.evaluation.findings import Entry, SpaceVerdict, order_beyond_length
-from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, percentile_interval
+from hiergeo.evaluation.findings import (
+    Conclusion,
+    Cube,
+    Entry,
+    Findings,
+    SpaceFacts,
+    SpaceVerdict,
+    conclude_comparison,
+    order_beyond_length,
+)
+from hiergeo.evaluation.findings.exports import json_text, omissions
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
+from hiergeo.evaluation.metrics.resampling import part_of
 
 Counts = np.ndarray
 
@@ -39,6 +51,23 @@ class Statistic:
         """Values under resampling of the rows, (samples,)."""
         return bootstrap_draws(self.of, self.rows, samples=samples, seed=seed)
 
+    @cached_property
+    def contributions(self) -> np.ndarray:
+        """What rows contribute, for paired tests: `values`, or else jackknife pseudo-values of groups of rows.
+
+        The mean of the pseudo-values, of at most `hiergeo.evaluation.metrics.resampling.PARTS` groups, is the statistic
+        up to a bias of the order of 1 / rows. They are NaN where the statistic is undefined without some group.
+
+        Source: Tukey, Bias and confidence in not-quite large samples (Annals of Mathematical Statistics, 1958).
+        """
+        if self.values is not None:
+            return self.values
+        part = part_of(self.rows)
+        parts = int(part[-1]) + 1
+        kept = [part != each for each in range(parts)] if parts > 1 else []
+        without = np.array([self.of(rows * (self.rows / rows.sum())) for rows in kept] or [np.nan])
+        return parts * self.value - (parts - 1) * without
+
 
 def mean_of(values: np.ndarray) -> Statistic:
     """The mean of one value per row."""
@@ -56,6 +85,7 @@ class Outcome:
         rocs: name of an AUROC among the statistics -> its ROC curve, from the same pairs.
         baselines: metric -> what it is compared with by name, such as ``chance`` or ``length``: its value where the
             model plays no part.
+        left_out: metric -> why it was not measured.
     """
 
     statistics: dict[str, Statistic] = field(default_factory=dict)
@@ -63,6 +93,7 @@ class Outcome:
     ladders: tuple[tuple[str, ...], ...] = ()
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, statistic: Statistic, **baselines: float) -> None:
         """Add a metric, with its baselines by name."""
@@ -77,6 +108,16 @@ class Outcome:
         self.numbers[f"score_ties{suffix}"] = ranking.tie_share()
         self.rocs[f"auroc{suffix}"] = ranking.roc()
 
+    @property
+    def contributions(self) -> dict[str, np.ndarray]:
+        """Metric -> what rows contribute to it, of metrics in which spaces are compared and where that is defined."""
+        found = {
+            name: each.contributions
+            for name, each in self.statistics.items()
+            if each.values is not None or not find_metric(name).control
+        }
+        return {name: each for name, each in found.items() if np.isfinite(each).all()}
+
     def __or__(self, other: "Outcome") -> "Outcome":
         """The measurements of both; of a metric that both have, those of the other one."""
         return Outcome(
@@ -85,6 +126,7 @@ class Outcome:
             self.ladders + other.ladders,
             self.rocs | other.rocs,
             self.baselines | other.baselines,
+            self.left_out | other.left_out,
         )
 
     def result(
@@ -109,17 +151,19 @@ class Outcome:
         """
         named = track(list(self.statistics.items()), "resampling", enabled=progress)
         draws = {name: statistic.draws(samples, seed) for name, statistic in named}
+        metrics = {name: statistic.value for name, statistic in self.statistics.items()} | self.numbers
         return Result(
-            metrics={name: statistic.value for name, statistic in self.statistics.items()} | self.numbers,
+            metrics=metrics,
             settings=settings | {"seed": seed, "bootstrap_samples": samples},
             diagnostics=diagnostics or {},
             draws=draws,
             ladders=self.ladders,
             radii=radii,
-            rows={name: each.values for name, each in self.statistics.items() if each.values is not None},
+            rows=self.contributions,
             items={name: statistic.rows for name, statistic in self.statistics.items()},
             rocs=self.rocs,
             baselines=self.baselines,
+            left_out={name: why for name, why in self.left_out.items() if name not in metrics},
         )
 
 
@@ -134,10 +178,12 @@ class Result:
         draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
         ladders: for each image the captions met, general to specific; not part of the JSON.
         radii: (n, T) radii of the chains; not part of the JSON.
-        rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
+        rows: metric -> (rows,) its value for each row, where it is their mean, or `Statistic.contributions`; not part
+            of the JSON.
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
         baselines: metric -> baseline by name -> its value where the model plays no part.
+        left_out: metric that was not measured -> why.
     """
 
     metrics: dict[str, float]
@@ -150,21 +196,43 @@ class Result:
     items: dict[str, int] = field(default_factory=dict)
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
         numbers = ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
         return f"<Result {' '.join(about)}: {numbers}>"
 
+    def _repr_html_(self) -> str:
+        about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split"))
+        tables = self.findings._repr_html_()
+        return (
+            notebook.sentences(" · ".join(about))
+            + tables
+            + notebook.sentences(self.beyond_length, self.verdict, self.omissions)
+        )
+
     @property
     def intervals(self) -> dict[str, Interval]:
-        """95 % bootstrap intervals of the metrics that are statistics of rows."""
-        return {name: percentile_interval(draws) for name, draws in self.draws.items()}
+        """95 % intervals of the metrics that are statistics of rows: `hiergeo.metrics.interval_of`."""
+        entry = self.entry(0)
+        return {name: entry.interval(name) for name in self.draws}
 
     @property
     def geometry(self) -> str:
         """The spec of the geometry it was measured in."""
         return str(self.settings["geometry"])
+
+    @property
+    def findings(self) -> Findings:
+        """The findings of a result that is compared with nothing but its controls."""
+        space = SpaceFacts(self.geometry, 0, self.geometry, False, 0.0)
+        return Findings(Cube((self.entry(0),)), (space,))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What was found, in words: what controls do better, and what the model does better than they."""
+        return conclude_comparison(self.findings)
 
     @property
     def space_verdict(self) -> SpaceVerdict:
@@ -180,12 +248,19 @@ class Result:
     def beyond_length(self) -> str:
         """Whether radii order tiers that length does not, in words; empty where no tiers have equal lengths."""
         name = "tau_d_equal_length"
-        return order_beyond_length(self.metrics[name], self.intervals[name]) if name in self.draws else ""
+        if name not in self.draws:
+            return ""
+        return order_beyond_length(self.metrics[name], self.intervals[name], sign_test(self.rows[name]).p_value)
+
+    @property
+    def omissions(self) -> str:
+        """What was left out and why, in words; empty where nothing was."""
+        return omissions(self.left_out)
 
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
         model = str(self.settings["model"])
-        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items)
+        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items, self.baselines)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""
@@ -193,6 +268,7 @@ class Result:
             "metrics": self.metrics,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
             "baselines": self.baselines,
+            "left_out": self.left_out,
             "diagnostics": self.diagnostics,
             "verdict": self.verdict,
             "beyond_length": self.beyond_length,

@@ -12,9 +12,13 @@ from hiergeo import pairwise
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import unit, wants_derivative, wide
 from hiergeo._core.polar import Polar
+from hiergeo.geometry.state import Described
+
+LEARNABLE = "?learnable"
+"""The end of the spec of a geometry that learns its curvature."""
 
 
-class Geometry(nn.Module, abc.ABC):
+class Geometry(Described, abc.ABC):
     """A space in which embeddings are measured: one of constant curvature, or a product of several.
 
     Every geometry consists of factors of constant curvature, each on its own slice of the tangent vector at the root.
@@ -58,6 +62,10 @@ class Geometry(nn.Module, abc.ABC):
     @abc.abstractmethod
     def learnable(self) -> "Geometry":
         """A copy whose curvatures are learnable parameters; flat factors stay flat."""
+
+    def fixed(self) -> "Geometry":
+        """This geometry with the curvatures that it has now, to the seven digits of float32; nothing is learnt."""
+        return self
 
     def combine(self, lengths: Sequence[Tensor]) -> Tensor:
         """One length from the lengths in the factors, geodesic units, >= 0."""
@@ -112,6 +120,11 @@ class ConstantCurvature(Geometry):
     def isometry_class(self) -> float:
         return self.value
 
+    @property
+    def kind(self) -> str:
+        """The spec; of a curvature that is learnt, whose value the parameters hold, the name alone."""
+        return self.spec if next(self.parameters(), None) is None else f"{self.spec.partition(':')[0]}:{LEARNABLE}"
+
     def parts(self, dim: int) -> tuple[tuple["ConstantCurvature", slice], ...]:
         return ((self, slice(0, dim)),)
 
@@ -122,6 +135,9 @@ class ConstantCurvature(Geometry):
         return ((self, slice(0, ambient)),)
 
     def learnable(self) -> "ConstantCurvature":
+        return self
+
+    def fixed(self) -> "ConstantCurvature":
         return self
 
 
@@ -160,7 +176,7 @@ class Curved(ConstantCurvature):
 
     @property
     def spec(self) -> str:
-        return f"{type(self).__name__.lower()}:{self.written}"
+        return f"{type(self).__name__.lower()}:{self.written}{'' if self.log_magnitude is None else LEARNABLE}"
 
     @property
     def written(self) -> str:
@@ -170,6 +186,9 @@ class Curved(ConstantCurvature):
 
     def learnable(self) -> "Curved":
         return type(self)(self.value, learnable=True)
+
+    def fixed(self) -> "Curved":
+        return self if self.log_magnitude is None else type(self)(float(self.written))
 
 
 def rays(point: Polar) -> Tensor:

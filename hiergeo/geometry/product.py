@@ -47,7 +47,15 @@ class Product(Geometry):
     @property
     def spec(self) -> str:
         """The string that `hiergeo.geometry.parse` turns back into this product."""
-        factors = (f"{geometry.spec}{'' if ':' in geometry.spec else ':'}x{dim}" for geometry, dim in self.factors)
+        return self._written([geometry.spec for geometry, _ in self.factors])
+
+    @property
+    def kind(self) -> str:
+        return self._written([geometry.kind for geometry, _ in self.factors])
+
+    def _written(self, names: Sequence[str]) -> str:
+        sizes = (dim for _, dim in self.factors)
+        factors = (f"{name}{'' if ':' in name else ':'}x{dim}" for name, dim in zip(names, sizes, strict=True))
         return "product:" + ",".join((*factors, *(("l1",) if self.norm == "l1" else ())))
 
     def parts(self, dim: int) -> tuple[tuple[ConstantCurvature, slice], ...]:
@@ -85,3 +93,6 @@ class Product(Geometry):
 
     def learnable(self) -> "Product":
         return Product([(factor.learnable(), size) for factor, size in self.factors], self.norm)
+
+    def fixed(self) -> "Product":
+        return Product([(factor.fixed(), size) for factor, size in self.factors], self.norm)

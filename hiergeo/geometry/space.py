@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import pairwise
-from hiergeo._core import limits
-from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
-from hiergeo._core.numerics import readable, wide
+from hiergeo._core import limits, notebook
+from hiergeo._core.errors import InputError, check_positive, check_whole
+from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
+from hiergeo.geometry.roots import Centre, centre_of, described, warn_of_unit_rows
 from hiergeo.geometry.spec import parse
+from hiergeo.geometry.state import Described
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import By, Contrast, Members, Side, rows
 from hiergeo.pairwise.checks import check_reach
@@ -21,14 +23,12 @@ from hiergeo.pairwise.checks import check_reach
 Located = Tensor | Points
 """Embeddings (..., N, D), or the points that `Space.points` made of them."""
 
-Centre = Literal["given", "model", "none"]
-
 MIN_RADIUS = 0.1
 """Default scale of cones, geodesic units."""
 
 
 @final
-class Space(nn.Module):
+class Space(Described):
     """A geometry around a root, and every measurement of hiergeo.
 
     An embedding e is read as the tangent vector v = e - root at the root O: its radius is |v| and its direction
@@ -55,6 +55,7 @@ class Space(nn.Module):
     """
 
     root: Tensor | None
+    _met_rows = False
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Space(nn.Module):
             raise InputError(f"geometry must be a Geometry or its spec, not {geometry!r}.")
         self.geometry = geometry
         self.min_radius = min_radius
-        self.centre: Centre = _centre(root)
+        self.centre: Centre = centre_of(root)
         if isinstance(root, nn.Parameter):
             self.root = root
         else:
@@ -82,6 +83,16 @@ class Space(nn.Module):
             return self
         own = root if self.root is None else self.root.to(root.device)
         return self if own is self.root else Space(self.geometry, own, min_radius=self.min_radius)
+
+    @property
+    def kind(self) -> str:
+        return described(self.geometry.kind, self.root, self.centre, self.min_radius)
+
+    def __repr__(self) -> str:
+        return f"Space({described(self.geometry.spec, self.root, self.centre, self.min_radius)})"
+
+    def _repr_html_(self) -> str:
+        return notebook.sentences(repr(self))
 
     # points
 
@@ -357,6 +368,8 @@ class Space(nn.Module):
         return [factor.curvature for factor, _ in self.geometry.parts(points.dim)]
 
     def _check_reach(self, x: Tensor, points: Sequence[Polar]) -> None:
+        if self.root is None and self.centre == "model" and not self._met_rows:
+            self._met_rows = warn_of_unit_rows([point.radius for point in points])
         for (factor, _), point in zip(self.geometry.parts(x.shape[-1]), points, strict=True):
             curvature = factor.curvature
             if isinstance(curvature, Tensor) or curvature > 0:
@@ -372,19 +385,3 @@ class Space(nn.Module):
         if len(factors) > 1:
             raise InputError(f"{self.geometry.spec} has no single cone or polar form: use distance, margin or points.")
         return factors[0]
-
-
-def _centre(root: object) -> Centre:
-    if isinstance(root, Tensor):
-        if root.ndim != 1:
-            raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
-        if readable(root) and not bool(torch.isfinite(root).all()):
-            raise InputError("root holds NaN or Inf: every coordinate must be finite.")
-        return "given"
-    if root is None or root == "model":
-        return "model"
-    if root is False or root == "none":
-        return "none"
-    if isinstance(root, str):
-        raise unknown_name("root", root, ("model", "none"))
-    raise InputError(f"root must be a tensor (D,), 'model' or 'none', not {type(root).__name__}.")

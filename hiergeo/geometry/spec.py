@@ -6,7 +6,7 @@ from typing import Literal
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.plugins import Plugins
-from hiergeo.geometry.base import Geometry
+from hiergeo.geometry.base import LEARNABLE, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.product import Product
 
@@ -25,16 +25,21 @@ def parse(spec: str) -> Geometry:
     """The geometry a string names.
 
     ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
-    as ``product:lorentz:-1x192,euclidean:x192`` (with ``,l1`` at the end for l1 combination). A third-party geometry
-    is an entry point of the group ``hiergeo.geometries``, called with the curvature, or without one when none is given.
+    as ``product:lorentz:-1x192,euclidean:x192`` (with ``,l1`` at the end for l1 combination). ``?learnable`` at the end
+    of a spec, ``lorentz:-1?learnable``, makes its curvatures parameters, and at the end of a factor's curvature that
+    one alone. A third-party geometry is an entry point of the group ``hiergeo.geometries``, called with the curvature,
+    or without one when none is given.
 
     Raises:
-        InputError: an unknown name (the nearest is suggested), a curvature that is not a number or has the wrong sign.
+        InputError: an unknown name (the nearest is suggested), a curvature that is not a number or has the wrong sign,
+            nothing to learn.
     """
-    name, _, rest = spec.strip().partition(":")
-    if name == "product":
-        return _product(spec, rest.split(","))
-    return _single(name, rest, spec)
+    spec = spec.strip()
+    plain = spec.removesuffix(LEARNABLE)
+    if plain.partition(":")[0] != "product":
+        return _single(spec, spec)
+    product = _product(spec, plain.partition(":")[2].split(","))
+    return product if plain == spec else _learnable(product, spec)
 
 
 def names() -> list[str]:
@@ -42,9 +47,24 @@ def names() -> list[str]:
     return GEOMETRIES.names()
 
 
-def _single(name: str, curvature: str, spec: str) -> Geometry:
+def _single(factor: str, spec: str) -> Geometry:
+    plain = factor.removesuffix(LEARNABLE)
+    name, _, curvature = plain.partition(":")
     if name == "product":
         raise InputError(f"'{spec}' puts a product inside a product: list all factors in one.")
+    geometry = _of_curvature(name, curvature, spec)
+    return geometry if plain == factor else _learnable(geometry, spec)
+
+
+def _learnable(geometry: Geometry, spec: str) -> Geometry:
+    geometry = geometry.learnable()
+    if next(geometry.parameters(), None) is None:
+        plain = spec.removesuffix(LEARNABLE)
+        raise InputError(f"{plain} has no curvature to learn: choose a geometry such as lorentz:-1.")
+    return geometry
+
+
+def _of_curvature(name: str, curvature: str, spec: str) -> Geometry:
     constructor = GEOMETRIES.get(name)
     if not curvature:
         return _made(name, constructor)
@@ -79,6 +99,5 @@ def _product(spec: str, items: list[str]) -> Product:
         factor, cross, dim = item.rpartition("x")
         if not cross or not (dim.isascii() and dim.isdigit() and len(dim) <= DIGITS):
             raise InputError(f"factor '{item}' of '{spec}' needs a dimension: write it like lorentz:-1x192.")
-        name, _, curvature = factor.partition(":")
-        factors.append((_single(name, curvature, spec), int(dim)))
+        factors.append((_single(factor, spec), int(dim)))
     return Product(factors, combine)  # type: ignore[arg-type]  # a factor that is a product is refused there

@@ -71,10 +71,10 @@ def row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 @row_law.register_fake
 def _(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
-    ux, rx, uy, ry, *_ = operands
-    checks.check_rows(ux, rx, uy, ry)
-    exact = ux.new_empty(rx.shape, dtype=widest(ux.device))
-    return ux.new_empty(rx.shape, dtype=pair_dtype(ux, uy)), exact, torch.empty_like(exact)
+    ux, rx, uy, ry, _, *exact, _ = operands
+    _checked(ux, rx, uy, ry, exact)
+    versine = ux.new_empty(rx.shape, dtype=widest(ux.device))
+    return ux.new_empty(rx.shape, dtype=pair_dtype(ux, uy)), versine, torch.empty_like(versine)
 
 
 @custom_op(

@@ -1,7 +1,7 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
 from hiergeo.report.assets import design
-from hiergeo.report.audits import audit_tables, length_table, write_audit
+from hiergeo.report.audits import audit_numbers, audit_tables, length_table, write_audit
 from hiergeo.report.formats import FORMATS, check_format, formatted
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
@@ -9,6 +9,7 @@ from hiergeo.report.terminal import comparison_table, comparison_tables, result_
 
 __all__ = [
     "FORMATS",
+    "audit_numbers",
     "audit_tables",
     "check_format",
     "comparison_table",

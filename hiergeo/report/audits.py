@@ -6,15 +6,17 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
 from hiergeo.evaluation.auditing.confounds import RadialOrder
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.findings.exports import signed
+from hiergeo.evaluation.findings.exports import percent, signed
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.labels import label, number, short_model
 from hiergeo.report.page import spaced, write_html
-from hiergeo.report.terminal import bounds, noted, stacked
+from hiergeo.report.terminal import MARK, NONE, bounds, stacked
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
 WALKS = (
@@ -63,13 +65,35 @@ def write_audit(audit: Audit, path: Path) -> Path:
     )
 
 
-def audit_tables(audit: Audit) -> Iterator[Table]:
-    """What carries the hierarchy, and the walks: values, below them the gain over each control with its interval."""
+def audit_tables(audit: Audit, *, full: bool = False) -> Iterator[Table]:
+    """What carries the hierarchy, and the walks: a value a cell; with `full` the gain over each control below it."""
     settings = audit.settings
     data = f"{settings['dataset']} {settings['split']}"
     about = caption(f"{short_model(str(settings['model']))} · {data} · {settings['geometry']}")
-    yield _table(audit, audit.attribution, "", ATTRIBUTION, about)
-    yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks))
+    legend = (
+        f"Below each value what '{ATTRIBUTION[0][1]}' gains over it, and the 95 % interval of the gain."
+        if full
+        else f"{MARK} differs from the first column: the paired 95 % interval of the difference excludes 0."
+    )
+    yield _table(audit, audit.attribution, "", ATTRIBUTION, full)
+    yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks), full, f"{about}\n{legend}")
+
+
+def audit_numbers(audit: Audit) -> Table:
+    """The same for other programs: a row a metric and control, with the gain over the control and its interval."""
+    table = light("metric", "control", "value", "gain", "low", "high")
+    for prefix, rows in (("", audit.attribution), ("walk_", audit.walks)):
+        for row in rows:
+            name = f"{prefix}{row.metric}"
+            table.add_row(name, "", *_plain(row.native), "", *_plain(*audit.intervals[name]))
+            for control, value in row.controls.items():
+                gain = f"{name}_minus_{control}"
+                table.add_row(name, control, *_plain(value, audit.numbers[gain], *audit.intervals[gain]))
+    return table
+
+
+def _plain(*values: float) -> tuple[str, ...]:
+    return tuple(map(repr, map(float, values)))
 
 
 def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]) -> tuple[tuple[str, str], ...]:
@@ -77,16 +101,22 @@ def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]
 
 
 def _table(
-    audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...], notes: str = ""
+    audit: Audit,
+    rows: tuple[Controlled, ...],
+    prefix: str,
+    controls: tuple[tuple[str, str], ...],
+    full: bool,
+    notes: str = "",
 ) -> Table:
-    table = noted(notes, "walk" if prefix else "metric", *(title for _, title in controls))
+    table = light("walk" if prefix else "metric", *(title for _, title in controls), notes=notes)
     for row in rows:
         name = f"{prefix}{row.metric}"
-        cells = [stacked(number(row.native), bounds(audit.intervals[name]))]
+        cells = [stacked(number(row.native), bounds(audit.intervals[name]) if full else None)]
         for control, _ in controls[1:]:
             gain = f"{name}_minus_{control}"
-            difference = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}"
-            cells.append(stacked(number(row.controls[control]), difference))
+            low, high = audit.intervals[gain]
+            below = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}" if full else None
+            cells.append(stacked(number(row.controls[control]), below, best=not full and not low <= 0 <= high))
         table.add_row(label(row.metric), *cells)
     return table
 
@@ -95,7 +125,7 @@ def length_table(facts: LengthFacts) -> Table:
     """One row a control of length: tau_d, and the shares of pairs in the right order at equal and reversed lengths."""
     about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
     notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
-    table = noted(f"{about}\n{notes}", "", "tau_d", "equal length", "shorter")
+    table = light("", "tau_d", "equal length", "shorter", notes=f"{about}\n{notes}")
     rows: dict[str, RadialOrder | None] = {
         "the model": facts.order,
         "content-free": facts.content_free,
@@ -106,11 +136,19 @@ def length_table(facts: LengthFacts) -> Table:
     table.add_row("words alone", _figure(facts.words), "", "")
     for name, order in rows.items():
         if order is not None:
-            table.add_row(name, *map(_figure, (order.tau_d, order.equal, order.shorter)))
+            table.add_row(name, _figure(order.tau_d), _share(order.equal), _share(order.shorter))
     if facts.partial_tau is not None:
         table.add_row("partial tau", _figure(facts.partial_tau), "", "")
     return table
 
 
+def _share(estimate: Measured | None) -> Text:
+    """A share in per cent."""
+    if estimate is None:
+        return Text(NONE)
+    low, high = (100 * end for end in estimate.interval)
+    return stacked(percent(estimate.value), bounds(Interval(low, high), 1))
+
+
 def _figure(estimate: Measured | None) -> Text:
-    return Text("-") if estimate is None else stacked(number(estimate.value), bounds(estimate.interval))
+    return Text(NONE) if estimate is None else stacked(number(estimate.value), bounds(estimate.interval))

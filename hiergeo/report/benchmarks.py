@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
+from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
@@ -11,7 +12,7 @@ from hiergeo.evaluation.findings.exports import markdown_table
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report.labels import label, number, short_model
-from hiergeo.report.terminal import bounds, noted
+from hiergeo.report.terminal import NONE, bounds
 
 HEADINGS = ("metric", "value", "95 % interval", "baselines")
 
@@ -23,9 +24,9 @@ def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
         (
             find_metric(name).heading,
             number(value, 4),
-            bounds(intervals[name], 4, " to ") if name in intervals else "-",
+            bounds(intervals[name], 4) if name in intervals else NONE,
             ", ".join(f"{baseline_name(of)} {number(value, 3)}" for of, value in result.baselines.get(name, {}).items())
-            or "-",
+            or NONE,
         )
         for name, value in result.metrics.items()
     ]
@@ -63,9 +64,7 @@ def protocol_line(result: Result) -> str:
 
 def benchmark_table(result: Result) -> Table:
     """The metrics of one result with intervals and baselines."""
-    table = noted(protocol_line(result), *HEADINGS)
-    for column in table.columns[1:3]:
-        column.justify, column.no_wrap = "right", True
+    table = light(*HEADINGS, numbers=HEADINGS[1:3], notes=protocol_line(result))
     for row in benchmark_rows(result):
         table.add_row(*row)
     return table

@@ -2,7 +2,6 @@
 
 from hiergeo._core.errors import unknown_name
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.findings import Cube, Findings, SpaceFacts
 from hiergeo.evaluation.findings.exports import markdown_table
 from hiergeo.report.labels import label, number
 from hiergeo.training.study import Study
@@ -37,13 +36,5 @@ def formatted(result: Reported, form: str) -> str:
             for name, value in result.metrics.items()
         ]
         return markdown_table(("metric", "value", "95 % interval"), rows)
-    findings = findings_of(result)
+    findings = result.findings
     return {"csv": findings.to_csv, "markdown": findings.to_markdown, "latex": findings.to_latex}[form]()
-
-
-def findings_of(result: Reported) -> Findings:
-    """The findings of a result; a single one is compared with nothing."""
-    if not isinstance(result, Result):
-        return result.findings
-    space = SpaceFacts(result.geometry, 0, result.geometry, False, 0.0)
-    return Findings(Cube((result.entry(0),)), (space,))

@@ -28,18 +28,32 @@ def label(metric: str) -> str:
     return find_metric(metric).label
 
 
+SAID = "tau_d_equal_length"
+"""The metric that a sentence says in per cent of pairs, so that tables for people do not say it again in [-1, 1]."""
+
+UNBOUNDED = "edges of the tree"
+"""What has no largest value of what axes measure; rank correlations lie in [-1, 1], the others in [0, 1]."""
+
 MEASURES = (
     (r"tau_d|spearman|partial_tau|himo", "rank correlation"),
     (r"auroc|direction|isa_auroc|isa_direction", "area under the ROC curve"),
     (r"average_precision", "average precision"),
     (r"parent_mrr|native", "mean reciprocal rank"),
-    (r"tie$|lca$", "edges of the tree"),
+    (r"tie$|lca$", UNBOUNDED),
     (r"precision|recall|any_hit|h_|walk_|jaccard|isa_hits|isa_radius|cone_|superclass|subclass|both", "share"),
     (r"forward_|negative_|chain_|words_grow|radii_grow|head_noun|texts_|reference_|word_coverage", "share"),
     (r".*_r\d+$", "share of queries"),
     (r".*accuracy", "share of images"),
 )
 """Beginnings of metrics and what their axes measure."""
+
+
+def bounds_of(metric: str) -> tuple[float, float] | None:
+    """The values that a metric can take at most; None where it is not known to be bounded."""
+    meaning = measure(metric)
+    if meaning == UNBOUNDED or meaning not in dict(MEASURES).values():
+        return None
+    return (-1.0, 1.0) if meaning == "rank correlation" else (0.0, 1.0)
 
 
 def measure(metric: str) -> str:

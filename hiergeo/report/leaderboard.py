@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._core.text import caption
@@ -27,6 +26,8 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
+    from hiergeo.training.suite.conclusion import conclude_suite
+
     boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
     return write_html(
         path,
@@ -34,7 +35,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         picture=summary.of_leaderboard(table),
         title=caption(table.title),
         kicker=("suite", table.title),
-        conclusion=SimpleNamespace(headline=headline(table)),
+        conclusion=conclude_suite(table),
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),
@@ -44,25 +45,9 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     )
 
 
-def headline(table: "Leaderboard") -> str:
-    """Who leads how many benchmarks in their first metrics."""
-    boards = [board for board in table.boards if board.measured and board.task is not None]
-    if not boards:
-        return "Nothing has been measured yet"
-    led = Counter(
-        row for board in boards for row in board.measured if board.task and board.is_best(row, board.task.primary)
-    )
-    of = f"{len(boards)} benchmarks" if len(boards) > 1 else f"the benchmark {caption(boards[0].name)}"
-    if not led:
-        return f"No row is ahead of every other one on {'any of ' if len(boards) > 1 else ''}{of}"
-    row, count = led.most_common(1)[0]
-    led_of = f"{count} of {of}" if len(boards) > 1 else of
-    return f"{caption(str(row))} is ahead of every other row on {led_of}"
-
-
 def finding(board: "Board", row: "BoardRow", metric: str) -> Findings | None:
     """The rows over the same items that a row is compared with in a metric; None where it has no interval."""
-    return next((each for each in board.findings.get(metric, ()) if str(row) in each.geometries(0)), None)
+    return next((each for each in board.findings.get(metric, ()) if each.score(metric, str(row), 0)), None)
 
 
 def reach(contrasts: tuple[Contrast, ...]) -> float:

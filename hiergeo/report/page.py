@@ -9,11 +9,13 @@ from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.findings import describe_spaces
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import Script, downloading, script
 from hiergeo.report.labels import (
+    SAID,
     baseline,
     baseline_heading,
     data_name,
@@ -143,7 +145,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "title": f"{caption(model)} on {caption(data_name(first))}",
         "kicker": (model, data_name(first), protocol_name(first)),
         "sections": [PageSection(*each) for each in sections.items()],
-        "verdicts": [(result.geometry, str(result.space_verdict)) for result in comparison.results],
+        "verdicts": describe_spaces({result.geometry: result.space_verdict for result in comparison.results}),
         "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
         "settings": [*spaced(first.settings, "geometry"), ("geometries", ", ".join(results(comparison)))],
         "picture": summary.of_comparison(comparison.findings),
@@ -198,6 +200,7 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
     return {
         "findings": source.findings,
         "conclusion": source.conclusion,
+        "said": SAID,
         "first": first,
         "beside": baseline_heading(first),
         "model": model,

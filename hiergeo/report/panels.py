@@ -13,7 +13,7 @@ from hiergeo.evaluation.metrics import Roc, find_metric
 from hiergeo.report import curves
 from hiergeo.report import disk as disks
 from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, TIERS, TRUE, WASH, words
-from hiergeo.report.labels import label, measure, number
+from hiergeo.report.labels import bounds_of, label, measure, number
 from hiergeo.report.ladders import Exhibit, ImageLadder
 from hiergeo.report.radii import Radii
 from hiergeo.report.summary import DotPlot, DotPlots
@@ -85,11 +85,14 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
             axes.plot(dot.before, row, marker="o", markersize=6.8, color=SOFT, markerfacecolor=PAPER)
         if dot.interval is not None:
             axes.plot(dot.interval, (row, row), color=TRUE if dot.best else SOFT, linewidth=2)
-        axes.plot(dot.value, row, marker="o", markersize=7.2, markeredgewidth=0, color=colour)
+        axes.plot(dot.value, row, marker="o", markersize=7.2, markeredgewidth=0, color=colour, clip_on=False)
         if dot.best:
             for side in (axes, beside):
                 side.get_yticklabels()[row].set(fontweight="bold", color=TRUE if side is beside else INK)
     axes.margins(x=0.06)
+    if (ends := bounds_of(plot.metric)) is not None:
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, ends[0]), min(high, ends[1]))
     axes.locator_params(axis="x", nbins=4)
     named = label(plot.metric)
     drawn = r"$\tau_d$" + named[5:] if named.startswith("tau_d") else named

@@ -214,8 +214,8 @@ def curve_panels(groups: Sequence[curves.Curves], geometries: Sequence[str] | No
     if geometries is None:
         first, *others = (axes for _, (axes,) in made)
         for axes in others:
-            first.sharex(axes)
-            first.sharey(axes)
+            axes.sharex(first)
+            axes.sharey(first)
         first.autoscale()
     return [figure for figure, _ in made]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
@@ -15,7 +16,7 @@ from hiergeo.construction.pooling import TIER
 from hiergeo.report.labels import label, number, short_model
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import PLOTS, Dot, DotPlot, DotPlots
-from hiergeo.report.terminal import MARK, bounds, noted, stacked
+from hiergeo.report.terminal import MARK, NONE, bounds, stacked
 
 OWN = "this set"
 """What the columns call the set that is appraised."""
@@ -101,9 +102,11 @@ def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
     )
 
 
-def appraisal_tables(appraisal: Appraisal) -> Iterator[Table]:
-    """Every metric of all sets with intervals and paired differences; metrics tier by tier; what was dropped."""
+def appraisal_tables(appraisal: Appraisal, *, full: bool = True) -> Iterator[Table]:
+    """Every metric of all sets with intervals and differences; with `full` metrics by tier, and what was dropped."""
     yield _overall_table(appraisal)
+    if not full:
+        return
     yield _tier_table(appraisal)
     if appraisal.drops:
         yield _drops_table(appraisal)
@@ -166,11 +169,11 @@ def _overall_table(appraisal: Appraisal) -> Table:
     if any(appraisal.differences.values()):
         notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
     judge = appraisal.quality.settings["judge"]
-    table = noted(f"{caption(_name(appraisal.quality))} · judge {judge}\n{notes}.", "metric", *sets)
+    table = light("metric", *sets, notes=f"{caption(_name(appraisal.quality))} · judge {judge}\n{notes}.")
     for metric in overall(appraisal.quality):
         cells = []
         for name, each in sets.items():
-            value = "-" if metric not in each.metrics else number(each.metrics[metric])
+            value = NONE if metric not in each.metrics else number(each.metrics[metric])
             change = appraisal.differences.get(name, {}).get(metric)
             decided = change is not None and (change.interval.low > 0 or change.interval.high < 0)
             below = bounds(each.intervals[metric]) if metric in each.intervals else None
@@ -184,13 +187,13 @@ def _tier_table(appraisal: Appraisal) -> Table:
     names = " · ".join(appraisal.baselines)
     notes = "Tier 0 is the most general; a value for two adjacent tiers stands under the more general one."
     below = f"\nBelow each value: {names}." if names else ""
-    table = noted(f"{notes}{below}", "metric", *(f"tier {tier}" for tier in range(own.chains.tiers)))
+    table = light("metric", *(f"tier {tier}" for tier in range(own.chains.tiers)), notes=f"{notes}{below}")
     for metric in BY_TIER:
         cells = []
         for tier in range(own.chains.tiers):
             key = f"{metric}{TIER}{tier}"
             others = [each.metrics.get(key) for each in appraisal.baselines.values()] if key in own.metrics else []
-            below = " · ".join("-" if value is None else number(value) for value in others)
+            below = " · ".join(NONE if value is None else number(value) for value in others)
             cells.append(stacked(number(own.metrics[key]) if key in own.metrics else "", below or None))
         if any(cell.plain for cell in cells):
             table.add_row(label(metric), *cells)
@@ -198,8 +201,8 @@ def _tier_table(appraisal: Appraisal) -> Table:
 
 
 def _drops_table(appraisal: Appraisal) -> Table:
-    table = noted("Captions that left the data while it was made.", "stage", "reason", "captions")
-    table.columns[-1].justify = "right"
+    notes = "Captions that left the data while it was made."
+    table = light("stage", "reason", "captions", numbers=("captions",), notes=notes)
     for (stage, reason), count in appraisal.drops.items():
         table.add_row(caption(stage), caption(reason), f"{count:,}")
     return table

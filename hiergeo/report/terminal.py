@@ -1,16 +1,16 @@
 """Tables for the terminal: results, comparisons and studies, readable in 80 columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from hiergeo._core.tables import light
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Score
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.evaluation.metrics import Interval
-from hiergeo.report.labels import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.report.labels import BASELINES, SAID, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT, is_of_pairs
 
@@ -29,13 +29,8 @@ LONGEST_NAME = 24
 MARK = "*"
 """Mark behind a figure that beats every other geometry."""
 
-
-def noted(notes: str, *headings: str) -> Table:
-    """An empty table with notes below it and columns whose headings and entries fold."""
-    table = Table(box=box.SIMPLE_HEAD, caption=Text(notes, style="dim"), caption_justify="left", pad_edge=False)
-    for heading in headings:
-        table.add_column(Text(heading, overflow="fold"), overflow="fold")
-    return table
+NONE = "–"
+"""What stands where there is no figure."""
 
 
 def dim(words: str) -> Text:
@@ -49,27 +44,33 @@ def stacked(value: str, below: str | None, *, best: bool = False) -> Text:
     return text if below is None else text.append(f"\n{below}", style="not bold dim")
 
 
-def bounds(interval: Interval, digits: int = 3, between: str = "–") -> str:
+def bounds(interval: Interval, digits: int = 3) -> str:
     """An interval by its ends."""
-    return between.join(number(end, digits) for end in interval)
+    return " to ".join(number(end, digits) for end in interval)
 
 
-def result_table(result: Result) -> Table:
+def read_metrics(metrics: Iterable[str], *, full: bool = False) -> tuple[str, ...]:
+    """Those of some metrics that tables show: all but the one that a sentence says in per cent, and unless `full`
+    neither controls nor metrics without merit."""
+    shown = (name for name in metrics if name != SAID)
+    if full:
+        return tuple(shown)
+    known = ((name, find_metric(name)) for name in shown)
+    return tuple(name for name, metric in known if not metric.control and metric.higher_is_better is not None)
+
+
+def result_table(result: Result, *, full: bool = False) -> Table:
     """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
-    table = noted(f"{setting_line(result)} · {result.geometry}")
-    table.min_width = NARROWEST
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
     heading = baseline_heading(result)
-    if heading is not None:
-        table.add_column(heading, justify="right")
+    figures = ("value", "95 % interval", *([heading] if heading else []))
+    about = f"{setting_line(result)} · {result.geometry}"
+    table = light("metric", *figures, numbers=figures, notes=about)
+    table.min_width = NARROWEST
     intervals = result.intervals
-    for metric, value in result.metrics.items():
-        interval = intervals.get(metric)
-        ends = Text(bounds(interval, 4, " to ")) if interval else dim("-")
+    for metric in read_metrics(result.metrics, full=full):
+        ends = Text(bounds(intervals[metric], 4)) if metric in intervals else dim(NONE)
         beside = () if heading is None else (_beside(result, metric, heading, 4),)
-        table.add_row(label(metric), number(value, 4), ends, *beside)
+        table.add_row(label(metric), number(result.metrics[metric], 4), ends, *beside)
     return table
 
 
@@ -83,38 +84,38 @@ def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> Text:
     """The baseline of a metric, named where the heading does not name it."""
     known = baseline(result, metric)
     if known is None:
-        return dim("-")
+        return dim(NONE)
     called, value = known
     return dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: Comparison, *, full: bool = False) -> Table:
     """Every metric in every geometry with its 95 % interval, the best marked; metrics are rows if there are many."""
     places = range(len(comparison.results))
-    return _across(comparison) if is_across(comparison) else _down(comparison, places, last=True)
+    return _across(comparison, full) if is_across(comparison, full) else _down(comparison, places, full, last=True)
 
 
-def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator[Table]:
+def comparison_tables(comparison: Comparison, width: int = 80, *, full: bool = False) -> Iterator[Table]:
     """The same in as many tables as it takes to break no figure in `width` columns; the last has the caption."""
-    if is_across(comparison):
-        yield _across(comparison)
+    if is_across(comparison, full):
+        yield _across(comparison, full)
         return
     places = range(len(comparison.results))
-    metrics = _metrics(comparison)
+    metrics = _metrics(comparison, full)
     names = min(LONGEST_NAME, max(len(label(metric)) for metric in metrics))
     entries = [_entry(comparison, metric, at).plain for metric in metrics for at in places]
     figure = max(len(line) for entry in entries for line in entry.split("\n"))
     fitting = max(1, (width - names - EDGES) // (figure + GAP))
     for start in places[::fitting]:
-        yield _down(comparison, places[start : start + fitting], last=start + fitting >= len(places))
+        yield _down(comparison, places[start : start + fitting], full, last=start + fitting >= len(places))
 
 
-def study_tables(study: Study) -> Iterator[Table]:
-    """One table for each dimension, in the plan's order, and the decided differences."""
+def study_tables(study: Study, *, full: bool = False) -> Iterator[Table]:
+    """One table for each dimension, in the plan's order; with `full` controls and the decided differences too."""
     for dim in study.plan.dims:
         if study.findings.geometries(dim):
-            yield _study_table(study, dim)
-    if (differences := contrast_table(study)) is not None:
+            yield _study_table(study, dim, full)
+    if full and (differences := contrast_table(study)) is not None:
         yield differences
 
 
@@ -122,45 +123,44 @@ def contrast_table(study: Study) -> Table | None:
     """The decided differences with their own and their simultaneous intervals; None where there are none."""
     if not study.findings.decided:
         return None
-    table = Table(box=box.SIMPLE_HEAD, title="Decided differences", title_justify="left", pad_edge=False)
-    for heading in ("dim", "metric", "a", "b"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("a - b", "95 %, alone", "95 %, with all"):
-        table.add_column(heading, no_wrap=True)
+    figures = ("a − b", "95 %, alone", "95 %, with all")
+    table = light("dim", "metric", "a", "b", *figures, title="Decided differences")
+    for column in table.columns[4:]:
+        column.no_wrap = True
     for each in study.findings.decided:
-        ends = (bounds(interval, 4, " to ") for interval in (each.interval, each.simultaneous))
+        ends = (bounds(interval, 4) for interval in (each.interval, each.simultaneous))
         names = (Text(name, style="bold" if name == each.winner else "") for name in (each.a, each.b))
         table.add_row(str(each.dim), label(each.metric), *names, number(each.difference, 4), *ends)
     return table
 
 
-def is_across(comparison: Comparison) -> bool:
+def is_across(comparison: Comparison, full: bool = False) -> bool:
     """Whether the metrics are few enough for columns."""
-    return len(_metrics(comparison)) <= WIDE
+    return len(_metrics(comparison, full)) <= WIDE
 
 
-def _metrics(comparison: Comparison) -> tuple[str, ...]:
-    return comparison.findings.metrics(comparison.dim)
+def _metrics(comparison: Comparison, full: bool) -> tuple[str, ...]:
+    return read_metrics(comparison.findings.metrics(comparison.dim), full=full)
 
 
-def _across(comparison: Comparison) -> Table:
-    table = noted(_caption(comparison), "geometry", *map(label, _metrics(comparison)))
+def _across(comparison: Comparison, full: bool) -> Table:
+    metrics = _metrics(comparison, full)
+    table = light("geometry", *map(label, metrics), notes=_caption(comparison, full))
     for at, result in enumerate(comparison.results):
-        figures = (_entry(comparison, metric, at) for metric in _metrics(comparison))
-        table.add_row(Text(result.geometry), *figures)
+        table.add_row(Text(result.geometry), *(_entry(comparison, metric, at) for metric in metrics))
     first = comparison.results[0]
     heading = baseline_heading(first)
     if heading is not None:
-        table.add_row(dim(heading), *(_beside(first, metric, heading) for metric in _metrics(comparison)))
+        table.add_row(dim(heading), *(_beside(first, metric, heading) for metric in metrics))
     return table
 
 
-def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> Table:
+def _down(comparison: Comparison, places: Sequence[int], full: bool, *, last: bool) -> Table:
     geometries = (comparison.results[at].geometry for at in places)
-    table = noted(_caption(comparison) if last else "", "metric", *geometries)
+    table = light("metric", *geometries, notes=_caption(comparison, full) if last else "")
     table.columns[0].max_width = LONGEST_NAME
     table.min_width = NARROWEST if last else None
-    for metric in _metrics(comparison):
+    for metric in _metrics(comparison, full):
         named = _named(comparison.results[0], metric)
         table.add_row(named, *(_entry(comparison, metric, at) for at in places))
     return table
@@ -172,7 +172,7 @@ def _entry(comparison: Comparison, metric: str, at: int) -> Text:
         return dim("same by\nconstruction" if at == 1 else "same")
     geometry = comparison.results[at].geometry
     score = findings.score(metric, geometry, comparison.dim)
-    return dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
+    return dim(NONE) if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
 
 
 def _figure(score: Score, best: bool) -> Text:
@@ -181,50 +181,58 @@ def _figure(score: Score, best: bool) -> Text:
     return stacked(number(score.value), below if score.spread is None else f"±{number(score.spread)}", best=best)
 
 
-def _caption(comparison: Comparison) -> str:
-    return "\n".join((setting_line(comparison.results[0]), *_notes(comparison)))
+def _caption(comparison: Comparison, full: bool) -> str:
+    notes = (*_notes(comparison), *(_details(comparison) if full else ()))
+    return "\n".join((setting_line(comparison.results[0]), *notes))
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
+    """What must be known to read the figures."""
     findings = comparison.findings
-    yield "Below each value its 95 % bootstrap interval."
+    best = f" {MARK} best: ahead of every other space." if findings.has_leaders else ""
+    yield f"Below each value its 95 % interval.{best}"
+    for caution in findings.cautions:
+        yield caution.message
+
+
+def _details(comparison: Comparison) -> Iterator[str]:
+    """What else is behind them."""
+    findings = comparison.findings
     if baseline_heading(comparison.results[0]) == BASELINES[LENGTH]:
         yield "Words alone: the number of words in place of the radius or the score; the model plays no part."
     if findings.contrasts:
         yield (
-            f"{MARK} best: the simultaneous 95 % interval of the paired difference from every other space excludes 0, "
-            "and so says an exact sign test where one applies."
+            f"{MARK} best: the paired difference from every other space holds, by 95 % intervals and tests over all "
+            "metrics and spaces of the table."
             if findings.has_leaders
-            else "No geometry is best: none beats all others by simultaneous 95 % intervals and sign tests."
+            else "No geometry is best: none beats all others by simultaneous 95 % intervals and paired tests."
         )
     if len(comparison.results) > 1:
         yield (
-            "tau_d is the same by construction: the radius is |e - root| in every geometry."
+            "tau_d is the same by construction: the radius is |e − root| in every geometry."
             if findings.shared
             else "tau_d is each geometry's own, since these measure radii differently; no winner is named for it."
         )
     for charts in findings.twins:
         yield f"{listing(charts)} are one space in {len(charts)} charts, so they tie."
-    for caution in findings.cautions:
-        yield caution.message
 
 
-def _study_table(study: Study, at: int) -> Table:
+def _study_table(study: Study, at: int, full: bool) -> Table:
     findings = study.findings
     geometries = findings.geometries(at)
-    table = noted("\n".join(_study_notes(study, at)), "metric", "no head", *geometries)
+    table = light("metric", "no head", *geometries, notes="\n".join(_study_notes(study, at)))
     table.columns[0].max_width = LONGEST_NAME
     before = study.before[geometries[0]]
     frozen = before.metrics
-    measured = (*findings.metrics(at), *DRIFT)
+    measured = (*read_metrics(findings.metrics(at), full=full), *(DRIFT if full else ()))
     for of_pairs, rows in ((False, f"{len(study.frozen.hierarchy.rows)} test rows"), (True, "chains set aside")):
         table.add_row(dim(f"on {rows}"))
         for metric in (name for name in measured if is_of_pairs(name) is of_pairs):
             figures = []
             for geometry in geometries:
                 score = study.cube.score(metric, geometry, at)
-                figures.append(dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, at)))
-            table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else "-", *figures)
+                figures.append(dim(NONE) if score is None else _figure(score, findings.is_best(metric, geometry, at)))
+            table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else NONE, *figures)
         table.add_section()
     rates = [f"{study.cell(geometry, at).learning_rate:g}" for geometry in geometries]
     table.add_row("learning rate", "", *rates, end_section=True)

@@ -1,8 +1,6 @@
 """Changing an index: rows appended as shards, items deleted by lists of rows; all of a change or nothing of it."""
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -42,18 +40,6 @@ class Added:
     bytes: int
 
 
-@contextmanager
-def provisional(folder: Path) -> Iterator[list[Shard]]:
-    """A list for the shards that the block writes to an index; they are removed where it ends by an error."""
-    made: list[Shard] = []
-    try:
-        yield made
-    except BaseException:
-        for shard in made:
-            shutil.rmtree(folder / SHARDS / shard.name, ignore_errors=True)
-        raise
-
-
 def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], first: int = 0) -> Iterator[Shard]:
     """Write items as shards of the next generation of an index.
 
@@ -89,12 +75,9 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
         HeldError: another process or thread writes to the index.
     """
     with writer(folder) as manifest:
-        with provisional(folder) as made:
-            for shard in write_shards(folder, manifest, _checked(items(manifest), manifest)):
-                made.append(shard)
-            joined = join(folder, manifest, made)
+        made = list(write_shards(folder, manifest, _checked(items(manifest), manifest)))
         if made:
-            publish(folder, joined)
+            publish(folder, join(folder, manifest, made))
     return added(made)
 
 
@@ -131,7 +114,7 @@ def delete(folder: Path, ids: Tensor) -> int:
         UnavailableError: the disk cannot be written; the index is as before.
     """
     wanted = np.unique(ids.detach().cpu().numpy().astype(np.int64))
-    with writer(folder) as manifest:
+    with writer(folder, spends=True) as manifest:
         shards, retired, count = [], [], 0
         for shard in manifest.shards:
             near = wanted[(wanted >= shard.first) & (wanted <= shard.last)]

@@ -150,7 +150,7 @@ def _planned(
     if model is None and given is None:
         raise InputError("there are no embeddings: an index of none needs a model.")
     dim = model.dim if model is not None else cast(Tensor, given).shape[1]
-    spec, min_radius = chosen.geometry.spec, chosen.min_radius
+    spec, min_radius = chosen.geometry.fixed().spec, chosen.min_radius
     return chosen, Manifest(Frame.of(chosen, dim), dtype, spec, min_radius, facts, generation=-1)
 
 

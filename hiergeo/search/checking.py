@@ -11,7 +11,19 @@ from hiergeo._core.errors import HiergeoError, reason
 from hiergeo.search.appending import merged
 from hiergeo.search.layout import SHARDS, Shard, read_root
 from hiergeo.search.quantiles import with_bounds
-from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, DamagedError, OpenShard, arrow, check_bytes
+from hiergeo.search.shards import (
+    CAPTIONS,
+    IDS,
+    PLACES,
+    RADII,
+    RECORD,
+    SORTED,
+    DamagedError,
+    OpenShard,
+    arrow,
+    check_bytes,
+    read_record,
+)
 from hiergeo.search.snapshots import Snapshot
 
 
@@ -53,6 +65,9 @@ def check(folder: Path) -> Checked:
         defects.append(("", str(error)))
     sound = []
     for shard in manifest.shards:
+        if not _has_sound_record(folder / SHARDS / shard.name):
+            what = f"{SHARDS}/{shard.name}/{RECORD} is not what was written: nothing needs it any more, remove it"
+            defects.append(("", what))
         found = list(_defects(snapshot, shard))
         defects += [(shard.name, what) for what in found]
         if not found:
@@ -63,6 +78,14 @@ def check(folder: Path) -> Checked:
         defects += [("", f"the id {int(ids[at])} is in two shards") for at in twice[:1]]
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
     return Checked(len(manifest.shards), manifest.rows, size, tuple(defects))
+
+
+def _has_sound_record(folder: Path) -> bool:
+    """Whether the record in the folder of a shard, if there is one, is as it was written."""
+    try:
+        return not (folder / RECORD).exists() or bool(read_record(folder))
+    except HiergeoError:
+        return False
 
 
 def _defects(snapshot: Snapshot, shard: Shard) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiergeo.search.appending import provisional, write_shards
+from hiergeo.search.appending import write_shards
 from hiergeo.search.checking import check
 from hiergeo.search.layout import SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import balanced
@@ -50,7 +50,7 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         HeldError: another process or thread writes to the index.
         UnavailableError: a shard is damaged, or the disk cannot be written; the index is as before.
     """
-    with writer(folder) as manifest:
+    with writer(folder, spends=True) as manifest:
         least = SMALL * manifest.full
         damaged = set(check(folder).damaged) if skip_damaged else set()
         lost = [shard for shard in manifest.shards if shard.name in damaged]
@@ -58,12 +58,10 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         chosen = [shard for shard in sound if shard.deleted or shard.rows < least]
         if len(chosen) < 2 and not any(shard.deleted for shard in chosen):
             chosen = []
-        with provisional(folder) as made:
-            for shard in write_shards(folder, manifest, _items(folder, manifest, chosen)):
-                made.append(shard)
-            gone = {shard.name for shard in (*chosen, *lost)}
-            kept = [shard for shard in manifest.shards if shard.name not in gone]
-            joined = balanced(folder, manifest, [*kept, *made])
+        made = list(write_shards(folder, manifest, _items(folder, manifest, chosen)))
+        gone = {shard.name for shard in (*chosen, *lost)}
+        kept = [shard for shard in manifest.shards if shard.name not in gone]
+        joined = balanced(folder, manifest, [*kept, *made])
         if joined.shards != manifest.shards or joined.edges != manifest.edges:
             publish(folder, joined, tuple(sorted(gone)))
     return Compacted(

@@ -4,7 +4,11 @@ What the manifest does not name does not exist: shards are written first and the
 process killed at any moment leaves the index as it was.
 """
 
+import ctypes
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +31,15 @@ from hiergeo.search.rows import Frame, root_sha256
 MANIFEST = "index.json"
 ROOT = "root.f32"
 SHARDS = "shards"
+
+RESERVE = "reserve"
+"""An empty file that holds room of the disk, which deleting and compacting use where the disk is full."""
+
+RESERVED = 1 << 20
+"""Bytes of that room: lists of a quarter of a million deleted rows, or the manifest of a thousand shards."""
+
+KEEP_SIZE = 1
+"""Mode of fallocate of Linux: blocks are given to a file whose size stays."""
 
 BUILD = "build.json"
 """What an unfinished build has done."""
@@ -254,6 +267,20 @@ def commit(folder: Path, manifest: Manifest) -> None:
             f"{limits.JSON_BYTES:,} bytes: compact it, or merge small inputs."
         )
     atomic_write_text(folder / MANIFEST, text)
+    keep_reserve(folder)
+
+
+def keep_reserve(folder: Path) -> None:
+    """Set room aside in an index, as much as the disk has of it; Linux alone can do so without a file of that size."""
+    if not sys.platform.startswith("linux"):
+        return
+    give = ctypes.CDLL(None).fallocate
+    give.argtypes = ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
+    with suppress(OSError), (folder / RESERVE).open("ab") as handle:
+        held = os.fstat(handle.fileno()).st_blocks * 512
+        room = RESERVED
+        while held < room and give(handle.fileno(), KEEP_SIZE, 0, room):
+            room //= 2
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union, final
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,8 +92,8 @@ class Encoder:
         return rows
 
     def _vector(self, query: Tensor) -> Tensor:
-        if query.ndim != 1 or not query.is_floating_point():
-            raise InputError(f"a query must be a floating-point tensor (D,), not {query.dtype} {tuple(query.shape)}.")
+        if not are_numbers(query, 1):
+            raise InputError(f"a query must be a dense floating-point tensor (D,), not {tensor_kind(query)}.")
         if len(query) != self.dim:
             raise InputError(f"the query has dimension {len(query)} and the index {self.dim}: embed it by its model.")
         if not bool(query.isfinite().all()):
@@ -107,6 +108,25 @@ class Encoder:
                 f"fingerprint {model.fingerprint()}: search with that model, or build the index again."
             )
         return model
+
+
+def are_numbers(value: object, dimensions: int) -> bool:
+    """Whether a value is a dense tensor of floating-point numbers with so many dimensions."""
+    if not isinstance(value, Tensor) or not is_dense(value):
+        return False
+    return value.ndim == dimensions and value.is_floating_point()
+
+
+def is_dense(value: Tensor) -> bool:
+    """Whether every number of a tensor is there, one behind the other."""
+    return value.layout is torch.strided and not (value.is_nested or value.is_meta)
+
+
+def tensor_kind(value: Any) -> str:
+    """What a message calls a value that is not the tensor that it should be."""
+    if isinstance(value, Tensor) and not is_dense(value):
+        return "nested" if value.is_nested else "meta" if value.is_meta else f"{value.layout}"
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor | np.ndarray) else type(value).__name__
 
 
 def is_image(query: str) -> bool:

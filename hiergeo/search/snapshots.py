@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
+from hiergeo._core.errors import HiergeoError
 from hiergeo._core.storage.files import remove_leftovers
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.search import layout
-from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Retired, Shard
+from hiergeo.search.layout import BUILD, MANIFEST, RESERVE, SHARDS, Manifest, Retired, Shard
 from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
 
 try:
@@ -106,13 +107,29 @@ class Snapshot:
 
 
 @contextmanager
-def writer(folder: Path) -> Iterator[Manifest]:
-    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed."""
+def writer(folder: Path, *, spends: bool = False) -> Iterator[Manifest]:
+    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
+
+    What the block has written is removed where it ends by an error, unless it was published.
+
+    Args:
+        folder: of the index.
+        spends: whether the room that the index has set aside may be used.
+    """
     with locked(folder):
         manifest = layout.read(folder)
         remove_orphans(folder, manifest)
         _remove_retired(folder, manifest)
-        yield manifest
+        if spends:
+            (folder / RESERVE).unlink(missing_ok=True)
+        try:
+            yield manifest
+        except BaseException:
+            with suppress(HiergeoError, OSError):
+                remove_orphans(folder, layout.read(folder))
+            raise
+        finally:
+            layout.keep_reserve(folder)
 
 
 def tidy(folder: Path) -> None:

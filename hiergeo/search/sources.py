@@ -12,13 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError, reason, several
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
+from hiergeo.search.queries import are_numbers, is_dense, tensor_kind
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
+
+FLOATS = (np.float16, np.float32, np.float64)
+"""Of numpy, that torch has too."""
 
 ID = 1 << 63
 """Ids are below it."""
@@ -286,12 +290,16 @@ def _checked(name: str, items: Any, gaps: bool = False) -> Iterator[Any]:
     """The entries of a column, None among them with `gaps`; raises InputError for an unusable one, with its row."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
         raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
+    if isinstance(items, Tensor) and not is_dense(items):
+        raise InputError(f"{name} must be a dense tensor, not {tensor_kind(items)}.")
     if isinstance(items, Tensor | np.ndarray) and name == "ids":
         items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
-    for row, item in enumerate(items):
-        problem = None if gaps and item is None else _problem(name, item)
+    rows = ((row, item, None if gaps and item is None else _problem(name, item)) for row, item in enumerate(items))
+    for row, item, problem in rows:
         if problem:
-            raise InputError(f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}.")
+            others = (f"of row {other} {wrong}" for other, _, wrong in rows if wrong)
+            first = f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}"
+            raise InputError(f"{several(first, others)}.")
         yield item
 
 
@@ -321,7 +329,8 @@ class _Blocks:
     def __init__(self, embeddings: Any) -> None:
         if isinstance(embeddings, str | Path):
             embeddings = [_mapped(path_of(embeddings))]
-        self._blocks: Iterator[Any] = iter([embeddings] if isinstance(embeddings, Tensor | np.ndarray) else embeddings)
+        several = isinstance(embeddings, Iterable) and not isinstance(embeddings, Tensor | np.ndarray)
+        self._blocks: Iterator[Any] = iter(embeddings if several else [embeddings])
         self._rest, self._dim, self._row = torch.empty(0, 0), 0, 0
 
     def take(self, size: int) -> Tensor:
@@ -348,10 +357,14 @@ class _Blocks:
         return whole
 
     def _checked(self, block: Any) -> Tensor:
-        tensor = torch.from_numpy(block) if isinstance(block, np.ndarray) else block
-        if not isinstance(tensor, Tensor) or tensor.ndim != 2 or not tensor.is_floating_point():
-            shape = tuple(getattr(block, "shape", ())) or type(block).__name__
-            raise InputError(f"embeddings must be floating-point tensors (n, D), not {shape}.")
+        if isinstance(block, np.ndarray) and block.dtype in FLOATS:
+            tensor = torch.from_numpy(block if min(block.strides, default=0) >= 0 else block.copy())
+        else:
+            tensor = block
+        if not are_numbers(tensor, 2) or not tensor.shape[1]:
+            raise InputError(
+                f"embeddings must be dense floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}."
+            )
         if self._dim and tensor.shape[1] != self._dim:
             raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
         self._dim = tensor.shape[1]

@@ -11,6 +11,7 @@ from torch import Tensor
 from hiergeo import pairwise
 from hiergeo._core.polar import Polar
 from hiergeo.geometry import ConstantCurvature, Space, parse
+from hiergeo.geometry.spec import GEOMETRIES
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import assert_bars, curvature_of, slope
 from hiergeo.testing.samples import bar_rows, frame, special_points
@@ -64,6 +65,9 @@ class GeometryConformance:
             raise unittest.SkipTest("this geometry is not registered")
         for magnitude in self.magnitudes:
             geometry = self.make(magnitude)
+            name = geometry.spec.partition(":")[0]
+            hint = f"make it an entry point of the group {GEOMETRIES.group} and install the package"
+            assert name in GEOMETRIES, f"'{name}' is not registered: {hint}, or set registered = False"
             again = parse(geometry.spec)
             assert type(again) is type(geometry), f"{geometry.spec} parses to {type(again).__name__}"
             assert again.spec == geometry.spec
@@ -127,7 +131,7 @@ class GeometryConformance:
 
     def test_conventions_at_special_points(self) -> None:
         for geometry, s, dtype in self._each():
-            space = Space(geometry)
+            space = Space(geometry, "none")
             x = self._vectors(1.0 / s, dtype)
             root = torch.zeros_like(x)
             for measure in (space.exterior_angle, space.distance):
@@ -149,7 +153,10 @@ class GeometryConformance:
         for geometry, s, dtype in self._each():
             x = self._vectors(1.0 / s, dtype)
             x[0, 0], x[1, 1] = math.nan, math.inf if curvature_of(geometry) <= 0 else math.nan
-            for result in (Space(geometry).distance(x, x.flip(0)), Space(geometry).margin(x, x.flip(0))):
+            for result in (
+                Space(geometry, "none").distance(x, x.flip(0)),
+                Space(geometry, "none").margin(x, x.flip(0)),
+            ):
                 assert bool(result[[0, 1, -1, -2]].isnan().all()), f"a row with NaN or Inf gives NaN in {geometry.spec}"
                 assert not bool(result[2:-2].isnan().any()), "and only there"
 
@@ -157,7 +164,7 @@ class GeometryConformance:
 
     def test_distance_is_a_metric(self) -> None:
         for geometry, s, dtype in self._each():
-            space, bound = Space(geometry), 16 * torch.finfo(dtype).eps
+            space, bound = Space(geometry, "none"), 16 * torch.finfo(dtype).eps
             x, y, z = (self._vectors(radius / s, dtype, seed) for seed, radius in enumerate((0.7, 1.4, 1.4)))
             there = space.distance(x, y)
             torch.testing.assert_close(there, space.distance(y, x), rtol=bound, atol=0, msg="symmetry")
@@ -169,14 +176,14 @@ class GeometryConformance:
         generator = torch.Generator().manual_seed(3)
         turn = torch.linalg.qr(torch.randn(DIM, DIM, generator=generator, dtype=torch.float64))[0]
         for geometry, s, dtype in self._each():
-            space = Space(geometry)
+            space = Space(geometry, "none")
             x, y = self._vectors(0.7 / s, dtype), self._vectors(1.4 / s, dtype, seed=1)
             for measure in (space.distance, space.exterior_angle, space.margin):
                 torch.testing.assert_close(measure(x @ turn.to(dtype), y @ turn.to(dtype)), measure(x, y))
 
     def test_rows_equal_pairs(self) -> None:
         for geometry, s, dtype in self._each():
-            space = Space(geometry)
+            space = Space(geometry, "none")
             x, y = self._vectors(0.7 / s, dtype), self._vectors(1.4 / s, dtype, seed=1)
             for rows, every in ((space.distance, space.pairwise_distance), (space.margin, space.pairwise_margin)):
                 torch.testing.assert_close(rows(x[:, None], y[None]), every(x, y))
@@ -184,7 +191,7 @@ class GeometryConformance:
     def test_accuracy_bars(self) -> None:
         for magnitude in self.magnitudes:
             geometry = self.make(magnitude)
-            k, space = curvature_of(geometry), Space(geometry)
+            k, space = curvature_of(geometry), Space(geometry, "none")
             drawn = bar_rows(k, 24, 3000, torch.Generator().manual_seed(7))
             v, w = (0.999 * point.direction * point.radius[:, None] for point in drawn)
             x, y = space.polar(v.double()), space.polar(w.double())
@@ -199,7 +206,7 @@ class GeometryConformance:
         for geometry, _, dtype in self._each():
             point = special_points(curvature_of(geometry), DIM, dtype)
             x = (point.direction * point.radius[:, None]).requires_grad_()
-            space = Space(geometry)
+            space = Space(geometry, "none")
             for measure in (space.distance, space.exterior_angle):
                 value = measure(x[:, None], x[None])
                 (gradient,) = torch.autograd.grad(value.sum(), x)
@@ -212,7 +219,7 @@ class GeometryConformance:
             (parameter,) = geometry.parameters()
             s = math.sqrt(magnitude)
             x, y = self._vectors(0.9 / s, torch.float64), self._vectors(1.7 / s, torch.float64, seed=1)
-            space = Space(geometry)
+            space = Space(geometry, "none")
             for name in ("distance", "exterior_angle", "half_aperture"):
                 points = (x,) if name == "half_aperture" else (x, y)
                 (gradient,) = torch.autograd.grad(getattr(space, name)(*points).sum(), parameter)

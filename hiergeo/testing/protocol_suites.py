@@ -214,7 +214,8 @@ class MetricConformance:
 
     def test_its_name_finds_it(self) -> None:
         metric = self.make()
-        assert find_metric(metric.name) == metric, f"the name {metric.name} is not registered for this record"
+        wanted = f"make {metric.name} an entry point of the group hiergeo.metrics and install the package"
+        assert find_metric(metric.name) == metric, f"the name is not registered for this record: {wanted}"
 
     def test_it_is_measured_and_resampled_as_it_says(self) -> None:
         metric, hierarchy = self.make(), self.data()

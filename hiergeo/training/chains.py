@@ -20,7 +20,9 @@ from hiergeo._core.storage.archives import Array
 from hiergeo.adapters import Model
 from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.chains import NAME as OWN
 from hiergeo.datasets.hierarcaps import check_no_leakage
+from hiergeo.datasets.hierarcaps.splits import NAME as HIERARCAPS
 from hiergeo.evaluation.metrics.length import word_count
 
 REQUIRED = {
@@ -31,8 +33,13 @@ REQUIRED = {
 }
 """The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
 
-OPTIONAL = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
-"""Optional arrays of a training file."""
+OPTIONAL = {
+    "chain_image_id": Array("iu", (1,), required=False),
+    "image_id": Array("iu", (1,), required=False),
+    "caption": Array("U", (1,), required=False),
+    "dataset": Array("U", (0,), required=False),
+}
+"""Optional arrays of a training file; in one of ``hiergeo embed`` `image_id` is of images and the other of chains."""
 
 MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
 """The arrays of an embedding file that mark held-out images."""
@@ -119,7 +126,9 @@ class Chains:
 
 @torch_defaults()
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
-    """Chains of an ``.npz`` with the arrays `REQUIRED`; image_id (n,) of MS-COCO and caption (U,) are used if present.
+    """Chains of an ``.npz``, such as ``hiergeo embed`` writes where rows have contradicting chains.
+
+    It has the arrays `REQUIRED`; image_id (n,) of MS-COCO and caption (U,) are used if present.
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
@@ -137,6 +146,8 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         raise InputError(
             f"{path} has text of shape {tuple(text.shape)} and root of shape {tuple(root.shape)}, not (U, D) and (D,)."
         )
+    if "chain_image_id" in arrays:
+        arrays["image_id"] = arrays.pop("chain_image_id")
     image_id = arrays.get("image_id")
     positive, negative = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("positive", "negative"))
     for name, count, kind in (("image_id", len(positive), "rows"), ("caption", len(text), "texts")):
@@ -156,6 +167,8 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         base=None if base is None else (base.name, base.fingerprint()),
         texts=None if captions is None else tuple(captions.tolist()),
     )
+    if str(arrays.get("dataset", HIERARCAPS)).partition(":")[0] not in (HIERARCAPS, OWN):
+        return made
     return replace(made, leakage=_leakage(_rows(made.positive, image_id, captions), force))
 
 

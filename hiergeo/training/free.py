@@ -96,7 +96,7 @@ class FreeEmbedding(nn.Module):
             manifold = getattr(factor, "manifold", None)
             if manifold is None:
                 raise InputError(f"{factor.spec} has no manifold() for Riemannian optimisers: free points need one.")
-            start = Space(factor).to_ambient(tangent[:, part])
+            start = Space(factor, "none").to_ambient(tangent[:, part])
             points.append(geoopt().ManifoldParameter(start, manifold=manifold()))
         self.points = nn.ParameterList(points)
         self._factors = [factor for factor, _ in geometry.parts(dim)]

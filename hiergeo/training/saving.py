@@ -40,7 +40,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
     return {
         "base": base,
         "base_fingerprint": fingerprint,
-        "geometry": trained.geometry.spec,
+        "geometry": trained.geometry.fixed().spec,
         "curvature": list(at_step(trained.history, trained.best).curvature),
         "root": "the head's embedding of the empty caption",
         "losses": dict(recipe.losses),

@@ -174,7 +174,7 @@ def measured(
         rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
         rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
     means = {name: mean_of(values) for name, values in rows.items()}
-    return replace(extended(result, Outcome(means, baselines=baselines), settings), rows=result.rows | rows)
+    return extended(result, Outcome(means, baselines=baselines), settings)
 
 
 def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Result:
@@ -185,6 +185,7 @@ def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Re
         result,
         metrics=result.metrics | values,
         draws=result.draws | {name: each.draws(settings.samples, settings.seed) for name, each in statistics.items()},
+        rows=result.rows | outcome.contributions,
         items=result.items | {name: each.rows for name, each in statistics.items()},
         rocs=result.rocs | outcome.rocs,
         baselines=result.baselines | outcome.baselines,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.limits import MESSAGE_CHARACTERS
-from hiergeo._core.text import END, ISOLATE, OPENING, isolated, one_line, tame
+from hiergeo._core.text import END, ISOLATE, OPENING, inert, isolated, one_line, tame
 
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=50)
 MARKS = st.text(st.sampled_from(["a", "א", "\u202e", "\u202c", *OPENING, END, "\n", "\x1b", "\ud800"]), max_size=12)
@@ -87,3 +87,15 @@ def test_captions_that_turn_their_neighbours_are_isolated_in_terminals(text):
 
 def test_plain_captions_are_printed_as_they_are():
     assert isolated("a dog, 3 cats") == "a dog, 3 cats"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u200b=1", "＝1", "-", "1\t=1"]
+)
+def test_texts_that_spreadsheets_run_are_preceded_by_an_apostrophe(text):
+    assert inert(text) == (text if text.startswith("1") else f"'{text}")
+
+
+@pytest.mark.parametrize("cell", [-1, -0.5, None, "-1", "+0.25", "-1e-9", "-inf", "", "a = b", "3-4", "'=1", "−1"])
+def test_numbers_and_harmless_texts_stay_as_they_are(cell):
+    assert inert(cell) is cell

@@ -13,6 +13,9 @@ from tests.attack.kills import End, Stage, before_operation, die, ended, launche
 from tests.attack.trial import Attack, Family, Hung, Silent, fault_of
 from tests.attack.verbs import VERBS, cleared, run
 
+STEPS = 60
+"""Sizes of a disk that a command is tried on, about."""
+
 YEARS = 10 * 365 * 86400.0
 """Seconds by which the clock is set back."""
 
@@ -21,7 +24,19 @@ Mishap = Callable[[Stage, Random], None]
 
 def full_disk(stage: Stage, random: Random) -> None:
     """The disk is full after some kilobytes; with room again the command goes on."""
-    size = random.choice((4, 8, 16, 64, 128, 256, 1024, 4096))
+    _filled(stage, random.choice((4, 8, 16, 64, 128, 256, 1024, 4096)), goes_on=True)
+
+
+def every_page(stage: Stage, random: Random) -> None:
+    """The disk is full after every number of pages up to all that the command needs, or `STEPS` of them."""
+    stage.begin()
+    undisturbed(partial(run, stage.words(), stage.out))
+    pages = 2 + sum(1 + path.stat().st_size // 4096 for path in stage.out.rglob("*") if path.is_file())
+    for number in sorted({*range(1, min(pages, STEPS // 2)), *range(1, pages, max(1, 2 * pages // STEPS))}):
+        _filled(stage, 4 * number, goes_on=False)
+
+
+def _filled(stage: Stage, size: int, *, goes_on: bool) -> None:
     with disk(stage.out, f"size={size}k"):
         try:
             stage.begin()
@@ -29,8 +44,11 @@ def full_disk(stage: Stage, random: Random) -> None:
             return
         sentence(undisturbed(partial(run, stage.words(), stage.out)))
         stage.look()
-        mount("-o", "remount,size=200m", str(stage.out))
-        stage.finish()
+        if left := [path.name for path in stage.out.rglob("*") if path.suffix in (".part", ".lock")]:
+            raise Silent(f"a disk of {size} KiB is left with {left[:3]}")
+        if goes_on:
+            mount("-o", "remount,size=200m", str(stage.out))
+            stage.finish()
 
 
 def read_only(stage: Stage, random: Random) -> None:
@@ -155,7 +173,7 @@ def attacks(mishap: Mishap) -> Callable[[Path], Attack]:
 
 
 MISHAPS = {
-    **({"full disk": full_disk, "read-only disk": read_only} if may_mount() else {}),
+    **({"full disk": full_disk, "every page": every_page, "read-only disk": read_only} if may_mount() else {}),
     "folder deleted": folder_deleted,
     "two writers": two_writers,
     "clock set back": clock_back,

@@ -29,6 +29,7 @@ SLOW = {
     "killed: study": 1,
     "killed: index": 3,
     "index: full disk": 1,
+    "every page": 1,
     "index: two writers": 1,
     "killed: train re, two ranks": 2,
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiergeo import adapters, cli
+from hiergeo import adapters, cli, search
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives, documents, tensors
 from hiergeo._core.storage.documents import Json
@@ -23,6 +23,7 @@ from hiergeo.construction import card
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import scenes
+from hiergeo.report.explorer import export
 from tests.attack import mirror
 from tests.construction.construction_toys import ToyBackend, ToyJudge
 from tests.search.corpus import corpus_common
@@ -86,6 +87,7 @@ def prepare(inputs: Path) -> None:
     torch.nn.init.orthogonal_(head.linear.weight)
     write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     _inputs_of_corpus(inputs / "corpus")
+    search.build(inputs / "small", "tiny", corpus_common.captions(40)).close()
     adapters.load("tiny").encode_text(["a red square"])
     BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]  # a toy is what it stands for
     JUDGES.own |= {"toy": ToyJudge}  # type: ignore[operator]  # a toy is what it stands for
@@ -172,6 +174,22 @@ def _report(out: Path) -> str | None:
     return json.dumps(held["metrics"], sort_keys=True) if page.exists() else None
 
 
+def _numbers(out: Path) -> str | None:
+    numbers = out / "a.json"
+    return json.dumps(json.loads(numbers.read_text())["metrics"], sort_keys=True) if numbers.exists() else None
+
+
+def _page(out: Path) -> str | None:
+    """The names and sizes of the files of an exported page, all of which are there."""
+    record = out / "page" / export.RECORD
+    if not record.exists():
+        return None
+    files = json.loads(record.read_text())["files"]
+    if any((out / "page" / name).stat().st_size != size for name, size in files.items()):
+        raise InputError("a file of the page is not whole.")
+    return json.dumps(sorted(files))
+
+
 def _fetched(out: Path) -> str | None:
     """Every file of the data home is whole, if it is there; the digest is of all of them."""
     whole = (path for path in (out / "hierarcaps").rglob("*") if path.is_file() and path.name in mirror.FILES)
@@ -239,6 +257,8 @@ COMPARE = (
     *("compare", "-m", "tiny", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--steps", "5", "--images", "1"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
 )
+PROBE = ("probe", "-m", "tiny", *SCENES, "--steps", "5", "--json", "OUT/a.json")
+EXPORT = ("explore", "INPUTS/small", "--export", "OUT/page")
 STUDY = (
     *("study", "-m", "tiny", *SCENES, "--train", "train", "-g", "euclidean", "-g", "lorentz:-1", "--steps", "2"),
     *("--seeds", "2", "--learning-rate", "1e-3", "--hidden", "2", "--images", "1"),
@@ -268,6 +288,8 @@ VERBS = (
     Verb("train re, two ranks", TOWER, _tower, ranks=2),
     Verb("compare", COMPARE, _report),
     Verb("study", STUDY, _report),
+    Verb("probe", PROBE, _numbers),
+    Verb("explore --export", EXPORT, _page, again=("--overwrite",)),
     Verb("data fetch", FETCH, _fetched),
     Verb("chains build", BUILD, _chains),
 )

@@ -114,7 +114,7 @@ def test_datasets_are_listed_with_their_sizes_or_with_what_is_missing(run, tmp_p
     assert metrics(tmp_path / "sizes.json") == {"scenes/test": 2}
     rows = [line.split() for line in printed.splitlines()]
     assert ["scenes", "test", "2", "1", "3"] in rows
-    assert ["hierarcaps", "expanded-train", "-", "-", "-"] in rows
+    assert ["hierarcaps", "expanded-train", "–", "–", "–"] in rows
     assert "hierarcaps expanded-train: no expanded-train here." in printed
 
 

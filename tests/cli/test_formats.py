@@ -54,6 +54,22 @@ VERBS = {
 }
 
 
+def test_the_numbers_of_an_audit_are_a_row_each(run, tmp_path):
+    told = tmp_path / "audit.json"
+    words = ("audit", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g", "lorentz:-1", "--samples", 20, "--steps", 4)
+    code, printed, _ = run(*words, "--format", "csv", "--json", told)
+    assert code == 0
+    numbers = json.loads(told.read_text())["numbers"]
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert {row["control"] for row in rows} >= {"", "flat", "angle_only", "radius_only", "random_root"}
+    for row in rows:
+        name = row["metric"] + (f"_{row['control']}" if row["control"] else "")
+        assert float(row["value"]) == numbers[name]
+        if row["control"]:
+            assert float(row["gain"]) == numbers[f"{row['metric']}_minus_{row['control']}"]
+            assert float(row["low"]) <= float(row["high"])
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_numbers_are_printed_alone_in_every_format(printed, folder, verb):
     words, columns, key = VERBS[verb]
@@ -73,3 +89,10 @@ def test_a_format_of_another_name_is_refused_before_the_work(run, tmp_path):
 
 def test_json_is_indented():
     assert as_json({"metrics": {"files": 1}}) == '{\n  "metrics": {\n    "files": 1\n  }\n}'
+
+
+def test_a_learnable_spec_is_measured_at_the_curvature_that_it_names(printed):
+    words = ("probe", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g")
+    shown = [json.loads(printed(*words, spec, form="json")) for spec in ("lorentz:-0.5?learnable", "lorentz:-0.5")]
+    assert shown[0]["settings"]["geometry"] == "lorentz:-0.5"
+    assert shown[0]["metrics"] == pytest.approx(shown[1]["metrics"])

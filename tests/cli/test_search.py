@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
-from hiergeo import Polar, adapters, search
+from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index_shards
 from hiergeo.cli.app import SUMMARIES
-from hiergeo.cli.search import answer_lines
+from hiergeo.cli.search import answer_lines, apex
 from hiergeo.cli.verbs import loaded
 from hiergeo.search.corpus import Summary
 from hiergeo.testing import oracle
@@ -42,6 +42,22 @@ def test_every_kind_prints_and_writes_what_python_finds(run, folder, tmp_path, k
     assert ("margin" in printed) == (kind in ("children", "parents"))
     if kind in ("children", "parents"):
         assert f"{sum(hit.margin >= 0 for hit in found.hits)} of {len(found.hits)} hits" in printed
+
+
+@pytest.mark.parametrize("kind", ["children", "parents", "neighbours", "ladder"])
+def test_angles_are_where_the_words_say(folder, kind):
+    """Against the exterior angle, at the one or the other, of embeddings that no index holds."""
+    model = adapters.load("tiny")
+    space = Space("lorentz:-1", model.root())
+    query, *items = model.encode_text(["a red circle", *CAPTIONS])
+    answer = getattr(search.open(folder), kind)("a red circle", space="lorentz:-1")
+    for hit in answer.hits:
+        if hit.caption == "a red circle":
+            continue
+        item = items[CAPTIONS.index(hit.caption)]
+        ends = (query, item) if apex(kind) == "the query" else (item, query)
+        expected = float(space.exterior_angle(*(end[None] for end in ends)))
+        assert hit.angle == pytest.approx(expected, abs=2e-3)
 
 
 def test_rows_of_a_narrow_terminal_hold_an_id_a_caption_and_every_number(run, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from PIL import Image
 from hiergeo import search
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.geometry import Space
 from hiergeo.search.taxonomy import TreeSettings
 
 DATA = ("-m", "tiny", "-d", "scenes", "--rows", 5)
@@ -101,7 +102,7 @@ def test_quality_has_the_settings_that_are_named(called):
 
 
 def test_a_taxonomy_has_the_settings_that_are_named(called, tmp_path):
-    search.build(tmp_path / "index", None, embeddings=torch.eye(4), space="euclidean")
+    search.build(tmp_path / "index", None, embeddings=torch.eye(4), space=Space("euclidean", "none"))
     words = ("--by", "angle", "-k", 3, "--min-confidence", 0.25, "--seed", 5, "-g", "lorentz:-1")
     found = called("hiergeo.cli.tree:grow", "tree", tmp_path / "index", *words)
     assert found["settings"] == TreeSettings("angle", 3, 0.25, 5)

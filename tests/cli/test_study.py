@@ -21,7 +21,7 @@ SCENES = ["study", "--model", "tiny", "-d", "scenes"]
 def test_a_study_of_a_model(run, tmp_path, pages):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
     geometries = ["-g", "euclidean", "-g", "lorentz:-1"]
-    options = ["--dim", 4, "--learning-rate", 0.01, "--learn-curvature", "--json", numbers, "--html", page]
+    options = ["--dim", 4, "--learning-rate", 0.01, "--learn-curvature", "--full", "--json", numbers, "--html", page]
     code, printed, _ = run(*SCENES, "--train", "train", *FEW, *geometries, *options)
     assert code == 0
     report = json.loads(numbers.read_text())

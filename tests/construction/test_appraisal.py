@@ -54,7 +54,7 @@ def test_sets_are_compared_over_the_images_of_both(appraisal):
     said = {each.kind: each.sentence for each in appraisal.findings}
     assert "difference over 2 common images: 0.0" in said["entailment"]
     assert "of the 2 images that both have" in said["reference"]
-    assert "50.0\N{NO-BREAK SPACE}% (" in said["entailment"]
+    assert "50.0 % (" in said["entailment"]
     assert "other" in said["pairing"]
     assert "judge" not in said
 
@@ -64,7 +64,24 @@ def test_a_judge_of_the_rules_of_a_backend_is_named_as_such():
     judge.name = "rules"
     kinds = {each.kind: each.sentence for each in appraise(chains_of((CAT, None, 1)), {}, judge=judge).findings}
     assert "wordnet" in kinds["judge"]
-    assert "few" in kinds["pairing"]
+    assert "few" in kinds["pairing"].lower()
+
+
+@pytest.mark.parametrize(
+    ("named", "backend", "independent"), [("rules", "wordnet", False), ("rules", "openai:x", True)]
+)
+def test_rules_that_wrote_a_set_are_no_evidence_for_it(named, backend, independent):
+    judge = TableJudge(TABLE)
+    judge.name = named
+    found = appraise(chains_of((CAT, None, 1)), {}, judge=judge, backend=backend)
+    assert found.independent is independent
+    rate = f"{100 * found.quality.metrics['forward_entailed']:.1f} % of adjacent tiers"
+    assert (rate in found.headline) is independent
+
+
+def test_captions_without_images_are_not_called_images():
+    few = list(appraise(chains_of((CAT, None, None)), {}, judge=TableJudge(TABLE)).findings)
+    assert "image" not in next(each.sentence for each in few if each.kind == "pairing")
 
 
 def test_the_page_holds_every_number_and_escapes_what_is_from_outside(appraisal, tmp_path):

@@ -251,3 +251,13 @@ def test_the_verb_finds_texts_as_similar_as_it_is_told(tmp_path, run):
     words = ("chains", "leaks", tmp_path / "train.csv", "--against", f"chains:{tmp_path / 'other.csv'}")
     codes = [run(*words, *more)[0] for more in ((), ("--similarity", 0.72), ("--similarity", 0.71))]
     assert codes == [0, 0, 2]
+
+
+def test_cells_of_the_table_of_leaks_are_inert(tmp_path):
+    mine, other = row(0, "=SUM(A1:A9)"), row(5, "=sum(a1:a9)")
+    found = leakage({"test": [mine]}, [Reference("@other", [other])])
+    found.write(tmp_path / "leakage.csv")
+    with (tmp_path / "leakage.csv").open(newline="") as file:
+        cells = [cell for line in csv.DictReader(file) for cell in (line["against"], line["detail"])]
+    assert cells
+    assert all(cell.startswith("'") for cell in cells)

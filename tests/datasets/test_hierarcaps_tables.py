@@ -154,7 +154,7 @@ class TestBadFiles:
                 hierarcaps.load("expanded", home=tmp_path)
 
     def test_a_file_of_many_defects_is_not_read_to_its_end(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("hiergeo.datasets.tables.COUNTED", 3)
+        monkeypatch.setattr("hiergeo._core.errors.COUNTED", 3)
         path = write_test(tmp_path, *[("0", "dog", COCO.format(7))] * 3)
         with path.open("ab") as file:
             file.write(b"\0,\0,\0\n")

@@ -11,8 +11,13 @@ from hiergeo.geometry import points
 def test_no_more_than_a_stretch_is_held_in_float64(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
     ray = points.to_ray
+
+    def counted(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        held.append(len(x))
+        return ray(x)
+
     monkeypatch.setattr(points, "STRETCH", 4)
-    monkeypatch.setattr(points, "to_ray", lambda x: (held.append(len(x)), ray(x))[1])
+    monkeypatch.setattr(points, "to_ray", counted)
     x, root = torch.randn(count, 6), torch.randn(6)
     space = Space("lorentz:-1", root)
     found = space.points(x)

@@ -114,4 +114,4 @@ def test_refusals() -> None:
 def test_learnable_factors_are_parameters() -> None:
     product = Product([(Lorentz(-0.3, learnable=True), 3), (Sphere(0.05, learnable=True), 4)])
     assert len(list(product.parameters())) == 2
-    assert repr(product).startswith("Product(\n  product:lorentz:-0.3x3,sphere:0.05x4")
+    assert repr(product).startswith("Product(\n  product:lorentz:-0.3?learnablex3,sphere:0.05?learnablex4")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo import testing
+from hiergeo import Lorentz, testing
 from tests.tools import warm
 
 ROOT = Path(__file__).parents[2]
@@ -31,19 +31,24 @@ def files() -> dict[str, str]:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as if it were installed: its files, and its entry points in a dist-info folder beside it."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    for name, content in files().items():
+    install(folder, files())
+    return folder
+
+
+def install(folder: Path, contents: dict[str, str]) -> None:
+    """Write the files of the package, and its entry points."""
+    for name, content in contents.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     info = folder / "my_package-0.1.dist-info"
-    info.mkdir()
+    info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
     points = configparser.ConfigParser()
     points.read_dict(project["entry-points"])
     with (info / "entry_points.txt").open("w") as handle:
         points.write(handle)
-    return folder
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -67,12 +72,29 @@ def test_every_suite_is_shown_and_every_group_is_registered() -> None:
 
 
 @pytest.mark.slow
-def test_the_suites_are_collected_and_pass(package: Path) -> None:
-    told = run(package, "-m", "pytest", "tests", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(package))
-    passed = set(re.findall(r"^PASSED \S+::(Test\w+)::", told, flags=re.MULTILINE))
-    shown = set(re.findall(r"^class (Test\w+)\(\w+Conformance\)", PAGE, flags=re.MULTILINE))
-    assert passed == shown
-    assert "failed" not in told.splitlines()[-1]
+def test_followed_from_the_top_every_suite_passes_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    passed: set[str] = set()
+    written = dict[str, str]()
+    for name, content in files().items():
+        written[name] = content
+        if name.startswith("tests/"):
+            install(tmp_path, written)
+            told = run(
+                tmp_path, "-m", "pytest", name, "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)
+            )
+            passed |= set(re.findall(r"^PASSED \S+::(Test\w+)::", told, flags=re.MULTILINE))
+            assert "failed" not in told.splitlines()[-1]
+    assert passed == set(re.findall(r"^class (Test\w+)\(\w+Conformance\)", PAGE, flags=re.MULTILINE))
+
+
+class Unregistered(testing.GeometryConformance):
+    def make(self, magnitude):
+        return type("Bolyai", (Lorentz,), {})(-magnitude)
+
+
+def test_a_geometry_that_is_not_registered_hears_of_entry_points() -> None:
+    with pytest.raises(AssertionError, match=r"hiergeo\.geometries"):
+        Unregistered().test_spec_round_trips()
 
 
 @pytest.mark.slow

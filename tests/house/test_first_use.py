@@ -153,3 +153,7 @@ def test_the_bundled_model_warns_of_photos(run, tmp_path):
     assert code == 0
     assert "photo.png" in out
     assert "tiny" in err
+
+
+def test_dir_shows_public_names_alone():
+    assert set(dir(hiergeo)) == set(hiergeo.__all__)

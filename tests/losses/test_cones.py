@@ -124,7 +124,7 @@ def test_row_by_row_the_adaptive_loss_has_both_terms_as_well() -> None:
     parent = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     child = torch.tensor([[1.0, 1.0], [2.0, 0.0]], dtype=torch.float64)
     rows = [math.pi / 2 / (1 + 0.25) + 0.5 * 0.5, 0.5 * 0.5]
-    given = (Space(Euclidean()), parent, child, 0.25, 1.5, 0.5)
+    given = (Space(Euclidean(), "none"), parent, child, 0.25, 1.5, 0.5)
     assert adaptive_entailment_loss(*given, reduction="none").tolist() == pytest.approx(rows)
     assert float(adaptive_entailment_loss(*given, reduction="sum")) == pytest.approx(sum(rows))
 

@@ -65,7 +65,7 @@ def test_gradients_reach_the_root_and_a_learnable_curvature(loss: Loss) -> None:
 def test_narrow_embeddings_are_computed_in_float32(loss: Loss, geometry: Geometry) -> None:
     (x,), (y,) = chains(1, 5), chains(1, 5, seed=1)
     narrow = [t.to(torch.bfloat16) for t in (x, y)]
-    space = Space(geometry)
+    space = Space(geometry, "none")
     value = loss(space, *narrow)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value.double(), loss(space, *(t.double() for t in narrow)), rtol=1e-5, atol=1e-6)

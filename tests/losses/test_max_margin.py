@@ -73,7 +73,7 @@ def test_by_hand() -> None:
     own = (0 + math.pi / 3) / 2
     angle = math.pi / 2 + math.atan2(1, 3)
     others = ((2 - math.pi / 3) + max(0, 2 - (angle - math.pi / 6))) / 2
-    loss = max_margin_loss(Space(Euclidean()), x, y, 2.0, 0.25)
+    loss = max_margin_loss(Space(Euclidean(), "none"), x, y, 2.0, 0.25)
     assert float(loss) == pytest.approx(own + others, rel=1e-12)
 
 
@@ -117,7 +117,7 @@ def test_values_and_gradients_are_finite_in_float32(points: Tensor) -> None:
 
 def test_children_on_their_rays_far_from_the_others_cost_nothing() -> None:
     leaves = x, y = torch.eye(DIM).requires_grad_(), (3 * torch.eye(DIM)).requires_grad_()
-    loss = max_margin_loss(Space(Lorentz(-1.0)), x, y, 0.5)
+    loss = max_margin_loss(Space(Lorentz(-1.0), "none"), x, y, 0.5)
     assert float(loss.detach()) == 0
     assert all(float(gradient.abs().max()) < 1e-6 for gradient in torch.autograd.grad(loss, leaves))
 

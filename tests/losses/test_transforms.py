@@ -82,7 +82,7 @@ def test_losses_compile_without_breaks(loss: Loss, geometry: Geometry) -> None:
 
 
 def test_a_learnt_temperature_compiles_and_is_differentiated_forward() -> None:
-    space, (x,), (y,) = Space(Lorentz(-0.7)), chains(1, 5), chains(1, 5, seed=1)
+    space, (x,), (y,) = Space(Lorentz(-0.7), "none"), chains(1, 5), chains(1, 5, seed=1)
 
     def of(t: Tensor) -> Tensor:
         return losses.contrastive_loss(space, x, y, t.exp())

@@ -176,6 +176,30 @@ def test_transforms(geometry: str) -> None:
         )
 
 
+def checked(name: str, reduction: str, labelled: bool) -> tuple[Any, ...]:
+    """Operands of an operator for a product of two factors."""
+    sides = [space_of("l2").points(0.3 * normal(n, 48, seed=n)).factors for n in (4, 5)]
+    rays = [[getattr(point, field) for point in side] for side in sides for field in ("direction", "radius")]
+    points = [*rays, [torch.tensor(k, dtype=torch.float64) for k in (-1.0, 0.0)]]
+    labels = (torch.arange(4) % 3, torch.arange(5) % 3) if labelled else (None, None)
+    tail = (torch.tensor(3.0).double(), torch.tensor(0.2).double(), *labels, False, reduction, "distance")
+    if name == "pair_contrast":
+        learnt = [[part.clone().requires_grad_() for part in parts] for parts in points]
+        return (*learnt, [], [], *(number.requires_grad_() for number in tail[:2]), *tail[2:])
+    found = contrast_ops.pair_contrast(*points, [], [], *tail)
+    if name == "pair_contrast_backward":
+        return (*points, [], [], *found[:2], [torch.rand_like(part) for part in found], *tail)
+    tangents = [[torch.rand_like(part) for part in parts] for parts in points]
+    return (*points, [], [], *found[:2], *tangents, torch.rand(()).double(), torch.rand(()).double(), *tail)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
+@pytest.mark.parametrize("name", ["pair_contrast", "pair_contrast_backward", "pair_contrast_forward"])
+def test_opcheck(name: str, reduction: str, labelled: bool) -> None:
+    torch.library.opcheck(getattr(contrast_ops, name), checked(name, reduction, labelled))
+
+
 @pytest.mark.slow
 def test_compiles_without_breaks() -> None:
     space = Space("lorentz:-1")

@@ -95,6 +95,6 @@ def test_latex_and_json_have_the_same_figures(pairs):
     for result in pairs.results:
         for name in result.draws:
             assert f"{result.metrics[name]:.3f}" in text
-    assert formatted(pairs.results[0], "latex").startswith(r"\begin{tabular}{lr}")
+    assert formatted(pairs.results[0], "latex").startswith(r"\begin{tabular}{lrr}")
     told = json.loads(formatted(pairs, "json"))["results"][pairs.results[0].geometry]
     assert told["metrics"] == pairs.results[0].metrics

@@ -12,6 +12,7 @@ import pytest
 import hiergeo
 from hiergeo._core.errors import InputError
 from hiergeo.report import disk, panels, plot
+from hiergeo.report.curves import Curves, Line
 from hiergeo.report.disk import drawn_rows
 from hiergeo.report.drawing import svg, words
 from hiergeo.report.radii import distributions
@@ -137,6 +138,15 @@ def test_learning_curves(study, tmp_path):
     titles = [axes.get_title("left") for axes in figure.axes]
     assert "curvature K" in titles
     assert titles[-2:] == ["mean radius, euclidean", "mean radius, lorentz:-1"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_panels_of_any_number_of_geometries_share_one_scale(count):
+    groups = [Curves(f"space {at}", (Line("tier 0", np.arange(2), np.arange(at, at + 2)),)) for at in range(count)]
+    limits = [figure.axes[0].get_ylim() for figure in plot.curve_panels(groups, None)]
+    assert len(limits) == count
+    assert len(set(limits)) == 1
+    assert limits[0][0] <= 0 < count <= limits[0][1]
 
 
 def test_forest(comparison, study, tmp_path):

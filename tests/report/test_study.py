@@ -123,12 +123,12 @@ def written(value: float, digits: int = 3) -> str:
 
 
 def test_tables_of_the_terminal_show_means_over_seeds_beside_the_model_without_a_head(study):
-    table, *_ = study_tables(study)
+    table, *_ = study_tables(study, full=True)
     rows = {row[0].partition("\n")[0]: row[1:] for row in rows_of(table)}
     frozen = study.before["euclidean"].metrics
     for metric in ("tau_d", "precision", "auroc", "similarity_change"):
         before, *figures = rows[label(metric)]
-        assert before == (written(frozen[metric]) if metric in frozen else "-")
+        assert before == (written(frozen[metric]) if metric in frozen else "–")
         for cell, figure in zip(study.cells, figures, strict=True):
             seeds = [run.metrics[metric] for run in cell.runs]
             mean, spread = figure.split("\n")
@@ -143,7 +143,7 @@ def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
     for sign in (-1, 1):
         ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
         won = replace(study.findings.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None)
-        table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))))
+        table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))), full=True)
         assert len(others) == 1
         *_, a, b = next(row for row in rows_of(table) if row[0].partition("\n")[0] == label(metric))
         marked[sign] = ["*" in a, "*" in b]
@@ -166,7 +166,7 @@ def test_only_decided_differences_have_a_table(study):
     (a,), (b,) = (column._cells for column in table.columns[2:4])
     assert [str(name.style) for name in (a, b)] == ["", "bold"]
     assert contrast_table(replace(study, findings=replace(findings, contrasts=(open_still,)))) is None
-    assert len(list(study_tables(replace(study, findings=replace(findings, contrasts=(open_still,)))))) == 1
+    assert len(list(study_tables(replace(study, findings=replace(findings, contrasts=(open_still,))), full=True))) == 1
 
 
 def test_changes_are_paired_with_the_frozen_model(study):

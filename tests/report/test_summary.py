@@ -58,6 +58,23 @@ def test_a_comparison_shows_its_metrics_where_they_are(comparison):
         assert [text.get_text() for text in beside.get_yticklabels()] == [f"{dot.value:.3f}" for dot in plot.dots]
 
 
+@pytest.mark.parametrize(
+    ("values", "metric", "ends"),
+    [
+        ((0.9, 1.0), "recall", (0, 1)),
+        ((0.0, 0.2), "precision", (0, 1)),
+        ((0.8, 1.0), "auroc_margin", (0, 1)),
+        ((-1.0, 0.2), "tau_d", (-1, 1)),
+        ((0.5, 1.2), "tie", None),
+    ],
+)
+def test_an_axis_ends_where_values_do(values, metric, ends):
+    shown = dots(DotPlot(metric, tuple(Dot(str(at), value) for at, value in enumerate(values))))
+    low, high = shown.axes[0].get_xlim()
+    assert low <= min(values) < max(values) <= high
+    assert (low < min(values) and high > max(values)) if ends is None else ends[0] <= low < high <= ends[1]
+
+
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
     findings, dim = comparison.findings, comparison.dim
     contrasts = [

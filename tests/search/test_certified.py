@@ -40,7 +40,7 @@ def data(kind: str) -> Tensor:
 
 
 def built(folder: Path, rows: Tensor) -> search.Index:
-    return search.build(folder / "items", None, embeddings=rows, space="euclidean")
+    return search.build(folder / "items", None, embeddings=rows, space=Space("euclidean", "none"))
 
 
 @pytest.fixture(scope="module")

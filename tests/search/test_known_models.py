@@ -28,7 +28,9 @@ def folder(model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def facts(folder, model) -> ModelFacts:
-    return layout.read(folder).model
+    facts = layout.read(folder).model
+    assert facts is not None
+    return facts
 
 
 def renamed(model, network=None):

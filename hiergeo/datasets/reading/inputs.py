@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError, reason, several
 from hiergeo._core.storage.documents import STRICT, Int64
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
@@ -78,15 +78,21 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
     """The rows of all inputs under a path, none of which may be damaged.
 
     Raises:
-        InputError: there is no input, or a row that cannot be used; the file, the row and the fault are named.
+        InputError: there is no input, or rows that cannot be used; the first ones are named by file, row and fault.
     """
     inputs = listing(path, columns)
-    for source in inputs.sources:
-        file = inputs.base / source.name
-        for each in read(file, columns):
-            if isinstance(each, Defect):
-                raise InputError(f"{file}, row {each.row} (the first is 0): {each.reason}; correct the file.")
-            yield each
+    files = [inputs.base / source.name for source in inputs.sources]
+    rows = ((file, each) for file in files for each in read(file, columns))
+    for file, each in rows:
+        if isinstance(each, Defect):
+            others = (
+                f"{'' if other == file else f'{other}, '}row {defect.row}: {defect.reason}"
+                for other, defect in rows
+                if isinstance(defect, Defect)
+            )
+            first = f"{file}, row {each.row} (the first is 0): {each.reason}"
+            raise InputError(f"{several(first, others)}; correct the file.")
+        yield each
 
 
 @dataclass(frozen=True)

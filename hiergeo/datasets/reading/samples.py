@@ -87,9 +87,10 @@ def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Pa
     folded = {name.casefold(): name for name in reversed(names)}
     column = next((folded[name] for name in usual if name in folded), None)
     if column is None and needed:
-        told, option = ", ".join(names[:12]) or "none", "--caption-column" if usual is CAPTIONS else "--image-column"
+        told, option = ", ".join(names[:12]) or "none", "caption" if usual is CAPTIONS else "image"
         raise MissingColumnError(
-            f"{where} has no column named {' or '.join(usual)}: name yours with {option} (it has {told})."
+            f"{where} has no column named {' or '.join(usual)}: name yours with --{option}-column, in Python and for "
+            f"benchmarks {option}_column (it has {told})."
         )
     return column
 

@@ -24,8 +24,9 @@ from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
+from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
-from hiergeo.evaluation.metrics import Interval, percentile_interval
+from hiergeo.evaluation.metrics import Interval, holm, interval_of, percentile_interval, random_sign_test
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
@@ -94,7 +95,7 @@ def assess(
 ) -> Audit:
     """Audit embeddings on the device where they are; arguments as for `audit`, and `altered_orders`, if any."""
     subject = subject_of(embedded, space)
-    gathered = _Numbers(settings, progress)
+    gathered = Numbers(settings, progress)
     point = operating_point(subject)
     gathered.numbers |= point.numbers
     gathered.intervals["u_median"] = point.median
@@ -125,10 +126,23 @@ def assess(
         "bootstrap_samples": settings.samples,
         "copies": settings.copies,
     }
-    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles)
+    left_out = _left_out(subject, facts)
+    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles, left_out)
 
 
-class _Numbers:
+def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
+    """The numbers that these data do not have, and why."""
+    embedded, order = subject.embedded, facts.order
+    absent = (
+        (embedded.image, ("precision", "recall"), embedded.why_no_images),
+        (embedded.contradicting, ("auroc", "average_precision"), "no contradicting captions were embedded"),
+        (order.equal, ("right_equal_length",), NO_EQUAL_TIERS),
+        (order.shorter, ("right_shorter",), "no more specific caption is shorter"),
+    )
+    return {name: why for found, names, why in absent if found is None for name in names}
+
+
+class Numbers:
     """Numbers and their intervals as they are gathered; one bootstrap of the rows, or images, pairs them all."""
 
     def __init__(self, settings: AuditSettings, progress: bool) -> None:
@@ -138,23 +152,21 @@ class _Numbers:
 
     def add(self, name: str, statistic: Statistic) -> np.ndarray:
         """A number with its interval; returns its bootstrap values."""
-        return self.add_drawn(name, statistic.value, statistic.draws(self.settings.samples, self.settings.seed))
-
-    def add_drawn(self, name: str, value: float, draws: np.ndarray) -> np.ndarray:
-        """A number whose bootstrap values are known."""
-        self.numbers[name] = value
-        self.intervals[name] = percentile_interval(draws)
+        draws = statistic.draws(self.settings.samples, self.settings.seed)
+        self.numbers[name], self.intervals[name] = statistic.value, interval_of(draws, statistic.values)
         return draws
 
     def add_table(self, prefix: str, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
-        """Metrics, the same under controls, and the differences: ``M``, ``M_C`` and ``M_minus_C``.
+        """Metrics, the same under controls, and the differences: ``M``, ``M_C``, ``M_minus_C`` and ``M_minus_C_p``.
+
+        The last is the p-value of the difference, after Holm's correction over all that are not 0 in every row.
 
         Args:
             prefix: of the names of metrics.
             measured: name -> metric -> statistic; the first name is what the controls are compared with.
         """
         native, *controls = measured
-        rows = []
+        rows, p_values = [], {}
         for metric in track(list(measured[native]), "resampling", enabled=self.progress):
             name = f"{prefix}{metric}"
             draws = self.add(name, measured[native][metric])
@@ -162,12 +174,19 @@ class _Numbers:
             for control in controls:
                 others = self.add(f"{name}_{control}", measured[control][metric])
                 values[control] = self.numbers[f"{name}_{control}"]
-                self.add_drawn(f"{name}_minus_{control}", self.numbers[name] - values[control], draws - others)
+                difference = f"{name}_minus_{control}"
+                self.numbers[difference] = self.numbers[name] - values[control]
+                self.intervals[difference] = percentile_interval(draws - others)
+                by_row = measured[native][metric].contributions - measured[control][metric].contributions
+                if by_row.any():
+                    p_values[f"{difference}_p"] = random_sign_test(by_row)
             rows.append(Controlled(metric, self.numbers[name], values))
+        if p_values:
+            self.numbers |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
         return tuple(rows)
 
 
-def _add_cones(gathered: _Numbers, subject: Subject) -> None:
+def _add_cones(gathered: Numbers, subject: Subject) -> None:
     cones = occupancy(subject, progress=gathered.progress)
     kept = ~np.isnan(cones.true)
     if not kept.any():
@@ -183,10 +202,12 @@ def _add_cones(gathered: _Numbers, subject: Subject) -> None:
     gathered.add("cone_misaligned", mean_of(1 - true))
 
 
-def _add_length(gathered: _Numbers, facts: LengthFacts) -> None:
+def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
     gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
     shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
-    gathered.numbers |= {f"{name}_pairs": float(share.items) for name, share in shares.items() if share is not None}
+    for name, share in shares.items():
+        if share is not None and share.p_value is not None:
+            gathered.numbers |= {f"{name}_pairs": float(share.items), f"{name}_p": share.p_value}
     copies = [each.equal for each in facts.untrained if each.equal is not None]
     orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
     measured = {

@@ -26,9 +26,9 @@ from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_wo
 from hiergeo.evaluation.auditing.population import NO_INTERVAL, Measured
 from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.findings.exports import json_text, number, plain, signed
+from hiergeo.evaluation.findings.exports import json_text, number, percent, plain, signed
 from hiergeo.evaluation.measuring import as_space, ready
-from hiergeo.evaluation.metrics import CHANCE, percentile_interval, tau_d_rows
+from hiergeo.evaluation.metrics import interval_of, sign_test, tau_d_rows
 from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
 from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
@@ -118,13 +118,13 @@ class LengthFacts:
     def survives(self) -> bool | None:
         """Whether the order of the tiers is more than one of length; None where no tiers have equal lengths.
 
-        The interval of the share of equal-length pairs in the right order must lie above one half, and above the share
-        of every untrained copy.
+        The share of equal-length pairs in the right order must exceed one half by an exact sign test over chains, and
+        its interval must lie above the share of every untrained copy.
         """
         if self.order.equal is None:
             return None
         best = self.untrained_equal
-        return self.order.equal.interval.low > max(CHANCE, -np.inf if best is None else best[2])
+        return self.order.equal.above_chance and (best is None or self.order.equal.interval.low > best[2])
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",
-        geometry=space.geometry.spec,
+        geometry=space.geometry.fixed().spec,
         order=order_of(radii, words, how),
         words=_measured(mean_of(counted), _pairs(radii), how),
         characters=float(tau_d_rows(characters).mean()),
@@ -235,7 +235,9 @@ def order_of(radii: np.ndarray, words: np.ndarray, how: AuditSettings) -> Radial
         chosen = tier_pairs(radii, words, condition).measurable
         if not len(chosen.pairs):
             return None
-        return _measured(Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()), how)
+        share = Statistic(len(chosen.pairs), chosen.share_right, (1 + chosen.values) / 2)
+        p_value = sign_test(chosen.concordance).p_value
+        return replace(_measured(share, int(chosen.pairs.sum()), how), p_value=p_value)
 
     tau_d = _measured(mean_of(tau_d_rows(radii)), _pairs(radii), how)
     return RadialOrder(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))
@@ -253,7 +255,7 @@ def _measured(statistic: Statistic, pairs: int, how: AuditSettings) -> Measured:
     """A statistic with its interval; resamples in which it is undefined (NaN) are left out."""
     draws = statistic.draws(how.samples, how.seed)
     draws = draws[~np.isnan(draws)]
-    return Measured(statistic.value, percentile_interval(draws) if len(draws) else NO_INTERVAL, pairs)
+    return Measured(statistic.value, interval_of(draws, statistic.values) if len(draws) else NO_INTERVAL, pairs)
 
 
 def _pairs(radii: np.ndarray) -> int:
@@ -271,11 +273,11 @@ def _sentences(facts: LengthFacts) -> Iterator[str]:
         yield "Length was not controlled: no two tiers of a chain have equally many words."
     else:
         bounds = " to ".join(f"{100 * bound:.1f}" for bound in equal.interval)
-        of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f}%"
+        of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f} %"
         yield (
             f"The order of the tiers {'survives' if facts.survives else 'does not survive'} the controls of length: "
-            f"of {equal.items} pairs of tiers with equally many words {100 * equal.value:.1f}% ({bounds}%) are "
-            f"in order{of_copies}."
+            f"of {equal.items} equal-length pairs {percent(equal.value)} ({bounds} %) are in the right order "
+            f"(chance 50 %){of_copies}."
         )
     low, high = facts.gain.interval
     compared = "better than" if low > 0 else "worse than" if high < 0 else "no better than"

@@ -6,9 +6,10 @@ from typing import Literal, final
 
 from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.findings.contrasts import FLAT_BEND
-from hiergeo.evaluation.findings.exports import number
+from hiergeo.evaluation.findings import Control, Reached, listing, strongest_control
+from hiergeo.evaluation.findings.conclusions import order_beside, sentence
+from hiergeo.evaluation.findings.contrasts import ALPHA, FLAT_BEND
+from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
 from hiergeo.evaluation.metrics import CHANCE, Interval, find_metric
 
@@ -23,9 +24,6 @@ WORK = 0.01
 
 DEAD = 1e-3
 """Median radius in a factor of a product, in units of the largest of them, up to which the factor carries nothing."""
-
-FEWEST = 6
-"""Fewest pairs that can tell a share from one half: a coin orders 6 of 6 alike with p = 0.03, 5 of 5 with 0.06."""
 
 ATTRIBUTED: dict[str, tuple[str, ...]] = {
     "flat": (PRIMARY, "auroc", "average_precision", "precision", "recall"),
@@ -45,8 +43,8 @@ Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
 
 DESPITE: dict[str, dict[Side, str]] = {
     "right_equal_length": {
-        "below": "among captions of equally many words radii order the tiers the wrong way round",
-        "unclear": "among captions of equally many words their order is not distinguishable from chance",
+        "below": "at equal length they order worse than chance",
+        "unclear": "at equal length they order no better than chance",
     },
     "right_shorter": {
         "below": "where the more specific caption is shorter, radii follow the length",
@@ -63,6 +61,10 @@ SINGULAR: dict[Effect, str] = {
 }
 PLURAL: dict[Effect, str] = {**SINGULAR, "work": "do work", "trade": "trade one metric for another"}
 PLURAL |= {"harm": "do harm", "nothing": "do no work"}
+RETRIEVAL: dict[Effect, str] = {**PLURAL, "work": "help retrieval", "harm": "harm retrieval"}
+
+LENGTHS = {"length": "length_tau_d", "characters": "length_tau_d_characters"}
+"""Controls by length and the numbers that they are in."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,16 @@ class AuditVerdict:
     """All findings of an audit and what they amount to.
 
     Attributes:
-        headline: one sentence.
+        headline: what the strongest control does, and what the parts of the geometry do.
         findings: eight.
         saturated: whether over half of the cones are half-spaces.
+        control: the strongest control of the order of the tiers.
     """
 
     headline: str
     findings: tuple[Finding, ...]
     saturated: bool
+    control: Control | None = None
 
     def works(self, kind: Kind) -> bool:
         """Whether the finding of that kind says that the geometry works; False where there is none."""
@@ -173,38 +177,60 @@ class Evidence:
 
     def percent(self, name: str) -> str:
         """A share in per cent."""
-        return f"{100 * self.numbers[name]:.1f}%"
+        return percent(self.numbers[name])
+
+    def share(self, name: str) -> str:
+        """A share in per cent, with its interval."""
+        low, high = (number(100 * bound, 1) for bound in self.intervals[name])
+        return f"{self.percent(name)} [{low}, {high}]"
+
+    def holds(self, name: str) -> bool:
+        """Whether a number has no test, or differs from chance by its test, corrected over what is shown with it."""
+        return self.numbers.get(f"{name}_p", 0.0) <= ALPHA
 
     def above(self, name: str, least: float = 0.0) -> bool:
-        """Whether a number is at least `least` and its interval lies above 0."""
-        return self.numbers[name] >= least and self.intervals[name].low > 0
+        """Whether a number is at least `least`, its interval lies above 0, and the difference holds."""
+        return self.numbers[name] >= least and self.intervals[name].low > 0 and self.holds(name)
 
     def below(self, name: str, least: float = 0.0) -> bool:
-        """Whether a number is at most -`least` and its interval lies below 0."""
-        return self.numbers[name] <= -least and self.intervals[name].high < 0
+        """Whether a number is at most -`least`, its interval lies below 0, and the difference holds."""
+        return self.numbers[name] <= -least and self.intervals[name].high < 0 and self.holds(name)
 
 
 def verdict(numbers: dict[str, float], intervals: dict[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
     findings = (operating_finding(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
-    judged = AuditVerdict("", findings, numbers["cone_saturated"] > SUNK)
+    judged = AuditVerdict("", findings, numbers["cone_saturated"] > SUNK, control_of(seen))
     return replace(judged, headline=_headline(judged, seen))
 
 
+def control_of(seen: Evidence) -> Control | None:
+    """The length of captions, in words or characters, beside the radii."""
+    lengths = {name: key for name, key in LENGTHS.items() if key in seen.numbers}
+    if not lengths or "tau_d" not in seen.intervals:
+        return None
+    known = {name: seen.numbers[key] for name, key in lengths.items()}
+    return strongest_control("tau_d", [Reached("", seen.numbers["tau_d"], seen.intervals["tau_d"], known)])
+
+
 def _headline(judged: AuditVerdict, seen: Evidence) -> str:
+    control = "" if judged.control is None else sentence([order_beside(judged.control)])
+    return f"{control} {_what_works(judged, seen)}".lstrip()
+
+
+def _what_works(judged: AuditVerdict, seen: Evidence) -> str:
     if not judged.works("depth"):
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     radii, curvature = judged.effect("radii"), judged.effect("curvature")
     if {radii, curvature} <= {"nothing", "harm"}:
         serve = "better" if radii == "harm" else "as well"
-        sentence = f"The geometry does no work here: radii follow the tiers, but angles alone serve {serve}"
-    elif seen.flat:
-        sentence = f"Here the radii {PLURAL[radii]}; the space has no curvature"
+        found = f"The geometry does no work here: radii follow the tiers, but angles alone serve {serve}"
     else:
-        sentence = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
+        flat = "the space has no curvature"
+        found = f"Radii {RETRIEVAL[radii]}, and {flat if seen.flat else f'curvature {SINGULAR[curvature]}'}"
     dead = f"; {seen.dead_factors}" if seen.dead_factors else ""
-    return f"{sentence}{dead}{_despite_length(seen)}."
+    return f"{found}{dead}{_despite_length(seen)}."
 
 
 def _despite_length(seen: Evidence) -> str:
@@ -214,16 +240,15 @@ def _despite_length(seen: Evidence) -> str:
         if side != "above":
             return f"; but {sides[side]}{_of_pairs(seen, name)}"
     if not _beats_untrained(seen):
-        return "; but among captions of equally many words an untrained copy orders the tiers as well"
+        return "; but at equal length an untrained copy orders the tiers as well"
     return ""
 
 
 def _side(seen: Evidence, name: str) -> Side:
-    """On which side of one half a share of pairs lies; unclear where its interval holds one half or pairs are few."""
-    low, high = seen.intervals[name]
-    if low <= CHANCE <= high or seen.numbers.get(f"{name}_pairs", FEWEST) < FEWEST:
+    """On which side of one half a share of pairs lies; unclear where an exact test cannot tell."""
+    if not seen.holds(name):
         return "unclear"
-    return "above" if low > CHANCE else "below"
+    return "above" if seen.numbers[name] > CHANCE else "below"
 
 
 def _of_pairs(seen: Evidence, name: str) -> str:
@@ -244,7 +269,7 @@ def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
     flat = abs(bend) < FLAT_BEND
     sentence = (
         f"Operating point: median u = sqrt(|K|) r is {seen.stated('u_median')}, {seen.percent('u_share_above_1')} of "
-        f"{things} lie above 1; at the 95% quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
+        f"{things} lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
         f"ones by {size_of(bend)}{': effectively flat' if flat else ''}.{dead}"
     )
     return Finding("operating point", not flat, sentence)
@@ -274,8 +299,8 @@ def _depth(seen: Evidence) -> Finding:
     chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
     sentence = (
         f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.stated('depth')}, {chance}"
-        f"{'' if found else ', which is not significant at 1%'}; the sample detects "
-        f"{number(seen.numbers['depth_sensitivity'])} with 80% power."
+        f"{'' if found else ', which is not significant at 1 %'}; the sample detects "
+        f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
     )
     return Finding("depth", found, sentence)
 
@@ -283,20 +308,19 @@ def _depth(seen: Evidence) -> Finding:
 def _length(seen: Evidence) -> Iterator[Finding]:
     parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
     if "right_equal_length" in seen.numbers:
-        share = seen.stated("right_equal_length")
-        of = _of_pairs(seen, "right_equal_length")
-        parts.append(f"radii are right in {share} of the pairs of tiers with equally many words{of}, chance being 0.5")
+        share, of = seen.share("right_equal_length"), _of_pairs(seen, "right_equal_length")
+        parts.append(f"of equal-length pairs, {share} are in the right order (chance 50 %){of}")
     if "right_shorter" in seen.numbers:
-        share, of = seen.stated("right_shorter"), _of_pairs(seen, "right_shorter")
-        parts.append(f"in {share} where the more specific caption is shorter{of}")
+        share, of = seen.share("right_shorter"), _of_pairs(seen, "right_shorter")
+        parts.append(f"where the more specific caption is shorter, {share}{of}")
     if "length_untrained" in seen.numbers:
         parts.append(
             f"captions without content have tau_d {seen.stated('length_content_free')}, with words shuffled "
             f"{seen.stated('length_shuffled')}, the best untrained copy {seen.stated('length_untrained')}"
         )
     if "right_equal_length_untrained" in seen.numbers:
-        best = number(seen.numbers["right_equal_length_untrained"])
-        parts.append(f"at equally many words the best untrained copy is right in {best}")
+        best = seen.percent("right_equal_length_untrained")
+        parts.append(f"at equal length the best untrained copy is right in {best}")
     known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
     holds = all(_side(seen, name) == "above" for name in known) if known else None
     if "right_equal_length_untrained" in seen.numbers:
@@ -311,7 +335,7 @@ def _beats_untrained(seen: Evidence) -> bool:
 
 
 def _walk(seen: Evidence) -> Iterator[Finding]:
-    names = [name for name in seen.numbers if name.startswith("walk_recall_minus_")]
+    names = [name for name in seen.intervals if name.startswith("walk_recall_minus_")]
     beaten = [name for name in names if seen.above(name)]
     against = "; ".join(
         f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {seen.signed(name)}" for name in names
@@ -340,7 +364,7 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
             f"{word} in {listing([_change(seen, name) for name in names])}"
             for word, names in (("gain", gains), ("loss", losses))
             if names
-        ] or [f"no change of {WORK:g} or more, {_change(seen, differences[0])}"]
+        ] or [f"no difference of {WORK:g} or more holds, {_change(seen, differences[0])}"]
         sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(changes)}."
         yield Finding(kind, effect == "work", sentence, effect)
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
+from hiergeo.evaluation.findings.contrasts import ALPHA
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.metrics import (
+    CHANCE,
     SMALL_SAMPLE,
     Interval,
     RankCorrelation,
@@ -33,11 +35,17 @@ NO_INTERVAL = Interval(float("nan"), float("nan"))
 @final
 @dataclass(frozen=True)
 class Measured:
-    """A number with its 95 % interval, and how many items it was measured on."""
+    """A number with its 95 % interval, how many items it was measured on, and, of a share, the p-value of one half."""
 
     value: float
     interval: Interval
     items: int
+    p_value: float | None = None
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether a share is larger than one half by an exact test."""
+        return self.p_value is not None and self.p_value <= ALPHA and self.value > CHANCE
 
     def __str__(self) -> str:
         """The number, and its interval where there are enough items for one."""

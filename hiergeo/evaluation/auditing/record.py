@@ -1,12 +1,12 @@
 """The record of an audit: its settings, numbers, intervals and verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hiergeo._core import limits
+from hiergeo._core import limits, notebook
 from hiergeo._core.errors import check_whole
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, verdict
-from hiergeo.evaluation.findings.exports import json_text, plain
-from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, verdict
+from hiergeo.evaluation.findings.exports import json_text, number, omissions, plain
+from hiergeo.evaluation.metrics import Interval, find_metric
 
 MOST_COPIES = 1000
 """Untrained copies at most."""
@@ -68,6 +68,7 @@ class Audit:
         walks: scores of the walk to the root and of the control walks.
         primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
         u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
+        left_out: number that was not measured -> why.
     """
 
     numbers: dict[str, float]
@@ -77,20 +78,44 @@ class Audit:
     walks: tuple[Controlled, ...]
     primary: str
     u_quantiles: tuple[float, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         about = " ".join(str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
         return f"<Audit {about}: {self.findings.headline}>"
+
+    def _repr_html_(self) -> str:
+        """The verdict, and metrics as measured and under controls."""
+        controls = list(self.attribution[0].controls)
+        rows = (
+            (
+                find_metric(each.metric).label,
+                [notebook.HtmlCell(number(value)) for value in (each.native, *each.controls.values())],
+            )
+            for each in self.attribution
+        )
+        heads = ("metric", "native", *(name.replace("_", " ") for name in controls))
+        return notebook.sentences(*self.verdict.splitlines(), self.omissions) + notebook.table(heads, rows)
 
     @property
     def findings(self) -> AuditVerdict:
         """The typed findings."""
         return verdict(self.numbers, self.intervals)
 
+    def sure(self, difference: str) -> bool:
+        """Whether a difference holds: its interval excludes 0, and so says a paired test corrected over its table."""
+        seen = Evidence(self.numbers, self.intervals)
+        return seen.above(difference) or seen.below(difference)
+
     @property
     def verdict(self) -> str:
         """The findings in words: a headline and one line a finding."""
         return str(self.findings)
+
+    @property
+    def omissions(self) -> str:
+        """What was left out and why, in words; empty where nothing was."""
+        return omissions(self.left_out)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes."""
@@ -104,6 +129,7 @@ class Audit:
             "attribution": [_row(each) for each in self.attribution],
             "walks": [_row(each) for each in self.walks],
             "u_quantiles": list(self.u_quantiles),
+            "left_out": self.left_out,
             "settings": self.settings,
         }
 

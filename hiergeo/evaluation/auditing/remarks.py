@@ -6,7 +6,7 @@ from typing import Literal, final
 
 from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, operating_finding
 from hiergeo.evaluation.auditing.record import Audit
-from hiergeo.evaluation.findings.exports import number
+from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 
@@ -23,6 +23,9 @@ FOLLOWS = 0.25
 
 SHALLOW = 0.5
 """Share of the variance of directions in the plane below which the map shows less than half of it."""
+
+ACROSS = "over all pairs of items of different tiers, of one chain or not,"
+"""What the order of tiers in a survey is over."""
 
 CHANCE = f"numbers of fewer than {SMALL_SAMPLE} items can be chance"
 """Why little is said of tiny collections."""
@@ -66,13 +69,13 @@ def remarks(numbers: dict[str, float], intervals: dict[str, Interval], audit: Au
     elif numbers.get("word_counts") == 1:
         yield Remark("length", "note", "Caption length: all captions have equally many words: nothing to control.")
     if "tier_order" in numbers:
-        yield from _tiers(seen)
+        yield from _tiers(seen, audit)
     if numbers["copies"]:
         share = numbers["copies"] / numbers["items"]
         yield Remark(
             "copies",
             "note",
-            f"{numbers['copies']:,.0f} items ({100 * share:.1f}%) are copies: another one lies exactly there.",
+            f"{numbers['copies']:,.0f} items ({percent(share)}) are copies: another one lies exactly there.",
         )
 
 
@@ -80,7 +83,9 @@ def _hierarchy(judged: AuditVerdict, seen: Evidence) -> Remark:
     sentence, behind = judged.headline, "tier_order" in seen.numbers and _behind_words(seen)
     if behind:
         order, words = (number(seen.numbers[name]) for name in ("tier_order", "tier_order_words"))
-        sentence = f"{sentence} But radii order the tiers {behind} the number of words alone ({order} against {words})."
+        sentence = (
+            f"{sentence} This is within chains; {ACROSS} radii order them {behind} words alone ({order} vs {words})."
+        )
     if judged.case in ("shuffled", "angular", "saturated"):
         return Remark("hierarchy", "warning", sentence)
     controlled = all(each.works is not False for each in judged.findings if each.kind == "length")
@@ -95,7 +100,7 @@ def _behind_words(seen: Evidence) -> str | None:
 
 def _spread(seen: Evidence) -> Remark:
     spread, by_tier = seen.numbers["radius_spread"], "tier_order" in seen.numbers
-    between = "tiers (largest over smallest mean" if by_tier else "items (95% over 5% quantile"
+    between = "tiers (largest over smallest mean" if by_tier else "items (95 % over 5 % quantile"
     detail = f"{spread:.2f}" if spread < HUGE else "over a thousand"
     if spread < FLAT_SPREAD:
         hardly = f"Radii hardly differ between {between} {detail}): there is little radial hierarchy to see."
@@ -105,16 +110,16 @@ def _spread(seen: Evidence) -> Remark:
 
 def _cones(seen: Evidence) -> Remark:
     inside, empty = seen.numbers["cone_random"], seen.numbers["cone_empty"]
-    content = f"the cone of an item holds {_percent(seen, 'cone_random')} of the others on average"
+    content = f"the cone of an item holds {seen.share('cone_random')} of the others on average"
     if seen.numbers["cone_saturated"] > SUNK:
         share = f"{seen.percent('cone_saturated')} of the cones are half-spaces"
         return Remark("cones", "warning", f"Cones are saturated: {share}, and {content}.")
     if inside > CROWDED:
         return Remark("cones", "warning", f"Cones hold nearly everything: {content}, so that membership says nothing.")
     if empty > EMPTY:
-        without = f"{_percent(seen, 'cone_empty')} of them hold no other item"
+        without = f"{seen.share('cone_empty')} of them hold no other item"
         return Remark("cones", "warning", f"Cones are nearly empty: {without}; order items by margin or angle.")
-    return Remark("cones", "fine", f"Cones: {content}, and {_percent(seen, 'cone_empty')} of them hold no other item.")
+    return Remark("cones", "fine", f"Cones: {content}, and {seen.share('cone_empty')} of them hold no other item.")
 
 
 def _directions(seen: Evidence) -> Remark:
@@ -132,7 +137,7 @@ def _length(seen: Evidence) -> Remark:
     (low, high), explained = seen.intervals["length_spearman"], seen.numbers["length_spearman"] ** 2
     sentence = (
         f"Caption length: radii and numbers of words have a rank correlation of {seen.stated('length_spearman')}; "
-        f"length alone explains {100 * explained:.0f}% of the variance of the ranks of radii."
+        f"length alone explains {percent(explained, 0)} of the variance of the ranks of radii."
     )
     if low <= 0 <= high:
         return Remark("length", "fine", sentence)
@@ -140,12 +145,16 @@ def _length(seen: Evidence) -> Remark:
     return Remark("length", "warning" if explained >= FOLLOWS and not survives else "note", sentence)
 
 
-def _tiers(seen: Evidence) -> Iterator[Remark]:
+def _tiers(seen: Evidence, audit: Audit | None) -> Iterator[Remark]:
     words, behind = number(seen.numbers["tier_order_words"]), _behind_words(seen)
-    detail = f"radii order pairs of items of different tiers with {seen.stated('tier_order')} (1 is right, 0 chance)"
+    detail = f"{ACROSS} radii order them with {seen.stated('tier_order')} (1 is right, 0 chance)"
     severity: Severity = "warning" if not seen.above("tier_order") else "note" if behind else "fine"
     beside = f", {behind} the number of words alone ({words})" if behind else f"; counting words does with {words}"
-    yield Remark("tiers", severity, f"Tiers: {detail}{beside}.")
+    within = ""
+    if audit is not None:
+        tau, alone = (number(audit.numbers[name]) for name in ("tau_d", "length_tau_d"))
+        within = f". Within the {audit.settings['rows']} audited chains it is {tau}, of words alone {alone}"
+    yield Remark("tiers", severity, f"Tiers: {detail}{beside}{within}.")
     if "tier_order_equal_length" not in seen.numbers:
         return
     equal = f"{seen.stated('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
@@ -157,8 +166,3 @@ def _tiers(seen: Evidence) -> Iterator[Remark]:
         "radii order the tiers the wrong way round" if wrong else "their order is not distinguishable from chance"
     )
     yield Remark("tiers at equal length", "warning", f"Among captions of equally many words {sentence} ({equal}).")
-
-
-def _percent(seen: Evidence, name: str) -> str:
-    low, high = (f"{100 * bound:.1f}" for bound in seen.intervals[name])
-    return f"{seen.percent(name)} [{low}, {high}]"

@@ -20,9 +20,10 @@ from hiergeo.evaluation.findings.contrasts import (
     contrast_all,
     identity,
 )
+from hiergeo.evaluation.findings.controls import Control, Reached, strongest_control
 from hiergeo.evaluation.findings.cube import COLUMNS, Cube, Entry, Score
 from hiergeo.evaluation.findings.overview import Caution, Findings, flat_spaces, small_samples
-from hiergeo.evaluation.findings.verdicts import HeadFacts, HeadsVerdict, SpaceVerdict
+from hiergeo.evaluation.findings.verdicts import HeadFacts, HeadsVerdict, SpaceVerdict, describe_spaces
 
 __all__ = [
     "ALPHA",
@@ -32,21 +33,25 @@ __all__ = [
     "Caution",
     "Conclusion",
     "Contrast",
+    "Control",
     "Cube",
     "Entry",
     "Findings",
     "HeadFacts",
     "HeadsVerdict",
+    "Reached",
     "Score",
     "SpaceFacts",
     "SpaceVerdict",
     "conclude_comparison",
     "conclude_study",
     "contrast_all",
+    "describe_spaces",
     "flat_spaces",
     "identity",
     "listing",
     "order_beyond_length",
     "small_samples",
+    "strongest_control",
     "study_cautions",
 ]

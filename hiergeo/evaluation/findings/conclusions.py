@@ -1,13 +1,14 @@
 """Conclusions of comparisons and studies: a headline and remarks, from typed findings alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hiergeo.evaluation.findings.contrasts import Contrast
+from hiergeo.evaluation.findings.contrasts import ALPHA, Contrast
+from hiergeo.evaluation.findings.controls import Control
 from hiergeo.evaluation.findings.exports import number, signed
-from hiergeo.evaluation.findings.overview import Caution, Findings
+from hiergeo.evaluation.findings.overview import NAMED, Caution, Findings
 from hiergeo.evaluation.findings.verdicts import HeadsVerdict
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import Interval, find_metric, sign_test
 
 REFERENCE = "euclidean"
 """Geometry that others are compared with, where it takes part; otherwise the first one."""
@@ -18,8 +19,10 @@ ENOUGH_SEEDS = 5
 WEAK = 0.4
 """tau_d below which the order of the tiers is called weak."""
 
-NAMED = 3
-"""Metrics that a headline names; more are counted."""
+ORDER = "tau_d"
+"""The metric of the order of the tiers, which headlines put in words of their own."""
+
+CORRECTION = "correction for multiple comparisons"
 
 
 @dataclass(frozen=True)
@@ -27,35 +30,43 @@ class Conclusion:
     """What was found.
 
     Attributes:
-        headline: one sentence.
+        headline: one sentence, which begins with the strongest controls.
         remarks: further sentences.
+        controls: the strongest control of each metric that has one; those that do better than every space come first.
     """
 
     headline: str
     remarks: tuple[str, ...] = ()
+    controls: tuple[Control, ...] = ()
 
     def __str__(self) -> str:
         return " ".join((self.headline, *self.remarks))
 
 
 def conclude_comparison(findings: Findings) -> Conclusion:
-    """The conclusion on frozen embeddings: whether radii order the tiers, and which geometry is best in what."""
-    sentence = "; ".join((_orders(findings), *_best(findings)))
+    """The conclusion on frozen embeddings: what controls do better, if radii order tiers, who is best in what."""
+    single = len(findings.spaces) == 1
+    controls = _ordered(findings.controls(*findings.dims))
+    order = () if any(each.metric == ORDER for each in controls) else (_orders(findings),)
+    whom = "the model" if single else "every space"
+    clauses = (*_controlled(controls, whom), *order, *(_against_control(controls) if single else _best(findings)))
     remarks = (*_without_length(findings), *_charts(findings, "so they tie"))
-    return Conclusion(f"{sentence[0].upper()}{sentence[1:]}.", remarks)
+    return Conclusion(sentence(clauses), remarks, controls)
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
     """The conclusion of a study. Only decided contrasts count as differences."""
-    headline, *remarks = (
-        *_overall(findings),
+    controls = _ordered(findings.controls(*findings.dims))
+    overall, *more = _overall(findings)
+    remarks = (
+        *more,
         *_against_reference(findings),
         *(caution.message for caution in findings.cautions if caution.kind not in ("small sample", "leakage")),
         *_charts(findings, "so they are not compared with each other"),
         *_shared(findings),
         *([f"Trained on test data: {leakage.rstrip('.')}."] if leakage else []),
     )
-    return Conclusion(headline, tuple(remarks))
+    return Conclusion(sentence((*_controlled(controls, "every head"), overall)), remarks, controls)
 
 
 def study_cautions(
@@ -92,6 +103,60 @@ def study_cautions(
         yield Caution("leakage", (), f"Trained on test data: {leakage.rstrip('.')}.")
 
 
+def sentence(clauses: Iterable[str]) -> str:
+    """Clauses as one sentence; empty without any."""
+    text = "; ".join(filter(None, clauses))
+    return text and f"{text[0].upper()}{text[1:]}."
+
+
+def _ordered(controls: Iterable[Control]) -> tuple[Control, ...]:
+    """Those that do better than every space first, and among equals the order of the tiers."""
+    return tuple(sorted(controls, key=lambda each: (each.standing != "better", each.metric != ORDER)))
+
+
+def _controlled(controls: Sequence[Control], whom: str) -> Iterator[str]:
+    """What controls do better than every space, and how radii order the tiers beside their control."""
+    ahead: dict[str, list[Control]] = {}
+    for each in controls:
+        if each.standing == "better":
+            ahead.setdefault(each.noun, []).append(each)
+    for noun, won in ahead.items():
+        ordered = [each for each in won if each.metric == ORDER]
+        others = [each for each in won if each.metric != ORDER]
+        parts = [order_beside(each) for each in ordered]
+        if others:
+            subject, than = ("", "") if ordered else (f"{noun} ", f" than {whom}")
+            parts.append(f"{subject}does better{than} in {_figures(others, len(controls))}")
+        yield " and ".join(parts)
+    yield from (order_beside(each) for each in controls if each.metric == ORDER and each.standing != "better")
+
+
+def order_beside(control: Control) -> str:
+    """Whether radii or a control order the tiers better, as a clause."""
+    if control.standing == "better":
+        return f"{control.noun} orders these captions better than the model ({control.figures})"
+    manner = "better" if control.standing == "worse" else "no better"
+    return f"radii order these captions {manner} than {control.noun} ({control.figures})"
+
+
+def _against_control(controls: Sequence[Control]) -> Iterator[str]:
+    """In what a single space does better than its controls."""
+    by_noun: dict[str, list[Control]] = {}
+    for each in controls:
+        if each.standing == "worse" and each.metric != ORDER:
+            by_noun.setdefault(each.noun, []).append(each)
+    for noun, beaten in by_noun.items():
+        yield f"the model does better than {noun} in {_figures(beaten, len(controls))}"
+
+
+def _figures(controls: Sequence[Control], count: int) -> str:
+    """Metrics with both values while they are few, otherwise how many there are, and the clearest."""
+    if len(controls) <= NAMED:
+        return listing([f"{find_metric(each.metric).label} ({each.figures})" for each in controls])
+    clearest = max(controls, key=lambda each: abs(each.lead))
+    return f"{len(controls)} of {count} metrics, most in {find_metric(clearest.metric).label}, {clearest.figures}"
+
+
 def _specs(verdicts: Sequence[HeadsVerdict]) -> tuple[str, ...]:
     return tuple(each.geometry for each in verdicts)
 
@@ -103,19 +168,21 @@ def _cells(verdicts: Sequence[HeadsVerdict]) -> str:
 def _overall(findings: Findings) -> Iterator[str]:
     total = len(findings.contrasts)
     if not total:
-        yield "Nothing was compared: there are no two different spaces at one dimension."
+        yield "nothing was compared: there are no two different spaces at one dimension"
         return
     if findings.decided:
-        yield f"{len(findings.decided)} of {total} differences between geometries hold simultaneously."
+        held = "survives" if len(findings.decided) == 1 else "survive"
+        yield f"{len(findings.decided)} of {total} differences between geometries {held} {CORRECTION}"
         return
     seeds = len(findings.cube.seeds)
-    found = f"Inconclusive, {seeds} seeds cannot tell" if seeds < ENOUGH_SEEDS else "No difference"
-    yield f"{found}: none of the {total} differences between geometries holds simultaneously with the others."
+    which = f"none of {total} differences between geometries" if total > 1 else "the one difference between geometries"
+    survives = f"{which} {'survives' if total > 1 else 'does not survive'} {CORRECTION}"
+    yield f"inconclusive, {seeds} seeds cannot tell: {survives}" if seeds < ENOUGH_SEEDS else survives
     surest = max(findings.contrasts, key=_sureness)
     difference, low, high = (signed(value, 4) for value in (surest.difference, *surest.interval))
     yield (
         f"The clearest, {surest.a} minus {surest.b} in {_label(surest)} at dimension {surest.dim}, is "
-        f"{difference} (95% interval on its own {low} to {high})."
+        f"{difference} (95 % interval on its own {low} to {high})."
     )
 
 
@@ -178,24 +245,31 @@ def order_of_tiers(tau_d: float, interval: Interval) -> str:
     return f"radii order the tiers{manner}"
 
 
-def order_beyond_length(tau_d: float, interval: Interval) -> str:
-    """Whether radii order tiers of equally many words, in a sentence, by `tau_d_equal_length` and its interval."""
+def order_beyond_length(tau_d: float, interval: Interval, p_value: float) -> str:
+    """Whether radii order tiers of equally many words, in a sentence.
+
+    Args:
+        tau_d: `tau_d_equal_length`.
+        interval: its 95 % interval.
+        p_value: of the exact sign test over chains.
+    """
     right, low, high = (f"{50 * (1 + value):.1f}" for value in (tau_d, *interval))
-    found = f"Of tiers of a chain with equally many words radii order {right}% rightly ({low} to {high}%)"
-    if interval.low > 0:
+    found = f"Of equal-length pairs, {right} % ({low} to {high} %) are in the right order (chance 50 %)"
+    if p_value > ALPHA:
+        return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
+    if tau_d > 0:
         return f"{found}: the order is not one of length alone."
-    if interval.high < 0:
-        return f"{found}: worse than chance, so the order of the tiers is one of length."
-    return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
+    return f"{found}: worse than chance, so the order of the tiers is one of length."
 
 
 def _without_length(findings: Findings) -> Iterator[str]:
     """The sentence on tiers of equal length, for every space that orders them in a way of its own."""
     found: dict[str, None] = {}
-    for space in findings.spaces:
-        score = findings.score("tau_d_equal_length", space.geometry, space.dim)
-        if score is not None and score.interval is not None:
-            found[order_beyond_length(score.value, score.interval)] = None
+    name = "tau_d_equal_length"
+    for entry in findings.cube.entries:
+        if name in entry.rows:
+            p_value = sign_test(entry.rows[name]).p_value
+            found[order_beyond_length(entry.metrics[name], entry.interval(name), p_value)] = None
     if len(found) == 1:
         yield next(iter(found))
 
@@ -205,9 +279,15 @@ def _best(findings: Findings) -> Iterator[str]:
         return
     (dim,) = findings.dims
     by_leaders: dict[tuple[str, ...], list[str]] = {}
+    beaten = {control.metric for control in findings.controls(dim) if control.standing == "better"}
     for metric in findings.metrics(dim):
         known = find_metric(metric)
-        if known.depends_on_curvature and known.higher_is_better is not None and not known.control:
+        if (
+            metric not in beaten
+            and known.depends_on_curvature
+            and known.higher_is_better is not None
+            and not known.control
+        ):
             by_leaders.setdefault(findings.leaders(metric, dim), []).append(known.label)
     count = sum(map(len, by_leaders.values()))
     undecided = by_leaders.pop((), [])
@@ -215,7 +295,7 @@ def _best(findings: Findings) -> Iterator[str]:
         verb = "is" if len(metrics) == 1 else "are"
         yield f"{_named(metrics, count, 'all')} {verb} best in {listing(leaders)}"
     if undecided:
-        yield f"no geometry is better in {_named(undecided, count, 'any of the')}"
+        yield f"no geometry is better in {_named(undecided, count, 'any of the other' if beaten else 'any of the')}"
 
 
 def _named(metrics: Sequence[str], count: int, all_of: str) -> str:

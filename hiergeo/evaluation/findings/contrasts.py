@@ -1,8 +1,9 @@
 """How spaces differ: paired differences with intervals and exact tests, and the rule that names a winner.
 
-A difference is decided when the simultaneous 95 % interval excludes 0 and, for discrete metrics, the exact sign test
-agrees after Holm's correction. Charts of one space are not compared with each other. Spaces that are effectively flat
-count as one space with Euclidean space and with one another: differences between them are shown and never decided.
+A difference is decided when the simultaneous 95 % interval excludes 0 and a paired test agrees after Holm's correction
+over the same family: the exact sign test for discrete metrics, the test by random signs for the others. Charts of one
+space are not compared with each other. Spaces that are effectively flat count as one space with Euclidean space and
+with one another: differences between them are shown and never decided.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -21,6 +22,7 @@ from hiergeo.evaluation.metrics import (
     find_metric,
     holm,
     percentile_interval,
+    random_sign_test,
     sign_test,
     simultaneous_intervals,
 )
@@ -30,10 +32,7 @@ FLAT_BEND = 0.02
 """Relative excess of sn(r) over r, at the largest radius, below which a curved space measures like a flat one."""
 
 ALPHA = 0.05
-"""Largest adjusted p-value at which the sign test agrees that there is a difference."""
-
-Family = Literal["metric", "all"]
-"""Which differences hold simultaneously: those of one metric and dimension, or all of them."""
+"""Largest adjusted p-value at which a test agrees that there is a difference."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,10 @@ class Contrast:
         b: spec of the other.
         difference: mean over seeds of a - b.
         interval: its 95 % interval, paired by item, and by seed where there are seeds.
-        simultaneous: simultaneous 95 % interval over all differences of the family.
+        simultaneous: 95 % interval that holds simultaneously with those of all other differences.
         test: sign test of the differences by row, image or caption; None for metrics that are not discrete means.
-        adjusted_p: its p-value after Holm's correction over the family.
+        adjusted_p: p-value of the sign test, or of random signs where there is none, after Holm's correction over
+            all differences; None where the values of items are not known.
         one_space: whether the two count as one space, because both are flat.
     """
 
@@ -112,13 +112,15 @@ class Contrast:
     one_space: bool = False
 
     @property
-    def undecided_because(self) -> Literal["interval", "sign test", "flat", "no merit"] | None:
+    def undecided_because(self) -> Literal["interval", "sign test", "random signs", "flat", "no merit"] | None:
         """Why no winner is named; None where one is."""
         low, high = self.simultaneous
         if find_metric(self.metric).higher_is_better is None:
             return "no merit"
         if low <= 0 <= high or low == high:
             return "interval"
+        if self.test is None and self.adjusted_p is not None and self.adjusted_p > ALPHA:
+            return "random signs"
         if self.test is not None:
             agrees = (self.test.better > self.test.worse) == (self.difference > 0)
             if self.adjusted_p is None or self.adjusted_p > ALPHA or not agrees:
@@ -153,7 +155,7 @@ class Contrast:
         whole = asdict(self)
         whole["together"] = whole.pop("simultaneous")
         whole["sign_test"] = None if self.test is None else self.test._asdict() | {"adjusted_p": self.adjusted_p}
-        del whole["test"], whole["adjusted_p"]
+        del whole["test"]
         return whole | {"winner": self.winner, "undecided_because": self.undecided_because}
 
 
@@ -203,31 +205,28 @@ class _Pair(NamedTuple):
     differences: tuple[float, ...]
     draws: np.ndarray
     test: SignTest | None
+    p_value: float | None
 
 
 def contrast_all(
-    cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], family: Family, seed: int
+    cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], seed: int
 ) -> tuple[Contrast, ...]:
     """Contrasts of every two spaces of one dimension in every metric with intervals that is not a control.
+
+    Simultaneous intervals and adjusted p-values hold over all of them, as a table shows them.
 
     Args:
         cube: numbers of one model.
         spaces: one for each geometry and dimension of the cube, in the order of its cells.
         without: metrics that are left out because they cannot differ.
-        family: which differences the simultaneous intervals and adjusted p-values hold over.
         seed: of the resampling of seeds.
     """
     pairs = list(_pairs(cube, spaces, without, seed))
-    families: dict[Hashable, list[int]] = {}
-    for place, pair in enumerate(pairs):
-        families.setdefault("all" if family == "all" else (pair.metric, pair.a.dim), []).append(place)
-    wide: dict[int, Interval] = {}
-    adjusted: dict[int, float] = {}
-    for places in families.values():
-        wide |= zip(places, simultaneous_intervals(np.stack([pairs[i].draws for i in places])), strict=True)
-        p_values = {i: test.p_value for i in places if (test := pairs[i].test) is not None}
-        if p_values:
-            adjusted |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
+    if not pairs:
+        return ()
+    wide = simultaneous_intervals(np.stack([pair.draws for pair in pairs]))
+    p_values = {place: pair.p_value for place, pair in enumerate(pairs) if pair.p_value is not None}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True)) if p_values else {}
     return tuple(
         Contrast(
             metric=pair.metric,
@@ -256,16 +255,21 @@ def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], se
         for metric in runs[0][0].draws:
             if metric not in runs[0][1].draws or metric in without or find_metric(metric).control:
                 continue
+            if runs[0][0].items.get(metric) != runs[0][1].items.get(metric):  # not the same items: nothing is paired
+                continue
             stream = streams.setdefault((metric, a.dim, a.identity, b.identity), len(streams))
             draws = [x.draws[metric] - y.draws[metric] for x, y in runs]
             paired = crossed_draws(draws, seed=(seed, stream)) if len(draws) > 1 else draws[0]
             differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in runs)
-            yield _Pair(metric, a, b, differences, paired, _test(metric, runs))
+            yield _Pair(metric, a, b, differences, paired, *_tests(metric, runs))
 
 
-def _test(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> SignTest | None:
-    """The sign test of item-wise differences, means over seeds."""
-    rowwise = all(metric in each.rows for pair in runs for each in pair)
-    if not (rowwise and find_metric(metric).discrete):
-        return None
-    return sign_test(np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0))
+def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest | None, float | None]:
+    """The sign test of item-wise differences, means over seeds, where it applies, and the p-value of the test used."""
+    if not all(metric in each.rows for pair in runs for each in pair):
+        return None, None
+    by_item = np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0)
+    if find_metric(metric).discrete:
+        test = sign_test(by_item)
+        return test, test.p_value
+    return None, random_sign_test(by_item)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number
-from hiergeo.evaluation.metrics import Interval, crossed_draws, percentile_interval
+from hiergeo.evaluation.metrics import Interval, crossed_draws, find_metric, interval_of, percentile_interval
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
@@ -29,8 +29,10 @@ class Entry:
         seed: seed of the training; None where nothing was trained.
         metrics: metric -> value.
         draws: metric -> (samples,) bootstrap values; all entries of a cube use the same resamples.
-        rows: metric -> (items,) value of each row, image or caption, where the metric is their mean.
+        rows: metric -> (items,) value of each row, image or caption, where the metric is their mean, or what parts of
+            the items contribute to it.
         items: metric -> number of rows, images or captions that were resampled.
+        baselines: metric -> baseline by name -> its value where the model plays no part.
     """
 
     model: str
@@ -41,6 +43,11 @@ class Entry:
     draws: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     items: dict[str, int] = field(default_factory=dict, repr=False)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
+
+    def interval(self, metric: str) -> Interval:
+        """The 95 % interval of a metric that has draws."""
+        return interval_of(self.draws[metric], self.rows.get(metric), least=find_metric(metric).least)
 
 
 @dataclass(frozen=True)
@@ -163,9 +170,10 @@ class Cube(Exported):
         values = tuple(each.metrics[metric] for each in entries)
         several = len(values) > 1
         interval = None
-        if metric in entries[0].draws:
-            draws = [each.draws[metric] for each in entries]
-            interval = percentile_interval(crossed_draws(draws) if several else draws[0])
+        if metric in entries[0].draws and several:
+            interval = percentile_interval(crossed_draws([each.draws[metric] for each in entries]))
+        elif metric in entries[0].draws:
+            interval = entries[0].interval(metric)
         return Score(float(np.mean(values)), float(np.std(values, ddof=1)) if several else None, interval, values)
 
     def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
@@ -175,7 +183,7 @@ class Cube(Exported):
     def _rows(self) -> Iterator[tuple[object, ...]]:
         for each in self.entries:
             for name, value in each.metrics.items():
-                bounds = percentile_interval(each.draws[name]) if name in each.draws else (None, None)
+                bounds = each.interval(name) if name in each.draws else (None, None)
                 yield each.model, each.geometry, each.dim, each.seed, name, value, *bounds
 
     def to_json(self) -> str:

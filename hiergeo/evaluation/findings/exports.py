@@ -5,11 +5,13 @@ import io
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._core import extras
+from hiergeo._core import extras, notebook
+from hiergeo._core.text import inert
 from hiergeo.evaluation.metrics import find_metric
 
 if TYPE_CHECKING:
@@ -18,11 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """One entry of a table: the value, what stands behind it in parentheses or after ±, and whether it is best."""
+    """One entry of a table.
+
+    Attributes:
+        value: the figure.
+        detail: what stands behind it, in parentheses or after ±.
+        best: whether it is marked.
+        across: the columns that it stands for.
+    """
 
     value: str = ""
     detail: str = ""
     best: bool = False
+    across: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,10 +75,19 @@ class Exported(ABC):
         """The same for LaTeX with the package booktabs."""
         return "\n\n".join(map(latex, self.grids()))
 
+    def _repr_html_(self) -> str:
+        """The tables in HTML, for notebooks."""
+        return "".join(map(html, self.grids()))
+
 
 def number(value: float, digits: int = 3) -> str:
     """A figure with a true minus sign."""
     return minus(f"{value:.{digits}f}")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in per cent."""
+    return f"{number(100 * share, digits)} %"
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -90,8 +109,23 @@ def markdown(grid: Grid) -> str:
             return f"**{text}**" if figure.best else text
         return f"{f'**{figure.value}**' if figure.best else figure.value} {figure.detail}".strip()
 
-    rows = [(find_metric(name).label, *map(written, figures)) for name, figures in grid.rows]
+    def spread(figure: Figure) -> list[str]:
+        return [written(figure), *["same"] * (figure.across - 1)]
+
+    rows = [(find_metric(name).label, *chain(*map(spread, figures))) for name, figures in grid.rows]
     return markdown_table((grid.corner, *grid.heads), rows)
+
+
+def html(grid: Grid) -> str:
+    """The table in HTML; best figures are bold."""
+    rows = (
+        (
+            find_metric(name).label,
+            [notebook.HtmlCell(f"{each.value} {each.detail}".strip(), each.best, each.across) for each in figures],
+        )
+        for name, figures in grid.rows
+    )
+    return notebook.table((grid.corner, *grid.heads), rows)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -112,12 +146,15 @@ def latex(grid: Grid) -> str:
         bounds = figure.detail.strip("()").replace(" to ", ",\\,")
         return f"${value}$ {{\\small $[{bounds}]$}}".replace("−", "-") if bounds else f"${value}$".replace("−", "-")
 
+    def spread(figure: Figure) -> str:
+        return rf"\multicolumn{{{figure.across}}}{{c}}{{{written(figure)}}}" if figure.across > 1 else written(figure)
+
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
         r"\toprule",
         latex_row(map(latex_text, (grid.corner, *grid.heads))),
         r"\midrule",
-        *(latex_row((_latex_label(name), *map(written, figures))) for name, figures in grid.rows),
+        *(latex_row((_latex_label(name), *map(spread, figures))) for name, figures in grid.rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -152,12 +189,21 @@ def _latex_label(metric: str) -> str:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """CSV with a header; numbers are written so that they read back exactly, None as an empty field."""
+    """CSV with a header; numbers are written so that they read back exactly, None as an empty field, texts inert."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in rows)
+    writer.writerow(map(inert, header))
+    writer.writerows([repr(float(cell)) if isinstance(cell, float) else inert(cell) for cell in row] for row in rows)
     return text.getvalue().rstrip("\n")
+
+
+def omissions(left_out: Mapping[str, str]) -> str:
+    """Metrics that were not measured, and why, in a sentence; empty without any."""
+    by_reason: dict[str, list[str]] = {}
+    for metric, why in left_out.items():
+        by_reason.setdefault(why, []).append(find_metric(metric).label)
+    told = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    return f"Left out: {told}." if told else ""
 
 
 def json_text(value: Any) -> str:

@@ -1,14 +1,22 @@
 """What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
+import numpy as np
+
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
+from hiergeo.evaluation.findings.controls import Control, Reached, strongest_control
 from hiergeo.evaluation.findings.cube import Cube, Score
-from hiergeo.evaluation.findings.exports import Exported, Grid
+from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, number
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
+from hiergeo.evaluation.metrics.length import LENGTH, baseline_name
+
+NAMED = 3
+"""Metrics that a sentence names; more are counted."""
 
 Kind = Literal["small sample", "few seeds", "flat", "learning rates", "collapse", "training", "leakage"]
 
@@ -77,6 +85,20 @@ class Findings(Exported):
         if not entries or metric not in entries[0].draws:
             return None
         return self.cube.score(metric, geometry, dim)
+
+    def controls(self, *dims: int) -> tuple[Control, ...]:
+        """The strongest control of every metric that has one, beside the spaces of some dimensions."""
+        named = dict.fromkeys(name for dim in dims for name in self.metrics(dim) if not find_metric(name).control)
+        found = (strongest_control(name, chain(*(self._reached(name, dim) for dim in dims))) for name in named)
+        return tuple(control for control in found if control is not None)
+
+    def _reached(self, metric: str, dim: int) -> Iterator[Reached]:
+        for geometry in self.geometries(dim):
+            score = self.score(metric, geometry, dim)
+            if score is not None and score.interval is not None:
+                known = [each.baselines.get(metric, {}) for each in self.cube.cells[self.cube.models[0], geometry, dim]]
+                means = {name: float(np.mean([each[name] for each in known])) for name in known[0]}
+                yield Reached(geometry, score.value, score.interval, means)
 
     def is_best(self, metric: str, geometry: str, dim: int) -> bool:
         """Whether the geometry leads in the metric."""
@@ -170,15 +192,40 @@ class Findings(Exported):
                     yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
 
     def grids(self) -> Iterator[Grid]:
-        """One table for each dimension; metrics without intervals are left out where spaces are compared."""
+        """One table for each dimension; metrics without intervals are left out where spaces are compared.
+
+        What is the same in all spaces by construction stands once, and in the last column what words alone reach.
+        """
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
-        return self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
+        for grid in self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1):
+            rows = tuple((name, self._once(name, figures)) for name, figures in grid.rows)
+            yield beside_words(replace(grid, rows=rows), self.cube.entries[0].baselines)
+
+    def _once(self, metric: str, figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+        same = metric in self.shared and len(set(figures)) == 1
+        return (replace(figures[0], across=len(figures)),) if same else figures
+
+
+def beside_words(grid: Grid, baselines: Mapping[str, Mapping[str, float]]) -> Grid:
+    """The table with a last column of what the number of words alone reaches; as it is where nothing is known of it."""
+    known = {name: baselines[name][LENGTH] for name, _ in grid.rows if LENGTH in baselines.get(name, {})}
+    if not known:
+        return grid
+    rows = (
+        (name, (*figures, Figure(number(known[name])) if name in known else Figure())) for name, figures in grid.rows
+    )
+    return replace(grid, heads=(*grid.heads, baseline_name(LENGTH)), rows=tuple(rows))
 
 
 def _bounds(score: Score) -> tuple[float, float]:
     assert score.interval is not None
     return score.interval
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more" if len(names) > NAMED + 1 else ", ".join(names)
 
 
 def small_samples(*cubes: Cube) -> Iterator[Caution]:
@@ -190,12 +237,12 @@ def small_samples(*cubes: Cube) -> Iterator[Caution]:
             groups.setdefault((count, find_metric(metric).unit), {})[metric] = None
     if groups:
         named = (
-            f"{count} {unit} for {', '.join(find_metric(metric).label for metric in metrics)}"
+            f"{count} {unit} for {_few([find_metric(metric).label for metric in metrics])}"
             for (count, unit), metrics in groups.items()
         )
         message = (
-            f"Small sample: {'; '.join(named)}. 95% bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
-            "than 95% of the time (79 to 91% at 10 items): differences are provisional."
+            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
         )
         subjects = tuple(dict.fromkeys(metric for metrics in groups.values() for metric in metrics))
         yield Caution("small sample", subjects, message)

@@ -1,11 +1,11 @@
 """Verdicts on a space, or on the heads trained in it, from their diagnostics: typed, with sentences."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
-from hiergeo.evaluation.findings.exports import minus
+from hiergeo.evaluation.findings.exports import minus, number, percent
 
 HUGE = 1e3
 """Relative excess of sn(r) over r above which its size is not printed."""
@@ -32,30 +32,68 @@ class SpaceVerdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """One to three plain sentences."""
-        return tuple(self._describe())
+        return tuple(filter(None, (self.radii, self.curvature, self.cones)))
 
     def __str__(self) -> str:
         return " ".join(self.sentences)
 
-    def _describe(self) -> Iterator[str]:
-        spread, bend = self.diagnostics["radius_spread"], self.diagnostics.get("bend", 0.0)
-        if spread < FLAT_SPREAD:
-            yield (
-                f"Radii hardly differ between tiers (largest over smallest mean {spread:.2f}): "
-                "there is little radial hierarchy to measure."
-            )
-        if curvature := self.diagnostics.get("curvature"):
-            yield f"With K = {minus(f'{curvature:g}')} {circles(size_of(bend), bend)}."
+    @property
+    def radii(self) -> str:
+        """That radii hardly differ between tiers; empty where they do."""
+        spread = self.diagnostics["radius_spread"]
+        if spread >= FLAT_SPREAD:
+            return ""
+        return (
+            f"Radii hardly differ between tiers (largest over smallest mean {spread:.2f}): "
+            "there is little radial hierarchy to measure."
+        )
+
+    @property
+    def curvature(self) -> str:
+        """What the curvature does at the largest radius; empty without any."""
+        curvature, bend = self.diagnostics.get("curvature"), self.diagnostics.get("bend", 0.0)
+        return f"With K = {minus(f'{curvature:g}')} {circles(size_of(bend), bend)}." if curvature else ""
+
+    @property
+    def telling(self) -> bool:
+        """Whether lying inside a cone tells children from random captions."""
+        return self.diagnostics["in_cone"] - self.diagnostics["in_cone_random"] >= TELLING
+
+    @property
+    def cones(self) -> str:
+        """What lies inside cones."""
         inside, random = self.diagnostics["in_cone"], self.diagnostics["in_cone_random"]
         if inside == 0:
-            yield (
+            return (
                 "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
                 "Radii and angles can still order captions; training widens cones (hiergeo train head)."
             )
-            return
-        shares = f"{inside:.1%} of children lie in their parent's cone, and so do {random:.1%} of random captions"
-        uninformative = inside - random < TELLING
-        yield f"Cones are uninformative here: {shares}." if uninformative else f"{shares}."
+        own = f"{percent(inside)} of children lie in their parent's cone"
+        shares = f"{own}, and so do {percent(random)} of random captions"
+        return f"{shares}." if self.telling else f"Cones are uninformative here: {shares}."
+
+
+def describe_spaces(verdicts: Mapping[str, SpaceVerdict]) -> list[tuple[str, str]]:
+    """What the diagnostics of several spaces, by name, say: whom a sentence is of, and the sentence, each once."""
+    found: dict[str, list[str]] = {}
+    alike = len(verdicts) > 1 and not any(each.telling for each in verdicts.values())
+    for name, each in verdicts.items():
+        for sentence in filter(None, (each.radii, each.curvature, "" if alike else each.cones)):
+            found.setdefault(sentence, []).append(name)
+    if alike:
+        inside, random = (
+            _range(each.diagnostics[key] for each in verdicts.values()) for key in ("in_cone", "in_cone_random")
+        )
+        shares = f"they hold {inside} % of children and {random} % of random captions"
+        found[f"Cones are uninformative: {shares}."] = list(verdicts)
+    every = len(verdicts) if len(verdicts) > 1 else 0
+    return [("every space" if len(of) == every else ", ".join(of), sentence) for sentence, of in found.items()]
+
+
+def _range(shares: Iterable[float]) -> str:
+    """The smallest and the largest of some shares, times 100."""
+    ordered = sorted(shares)
+    return " to ".join(dict.fromkeys(number(100 * ordered[at], 1) for at in (0, -1)))
 
 
 @dataclass(frozen=True)
@@ -134,7 +172,7 @@ class HeadsVerdict:
             yield f"Collapse in {count} of {len(self.heads)} heads: {sign}."
         if self.curved:
             factors = zip(*(head.curvature for head in self.heads), strict=True)
-            change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
+            change = percent(abs(self.bend), 2) if abs(self.bend) < HUGE else "over a thousand times"
             yield f"With K = {' and '.join(map(_span, factors))} {circles(f'up to {change}', self.bend)}."
             if any(head.reach > math.pi / 2 for head in self.heads):
                 yield "Points lie beyond the equator of the sphere, where cones widen again."
@@ -148,9 +186,10 @@ class HeadsVerdict:
 
 def signs_of_collapse(diagnostics: Mapping[str, float]) -> dict[str, bool]:
     """Signs of collapse in one head, each with whether it is present."""
+    crowded = f"over {percent(CROWDED, 0)} of random captions lie in each other's cones"
     return {
-        f"over {CROWDED:.0%} of random captions lie in each other's cones": diagnostics["in_cone_random"] > CROWDED,
-        f"over {SUNK:.0%} of captions are so near to the root that their cone is a half-space": (
+        crowded: diagnostics["in_cone_random"] > CROWDED,
+        f"over {percent(SUNK, 0)} of captions are so near to the root that their cone is a half-space": (
             diagnostics.get("aperture_root", 0.0) > SUNK
         ),
         f"radii hardly differ between tiers (largest over smallest mean below {FLAT_SPREAD:g})": (
@@ -161,7 +200,7 @@ def signs_of_collapse(diagnostics: Mapping[str, float]) -> dict[str, bool]:
 
 def size_of(bend: float) -> str:
     """How much the length of a circle differs from that of a flat one, in words."""
-    return f"{100 * abs(bend):.3g}%" if abs(bend) < HUGE else "over a thousand times"
+    return f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
 
 
 def circles(change: str, bend: float) -> str:

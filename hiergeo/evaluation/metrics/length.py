@@ -19,6 +19,14 @@ from hiergeo.evaluation.metrics.embeddings import pair_signs
 Unit = Literal["words", "characters"]
 Condition = Literal["equal", "shorter", "longer"]
 
+LENGTH = "length"
+"""Name of the baseline that counts words."""
+
+
+def baseline_name(name: str) -> str:
+    """A baseline for readers: ``length`` is "words alone", ``random_mistakes`` "random mistakes"."""
+    return {LENGTH: "words alone", "characters": "characters alone"}.get(name, name.replace("_", " "))
+
 
 def word_count(caption: str) -> int:
     """Number of words, separated by white space."""
@@ -55,6 +63,11 @@ class TierPairs(NamedTuple):
         """Only the chains that have selected pairs: the rows of a bootstrap clustered by chain."""
         some = self.pairs > 0
         return TierPairs(self.concordance[some], self.pairs[some])
+
+    @property
+    def values(self) -> np.ndarray:
+        """(n,) what each chain adds to `tau`, whose mean it is; -1 or 1 where all pairs of all chains agree."""
+        return np.sign(self.concordance) if abs(self.tau()) == 1 else self.concordance / self.pairs.mean()
 
     def tau(self, counts: np.ndarray | None = None) -> float:
         """(concordant - discordant) / pairs, pooled over chains, in [-1, 1]; a tied pair counts 0. NaN without pairs.

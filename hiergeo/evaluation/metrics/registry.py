@@ -31,6 +31,7 @@ class Metric:
             sign test applies to paired differences.
         control: whether it repeats another metric with a confound held fixed. Controls are shown with their intervals,
             but differences between geometries are not tested in them.
+        least: smallest value of an item, where the largest is 1: a metric whose items have no others is a proportion.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Metric:
     unit: Unit = "rows"
     discrete: bool = False
     control: bool = False
+    least: float = 0.0
 
     @property
     def heading(self) -> str:
@@ -132,9 +134,9 @@ def _chain_metrics() -> list[Metric]:
 METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
-        Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
-        Metric("tau_d_equal_length", f"tau_d ({EQUAL})", depends_on_curvature=False, control=True),
-        Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
+        Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True, least=-1.0),
+        Metric("tau_d_equal_length", f"tau_d ({EQUAL})", depends_on_curvature=False, control=True, least=-1.0),
+        Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True, least=-1.0),
         Metric("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
         Metric("parent_mrr", "parent MRR"),
         Metric("precision", "precision", unit="images", discrete=True),

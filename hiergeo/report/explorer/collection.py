@@ -73,7 +73,7 @@ class Collection:
         tiers: of the captions; None if unknown.
         hierarchy: the dataset that the captions are from; None if unknown.
         pictures: of the items; None for a collection without.
-        examples: texts that are worth a first query.
+        examples: texts that are worth a first query; without any they are chosen among the captions.
     """
 
     title: str

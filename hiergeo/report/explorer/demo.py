@@ -25,13 +25,6 @@ SIDE = 96
 TRAINED = Path(__file__).resolve().parent / "trained"
 """The folder of the head that `benchmarks/explorer_head.py` trains."""
 
-EXAMPLES = (
-    "a small striped blue triangle in the bottom left on a grey background",
-    "a yellow circle",
-    "two big shapes",
-    "a big dotted red ring",
-)
-
 
 def open_demo(device: str = "auto") -> Collection:
     """The collection of the demonstration; its indexes are built when it is opened for the first time.
@@ -55,7 +48,6 @@ def open_demo(device: str = "auto") -> Collection:
         Tiers(hierarchy),
         hierarchy,
         Thumbnails([plain], folder / "pictures"),
-        EXAMPLES,
     )
 
 

@@ -81,8 +81,8 @@ title: {title}
 sdk: static
 app_file: index.html
 ---
-An explorer of embeddings in an entailment hierarchy, written by `hiergeo explore --export`. It needs no server: all of
-its answers are files. Any web server shows this folder; `python -m http.server` does so on your machine.
+An explorer of embeddings in an entailment hierarchy, written by `hiergeo explore --export DIR`. It needs no server: all
+of its answers are files. Any web server shows this folder; `python -m http.server` does so on your machine.
 """
 """README of a Space of Hugging Face."""
 

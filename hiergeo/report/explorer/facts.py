@@ -1,26 +1,23 @@
 """What a collection says of itself: its lenses, how many items it has, what is worth a first query."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, final
 
 import numpy as np
-import torch
 
 from hiergeo._core.version import __version__
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer.collection import Collection, Lens, model_of
+from hiergeo.report.explorer.examples import proposed, reach
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.stores.exact import ExactStore
-
-EXAMPLES = 6
-"""Queries that are proposed."""
 
 READABLE = range(3, 81)
 """Characters of a caption that is proposed."""
 
-LOOKED_AT = 512
-"""About how many items proposals are chosen among."""
+LOOKED_AT = 1024
+"""About how many captions are looked at for proposals."""
 
 
 def collection_facts(
@@ -37,16 +34,24 @@ def collection_facts(
     limits, embeds = limits or Limits(), embeds or {}
     none = {"text": False, "image": False}
     store = collection.first.store.pinned()
-    captions, images, illustrated, readable = counted(store)
+    known = counted(store)
+    lenses = [
+        {
+            **lens_facts(lens),
+            "embeds": embeds.get(lens.key, none),
+            "reach": {"caption": reach(lens, known.captions), "image": reach(lens, known.images)},
+        }
+        for lens in collection.lenses
+    ]
     return {
         "title": collection.title,
         "items": store.manifest.rows,
-        "captions": captions,
-        "images": images,
-        "pictures": pictures_of(collection, illustrated),
+        "captions": len(known.captions),
+        "images": len(known.images),
+        "pictures": pictures_of(collection, known.illustrated),
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
-        "lenses": [{**lens_facts(lens), "embeds": embeds.get(lens.key, none)} for lens in collection.lenses],
-        "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(store, readable)],
+        "lenses": lenses,
+        "examples": [*collection.examples] or _examples(collection, known.readable, embeds),
         "limits": {
             "queries": limits.queries,
             "k": limits.k,
@@ -83,24 +88,46 @@ def lens_facts(lens: Lens) -> dict[str, Any]:
     }
 
 
-def counted(store: ExactStore) -> tuple[int, int, Ids, Ids]:
-    """One pass over the labels of a store.
+@final
+class Counted(NamedTuple):
+    """What a store holds.
 
-    Returns:
-        How many items have a caption, how many an image and no caption, the ids (m,) of those that have an image, and
-        the ids (n,) of some whose captions are neither very short nor long.
+    Attributes:
+        captions: ids of the items that have a caption.
+        images: ids of those that have an image and no caption.
+        illustrated: ids of those that have an image.
+        readable: about `LOOKED_AT` captions that are neither very short nor long, by id.
     """
-    captions = images = 0
-    illustrated, readable = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+
+    captions: Ids
+    images: Ids
+    illustrated: Ids
+    readable: dict[int, str]
+
+
+def counted(store: ExactStore) -> Counted:
+    """One pass over the labels of a store."""
     share = max(1, store.manifest.rows // LOOKED_AT)
+    none = np.empty(0, np.int64)
+    captions, images, illustrated, readable = [none], [none], [none], dict[int, str]()
     for ids, labels in store.named():
-        captions += sum(caption is not None for caption in labels.captions)
-        named = zip(labels.captions, labels.images, strict=True)
-        images += sum(caption is None and image is not None for caption, image in named)
-        illustrated.append(ids[[image is not None for image in labels.images]])
-        some = labels.captions[::share]
-        readable.append(ids[::share][[caption is not None and len(caption) in READABLE for caption in some]])
-    return captions, images, np.concatenate(illustrated), np.concatenate(readable)
+        named = np.array([caption is not None for caption in labels.captions], bool)
+        pictured = np.array([image is not None for image in labels.images], bool)
+        captions.append(ids[named])
+        images.append(ids[pictured & ~named])
+        illustrated.append(ids[pictured])
+        some = zip(ids[::share].tolist(), labels.captions[::share], strict=True)
+        readable.update((item, text) for item, text in some if text is not None and len(text) in READABLE)
+    return Counted(np.concatenate(captions), np.concatenate(images), np.concatenate(illustrated), readable)
+
+
+def _examples(
+    collection: Collection, readable: Mapping[int, str], embeds: Mapping[str, dict[str, bool]]
+) -> list[dict[str, str] | str]:
+    """The captions that are worth a first query: as texts where a model embeds those, else as items."""
+    found = proposed(collection, readable)
+    asks = any(each["text"] for each in embeds.values())
+    return [readable[item] if asks else {"item": str(item)} for item in found]
 
 
 def pictures_of(collection: Collection, illustrated: Ids) -> bool | None:
@@ -108,13 +135,3 @@ def pictures_of(collection: Collection, illustrated: Ids) -> bool | None:
     if not len(illustrated):
         return None
     return collection.pictures is not None and collection.pictures.some(illustrated)
-
-
-def proposed(store: ExactStore, readable: Ids) -> list[int]:
-    """A few of some items, evenly from the half of larger radius: ladders to them have many rungs."""
-    if not len(readable):
-        return []
-    ids = torch.from_numpy(np.sort(readable))
-    order = ids[store.fetch(ids).radius(store.geometry).argsort(stable=True)]
-    outer = order[len(order) // 2 :].tolist()
-    return [outer[len(outer) * at // EXAMPLES] for at in range(min(EXAMPLES, len(outer)))]

@@ -8,7 +8,7 @@ import numpy as np
 
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.remarks import CHANCE
-from hiergeo.evaluation.findings.exports import plain
+from hiergeo.evaluation.findings.exports import number, plain
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
 from hiergeo.report.explorer.neighbourhoods import Named, Turnover
 
@@ -166,9 +166,9 @@ class Moved:
             yield f"The orders of radii have a rank correlation of {self.spearman} over {self.items:,} items."
         if self.level:
             yield "At these radii both are effectively flat: they measure like Euclidean space."
-        for kind, share in (
-            ("nearest neighbours of an item", self.neighbours),
-            ("items that an item comes nearest to entailing", self.children),
-        ):
+        for kind, share in (("neighbours", self.neighbours), ("children", self.children)):
             of = "all" if share.items == self.items else "a random sample of"
-            yield f"Of the {self.k} {kind}, a share of {share} is the same (mean over {of} {share.items:,} items)."
+            low, high = (number(self.k * bound, 1) for bound in share.interval)
+            interval = "" if share.items < SMALL_SAMPLE else f"; 95 % interval {low} to {high}"
+            mean = f"mean over {of} {share.items:,} items{interval}"
+            yield f"{number(self.k * share.value, 1)} of {self.k} {kind} are the same in both spaces ({mean})."

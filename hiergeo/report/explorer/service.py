@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from functools import partial
@@ -62,6 +63,7 @@ class Explorer:
         self._maps: Prepared | None = None
         self._others: Prepared | None = None
         self._facts: tuple[object, dict[str, Any]] | None = None
+        self._counting = threading.Lock()
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
     def warm_up(self) -> list[str]:
@@ -217,10 +219,11 @@ class Explorer:
         """What the page has to know of the collection; counted anew when an index has changed."""
         self.refresh()
         now = tuple(index.manifest.generation for index in self.collection.indexes)
-        if self._facts is None or self._facts[0] != now:
-            embeds = {lens.key: self.service(lens).engine.embeds() for lens in self.collection.lenses}
-            self._facts = now, collection_facts(self.collection, self.settings.limits, embeds)
-        return self._facts[1]
+        with self._counting:
+            if self._facts is None or self._facts[0] != now:
+                embeds = {lens.key: self.service(lens).engine.embeds() for lens in self.collection.lenses}
+                self._facts = now, collection_facts(self.collection, self.settings.limits, embeds)
+            return self._facts[1]
 
     def health(self) -> dict[str, Any]:
         """What the server says of its health."""

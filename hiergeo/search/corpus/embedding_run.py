@@ -177,7 +177,7 @@ def _run(
 def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> CorpusPlan:
     """Agree on the plan and make the index, under its lock."""
     frame = Frame.of(space, model.dim)
-    geometry = space.geometry.spec
+    geometry = space.geometry.fixed().spec
     settings = (options.dtype, options.items, options.caption, options.image, options.shard_rows)
     with locked(folder):
         before = sources.read_plan(folder)

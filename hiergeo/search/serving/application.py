@@ -16,10 +16,10 @@ from hiergeo._core.errors import QUOTED, HiergeoError
 from hiergeo._core.text import one_line, shortened
 from hiergeo._core.validation import field, sentence
 from hiergeo._core.version import __version__
-from hiergeo.search.serving.limits import Refused, Settings
+from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.protection import Protection, error_response, may_pass, refusal_of
-from hiergeo.search.serving.routes import StrictRoute
+from hiergeo.search.serving.protection import Protection, error_response, may_pass
+from hiergeo.search.serving.routes import Bodies, StrictRoute
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -73,7 +73,7 @@ def application(
         },
         lifespan=lifespan,
     )
-    app.state.limits = settings.limits
+    app.state.limits, app.state.bodies = settings.limits, Bodies(settings.limits.held_bytes)
     return app
 
 

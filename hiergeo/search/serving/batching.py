@@ -9,7 +9,7 @@ from typing import TypeVar, final
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
+from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Question
 
@@ -109,8 +109,7 @@ class Batcher:
         try:
             outcomes = await self.work(lambda: self._answer(questions))
         except Exception as error:  # the queue goes on, whatever a sweep dies of
-            LOG.error("a sweep failed", exc_info=error)
-            outcomes = [Refused(500, UNEXPECTED) for _ in batch]
+            outcomes = [refusal_of(error)] * len(batch)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if not waiting.outcome.done():
                 waiting.outcome.set_result(outcome)

@@ -22,7 +22,7 @@ from hiergeo.search.queries import Item
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.serving.batching import Outcome
-from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
+from hiergeo.search.serving.limits import LOG, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Addition, Query, Question
 from hiergeo.search.shards import Labels
@@ -74,7 +74,7 @@ class IndexService:
             return self._together(questions)
         except Exception as error:  # whatever a question dies of, the others are asked without it
             if len(questions) == 1:
-                return [_as_outcome(error)]
+                return [error if isinstance(error, HiergeoError) else refusal_of(error)]
         half = len(questions) // 2
         return [*self.answer(questions[:half]), *self.answer(questions[half:])]
 
@@ -218,15 +218,3 @@ class IndexService:
     def _note_index(self) -> None:
         self._metrics.rows.set(len(self.index))
         self._metrics.generation.set(self.index.manifest.generation)
-
-
-def _as_outcome(error: Exception) -> HiergeoError:
-    if isinstance(error, HiergeoError):
-        return error
-    if isinstance(error, MemoryError):
-        return Refused(503, "there is not enough memory for the answer: ask for less.", retry_after=5)
-    if isinstance(error, OSError):
-        LOG.error("the index cannot be read: %s", error)
-        return Refused(503, "the index cannot be read: try again.", retry_after=5)
-    LOG.error("a question failed", exc_info=error)
-    return Refused(500, UNEXPECTED)

@@ -1,10 +1,12 @@
 """What a server allows, and how it refuses the rest."""
 
+import errno
 import logging
 from dataclasses import dataclass, field
 from typing import final
 
 from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.storage.locks import HeldError
 
 LOG = logging.getLogger("hiergeo.serving")
 
@@ -12,6 +14,9 @@ GUARDED = ("/api", "/metrics")
 """Paths that no setting opens to requests without the token."""
 
 UNEXPECTED = "the server met an unexpected error; its log says more."
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk that takes no more."""
 
 
 @final
@@ -30,12 +35,47 @@ class Refused(HiergeoError):
         self.status, self.field, self.retry_after = status, field, retry_after
 
 
+def refusal_of(error: Exception) -> Refused:
+    """An error as the refusal of a request; what is not the client's fault is logged."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, InputError):
+        return Refused(400, str(error))
+    LOG.error("a request cannot be answered: %s", error, exc_info=not isinstance(error, HiergeoError | OSError))
+    cause = error.__cause__ if isinstance(error, HiergeoError) else error
+    if isinstance(error, HeldError):
+        return Refused(503, "the index is being written to: try again.", retry_after=1)
+    if isinstance(cause, OSError) and cause.errno in FULL:
+        return Refused(507, "the disk of the server is full and nothing was stored: make room there.")
+    if isinstance(error, HiergeoError | OSError):
+        return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
+    if isinstance(error, MemoryError):
+        return Refused(503, "there is not enough memory for the answer: ask for less.", retry_after=5)
+    return Refused(500, UNEXPECTED)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the body of a request may hold; more is refused before it is parsed.
+
+    Attributes:
+        bytes: of the body.
+        values: values and escaped characters of its JSON.
+        structure: lists, objects and keys of its JSON.
+    """
+
+    bytes: int = 1 << 20
+    values: int = 1 << 16
+    structure: int = 1 << 15
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much one request may ask for, and how many may wait.
 
     Attributes:
         body_bytes: of the body of a request.
+        held_bytes: of all bodies that are read at a time, beyond which requests get 503.
         image_bytes: of one image file.
         image_pixels: of the images of one request, width times height.
         waiting_pixels: of the images in the queue, beyond which requests with images get 503.
@@ -54,6 +94,7 @@ class Limits:
     """
 
     body_bytes: int = 1 << 24
+    held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
     waiting_pixels: int = 1 << 27
@@ -69,6 +110,13 @@ class Limits:
     answer_seconds: float = 30.0
     read_seconds: float = 10.0
     stop_seconds: float = 10.0
+
+    def budget(self, items: int, dim: int, *, images: bool = True) -> Budget:
+        """What the body of a route may hold that takes so many texts, embeddings of `dim` numbers, or images."""
+        longest = items * (6 * self.text_characters + 26 * dim)
+        most = self.body_bytes if images else min(self.body_bytes, longest)
+        values = max(1 << 20, items * (self.text_characters + dim))
+        return Budget(most, min(self.body_bytes // 8, values))
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hiergeo._core.errors import HiergeoError, InputError
-from hiergeo._core.storage.locks import HeldError
-from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
+from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
 
 OPEN = "/api/health"
 """The path that answers without a token, for probes."""
+
+LENGTHS = {b"content-length", b"transfer-encoding"}
+"""Headers of which a request may have one: servers that stand in a row may disagree where one with both ends."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -76,11 +77,9 @@ class Protection:
             self._check(scope)
             await self.app(scope, watched, guarded)
         except Exception as error:  # whatever a route dies of, the client gets one sentence
-            if not isinstance(error, HiergeoError):
-                LOG.error("a request failed", exc_info=error)
+            refusal = refusal_of(error)
             if status:
                 raise
-            refusal = refusal_of(error) if isinstance(error, HiergeoError) else Refused(500, UNEXPECTED)
             await error_response(refusal)(scope, watched, guarded)
         finally:
             self.in_flight -= 1
@@ -91,6 +90,8 @@ class Protection:
 
     def _check(self, scope: Scope) -> None:
         path = own_path(scope)
+        if {name for name, _ in scope["headers"]} >= LENGTHS:
+            raise Refused(400, "the request has a Content-Length and a Transfer-Encoding: send one of the two.")
         if path != OPEN and self.in_flight > self.settings.limits.in_flight:
             raise Refused(503, "the server has too many requests at a time: try again.", retry_after=1)
         hosts = self.settings.hosts
@@ -140,18 +141,6 @@ def error_response(refusal: Refused) -> Response:
     return JSONResponse({"error": str(refusal), "field": refusal.field}, refusal.status, headers)
 
 
-def refusal_of(error: HiergeoError) -> Refused:
-    """An error of the package as the refusal of a request."""
-    if isinstance(error, Refused):
-        return error
-    if isinstance(error, InputError):
-        return Refused(400, str(error))
-    LOG.error("a request cannot be answered: %s", error)
-    if isinstance(error, HeldError):
-        return Refused(503, "the index is being written to: try again.", retry_after=1)
-    return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
-
-
 def _header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
@@ -163,7 +152,7 @@ def _host(scope: MutableMapping[str, Any]) -> str:
 
 
 def _has_body(scope: MutableMapping[str, Any]) -> bool:
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+    return any(name in LENGTHS for name, _ in scope["headers"])
 
 
 def _set_headers(message: Message, defaults: Mapping[str, str]) -> None:

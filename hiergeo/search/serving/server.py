@@ -1,10 +1,12 @@
 """Running an application: the socket, connections that take too long, and a stop that finishes what is in flight."""
 
 import asyncio
+import ctypes
 import ipaddress
 import json
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 """Connections that wait to be accepted."""
+
+ASKED = 2.0
+"""Seconds after which a client that has ended its side of the connection is asked whether it is still there."""
+
+MMAP_THRESHOLD, LARGE = -3, 1 << 20
+"""The setting of the C library of Linux for the size of large blocks, and that size in bytes."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """What the Host header may name of a server that listens on loopback."""
@@ -80,6 +88,7 @@ def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[
         UnavailableError: uvicorn is not installed, or another process took the port meanwhile.
     """
     extras.require("uvicorn", "a server")
+    _return_memory()
     from uvicorn import Config, Server
 
     try:
@@ -111,6 +120,16 @@ def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[
 
     with _signals():
         asyncio.run(Announced(config).serve([bound]))
+
+
+def _return_memory() -> None:
+    """Have large blocks of memory, such as pictures, returned to the system when they are freed.
+
+    The C library of Linux does so until the first is freed, and keeps those of its size from then on.
+    """
+    if sys.platform.startswith("linux"):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
+        mallopt(MMAP_THRESHOLD, LARGE)
 
 
 @contextmanager
@@ -151,6 +170,7 @@ def patient_protocol(limits: Limits) -> Any:
 
     A connection is closed that sends no whole head of a request within `Limits.read_seconds`, or does not take its
     answer for as long; one beyond `Limits.connections` gets 503 at once. Errors of the protocol are JSON as all others.
+    A client that has ended its side still gets its answer; interim responses, which fail, tell one that has gone.
     """
     import h11
     from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -161,6 +181,8 @@ def patient_protocol(limits: Limits) -> Any:
         return None
 
     class PatientProtocol(H11Protocol):
+        _ended = False
+        _asking: asyncio.TimerHandle | None = None
         _reading: asyncio.TimerHandle | None = None
         _writing: asyncio.TimerHandle | None = None
 
@@ -178,6 +200,20 @@ def patient_protocol(limits: Limits) -> Any:
         def on_response_complete(self) -> None:
             super().on_response_complete()
             self._watch()
+            if self._ended and self.cycle.response_complete:
+                self.transport.close()
+
+        def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+            waiting = self.cycle is not None and not self.cycle.response_complete
+            self._ended = waiting and self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+            if self._ended:
+                self._asking = self.loop.call_later(ASKED, self._ask)
+            return self._ended
+
+        def _ask(self) -> None:
+            if self.conn.our_state is h11.SEND_RESPONSE and self.scope["http_version"] == "1.1":
+                self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            self._asking = self.loop.call_later(ASKED, self._ask)
 
         def _watch(self) -> None:
             """Limit the time that the head of a request takes from its first byte on."""
@@ -195,7 +231,7 @@ def patient_protocol(limits: Limits) -> Any:
             self._writing = ended(self._writing)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._reading, self._writing = ended(self._reading), ended(self._writing)
+            self._reading, self._writing, self._asking = map(ended, (self._reading, self._writing, self._asking))
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:

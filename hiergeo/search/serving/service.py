@@ -69,11 +69,14 @@ class Service:
     async def add(self, addition: Addition) -> dict[str, int]:
         """Add items; one addition is stored at a time."""
         batcher = self._begun()
-        if not self.settings.writable:
-            raise Refused(403, "this server is read-only: start it with --writable to add items.")
         async with self._adding:
             embeddings = await asyncio.to_thread(self.engine.embed, addition)
             return await batcher.work(partial(self.engine.store, addition, embeddings))
+
+    def check_writable(self) -> None:
+        """Raise Refused where nothing can be added."""
+        if not self.settings.writable:
+            raise Refused(403, "this server is read-only: start it with --writable to add items.")
 
     def facts(self) -> dict[str, Any]:
         """What the server says of itself."""
@@ -134,7 +137,8 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
     limits, dim = service.settings.limits, index.encoder.dim
-    models = RequestModels(limits)
+    models, facts = RequestModels(limits), service.facts()
+    budget = limits.budget(limits.queries, dim, images=facts["embeds"])
 
     def asked(verb: Verb) -> list[StrictRoute]:
         async def one(request: "Request", values: Any) -> "Response":
@@ -150,7 +154,9 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
-            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+            StrictRoute(
+                "POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True, budget=budget
+            ),
         ]
 
     async def add(request: "Request", values: Any) -> "Response":
@@ -158,7 +164,15 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
 
     about = "Add items; they are durable when the answer comes."
     own = [route for verb in VERBS for route in asked(verb)]
-    own.append(StrictRoute("POST", "/api/add", add, about, model=models.addition(limits), told=Added))
+    own.append(
+        StrictRoute(
+            *("POST", "/api/add", add, about),
+            model=models.addition(limits),
+            told=Added,
+            budget=limits.budget(limits.added, dim),
+            allowed=service.check_writable,
+        )
+    )
     every = [*own, *routes]
     app = application("hiergeo", every, service.settings, service.metrics, service.facts, Health, service.lifespan)
     app.state.service = service

@@ -215,7 +215,7 @@ def _identity(model: Model, chains: Chains, geometry: Geometry, settings: dict[s
         "base": model.name,
         "base_fingerprint": model.fingerprint(),
         "root": "",
-        "geometry": geometry.spec,
+        "geometry": geometry.fixed().spec,
         "data": {"origin": chains.origin, "rows": len(chains), "sha256": digest},
         "leakage": chains.leakage,
         **settings,
@@ -226,7 +226,7 @@ def _findings(run: TowerRun, tower: Tower, geometry: Geometry, diverged: str | N
     return {
         "architecture": type(tower.network).__name__,
         "activations": tower.activations,
-        "geometry": geometry.spec,
+        "geometry": geometry.fixed().spec,
         "curvature": list(at_step(run.looks, run.best).curvature),
         "best_step": run.best,
         "last_step": len(next(iter(run.curve.values()), [])),

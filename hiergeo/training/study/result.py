@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from hiergeo._core import notebook
+from hiergeo._core.text import shortened
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.comparison import HEADLINE
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.findings import (
     BeforeAfter,
@@ -142,7 +145,7 @@ class StudyCell:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """Heads of several geometries, trained alike and measured on the same rows.
 
@@ -168,6 +171,18 @@ class Study:
     conclusion: Conclusion
     pairs: int
     leakage: str | None = None
+
+    def __repr__(self) -> str:
+        dims = ", ".join(map(str, self.plan.dims))
+        about = (
+            f"{self.frozen.model} in {', '.join(self.plan.geometries)}, {dims} dimensions, {len(self.plan.seeds)} seeds"
+        )
+        return f"<Study of {about}: {shortened(self.conclusion.headline, HEADLINE)}>"
+
+    def _repr_html_(self) -> str:
+        """The conclusion and the tables."""
+        concluded = self.conclusion.headline, *self.conclusion.remarks
+        return notebook.sentences(*concluded) + self.findings._repr_html_()
 
     @property
     def cube(self) -> Cube:

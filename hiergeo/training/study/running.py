@@ -106,7 +106,7 @@ def find(cells: Sequence[StudyCell], model: str, plan: StudyPlan, seed: int, lea
     spaces = tuple(cell.space for cell in cells)
     cube = Cube(tuple(entry for cell in cells for entry in cell.entries(model)))
     same = same_by_construction(cells, tuple(plan.recipe.losses)) & set(cube.metrics)
-    contrasts = contrast_all(cube, spaces, without=same, family="all", seed=seed)
+    contrasts = contrast_all(cube, spaces, without=same, seed=seed)
     found = Findings(cube, spaces, contrasts, same)
     verdicts = [cell.verdict for cell in cells]
     of_training = study_cautions(found, verdicts, len(plan.seeds), leakage)

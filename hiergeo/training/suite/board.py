@@ -131,21 +131,18 @@ class Board:
 
     @cached_property
     def findings(self) -> dict[str, tuple[Findings, ...]]:
-        """Metric -> what its rows say, once for each set of rows over the same items by the same protocol."""
-        groups: dict[tuple[str, Hashable], list[BoardRow]] = {}
+        """Metric -> what its rows say, once for each set of rows of one protocol; all metrics share one correction."""
+        groups: dict[Hashable, list[BoardRow]] = {}
         for row, cell in self.measured.items():
-            for metric in self.metrics:
-                if metric in cell.draws:
-                    same = (cell.protocol, cell.items.get(metric), len(cell.draws[metric]), cell.settings.get("seed"))
-                    groups.setdefault((metric, same), []).append(row)
-        found: dict[str, list[Findings]] = {}
-        for (metric, _), rows in groups.items():
-            found.setdefault(metric, []).append(self._finding(metric, rows))
-        return {metric: tuple(each) for metric, each in found.items()}
+            samples = {len(cell.draws[metric]) for metric in self.metrics if metric in cell.draws}
+            for count in samples:
+                groups.setdefault((cell.protocol, count, cell.settings.get("seed")), []).append(row)
+        found = [self._finding(rows) for rows in groups.values()]
+        return {name: tuple(each for each in found if name in each.cube.resampled) for name in self.metrics}
 
     def contrasts(self, metric: str) -> tuple[Contrast, ...]:
         """Paired differences between rows over the same items, with simultaneous intervals; a and b are rows."""
-        return tuple(each for finding in self.findings.get(metric, ()) for each in finding.contrasts)
+        return tuple(each for finding in self.findings.get(metric, ()) for each in finding.contrasts_of(metric, 0))
 
     def leading(self, metric: str) -> tuple[Contrast, ...]:
         """The contrasts that tables list: all where they are few, otherwise those of the best row, seen from it."""
@@ -166,21 +163,27 @@ class Board:
         """Reasons to read the benchmark with care; metrics of few items share one."""
         return tuple(small_samples(*(each.cube for held in self.findings.values() for each in held)))
 
-    def _finding(self, metric: str, rows: Sequence[BoardRow]) -> Findings:
+    def _finding(self, rows: Sequence[BoardRow]) -> Findings:
         cells = {row: self.measured[row] for row in rows}
-        cube = Cube(tuple(self._entry(row, cell, metric) for row, cell in cells.items()))
+        cube = Cube(tuple(self._entry(row, cell) for row, cell in cells.items()))
         facts = tuple(_facts(row, cell) for row, cell in cells.items())
-        contrasts = contrast_all(cube, facts, without=frozenset(), family="metric", seed=self.seed)
+        contrasts = contrast_all(cube, facts, without=frozenset(), seed=self.seed)
         model = {str(row): cell.fingerprint for row, cell in cells.items()}
         same_model = (replace(each, one_space=each.one_space and model[each.a] == model[each.b]) for each in contrasts)
         return Findings(cube, facts, tuple(same_model))
 
-    def _entry(self, row: BoardRow, cell: Cell, metric: str) -> Entry:
-        values = {metric: float(cell.metrics[metric] or 0.0)}
-        draws = {metric: cell.draws[metric]}
-        rows = {metric: cell.rows[metric]} if metric in cell.rows else {}
-        items = {metric: cell.items[metric]} if metric in cell.items else {}
-        return Entry(self.name, str(row), 0, None, values, draws, rows, items)
+    def _entry(self, row: BoardRow, cell: Cell) -> Entry:
+        names = [name for name in self.metrics if name in cell.draws]
+        return Entry(
+            model=self.name,
+            geometry=str(row),
+            dim=0,
+            seed=None,
+            metrics={name: float(cell.metrics[name] or 0.0) for name in names},
+            draws={name: cell.draws[name] for name in names},
+            rows={name: cell.rows[name] for name in names if name in cell.rows},
+            items={name: cell.items[name] for name in names if name in cell.items},
+        )
 
 
 def _facts(row: BoardRow, cell: Cell) -> SpaceFacts:

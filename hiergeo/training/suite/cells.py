@@ -19,6 +19,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics.resampling import in_parts
 
 FOLDER = "cells"
 """The folder of cells in that of a suite."""
@@ -133,7 +134,7 @@ class Cell:
             metrics=plain(result.metrics),
             intervals={name: each for name, each in result.intervals.items() if np.isfinite(each).all()},
             draws=draws,
-            rows={name: each for name, each in result.rows.items() if name in draws and find_metric(name).discrete},
+            rows={name: _stored(name, each) for name, each in result.rows.items() if name in draws},
             items={name: count for name, count in result.items.items() if name in draws},
             baselines=plain(result.baselines),
             diagnostics=plain(result.diagnostics),
@@ -147,6 +148,11 @@ class Cell:
         place = values.pop("place")._asdict()
         arrays = {key: {name: array.tolist() for name, array in values[key].items()} for key in ("rows", "draws")}
         return {"cell": place, **values, **arrays}
+
+
+def _stored(name: str, rows: np.ndarray) -> np.ndarray:
+    """What paired tests need of the values of items: each for a sign test, else sums of parts of them."""
+    return rows if find_metric(name).discrete else in_parts(rows)
 
 
 def _finite(result: Result, name: str) -> bool:

@@ -142,12 +142,12 @@ def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> 
     hierarchy = hierarchy if train.rows is None else hierarchy.take(train.rows)
     if isinstance(recipe := train.recipe, TowerRecipe):
         tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
-        found, learnt, diverged = tuned.spec, tuned.geometry.spec, tuned.diverged
+        found, learnt, diverged = tuned.spec, tuned.geometry.fixed().spec, tuned.diverged
     else:
         chains = from_hierarchy(hierarchy, cached(base, out / CACHE))
         trained = train_head(chains, geometry, recipe, device=device)
         save_head(trained, chains, folder, overwrite=True)
-        found, learnt, diverged = f"head:{folder.resolve()}", trained.geometry.spec, trained.diverged
+        found, learnt, diverged = f"head:{folder.resolve()}", trained.geometry.fixed().spec, trained.diverged
     if diverged:
         raise InputError(f"its training diverged: {diverged}.")
     return found, learnt

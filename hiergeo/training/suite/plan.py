@@ -124,7 +124,7 @@ class ModelEntry(_Part, Document):
         ADAPTERS.check(self.spec.partition(":")[0])
         if not self.spaces:
             raise InputError(f"the model '{self.name}' has no space: name one, such as '{NATIVE}' or 'euclidean'.")
-        specs = (each if each == NATIVE else parse(each).spec for each in self.spaces)
+        specs = (each if each == NATIVE else parse(each).fixed().spec for each in self.spaces)
         _refuse_twins(specs, f"the model '{self.name}' has twice the space")
         if "{package}" in self.spec and self.package is None:
             raise InputError(f"the spec of '{self.name}' holds {{package}}: name the package, package = \"...\".")

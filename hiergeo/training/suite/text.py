@@ -34,8 +34,9 @@ A difference is of (model, space) minus (than_model, than_space), its bounds tho
 CORNER = "model and space"
 
 READING = (
-    "Values with 95 % bootstrap intervals. Bold: better than every other row of the same protocol, by simultaneous "
-    "intervals of paired differences. ↓: less is better. Published figures are their authors', not measured here."
+    "Values with 95 % intervals. Bold: better than every other row of the same protocol, by paired differences that "
+    "hold over all rows and metrics of the benchmark. ↓: less is better. Published figures are their authors', not "
+    "measured here."
 )
 
 

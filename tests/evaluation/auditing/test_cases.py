@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 
 import hiergeo
 from benchmarks.controls.audit import audited, leaf_chains
@@ -82,32 +83,49 @@ def test_angles_alone_serve_where_all_radii_are_equal():
 
 def test_curvature_that_harms_another_metric_is_a_trade(cases):
     tree = cases["tree"]
-    numbers = {**tree.numbers, "auroc_minus_flat": -0.1}
+    numbers = {**tree.numbers, "auroc_minus_flat": -0.1, "auroc_minus_flat_p": 0.01}
     judged = verdict(numbers, {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)})
     assert judged.effect("curvature") == "trade"
     assert not judged.works("curvature")
     assert "loss in AUROC (−0.100 [−0.200, −0.050])" in judged.sentences[6]
+    uncorrected = {**numbers, "auroc_minus_flat_p": 0.2}
+    assert verdict(uncorrected, {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)}).works("curvature")
 
 
 @pytest.mark.parametrize(
-    ("name", "pairs", "interval", "said", "unsaid"),
+    ("name", "right", "pairs", "said", "unsaid"),
     [
-        ("right_shorter", 200, (0.1, 0.4), "follow the length", "too few"),
-        ("right_shorter", 40, (0.3, 0.7), "too few", "follow the length"),
-        ("right_shorter", 2, (0.0, 0.0), "(2 pairs)", "follow the length"),
-        ("right_equal_length", 200, (0.1, 0.4), "wrong way round", "chance ("),
-        ("right_equal_length", 40, (0.4, 0.8), "not distinguishable from chance (40 pairs)", "wrong way"),
-        ("right_equal_length", 1, (1.0, 1.0), "(1 pair)", "wrong way"),
-        ("right_equal_length", 200, (0.6, 0.8), "", "; but"),
+        ("right_shorter", 50, 200, "follow the length", "too few"),
+        ("right_shorter", 20, 40, "too few", "follow the length"),
+        ("right_shorter", 0, 2, "(2 pairs)", "follow the length"),
+        ("right_equal_length", 50, 200, "worse than chance", "better than"),
+        ("right_equal_length", 24, 40, "no better than chance (40 pairs)", "worse than"),
+        ("right_equal_length", 6, 7, "no better than chance (7 pairs)", "worse than"),
+        ("right_equal_length", 1, 1, "(1 pair)", "worse than"),
+        ("right_equal_length", 140, 200, "", "; but"),
     ],
 )
-def test_length_is_blamed_only_where_enough_pairs_tell(cases, name, pairs, interval, said, unsaid):
+def test_length_is_blamed_only_where_enough_pairs_tell(cases, name, right, pairs, said, unsaid):
     kept = {key: value for key, value in cases["tree"].numbers.items() if not key.startswith("right_")}
-    numbers = {**kept, name: sum(interval) / 2, f"{name}_pairs": float(pairs)}
-    judged = verdict(numbers, {**cases["tree"].intervals, name: Interval(*interval)})
+    exact = binomtest(right, pairs)
+    numbers = {**kept, name: right / pairs, f"{name}_pairs": float(pairs), f"{name}_p": exact.pvalue}
+    judged = verdict(numbers, {**cases["tree"].intervals, name: Interval(*exact.proportion_ci())})
     assert said in judged.headline
     assert unsaid not in judged.headline
     assert judged.works("length") == (not said)
+
+
+@pytest.mark.parametrize(
+    ("words", "characters", "standing"), [(0.99, 0.5, "better"), (0.5, 0.99, "better"), (0.1, 0.2, "worse")]
+)
+def test_an_audit_begins_with_the_longer_of_two_counts(cases, words, characters, standing):
+    tree = cases["tree"]
+    intervals = {**tree.intervals, "tau_d": Interval(0.6, 0.8)}
+    lengths = {"length_tau_d": words, "length_tau_d_characters": characters, "tau_d": 0.7}
+    judged = verdict({**tree.numbers, **lengths}, intervals)
+    assert (judged.control.standing, judged.control.value) == (standing, max(words, characters))
+    assert judged.control.name == ("length" if words > characters else "characters")
+    assert judged.headline.index(f"{max(words, characters):.3f}") < len(judged.headline.partition(".")[0]) + 40
 
 
 @pytest.mark.parametrize(("true", "gain", "works"), [(0.9, 0.3, True), (0.02, 0.3, False), (0.9, 0.001, False)])

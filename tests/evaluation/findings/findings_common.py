@@ -33,7 +33,7 @@ def compared(rows: dict[str, np.ndarray], *, bends: dict[str, float] | None = No
     """Findings of frozen embeddings from values per item of every geometry."""
     cube = Cube(tuple(measured(geometry, values, metric) for geometry, values in rows.items()))
     spaces = tuple(space(geometry, (bends or {}).get(geometry, 0.5)) for geometry in rows)
-    contrasts = contrast_all(cube, spaces, without=frozenset(), family="metric", seed=0)
+    contrasts = contrast_all(cube, spaces, without=frozenset(), seed=0)
     return Findings(cube, spaces, contrasts, cautions=(*small_samples(cube), *flat_spaces(spaces)))
 
 

@@ -130,9 +130,9 @@ def test_a_change_is_better_in_the_direction_of_the_metric(monkeypatch, merit, s
     assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, 0.1)).direction == "same"
 
 
-def contrasted(values, metrics=("recall",), *, family="metric", seed=0):
+def contrasted(values, metrics=("recall",), *, seed=0):
     spaces = tuple(space(spec) for spec in values)
-    return contrast_all(trained(values, metrics), spaces, without=frozenset(), family=family, seed=seed)
+    return contrast_all(trained(values, metrics), spaces, without=frozenset(), seed=seed)
 
 
 def test_every_difference_resamples_the_seeds_by_itself_and_charts_share_a_resampling():
@@ -152,8 +152,7 @@ def test_the_resampling_of_seeds_follows_the_seed():
     assert one.interval == again.interval != other.interval
 
 
-@pytest.mark.parametrize(("family", "tests"), [("metric", 1), ("all", 2)])
-def test_p_values_are_corrected_over_the_family(family, tests):
+def test_p_values_are_corrected_over_all_metrics():
     base, better = hits(200, 7)
     made = {"euclidean": better, "lorentz:-1": base}
     both = [
@@ -163,9 +162,28 @@ def test_p_values_are_corrected_over_the_family(family, tests):
         for one, two in ((measured(spec, rows), measured(spec, rows, "precision")) for spec, rows in made.items())
     ]
     spaces = tuple(map(space, made))
-    found = contrast_all(Cube(tuple(both)), spaces, without=frozenset(), family=family, seed=0)
+    found = contrast_all(Cube(tuple(both)), spaces, without=frozenset(), seed=0)
     assert [each.metric for each in found] == ["recall", "precision"]
-    assert [each.adjusted_p for each in found] == pytest.approx([binomtest(0, 7).pvalue * tests] * 2)
+    assert [each.adjusted_p for each in found] == pytest.approx([binomtest(0, 7).pvalue * 2] * 2)
+
+
+def test_metrics_without_a_sign_test_need_random_signs_to_agree():
+    """Five of 200 items differ, all alike: the interval excludes 0, and random signs do as much once in 16 times."""
+    base, better = hits(200, 5)
+    (few,) = compared({"euclidean": better, "lorentz:-1": base}, metric="parent_mrr").contrasts
+    assert few.simultaneous.low > 0
+    assert few.test is None
+    assert few.adjusted_p == pytest.approx(2 * 0.5**5, rel=0.1)
+    assert (few.undecided_because, few.winner) == ("random signs", None)
+    base, better = hits(200, 10)
+    assert (
+        compared({"euclidean": better, "lorentz:-1": base}, metric="parent_mrr").winner("parent_mrr", 8) == "euclidean"
+    )
+
+
+def test_different_items_are_not_paired():
+    cube = Cube((measured("euclidean", np.ones(40)), measured("lorentz:-1", np.zeros(50))))
+    assert contrast_all(cube, (space("euclidean"), space("lorentz:-1")), without=frozenset(), seed=0) == ()
 
 
 def test_the_sign_test_is_of_the_means_over_seeds():
@@ -177,7 +195,7 @@ def test_the_sign_test_is_of_the_means_over_seeds():
     cells = (("euclidean", better, 0), ("euclidean", worse, 1), ("lorentz:-1", base, 0), ("lorentz:-1", base, 1))
     cube = Cube(tuple(measured(spec, rows, seed=seed) for spec, rows, seed in cells))
     spaces = (space("euclidean"), space("lorentz:-1"))
-    (found,) = contrast_all(cube, spaces, without=frozenset(), family="metric", seed=0)
+    (found,) = contrast_all(cube, spaces, without=frozenset(), seed=0)
     assert (found.test.better, found.test.worse, found.test.tied) == (4, 0, 196)
 
 

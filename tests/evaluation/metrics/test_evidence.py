@@ -1,5 +1,6 @@
 """Exact tests and their correction, mean ROC curves, and what the registry says of metrics."""
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,19 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.evaluation.metrics import METRICS, Metric, Ranking, Roc, find_metric, holm, mean_roc, sign_test
+from hiergeo.evaluation.metrics import (
+    METRICS,
+    Metric,
+    Ranking,
+    Roc,
+    bootstrap_mean,
+    find_metric,
+    holm,
+    mean_roc,
+    proportion_interval,
+    random_sign_test,
+    sign_test,
+)
 from hiergeo.evaluation.metrics.registry import PLUGINS
 
 
@@ -32,6 +45,43 @@ def test_the_sign_test_rejects_at_most_as_often_as_it_says():
     generator = np.random.default_rng(0)
     rejected = [sign_test(generator.choice([-1, 0, 1], size=25)).p_value <= 0.05 for _ in range(2000)]
     assert 0.01 < np.mean(rejected) <= 0.05
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 1), (0, 30), (1, 100), (7, 10), (30, 30), (400, 1000)])
+def test_intervals_of_proportions_are_exact(hits, count):
+    exact = binomtest(hits, count).proportion_ci(0.9, method="exact")
+    assert proportion_interval(hits, count, 0.9) == pytest.approx((exact.low, exact.high))
+    assert bootstrap_mean(np.arange(count) < hits, level=0.9) == pytest.approx((exact.low, exact.high))
+
+
+def enumerated(values):
+    sums = np.abs(np.array(list(product((-1, 1), repeat=len(values)))) @ values)
+    return np.mean(sums >= abs(sum(values)) * (1 - 1e-9))
+
+
+@pytest.mark.parametrize("rare", [0, 300])
+def test_random_signs_are_those_of_all_sign_patterns(rare):
+    """Items that do not differ say nothing, however many they are."""
+    for seed in range(8):
+        values = np.random.default_rng(seed).exponential(size=10) - 0.5
+        spread = np.r_[values[:5], np.zeros(rare), values[5:]]
+        exact = enumerated(values)
+        assert random_sign_test(spread) == pytest.approx(exact, abs=4 * np.sqrt(exact / 9999) + 1e-4)
+    assert random_sign_test(np.zeros(9)) == 1
+    assert random_sign_test(-spread) == random_sign_test(spread)
+
+
+def test_far_tails_of_random_signs_are_bounded_from_above():
+    """All of 60 alike: the p-value is 2^-59, and a Monte Carlo test cannot go below 1e-4."""
+    assert 2.0**-59 <= random_sign_test(np.ones(60)) < 1e-12
+
+
+def test_random_signs_reject_at_most_as_often_as_they_say():
+    """Also where more differ than get a sign of their own."""
+    generator = np.random.default_rng(1)
+    for size in (12, 300):
+        rejected = [random_sign_test(generator.standard_t(3, size=size)) <= 0.05 for _ in range(400)]
+        assert 0.02 < np.mean(rejected) < 0.08
 
 
 def test_holm_by_hand():

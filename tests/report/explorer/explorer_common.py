@@ -115,7 +115,7 @@ class Page:
         """Wait until the page is built and nothing in it is busy."""
         self.until("return !document.getElementById('opening') && !document.querySelector('[aria-busy]')")
         self.until(
-            "return document.querySelector('.view.ladder :is(.stage, .failed, .empty:not([hidden]))') || "
+            "return document.querySelector('.view.ladder :is(.stage, .far, .failed, .empty:not([hidden]))') || "
             "document.getElementById('panel-ladder').hidden"
         )
 

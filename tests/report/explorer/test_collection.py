@@ -82,6 +82,7 @@ def test_other_items_are_refused_by_the_first_difference(build, captions, named)
         open_collection([build("one"), build("two", captions)])
 
 
+@pytest.mark.filterwarnings("ignore:this space has no root")
 def test_images_without_captions_are_compared_by_name(build, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
 

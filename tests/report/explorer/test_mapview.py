@@ -3,6 +3,7 @@
 import csv
 import io
 import struct
+from itertools import combinations
 
 import pytest
 
@@ -336,3 +337,17 @@ def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose
         assert run(browser, look) == [0, 0, 1]
     finally:
         browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def test_a_few_items_beside_the_ladder_are_named_and_no_name_covers_another(desk, address):
+    opened(desk, address, [-1], 1500)
+    until(desk, "return document.querySelectorAll('.map-label.quiet').length > 3")
+    boxes = run(
+        desk,
+        """return [...document.querySelectorAll('.map-label, .map-ring-label')].map((each) => {
+        const { x, y, width, height } = each.getBBox(); return [x, y, x + width, y + height]; })""",
+    )
+    assert len(boxes) < 30
+    for one, other in combinations(boxes, 2):
+        apart = one[2] <= other[0] + 1 or other[2] <= one[0] + 1 or one[3] <= other[1] + 1 or other[3] <= one[1] + 1
+        assert apart, (one, other)

@@ -1,6 +1,7 @@
 """What the query box of the explorer takes, in headless Chromium: photos, captions where no model is, and a token."""
 
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 import torch
@@ -83,6 +84,25 @@ def test_a_file_that_cannot_be_sent_is_refused_before(page):
     page.until("return !document.querySelector('.ask > .failed').hidden")
     assert "photo" in page.texts(".ask > .failed")[0]
     assert page.script("return document.getElementById('query').value") == "a ring"
+
+
+def test_a_query_far_from_everything_gets_no_ladder_until_it_is_wanted(page):
+    lenses = page.asked("collection")["lenses"]
+    told = []
+    for text in ("qwertyuiop zzzz", "parliament debates tax law", "a ring"):
+        near = [page.asked("neighbours", lens=lens["key"], q=text, k=1)["hits"][0]["distance"] for lens in lenses]
+        far = [distance > lens["reach"]["caption"] for lens, distance in zip(lenses, near, strict=True)]
+        page.open(urlencode({"q": text}))
+        shown = page.script("return [...document.querySelectorAll('.column')].map((each) => each.matches('.far'))")
+        assert shown == far
+        told.append(any(far))
+    assert any(told)
+    assert not told[-1], "it is an item"
+    page.open("q=qwertyuiop+zzzz")
+    count = len(page.texts(".column.far"))
+    page.click(".column.far button")
+    page.until("return document.querySelectorAll('.column.far').length === arguments[0]", count - 1)
+    assert page.script(STEPS)[0] == [hit["id"] for hit in page.rungs("0", q="qwertyuiop zzzz")]
 
 
 def test_a_token_comes_with_the_link_and_leaves_it(page, collection):

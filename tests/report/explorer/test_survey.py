@@ -200,8 +200,10 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
     assert first.sentence.startswith(truth.findings.headline)
     assert found.numbers["tier_order"] < found.numbers["tier_order_words"]
     assert first.severity == "note"
-    assert "less well than the number of words" in first.sentence
-    assert "less well than the number of words" in said(found, "tiers")
+    across = [f"{found.numbers[name]:.3f}" for name in ("tier_order", "tier_order_words")]
+    within = [f"{found.audit.numbers[name]:.3f}" for name in ("tau_d", "length_tau_d")]
+    assert all(each in first.sentence for each in across)
+    assert all(each in said(found, "tiers") for each in (*across, *within))
     assert [tier.items for tier in found.tiers] == [
         int((index_tiers(found, index, embedded) == t).sum()) for t in range(4)
     ]

@@ -209,7 +209,7 @@ def test_leakage_is_carried_to_every_output(tmp_path):
 @pytest.mark.parametrize("form", ["table", "csv"])
 def test_a_study_is_published_in_every_form(capsys, done, pages, tmp_path, form):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
-    publish_study(done, page, numbers, 3, 0, form)
+    publish_study(done, page, numbers, 3, 0, form, True)
     out, err = capsys.readouterr()
     seeds = {
         f"{cell.geometry}/d{cell.dim}/{metric}": [run.metrics[metric] for run in cell.runs]

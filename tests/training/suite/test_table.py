@@ -16,6 +16,7 @@ from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
 from hiergeo.training.suite.board import Board, BoardRow
 from hiergeo.training.suite.cells import Cell
+from hiergeo.training.suite.conclusion import conclude_suite
 from hiergeo.training.suite.leaderboard import Leaderboard
 from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
 from tests.report.page_common import read as read_page
@@ -96,6 +97,17 @@ class TestDifferences:
         few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in board.cells.items()}
         (caution,) = Board(board.name, few).cautions
         assert set(caution.subjects) == {"share", "mean_radius"}
+
+
+@pytest.mark.parametrize(("value", "standing"), [(0.99, "better"), (0.01, "worse")])
+def test_a_control_that_beats_every_row_is_said_before_any_row(out, board, value, standing):
+    cells = {row: replace(cell, baselines={"share": {"length": value}}) for row, cell in board.measured.items()}
+    table = suite.read(out)
+    table.__dict__["boards"] = [replace(board, cells=cells)]
+    found = conclude_suite(table)
+    assert [(each.metric, each.value, each.standing) for each in found.controls] == [("share", value, standing)]
+    assert any(str(row) in found.headline for row in board.measured) == (standing == "worse")
+    assert (f"{value:.3f}" in found.headline) == (standing == "better")
 
 
 def with_tie(cell: Cell) -> Cell:

@@ -1,7 +1,7 @@
 // @ts-check
 /** The audit: what the spaces in sight are like, in sentences and plots for each, and in numbers side by side. */
 
-import { caption, failure, fill, h } from "./dom.js";
+import { caption, failure, fill, h, isPhone } from "./dom.js";
 import { numbersTable } from "./numbers.js";
 import { survey } from "./survey.js";
 
@@ -17,7 +17,7 @@ export const view = {
     let shown = [];
     const surveys = h("div", { class: "surveys" });
     const numbers = h("div");
-    fill(root, surveys, numbers);
+    fill(root, surveys, h("details", { open: !isPhone() }, h("summary", null, h("h2", null, "Numbers")), numbers));
 
     /** The section of a lens, which fills itself when its audit is there. */
     function section(/** @type {string} */ key) {

@@ -2,6 +2,7 @@
 // What stands beside the ladder: the way back up by cones, and the item in focus with its numbers in every space.
 
 import { caption, failure, fill, h, named, number, picture, signed } from "./dom.js";
+import { latest } from "./latest.js";
 import { entails, steps } from "./stairs.js";
 
 /** Parents of a query that are listed. */
@@ -75,10 +76,10 @@ function entry(app, hit) {
  */
 export function createChosen(app) {
   const root = h("aside", { class: "chosen card", "aria-label": "Chosen item", hidden: true });
-  let turn = 0;
+  const begin = latest();
 
   async function show(state, ladders) {
-    const asked = (turn += 1);
+    const wanted = begin();
     root.hidden = !state.item;
     if (root.hidden) return;
     const there = ladders.filter((each) => each.ladder);
@@ -88,7 +89,7 @@ export function createChosen(app) {
     if (known) draw(known, rows({}));
     if (known && found.every(Boolean)) return;
     const [item] = await app.source.items([state.item]).catch(() => []);
-    if (asked !== turn) return;
+    if (!wanted()) return;
     if (item) draw(item, rows(item));
     else if (!known) fill(root, h("p", null, `No item ${state.item} is in this collection.`), closing());
   }

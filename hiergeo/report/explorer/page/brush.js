@@ -8,6 +8,7 @@ import { caption, counted, fill, h, named, number } from "./dom.js";
 import { csv } from "./files.js";
 import { around } from "./grid.js";
 import { inside, scaled, size, unit } from "./isometry.js";
+import { latest } from "./latest.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
@@ -92,7 +93,7 @@ export class Selection {
   constructor(app, stage) {
     this.app = app;
     this.stage = stage;
-    this.turn = 0;
+    this.begin = latest();
     this.title = h("h2", { tabindex: -1 });
     this.list = h("ol", { class: "map-list" });
     this.more = h("button", { type: "button", class: "button small", onclick: () => this.fill(Infinity) });
@@ -139,10 +140,10 @@ export class Selection {
 
   /** @param {Stage} stage @param {() => Promise<{count: number, items: Item[]}>} ask */
   async take(stage, ask) {
-    const turn = ++this.turn;
+    const wanted = this.begin();
     try {
       const { count, items } = await ask();
-      if (turn !== this.turn) return;
+      if (!wanted()) return;
       this.items = items;
       this.lens = stage.lens;
       fill(this.title, `${counted(count, "item")} selected`);
@@ -152,7 +153,7 @@ export class Selection {
       this.fill(LISTED);
       this.app.announce(`${counted(count, "item")} selected`);
     } catch (error) {
-      if (turn !== this.turn) return;
+      if (!wanted()) return;
       this.clear();
       stage.tell.failed(/** @type {Error} */ (error));
     }
@@ -191,7 +192,7 @@ export class Selection {
   }
 
   clear() {
-    this.turn += 1;
+    this.begin();
     this.unmark();
     this.items = [];
     this.found.hidden = true;

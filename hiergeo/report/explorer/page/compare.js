@@ -3,6 +3,7 @@
 
 import { differences, showDifferences } from "./differences.js";
 import { failure, fill, h, shortened } from "./dom.js";
+import { latest } from "./latest.js";
 import { told } from "./moved.js";
 
 /** Items in the table, and neighbours and children that are compared for each; an exported page has these. */
@@ -18,7 +19,7 @@ export const view = {
     const trouble = h("div", { role: "alert" });
     const found = h("div", { class: "moved" });
     const answers = h("div", { class: "answers" });
-    let [asked, wanted] = [0, 0];
+    const [beginItems, beginAnswers] = [latest(), latest()];
     if (lenses.length < 2) {
       fill(root, h("p", { class: "empty" }, "This collection is seen in one space. Start it with a second geometry (-g) or a second source to compare two."));
       return { update() {} };
@@ -36,11 +37,11 @@ export const view = {
       return { select, root: h("label", { class: "choice" }, h("span", null, words), select) };
     });
     const swap = () => app.state.set({ against: [...app.state.get().against].reverse() });
-    const controls = h("div", { class: "controls" }, boxes.map((box) => box.root), h("button", { type: "button", class: "button", onclick: swap }, "Swap"));
+    const controls = h("div", { class: "controls optional" }, boxes.map((box) => box.root), h("button", { type: "button", class: "button", onclick: swap }, "Swap"));
     fill(root, controls, trouble, found, answers);
 
     async function show(/** @type {any} */ state) {
-      const turn = (asked += 1);
+      const wanted = beginItems();
       const [a, b] = state.against;
       fill(trouble);
       found.removeAttribute("aria-busy");
@@ -49,22 +50,22 @@ export const view = {
       if (!found.childElementCount) fill(found, h("p", { class: "empty" }, "Comparing all items …"));
       try {
         const moved = await app.source.moved(a, b, { k: NEIGHBOURS, count: MOVERS });
-        if (turn !== asked) return;
+        if (!wanted()) return;
         fill(found, told(moved, pairOf(state), app));
         app.announce(moved.sentences[0]);
       } catch (error) {
-        if (turn !== asked) return;
+        if (!wanted()) return;
         fill(found);
         fill(trouble, failure(/** @type {Error} */ (error), app.again));
       } finally {
-        if (turn === asked) found.removeAttribute("aria-busy");
+        if (wanted()) found.removeAttribute("aria-busy");
       }
     }
 
     function answer(/** @type {any} */ state) {
-      const turn = (wanted += 1);
+      const wanted = beginAnswers();
       if (state.against[0] === state.against[1]) return fill(answers);
-      return showDifferences(answers, differences(app, state, pairOf(state)), () => turn === wanted, app.again);
+      return showDifferences(answers, differences(app, state, pairOf(state)), wanted, app.again);
     }
 
     return {

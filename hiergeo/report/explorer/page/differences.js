@@ -1,7 +1,7 @@
 // @ts-check
 // The ladder and the children of the query in two lenses, with what only one of them shows marked.
 
-import { caption, failure, fill, h, named, number, signed } from "./dom.js";
+import { caption, failure, fill, h, isPhone, named, number, signed } from "./dom.js";
 
 /** Children that are compared. */
 const CHILDREN = 10;
@@ -39,8 +39,17 @@ export async function differences(app, state, lenses) {
   return [
     h("h2", { tabindex: -1 }, "In both spaces: ", h("q", null, caption(name, 80))),
     pair("Ladder, from general to specific", ladders, (hit) => `r ${number(hit.radius)}`, choose),
-    pair(`The ${CHILDREN} items that it entails most, by ${state.by}`, children, (hit) => `margin ${signed(hit.margin)} rad`, choose),
+    pair(implied(children, state.by), children, (hit) => `margin ${signed(hit.margin)} rad`, choose),
   ];
+}
+
+/** What the children of two lenses are: a list of what is entailed, or of what comes nearest to it.
+ * @param {Seen[]} seen @param {string} by */
+function implied(seen, by) {
+  const hits = seen.flatMap((each) => each.hits);
+  const count = hits.filter((hit) => hit.margin >= 0).length;
+  if (!count) return "Nearest to being implied (none is)";
+  return count === hits.length ? `What it implies, by ${by}` : `Nearest to being implied, by ${by} (those of margin ≥ 0 are)`;
 }
 
 /** Two lists side by side, and a sentence of how much they share.
@@ -69,9 +78,9 @@ function pair(title, seen, told, choose) {
       each.hits.length === 0 && h("p", { class: "note" }, "Nothing."),
     );
   return h(
-    "section",
-    { class: "pair" },
-    h("h3", null, title),
+    "details",
+    { class: "pair", open: !isPhone() },
+    h("summary", null, h("h3", null, title)),
     h("p", { class: "note" }, `${shared} of ${Math.max(ids[0].size, ids[1].size)} are the same in both.`),
     h("div", { class: "sides" }, seen.map(list)),
   );

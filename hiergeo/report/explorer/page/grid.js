@@ -87,6 +87,23 @@ export function around(drawn, camera, at, most) {
   return ranked(drawn, camera, most, (_tile, _i, seen) => Math.hypot(seen[0] - at[0], seen[1] - at[1]));
 }
 
+/**
+ * The caption nearest to the root in each field of a chessboard over the stage: few points, far from each other.
+ * @param {Iterable<Drawn>} drawn @param {Camera} camera @param {number} fields along a side @returns {Found[]}
+ */
+export function landmarks(drawn, camera, fields) {
+  /** @type {Map<string, Found>} */
+  const first = new Map();
+  for (const { tile, count } of drawn)
+    for (let i = 0; i < Math.min(count, tile.x.length); i++) {
+      const [x, y] = camera.onScreen([tile.x[i], tile.y[i]]);
+      const field = [x / camera.width, y / camera.height].map((share) => Math.floor(fields * share));
+      if (tile.kind[i] || field.some((place) => place < 0 || place >= fields)) continue;
+      if (!(tile.radius[i] >= (first.get(field.join())?.radius ?? Infinity))) first.set(field.join(), found(tile, i, [x, y]));
+    }
+  return [...first.values()];
+}
+
 /** Points examined for a list at most: coarse tiles come first, so that what is left out is a fair share. */
 const EXAMINED = 120000;
 

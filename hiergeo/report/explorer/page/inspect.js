@@ -8,6 +8,7 @@
 
 import { caption, fill, h, named, number, picture, shortened } from "./dom.js";
 import { inSight, nearest } from "./grid.js";
+import { latest } from "./latest.js";
 
 /**
  * @typedef {import("./stage.js").Stage} Stage
@@ -29,6 +30,7 @@ export class Inspector {
   constructor(app, stage) {
     this.app = app;
     this.stage = stage;
+    this.begin = latest();
     /** @type {Found | null} */
     this.found = null;
     /** @type {Found[]} */
@@ -57,12 +59,14 @@ export class Inspector {
 
   /** @param {Found | null} found */
   point(found) {
+    const wanted = this.begin();
     this.found = found;
     this.stage.element.classList.toggle("pointing", Boolean(found));
     this.stage.show({ hovered: found?.z ?? null });
     clearTimeout(this.timer);
     if (!found) this.card.hidden = true;
-    else this.timer = window.setTimeout(() => this.fetch(found), PATIENCE);
+    else this.timer = window.setTimeout(() => this.fetch(found, wanted), PATIENCE);
+    return wanted;
   }
 
   /** @param {Found} found @returns {Promise<any>} */
@@ -71,13 +75,13 @@ export class Inspector {
     return item ?? { id: found.id, caption: null, image: found.kind === 1, tier: found.tier };
   }
 
-  /** @param {Found} found */
-  async fetch(found) {
+  /** @param {Found} found @param {() => boolean} wanted */
+  async fetch(found, wanted) {
     try {
       const item = await this.item(found);
-      if (this.found === found) this.tell(found, item);
+      if (wanted()) this.tell(found, item);
     } catch (error) {
-      this.stage.tell.failed(/** @type {Error} */ (error));
+      if (wanted()) this.stage.tell.failed(/** @type {Error} */ (error));
     }
   }
 
@@ -149,16 +153,16 @@ export class Inspector {
     if (!this.list.length) return this.app.announce("No point is in sight.");
     this.place = Math.max(0, Math.min(this.list.length - 1, this.place + by));
     const [found, place] = [this.list[this.place], this.place];
-    this.point(found);
+    const wanted = this.point(found);
     clearTimeout(this.timer);
     try {
       const item = await this.item(found);
-      if (this.found !== found) return;
+      if (!wanted()) return;
       this.tell(found, item);
       const walked = this.list.length < LISTED ? `${this.list.length} in sight` : `the ${LISTED} in sight that are nearest to the root`;
       this.app.announce(`${shortened(named(item))}, ${this.facts(found)}, ${place + 1} of ${walked}`);
     } catch (error) {
-      this.stage.tell.failed(/** @type {Error} */ (error));
+      if (wanted()) this.stage.tell.failed(/** @type {Error} */ (error));
     }
   }
 }

@@ -4,6 +4,7 @@
 import { createChosen, createParents } from "./beside.js";
 import { caption, counted, failure, fill, h, named, number, picture, s, signed } from "./dom.js";
 import { offers } from "./figure.js";
+import { latest } from "./latest.js";
 import { preview } from "./photo.js";
 import { arrangeAll } from "./staircase.js";
 import { GUARANTEES, comparison, entails, shares, sharing, steps } from "./stairs.js";
@@ -18,6 +19,9 @@ const CAPTION = 90;
 /** Most general items that are offered where nothing is asked. */
 const ROOTS = 12;
 
+/** What is said instead of a ladder. */
+const FAR = "Nothing here is near your query.";
+
 /** Times of answers in milliseconds; one that is shown again keeps its time. @type {WeakMap<object, number>} */
 const TIMES = new WeakMap();
 
@@ -25,19 +29,20 @@ export const view = { name: "ladder", title: "Ladder", mount };
 
 function mount(root, app) {
   const summary = h("p", { class: "reading" });
-  const switcher = h("div", { class: "switcher", role: "group", "aria-label": "Space that is shown" });
+  const switcher = h("select", { class: "field switcher", "aria-label": "Space that is shown", onchange: () => show(switcher.selectedIndex) });
   const columns = h("div", { class: "columns" });
   const saved = h("div", { class: "offers" });
   const chosen = createChosen(app);
   const empty = h("div", { class: "empty" });
   const whole = h("div", { class: "ladders" }, h("div", { class: "head" }, summary, saved), switcher, columns);
   fill(root, empty, h("div", { class: "split" }, whole, chosen.root));
-  let turn = 0;
+  const begin = latest();
   /** @type {any[]} */
   let shown = [];
 
+  const laddered = () => shown.filter((each) => each.ladder && !each.far);
   const arrange = () => {
-    const drawn = shown.filter((each) => each.ladder);
+    const drawn = laddered();
     if (drawn.length && columns.clientWidth) arrangeAll(drawn);
   };
   new ResizeObserver(arrange).observe(columns);
@@ -63,19 +68,19 @@ function mount(root, app) {
     mark(columns, now.item);
     if (closed) (stepOf(columns, before?.item) ?? panel()).focus();
     if (before && equal(now.query, before.query) && equal(now.lenses, before.lenses) && now.by === before.by) return;
-    const asked = (turn += 1);
+    const wanted = begin();
     empty.hidden = Boolean(now.query);
     whole.hidden = !now.query;
     if (!now.query) {
       shown = [];
       chosen.show(now, shown);
-      await invite(app, empty, now.lenses[0], () => asked === turn);
+      await invite(app, empty, now.lenses[0], wanted);
       return;
     }
     whole.setAttribute("aria-busy", "true");
     const lenses = now.lenses.map((key) => app.collection.lenses.find((lens) => lens.key === key));
     const found = await Promise.all(lenses.map((lens) => climbed(app, lens, now.query)));
-    if (asked !== turn) return;
+    if (!wanted()) return;
     whole.removeAttribute("aria-busy");
     shown = found;
     draw(app.state.get());
@@ -87,26 +92,27 @@ function mount(root, app) {
   const panel = () => root.closest("[role=tabpanel]");
 
   function draw(now) {
-    const drawn = shown.filter((each) => each.ladder);
+    const drawn = laddered();
     const counts = shares(drawn.map((each) => each.ladder));
     fill(
       summary,
-      "Each step is the item nearest to the query within a radius around the root: the further down, the more specific. ",
-      "✓ and a filled dot: the cone of the item holds the query (margin ≥ 0). Margins and angles are in radians. ",
+      drawn.length > 0 && [
+        `Each step: the closest ${app.collection.images ? "caption or picture" : "caption"} at most this far from the root. `,
+        "✓ and a filled dot: this space says that the caption implies your query (margin ≥ 0). ",
+        "Margins and angles are in radians. ",
+      ],
       h("b", null, comparison(counts, drawn.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));
     columns.classList.toggle("single", shown.length === 1);
     fill(
       columns,
-      shown.map((each) => column(app, each, counts, drawn.length, now)),
+      shown.map((each) => column(app, each, counts, drawn.length, now, () => draw(app.state.get()))),
     );
+    switcher.disabled = shown.length < 2;
     fill(
       switcher,
-      shown.length > 1 &&
-        shown.map((each, i) =>
-          h("button", { type: "button", class: "button", onclick: () => show(i) }, h("bdi", null, each.lens.title)),
-        ),
+      shown.map((each, i) => h("option", null, `${shown.length > 1 ? `${i + 1} of ${shown.length}: ` : ""}${each.lens.title}`)),
     );
     fill(saved, drawn.length > 0 && offers(app, drawn, now.query));
     columns.scrollLeft = 0;
@@ -151,13 +157,24 @@ async function climbed(app, lens, query) {
   try {
     const ladder = await app.source.ask("ladder", lens.key, query);
     if (!TIMES.has(ladder)) TIMES.set(ladder, performance.now() - start);
-    return { lens, ladder };
+    return { lens, ladder, far: await isFar(app, lens, query, ladder) };
   } catch (error) {
     return { lens, error };
   }
 }
 
-function spoken({ lens, ladder, error }) {
+/** Whether nothing in the collection is near a query, by the `reach` of the space for queries of its kind. */
+async function isFar(app, lens, query, ladder) {
+  const reach = lens.reach?.[query.photo ? "image" : "caption"];
+  if (query.item !== undefined || typeof reach !== "number") return false;
+  const near = (hit) => hit.distance <= reach;
+  if (steps(ladder).some(({ hit }) => near(hit))) return false;
+  const { hits } = await app.source.ask("neighbours", lens.key, query, { k: 1 });
+  return !hits.some(near);
+}
+
+function spoken({ lens, ladder, error, far }) {
+  if (far) return `${lens.title}: ${FAR}`;
   if (error) return `${lens.title}: ${error.message}`;
   const hits = steps(ladder).map((rung) => rung.hit);
   if (!hits.length) return `${lens.title}: no step.`;
@@ -165,11 +182,20 @@ function spoken({ lens, ladder, error }) {
 }
 
 /** One space: its name, its staircase, facts of the search, and the way back up. */
-function column(app, each, counts, all, now) {
+function column(app, each, counts, all, now, redraw) {
   const { lens, ladder, error } = each;
   const name = h("h2", { id: `ladder-${lens.key}`, tabindex: -1 }, h("bdi", null, lens.title));
   if (error)
     return h("section", { class: "column", "aria-labelledby": name.id }, name, failure(error, app.again));
+  if (each.far) {
+    const anyway = () => {
+      each.far = false;
+      redraw();
+    };
+    const why = ` Its closest item is farther away than 95 % of the ${now.query.photo ? "pictures" : "captions"} are from theirs: a ladder would say little.`;
+    const button = h("button", { type: "button", class: "button", onclick: anyway }, "Show the ladder all the same");
+    return h("section", { class: "column far", "aria-labelledby": name.id }, name, h("p", null, h("b", null, FAR), why), button);
+  }
   const rungs = steps(ladder);
   const labels = rungs.map((rung) =>
     step(app, rung, rung.hit.id === now.query.item ? QUERY : sharing(counts.get(rung.hit.id) ?? 0, all)),
@@ -273,8 +299,5 @@ function mark(columns, item) {
 }
 
 function markSwitch(switcher, columns) {
-  const place = Math.round(columns.scrollLeft / Math.max(1, columns.clientWidth));
-  [...switcher.children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === place)));
-  const shown = switcher.children[place];
-  if (shown) switcher.scrollTo({ left: shown.offsetLeft - switcher.offsetLeft });
+  switcher.selectedIndex = Math.round(columns.scrollLeft / Math.max(1, columns.clientWidth));
 }

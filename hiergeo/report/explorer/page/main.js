@@ -50,7 +50,7 @@ function build(source, collection) {
   fill(part("about"), h("bdi", null, collection.title), ` ${sizeOf(collection)}`);
   const example = collection.examples[0];
   const shown = state.get();
-  if (example && !shown.query && !shown.item) state.set({ query: queryOf(example) }, { push: false });
+  if (example && !shown.query && !shown.item && !state.lost()) state.set({ query: queryOf(example) }, { push: false });
   part("ask").append(createQueryBox(app));
   if (collection.pictures === false) part("ask").append(h("p", { class: "help", id: "unpictured" }, UNPICTURED));
   const panels = VIEWS.map((view) => createPanel(view, app));
@@ -64,6 +64,10 @@ function build(source, collection) {
     if (held) part(`panel-${now.view}`).focus();
   };
   state.subscribe(show);
+  part("options").addEventListener("click", () => {
+    const open = document.documentElement.classList.toggle("options");
+    part("options").setAttribute("aria-expanded", String(open));
+  });
   part("skip").addEventListener("click", () => part(`panel-${state.get().view}`).focus());
   showTips();
   part("opening").remove();

@@ -3,6 +3,7 @@
 
 import { Selection } from "./brush.js";
 import { caption, fill, h, named, number, picture } from "./dom.js";
+import { latest } from "./latest.js";
 import { Pace } from "./levels.js";
 import { legend, rampBar, sample } from "./marks.js";
 import { Panel } from "./panel.js";
@@ -26,6 +27,7 @@ class MapView {
     /** Where the cameras look, as the state has it. */
     this.at = "";
     this.settling = 0;
+    this.begin = latest();
     const { state, collection } = app;
     const colours = [...(collection.tiers ? ["tier"] : []), "radius", ...(collection.images && collection.captions ? ["kind"] : [])];
     this.charts = choice("Chart", "map-chart", ["disk", "flat"], (chart) => state.set({ chart }));
@@ -61,7 +63,7 @@ class MapView {
     };
     const box = h("input", { type: "checkbox", checked: true, onchange: () => this.setTogether(box.checked) });
     this.joint = h("label", { class: "map-joint", hidden: true }, box, " move together");
-    return h("div", { class: "map-bar" },
+    return h("div", { class: "map-bar optional" },
       this.charts.element, this.colours.element, this.drags.element,
       h("div", { class: "map-buttons", role: "group", "aria-label": "View" },
         button("−", "Zoom out", act((stage) => stage.magnify(1 / 1.4))),
@@ -193,12 +195,13 @@ class MapView {
 
   /** What is chosen, beside the maps. @param {string | null} id */
   async about(id) {
+    const wanted = this.begin();
     this.chosen.hidden = !id;
     if (!id) return;
     const { source, state } = this.app;
     try {
       const [item] = await source.items([id]);
-      if (state.get().item !== id) return;
+      if (!wanted()) return;
       const shown = item ?? { id, caption: null };
       const radii = state.get().lenses.flatMap((/** @type {string} */ key) => {
         const radius = shown.radius?.[key];
@@ -215,7 +218,7 @@ class MapView {
           button("Ask from here", null, () => state.set({ query: { item: id } })),
           button("Clear", null, () => state.set({ item: null }))));
     } catch (error) {
-      fill(this.chosen, h("p", { class: "failed" }, /** @type {Error} */ (error).message));
+      if (wanted()) fill(this.chosen, h("p", { class: "failed" }, /** @type {Error} */ (error).message));
     }
   }
 

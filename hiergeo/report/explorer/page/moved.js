@@ -1,8 +1,9 @@
 // @ts-check
 // What moved between two lenses: sentences, ranks of radii against each other, how far they moved, and the items that moved most.
 
-import { caption, counted, fill, h, named, number, picture, s, shortened, signed } from "./dom.js";
+import { caption, counted, fill, h, isPhone, named, number, picture, s, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
+import { latest } from "./latest.js";
 import { histogram, scatter } from "./plots.js";
 import { downloads, figure } from "./saving.js";
 import { sortedTable } from "./table.js";
@@ -32,8 +33,11 @@ export function told(moved, lenses, app) {
   if (drawn) links.point = drawn.light;
   return [
     ...sentences,
-    drawn && h("div", { class: "plots" }, drawn.root, h("div", null, changes(moved, lenses, app), tiers(moved, lenses))),
-    h("div", { class: "plots" }, stays(moved, lenses, app, "neighbours", "nearest items"), stays(moved, lenses, app, "children", "items that it comes nearest to entailing")),
+    drawn && h("div", { class: "plots" }, drawn.root, folded("By how much, and which tiers", changes(moved, lenses, app), tiers(moved, lenses))),
+    folded(
+      "How many neighbours and children stay",
+      h("div", { class: "plots" }, stays(moved, lenses, app, "neighbours", "nearest items"), stays(moved, lenses, app, "children", "items that it comes nearest to entailing")),
+    ),
     h(
       "section",
       { "aria-labelledby": "compare-movers" },
@@ -42,6 +46,9 @@ export function told(moved, lenses, app) {
     ),
   ];
 }
+
+/** What a phone shows when it is asked for. @param {string} words @param {...any} inside */
+const folded = (words, ...inside) => h("details", { class: "folded", open: !isPhone() }, h("summary", null, words), inside);
 
 /** Ranks of radii in one lens against those in the other. */
 function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type {any} */ app, /** @type {(row: any) => void} */ over) {
@@ -55,11 +62,13 @@ function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type 
   const label = `Rank of the radius of ${counted(points.length, "item")} in ${a} (across) and ${b} (up). On the diagonal ranks are the same.`;
   const read = h("p", { class: "reading-line", "aria-hidden": "true" }, "Rank: share of items of smaller radius. Point at a dot to read it.");
   let light = (/** @type {any} */ _) => {};
+  const begin = latest();
   const told = async (/** @type {any} */ point) => {
+    const wanted = begin();
     over(point ? (byId.get(point.id) ?? null) : null);
     if (!point) return;
     const item = byId.get(point.id) ?? (await app.source.items([point.id]))[0];
-    read.replaceChildren(caption(named(item), 90), ` · ${number(point.x)} → ${number(point.y)}`);
+    if (wanted()) read.replaceChildren(caption(named(item), 90), ` · ${number(point.x)} → ${number(point.y)}`);
   };
   const draw = (/** @type {number} */ width) => {
     const chosen = (/** @type {any} */ point) => app.state.set({ item: point.id });

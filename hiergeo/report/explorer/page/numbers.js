@@ -64,7 +64,6 @@ export function numbersTable(surveys, app) {
   const has = (/** @type {string} */ name) => surveys.some(({ found }) => name in found.numbers);
   const audited = surveys.filter(({ found }) => found.audit);
   return [
-    h("h2", null, "Numbers"),
     h("p", { class: "legend-line" }, "In brackets: 95 % intervals, where a number was measured on a sample or resampled."),
     h(
       "div",

@@ -22,7 +22,7 @@ const STEPS = 20;
 const LABEL = 26;
 
 /** Width of a character of a label, in pixels, and height of a line. */
-const [LETTER, LINE] = [6.3, 14];
+const [LETTER, LINE] = [6.6, 15];
 
 /** Circles larger than this are left out: they do not cross the stage, or hardly bend. */
 const LARGEST = 4e5;
@@ -37,7 +37,7 @@ export class Overlay {
   /**
    * @param {Camera} camera
    * @param {any} facts of the map
-   * @param {{related: Related, hovered: Complex | null, region: Complex[] | null, brush: Complex[] | null}} shown
+   * @param {{related: Related, landmarks: Placed[], hovered: Complex | null, region: Complex[] | null, brush: Complex[] | null}} shown
    *   `region` in base coordinates; `brush` in pixels
    */
   draw(camera, facts, shown) {
@@ -52,8 +52,8 @@ export class Overlay {
     const marks = [links(camera, shown.related), path(camera, shown.related)];
     const labels = [
       root(camera, taken),
-      names(camera, shown.related, taken),
       ringLabels(camera, facts, taken),
+      names(camera, shown.related, shown.landmarks, taken),
     ];
     fill(
       this.front,
@@ -166,8 +166,8 @@ function path(camera, { path: rungs, query }) {
   const numbers = rungs.map(({ z }, i) => {
     const [x, y] = camera.onScreen(z);
     return [
-      s("circle", { class: "map-rung", cx: rounded(x), cy: rounded(y), r: 8 }),
-      s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 3.6), "text-anchor": "middle" }, i + 1),
+      s("circle", { class: "map-rung", cx: rounded(x), cy: rounded(y), r: 9 }),
+      s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 4.2), "text-anchor": "middle" }, i + 1),
     ];
   });
   const end = query ? camera.onScreen(query.z) : null;
@@ -175,12 +175,14 @@ function path(camera, { path: rungs, query }) {
   return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), numbers, mark];
 }
 
-/** Names beside the query, the chosen item and the rungs, as far as there is room. @param {Camera} camera @param {Related} related @param {Box[]} taken */
-function names(camera, { path: rungs, query, item }, taken) {
+/** Names beside the query, the chosen item and the rungs, then those of other items, as far as there is room.
+ * @param {Camera} camera @param {Related} related @param {Placed[]} others @param {Box[]} taken */
+function names(camera, { path: rungs, query, item }, others, taken) {
   const named = [
     ...(query ? [{ ...query, kind: "query" }] : []),
     ...(item ? [{ ...item, kind: "item" }] : []),
     ...rungs.map((rung) => ({ ...rung, kind: "rung" })),
+    ...others.map((other) => ({ ...other, kind: "quiet" })),
   ];
   const seen = new Set();
   return named.map(({ id, z, name, kind }) => {

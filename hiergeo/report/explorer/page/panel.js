@@ -2,10 +2,11 @@
 /** One lens on the map view: its title, its stage, what is said of its plane, and what went wrong. */
 
 import { rectangle } from "./brush.js";
-import { failure, fill, h, number } from "./dom.js";
+import { failure, fill, h, named, number } from "./dom.js";
 import { listen } from "./gestures.js";
-import { nearest } from "./grid.js";
+import { landmarks, nearest } from "./grid.js";
 import { Inspector } from "./inspect.js";
+import { latest } from "./latest.js";
 import { styleOf, tokens } from "./marks.js";
 import { PLAIN } from "./points.js";
 import { Relations } from "./related.js";
@@ -25,6 +26,9 @@ const CHARTS = new Map([
   [1, "Stereographic: radius r at tan(√K r / 2)"],
 ]);
 
+/** Fields along a side of a map, each of which may have one label beside those of the ladder. */
+const FIELDS = 4;
+
 const PLACING = "Placing the items on the map …";
 
 export class Panel {
@@ -43,6 +47,9 @@ export class Panel {
     this.figure = h("figure", { class: "map-panel" },
       h("figcaption", { class: "map-title" }, h("bdi", null, lens.title)), this.place, this.failure, this.counted, this.note);
     this.relations = new Relations(app.source, lens.key, (error) => this.fail(error));
+    this.begin = latest();
+    /** The picture that has labels. */
+    this.labelled = -1;
     this.open();
   }
 
@@ -103,9 +110,8 @@ export class Panel {
     const share = facts.share === null || facts.share === undefined ? null : number(100 * facts.share, facts.share < 0.1 ? 1 : 0);
     const chart = this.app.state.get().chart === "flat" ? CHARTS.get(0) : CHARTS.get(facts.kappa);
     fill(this.note,
-      h("b", null, "Radii are exact, angles are not: "),
-      "the nearer to the root, the more general; ",
-      share === null ? "directions are seen in one plane. " : `this plane holds ${share} % of the variance of directions. `,
+      h("b", null, share === null ? "A 2-D shadow: " : `A 2-D shadow keeping ${share} %: `),
+      "close here need not mean similar. Radii are exact: the nearer to the root, the more general. ",
       `${chart}. `,
       facts.note ? `${facts.note} ` : null,
       stage?.painter.kind === "canvas" ? `This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : null);
@@ -117,6 +123,20 @@ export class Panel {
     const [some, whole] = [count, all].map((value) => value.toLocaleString("en"));
     this.counted.textContent = count < all ? `${some} of ${whole} items are drawn: magnify to see the others.` : `All ${whole} items are drawn.`;
     this.figure.dataset.drawn = String(count);
+    this.label();
+  }
+
+  /** Name a few captions in sight, which the pointer need not look for. */
+  async label() {
+    const { stage } = this;
+    if (!stage || this.labelled === stage.version) return;
+    this.labelled = stage.version;
+    const wanted = this.begin();
+    const points = landmarks(stage.tiles(), stage.camera, FIELDS);
+    const items = await this.app.source.items(points.map(({ id }) => id)).catch(() => []);
+    if (!wanted() || stage !== this.stage) return;
+    const names = new Map(items.map((/** @type {any} */ item) => [item.id, named(item)]));
+    stage.show({ landmarks: points.flatMap(({ id, z }) => (names.has(id) ? [{ id, z, name: names.get(id), radius: null }] : [])) });
   }
 
   /** @param {[number, number][]} path @param {boolean} done */
@@ -165,6 +185,7 @@ export class Panel {
     fill(this.waiting, PLACING);
     if (held) this.waiting.focus();
     this.stage = null;
+    this.labelled = -1;
     this.relations = new Relations(this.app.source, this.lens.key, (error) => this.fail(error));
     this.open();
   }

@@ -7,6 +7,7 @@
  */
 
 import { named } from "./dom.js";
+import { latest } from "./latest.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
@@ -27,7 +28,7 @@ export class Relations {
     this.source = source;
     this.lens = lens;
     this.failed = failed;
-    this.turn = 0;
+    this.begin = latest();
     /** @type {{query: any, by: string | null, path: Placed[], end: Placed | null}} */
     this.ladder = { query: undefined, by: null, path: [], end: null };
     /** @type {{item: string | null, self: Placed | null, parents: Placed[], children: Placed[]}} */
@@ -40,16 +41,16 @@ export class Relations {
    * @returns {Promise<Related | null>}
    */
   async update({ query, item, by }) {
-    const turn = ++this.turn;
+    const current = this.begin();
     const told = (/** @type {Error} */ error) => {
-      if (turn === this.turn) this.failed(error);
+      if (current()) this.failed(error);
       return null;
     };
     const [ladder, family] = await Promise.all([
       query === this.ladder.query && by === this.ladder.by ? this.ladder : this.climb(query, by).catch(told),
       item === this.family.item ? this.family : this.relatives(item, by).catch(told),
     ]);
-    if (turn !== this.turn) return null;
+    if (!current()) return null;
     this.ladder = ladder ?? { query: undefined, by, path: [], end: null };
     this.family = family ?? { item: null, self: null, parents: [], children: [] };
     const { path, end } = this.ladder;

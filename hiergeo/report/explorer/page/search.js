@@ -2,6 +2,7 @@
 // The query box: a text, a photo or an item; where nothing can be embedded it finds captions instead.
 
 import { caption, counted, fill, h, named, picture } from "./dom.js";
+import { latest } from "./latest.js";
 import { prepared, preview, takePhotos } from "./photo.js";
 
 /** Examples that are offered. */
@@ -17,6 +18,9 @@ const PAUSE = 180;
 export function queryOf(example) {
   return typeof example === "string" ? { text: example } : example;
 }
+
+/** What is said of a photo that was too large to be kept. */
+const LOST = "The photo that was asked here was too large to be kept when the page was loaded again: choose it once more.";
 
 /** Ask a query; one that is asked already is asked again. */
 function ask(app, query) {
@@ -63,7 +67,9 @@ export function createQueryBox(app) {
   );
   const told = h("p", { class: "failed", role: "alert", hidden: true });
   const subject = h("div", { class: "subject", hidden: true });
-  const results = createResults(app, input, told);
+  /** A query that is being prepared, as a photo is or a caption that is looked for, gives way to any later one. */
+  const begin = latest();
+  const results = createResults(app, input, told, begin);
   const form = h(
     "form",
     { class: "ask", role: "search", onsubmit: submitted },
@@ -89,6 +95,7 @@ export function createQueryBox(app) {
     told.hidden = true;
     if (!text) return;
     if (!asks) return results.take();
+    begin();
     ask(app, { text });
   }
 
@@ -101,6 +108,7 @@ export function createQueryBox(app) {
   }
 
   function empty() {
+    begin();
     input.value = "";
     told.hidden = true;
     results.close();
@@ -110,14 +118,19 @@ export function createQueryBox(app) {
   }
 
   async function take(file) {
+    const wanted = begin();
     told.hidden = true;
     try {
       const query = await prepared(file, limits);
-      state.set({ query, item: null });
+      if (wanted()) state.set({ query, item: null });
     } catch (error) {
-      told.textContent = /** @type {Error} */ (error).message;
-      told.hidden = false;
+      if (wanted()) say(/** @type {Error} */ (error).message);
     }
+  }
+
+  function say(words) {
+    told.textContent = words;
+    told.hidden = false;
   }
 
   function chosen() {
@@ -129,6 +142,10 @@ export function createQueryBox(app) {
   function refresh(now, before) {
     if (before && now.query === before.query) return;
     const query = now.query;
+    begin();
+    told.hidden = true;
+    if (state.lost()) say(LOST);
+    form.classList.toggle("asked", Boolean(query));
     input.value = query && "text" in query ? query.text : "";
     clear.hidden = !query;
     showSubject(app, subject, query);
@@ -170,7 +187,7 @@ function examples(app) {
     if ("item" in query) describe(app, query.item, chip, words);
     return chip;
   });
-  return h("p", { class: "examples" }, h("span", { class: "help" }, "Try "), chips);
+  return h("p", { class: "examples optional" }, h("span", { class: "help" }, "Try "), chips);
 }
 
 async function describe(app, id, chip, words) {
@@ -180,7 +197,7 @@ async function describe(app, id, chip, words) {
   fill(words, caption(named(item), 60));
 }
 
-/** What is asked where it is no text: the photo, or the item. */
+/** What is asked where it is not a text: the photo, or the item. */
 async function showSubject(app, subject, query) {
   fill(subject);
   subject.hidden = !query || "text" in query;
@@ -202,11 +219,12 @@ async function showSubject(app, subject, query) {
 }
 
 /** Captions that contain what is written, as a list below the box. */
-function createResults(app, input, told) {
+function createResults(app, input, told, begin) {
   const list = h("ul", { class: "found", role: "listbox", id: "found", "aria-label": "Captions", hidden: true });
   let items = [];
+  /** The text that they contain. */
+  let of = "";
   let at = -1;
-  let asked = 0;
   let timer = 0;
   if (!app.source.can.text) {
     const roles = { role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list" };
@@ -214,20 +232,25 @@ function createResults(app, input, told) {
   }
 
   function later(text) {
+    begin();
     clearTimeout(timer);
     timer = setTimeout(() => look(text), PAUSE);
   }
 
+  /** Show what contains a text; whether that is still wanted. */
   async function look(text) {
-    const turn = (asked += 1);
+    const wanted = begin();
+    clearTimeout(timer);
     if (!text.trim()) return close();
     try {
       const found = await app.source.find(text.trim(), FOUND);
-      if (turn !== asked) return;
-      items = found;
+      if (!wanted()) return false;
+      [items, of] = [found, text];
       show();
       app.announce(items.length ? `${counted(items.length, "caption")} found.` : "No caption contains this text.");
+      return true;
     } catch (error) {
+      if (!wanted()) return false;
       told.textContent = /** @type {Error} */ (error).message;
       told.hidden = false;
     }
@@ -255,7 +278,7 @@ function createResults(app, input, told) {
   }
 
   function close() {
-    asked += 1;
+    begin();
     clearTimeout(timer);
     items = [];
     list.hidden = true;
@@ -271,8 +294,8 @@ function createResults(app, input, told) {
   }
 
   async function take() {
-    if (!items.length) await look(input.value);
-    if (items.length) choose(Math.max(at, 0));
+    const known = items.length > 0 && of === input.value;
+    if ((known || (await look(input.value))) && items.length) choose(Math.max(at, 0));
   }
 
   /** Whether a key was for the list. */

@@ -72,7 +72,7 @@ export class Stage {
     this.drawn = new Map();
     /** What is to be added. @type {{key: string, from: number, to: number}[]} */
     this.rest = [];
-    this.shown = { related: NOTHING, hovered: /** @type {Complex | null} */ (null), region: /** @type {Complex[] | null} */ (null), brush: /** @type {Complex[] | null} */ (null) };
+    this.shown = { related: NOTHING, landmarks: /** @type {import("./related.js").Placed[]} */ ([]), hovered: /** @type {Complex | null} */ (null), region: /** @type {Complex[] | null} */ (null), brush: /** @type {Complex[] | null} */ (null) };
     this.sharers = 1;
     this.version = 0;
     this.size = 4;

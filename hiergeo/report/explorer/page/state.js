@@ -7,6 +7,8 @@
  *   chart: string, centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
  */
 
+import { Photos } from "./photos.js";
+
 const ID = /^\d{1,19}$/;
 
 /** Characters of a text in the URL; a longer query stays in the history but not in the link. */
@@ -35,27 +37,22 @@ const CHOICES = {
  */
 export function createState(collection, page = window) {
   const first = defaults(collection);
-  /** Photos of this session: they are too long for a URL, and come back by the history alone. @type {Query[]} */
-  const photos = [];
-  /** Which load of the page the photos are of: entries of the history outlive them. */
-  const load = String(Math.random());
+  const photos = new Photos(page);
   /** @type {Set<(now: State, before: State) => void>} */
   const listeners = new Set();
   let now = read();
 
   function read() {
-    const { photo, text, load: of } = page.history.state ?? {};
+    const { photo, text } = page.history.state ?? {};
     const found = parse(page.location.hash, first, collection);
-    const query = of === load ? photos[photo] : typeof text === "string" ? asked({ text }) : null;
+    const query = photos.get(photo) ?? (typeof text === "string" ? asked({ text }) : null);
     return query ? Object.freeze({ ...found, query }) : found;
   }
 
   function entry() {
     const query = now.query;
     if (query && "text" in query && query.text.length > LONGEST) return { text: query.text };
-    if (!query || !("photo" in query)) return null;
-    const place = photos.indexOf(query);
-    return { photo: place < 0 ? photos.push(query) - 1 : place, load };
+    return query && "photo" in query ? { photo: photos.nameOf(query) } : null;
   }
 
   function tell(before) {
@@ -71,6 +68,9 @@ export function createState(collection, page = window) {
   return {
     /** @returns {State} */
     get: () => now,
+
+    /** Whether the page was left at a photo that could not be kept. */
+    lost: () => !now.query && Boolean(page.history.state?.photo),
 
     /**
      * Change some entries; values that do not fit fall back to the defaults.

@@ -1,10 +1,10 @@
 // @ts-check
 // A table that is sorted by its headings and read page by page.
 
-import { counted, fill, h } from "./dom.js";
+import { counted, fill, h, isPhone } from "./dom.js";
 
-/** Rows of a page. */
-const ROWS = 12;
+/** Rows of a page, and on a phone. */
+const [ROWS, FEW] = [12, 5];
 
 /**
  * @template Row
@@ -24,6 +24,7 @@ const ROWS = 12;
  *   marks a row if it is on the page shown
  */
 export function sortedTable({ caption, columns, rows, by, down = true, over, announce, noun = "row" }) {
+  const most = isPhone() ? FEW : ROWS;
   let order = { by, down };
   let page = 0;
   let sorted = rows;
@@ -50,7 +51,7 @@ export function sortedTable({ caption, columns, rows, by, down = true, over, ann
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
       body,
     ),
-    rows.length > ROWS && pager,
+    rows.length > most && pager,
   );
 
   function kind(/** @type {Column<Row>} */ column) {
@@ -80,12 +81,12 @@ export function sortedTable({ caption, columns, rows, by, down = true, over, ann
       if (sort) head[index].setAttribute("aria-sort", sort);
       else head[index].removeAttribute("aria-sort");
     });
-    const some = sorted.slice(page * ROWS, (page + 1) * ROWS);
+    const some = sorted.slice(page * most, (page + 1) * most);
     shown = new Map(some.map((row) => [row, line(row)]));
     fill(body, ...shown.values());
-    place.textContent = `${page * ROWS + 1}–${page * ROWS + some.length} of ${counted(rows.length, noun)}`;
+    place.textContent = `${page * most + 1}–${page * most + some.length} of ${counted(rows.length, noun)}`;
     back.disabled = page === 0;
-    on.disabled = (page + 1) * ROWS >= rows.length;
+    on.disabled = (page + 1) * most >= rows.length;
   }
 
   function line(/** @type {Row} */ row) {

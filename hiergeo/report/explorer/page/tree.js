@@ -3,6 +3,7 @@
 
 import { caption, counted, failure, fill, h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
+import { latest } from "./latest.js";
 import { downloads } from "./saving.js";
 import { ORDERS } from "./state.js";
 import { arrow, draw, focus, middle, node } from "./walk.js";
@@ -45,7 +46,7 @@ export const view = {
     /** Key of the place that was asked for last. @type {string | null} */
     let at = null;
     let wanted = first();
-    let asked = 0;
+    const begin = latest();
 
     const space = choices("Space", "tree-lens", app.collection.lenses.map((/** @type {any} */ lens) => [lens.key, lens.title]), (key) => {
       const others = app.state.get().lenses.filter((/** @type {string} */ each) => each !== key);
@@ -62,7 +63,7 @@ export const view = {
     const saved = h("div");
     fill(
       root,
-      h("div", { class: "controls" }, app.collection.lenses.length > 1 && space.root, orders.length > 1 && order.root),
+      h("div", { class: "controls optional" }, app.collection.lenses.length > 1 && space.root, orders.length > 1 && order.root),
       h("nav", { "aria-label": "Path walked" }, crumbs),
       trouble,
       walk,
@@ -91,14 +92,14 @@ export const view = {
 
     /** @param {any} state @param {{moved?: boolean, grown?: string}} [how] grown: the section of which more is asked for */
     async function show(state, { moved = false, grown } = {}) {
-      const turn = (asked += 1);
+      const current = begin();
       const lens = lensOf();
       const place = placeOf(state);
       at = place.key;
       walk.setAttribute("aria-busy", "true");
       try {
         const around = await neighbourhood(app.source, lens, place, state.by, wanted, path);
-        if (turn !== asked) return;
+        if (!current()) return;
         fill(trouble);
         path = walked(path, around, shown);
         const inside = [walk, crumbs].some((each) => each.contains(document.activeElement));
@@ -107,33 +108,33 @@ export const view = {
         fill(crumbs, path.map((place, index) => crumb(place, index === path.length - 1)));
         fill(columns, columnsOf(around, lens));
         fill(saved, downloads(app, "edges of the tree", { csv: () => table(around, lens) }));
-        const current = /** @type {HTMLElement} */ (walk.querySelector("[aria-current]"));
-        if (inside) focus(walk, (grown && nodesOf(grown)[before]) || current);
-        if (moved) current.scrollIntoView({ block: "nearest" });
+        const core = /** @type {HTMLElement} */ (walk.querySelector("[aria-current]"));
+        if (inside) focus(walk, (grown && nodesOf(grown)[before]) || core);
+        if (moved) core.scrollIntoView({ block: "nearest" });
         draw(walk, edges);
-        held(around, lens, turn);
+        held(around, lens, current);
         app.announce(
           `${shortened(around.place.name, IN_CRUMB)}: ${counted(around.parents.length, "more general item")}, ` +
             `${counted(around.children.length, "more specific item")}.`,
         );
       } catch (error) {
-        if (turn !== asked) return;
+        if (!current()) return;
         at = null;
         fill(trouble, failure(/** @type {Error} */ (error), app.again));
       } finally {
-        if (turn === asked) walk.removeAttribute("aria-busy");
+        if (current()) walk.removeAttribute("aria-busy");
       }
     }
 
     const nodesOf = (/** @type {string} */ section) => /** @type {NodeListOf<HTMLElement>} */ (columns.querySelectorAll(`.${section} .node`));
 
     /** Say how many items the cone in the middle holds, where the source can count them.
-     * @param {Around} around @param {any} lens @param {number} turn */
-    async function held(around, lens, turn) {
+     * @param {Around} around @param {any} lens @param {() => boolean} current */
+    async function held(around, lens, current) {
       if (around.place === ROOT) return;
       const counted = await app.source.ask("count", lens.key, around.place.query, {}).catch(() => null);
       const line = columns.querySelector(".held");
-      if (turn !== asked || !counted || !line) return;
+      if (!current() || !counted || !line) return;
       const others = Math.max(0, counted.count - around.own);
       line.textContent = `Its cone holds ${others.toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`;
     }

@@ -1,0 +1,207 @@
+"""What the explorer shows belongs to the last request, whatever arrives when, in headless Chromium."""
+
+import random
+import time
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+import torch
+
+from hiergeo import search
+from hiergeo.report import explorer
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import STEPS, Page, explored, fixtures
+
+pytest.importorskip("starlette")
+
+collection, files, page = fixtures()
+
+LATE = """const random = (() => {
+  let state = arguments[0];
+  return () => {
+    state = (state + 0x6D2B79F5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+})();
+window.pending = 0;
+const late = (work) => async (...given) => {
+  window.pending += 1;
+  try {
+    await new Promise((go) => setTimeout(go, 250 * random() ** 2));
+    return await work(...given);
+  } finally {
+    window.pending -= 1;
+  }
+};
+window.fetch = late(window.fetch.bind(window));
+window.createImageBitmap = late(window.createImageBitmap.bind(window));"""
+"""Let every answer and every picture come late, by a random time."""
+
+ACTS = """const [acts, done] = arguments;
+const act = {
+  text: (text) => {
+    document.getElementById('query').value = text;
+    document.querySelector('form.ask').requestSubmit();
+  },
+  photo: async (name) => {
+    const side = name.startsWith('large') ? 2400 : 40;
+    const canvas = new OffscreenCanvas(side, side);
+    canvas.getContext('2d').fillRect(0, 0, side / 2, side);
+    const given = new DataTransfer();
+    given.items.add(new File([await canvas.convertToBlob()], name, { type: 'image/png' }));
+    document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: given }));
+  },
+  space: (place) => document.querySelectorAll('.spaces input')[place].click(),
+  view: (name) => document.getElementById(`tab-${name}`).click(),
+};
+(async () => {
+  for (const [kind, what, wait] of acts) {
+    await act[kind](what);
+    await new Promise((go) => setTimeout(go, wait));
+  }
+  done();
+})();"""
+"""Do what a user does, one thing after the other, without waiting for answers."""
+
+QUIET = "return window.pending === 0 && !document.querySelector('[aria-busy]')"
+
+SHOWN = {
+    "ladder": "return document.querySelector('.step.query .words')?.textContent",
+    "tree": "return document.querySelector('.node.current bdi')?.textContent",
+    "compare": "return document.querySelector('.answers h2 q')?.textContent",
+}
+"""The query that a view shows."""
+
+SPACES = """const shown = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
+return [shown('.column > h2'), shown('.spaces label:has(:checked)')]"""
+
+
+def play(page: Page, seed: int) -> None:
+    """A burst of queries and switches, then what is shown."""
+    generator = random.Random(seed)
+    texts = ["a ring", "a small dotted star", "two big shapes", "a blue circle", "a red square"]
+    acts = []
+    query, view = "", "ladder"
+    for turn in range(generator.randint(3, 9)):
+        kind = generator.choice(["text", "text", "photo", "photo", "space", "view"])
+        what = {
+            "text": generator.choice(texts),
+            "photo": f"{generator.choice(['large', 'small'])}-{seed}-{turn}.png",
+            "space": generator.randrange(2),
+            "view": generator.choice(list(SHOWN)),
+        }[kind]
+        query = str(what) if kind in ("text", "photo") else query
+        view = str(what) if kind == "view" else view
+        acts.append([kind, what, generator.choice([0, 0, 20, 90])])
+    page.open("q=a+star")
+    page.script(LATE, seed)
+    page.browser.execute_async_script(ACTS, acts)
+    query = query or "a star"
+    photo = query.endswith(".png")
+    shown = "your photo" if photo and view == "ladder" else query
+    page.until(f"{SHOWN[view].replace('return ', 'return arguments[0] === ')}", shown)
+    calm = 0
+    while calm < 5:
+        calm = calm + 1 if page.until(QUIET) else 0
+    assert page.script(SHOWN[view]) == shown, acts
+    assert page.script("return document.getElementById('query').value") == ("" if photo else query), acts
+    subject = page.texts(".ask .subject:not([hidden])")
+    assert query in subject[0] if photo else not subject, acts
+    if view == "ladder":
+        columns, chosen = page.script(SPACES)
+        assert columns == chosen, acts
+        if not photo:
+            lenses = page.script("return [...document.querySelectorAll('.spaces :checked')].map((box) => box.value)")
+            assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=query)] for lens in lenses], acts
+
+
+def test_the_last_request_wins(page) -> None:
+    for seed in range(3):
+        play(page, seed)
+
+
+@pytest.mark.slow  # a minute
+def test_the_last_request_wins_for_a_minute(page) -> None:
+    end, seed = time.monotonic() + 60, 100
+    while time.monotonic() < end:
+        play(page, seed)
+        seed += 1
+
+
+@pytest.fixture(scope="module")
+def animals(page, tmp_path_factory) -> Iterator[Page]:
+    """A collection whose captions are found, since no model is known."""
+    folder = tmp_path_factory.mktemp("animals") / "index"
+    rows = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    search.build(folder, None, ["a dog", "a zebra", "a cat", "a small dog"], embeddings=rows)
+    with explored(explorer.open_collection([folder])) as url:
+        yield Page(page.browser, url)
+
+
+@pytest.mark.slow  # a browser
+def test_what_is_entered_is_found_not_what_was_listed_before(animals) -> None:
+    animals.open("from=2")
+    animals.press("/", "dog")
+    animals.until("return document.querySelectorAll('#found [role=option]').length === 2")
+    animals.script("""const box = document.getElementById('query');
+        box.value = 'zebra';
+        box.dispatchEvent(new InputEvent('input', {bubbles: true}));
+        box.form.requestSubmit();""")
+    animals.until("return new URLSearchParams(location.hash.slice(1)).get('from') !== '2'")
+    assert animals.hash()["from"] == "1"
+
+
+@pytest.mark.slow  # a browser
+def test_a_text_that_is_asked_while_a_photo_is_prepared_stays(page) -> None:
+    page.open("q=a+ring")
+    page.script("""const open = window.createImageBitmap.bind(window);
+        window.createImageBitmap = async (file, how) => {
+          await new Promise((go) => (window.release = go));
+          const picture = await open(file, how);
+          return { width: picture.width, height: picture.height, close: () => (window.prepared = true) };
+        };""")
+    page.give("drop", "slow.png")
+    page.until("return Boolean(window.release)")
+    page.press("/", "a star", "ENTER")
+    page.until("return document.querySelector('.step.query .words')?.textContent === 'a star'")
+    page.script("window.release()")
+    page.until("return window.prepared")
+    page.rest()
+    assert page.script("return document.getElementById('query').value") == "a star"
+
+
+@pytest.mark.slow  # a browser
+def test_a_photo_survives_a_reload_and_one_too_large_is_told(page) -> None:
+    browser_common.logged(page.browser)
+    photo = "return document.querySelector('.ask .subject').textContent.includes(arguments[0])"
+    page.open(urlencode({"q": "a ring"}))
+    page.give("drop", "first.png")
+    page.until(photo, "first.png")
+    page.give("drop", "second.png")
+    page.until(photo, "second.png")
+    page.until("return sessionStorage.getItem('hiergeo-photos')?.includes('second.png')")
+    page.rest()
+    before = page.script(STEPS)
+    page.browser.refresh()
+    page.rest()
+    assert page.script(photo, "second.png")
+    assert page.script(STEPS) == before
+    page.browser.back()
+    page.until(photo, "first.png")
+    page.script("Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }")
+    page.give("drop", "third.png")
+    page.until(photo, "third.png")
+    page.rest()
+    page.browser.refresh()
+    page.rest()
+    assert not page.script(photo, "third.png")
+    assert page.texts(".ask > .failed:not([hidden])")
+    page.browser.back()
+    page.until(photo, "first.png")
+    assert not page.texts(".ask > .failed:not([hidden])")
+    page.browser.forward()
+    page.until("return document.querySelector('.ask > .failed').checkVisibility()")
+    assert browser_common.logged(page.browser, "SEVERE") == []

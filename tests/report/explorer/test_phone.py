@@ -1,0 +1,104 @@
+"""The explorer on a phone: what is asked for is in sight at once, and fingers hit what they aim at."""
+
+import pytest
+
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import Page, fixtures
+
+pytest.importorskip("starlette")
+
+pytestmark = pytest.mark.slow  # a browser
+
+WIDTH, HEIGHT = 390, 844
+
+CONTENT = {
+    "ladder": ".stage",
+    "map": ".map-place",
+    "tree": ".walk",
+    "compare": ".moved .lede",
+    "audit": ".survey .finding",
+}
+"""What each view is about."""
+
+SMALL = """const kinds = 'button, select, summary, input:not([type=file]), a[href], [role=tab]';
+const target = (each) => each.matches('input') ? (each.closest('label') ?? each) : each;
+return [...document.querySelectorAll(kinds)].map(target).filter((each) => {
+  const box = each.getBoundingClientRect();
+  const seen = each.checkVisibility({visibilityProperty: true}) && box.width > 1 && !each.matches('.skip');
+  return seen && (box.height < 43.5 || box.width < 43.5);
+}).map((each) => `${each.offsetWidth} x ${each.offsetHeight}: ${each.outerHTML.slice(0, 120)}`)"""
+"""What can be pressed and is smaller than a finger."""
+
+FINE = """const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const node = walker.currentNode.parentElement;
+  if (!walker.currentNode.textContent.trim() || !node.checkVisibility()) continue;
+  const size = parseFloat(getComputedStyle(node).fontSize);
+  if (size < 12) found.push([walker.currentNode.textContent.slice(0, 30), size]);
+}
+return found"""
+"""Texts in letters of less than 12 pixels."""
+
+TOP = "return document.querySelector(arguments[0]).getBoundingClientRect().top + scrollY"
+
+collection, files, page = fixtures()
+
+
+def show(page: Page, view: str, width: int = WIDTH) -> None:
+    page.open(f"view={view}&q=a+ring", width)
+    browser_common.resize(page.browser, width, HEIGHT)
+    page.until("return document.querySelector(arguments[0])", CONTENT[view])
+    page.rest()
+
+
+@pytest.mark.parametrize("view", CONTENT)
+def test_content_begins_near_the_top_and_fingers_hit(page, view):
+    show(page, view)
+    assert page.script(TOP, CONTENT[view]) <= 220
+    assert page.script(SMALL) == []
+    assert page.script(FINE) == []
+    page.click("#options")
+    assert page.script("return document.getElementById('options').getAttribute('aria-expanded')") == "true"
+    assert page.script(SMALL) == []
+    assert page.size() == (WIDTH, WIDTH)
+
+
+@pytest.mark.parametrize("view", CONTENT)
+def test_no_text_is_small_on_a_large_screen(page, view):
+    show(page, view, 1280)
+    assert page.script(FINE) == []
+    assert not page.script("return document.getElementById('options').checkVisibility()")
+
+
+def test_every_space_is_in_sight_among_the_options(page):
+    show(page, "ladder")
+    assert not page.script("return document.getElementById('spaces').checkVisibility()")
+    page.click("#options")
+    boxes = page.script(
+        """return [...document.querySelectorAll('.spaces label')].map((each) => {
+        const box = each.getBoundingClientRect(); return [box.left, box.right]; })"""
+    )
+    assert len(boxes) == len(page.asked("collection")["lenses"])
+    assert all(left >= 0 and right <= WIDTH for left, right in boxes)
+
+
+def test_a_comparison_is_a_few_screens_long_and_unfolds(page):
+    show(page, "compare")
+    page.until("return document.querySelector('.answers h2')")
+    page.rest()
+    height = page.script("return document.documentElement.scrollHeight")
+    assert height <= 6 * HEIGHT
+    assert page.script("return document.querySelectorAll('.answers .pair:not([open])').length") == 2
+    page.click(".answers .pair summary")
+    page.until("return document.querySelector('.answers .pair li').checkVisibility()")
+    assert page.script("return document.documentElement.scrollHeight") > height
+
+
+def test_without_a_query_examples_are_offered(page):
+    page.open("", WIDTH)
+    page.script("document.querySelector('.ask .clear').click()")
+    page.until("return document.querySelector('.examples').checkVisibility()")
+    page.click(".examples button")
+    page.until("return document.querySelector('.stage')")
+    assert not page.script("return document.querySelector('.examples').checkVisibility()")
