@@ -106,8 +106,8 @@ def publish(
             terminal.print(Text(sentence, style="" if at else "bold"))
         for each in tables if screen is None else screen:
             terminal.print(each, soft_wrap=isinstance(each, str))
-        for sentence in filter(None, sentences):
-            terminal.print(sentence)
+        for said in filter(None, sentences):
+            terminal.print(said)
         for line in lines:
             terminal.print(line, soft_wrap=True)
         return

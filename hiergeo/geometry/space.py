@@ -1,7 +1,7 @@
 """A space: a geometry with its root, which reads embeddings as points and measures them."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -17,29 +17,14 @@ from hiergeo.geometry.roots import Centre, centre_of, described, warn_of_unit_ro
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.state import Described
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
-from hiergeo.pairwise import rows
+from hiergeo.pairwise import By, Contrast, Members, Side, rows
 from hiergeo.pairwise.checks import check_reach
 
 Located = Tensor | Points
 """Embeddings (..., N, D), or the points that `Space.points` made of them."""
 
-By = Literal["distance", "margin", "angle"]
-Side = Literal["children", "parents"]
-
 MIN_RADIUS = 0.1
 """Default scale of cones, geodesic units."""
-
-
-class Members(NamedTuple):
-    """Which y each x entails, in compressed sparse rows.
-
-    Attributes:
-        crow: (N + 1,) int64; those of x_i are `col[crow[i]:crow[i + 1]]`.
-        col: int64 indices into y, ascending within each row.
-    """
-
-    crow: Tensor
-    col: Tensor
 
 
 @final
@@ -228,6 +213,12 @@ class Space(Described):
         """
         return pairwise.energy_min(*self._cones(x, y), self._least(min_radius))
 
+    def contrastive(
+        self, x: Located, y: Located, scale: float | Tensor, bias: float | Tensor = 0.0, **options: Any
+    ) -> Contrast:
+        """Logits bias - scale d of every pair reduced over rows and columns; options as in `pairwise.contrast`."""
+        return pairwise.contrast(*self._pairs(x, y), scale, bias, combine=self.geometry.norm, **options)
+
     # searches, without gradients
 
     def topk(
@@ -306,7 +297,7 @@ class Space(Described):
 
     def members(self, x: Located, y: Located, min_radius: float | None = None) -> Members:
         """Which y (M, D) each x (N, D) entails, in compressed sparse rows."""
-        return Members(*pairwise.cone_members(*self._cones(x, y), self._least(min_radius)))
+        return pairwise.cone_members(*self._cones(x, y), self._least(min_radius))
 
     def ladder(
         self, queries: Located, candidates: Located, thresholds: Tensor | int, *, progress: bool = False

@@ -18,7 +18,7 @@ from hiergeo.losses.cones import (
     entailment_loss,
     max_margin_loss,
 )
-from hiergeo.losses.contrastive import contrastive_loss
+from hiergeo.losses.contrastive import contrastive_loss, siglip_loss
 from hiergeo.losses.curvature import check_curvature, clamp_curvature
 from hiergeo.losses.re import RELoss, batch_hard, batch_hard_over_ranks, prior_loss, re_loss
 
@@ -40,5 +40,6 @@ __all__ = [
     "prior_loss",
     "radius_order_loss",
     "re_loss",
+    "siglip_loss",
     "transitivity_loss",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo.geometry import Space
+from hiergeo.losses import ranks
 from hiergeo.losses._checks import (
     Reduction,
     check_embeddings,
@@ -123,11 +124,13 @@ def max_margin_loss(
     min_radius: float | None = None,
     *,
     reduction: Reduction = "mean",
+    gather: bool = True,
 ) -> Tensor:
     """E(x_i, y_i) plus the mean over all j != i of max(0, margin - E(x_i, y_j)), radians.
 
     E = max(0, Xi - psi) is the entailment energy, and every other child of the batch is a negative of x_i. Nothing of
-    the size N x N is stored, forward or backward.
+    the size N x N is stored, forward or backward. Under `torch.distributed` the batch of (N, D) is that of all ranks
+    (`hiergeo.losses.ranks`), unless `gather` is False.
 
     Equal parents, or equal children, in different rows are pushed apart as others are: keep them in different batches
     where the data allow it.
@@ -139,9 +142,10 @@ def max_margin_loss(
         margin: > 0, radians by which other children should be outside.
         min_radius: as for `entailment_loss`.
         reduction: "mean" or "sum" over the parents, or "none".
+        gather: whether the children of other ranks are negatives too.
 
     Returns:
-        A 0-dim tensor >= 0, or with "none" (..., N), the loss of each parent.
+        A 0-dim tensor >= 0, or with "none" (..., N), the loss of each of this rank's parents.
 
     Raises:
         InputError: shapes that differ, fewer than 2 rows, NaN or Inf, parameters out of range.
@@ -154,16 +158,19 @@ def max_margin_loss(
     check_number("margin", margin, positive=True)
     if parent.ndim < 2 or parent.shape[-2] < 2:
         raise InputError(f"parent and child must be (..., N, D) with N >= 2, not shape {tuple(parent.shape)}.")
-    x, y, others = space.points(parent), space.points(child), parent.shape[-2] - 1
-    own = space.energy(x, y, min_radius)
+    ranked = parent.ndim == 2 and ranks.gathers(gather)
+    every = ranks.gathered(child, ranks.counts_of(child)) if ranked else child
+    x, y, others = space.points(parent), space.points(every), every.shape[-2] - 1
+    own = space.energy(x, space.points(child) if ranked else y, min_radius)
     lacking = wide(margin - own).clamp_min(0)
     if reduction == "none":
         negative = (space.hinge_sum(x, y, margin, min_radius) - lacking).clamp_min(0) / others
         return own + negative.to(own.dtype)
     total = (space.hinge_total(x, y, margin, min_radius) - lacking.sum(-1)).clamp_min(0)
-    if reduction == "sum":
-        return own.sum() + (total / others).sum().to(own.dtype)
-    return own.mean() + (total / ((others + 1) * others)).mean().to(own.dtype)
+    share = wide(own).sum() + (total / others).sum()
+    if reduction == "mean":
+        share = share / (len(every) if ranked else own.numel())
+    return (ranks.whole(share) if ranked else share).to(own.dtype)
 
 
 INTER_MODAL = 0.7

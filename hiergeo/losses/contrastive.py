@@ -1,46 +1,200 @@
-"""Contrast by geodesic distance: each x is nearest to its own y, and each y to its own x."""
+"""Contrast by geodesic distance: each x is nearest to what it matches, and each y likewise. Nothing N x M is stored."""
+
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import compute_dtype, readable
 from hiergeo.geometry import Space
-from hiergeo.losses._checks import Reduction, check_embeddings, check_equal_shapes, check_number, check_reduction
+from hiergeo.losses import ranks
+from hiergeo.losses._checks import Reduction, check_embeddings, check_equal_dimensions, check_number, check_reduction
+from hiergeo.pairwise import Contrast
+
+By = Literal["distance", "cosine"]
+
+Labels = Tensor | tuple[Tensor, Tensor] | None
 
 
 def contrastive_loss(
-    space: Space, x: Tensor, y: Tensor, temperature: float | Tensor = 0.07, *, reduction: Reduction = "mean"
+    space: Space,
+    x: Tensor,
+    y: Tensor,
+    temperature: float | Tensor = 0.07,
+    labels: Labels = None,
+    *,
+    by: By = "distance",
+    reduction: Reduction = "mean",
+    gather: bool = True,
 ) -> Tensor:
     """Symmetric InfoNCE with the logits -d(x_i, y_j) / temperature, nats.
 
-    The mean of the cross-entropies of rows and of columns, row i belonging to column i. All distances come from one
-    call of `space.pairwise_distance`, so from the native kernels where there are some.
+    The mean of the cross-entropies of rows and of columns. Memory is O(N + M), forward and backward. Under
+    `torch.distributed` the batch is that of all ranks (`hiergeo.losses.ranks`), unless `gather` is False.
 
     Args:
-        space: where distances are taken.
+        space: where distances are taken; not asked where `by` is "cosine".
         x: (N, D).
-        y: (N, D), y_i the match of x_i and every other one a negative.
+        y: (M, D).
         temperature: > 0, geodesic units; a 0-dim tensor may be learnt (keep it positive, for example as the
             exponential of a parameter).
-        reduction: "mean" or "sum" over the N pairs, or "none".
+        labels: which rows match. None: x_i and y_i, N = M. Integers (N,): x_i and y_j of equal ones, N = M. Two such
+            tensors, (N,) and (M,): those of x and of y; each needs a match on the other side. Where a row has several
+            matches, the mean over them (Khosla et al., NeurIPS 2020, L_out).
+        by: "distance", or "cosine": the logits cos(x_i, y_j) / temperature of CLIP.
+        reduction: "mean" over rows and over columns, the "sum" of both halves, or "none" where N = M.
+        gather: whether other ranks' rows are negatives too; ranks may hold different numbers of rows.
 
     Returns:
-        A 0-dim tensor >= 0, or with "none" (N,), the loss of each pair.
+        A 0-dim tensor >= 0, or with "none" (N,), the loss of each of this rank's pairs.
 
     Raises:
-        InputError: shapes that differ or are not (N, D), NaN or Inf, a temperature that is not a positive number.
+        InputError: shapes that do not fit, NaN or Inf, a temperature that is not a positive number, rows without a
+            match.
 
     Source: Radford et al. (ICML 2021) with the logits of Desai et al., MERU (ICML 2023).
     """
     check_reduction(reduction)
-    check_embeddings(x=x, y=y)
-    check_equal_shapes(x=x, y=y)
-    if x.ndim != 2:
-        raise InputError(f"x and y must be (N, D), not shape {tuple(x.shape)}.")
+    pair = _Matched(x, y, labels, gather)
     check_number("temperature", temperature, positive=True)
-    logits = -space.pairwise_distance(x, y) / temperature
-    match = torch.arange(len(x), device=logits.device)
-    return (
-        cross_entropy(logits, match, reduction=reduction) + cross_entropy(logits.mT, match, reduction=reduction)
-    ) / 2
+    if reduction == "none" and len(x) != len(y):
+        raise InputError(f"reduction 'none' needs as many x as y, not {len(x)} and {len(y)}.")
+    found = _space(space, by).contrastive(
+        *pair.located(by), 1 / temperature, labels=pair.labels, squared=by == "cosine"
+    )
+    of_x, of_y, matched_x, matched_y = pair.owned(found)
+    by_row = of_x - matched_x / pair.matches_of_x
+    by_column = of_y - matched_y / pair.matches_of_y
+    if reduction == "none":
+        return ((by_row + by_column) / 2).to(compute_dtype(x.dtype))
+    rows, columns = pair.sizes
+    share = by_row.sum() + by_column.sum() if reduction == "sum" else by_row.sum() / rows + by_column.sum() / columns
+    return pair.whole(share / 2).to(compute_dtype(x.dtype))
+
+
+def siglip_loss(
+    space: Space,
+    x: Tensor,
+    y: Tensor,
+    temperature: float | Tensor,
+    bias: float | Tensor,
+    labels: Labels = None,
+    *,
+    by: By = "distance",
+    gather: bool = True,
+) -> Tensor:
+    """-log sigmoid(s_ij z_ij) summed over all pairs, divided by N, nats; s = 1 where a pair matches, else -1.
+
+    The logits are z_ij = bias - d(x_i, y_j) / temperature, or with "cosine" bias + cos(x_i, y_j) / temperature. Memory
+    is O(N + M). Arguments as for `contrastive_loss`; here a row may match nothing.
+
+    Args:
+        space: where distances are taken.
+        x: (N, D).
+        y: (M, D).
+        temperature: > 0, geodesic units.
+        bias: a number or a 0-dim tensor. Distances are >= 0: only a bias above 0 lets a pair be likely.
+        labels: which rows match.
+        by: what the logits are made of.
+        gather: whether other ranks' rows are negatives too.
+
+    Returns:
+        A 0-dim tensor >= 0.
+
+    Raises:
+        InputError: as `contrastive_loss`.
+
+    Source: Zhai et al., SigLIP (ICCV 2023), section 3.2.
+    """
+    pair = _Matched(x, y, labels, gather, lonely=True)
+    check_number("temperature", temperature, positive=True)
+    scale = 1 / temperature
+    bias = bias + scale if by == "cosine" else bias
+    options: dict[str, Any] = {"squared": by == "cosine", "reduction": "softplus"}
+    found = _space(space, by).contrastive(*pair.located(by), scale, bias, labels=pair.labels, **options)
+    return pair.whole((found.rows.sum() - found.matched_rows.sum()) / pair.sizes[0]).to(compute_dtype(x.dtype))
+
+
+def _space(space: Space, by: By) -> Space:
+    if by not in ("distance", "cosine"):
+        raise InputError(f"by must be 'distance' or 'cosine', not '{by}'.")
+    return Space("euclidean", "none") if by == "cosine" else space
+
+
+class _Matched:
+    """Rows of this rank, the columns of all ranks, and which of them match.
+
+    Attributes:
+        x: (N, D).
+        y: (M, D), those of all ranks.
+        labels: of x and of y.
+        sizes: how many rows and columns all ranks have.
+        matches_of_x: how many columns each row matches, (N,).
+        matches_of_y: how many rows of all ranks each column of this rank matches.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, labels: Labels, gather: bool, lonely: bool = False) -> None:
+        check_embeddings(x=x, y=y)
+        for name, rows in (("x", x), ("y", y)):
+            if rows.ndim != 2:
+                raise InputError(f"{name} must be (N, D), not shape {tuple(rows.shape)}.")
+        check_equal_dimensions(x=x, y=y)
+        own = _labels(x, y, labels)
+        self._ranked = ranks.gathers(gather)
+        self.x, self.y, self.labels, everyone = x, y, own, own[0]
+        self._mine = slice(0, len(y))
+        self.sizes = len(x), len(y)
+        if self._ranked:
+            of_x, of_y = ranks.counts_of(x), ranks.counts_of(y)
+            before = ranks.before(of_x), ranks.before(of_y)
+            if labels is None:
+                own = own[0] + before[0], own[1] + before[1]
+            self.y, everyone = ranks.gathered(y, of_y), ranks.gathered(own[0], of_x)
+            self.labels = own[0], ranks.gathered(own[1], of_y)
+            self._mine = slice(before[1], before[1] + len(y))
+            self.sizes = sum(of_x), sum(of_y)
+        self.matches_of_x = _counted(self.labels[0], self.labels[1])
+        self.matches_of_y = _counted(own[1], everyone)
+        for name, count in (("x", self.matches_of_x), ("y", self.matches_of_y)):
+            if not lonely and readable(count) and not bool(count.all()):
+                raise InputError(f"row {int((count == 0).nonzero()[0])} of {name} matches nothing: leave it out.")
+
+    def located(self, by: By) -> tuple[Tensor, Tensor]:
+        """What a space measures: unit vectors for cosines."""
+        return (normalize(self.x, dim=-1), normalize(self.y, dim=-1)) if by == "cosine" else (self.x, self.y)
+
+    def owned(self, found: Contrast) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What rows and columns of this rank were reduced to over the rows of all ranks, and their matches."""
+        columns, matched = found.columns, found.matched_columns
+        if self._ranked:
+            one = [1] * ranks.count()
+            columns = ranks.gathered(columns.unsqueeze(0), one).logsumexp(0)
+            matched = ranks.gathered(matched.unsqueeze(0), one).sum(0)
+        return found.rows, columns[self._mine], found.matched_rows, matched[self._mine]
+
+    def whole(self, share: Tensor) -> Tensor:
+        """The loss of all ranks from the share of this one."""
+        return ranks.whole(share) if self._ranked else share
+
+
+def _labels(x: Tensor, y: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    if not isinstance(labels, tuple):
+        if len(x) != len(y):
+            raise InputError(f"x has {len(x)} rows and y {len(y)}: give labels of both.")
+        each = torch.arange(len(x), device=x.device) if labels is None else labels
+        labels = each, each
+    for name, of, rows in zip(("x", "y"), labels, (x, y), strict=True):
+        if of.shape != rows.shape[:1] or of.is_floating_point() or of.is_complex():
+            raise InputError(
+                f"labels of {name} must be {len(rows)} integers, not {of.dtype} of shape {tuple(of.shape)}."
+            )
+    return labels[0].long(), labels[1].long()
+
+
+def _counted(labels: Tensor, among: Tensor) -> Tensor:
+    """How often each label occurs among others, (N,)."""
+    known = among.sort().values
+    last, first = (torch.searchsorted(known, labels.contiguous(), right=right) for right in (True, False))
+    return last - first

@@ -11,6 +11,8 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 `combine`, margins by their minimum.
 """
 
+from hiergeo.pairwise.contrast import contrast
+from hiergeo.pairwise.logits import Contrast
 from hiergeo.pairwise.quantity import combined, half_aperture, least
 from hiergeo.pairwise.resolver import check_kernels, kernel_info
 from hiergeo.pairwise.scores import (
@@ -26,6 +28,9 @@ from hiergeo.pairwise.scores import (
     hinge_total,
 )
 from hiergeo.pairwise.searches import (
+    By,
+    Members,
+    Side,
     cone_count,
     cone_members,
     cone_topk,
@@ -38,6 +43,10 @@ from hiergeo.pairwise.searches import (
 from hiergeo.pairwise.settings import backend
 
 __all__ = [
+    "By",
+    "Contrast",
+    "Members",
+    "Side",
     "backend",
     "check_kernels",
     "combined",
@@ -45,6 +54,7 @@ __all__ = [
     "cone_margin",
     "cone_members",
     "cone_topk",
+    "contrast",
     "count_within",
     "distance",
     "energy",

@@ -218,7 +218,9 @@ def check_reach(name: str, radius: Tensor, curvature: float | Tensor) -> None:
 
 
 def _beyond(radius: Tensor, curvature: float) -> Tensor:
-    return (radius > _antipode(curvature) * (1 + torch.finfo(radius.dtype).eps)) & torch.isfinite(radius)
+    """Which radii lie beyond the antipode; those of float32 embeddings come in float64 and may be rounded beyond it."""
+    eps = max(torch.finfo(dtype).eps for dtype in (radius.dtype, torch.float32))
+    return (radius > _antipode(curvature) * (1 + eps)) & torch.isfinite(radius)
 
 
 def _antipode(curvature: float) -> float:

@@ -159,6 +159,7 @@ class PairFrame(NamedTuple):
         dtype: that pairs are computed in.
         device: of points and results.
         conic: whether half apertures were given.
+        widths: the dimension of each factor, where operators ask for it.
     """
 
     x: torch.Size
@@ -166,6 +167,7 @@ class PairFrame(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     conic: bool = False
+    widths: Sequence[int] = ()
 
     @property
     def batch(self) -> torch.Size:

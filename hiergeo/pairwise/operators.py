@@ -82,6 +82,8 @@ def operator(
             points, apertures, exact, rest = split(operands)
             frame = _frame(points, apertures, exact, listed, **rest)
             found = [_empty(points[0][0], *form) for form in forms(frame, **rest)]
+            if schema.endswith("Tensor[]"):
+                return found
             return tuple(found) if len(found) > 1 else found[0] if found else None
 
         def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], dict[str, Any]]:
@@ -184,7 +186,8 @@ def _frame(
     for aperture, apex in zip(apertures, y if swap else x, strict=False):
         checks.check_floats("aperture", aperture, apex.radius.shape, apex.radius.device)
     first, other = x[0].direction, y[0].direction
-    return PairFrame(first.shape, other.shape, pair_dtype(first, other), first.device, bool(apertures))
+    widths = [point.direction.shape[-1] for point in x]
+    return PairFrame(first.shape, other.shape, pair_dtype(first, other), first.device, bool(apertures), widths)
 
 
 def _empty(like: Tensor, size: Sequence[int | None], dtype: torch.dtype) -> Tensor:

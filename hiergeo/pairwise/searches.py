@@ -20,6 +20,18 @@ Side = Literal["children", "parents"]
 Combine = Literal["l1", "l2"]
 
 
+class Members(NamedTuple):
+    """Which y each x entails, in compressed sparse rows.
+
+    Attributes:
+        crow: (N + 1,) int64; those of x_i are `col[crow[i]:crow[i + 1]]`.
+        col: int64 indices into y, ascending within each row.
+    """
+
+    crow: Tensor
+    col: Tensor
+
+
 @torch.no_grad()
 def cone_count(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> Tensor:
     """How many y each x entails, (..., N) int64; arguments as for `cone_margin`."""
@@ -51,8 +63,8 @@ def count_within(
 
 
 @torch.no_grad()
-def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Which y each x entails, in CSR form: row offsets (N + 1,) and columns (nnz,), ascending within a row, int64.
+def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> Members:
+    """Which y each x entails.
 
     Arguments as for `cone_margin`, without leading dimensions: entries of a batch differ in how many members they have.
     """
@@ -60,15 +72,14 @@ def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float
     checks.check_single(points.x[0].direction.shape, points.y[0].direction.shape)
     psi = points.apertures(min_radius)
     if points.single:
-        crow, columns = call(search_ops.cone_members, points, psi[0])
-        return crow, columns
+        return Members(*call(search_ops.cone_members, points, psi[0]))
     blocks = (
         call(ops.product_store, block, cones, quantity="cone_margin", out_dtype=None) >= 0
         for block, cones in points.detached().blocks([aperture.detach() for aperture in psi])
     )
     found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
     counts, columns = (torch.cat(part) for part in zip(*found, strict=True))
-    return torch.cat((counts.new_zeros(1), counts.cumsum(0))), columns
+    return Members(torch.cat((counts.new_zeros(1), counts.cumsum(0))), columns)
 
 
 @torch.no_grad()

@@ -164,6 +164,50 @@ def differentiate_min(operator: CustomOpDef) -> None:
     _derive(operator, keep, pull, push)
 
 
+def differentiate_contrast(operator: CustomOpDef) -> None:
+    """Derivatives of what logits of every pair are reduced to, by the points of each factor, scale and bias."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        *points, _, exact, scale, bias, labels_x, labels_y, squared, reduction, quantity = inputs
+        ctx.settings, ctx.factors = (squared, reduction, quantity), len(points[0])
+        flat = [part for parts in points for part in parts]
+        _keep(ctx, scale, bias, labels_x, labels_y, *output[:2], *flat, *exact)
+
+    def split(ctx: Any, saved: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], list[Any], list[Any]]:
+        """Points by operand, what they were rounded from, what the logits take, and what was found."""
+        count = ctx.factors
+        flat = saved[6:]
+        points = [list(flat[place * count : (place + 1) * count]) for place in range(CURVATURE + 1)]
+        return points, list(flat[(CURVATURE + 1) * count :]), list(saved[:4]), list(saved[4:6])
+
+    def pull(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        points, exact, logits, found = split(ctx, ctx.saved_tensors)
+        pulled = OPERATORS.pair_contrast_backward(*points, [], exact, *found, list(upstream), *logits, *ctx.settings)
+        by_points = [pulled[place : -2 : CURVATURE + 1] for place in range(CURVATURE + 1)]
+        by_points[CURVATURE] = [gradient.sum() for gradient in by_points[CURVATURE]]
+        operands = (*(part for parts in points for part in parts), *logits[:2])
+        gradients = (*(part for parts in by_points for part in parts), *pulled[-2:])
+        shaped = [saturated(by, operand.dtype) for by, operand in zip(gradients, operands, strict=True)]
+        nothing = [None] * (len(exact) + 2 + len(ctx.settings))
+        return *shaped[:-2], *nothing[: len(exact)], *shaped[-2:], *nothing[len(exact) :]
+
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, ...]:
+        points, exact, logits, found = split(ctx, operands)
+        count, flat = ctx.factors, [part for parts in points for part in parts]
+        along = [torch.zeros_like(part) if to is None else to for part, to in zip(flat, tangents, strict=False)]
+        by_operand = [along[place * count : (place + 1) * count] for place in range(CURVATURE + 1)]
+        batch = points[1][0].shape[:-1]
+        by_operand[CURVATURE] = [to.expand(batch) for to in by_operand[CURVATURE]]
+        numbers = tangents[len(flat) + len(exact) :][:2]
+        scaled = [torch.zeros_like(part) if to is None else to for part, to in zip(logits, numbers, strict=False)]
+        moved: tuple[Tensor, ...] = OPERATORS.pair_contrast_forward(
+            *points, [], exact, *found, *by_operand, *scaled, *logits, *ctx.settings
+        )
+        return moved
+
+    _derive(operator, keep, pull, push)
+
+
 def differentiate_widening(operator: CustomOpDef) -> None:
     """Derivatives of a wider dtype: gradients are brought into the range of the narrower one."""
 
@@ -313,7 +357,7 @@ def map_batches(operator: CustomOpDef) -> None:
             first = names.index("vx")
             moved[first : first + len(NOTHING)] = NOTHING
         result = operator(*moved)
-        return result, 0 if isinstance(result, Tensor) else tuple(0 for _ in result)
+        return result, 0 if isinstance(result, Tensor) else type(result)(0 for _ in result)
 
     operator.register_vmap(rule)
 

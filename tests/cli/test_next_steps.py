@@ -22,12 +22,13 @@ COMMAND = re.compile(rf"([`']?)hiergeo ((?:{VERBS})\b.*)")
 def texts(tree: ast.AST) -> list[str]:
     """All strings but docstrings, each with a letter in the place of what is filled in."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docs = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and _documented(node)}
+    bodies = (node.body[0] for node in ast.walk(tree) if isinstance(node, documented) and _documented(node))
+    docs = {id(body.value) for body in bodies if isinstance(body, ast.Expr)}
     parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            found.append("".join(each.value if isinstance(each, ast.Constant) else "x" for each in node.values))
+            found.append("".join(str(each.value) if isinstance(each, ast.Constant) else "x" for each in node.values))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs | parts:
             found.append(node.value)
     return found

@@ -48,7 +48,11 @@ def printed(notebook) -> str:
     return "".join(output.text for cell in notebook.cells for output in cell.outputs)
 
 
-@each_notebook
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=() if path.stem == "quick_start" else pytest.mark.slow) for path in runs.notebooks()],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_gives_its_stored_outputs(path, run):
     stored = runs.read(path)
     fresh = runs.normalised(run(stored), path)

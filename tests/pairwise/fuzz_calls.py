@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo.pairwise.quantity import QUANTITIES
+from tests.pairwise import fuzz_contrast
 from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
 from tests.pairwise.fuzz_rules import (
     COMBINED,
@@ -153,6 +154,8 @@ class Fuzzer:
                 kinds = [compute] * 4 + [torch.float64] * 2
                 drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
         drawn |= self._exact(drawn, torch.float64 in dtypes)
+        if "contrast" in name:
+            drawn |= fuzz_contrast.operands(self.random, drawn, batch, n, m)
         if name == "widened_half":
             drawn |= {"x": self._normal(n, m).to(pick(FLOATS[2:])), "dtype": pick((torch.float32, torch.float64))}
         one = {

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo.pairwise import ops, search_ops, widening  # noqa: F401 - registers the operators
+from hiergeo.pairwise import contrast_ops, ops, search_ops, widening  # noqa: F401 - registers the operators
 from hiergeo.pairwise.quantity import QUANTITIES
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -115,7 +115,7 @@ def _conic(o: Operands, quantity: str = "energy") -> Shape | None:
     return shape if fits else None
 
 
-def _product(o: Operands, swap: bool = False) -> Shape | None:
+def paired(o: Operands, swap: bool = False) -> Shape | None:
     """The shape (..., N, M) of the pairs of a product of spaces, whose cones are at y with `swap`."""
     parts, quantity = factors(o), o["quantity"]
     if parts is None or quantity not in QUANTITIES or not one_a_factor(o, quantity, len(parts)):
@@ -259,26 +259,26 @@ def _cone_members(o: Operands) -> Shapes | None:
 
 
 def _product_store(o: Operands) -> Shapes | None:
-    shape = _product(o)
+    shape = paired(o)
     return None if shape is None else [shape]
 
 
 def _pair_count(o: Operands) -> Shapes | None:
-    shape, reach = _product(o), o["reach"]
+    shape, reach = paired(o), o["reach"]
     if shape is None or o["quantity"] not in ((MARGIN,) if reach is None else DISTANCES):
         return None
     return [shape[:-1]] if reach is None or plain(reach, FLOATS, shape[:-1]) else None
 
 
 def _pair_smallest(o: Operands) -> Shapes | None:
-    shape = _product(o, o["swap"])
+    shape = paired(o, o["swap"])
     if shape is None or o["quantity"] not in ORDERED or not 1 <= o["k"] <= MOST:
         return None
     return [(*shape[:-1], o["k"])] * 2
 
 
 def _pair_rank(o: Operands) -> Shapes | None:
-    shape, target = _product(o, o["swap"]), o["target"]
+    shape, target = paired(o, o["swap"]), o["target"]
     if shape is None or o["quantity"] not in ORDERED or not plain(target, (torch.int64,), shape[:-1]):
         return None
     return [shape[:-1]] if is_huge(target) or within(target, shape[-1]) else None
@@ -301,7 +301,7 @@ def _steps(o: Operands, candidates: int) -> bool:
 
 
 def _pair_ladder(o: Operands) -> Shapes | None:
-    shape = _product(o)
+    shape = paired(o)
     if shape is None or len(shape) != 2 or o["quantity"] not in DISTANCES or not _steps(o, shape[1]):
         return None
     return [(shape[0], len(o["thresholds"]))] * 2
@@ -358,7 +358,7 @@ SHAPES: dict[str, Rule] = {
     "energy_min": _reduced(2),
     "cone_members": _cone_members,
     "product_store": _product_store,
-    "product_store_out": lambda o: _written(o, _product(o)),
+    "product_store_out": lambda o: _written(o, paired(o)),
     "pair_count": _pair_count,
     "pair_smallest": _pair_smallest,
     "pair_rank": _pair_rank,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
-from tests.pairwise.fuzz_rules import SHAPES
+from tests.pairwise.fuzz_calls import NATIVE_SHAPES, SHAPES
 from tests.pairwise.native_problems import MISSING
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")

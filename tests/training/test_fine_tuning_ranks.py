@@ -156,6 +156,7 @@ def test_a_port_that_is_taken_is_refused(environment):
 
 
 @gloo
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", ["0", "1"])
 def test_whoever_never_comes_is_not_awaited_for_ever(rank, environment):
     environment.setattr(processes, "MEETING", 1.0)

@@ -227,16 +227,17 @@ async def body_of(
     Raises:
         Refused: it is too long or holds too much (413, 400), or does not arrive in time (408); or as `hold`.
     """
-    too_long = f"the body is longer than {budget.bytes:,} bytes: send less at a time."
+    most = min(budget.bytes, limits.body_bytes)
+    too_long = f"the body is longer than {most:,} bytes: send less at a time."
     length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > budget.bytes:
+    if length.isdigit() and len(length) < 20 and int(length) > most:
         raise Refused(413, too_long)
 
     async def read() -> bytes:
         parts, size, values, structure = list[bytes](), 0, 0, 0
         async for part in request.stream():
             size += len(part)
-            if size > budget.bytes:
+            if size > most:
                 raise Refused(413, too_long)
             values += is_json and _count(part, b",\\")
             structure += is_json and _count(part, b"[{:")

@@ -109,7 +109,7 @@ def test_the_effect_of_radii(cases, difference, effect):
         ("right_shorter", 50, 200, "follow the length", "too few"),
         ("right_shorter", 20, 40, "too few", "follow the length"),
         ("right_shorter", 0, 2, "(2 pairs)", "follow the length"),
-        ("right_equal_length", 50, 200, "worse than chance", "better than"),
+        ("right_equal_length", 50, 200, "worse than chance", "no better than"),
         ("right_equal_length", 24, 40, "no better than chance (40 pairs)", "worse than"),
         ("right_equal_length", 6, 7, "no better than chance (7 pairs)", "worse than"),
         ("right_equal_length", 1, 1, "(1 pair)", "worse than"),

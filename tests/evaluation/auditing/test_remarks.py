@@ -17,7 +17,7 @@ def test_radii_that_follow_the_length_are_warned_of(correlation: float, severity
 @pytest.mark.parametrize(("words", "severity"), [(0.6, "fine"), (0.7, "note"), (0.8, "note")])
 def test_radii_that_do_no_better_than_words_are_noted(words: float, severity: str) -> None:
     seen = Evidence({"tier_order": 0.7, "tier_order_words": words}, {"tier_order": Interval(0.6, 0.8)})
-    first, *_ = _tiers(seen)
+    first, *_ = _tiers(seen, None)
     assert first.severity == severity
 
 

@@ -17,6 +17,8 @@ from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.search import Index
 
+pytestmark = pytest.mark.filterwarnings("ignore:this space has no root")
+
 DIM = 8
 SPACES = ("euclidean", "lorentz:-1", "poincare:-0.25", "sphere:0.3")
 

@@ -12,6 +12,8 @@ from hiergeo import search
 from hiergeo.report.explorer import Thumbnails, album, open_collection, packing
 from hiergeo.search import Item
 
+pytestmark = pytest.mark.filterwarnings("ignore:this space has no root")
+
 ROWS = 600
 PICTURES = 30
 SPECS = ("euclidean", "lorentz:-1", "sphere:0.25", "product:lorentz:-1x3,euclidean:x3")

@@ -17,6 +17,8 @@ from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.survey import survey_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:this space has no root")
+
 N, DIM = 80, 6
 
 

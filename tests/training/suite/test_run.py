@@ -323,6 +323,7 @@ def stub(calls: list[object]) -> SimpleNamespace:
     )
 
 
+@pytest.mark.slow
 def test_trained_models_are_trained_once(tmp_path, recwarn):
     text = """
 samples = 20

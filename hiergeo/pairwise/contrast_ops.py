@@ -1,0 +1,179 @@
+"""Contrast of every pair as operators of `torch.ops.hiergeo`: logits of distances, reduced over rows and columns."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import widest
+from hiergeo._core.polar import part_of
+from hiergeo.pairwise import checks, transforms
+from hiergeo.pairwise.logits import REDUCTIONS, Contrast, Contrasted, Logits, Matches
+from hiergeo.pairwise.operands import PairFrame, Problem
+from hiergeo.pairwise.operators import FACTORS, FACTORS_EXACT, Forms, operator
+from hiergeo.pairwise.quantity import QUANTITIES
+
+LOGITS = "Tensor scale, Tensor bias, Tensor? labels_x, Tensor? labels_y, bool squared, str reduction, str quantity"
+"""After the points: the logits bias - scale d or bias - scale d^2 / 2, what belongs together, how they are reduced."""
+
+FOUND = "Tensor rows, Tensor columns"
+
+
+def _reduced(
+    frame: PairFrame,
+    scale: Tensor,
+    bias: Tensor,
+    labels_x: Tensor | None,
+    labels_y: Tensor | None,
+    squared: bool,
+    reduction: str,
+    quantity: str,
+) -> Forms:
+    if quantity not in ("distance", "distance_l1"):
+        raise InputError(f"quantity must be distance or distance_l1, not '{quantity}'.")
+    if reduction not in REDUCTIONS:
+        raise InputError(f"reduction must be {' or '.join(REDUCTIONS)}, not '{reduction}'.")
+    for name, number in (("scale", scale), ("bias", bias)):
+        checks.check_floats(name, number, frame.batch, frame.device)
+    if (labels_x is None) != (labels_y is None):
+        raise InputError("labels_x and labels_y must be given together.")
+    for name, labels, shape in (("labels_x", labels_x, frame.rows), ("labels_y", labels_y, frame.y[:-1])):
+        if labels is not None:
+            checks.check_dtype(name, labels, (torch.int64,), "an int64 tensor")
+            checks.check_operand(name, labels, shape, frame.device)
+    exact = widest(frame.device)
+    return [(shape, exact) for shape in (frame.rows, frame.y[:-1]) * 2]
+
+
+def _problems(task: Problem, quantity: str, reduction: Any, squared: bool, **logits: Any) -> Iterator[Contrasted]:
+    """The problem of each leading index."""
+    scale, bias = (task.flat(logits[name], 0) for name in ("scale", "bias"))
+    labels = [None if logits[name] is None else task.flat(logits[name]) for name in ("labels_x", "labels_y")]
+    for b in range(len(scale)):
+        one = slice(b, b + 1)
+        factors = [
+            each._replace(x=part_of(each.x, one, slice(None)), y=part_of(each.y, one, slice(None)))
+            for each in task.factors
+        ]
+        matches = Matches(labels[0][b], labels[1][b]) if labels[0] is not None and labels[1] is not None else None
+        terms = Logits(scale[b], bias[b], squared)
+        yield Contrasted(factors, task.backend, QUANTITIES[quantity], terms, matches, reduction)
+
+
+def _stacked(task: Problem, parts: list[Any], forms: Forms) -> list[Tensor]:
+    """Results of each leading index as results of the whole problem."""
+    if not parts:
+        return [task.empty(tuple(size or 0 for size in shape), dtype) for shape, dtype in forms]
+    return [task.batched(torch.stack(part)) for part in zip(*parts, strict=True)]
+
+
+@operator(
+    "pair_contrast",
+    f"({FACTORS}, {FACTORS_EXACT}, {LOGITS}) -> (Tensor, Tensor, Tensor, Tensor)",
+    _reduced,
+    derive=transforms.differentiate_contrast,
+)
+def pair_contrast(task: Problem, **logits: Any) -> tuple[Tensor, ...]:
+    """Logits of every pair reduced over y (..., N) and over x (..., M), and the sums of matching ones, float64."""
+    parts = [each.contrast() for each in _problems(task, **logits)]
+    return tuple(_stacked(task, parts, _reduced(task.frame, **logits)))
+
+
+def _of_points(frame: PairFrame) -> list[list[tuple[torch.Size, torch.dtype]]]:
+    """Shapes and dtypes of derivatives by directions, radii and curvature, (...), in each factor."""
+    by_curvature = frame.gradients[4]
+    sides = (frame.x[:-1], frame.y[:-1])
+    return [
+        [(torch.Size((*side, *size)), frame.dtype) for side in sides for size in ((width,), ())] + [by_curvature]
+        for width in frame.widths
+    ]
+
+
+def _pulled(frame: PairFrame, rows: Tensor, columns: Tensor, upstream: list[Tensor], **logits: Any) -> Forms:
+    forms = _reduced(frame, **logits)
+    _check_shapes({"rows": [rows], "columns": [columns], "upstream": upstream}, [*forms[:2], *forms], frame)
+    numbers = [frame.gradients[4]] * 2
+    return [*(form for factor in _of_points(frame) for form in factor), *numbers]
+
+
+def _check_shapes(given: dict[str, list[Tensor]], forms: Forms, frame: PairFrame) -> None:
+    operands = [(name, tensor) for name, tensors in given.items() for tensor in tensors]
+    if len(operands) != len(forms):
+        raise InputError(f"{' and '.join(given)} must be {len(forms)} tensors, not {len(operands)}.")
+    for (name, tensor), (shape, _) in zip(operands, forms, strict=True):
+        checks.check_floats(name, tensor, torch.Size([size or 0 for size in shape]), frame.device)
+
+
+@operator(
+    "pair_contrast_backward",
+    f"({FACTORS}, {FACTORS_EXACT}, {FOUND}, Tensor[] upstream, {LOGITS}) -> Tensor[]",
+    _pulled,
+    derive=transforms.refuse_second_order,
+    values=False,
+)
+def pair_contrast_backward(
+    task: Problem, rows: Tensor, columns: Tensor, upstream: list[Tensor], **logits: Any
+) -> list[Tensor]:
+    """Gradients of `upstream` times what `pair_contrast` gave: by u_x, r_x, u_y, r_y, K of each factor, scale and bias.
+
+    `rows` and `columns` are those that it gave.
+    """
+    found = [task.flat(part) for part in (rows, columns)]
+    pulls = [task.flat(part) for part in upstream]
+    parts = []
+    for b, each in enumerate(_problems(task, **logits)):
+        at = Contrast(found[0][b], found[1][b], *(part[b] for part in pulls[2:]))
+        by_factor, by_scale, by_bias = each.gradients(at, Contrast(*(part[b] for part in pulls)))
+        parts.append([*(part[0] for factor in by_factor for part in factor), by_scale, by_bias])
+    return _stacked(task, parts, _pulled(task.frame, rows, columns, upstream, **logits))
+
+
+TANGENTS = (
+    "Tensor[] to_ux, Tensor[] to_rx, Tensor[] to_uy, Tensor[] to_ry, Tensor[] to_curvature, "
+    "Tensor to_scale, Tensor to_bias"
+)
+"""The tangents of the operands, of their shapes; those of curvatures, scale and bias have the shape of the batch."""
+
+
+def _pushed(frame: PairFrame, rows: Tensor, columns: Tensor, **rest: Any) -> Forms:
+    tangents, logits = _split(rest)
+    forms = _reduced(frame, **logits)
+    _check_shapes({"rows": [rows], "columns": [columns]}, forms[:2], frame)
+    to_scale, to_bias, points = tangents.pop("to_scale"), tangents.pop("to_bias"), _of_points(frame)
+    for place, (name, given) in enumerate((name, tangents[name]) for name in ("to_ux", "to_rx", "to_uy", "to_ry")):
+        _check_shapes({name: given}, [factor[place] for factor in points], frame)
+    numbers = [frame.gradients[4]]
+    _check_shapes({"to_curvature": tangents["to_curvature"]}, numbers * len(points), frame)
+    _check_shapes({"to_scale": [to_scale], "to_bias": [to_bias]}, numbers * 2, frame)
+    return forms
+
+
+def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    tangents = {name: value for name, value in rest.items() if name.startswith("to_")}
+    return tangents, {name: value for name, value in rest.items() if name not in tangents}
+
+
+@operator(
+    "pair_contrast_forward",
+    f"({FACTORS}, {FACTORS_EXACT}, {FOUND}, {TANGENTS}, {LOGITS}) -> (Tensor, Tensor, Tensor, Tensor)",
+    _pushed,
+    derive=transforms.refuse_second_order,
+    values=False,
+)
+def pair_contrast_forward(task: Problem, rows: Tensor, columns: Tensor, **rest: Any) -> tuple[Tensor, ...]:
+    """The tangents of what `pair_contrast` gave, given those of its operands; `rows` and `columns` as for gradients."""
+    tangents, logits = _split(rest)
+    found = [task.flat(part) for part in (rows, columns)]
+    to_scale, to_bias = (task.flat(tangents.pop(name), 0) for name in ("to_scale", "to_bias"))
+    moved = [
+        [task.flat(to, trailing) for to, trailing in zip(factor, (2, 1, 2, 1, 0), strict=True)]
+        for factor in zip(*tangents.values(), strict=True)
+    ]
+    parts = []
+    for b, each in enumerate(_problems(task, **logits)):
+        at = Contrast(found[0][b], found[1][b], found[0][b], found[1][b])
+        along = [[to[b : b + 1] for to in factor] for factor in moved]
+        parts.append(each.tangent(at, along, to_scale[b], to_bias[b]))
+    return tuple(_stacked(task, parts, _reduced(task.frame, **logits)))

@@ -1,0 +1,109 @@
+"""The rules of `fuzz_rules` for the contrast of every pair, and operands for calls of it."""
+
+import random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.pairwise.fuzz_rules import (
+    DISTANCES,
+    FLOATS,
+    POINTS,
+    SHAPES,
+    Operands,
+    Shape,
+    Shapes,
+    paired,
+    plain,
+    with_exact,
+)
+
+TANGENTS = {"to_ux": "ux", "to_rx": "rx", "to_uy": "uy", "to_ry": "ry"}
+
+
+def _sides(o: Operands) -> tuple[Shape, Shape] | None:
+    """The shapes (..., N) and (..., M)."""
+    shape = paired(o)
+    if shape is None or o["quantity"] not in DISTANCES or o["reduction"] not in ("logsumexp", "softplus"):
+        return None
+    if not all(plain(o[name], FLOATS, shape[:-2]) for name in ("scale", "bias")):
+        return None
+    sides = shape[:-1], (*shape[:-2], shape[-1])
+    labels = [o["labels_x"], o["labels_y"]]
+    if labels == [None, None]:
+        return sides
+    there = all(
+        each is not None and plain(each, (torch.int64,), side) for each, side in zip(labels, sides, strict=True)
+    )
+    return sides if there else None
+
+
+def _reduced(o: Operands) -> Shapes | None:
+    sides = _sides(o)
+    return None if sides is None else [*sides, *sides]
+
+
+def _found(o: Operands) -> tuple[Shape, Shape] | None:
+    sides = _sides(o)
+    if sides is None or not all(
+        plain(o[name], FLOATS, side) for name, side in zip(("rows", "columns"), sides, strict=True)
+    ):
+        return None
+    return sides
+
+
+def _pulled(o: Operands) -> Shapes | None:
+    sides = _found(o)
+    if sides is None or len(o["upstream"]) != 4:
+        return None
+    if not all(plain(each, FLOATS, side) for each, side in zip(o["upstream"], (*sides, *sides), strict=True)):
+        return None
+    batch = sides[0][:-1]
+    by_factor = [
+        [*(tuple(part.shape) for part in parts[:4]), batch] for parts in zip(*(o[n] for n in POINTS), strict=True)
+    ]
+    return [*(shape for shapes in by_factor for shape in shapes), batch, batch]
+
+
+def _pushed(o: Operands) -> Shapes | None:
+    sides = _found(o)
+    if sides is None or len(o["to_curvature"]) != len(o["ux"]):
+        return None
+    for name, like in TANGENTS.items():
+        if len(o[name]) != len(o[like]):
+            return None
+        if not all(plain(to, FLOATS, tuple(of.shape)) for to, of in zip(o[name], o[like], strict=True)):
+            return None
+    numbers = [*o["to_curvature"], o["to_scale"], o["to_bias"]]
+    return [*sides, *sides] if all(plain(number, FLOATS, sides[0][:-1]) for number in numbers) else None
+
+
+SHAPES |= {
+    "pair_contrast": with_exact(_reduced),
+    "pair_contrast_backward": with_exact(_pulled),
+    "pair_contrast_forward": with_exact(_pushed),
+}
+
+
+def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m: int) -> dict[str, Any]:
+    """What a call takes beside points."""
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.rand(shape, dtype=torch.float64)
+
+    labels = draw.choice((None, [torch.randint(0, 4, (*batch, size)) for size in (n, m)])) or [None, None]
+    tangents = {name: [torch.rand_like(part) for part in drawn[like]] for name, like in TANGENTS.items()}
+    return tangents | {
+        "aperture": [],
+        "quantity": draw.choice(DISTANCES),
+        "reduction": draw.choice(("logsumexp", "softplus")),
+        "squared": draw.choice((True, False)),
+        **{name: numbers(*batch) for name in ("scale", "bias", "to_scale", "to_bias")},
+        "labels_x": labels[0],
+        "labels_y": labels[1],
+        "rows": numbers(*batch, n),
+        "columns": numbers(*batch, m),
+        "upstream": [numbers(*batch, size) for size in (n, m, n, m)],
+        "to_curvature": [numbers(*batch) for _ in drawn["ux"]],
+    }

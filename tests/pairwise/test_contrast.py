@@ -1,0 +1,227 @@
+"""Contrast of every pair against stored matrices in float64, and 50 digits at the ends of the range."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import mpmath
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hiergeo import Product, Space, pairwise
+from hiergeo._core.errors import InputError
+from hiergeo.geometry import Euclidean, Lorentz
+from hiergeo.pairwise import contrast_ops, logits
+from hiergeo.pairwise.logits import Contrast
+from tests.pairwise.native_problems import MISSING, at, levels
+
+GEOMETRIES = ("euclidean", "lorentz:-4", "lorentz:-1", "lorentz:-0.25", "sphere:0.25", "l2", "l1")
+SCALE, BIAS = 14.3, 0.7
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logits, "BLOCK", 200)
+
+
+def space_of(name: str) -> Space:
+    if name in ("l1", "l2"):
+        return Space(Product([(Lorentz(-1, learnable=True), 20), (Euclidean(), 28)], name))
+    return Space(name)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def stored(space: Space, x: Tensor, y: Tensor, scale: Tensor, bias: Tensor, **options: Any) -> Contrast:
+    """The same from the stored matrix, by torch's own functions."""
+    distance = space.pairwise_distance(x, y)
+    z = bias - scale * (distance.square() / 2 if options.get("squared") else distance)
+    labels = options.get("labels")
+    match = torch.zeros_like(z) if labels is None else labels[0][:, None] == labels[1]
+    if options.get("reduction") == "softplus":
+        rows, columns = (torch.nn.functional.softplus(z).sum(dim) for dim in (1, 0))
+    else:
+        rows, columns = (z.logsumexp(dim) for dim in (1, 0))
+    return Contrast(rows, columns, (z * match).sum(1), (z * match).sum(0))
+
+
+def backends() -> list[str]:
+    return ["reference", *(levels() if MISSING is None else ())]
+
+
+def on(name: str) -> AbstractContextManager[object]:
+    return pairwise.backend(native=False) if name == "reference" else at(name)
+
+
+def weighed(found: Contrast) -> Tensor:
+    parts = [(part * normal(len(part), seed=place)).sum() for place, part in enumerate(found)]
+    return torch.stack(parts).sum()
+
+
+@pytest.mark.parametrize("backend", backends())
+@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_values_and_gradients(geometry: str, reduction: str, backend: str) -> None:
+    space, x, y = space_of(geometry), 0.2 * normal(37, 48), 0.2 * normal(53, 48, seed=1)
+    options = {
+        "labels": (torch.arange(37) % 20, torch.arange(53) % 25),
+        "reduction": reduction,
+        "squared": geometry == "euclidean",
+    }
+    results = []
+    for measure, dtype in ((Space.contrastive, torch.float32), (stored, torch.float64)):
+        leaves = [part.float().to(dtype).requires_grad_() for part in (x, y)]
+        leaves += [torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in (SCALE, BIAS)]
+        with on(backend):
+            found = measure(space, *leaves, **options)
+            results.append((found, torch.autograd.grad(weighed(found), [*leaves, *space.parameters()])))
+    (found, gradients), (wanted, true) = results
+    reach = 2e-6 * max(1.0, SCALE * float(space.pairwise_distance(x, y).detach().max()))
+    for part, other in zip(found, wanted, strict=True):
+        assert part.dtype == torch.float64
+        torch.testing.assert_close(part, other, rtol=2e-6, atol=reach)
+    for gradient, other in zip(gradients, true, strict=True):
+        largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
+        assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 4), st.floats(0.1, 100), st.integers(0, 99))
+def test_any_sizes_and_labels(n: int, m: int, kinds: int, scale: float, seed: int) -> None:
+    space, x, y = Space("lorentz:-1"), normal(n, 3, seed=seed), normal(m, 3, seed=seed + 1)
+    labels = None if not kinds else tuple((normal(size, seed=seed).abs() * kinds).long() for size in (n, m))
+    options: dict[str, Any] = {"labels": labels}
+    found, wanted = (
+        measure(space, x, y, torch.tensor(scale).double(), torch.tensor(0.0).double(), **options)
+        for measure in (Space.contrastive, stored)
+    )
+    for part, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(part, other, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("backend", backends())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_ends_of_the_range(dtype: torch.dtype, backend: str) -> None:
+    """Logits down to -1e4, equal rows, a row alone: against 50 digits."""
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], dtype=dtype)
+    y = torch.tensor([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]], dtype=dtype)
+    distances = [[5, 0, 10], [0, 5, 5], [0, 5, 5]]
+    leaf = x.clone().requires_grad_()
+    with on(backend):
+        found = Space("euclidean").contrastive(leaf, y, 1e3)
+        (gradient,) = torch.autograd.grad(found.rows.sum() + found.columns.sum(), leaf)
+        alone = Space("euclidean").contrastive(x[:1], y[:1], 1e3)
+    with mpmath.workdps(50):
+        rows = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in row)) for row in distances]
+        columns = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in column)) for column in zip(*distances, strict=True)]
+    for part, wanted in ((found.rows, rows), (found.columns, columns)):
+        torch.testing.assert_close(part, torch.tensor([float(each) for each in wanted]).double(), rtol=2e-6, atol=1e-9)
+    assert bool(gradient.isfinite().all())
+    torch.testing.assert_close(alone.rows, torch.tensor([-5000.0], dtype=torch.float64), rtol=2e-6, atol=0)
+
+
+def test_nothing_on_the_other_side() -> None:
+    x = normal(3, 4).requires_grad_()
+    found = Space("euclidean").contrastive(x, x.detach()[:0], 1.0)
+    assert found.rows.tolist() == [-torch.inf] * 3
+    assert found.columns.shape == (0,)
+    (gradient,) = torch.autograd.grad(found.rows.sum(), x)
+    assert gradient.shape == x.shape
+    none = Space("euclidean").contrastive(x[:0], x.detach(), 1.0)
+    assert torch.autograd.grad(none.columns.sum(), x)[0].tolist() == torch.zeros_like(x).tolist()
+    summed = Space("euclidean").contrastive(x, x.detach()[:0], 1.0, reduction="softplus")
+    assert summed.rows.tolist() == [0.0] * 3
+
+
+def numbers(space: Space) -> Callable[..., tuple[Tensor, Tensor]]:
+    def measure(x: Tensor, y: Tensor, scale: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        found = space.contrastive(x, y, scale, bias)
+        return found.rows, found.columns
+
+    return measure
+
+
+def reference(space: Space) -> Callable[..., tuple[Tensor, Tensor]]:
+    def measure(x: Tensor, y: Tensor, scale: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        found = stored(space, x, y, scale, bias)
+        return found.rows, found.columns
+
+    return measure
+
+
+OPERANDS = normal(6, 5), normal(7, 5, seed=1), torch.tensor(3.0).double(), torch.tensor(0.2).double()
+
+
+@pytest.mark.parametrize("geometry", ["lorentz:-1", "euclidean"])
+def test_transforms(geometry: str) -> None:
+    space = Space(geometry)
+    mine, other = numbers(space), reference(space)
+    tangents = tuple(normal(*part.shape, seed=5) for part in OPERANDS)
+    for found, wanted in zip(
+        torch.func.jvp(mine, OPERANDS, tangents), torch.func.jvp(other, OPERANDS, tangents), strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
+    for transform in (torch.func.jacrev, torch.func.jacfwd):
+        torch.testing.assert_close(transform(mine)(*OPERANDS), transform(other)(*OPERANDS))
+    sets = normal(3, 6, 5, seed=8)
+    for measure in (mine, lambda *parts: torch.func.grad(lambda *p: mine(*p)[1].sum())(*parts)):
+        each = [measure(part, *OPERANDS[1:]) for part in sets]
+        mapped = torch.vmap(measure, in_dims=(0, None, None, None))(sets, *OPERANDS[1:])
+        torch.testing.assert_close(
+            mapped, torch.utils._pytree.tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
+        )
+
+
+def checked(name: str, reduction: str, labelled: bool) -> tuple[Any, ...]:
+    """Operands of an operator for a product of two factors."""
+    sides = [space_of("l2").points(0.3 * normal(n, 48, seed=n)).factors for n in (4, 5)]
+    rays = [[getattr(point, field) for point in side] for side in sides for field in ("direction", "radius")]
+    points = [*rays, [torch.tensor(k, dtype=torch.float64) for k in (-1.0, 0.0)]]
+    labels = (torch.arange(4) % 3, torch.arange(5) % 3) if labelled else (None, None)
+    tail = (torch.tensor(3.0).double(), torch.tensor(0.2).double(), *labels, False, reduction, "distance")
+    if name == "pair_contrast":
+        learnt = [[part.clone().requires_grad_() for part in parts] for parts in points]
+        return (*learnt, [], [], *(number.requires_grad_() for number in tail[:2]), *tail[2:])
+    found = contrast_ops.pair_contrast(*points, [], [], *tail)
+    if name == "pair_contrast_backward":
+        return (*points, [], [], *found[:2], [torch.rand_like(part) for part in found], *tail)
+    tangents = [[torch.rand_like(part) for part in parts] for parts in points]
+    return (*points, [], [], *found[:2], *tangents, torch.rand(()).double(), torch.rand(()).double(), *tail)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
+@pytest.mark.parametrize("name", ["pair_contrast", "pair_contrast_backward", "pair_contrast_forward"])
+def test_opcheck(name: str, reduction: str, labelled: bool) -> None:
+    torch.library.opcheck(getattr(contrast_ops, name), checked(name, reduction, labelled))
+
+
+@pytest.mark.slow
+def test_compiles_without_breaks() -> None:
+    space = Space("lorentz:-1")
+    compiled = torch.compile(numbers(space), fullgraph=True, backend="aot_eager")
+    for found, wanted in zip(compiled(*OPERANDS), numbers(space)(*OPERANDS), strict=True):
+        assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"reduction": "mean"}, "reduction"),
+        ({"quantity": "cone_margin"}, "quantity"),
+        ({"scale": torch.ones(2).double()}, "scale"),
+        ({"labels_x": torch.zeros(6, dtype=torch.int64)}, "labels_y"),
+        ({"labels_x": torch.zeros(6), "labels_y": torch.zeros(7)}, "labels_x"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change: dict[str, Any], said: str) -> None:
+    points = Space("euclidean").points(OPERANDS[0]).factors, Space("euclidean").points(OPERANDS[1]).factors
+    rays = [[getattr(side[0], field)] for side in points for field in ("direction", "radius")]
+    given = {"scale": OPERANDS[2], "bias": OPERANDS[3], "labels_x": None, "labels_y": None, "squared": False}
+    given |= {"reduction": "logsumexp", "quantity": "distance"} | change
+    with pytest.raises(InputError, match=said):
+        contrast_ops.pair_contrast(*rays, [torch.tensor(0.0)], [], [], *given.values())
