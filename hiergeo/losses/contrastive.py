@@ -8,10 +8,9 @@ from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import compute_dtype, readable
-from hiergeo.geometry import Space
+from hiergeo.geometry import Contrast, Space
 from hiergeo.losses import ranks
 from hiergeo.losses._checks import Reduction, check_embeddings, check_equal_dimensions, check_number, check_reduction
-from hiergeo.pairwise import Contrast
 
 By = Literal["distance", "cosine"]
 

@@ -15,7 +15,6 @@ from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import Script, downloading, script
 from hiergeo.report.labels import (
-    SAID,
     baseline,
     baseline_heading,
     data_name,
@@ -200,7 +199,6 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
     return {
         "findings": source.findings,
         "conclusion": source.conclusion,
-        "said": SAID,
         "first": first,
         "beside": baseline_heading(first),
         "model": model,

@@ -43,6 +43,7 @@ OPERATIONS = {
     "energy_mean": lambda: pairwise.energy_mean(x, y, -1.0),
     "energy_min": lambda: pairwise.energy_min(x, y, -1.0)[0],
     "gradients": differentiated,
+    "contrast": lambda: pairwise.contrast(x, y, -1.0, 3.0).rows,
     "cone_count": lambda: pairwise.cone_count(x, y, -1.0),
     "cone_members": lambda: pairwise.cone_members(x, y, -1.0)[1],
     "count_within": lambda: pairwise.count_within(x, y, -1.0, 1.0),
@@ -74,7 +75,7 @@ def child(name):
 
 expected = {name: run() for name, run in OPERATIONS.items()}
 left_out = set(pairwise.__all__) - set(OPERATIONS)
-assert left_out == {"backend", "kernel_info", "check_kernels"}, left_out
+assert left_out == {"backend", "kernel_info", "check_kernels", "By", "Contrast", "Members", "Side"}, left_out
 in_parallel()
 failed = []
 for name in OPERATIONS:

@@ -185,6 +185,8 @@ def _page(out: Path) -> str | None:
     if not record.exists():
         return None
     files = json.loads(record.read_text())["files"]
+    if not all((out / "page" / name).exists() for name in files):  # the folder is being deleted
+        return None
     if any((out / "page" / name).stat().st_size != size for name, size in files.items()):
         raise InputError("a file of the page is not whole.")
     return json.dumps(sorted(files))

@@ -92,7 +92,9 @@ def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m
     def numbers(*shape: int) -> Tensor:
         return torch.rand(shape, dtype=torch.float64)
 
-    labels = draw.choice((None, [torch.randint(0, 4, (*batch, size)) for size in (n, m)])) or [None, None]
+    labels = [torch.randint(0, 4, (*batch, size)) if draw.random() < 0.8 else None for size in (n, m)]
+    if None in labels:
+        labels = [None, None]
     tangents = {name: [torch.rand_like(part) for part in drawn[like]] for name, like in TANGENTS.items()}
     return tangents | {
         "aperture": [],

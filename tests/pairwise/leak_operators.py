@@ -46,7 +46,7 @@ def jobs(native: bool, name: str) -> list[Callable[[], object]]:
     fuzzer = Fuzzer(0)
     right = [call for call in (fuzzer.right(native, name) for _ in range(12)) if outcome(call)[1] is None][:3]
     wrong = Call(name, native, {key: _emptied(operand) for key, operand in right[0].operands.items()})
-    assert outcome(wrong)[1] is not None
+    assert (outcome(wrong)[1] is not None) == (name != "widened_half")  # which takes any shape
     calls: list[Callable[[], object]] = [partial(outcome, call) for call in (*right, wrong)]
     if not native and name in DIFFERENTIABLE:
         calls.append(lambda: differentiated(right[-1]))

@@ -28,7 +28,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def space_of(name: str) -> Space:
-    if name in ("l1", "l2"):
+    if name == "l1" or name == "l2":
         return Space(Product([(Lorentz(-1, learnable=True), 20), (Euclidean(), 28)], name))
     return Space(name)
 
@@ -68,7 +68,7 @@ def weighed(found: Contrast) -> Tensor:
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_values_and_gradients(geometry: str, reduction: str, backend: str) -> None:
     space, x, y = space_of(geometry), 0.2 * normal(37, 48), 0.2 * normal(53, 48, seed=1)
-    options = {
+    options: dict[str, Any] = {
         "labels": (torch.arange(37) % 20, torch.arange(53) % 25),
         "reduction": reduction,
         "squared": geometry == "euclidean",

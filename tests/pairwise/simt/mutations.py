@@ -146,8 +146,8 @@ TILE = (
     Mutant(
         "repairs with the norm of another row",
         "near.cuh",
-        "b.inverses[b.point(batch, first + chosen)]",
-        "b.inverses[b.point(batch, first)]",
+        "other = b.inverses[b.point(batch, j)]",
+        "other = b.inverses[b.point(batch, first)]",
         SCORES,
         STORE,
     ),
