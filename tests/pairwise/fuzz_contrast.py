@@ -92,9 +92,8 @@ def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m
     def numbers(*shape: int) -> Tensor:
         return torch.rand(shape, dtype=torch.float64)
 
-    labels = [torch.randint(0, 4, (*batch, size)) if draw.random() < 0.8 else None for size in (n, m)]
-    if None in labels:
-        labels = [None, None]
+    labelled = draw.random() < 0.5
+    labels = [torch.randint(0, 4, (*batch, size)) if labelled else None for size in (n, m)]
     tangents = {name: [torch.rand_like(part) for part in drawn[like]] for name, like in TANGENTS.items()}
     return tangents | {
         "aperture": [],

@@ -28,8 +28,8 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def space_of(name: str) -> Space:
-    if name == "l1" or name == "l2":
-        return Space(Product([(Lorentz(-1, learnable=True), 20), (Euclidean(), 28)], name))
+    if name in ("l1", "l2"):
+        return Space(Product([(Lorentz(-1, learnable=True), 20), (Euclidean(), 28)], "l1" if name == "l1" else "l2"))
     return Space(name)
 
 
