@@ -30,6 +30,9 @@ ASKED = 2.0
 MMAP_THRESHOLD, LARGE = -3, 1 << 20
 """The setting of the C library of Linux for the size of large blocks, and that size in bytes."""
 
+MOST_ARENAS, ARENAS = -8, 2
+"""Its setting for how many heaps threads share: what is freed in one of many stays there."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """What the Host header may name of a server that listens on loopback."""
 
@@ -130,6 +133,7 @@ def _return_memory() -> None:
     if sys.platform.startswith("linux"):
         mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
         mallopt(MMAP_THRESHOLD, LARGE)
+        mallopt(MOST_ARENAS, ARENAS)
 
 
 @contextmanager
