@@ -9,7 +9,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import widest
 from hiergeo._core.polar import part_of
-from hiergeo.pairwise import checks, transforms
+from hiergeo.pairwise import checks, derivatives, transforms
 from hiergeo.pairwise.logits import REDUCTIONS, Contrast, Contrasted, Logits, Matches
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import FACTORS, FACTORS_EXACT, Forms, operator
@@ -73,7 +73,7 @@ def _stacked(task: Problem, parts: list[Any], forms: Forms) -> list[Tensor]:
     "pair_contrast",
     f"({FACTORS}, {FACTORS_EXACT}, {LOGITS}) -> (Tensor, Tensor, Tensor, Tensor)",
     _reduced,
-    derive=transforms.differentiate_contrast,
+    derive=derivatives.differentiate_contrast,
 )
 def pair_contrast(task: Problem, **logits: Any) -> tuple[Tensor, ...]:
     """Logits of every pair reduced over y (..., N) and over x (..., M), and the sums of matching ones, float64."""

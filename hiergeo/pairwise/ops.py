@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import saturated, widest
-from hiergeo.pairwise import checks, tiles, transforms
+from hiergeo.pairwise import checks, derivatives, tiles, transforms
 from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
@@ -47,7 +47,7 @@ def _write(task: Problem, quantity: str, out: Tensor) -> None:
 STORE, WRITE = "str quantity, ScalarType? out_dtype) -> Tensor", "str quantity, Tensor(a!) out) -> ()"
 
 pair_store = operator(
-    "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derive=transforms.differentiate_pairs
+    "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derive=derivatives.differentiate_pairs
 )(_store)
 product_store = operator(
     "product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives
@@ -124,7 +124,9 @@ def _summed(frame: PairFrame) -> Forms:
     return [(frame.rows, widest(frame.device))]
 
 
-@operator("energy_sum", f"({POINTS}, Tensor aperture, {EXACT}) -> Tensor", _summed, derive=transforms.differentiate_sum)
+@operator(
+    "energy_sum", f"({POINTS}, Tensor aperture, {EXACT}) -> Tensor", _summed, derive=derivatives.differentiate_sum
+)
 def energy_sum(task: Problem) -> Tensor:
     """Sum over y of max(0, Xi - aperture), (..., N) float64."""
     return task.batched(task.backend.energy_sum(*task.cone))
@@ -140,7 +142,7 @@ def _totalled(frame: PairFrame, margin: float | None, gradients: bool) -> Forms:
     "energy_total",
     f"({POINTS}, Tensor aperture, {EXACT}, float? margin, bool gradients) -> (Tensor, {GRADIENTS})",
     _totalled,
-    derive=transforms.differentiate_total,
+    derive=derivatives.differentiate_total,
 )
 def energy_total(task: Problem, margin: float | None, gradients: bool) -> tuple[Tensor, ...]:
     """Sum over all pairs of the energy, or of max(0, margin - energy), (...) float64, and its gradients.
@@ -190,7 +192,7 @@ def _least(frame: PairFrame) -> Forms:
     "energy_min",
     f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)",
     _least,
-    derive=transforms.differentiate_min,
+    derive=derivatives.differentiate_min,
 )
 def energy_min(task: Problem) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""

@@ -16,7 +16,7 @@ from torch.library import custom_op
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
 from hiergeo._core.polar import Polar, exact
-from hiergeo.pairwise import checks, transforms
+from hiergeo.pairwise import checks, derivatives, transforms
 from hiergeo.pairwise.operators import EXACT, POINTS
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
@@ -224,7 +224,7 @@ def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return (tuple(tensor[start : start + step] for tensor in flat) for start in range(0, rows, step))
 
 
-transforms.differentiate_rows(row_law)
+derivatives.differentiate_rows(row_law)
 transforms.refuse_second_order(row_backward)
 for operator in (row_law, row_backward):
     transforms.map_batches(operator)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.library import custom_op
 
 from hiergeo._core.numerics import wants_derivative
-from hiergeo.pairwise import checks, transforms
+from hiergeo.pairwise import checks, derivatives
 
 
 def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -30,4 +30,4 @@ def _(*operands: Any) -> Tensor:
     return torch.empty_like(x, dtype=dtype)
 
 
-transforms.differentiate_widening(widened_half)
+derivatives.differentiate_widening(widened_half)
