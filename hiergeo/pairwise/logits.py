@@ -37,18 +37,19 @@ class Logits:
 
     def of(self, distance: Tensor) -> Tensor:
         """Logits of distances."""
-        return self.bias.to(distance.dtype) - self.scale.to(distance.dtype) * self._measure(distance)
+        return self.bias.to(distance.dtype) - self.scale.to(distance.dtype) * self.measure(distance)
 
     def by_scale(self, weight: Tensor, distance: Tensor) -> Tensor:
         """The sum of `weight` times the derivative of logits by the scale, 0-dim."""
-        return -(weight * self._measure(distance)).sum(dtype=widest(distance.device))
+        return -(weight * self.measure(distance)).sum(dtype=widest(distance.device))
 
     def by_distance(self, distance: Tensor) -> Tensor:
         """Derivatives of logits by distances."""
         slope = -self.scale.to(distance.dtype)
         return slope * distance if self.squared else slope.expand_as(distance)
 
-    def _measure(self, distance: Tensor) -> Tensor:
+    def measure(self, distance: Tensor) -> Tensor:
+        """What the scale multiplies."""
         return distance.square() / 2 if self.squared else distance
 
 
@@ -108,25 +109,19 @@ class Contrasted:
 
     def contrast(self) -> Contrast:
         """The logits reduced."""
-        found = self._nothing()
-        top = torch.full_like(found.columns, -torch.inf)
+        found, softplus = self._nothing(), self.reduction == "softplus"
+        if not softplus:
+            found.columns.fill_(-torch.inf)
         for block in self._blocks():
             z = self.logits.of(block.distance)
-            if self.matches is not None:
-                place, column = self.matches.among(block.rows)
-                matched = z[place, column].to(found.rows.dtype)
-                found.matched_rows[block.rows] = found.rows[block.rows].new_zeros(len(z)).index_add(0, place, matched)
-                found.matched_columns.index_add_(0, column, matched)
-            if self.reduction == "softplus":
+            self._add_matched(block, z, found)
+            if softplus:
                 z = torch.nn.functional.softplus(z)
                 found.rows[block.rows] = z.sum(-1, dtype=found.rows.dtype)
                 found.columns.add_(z.sum(-2, dtype=found.rows.dtype))
-                continue
-            found.rows[block.rows] = _logsumexp(z, -1, found.rows.dtype)
-            part = _logsumexp(z, -2, found.rows.dtype)
-            top = torch.logaddexp(top, part)
-        if self.reduction == "logsumexp":
-            found.columns.copy_(top)
+            else:
+                found.rows[block.rows] = _logsumexp(z, -1, found.rows.dtype)
+                torch.logaddexp(found.columns, _logsumexp(z, -2, found.rows.dtype), out=found.columns)
         return found
 
     def gradients(self, found: Contrast, upstream: Contrast) -> tuple[list[list[Tensor]], Tensor, Tensor]:
@@ -146,14 +141,8 @@ class Contrasted:
             by_bias += weight.sum(dtype=wide)
             weight *= self.logits.by_distance(block.distance)
             for f, factor in enumerate(block.factors):
-                pulled = self.backend.backward(
-                    (weight * block.share(f, self.quantity)).unsqueeze(0),
-                    factor.x,
-                    factor.y,
-                    factor.curvature,
-                    DISTANCE,
-                    None,
-                )
+                upstream_of = block.shared(weight, f, self.quantity).unsqueeze(0)
+                pulled = self.backend.backward(upstream_of, factor.x, factor.y, factor.curvature, DISTANCE, None)
                 by_x[f].append((pulled.ux, pulled.rx))
                 shared = [pulled.uy, pulled.ry, pulled.curvature]
                 by_y[f] = [a + b for a, b in zip(by_y[f], shared, strict=True)] if by_y[f] else shared
@@ -172,18 +161,22 @@ class Contrasted:
             for f, (factor, (to_ux, to_rx, *rest)) in enumerate(zip(block.factors, moved, strict=True)):
                 part = torch.empty_like(block.distance).unsqueeze(0)
                 tiles.tangent(factor, [to_ux[:, block.rows], to_rx[:, block.rows], *rest], DISTANCE, part)
-                by_distance += part[0] * block.share(f, self.quantity)
+                by_distance += block.shared(part[0], f, self.quantity)
             dz = self.logits.by_distance(block.distance) * by_distance + to_bias.to(by_distance.dtype)
-            dz -= to_scale.to(dz.dtype) * (block.distance.square() / 2 if self.logits.squared else block.distance)
+            dz -= to_scale.to(dz.dtype) * self.logits.measure(block.distance)
             by_rows, by_columns = self._slopes(block, found)
             along.rows[block.rows] = (by_rows * dz).sum(-1, dtype=along.rows.dtype)
             along.columns.add_((by_columns * dz).sum(-2, dtype=along.rows.dtype))
-            if self.matches is not None:
-                place, column = self.matches.among(block.rows)
-                matched = dz[place, column].to(along.rows.dtype)
-                along.matched_rows[block.rows] = along.rows.new_zeros(len(dz)).index_add(0, place, matched)
-                along.matched_columns.index_add_(0, column, matched)
+            self._add_matched(block, dz, along)
         return along
+
+    def _add_matched(self, block: "Block", values: Tensor, to: Contrast) -> None:
+        """Add the values of matching pairs of a block to the sums of their rows and columns."""
+        if self.matches is not None:
+            place, column = self.matches.among(block.rows)
+            matched = values[place, column].to(to.rows.dtype)
+            to.matched_rows[block.rows].index_add_(0, place, matched)
+            to.matched_columns.index_add_(0, column, matched)
 
     def _nothing(self) -> Contrast:
         x, y = self.factors[0].x.radius, self.factors[0].y.radius
@@ -238,11 +231,11 @@ class Block(NamedTuple):
     distance: Tensor
     each: Sequence[Tensor]
 
-    def share(self, f: int, quantity: Quantity) -> Tensor:
-        """The derivative of the distance by that in factor `f`."""
+    def shared(self, values: Tensor, f: int, quantity: Quantity) -> Tensor:
+        """Values (n, M) times the derivative of the distance by that in factor `f`."""
         if not self.each or quantity is QUANTITIES["distance_l1"]:
-            return self.distance.new_ones(())
-        return torch.where(self.distance > 0, self.each[f] / self.distance, 0.0)
+            return values
+        return values * torch.where(self.distance > 0, self.each[f] / self.distance, 0.0)
 
 
 def _logsumexp(z: Tensor, dim: int, dtype: torch.dtype) -> Tensor:

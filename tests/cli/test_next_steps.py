@@ -58,7 +58,7 @@ def parse(command: str) -> None:
         _, verb, words = verb.resolve_command(context, [*context._protected_args, *context.args])
     try:
         verb.make_context(verb.name, words, parent=context)
-    except Exception as error:
+    except Exception as error:  # of click, which some versions of typer carry under a name of their own
         if type(error).__name__ != "MissingParameter":
             raise
 

@@ -20,7 +20,7 @@ ROOT = torch.linspace(-1, 1, 4)
 
 
 def made(spec: str, root: object = None, **options: float) -> Space:
-    return Space(parse(spec), root, **options)  # type: ignore[arg-type]
+    return Space(parse(spec), root, **options)  # type: ignore[arg-type]  # options of tests are objects
 
 
 OTHERS = [

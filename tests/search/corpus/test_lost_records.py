@@ -1,6 +1,7 @@
 """Records of embedded inputs that are lost, early or cut short, and workers and compactions between them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,16 @@ def compacting_after_a_look(folder, monkeypatch):
     monkeypatch.setattr(layout, "read", interrupted)
 
 
+def stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Inputs, and an index whose embedding was stopped before it adopted what it had embedded."""
+    inputs, out = texts(folder / "in", x=captions(50)), folder / "ix"
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            embed(inputs, out, Quick())
+    return inputs, out
+
+
 @pytest.mark.parametrize("compacted", [False, True])
 def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
     inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
@@ -51,11 +62,7 @@ def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
 
 
 def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            embed(inputs, out, Quick())
+    inputs, out = stopped(tmp_path, monkeypatch)
     index = search.open(out, model=Quick())
     index.add(["my own"])
     with pytest.raises(InputError, match="7"):
@@ -81,11 +88,7 @@ def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, 
 
 
 def test_a_record_of_shards_that_are_cut_short_is_given_up(tmp_path, monkeypatch):
-    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
-    with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            embed(inputs, out, Quick())
+    inputs, out = stopped(tmp_path, monkeypatch)
     os.truncate(out / "shards" / "000000-0000" / "ids.i64", 8)
     assert embed(inputs, out, Quick()).items == 50
     assert search.open(out, model=Quick()).check().defects == ()
