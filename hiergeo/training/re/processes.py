@@ -22,7 +22,7 @@ from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, rea
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 """Name of a log -> the packages of which one is needed."""
 
-MEETING = 30.0
+MEETING = 60.0
 """Seconds that processes wait for each other at the start."""
 
 
