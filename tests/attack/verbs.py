@@ -106,8 +106,9 @@ def run(words: list[str], out: Path) -> int:
 
 
 def listing(folder: Path) -> list[str]:
-    """Names of everything in a folder, digits of hashes left out."""
-    return sorted(re.sub(r"[0-9a-f]{12}", "HASH", str(path.relative_to(folder))) for path in folder.rglob("*"))
+    """Names in a folder but the marks of readers, which the next writer removes; digits of hashes left out."""
+    paths = (path for path in folder.rglob("*") if path.parent.name != "readers")
+    return sorted(re.sub(r"[0-9a-f]{12}", "HASH", str(path.relative_to(folder))) for path in paths)
 
 
 def cleared(folder: Path) -> Path:
