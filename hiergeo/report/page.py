@@ -199,8 +199,9 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
     return {
         "findings": source.findings,
         "conclusion": source.conclusion,
+        "omissions": source.omissions,
         "first": first,
-        "beside": baseline_heading(first),
+        "beside": baseline_heading(source.findings, source.findings.dims[0]),
         "model": model,
         **_radii(source),
     }
