@@ -4,7 +4,7 @@ import re
 
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.findings import listing
+from hiergeo.evaluation.findings import Findings, listing
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.length import LENGTH, baseline_name
 from hiergeo.evaluation.metrics import find_metric
@@ -65,15 +65,15 @@ BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
 """Baselines that tables show, the first that a metric has, by name, and what they are called."""
 
 
-def baseline(result: Result, metric: str) -> tuple[str, float] | None:
+def baseline(findings: Findings, metric: str, dim: int = 0) -> tuple[str, float] | None:
     """What the metric is compared with, by name, and its value without the model; None where nothing is known."""
-    known = result.baselines.get(metric, {})
+    known = findings.baselines(metric, dim)
     return next(((called, known[name]) for name, called in BASELINES.items() if name in known), None)
 
 
-def baseline_heading(result: Result) -> str | None:
+def baseline_heading(findings: Findings, dim: int = 0) -> str | None:
     """The heading of the baselines of a table: the name that all share, else ``baseline``; None without any."""
-    known = (baseline(result, metric) for metric in result.metrics)
+    known = (baseline(findings, metric, dim) for metric in findings.cube.metrics)
     called = {each[0] for each in known if each is not None}
     return "baseline" if len(called) > 1 else next(iter(called), None)
 
