@@ -13,7 +13,7 @@ from hiergeo.report.quality import write_appraisal
 from hiergeo.training import suite
 from tests.datasets.scenes_common import scenes_study
 from tests.report.browser_common import CONTRAST, chromium, resize
-from tests.report.explorer.test_phone import HEIGHT, SMALL, WIDTH
+from tests.report.explorer.test_phone import FINE, HEIGHT, SMALL, WIDTH
 from tests.training.suite.suite_common import PLAN, plan, register
 
 pytestmark = pytest.mark.slow  # a browser
@@ -92,6 +92,8 @@ def test_a_page_is_short_until_it_is_unfolded_and_fingers_hit(browser, tmp_path,
     assert browser.execute_script("return document.documentElement.scrollWidth") == WIDTH
     assert [each for each in browser.execute_script(SMALL) if "<a " not in each] == []  # links stand in sentences
     assert browser.execute_script(CONTRAST) == []
+    browser.execute_script("document.querySelectorAll('.disk').forEach((each) => each.remove())")  # it is magnified
+    assert [each for each, _ in browser.execute_script(FINE) if each != "d"] == []  # the index of tau is small
 
 
 @pytest.mark.parametrize("name", ["pairs", "quality", "leaderboard"])

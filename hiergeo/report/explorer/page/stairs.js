@@ -150,7 +150,11 @@ export function entails(hit) {
   return hit.margin !== null && hit.margin >= 0;
 }
 
-/** What a step says that neither the query nor a caption above it in a chain says; nothing where that is not known. */
+/**
+ * What a step says that neither the query nor a caption above it in a chain says; nothing where that is not known.
+ *
+ * @param {{adds?: string[]}} rung
+ */
 export function added({ adds }) {
   return adds?.length ? `adds “${adds.join(" ")}”` : "";
 }
