@@ -63,7 +63,7 @@ class Tiers:
 def words_of(caption: str) -> dict[str, None]:
     """The words of a caption but for articles, in their order."""
     words = (word.strip(".,;:!?\"'") for word in caption.lower().split())
-    return {word: None for word in words if word not in ARTICLES}
+    return {word: None for word in words if word and word not in ARTICLES}
 
 
 def _commonest(counts: Counter[int]) -> int:
