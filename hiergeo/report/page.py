@@ -197,12 +197,13 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
 
 def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, Any]:
     """What pages of comparisons and of studies both show."""
+    findings = source.findings
     return {
-        "findings": source.findings,
+        "findings": findings,
         "conclusion": source.conclusion,
         "omissions": source.omissions,
         "first": first,
-        "beside": baseline_heading(source.findings, source.findings.dims[0]),
+        "beside": baseline_heading(findings.baselines(metric, findings.dims[0]) for metric in findings.cube.metrics),
         "model": model,
         **_radii(source),
     }

@@ -1,6 +1,6 @@
 """Tables for the terminal: results, comparisons and studies, readable in 80 columns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -10,7 +10,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Findings, Score
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import BASELINES, SAID, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.report.labels import SAID, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT, is_of_pairs
 
@@ -61,8 +61,7 @@ def read_metrics(metrics: Iterable[str], *, full: bool = False) -> tuple[str, ..
 
 def result_table(result: Result, *, full: bool = False) -> Table:
     """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
-    findings = result.findings
-    heading = baseline_heading(findings)
+    heading = baseline_heading(result.baselines.values())
     figures = ("value", "95 % interval", *([heading] if heading else []))
     about = f"{setting_line(result)} · {result.geometry}"
     table = light("metric", *figures, numbers=figures, notes=about)
@@ -70,23 +69,23 @@ def result_table(result: Result, *, full: bool = False) -> Table:
     intervals = result.intervals
     for metric in read_metrics(result.metrics, full=full):
         ends = Text(bounds(intervals[metric], 4)) if metric in intervals else dim(NONE)
-        beside = () if heading is None else (_beside(findings, metric, 0, heading, 4),)
+        beside = () if heading is None else (_beside(result.baselines.get(metric, {}), heading, 4),)
         table.add_row(label(metric), number(result.metrics[metric], 4), ends, *beside)
     return table
 
 
 def _named(findings: Findings, metric: str, at: int) -> Text:
     """The label of a metric, and below it the baseline at a dimension where there is one."""
-    known = baseline(findings, metric, at)
-    return stacked(label(metric), None if known is None else f"{known[0]} {number(known[1])}")
+    alone = baseline(findings.baselines(metric, at))
+    return stacked(label(metric), None if alone is None else f"{alone[0]} {number(alone[1])}")
 
 
-def _beside(findings: Findings, metric: str, at: int, heading: str, digits: int = 3) -> Text:
-    """The baseline of a metric at a dimension, named where the heading does not name it."""
-    known = baseline(findings, metric, at)
-    if known is None:
+def _beside(known: Mapping[str, float], heading: str, digits: int = 3) -> Text:
+    """The baseline among those of a metric, named where the heading does not name it."""
+    alone = baseline(known)
+    if alone is None:
         return dim(NONE)
-    called, value = known
+    called, value = alone
     return dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
 
 
@@ -150,9 +149,9 @@ def _across(comparison: Comparison, full: bool) -> Table:
     for at, result in enumerate(comparison.results):
         table.add_row(Text(result.geometry), *(_entry(comparison, metric, at) for metric in metrics))
     findings, at = comparison.findings, comparison.dim
-    heading = baseline_heading(findings, at)
+    heading = baseline_heading(findings.baselines(metric, at) for metric in metrics)
     if heading is not None:
-        table.add_row(dim(heading), *(_beside(findings, metric, at, heading) for metric in metrics))
+        table.add_row(dim(heading), *(_beside(findings.baselines(metric, at), heading) for metric in metrics))
     return table
 
 
@@ -199,7 +198,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 def _details(comparison: Comparison) -> Iterator[str]:
     """What else is behind them."""
     findings = comparison.findings
-    if baseline_heading(findings, comparison.dim) == BASELINES[LENGTH]:
+    if any(LENGTH in findings.baselines(metric, comparison.dim) for metric in findings.cube.metrics):
         yield "Words alone: the number of words in place of the radius or the score, in the space where it does best."
     if findings.contrasts:
         yield (

@@ -135,7 +135,7 @@ def test_tables_and_pages_give_the_control_of_the_headline(comparison, tmp_path)
     controls = [each for each in changed.conclusion.controls if each.name == "length"]
     assert any(each.value != others[0].baselines[each.metric].get("length") for each in controls)
     for each in controls:
-        assert baseline(changed.findings, each.metric, changed.dim) == ("words alone", each.value)
+        assert baseline(changed.findings.baselines(each.metric, changed.dim)) == ("words alone", each.value)
         assert f'data-value="{each.metric}" data-baseline="{each.value}"' in page
         assert number(each.value) in printed(comparison_table(changed))
 
