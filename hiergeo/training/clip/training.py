@@ -221,6 +221,9 @@ def _described(run: ClipRun, diverged: str | None) -> dict[str, Any]:
 def _write(run: ClipRun, out: Path, described: dict[str, Any]) -> None:
     """The model, its card and, last of all, its description."""
     merge(run.network.towers)
+    for name, counted in run.network.towers.named_buffers():
+        if name.endswith("num_batches_tracked"):  # of this process alone, and nothing depends on it
+            counted.zero_()
     run.network.towers.logit_scale.data.copy_(run.objective.log_scale.detach())
     retire(out / DESCRIPTION)
     atomic_write_text(out / CARD, _card(out, described))
