@@ -72,6 +72,10 @@ class Tower(nn.Module, ABC):
         """The weights of `network` that training moves, by name."""
         return {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
 
+    def merge(self) -> None:
+        """Fold low-rank adapters, if there are any, into the weights they adapt."""
+        merge_adapters(self.network)
+
     @torch.no_grad()
     def encode(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
         """Unit embeddings (N, D) without gradient, on the device of the tower."""
@@ -109,7 +113,7 @@ def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in tokens.items() if isinstance(value, Tensor)}
 
 
-def merge(network: nn.Module) -> None:
+def merge_adapters(network: nn.Module) -> None:
     """Fold low-rank adapters, if there are any, into the weights they adapt."""
     for name, layer in list(network.named_modules()):
         if hasattr(layer, "base_layer") and not name.endswith(".base_layer"):

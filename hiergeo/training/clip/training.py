@@ -18,7 +18,7 @@ from hiergeo._core.storage.files import atomic_write_text, path_of, retire
 from hiergeo._core.version import __version__
 from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.open_clip import fresh_open_clip
-from hiergeo.adapters.towers import merge
+from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, write_trained
 from hiergeo.training.clip.data import Pairs, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
@@ -220,7 +220,7 @@ def _described(run: ClipRun, diverged: str | None) -> dict[str, Any]:
 
 def _write(run: ClipRun, out: Path, described: dict[str, Any]) -> None:
     """The model, its card and, last of all, its description."""
-    merge(run.network.towers)
+    merge_adapters(run.network.towers)
     for name, counted in run.network.towers.named_buffers():
         if name.endswith("num_batches_tracked"):  # of this process alone, and nothing depends on it
             counted.zero_()

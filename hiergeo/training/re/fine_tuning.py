@@ -24,7 +24,7 @@ from hiergeo._core.storage.files import (
 )
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
-from hiergeo.adapters.towers import Tower, merge, tower_of
+from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
@@ -225,7 +225,7 @@ def _write(tower: Tower, run: TowerRun, out: Path, config: dict[str, Any]) -> st
 
     The folder of the model says what it came of, so that a training that dies here can be gone on with.
     """
-    merge(tower.network)
+    tower.merge()
     model = out / MODEL
     with writing(out):
         scratch = temporary(model)
