@@ -21,7 +21,7 @@ gloo = pytest.mark.skipif(not dist.is_gloo_available(), reason="needs torch.dist
 
 PLAN = """
 out = "unnamed"
-steps = 12
+steps = 14
 batch = 8
 chunk = 3
 every = 2
@@ -94,18 +94,17 @@ def ranks(plan: Path, out: Path) -> list[warm.Popen]:
 def test_two_ranks_killed_at_random_go_on_to_the_same_weights(tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
-    begun = time.monotonic()
     assert [process.wait(600) for process in ranks(plan, tmp_path / "whole")] == [0, 0]
-    lasted = time.monotonic() - begun
-    draw, kills = random.Random(0), 0
-    while kills < 3:
+    draw = random.Random(0)
+    for last in (2, 6, 10):
         pair = ranks(plan, tmp_path / "cut")
-        time.sleep(draw.uniform(0.3, 0.9) * lasted)
-        victim = pair[draw.randrange(2)]
-        if victim.poll() is None:
-            victim.send_signal(signal.SIGKILL)
-            kills += 1
-        for process in pair:
-            process.wait(600)
+        while max(steps(tmp_path / "cut" / "checkpoints"), default=0) < last:
+            assert all(process.poll() is None for process in pair)
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0, 0.1))
+        pair[draw.randrange(2)].send_signal(signal.SIGKILL)
+        ends = [process.wait(600) for process in pair]
+        assert -signal.SIGKILL in ends
+        assert 0 not in ends
     assert [process.wait(600) for process in ranks(plan, tmp_path / "cut")] == [0, 0]
     assert same(tmp_path / "whole", tmp_path / "cut")
