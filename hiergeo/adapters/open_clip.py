@@ -248,10 +248,12 @@ def _build(
         make = open_clip.create_model_from_pretrained if pretrained or schema else _random
         network, transform = make(arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing)
     config = open_clip.get_model_config(arch) | {"quick_gelu": quick_gelu}
+    if merges := _merges_beside(arch):
+        config["text_cfg"]["tokenizer_kwargs"] |= merges
     return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
 
 
-def _random(arch: str, _: None, **options: Any) -> tuple[nn.Module, Any]:
+def _random(arch: str, _: str | None, **options: Any) -> tuple[nn.Module, Any]:
     import open_clip
 
     network, _, transform = open_clip.create_model_and_transforms(arch, load_weights=False, **options)
@@ -262,11 +264,22 @@ def _tokenizer(arch: str) -> Callable[[list[str]], Tensor]:
     import open_clip
 
     try:
-        tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(arch)
+        tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(arch, **_merges_beside(arch))
     except Exception as error:  # transformers and the hub each raise their own
         instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json, the tokenizer and the weights"
         raise hub.not_obtained(f"the tokenizer of {arch}", instead, error) from error
     return tokenizer
+
+
+def _merges_beside(arch: str) -> dict[str, str]:
+    """The merges in a folder, which its configuration names by the place where it was written."""
+    from open_clip import get_model_config
+
+    named = get_model_config(arch)["text_cfg"].get("tokenizer_kwargs", {}).get("bpe_path")
+    if not named or not arch.startswith(FOLDER):
+        return {}
+    beside = path_of(arch.removeprefix(FOLDER)) / Path(named).name
+    return {"bpe_path": str(beside)} if beside.is_file() else {}
 
 
 def _unknown_tag(arch: str, tag: str) -> InputError:

@@ -52,7 +52,7 @@ def push_command(
     private: Annotated[bool, flag("--private", "Make a new repository private.")] = False,
     license: Licence = None,
 ) -> None:
-    """Upload a head with its card to the Hugging Face hub, where you are logged in."""
+    """Upload a head or an image-text model with its card to the Hugging Face hub, where you are logged in."""
     from hiergeo.report.interop import push_to_hub
 
     print(push_to_hub(folder, repository, private=private, license=license))

@@ -222,6 +222,18 @@ def test_a_plan_that_cannot_be_used_gets_one_sentence_before_any_work(name, tmp_
     assert not (tmp_path / "a").exists()
 
 
+def test_a_folder_can_be_moved_and_one_of_others_is_left_alone(tmp_path):
+    spec = trained(tmp_path / "a", steps=1).spec
+    before = adapters.load(spec).encode_text(["a circle"])
+    (tmp_path / "a").rename(tmp_path / "b")
+    torch.testing.assert_close(adapters.load(f"trained:{tmp_path / 'b'}").encode_text(["a circle"]), before)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"README\.md exists"):
+        trained(tmp_path / "mine", steps=1)
+    assert (tmp_path / "mine" / "README.md").read_text() == "mine"
+
+
 def test_another_plan_is_refused_and_the_same_one_goes_on(tmp_path):
     trained(tmp_path / "a", steps=2)
     with pytest.raises(InputError, match="another training, with plan"):

@@ -1,7 +1,7 @@
 """Pairs of pictures and captions in an order that depends on the seed alone, and from any place of it."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from itertools import chain
@@ -9,8 +9,8 @@ from random import Random
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
-from hiergeo import datasets
 from hiergeo._core.errors import InputError
+from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.datasets.pictures import ImageLike, decoded, open_rgb
 from hiergeo.datasets.reading import Columns, Sample, listing, read
 from hiergeo.training.clip.plan import SCENES, PairData
@@ -73,9 +73,8 @@ class Pairs:
     def __init__(self, data: PairData, seed: int) -> None:
         self.data, self.seed = data, seed
         if data.source == SCENES:
-            options = {"seed": 0, "balanced": data.balanced}
-            self._scenes = _of_hierarchy(datasets.scenes.load("train", count=data.rows, **options))
-            self.held_out = _of_hierarchy(datasets.scenes.load("validation", count=data.held_out, **options))
+            self._scenes = _of_hierarchy(scenes.load("train", count=data.rows, balanced=data.balanced))
+            self.held_out = _of_hierarchy(scenes.load("validation", count=data.held_out, balanced=data.balanced))
             self.identity: dict[str, Any] = {"source": SCENES, "rows": data.rows, "balanced": data.balanced}
             self._held: set[str] = set()
             return
@@ -134,7 +133,7 @@ class Pairs:
                     yield Pair(row.image, (row.caption, *row.others), row.name or f"{source.name}#{row.row}")
 
 
-def _of_hierarchy(hierarchy: datasets.Hierarchy) -> list[Pair]:
+def _of_hierarchy(hierarchy: Hierarchy) -> list[Pair]:
     images = {image.image_id: image for image in hierarchy.images}
     return [
         Pair(images[row.image_id], row.positive, f"scene {row.row_id}")
@@ -174,7 +173,7 @@ def shuffled(items: Iterable[Item], window: int, random: Random) -> Iterator[Ite
 
 def decoded_ahead(
     batches: Iterable[Batch], share: slice, prepare: Callable[[Any], Any], workers: int
-) -> Iterator[tuple[list[Any], list[str], Place]]:
+) -> Generator[tuple[list[Any], list[str], Place], None, None]:
     """Prepared pictures and captions of the pairs in `share` of each batch, and the place behind it.
 
     Pictures of the batches that come next are decoded meanwhile.

@@ -1,7 +1,8 @@
 """A training: one step, one look, and their state."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 
@@ -85,28 +86,14 @@ class ClipRun:
     def step(self, number: int, pixels: list[Tensor], captions: list[str], place: Place) -> dict[str, Any]:
         """Take a step, counted from 1; returns what it tells of itself.
 
-        Gradients are those of the whole batch, whatever `ClipPlan.chunk` is: pairs are embedded without their graphs,
-        the loss gives the gradients of the embeddings, and these are taken through the towers a chunk at a time (Gao et
-        al., RepL4NLP 2021).
-
         Raises:
-            Divergence: a loss or a gradient that is not finite; the step is not taken.
+            Divergence: an embedding, a loss or a gradient that is not finite; the step is not taken.
         """
         self.network.train()
         for group in self.adam.param_groups:
             group["lr"] = self.plan.rate(number)
         self.adam.zero_grad(set_to_none=True)
-        labels = torch.tensor([hashed(caption) for caption in captions])
-        inputs = torch.stack(pixels), self.model.tokenizer(captions)
-        parts = chunks(torch.arange(len(captions)), self.plan.chunk or len(captions))
-        whole = len(parts) == 1
-        with torch.set_grad_enabled(whole):
-            rows = torch.cat([self._embedded(inputs, part, number) for part in parts], dim=1)
-        leaf = rows if whole else rows.requires_grad_()
-        terms = self._terms(PairBatch(*leaf.unbind(), labels.to(leaf.device)), number)
-        terms["total"].backward()
-        for part in () if whole else parts:
-            self._embedded(inputs, part, number).backward(leaf.grad[:, part.to(leaf.device)])
+        terms = self._backward((torch.stack(pixels), self.model.tokenizer(captions)), captions, number)
         self._share_gradients(number)
         self.adam.step()
         told: dict[str, Any] = mean_over_ranks(self.accelerator, terms)
@@ -123,16 +110,18 @@ class ClipRun:
         any one, and u = sqrt|K| r of both modalities in each curved factor.
         """
         self.network.eval()
-        texts = list(dict.fromkeys(pair.captions[-1] for pair in self.pairs.held_out))
-        column = {text: place for place, text in enumerate(texts)}
-        of_text = torch.tensor([column[pair.captions[-1]] for pair in self.pairs.held_out])
-        text, image = self._encoded([*texts, ""])
-        space, text = self.space(text[-1]), text[:-1]
-        images, captions = space.points(image), space.points(text)
-        match = match_pairs(
-            space, images, captions, torch.arange(len(image), device=image.device), of_text.to(image.device)
+        pairs, transform = self.pairs.held_out, self.model.transform
+        texts = list(dict.fromkeys(pair.captions[-1] for pair in pairs))
+        text = self._encoded(self.network.encode_text, self.model.tokenizer, [*texts, ""])
+        image = self._encoded(
+            self.network.encode_image, lambda part: torch.stack([transform(pair.picture()) for pair in part]), pairs
         )
-        own = captions.rows(of_text.to(image.device))
+        space = Space("euclidean", text[-1]) if self.plan.space == COSINE else self.objective.space
+        images, captions = space.points(image), space.points(text[:-1])
+        column = {caption: place for place, caption in enumerate(texts)}
+        described = torch.tensor([column[pair.captions[-1]] for pair in pairs], device=image.device)
+        match = match_pairs(space, images, captions, torch.arange(len(pairs), device=image.device), described)
+        own = captions.rows(described)
         validation = {
             "image_to_text_r1": float((match.image_to_text < 1).mean()),
             "text_to_image_r1": float((match.text_to_image < 1).mean()),
@@ -145,12 +134,7 @@ class ClipRun:
             curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
             validation |= {f"u_{name}{place or ''}": float(u) for place, u in enumerate(curved)}
         radii = torch.stack((own.radius, images.radius), dim=1)
-        record = EvalRecord.of(step, dict(training), validation, radii, space, image.shape[1])
-        self.looks.append(record)
-
-    def space(self, empty: Tensor) -> Space:
-        """The space of the model: that of the training, or flat space around the empty caption for cosines."""
-        return Space("euclidean", empty) if self.plan.space == COSINE else self.objective.space
+        self.looks.append(EvalRecord.of(step, dict(training), validation, radii, space, image.shape[1]))
 
     def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
         """The state after the last look."""
@@ -163,40 +147,55 @@ class ClipRun:
         checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         self.looks = list(checkpoint.looks)
 
+    def _backward(self, inputs: tuple[Tensor, Tensor], captions: list[str], step: int) -> dict[str, Tensor]:
+        """The losses, with the gradients of the whole batch on all weights, whatever `ClipPlan.chunk` is.
+
+        Pairs are embedded without their graphs, the loss gives the gradients of the embeddings, and these are taken
+        through the towers a chunk at a time (Gao et al., RepL4NLP 2021).
+        """
+        parts = chunks(torch.arange(len(captions)), self.plan.chunk or len(captions))
+        whole = len(parts) == 1
+        with torch.set_grad_enabled(whole):
+            rows = torch.cat([self._embedded(inputs, part, step) for part in parts], dim=1)
+        rows = rows if whole else rows.requires_grad_()
+        image, text = rows.unbind()
+        labels = torch.tensor([hashed(caption) for caption in captions], device=rows.device)
+        terms = self._terms(PairBatch(image, text, labels), step)
+        terms["total"].backward()
+        if not whole:
+            assert rows.grad is not None
+            for part, gradient in zip(parts, rows.grad.split([len(part) for part in parts], dim=1), strict=True):
+                self._embedded(inputs, part, step).backward(gradient)
+        return terms
+
     def _embedded(self, inputs: tuple[Tensor, Tensor], part: Tensor, step: int) -> Tensor:
         """Pictures and captions of a chunk, (2, n, D); what towers draw at random is the same each time."""
         pixels, tokens = (each[part].to(self.model.device) for each in inputs)
         torch.manual_seed(hash((self.plan.seed, step, self.accelerator.process_index, int(part[0]))) % (1 << 63))
         with self.accelerator.autocast():
             rows = torch.stack((self.network.encode_image(pixels), self.network.encode_text(tokens)))
+        return self._located(rows)
+
+    def _encoded(
+        self, encode: Callable[[Tensor], Tensor], prepare: Callable[[Any], Tensor], items: list[Any]
+    ) -> Tensor:
+        """All items a chunk at a time, (n, D)."""
+        size = self.plan.chunk or self.plan.batch
+        parts = (items[start : start + size] for start in range(0, len(items), size))
+        return self._located(torch.cat([encode(prepare(part).to(self.model.device)) for part in parts]))
+
+    def _located(self, rows: Tensor) -> Tensor:
         return nn.functional.normalize(rows, dim=-1) if self.plan.space == COSINE else rows
 
-    def _encoded(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        size, device = self.plan.chunk or self.plan.batch, self.model.device
-        images = [pair.picture() for pair in self.pairs.held_out]
-        made = [
-            torch.cat([encode(prepare(items[start : start + size])) for start in range(0, len(items), size)])
-            for items, encode, prepare in (
-                (texts, self.network.encode_text, lambda part: self.model.tokenizer(part).to(device)),
-                (
-                    images,
-                    self.network.encode_image,
-                    lambda part: torch.stack([self.model.transform(i) for i in part]).to(device),
-                ),
-            )
-        ]
-        text, image = (nn.functional.normalize(each, dim=-1) if self.plan.space == COSINE else each for each in made)
-        return text, image
-
     def _terms(self, batch: PairBatch, step: int) -> dict[str, Tensor]:
-        """The losses; every process ends where one of them cannot go on."""
-        finite = batch.image.isfinite().all() & batch.text.isfinite().all()
-        if mean_over_ranks(self.accelerator, {"finite": finite})["finite"] < 1:
-            raise Divergence("an embedding became NaN or infinite", step, None)
-        try:
-            terms: dict[str, Tensor] = self.objective(batch)
-        except InputError as error:
-            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", step, None) from error
+        """The losses; every process ends where one of them cannot go on: alone it would leave the others waiting."""
+        rows, fits = torch.cat((batch.image, batch.text)).detach(), False
+        with suppress(InputError):
+            self.objective.space.points(rows)
+            fits = bool(rows.isfinite().all())
+        if mean_over_ranks(self.accelerator, {"fits": torch.tensor(fits, device=rows.device)})["fits"] < 1:
+            raise Divergence("an embedding became NaN or infinite, or left the space", step, None)
+        terms: dict[str, Tensor] = self.objective(batch)
         return terms
 
     def _share_gradients(self, step: int) -> None:

@@ -14,9 +14,9 @@ from hiergeo._core import markdown
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
-from hiergeo._core.storage.files import atomic_write_text, path_of, retire
+from hiergeo._core.storage.files import atomic_write_text, path_of, retire, writing
 from hiergeo._core.version import __version__
-from hiergeo.adapters.clip import OpenClipModel
+from hiergeo.adapters.clip import CONFIG, WEIGHTS, OpenClipModel
 from hiergeo.adapters.open_clip import fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, write_trained
@@ -74,6 +74,9 @@ def train_clip(
     """
     plan = _checked(plan)
     out = path_of(plan.out)
+    ours = any((out / name).exists() for name in (DESCRIPTION, CHECKPOINTS))
+    if not ours and (strange := [name for name in (CARD, LOG, CONFIG, WEIGHTS) if (out / name).exists()]):
+        raise InputError(f"{out / strange[0]} exists but was not created by a training: choose another folder.")
     with sole_writer(out, out / CHECKPOINTS), torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         model = _model(plan)
@@ -185,7 +188,7 @@ class _Log:
     def sync(self) -> None:
         """Put the lines into the file."""
         if self.writes:
-            with self.path.open("a", encoding="utf-8") as handle:
+            with writing(self.path), self.path.open("a", encoding="utf-8") as handle:
                 handle.write("".join(f"{line}\n" for line in self._lines))
         self._lines = []
 
