@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Open, Sha256
@@ -38,7 +39,7 @@ class _Description(Open):
 
     space: str
     min_radius: Annotated[float, Field(gt=0)]
-    dim: Annotated[int, Field(gt=0)]
+    dim: Annotated[int, Field(gt=0, le=limits.WIDTH)]
     factors: tuple[Factor, Factor]
     weights_sha256: Sha256
 

@@ -1,8 +1,10 @@
 """Image-text models trained in a space: what a step computes, what the folder holds, what it is used as."""
 
+import io
 import json
 import math
 import re
+import tarfile
 import warnings
 
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 from hiergeo import Space, adapters, evaluate
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import scenes
+from hiergeo.training.clip import objective
 from hiergeo.training.clip.data import Pairs, Place
 from hiergeo.training.clip.plan import ClipPlan, PairData
 from hiergeo.training.clip.run import ClipRun
@@ -145,8 +148,6 @@ def test_bounds_are_held_and_told(tmp_path):
 
 
 def test_what_is_not_finite_ends_with_the_last_look(tmp_path, monkeypatch):
-    from hiergeo.training.clip import objective
-
     calls = iter([1.0, 1.0, math.nan])
     real = objective.LOSSES["contrastive"]
     monkeypatch.setitem(objective.LOSSES, "contrastive", lambda o, b: real(o, b) * next(calls))
@@ -169,6 +170,25 @@ def table(tmp_path):
 def test_a_table_of_pictures_is_trained_on(table):
     made = trained(table.parent / "a", data={"source": str(table), "held_out": 3}, steps=2, every=2)
     assert made.described["data"]["source"] == str(table)
+
+
+def test_an_archive_of_pairs_is_trained_on_and_equal_captions_match_each_others_pictures(table, monkeypatch):
+    with tarfile.open(table.parent / "pairs.tar", "w") as archive:
+        for place in range(60):
+            archive.add(table.parent / f"{place}.png", f"{place}.png")
+            caption = io.BytesIO(b"one more picture")
+            header = tarfile.TarInfo(f"{place}.txt")
+            header.size = len(caption.getvalue())
+            archive.addfile(header, caption)
+    data = {"source": str(table.parent / "pairs.tar"), "held_out": 3, "buffer": 16}
+    labels = []
+    real = objective.LOSSES["contrastive"]
+    monkeypatch.setitem(objective.LOSSES, "contrastive", lambda o, b: labels.append(b.labels) or real(o, b))
+    made = trained(table.parent / "a", data=data, steps=2, every=2)
+    assert made.history[-1].validation["image_to_text_r1"] == 1  # one caption describes them all
+    assert [len(each.unique()) for each in labels] == [1, 1]
+    trained(table.parent / "b", data={"source": str(table), "held_out": 3}, steps=1)
+    assert len(labels[-1].unique()) == 8
 
 
 def test_the_order_is_that_of_the_seed_from_any_place_and_leaves_out_what_is_held_out(table):
@@ -222,6 +242,18 @@ def test_a_plan_that_cannot_be_used_gets_one_sentence_before_any_work(name, tmp_
     assert not (tmp_path / "a").exists()
 
 
+def test_an_architecture_begins_with_the_random_weights_of_a_seed(tmp_path):
+    plan = {"model": "open_clip:hiergeo-tiny", "fresh": True, "steps": 1, "every": 1, "learning_rate": 1e-9}
+    adapters.load("tiny")  # which makes the architecture known
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        trained(tmp_path / name, seed=seed, **plan)
+    a, b, c = (weights(tmp_path / name)["text_projection"] for name in "abc")
+    assert torch.equal(a, b)
+    assert not torch.allclose(a, c)
+    with pytest.raises(InputError, match=r"unknown open_clip architecture 'hiergeo-tine'.*hiergeo-tiny"):
+        trained(tmp_path / "d", **(plan | {"model": "open_clip:hiergeo-tine"}))
+
+
 def test_a_folder_can_be_moved_and_one_of_others_is_left_alone(tmp_path):
     spec = trained(tmp_path / "a", steps=1).spec
     before = adapters.load(spec).encode_text(["a circle"])
@@ -232,6 +264,12 @@ def test_a_folder_can_be_moved_and_one_of_others_is_left_alone(tmp_path):
     with pytest.raises(InputError, match=r"README\.md exists"):
         trained(tmp_path / "mine", steps=1)
     assert (tmp_path / "mine" / "README.md").read_text() == "mine"
+
+
+def test_a_product_of_other_dimensions_is_refused_before_any_step(tmp_path):
+    with pytest.raises(InputError, match="64"):
+        trained(tmp_path / "a", space="product:lorentz:-1x32,euclidean:x16")
+    assert not (tmp_path / "a" / "log.jsonl").exists()
 
 
 def test_another_plan_is_refused_and_the_same_one_goes_on(tmp_path):

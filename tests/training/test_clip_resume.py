@@ -1,9 +1,11 @@
 """Trainings that are killed and go on: the weights are those of the same training in one piece, bit for bit."""
 
+import json
 import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -76,6 +78,45 @@ def test_chunks_draw_the_same_at_random_in_both_passes(tmp_path, monkeypatch):
     assert len(seen) == 4
     torch.testing.assert_close(seen[0], seen[2])
     torch.testing.assert_close(seen[1], seen[3])
+
+
+def transformer(folder: Path) -> str:
+    """Make an architecture without statistics of batches known to open_clip; its spec."""
+    import open_clip
+
+    vision = {"image_size": 16, "patch_size": 8, "layers": 1, "width": 32, "head_width": 16}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    path = folder / "small-transformer.json"
+    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
+    open_clip.add_model_config(path)
+    return "open_clip:small-transformer"
+
+
+def work(rank: int, count: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
+    made = tempfile.mkdtemp()
+    losses = {"contrastive": 1.0, "entailment": 0.3}
+    options = {"fresh": True, "space": "lorentz:-1?learnable", "losses": losses, "temperature": 0.2, "chunk": 3}
+    trained(Path(folder) / str(count), model=transformer(Path(made)), **options)
+
+
+@pytest.mark.slow
+@gloo
+def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
+    for count in (1, 2):
+        with reserved_port() as port:
+            warm.ranks(work, count, count, port, str(tmp_path))
+    one, two = (
+        [json.loads(line) for line in (tmp_path / str(count) / "log.jsonl").read_text().splitlines() if "held" in line]
+        for count in (1, 2)
+    )
+    assert len(one) == len(two) == SHORT["steps"]
+    for mine, other in zip(one, two, strict=True):
+        for name in ("contrastive", "entailment", "total", "temperature"):
+            assert mine[name] == pytest.approx(other[name], rel=1e-5)
+        assert mine["K"] == pytest.approx(other["K"], rel=1e-6)
 
 
 def ranks(plan: Path, out: Path) -> list[warm.Popen]:

@@ -15,8 +15,8 @@ from hiergeo.datasets.pictures import ImageLike, decoded, open_rgb
 from hiergeo.datasets.reading import Columns, Sample, listing, read
 from hiergeo.training.clip.plan import SCENES, PairData
 
-HELD_OUT_SHARE = 16
-"""One picture of so many is held out, until there are enough."""
+ONE_OF = (16, 4)
+"""One picture of so many is held out, until there are enough; of small data one of the second number."""
 
 AHEAD = 2
 """Batches whose pictures are decoded before they are asked for."""
@@ -82,7 +82,10 @@ class Pairs:
         self._inputs = listing(data.source, self._columns)
         facts = [[each.name, each.bytes, each.modified] for each in self._inputs.sources]
         self.identity = {"source": data.source, "sha256": sha256(repr(facts).encode()).hexdigest()}
-        self.held_out = list(_first(self._all(), data.held_out, lambda pair: _is_drawn(pair.key, seed)))
+        for one_of in ONE_OF:
+            self.held_out = list(_first(self._all(), data.held_out, f"{seed}/", one_of))
+            if len(self.held_out) == data.held_out:
+                break
         self._held = {pair.key for pair in self.held_out}
         if len(self.held_out) < 2:
             raise InputError(f"{data.source} holds too few pairs to hold pictures out: give at least a few hundred.")
@@ -142,15 +145,12 @@ def _of_hierarchy(hierarchy: Hierarchy) -> list[Pair]:
     ]
 
 
-def _is_drawn(key: str, seed: int) -> bool:
-    return crc32(f"{seed}/{key}".encode("utf-8", "surrogatepass")) % HELD_OUT_SHARE == 0
-
-
-def _first(pairs: Iterable[Pair], count: int, wanted: Callable[[Pair], bool]) -> Iterator[Pair]:
-    """The first pairs of so many different pictures that are wanted."""
+def _first(pairs: Iterable[Pair], count: int, salt: str, one_of: int) -> Iterator[Pair]:
+    """The first pairs of so many different pictures, among those that a hash of their keys draws."""
     seen: set[str] = set()
     for pair in pairs:
-        if wanted(pair) and pair.key not in seen:
+        drawn = crc32(f"{salt}{pair.key}".encode("utf-8", "surrogatepass")) % one_of == 0
+        if drawn and pair.key not in seen:
             seen.add(pair.key)
             yield pair
             if len(seen) == count:

@@ -36,7 +36,7 @@ class PairData(Raising, Document):
         image_column: of tables; None is the usual one.
         rows: pictures of scenes.
         balanced: whether captions of scenes keep their length.
-        held_out: pictures that are not trained on, and measured at every look.
+        held_out: pictures that are not trained on, and measured at every look; of small data fewer, a quarter or so.
         buffer: pairs among which the order is shuffled; in archives they are held with the bytes of their images.
         workers: threads that decode pictures.
     """

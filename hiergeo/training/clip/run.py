@@ -45,6 +45,9 @@ class ClipRun:
         objective: the losses, with what they learn.
         weights: all that a checkpoint holds, by name.
         looks: what was seen so far.
+
+    Raises:
+        InputError: a product of other dimensions than the model's.
     """
 
     def __init__(self, model: OpenClipModel, plan: ClipPlan, pairs: Pairs, accelerator: Any) -> None:
@@ -60,6 +63,8 @@ class ClipRun:
         self.network = LiftedClip(towers, start).to(model.device)
         self.network.log_factors.requires_grad_(not flat)
         geometry = None if flat else parse(plan.space)
+        if geometry is not None:
+            geometry.parts(dim)
         self.objective = ClipObjective(geometry, plan.min_radius, plan.losses, plan.temperature, dim).to(model.device)
         self.module = nn.ModuleDict({"network": self.network, "objective": self.objective})
         self._at = torch.zeros(2, dtype=torch.float64)

@@ -145,7 +145,9 @@ def _train(run: ClipRun, out: Path, begun: dict[str, Any], *, overwrite: bool, p
     batches = islice(run.pairs.batches(plan.batch, run.place), len(left))
     prepared = decoded_ahead(batches, run.share, run.model.transform, plan.data.workers)
     try:
-        for step, batch in zip(track(left, "training", enabled=progress, note=log.note), prepared, strict=False):
+        for step, batch in zip(
+            track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False
+        ):
             told = run.step(step, *batch)
             log.write({"step": step, **told})
             if step % plan.every == 0 or step == plan.steps:
@@ -162,39 +164,25 @@ def _look(
 ) -> None:
     run.look(step, training)
     log.write({"look": step, **run.looks[-1].as_dict()})
-    log.sync()
     if run.accelerator.is_main_process:
         checkpoints.write(folder, run.checkpoint(begun))
 
 
 class _Log:
-    """Lines of JSON in a file; those behind the step at which a training goes on are taken back."""
+    """Lines of JSON in a file, of the process that writes; those behind the step of a checkpoint are taken back."""
 
     def __init__(self, path: Path, step: int, writes: bool) -> None:
-        self.path, self.step, self.writes, self._lines = path, step, writes, list[str]()
-        self.last: dict[str, Any] = {}
+        self.path, self.step, self.writes, self.note = path, step, writes, ""
         if writes:
             known = path.read_text("utf-8").splitlines() if path.is_file() else []
-            kept = [line for line in known if _step_of(line) <= step]
-            atomic_write_text(path, "".join(f"{line}\n" for line in kept))
+            atomic_write_text(path, "".join(f"{line}\n" for line in known if _step_of(line) <= step))
 
     def write(self, values: dict[str, Any]) -> None:
-        """Add a line; it is in the file after `sync`."""
-        self.last = values
-        self._lines.append(json.dumps(values))
-        if len(self._lines) >= 100:
-            self.sync()
-
-    def sync(self) -> None:
-        """Put the lines into the file."""
+        """Add a line."""
+        self.note = f"loss {values['total']:.4f}" if "total" in values else self.note
         if self.writes:
             with writing(self.path), self.path.open("a", encoding="utf-8") as handle:
-                handle.write("".join(f"{line}\n" for line in self._lines))
-        self._lines = []
-
-    def note(self) -> str:
-        """The loss of the last step, in words."""
-        return f"loss {self.last['total']:.4f}" if "total" in self.last else ""
+                handle.write(json.dumps(values) + "\n")
 
 
 def _step_of(line: str) -> float:
