@@ -124,6 +124,7 @@ def test_a_batch_in_chunks_has_the_gradient_of_the_whole(losses):
         torch.testing.assert_close(parts[name], gradient, rtol=1e-3, atol=1e-6 * largest, msg=name)
 
 
+@pytest.mark.slow
 def test_low_rank_adapters_train_few_weights_and_are_merged(tmp_path):
     pytest.importorskip("peft")
     trained(tmp_path / "a", lora=2, steps=2)
@@ -242,6 +243,7 @@ def test_a_plan_that_cannot_be_used_gets_one_sentence_before_any_work(name, tmp_
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_an_architecture_begins_with_the_random_weights_of_a_seed(tmp_path):
     plan = {"model": "open_clip:hiergeo-tiny", "fresh": True, "steps": 1, "every": 1, "learning_rate": 1e-9}
     adapters.load("tiny")  # which makes the architecture known
@@ -272,6 +274,7 @@ def test_a_product_of_other_dimensions_is_refused_before_any_step(tmp_path):
     assert not (tmp_path / "a" / "log.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_another_plan_is_refused_and_the_same_one_goes_on(tmp_path):
     trained(tmp_path / "a", steps=2)
     with pytest.raises(InputError, match="another training, with plan"):

@@ -39,6 +39,7 @@ class StopError(Exception):
     """Stands for the end of a process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["look", "step"])
 def test_an_interrupted_training_goes_on_to_the_same_weights_and_the_same_log(at, tmp_path, monkeypatch):
     """40 rows are 5 batches: it stops within a pass and goes on in it."""
