@@ -42,6 +42,7 @@ class OpenClipModel(ClipModel):
     def live_in(self, space: Space, normalised: bool) -> None:
         """Say which space the model was trained in, and whether its rows are unit vectors of it."""
         self._space, self.normalised = space, normalised
+        self.settings += "" if normalised else "free norms"
 
     def native_space(self) -> Space | None:
         """The space that the spec names; None where it names none."""

@@ -19,6 +19,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Open, Sha256
 from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.adapters.clip import FOLDER, WEIGHTS, OpenClipModel, save_folder
+from hiergeo.adapters.head_files import HUB
 from hiergeo.adapters.hub import snapshot
 from hiergeo.adapters.model import ClipModel
 from hiergeo.geometry import Space, parse
@@ -28,8 +29,6 @@ DESCRIPTION = "hiergeo.json"
 
 COSINE = "cosine"
 """The space of models whose unit rows are compared by their cosine."""
-
-HUB = "hf-hub:"
 
 Factor = Annotated[float, Field(gt=0, le=1e4)]
 

@@ -69,6 +69,7 @@ def test_open_clip_towers_of_a_curved_space_are_noted(lorentz):
     assert named.native_space().geometry.spec == "lorentz:-0.5"
     assert named.encode_text(["a circle"]).norm() > 1.01
     assert unit.encode_text(["a circle"]).norm() == pytest.approx(1, abs=1e-6)
+    assert unit.fingerprint() != named.fingerprint()
     with pytest.raises(InputError, match="lorentz"):
         adapters.load(f"{spec}?space=lorentx:-1")
 
