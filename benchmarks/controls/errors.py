@@ -96,8 +96,10 @@ def _values(shared: np.ndarray, own: np.ndarray) -> Iterator[Statistic]:
         strength = common + alone[:, 0]
         if name.startswith(("auroc", "average")):
             ranking = Ranking(1 + strength, common - alone[:, 1])
-            of = ranking.auroc if name.startswith("auroc") else ranking.average_precision
-            yield Statistic(len(strength), of)
+            if name.startswith("auroc"):
+                yield Statistic(len(strength), ranking.auroc)
+            else:
+                yield Statistic(len(strength), ranking.average_precision, ranks=ranking.ranks)
         elif name in ("parent_mrr", "himo"):
             yield mean_of(1 / (1 + np.exp(1 - strength)))
         else:
