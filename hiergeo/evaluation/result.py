@@ -20,7 +20,7 @@ from hiergeo.evaluation.findings import (
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
-from hiergeo.evaluation.metrics.resampling import PARTS, part_of
+from hiergeo.evaluation.metrics.resampling import EXCHANGED, PARTS, part_of
 
 Counts = np.ndarray
 
@@ -55,16 +55,17 @@ class Statistic:
 
     @cached_property
     def contributions(self) -> np.ndarray:
-        """What rows contribute, for paired tests: `values`, `ranks` of up to `PARTS` rows, or jackknife pseudo-values.
+        """What rows contribute, for paired tests: `values`, `ranks` of few rows, or jackknife pseudo-values.
 
-        The mean of the pseudo-values, of at most `PARTS` groups of rows, is the statistic up to a bias of the order of
-        1 / rows. They are NaN where the statistic is undefined without some group.
+        Ranks are those of up to `PARTS` rows with `EXCHANGED` pairs. The mean of the pseudo-values, of at most `PARTS`
+        groups of rows, is the statistic up to a bias of the order of 1 / rows. They are NaN where the statistic is
+        undefined without some group.
 
         Source: Tukey, Bias and confidence in not-quite large samples (Annals of Mathematical Statistics, 1958).
         """
         if self.values is not None:
             return self.values
-        if self.ranks is not None and self.rows <= PARTS:
+        if self.ranks is not None and self.rows <= PARTS and self.ranks.size <= EXCHANGED:
             return self.ranks
         part = part_of(self.rows)
         parts = int(part[-1]) + 1

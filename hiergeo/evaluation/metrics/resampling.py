@@ -280,10 +280,13 @@ def swap_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
     return (1 + int(as_large.sum())) / (1 + FLIPS)
 
 
+EXCHANGED = 8192
+"""Pairs at most whose ranks are exchanged: thousands of exchanges of more take longer than all else."""
+
 EXCEEDED = 100
 """Random exchanges with a difference as large as the observed one after which no more are drawn."""
 
-CHUNK = 500
+CHUNK = 250
 """Random exchanges that are computed at once."""
 
 
