@@ -29,7 +29,7 @@ PAGE = "leaderboard.html"
 ACROSS = 3
 """Benchmarks that stand side by side in a terminal."""
 
-FORMATS = ("table", "csv", "markdown", "latex", "html")
+FORMATS = ("table", "csv", "markdown", "latex", "json", "html")
 
 
 app = typer.Typer(
@@ -79,7 +79,7 @@ def run_command(
 @app.command("table", cls=Verb)
 def table_command(
     folder: Annotated[Path, path_argument("DIR", "The folder of a suite.")],
-    format: Annotated[str, option("NAME", "table, csv, markdown, latex or html.")] = "markdown",
+    format: Annotated[str, option("NAME", "table, csv, markdown, latex, json or html.")] = "markdown",
     out: Annotated[
         Path | None, path_option("FILE", f"Where it goes.  [standard output; for html DIR/{PAGE}]", "--out", "-o")
     ] = None,
@@ -99,7 +99,8 @@ def table_command(
         path = write_leaderboard(table, folder / PAGE if out is None else out)
         console().print(f"Page: {path.absolute()}", soft_wrap=True)
         return
-    made = {"csv": table.to_csv, "latex": table.to_latex}.get(format, table.to_markdown)().rstrip("\n")
+    forms = {"csv": table.to_csv, "latex": table.to_latex, "json": table.to_json}
+    made = forms.get(format, table.to_markdown)().rstrip("\n")
     if out is None:
         print(made)
     else:

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,13 @@ def texts(tree: ast.AST) -> list[str]:
     """All strings but docstrings, each with a letter in the place of what is filled in."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     bodies = (node.body[0] for node in ast.walk(tree) if isinstance(node, documented) and _documented(node))
-    docs = {id(body.value) for body in bodies if isinstance(body, ast.Expr)}
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    skipped = {id(body.value) for body in bodies if isinstance(body, ast.Expr)}
+    skipped |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             found.append("".join(str(each.value) if isinstance(each, ast.Constant) else "x" for each in node.values))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs | parts:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             found.append(node.value)
     return found
 
@@ -38,16 +39,18 @@ def _documented(node) -> bool:
     return bool(node.body) and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)
 
 
-def commands() -> set[str]:
+@cache
+def commands() -> frozenset[str]:
     found = set()
-    for path in PACKAGE.rglob("*.py"):
-        for text in texts(ast.parse(path.read_text(encoding="utf-8"))):
+    sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    for source in filter(COMMAND.search, sources):
+        for text in texts(ast.parse(source)):
             for line in text.splitlines():
                 while match := COMMAND.search(line):
                     quote, rest = match.groups()
                     command, _, line = rest.partition(quote) if quote else (rest.split(")")[0].rstrip("."), "", "")
                     found.add(command)
-    return found
+    return frozenset(found)
 
 
 def parse(command: str) -> None:

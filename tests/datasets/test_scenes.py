@@ -121,6 +121,7 @@ def test_smaller_counts_are_prefixes_and_seeds_and_splits_differ() -> None:
     assert [image.image_id for image in data.images] == [row.image_id for row in data.rows] == list(range(30))
 
 
+@pytest.mark.slow
 def test_splits_share_no_full_description() -> None:
     descriptions = {
         split: {row.positive[3] for row in load("scenes", split, count=2000, seed=seed).rows}

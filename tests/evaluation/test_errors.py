@@ -14,6 +14,7 @@ def test_comparisons_of_equals_name_no_winner():
     assert sum(bool(each.decided) for each in found) <= MOST
 
 
+@pytest.mark.slow
 def test_audits_call_no_effect_where_controls_do_as_well():
     found = [errors.audited(30, 0.0, seed).findings for seed in range(REPEATS)]
     assert sum(any(each.effect(kind) != "nothing" for kind in errors.EFFECTS) for each in found) <= MOST
@@ -26,6 +27,7 @@ def test_a_coin_survives_the_control_of_length_at_most_once_in_forty_times():
     assert not errors.survives(6, 7)
 
 
+@pytest.mark.slow
 def test_effects_that_are_there_are_found():
     assert errors.length_rates(100)["3 of 4"] > 0.99
     assert errors.compared(200, 2, 4, 1.0, 0).winners["auroc"] == "euclidean"

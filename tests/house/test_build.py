@@ -251,6 +251,7 @@ def test_a_failure_leaves_no_older_kernels_behind(project, objects):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_an_undefined_function_fails_when_linking(project, objects):
     (project / "csrc" / "cpu" / "undefined.cpp").write_text("int missing(); int f() { return missing(); }")
     record = build(project, "--build-temp", objects, **NO_CUDA)

@@ -114,6 +114,7 @@ def test_texts_agree_up_to_the_last_decimals_of_their_numbers(old, new, same):
     assert runs.alike(old, new) is same
 
 
+@pytest.mark.slow
 def test_a_changed_output_and_a_missing_one_are_named():
     stored, fresh = notebook_of("1", "2"), notebook_of("1", "2")
     stored.cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="0.5 rad\n")]

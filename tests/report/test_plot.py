@@ -96,6 +96,7 @@ def test_disk_keeps_radii(comparison, tmp_path):
 
 
 @pytest.mark.parametrize("tiers", [2, 3, 6])
+@pytest.mark.slow
 def test_any_number_of_tiers_is_drawn(tiers, tmp_path):
     scenes = hiergeo.datasets.load("scenes", count=30)
     rows = tuple(replace(row, positive=(row.positive * 2)[:tiers], negative=None) for row in scenes.rows)

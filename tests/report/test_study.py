@@ -75,6 +75,7 @@ def test_sections_come_with_the_conclusion_first(study, page, path):
     assert "Trained on test data" not in page.text
 
 
+@pytest.mark.slow
 def test_leakage_is_stamped_above_everything(study, tmp_path):
     leaked = replace(study, leakage="12 rows <describe> test images.")
     text = write_page(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
@@ -284,6 +285,7 @@ def test_page_draws_every_chain_of_the_disk(study, page):
     assert {int(mark["data-chain"]) for mark in marks} == set(range(60))
 
 
+@pytest.mark.slow
 def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
     frozen = replace(study.frozen, image=None)
     runs = [tuple(replace(run, summary=_without_ladders(run.summary)) for run in cell.runs) for cell in study.cells]
@@ -297,6 +299,7 @@ def _without_ladders(summary):
     return replace(summary, before=replace(summary.before, ladders=()), after=replace(summary.after, ladders=()))
 
 
+@pytest.mark.slow
 def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
     findings = study.findings
     first = replace(findings, cube=findings.cube.select(geometry="euclidean"), spaces=findings.spaces[:1], contrasts=())

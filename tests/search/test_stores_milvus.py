@@ -196,6 +196,7 @@ def test_widened_ranges_admit_the_same_radii(low: float, high: float, radii: lis
             assert (((wrong >= below) & (wrong <= above)) == ((held >= a) & (held <= b))).all() or a > b
 
 
+@pytest.mark.slow
 def test_an_index_is_pushed_from_the_command_line_and_searched_through_the_server(
     server: double.Server, run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

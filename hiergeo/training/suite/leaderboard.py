@@ -1,5 +1,6 @@
 """The table of a suite: its benchmarks, and the cells that have no numbers and why."""
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
-from hiergeo.evaluation.findings.exports import csv_text
+from hiergeo.evaluation.findings.exports import csv_text, plain
 from hiergeo.training.suite import text
 from hiergeo.training.suite.board import Board, BoardRow
 from hiergeo.training.suite.cells import Cell, Place, read_cell
@@ -88,6 +89,11 @@ class Leaderboard:
     def to_csv(self) -> str:
         """One line a number: measured, difference, published or baseline; and one a cell without numbers."""
         return csv_text(text.COLUMNS, text.records(self.boards, self.missing))
+
+    def to_json(self) -> str:
+        """The title, and the lines of :meth:`to_csv` as objects, unrounded."""
+        lines = [dict(zip(text.COLUMNS, line, strict=True)) for line in text.records(self.boards, self.missing)]
+        return json.dumps({"title": self.title, "numbers": plain(lines)}, indent=2, ensure_ascii=False)
 
 
 def read(out: Path | str) -> Leaderboard:

@@ -44,6 +44,7 @@ def test_a_hyperbolic_tree_needs_its_curvature(cases):
     assert tree.numbers["native"] > max(tree.numbers[control] for control in ("angle_only", "radius_only", "flat"))
 
 
+@pytest.mark.slow
 def test_the_same_tree_near_the_root_is_flat(cases):
     flat = cases["flat"]
     assert flat.findings.case in ("radial", "angular")

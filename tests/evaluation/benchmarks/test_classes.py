@@ -70,6 +70,7 @@ def test_zero_shot_is_what_sklearn_says(model, averaging, used):
     assert found.baselines["zero_shot_accuracy"] == pytest.approx({"chance": 1 / 11, "majority": majority})
 
 
+@pytest.mark.slow
 def test_averagings_differ_and_are_named():
     one, other = (benchmark_named("zero_shot", averaging=each) for each in ("tangent", "normalised"))
     assert "tangent" in one.protocol

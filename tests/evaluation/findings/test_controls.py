@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hiergeo.evaluation.findings import Cube, Findings, Reached, conclude_comparison, conclude_study, strongest_control
-from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.findings.conclusions import order_beside
+from hiergeo.evaluation.metrics import Interval, find_metric
 from tests.evaluation.findings.findings_common import compared, hits
 
 WORDS = {"length": 0.877, "characters": 0.85, "chance": 0.0}
@@ -125,3 +126,25 @@ def test_a_control_of_several_seeds_is_their_mean():
     ordered = tuple(sorted(entries, key=lambda each: each.geometry))
     (control,) = replace(found, cube=replace(found.cube, entries=ordered)).controls(8)
     assert control.value == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("value", "standing"), [(0.9, "better"), (0.7, "level"), (0.5, "worse")])
+def test_whoever_orders_better_is_the_subject_of_the_clause(value, standing):
+    control = strongest_control("tau_d", [reached(0.7, controls={"length": value})])
+    assert control.standing == standing
+    assert order_beside(control).startswith(control.noun) == (standing == "better")
+
+
+def test_a_control_that_is_ahead_in_order_and_elsewhere_is_praised_for_both():
+    ordered, recalled = led(0.99, "tau_d"), led(0.98, "recall")
+    entries = tuple(
+        replace(
+            one,
+            metrics=one.metrics | two.metrics,
+            draws=one.draws | two.draws,
+            baselines=one.baselines | two.baselines,
+        )
+        for one, two in zip(ordered.cube.entries, recalled.cube.entries, strict=True)
+    )
+    headline = conclude_comparison(replace(ordered, cube=replace(ordered.cube, entries=entries))).headline
+    assert all(each in headline for each in ("0.990", "0.980", find_metric("recall").label))

@@ -118,6 +118,7 @@ def play(page: Page, seed: int) -> None:
             assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=query)] for lens in lenses], acts
 
 
+@pytest.mark.slow
 def test_the_last_request_wins(page) -> None:
     for seed in range(3):
         play(page, seed)

@@ -209,6 +209,10 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
     assert [tier.items for tier in found.tiers] == [
         int((index_tiers(found, index, embedded) == t).sum()) for t in range(4)
     ]
+    items = read_items(index.store, Tiers(embedded.hierarchy))
+    radius = Space("lorentz:-1", embedded.root).radius(embedded.captions).double().numpy()
+    for values, name in ((radius, "tier_order"), (items.words, "tier_order_words")):
+        assert found.numbers[name] == pytest.approx(TierOrder(values, items.tier).value(), abs=1e-4)
     assert found.numbers["tier_order"] > 0
     assert "tiers" in kinds(found)
     json.dumps(found.as_dict(), allow_nan=False)

@@ -237,6 +237,7 @@ def test_bad_bodies_are_refused(index, content, kind, status, field) -> None:
     assert (response.status_code, response.json()["field"]) == (status, field), response.text
 
 
+@pytest.mark.slow
 def test_a_refusal_is_short_whatever_was_sent(index) -> None:
     with browser(index) as http:
         for body in (

@@ -141,6 +141,14 @@ class TestFormats:
         assert float(line["value"]) == held["metrics"][line["metric"]]
         assert [float(line["low"]), float(line["high"])] == pytest.approx(held["intervals"][line["metric"]])
 
+    def test_json_holds_what_csv_holds(self, out):
+        found = json.loads(suite.read(out).to_json())
+        assert found["title"] == suite.read(out).title
+        as_text = [
+            {name: "" if value is None else str(value) for name, value in each.items()} for each in found["numbers"]
+        ]
+        assert as_text == lines(out)
+
     def test_published_figures_stand_beside_measured_ones_with_their_source(self, out, board):
         assert board.published_for(ROWS[0], "share").value == 0.25
         assert board.published_for(ROWS[2], "share") is None

@@ -1,0 +1,65 @@
+"""Contrast of unequal sides with labels, against matrices in NumPy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+from torch import Tensor
+
+from hiergeo._core.errors import InputError
+from hiergeo.geometry import Space
+from hiergeo.losses import contrastive_loss, siglip_loss
+
+DIM = 6
+ROOT = torch.linspace(-0.2, 0.2, DIM, dtype=torch.float64)
+X, Y = torch.randn(2, 5, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).unbind()
+Y = Y[:3]
+LABELS = torch.tensor([4, 0, 4, 1, 0]), torch.tensor([0, 4, 1])
+SAME = (LABELS[0][:, None] == LABELS[1]).numpy()
+SPACES = [("euclidean", "distance"), ("lorentz:-0.7", "distance"), ("sphere:0.1", "distance"), ("euclidean", "cosine")]
+
+
+def similarities(space: Space, by: str) -> np.ndarray:
+    def of(a: Tensor, b: Tensor) -> float:
+        return float(torch.cosine_similarity(a, b, dim=0) if by == "cosine" else -space.distance(a, b))
+
+    return np.array([[of(a, b) for b in Y] for a in X])
+
+
+@pytest.mark.parametrize(("spec", "by"), SPACES)
+def test_sides_of_other_sizes_are_matched_by_labels(spec, by):
+    space = Space(spec, ROOT)
+    logits = similarities(space, by) / 0.3
+    by_row = -(np.where(SAME, log_softmax(logits, 1), 0).sum(1) / SAME.sum(1))
+    by_column = -(np.where(SAME, log_softmax(logits, 0), 0).sum(0) / SAME.sum(0))
+    for reduction, expected in (
+        ("mean", (by_row.mean() + by_column.mean()) / 2),
+        ("sum", (by_row.sum() + by_column.sum()) / 2),
+    ):
+        value = contrastive_loss(space, X, Y, 0.3, LABELS, by=by, reduction=reduction)
+        assert float(value) == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(InputError, match="not 5 and 3"):
+        contrastive_loss(space, X, Y, 0.3, LABELS, by=by, reduction="none")
+
+
+@pytest.mark.parametrize(("spec", "by"), SPACES)
+def test_every_pair_of_siglip_is_a_decision_of_its_own(spec, by):
+    space = Space(spec, ROOT)
+    logits = similarities(space, by) / 0.3 + 0.8
+    expected = np.log1p(np.exp(np.where(SAME, -logits, logits))).sum() / len(X)
+    assert float(siglip_loss(space, X, Y, 0.3, 0.8, LABELS, by=by)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_row_without_a_match_is_named_and_may_be_in_siglip():
+    lonely = torch.tensor([4, 0, 4, 7, 0]), torch.tensor([0, 4, 4])
+    with pytest.raises(InputError, match="row 3 of x"):
+        contrastive_loss(Space("euclidean"), X, Y, 0.3, lonely)
+    assert torch.isfinite(siglip_loss(Space("euclidean"), X, Y, 0.3, 0.0, lonely))
+
+
+def test_labels_and_measures_that_do_not_fit_are_refused():
+    for labels in ((LABELS[0].float(), LABELS[1]), (LABELS[0][:4], LABELS[1]), (LABELS[0], LABELS[1][:, None])):
+        with pytest.raises(InputError, match="labels of"):
+            contrastive_loss(Space("euclidean"), X, Y, 0.3, labels)
+    with pytest.raises(InputError, match="'distance' or 'cosine'"):
+        contrastive_loss(Space("euclidean"), X, Y, 0.3, LABELS, by="dot")
