@@ -69,13 +69,21 @@ def study_command(
     if loss == options.LOSSES:
         losses = options.fitting(losses, loaded.dim, dims)
     training.check_prior(losses, loaded.dim, dims)
-    stop = {"steps": steps, "every": min(DEFAULTS.every, steps), "patience": patience or None}
+    every, unit = min(DEFAULTS.every, steps), not free_norms
     made = StudyPlan(
         geometries=tuple(geometry),
         dims=dims,
         seeds=tuple(range(seeds)),
         learning_rates=tuple(learning_rate),
-        recipe=Recipe(losses=losses, hidden=hidden, unit=not free_norms, batch=batch, **stop),
+        recipe=Recipe(
+            losses=losses,
+            hidden=hidden,
+            unit=unit,
+            steps=steps,
+            batch=batch,
+            every=every,
+            patience=patience or None,
+        ),
         learnable=learn_curvature,
     )
     if loss == options.LOSSES:
