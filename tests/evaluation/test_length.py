@@ -118,7 +118,6 @@ def test_tables_show_the_baseline_beside_the_value(model, scenes):
 
 
 @pytest.mark.parametrize("verb", ["probe", "compare"])
-@pytest.mark.slow
 def test_the_command_line_prints_it(run, verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(verb, "--model", "tiny", "--data", "scenes", "--rows", 40, "--json", "r.json")
