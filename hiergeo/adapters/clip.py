@@ -18,6 +18,7 @@ from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import ClipModel
 from hiergeo.adapters.towers import Tower
+from hiergeo.geometry import Space
 
 FOLDER = "local-dir:"
 """What the name of a folder of `CONFIG` and `WEIGHTS` has before it in a spec."""
@@ -36,6 +37,16 @@ class OpenClipModel(ClipModel):
     def __init__(self, name: str, network: Any, device: torch.device, config: dict[str, Any], **prepared: Any) -> None:
         super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg), **prepared)
         self.config = config
+        self._space: Space | None = None
+
+    def live_in(self, space: Space, normalised: bool) -> None:
+        """Say which space the model was trained in, and whether its rows are unit vectors of it."""
+        self._space, self.normalised = space, normalised
+        self.settings += "" if normalised else "free norms"
+
+    def native_space(self) -> Space | None:
+        """The space that the spec names; None where it names none."""
+        return self._space
 
     def rebuilt_network(self) -> nn.Module:
         kind = type(self.network)
@@ -49,6 +60,7 @@ class OpenClipModel(ClipModel):
                 built: nn.Module = kind(**config)
         except Exception as error:  # open_clip, timm and transformers check what they build in their own ways
             raise InputError(f"{self.name} cannot be built without its weights: {reason(error)}.") from error
+        built.get_submodule("visual").preprocess_cfg = self.network.visual.preprocess_cfg
         return built
 
 
@@ -68,26 +80,41 @@ class OpenClipTower(Tower):
         return rows
 
     def export(self, folder: Path, place: Path) -> str:
-        state = {name: weight.clone() for name, weight in self.network.state_dict().items()}
-        with atomic_write(folder / WEIGHTS) as handle:
-            handle.write(tensors.packed(state, {"format": "pt"}))
-        with hub.saving(folder):
-            config = {
-                "model_cfg": self._portable(folder, place.resolve()),
-                "preprocess_cfg": self.network.visual.preprocess_cfg,
-            }
-        atomic_write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+        save_folder(folder, place, self.network, self)
         return f"open_clip:{FOLDER}{place.resolve()}"
 
-    def _portable(self, folder: Path, place: Path) -> dict[str, Any]:
-        """The configuration, its tokenizer's files put into the folder."""
-        config = copy.deepcopy(self.config)
-        text = config["text_cfg"]
-        if hasattr(self.tokenizer, "save_pretrained"):
-            self.tokenizer.save_pretrained(folder)
-            text.setdefault("hf_tokenizer_name", str(place))
-        if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
-            name = Path(merges).name
+
+def save_folder(folder: Path, place: Path, network: Any, source: OpenClipModel | OpenClipTower) -> None:
+    """Write a network as a folder of open_clip, with its tokenizer.
+
+    Args:
+        folder: where it is written.
+        place: where that folder goes when it is whole.
+        network: the towers.
+        source: whose configuration and tokenizer they have.
+
+    Raises:
+        UnavailableError: the folder cannot be written.
+    """
+    state = {name: weight.clone() for name, weight in network.state_dict().items()}
+    with atomic_write(folder / WEIGHTS) as handle:
+        handle.write(tensors.packed(state, {"format": "pt"}))
+    with hub.saving(folder):
+        config = _portable(folder, place.resolve(), source)
+    described = {"model_cfg": config, "preprocess_cfg": network.visual.preprocess_cfg}
+    atomic_write_text(folder / CONFIG, json.dumps(described, indent=2) + "\n")
+
+
+def _portable(folder: Path, place: Path, source: OpenClipModel | OpenClipTower) -> dict[str, Any]:
+    """The configuration, its tokenizer's files put into the folder."""
+    config = copy.deepcopy(source.config)
+    text, tokenizer = config["text_cfg"], source.tokenizer
+    if hasattr(tokenizer, "save_pretrained"):
+        tokenizer.save_pretrained(folder)
+        text.setdefault("hf_tokenizer_name", str(place))
+    if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
+        name = Path(merges).name
+        if (folder / name).resolve() != Path(merges).resolve():
             shutil.copyfile(merges, folder / name)
-            text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
-        return config
+        text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
+    return config

@@ -21,6 +21,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "npz": "hiergeo.adapters.npz:load_npz",
         "lvis": "hiergeo.adapters.lvis:load_lvis_model",
         "head": "hiergeo.adapters.head_files:load_head",
+        "trained": "hiergeo.adapters.trained:load_trained",
         "meru": "hiergeo.adapters.meru:load_meru",
         "hycoclip": "hiergeo.adapters.meru:load_hycoclip",
         "meru-clip": "hiergeo.adapters.meru:load_meru_clip",
@@ -45,9 +46,10 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
             ``sentence-transformers:NAME_OR_PATH``, ``mteb:NAME``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the
-            model it names; ``head:FOLDER@SPEC`` on another one), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other
-            models that bring a space of their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of
-            a third-party adapter (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
+            model it names; ``head:FOLDER@SPEC`` on another one), ``trained:FOLDER`` (of ``hiergeo train clip``),
+            ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models that bring a space of their own, ``lvis:clip``
+            (stored embeddings of names), ``tiny``, or the name of a third-party adapter (entry-point group
+            ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:

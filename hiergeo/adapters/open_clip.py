@@ -1,24 +1,27 @@
 """Models of OpenCLIP: a tag, a checkpoint, a hub repository or a folder; and the bundled one, which is of its kind."""
 
 import logging
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, unknown_name, warn
 from hiergeo._core.storage import checkpoints, tensors
+from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.text import shortened
 from hiergeo.adapters import hub, tiny, weights
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
+from hiergeo.geometry import Space, parse
 
 HUB = "hf-hub:"
 
@@ -30,8 +33,18 @@ PREPROCESSING = {
 }
 """Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
 
+CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
+"""The card of a model, and what it says of one that was trained in a curved space."""
+
 SHOWN = 300
 """Characters of an error of open_clip that are passed on."""
+
+
+class SpaceOptions(Document):
+    """Options of these models in a spec."""
+
+    space: str | None = None
+    norm: Literal["free", "unit"] = "free"
 
 
 @contextmanager
@@ -63,21 +76,76 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     checkpoint file does not say how it was trained: for weights trained with QuickGELU (OpenAI's, DFN's, MetaCLIP's and
     what was fine-tuned from them) name the architecture that ends in ``-quickgelu``.
 
+    ``?space=lorentz:-1`` names the space that weights were trained in, around its origin: rows are then the projected
+    features as they are, or with ``&norm=unit`` of norm one.
+
     Raises:
-        InputError: unknown architecture or tag, no weights, or a checkpoint that is not one of that architecture.
+        InputError: unknown architecture or tag, no weights, a checkpoint that is not one of that architecture, or a
+            space that does not exist.
         UnavailableError: a download failed.
     """
-    name = f"open_clip:{rest}"
+    place, options = hub.options_of(rest, SpaceOptions)
+    geometry = None if options.space is None else parse(options.space)
+    model = _loaded(f"open_clip:{rest}", place, device)
+    if geometry is not None:
+        model.live_in(Space(geometry, torch.zeros(model.config["embed_dim"])), options.norm == "unit")
+    elif _card_says_hyperbolic(place):
+        warn(
+            f"the card of {place} speaks of a hyperbolic space, and it is measured in Euclidean space: name the space "
+            "of the training, such as ?space=lorentz:-1 behind the spec."
+        )
+    return model
+
+
+def _loaded(name: str, place: str, device: torch.device) -> OpenClipModel:
     tiny.register()
-    if rest.startswith(HUB):
-        return _from_hub(name, rest, device)
-    if rest.startswith(FOLDER):
-        return _from_folder(name, rest, device)
-    arch, _, source = rest.partition("/")
+    if place.startswith(HUB):
+        return _from_hub(name, place, device)
+    if place.startswith(FOLDER):
+        return _from_folder(name, place, device)
+    arch, _, source = place.partition("/")
     _check_architecture(arch, source)
     if source.startswith(("/", ".")):
         return _from_file(name, arch, path_of(source), device)
     return _from_tag(name, arch, source, device)
+
+
+@_no_root_handler()
+def load_folder(rest: str, *, device: torch.device) -> OpenClipModel:
+    """The towers in a folder ``local-dir:PATH``, whatever its card says. Raises as `load_open_clip`."""
+    return _from_folder(f"open_clip:{rest}", rest, device)
+
+
+@_no_root_handler()
+def fresh_open_clip(rest: str, seed: int, *, device: torch.device) -> OpenClipModel:
+    """An architecture of open_clip with the random weights that training starts from; the same seed gives the same.
+
+    Raises:
+        InputError: an unknown architecture.
+        UnavailableError: its tokenizer cannot be had.
+    """
+    import open_clip
+
+    tiny.register()
+    if rest not in open_clip.list_models():
+        raise unknown_name("open_clip architecture", rest, open_clip.list_models())
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return _build(f"open_clip:{rest}", rest, device, quick_gelu=uses_quick_gelu(rest))
+
+
+def _card_says_hyperbolic(place: str) -> bool:
+    """Whether the card of a folder or of a repository in the cache names such a space."""
+    from huggingface_hub import try_to_load_from_cache
+
+    card: Any = None
+    if place.startswith(FOLDER):
+        card = path_of(place.removeprefix(FOLDER)) / CARD
+    elif place.startswith(HUB):
+        card = try_to_load_from_cache(place.removeprefix(HUB), CARD)
+    if not isinstance(card, str | Path) or not Path(card).is_file():
+        return False
+    return HYPERBOLIC.search(Path(card).read_text("utf-8", errors="replace")) is not None
 
 
 @_no_root_handler()
@@ -131,6 +199,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
 
 def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
     import open_clip
+    from huggingface_hub import hf_hub_download
     from open_clip.pretrained import download_pretrained_from_hf
 
     repository = rest.removeprefix(HUB)
@@ -141,6 +210,8 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
         except Exception as error:  # the hub's errors are many
             instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json and the weights"
             raise hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
+        with suppress(Exception):  # a repository need not have a card
+            hf_hub_download(repository, CARD)
         hub.check_config(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
         return _build(name, rest, device, quick_gelu=quick)
 
@@ -173,22 +244,42 @@ def _build(
     with warnings.catch_warnings(), _texts_of_the_hub(arch):
         warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning)
         tokenizer = _tokenizer(arch)
-        network, transform = open_clip.create_model_from_pretrained(
-            arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing
-        )
+        schema = arch.startswith((HUB, FOLDER))
+        make = open_clip.create_model_from_pretrained if pretrained or schema else _random
+        network, transform = make(arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing)
     config = open_clip.get_model_config(arch) | {"quick_gelu": quick_gelu}
+    if merges := _merges_beside(arch):
+        config["text_cfg"]["tokenizer_kwargs"] |= merges
     return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
+
+
+def _random(arch: str, _: str | None, **options: Any) -> tuple[nn.Module, Any]:
+    import open_clip
+
+    network, _, transform = open_clip.create_model_and_transforms(arch, load_weights=False, **options)
+    return network, transform
 
 
 def _tokenizer(arch: str) -> Callable[[list[str]], Tensor]:
     import open_clip
 
     try:
-        tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(arch)
+        tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(arch, **_merges_beside(arch))
     except Exception as error:  # transformers and the hub each raise their own
         instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json, the tokenizer and the weights"
         raise hub.not_obtained(f"the tokenizer of {arch}", instead, error) from error
     return tokenizer
+
+
+def _merges_beside(arch: str) -> dict[str, str]:
+    """The merges in a folder, which its configuration names by the place where it was written."""
+    from open_clip import get_model_config
+
+    named = get_model_config(arch)["text_cfg"].get("tokenizer_kwargs", {}).get("bpe_path")
+    if not named or not arch.startswith(FOLDER):
+        return {}
+    beside = path_of(arch.removeprefix(FOLDER)) / Path(named).name
+    return {"bpe_path": str(beside)} if beside.is_file() else {}
 
 
 def _unknown_tag(arch: str, tag: str) -> InputError:

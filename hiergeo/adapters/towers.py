@@ -74,11 +74,7 @@ class Tower(nn.Module, ABC):
 
     def merge(self) -> None:
         """Fold low-rank adapters, if there are any, into the weights they adapt."""
-        for name, layer in list(self.network.named_modules()):
-            if hasattr(layer, "base_layer") and not name.endswith(".base_layer"):
-                layer.merge()
-                parent, _, own = name.rpartition(".")
-                setattr(self.network.get_submodule(parent), own, layer.get_base_layer())
+        merge_adapters(self.network)
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
@@ -117,7 +113,16 @@ def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in tokens.items() if isinstance(value, Tensor)}
 
 
-def _adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) -> None:
+def merge_adapters(network: nn.Module) -> None:
+    """Fold low-rank adapters, if there are any, into the weights they adapt."""
+    for name, layer in list(network.named_modules()):
+        if hasattr(layer, "base_layer") and not name.endswith(".base_layer"):
+            layer.merge()
+            parent, _, own = name.rpartition(".")
+            setattr(network.get_submodule(parent), own, layer.get_base_layer())
+
+
+def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) -> None:
     """Add low-rank adapters to the linear layers whose weights are `trained`; only the adapters are trained then.
 
     The adapters start as the identity: their output is 0 at first. Scaling is 1 (alpha = rank).
@@ -173,5 +178,5 @@ def tower_of(model: Model, lora: int | None = None) -> Tower:
         raise InputError(f"the text tower '{name}' is a {type(tower).__name__}, not a hiergeo.adapters.Tower.")
     tower.check_against(model)
     if lora is not None:
-        _adapt(tower.network, tower.trainable(), lora)
+        adapt(tower.network, tower.trainable(), lora)
     return tower

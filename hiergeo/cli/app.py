@@ -19,7 +19,7 @@ SUMMARIES = {
     },
     "Train": {
         "embed": "Embed a dataset into one file, to be used as --model npz:FILE.",
-        "train": "Sharpen the hierarchy of a model; describe and share trained heads.",
+        "train": "Train a model in any space, or sharpen the hierarchy of one; describe and share trained heads.",
     },
     "Search": {
         "index": "Build, extend and check indexes of captions and images.",

@@ -123,4 +123,5 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
         for (of, dim), verdict in (done.verdicts.items() if full else ())
     )
     first = (done.conclusion.headline, *done.conclusion.remarks)
-    publish(done, None, form, study_tables(done, full=full), *verdicts, first=first, lines=page_lines(html))
+    tables = study_tables(done, full=full)
+    publish(done, None, form, tables, *verdicts, done.omissions, first=first, lines=page_lines(html))

@@ -1,4 +1,4 @@
-"""``hiergeo train``: heads and towers; model cards of heads, and their upload to the Hugging Face hub."""
+"""``hiergeo train``: image-text models, heads and towers; cards of heads, and their upload to the Hugging Face hub."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,10 +9,15 @@ from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.documents import load_json
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Verb
+from hiergeo.cli.train_clip import clip_command
 from hiergeo.cli.train_head import head_command
 from hiergeo.cli.train_re import re_command
 
-app = typer.Typer(help="Sharpen the hierarchy of a model; describe and share trained heads.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train a model in any space, or sharpen the hierarchy of one; describe and share trained heads.",
+    no_args_is_help=True,
+)
+app.command("clip", cls=Verb)(clip_command)
 app.command("head", cls=Verb)(head_command)
 app.command("re", cls=Verb)(re_command)
 
@@ -47,7 +52,7 @@ def push_command(
     private: Annotated[bool, flag("--private", "Make a new repository private.")] = False,
     license: Licence = None,
 ) -> None:
-    """Upload a head with its card to the Hugging Face hub, where you are logged in."""
+    """Upload a head or an image-text model with its card to the Hugging Face hub, where you are logged in."""
     from hiergeo.report.interop import push_to_hub
 
     print(push_to_hub(folder, repository, private=private, license=license))

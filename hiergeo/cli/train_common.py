@@ -76,13 +76,13 @@ def report(
         "settings": dict(settings),
         "history": [look.as_dict() for look in history],
     }
-    heading = None if summary is None else baseline_heading(summary.after)
+    heading = None if summary is None else baseline_heading(summary.after.baselines.values())
     figures = ("before", "after", "difference, 95 %")
     table = light("", *figures, heading or "", numbers=(*figures, *([heading] if heading else [])))
     table.add_row("validation tau_d", number(history[0].tau_d, 4), number(kept.tau_d, 4), "")
     for name, change in ({} if summary is None else summary.changes).items():
         low, high = change.difference
-        found = None if summary is None else baseline(summary.after, name)
+        found = None if summary is None else baseline(summary.after.baselines.get(name, {}))
         beside = "" if found is None else number(found[1], 4)
         difference = f"{signed(low, 4)} to {signed(high, 4)}"
         table.add_row(label(name), number(change.before, 4), number(change.after, 4), difference, beside)

@@ -20,6 +20,7 @@ from hiergeo.losses.cones import (
 )
 from hiergeo.losses.contrastive import contrastive_loss, siglip_loss
 from hiergeo.losses.curvature import check_curvature, clamp_curvature
+from hiergeo.losses.published import hycoclip_loss, uncha_loss
 from hiergeo.losses.re import RELoss, batch_hard, batch_hard_over_ranks, prior_loss, re_loss
 
 __all__ = [
@@ -36,10 +37,12 @@ __all__ = [
     "compositional_entailment_loss",
     "contrastive_loss",
     "entailment_loss",
+    "hycoclip_loss",
     "max_margin_loss",
     "prior_loss",
     "radius_order_loss",
     "re_loss",
     "siglip_loss",
     "transitivity_loss",
+    "uncha_loss",
 ]

@@ -16,6 +16,8 @@ By = Literal["distance", "cosine"]
 
 Labels = Tensor | tuple[Tensor, Tensor] | None
 
+Sides = Literal["both", "rows"]
+
 
 def contrastive_loss(
     space: Space,
@@ -25,6 +27,7 @@ def contrastive_loss(
     labels: Labels = None,
     *,
     by: By = "distance",
+    sides: Sides = "both",
     reduction: Reduction = "mean",
     gather: bool = True,
 ) -> Tensor:
@@ -43,6 +46,7 @@ def contrastive_loss(
             tensors, (N,) and (M,): those of x and of y; each needs a match on the other side. Where a row has several
             matches, the mean over them (Khosla et al., NeurIPS 2020, L_out).
         by: "distance", or "cosine": the logits cos(x_i, y_j) / temperature of CLIP.
+        sides: "both", or "rows": each x among all y alone, of which some may match nothing.
         reduction: "mean" over rows and over columns, the "sum" of both halves, or "none" where N = M.
         gather: whether other ranks' rows are negatives too; ranks may hold different numbers of rows.
 
@@ -56,19 +60,26 @@ def contrastive_loss(
     Source: Radford et al. (ICML 2021) with the logits of Desai et al., MERU (ICML 2023).
     """
     check_reduction(reduction)
-    pair = _Matched(x, y, labels, gather)
+    if sides not in ("both", "rows"):
+        raise InputError(f"sides must be 'both' or 'rows', not '{sides}'.")
+    pair = _Matched(x, y, labels, gather, matched=("x", "y") if sides == "both" else ("x",))
     check_number("temperature", temperature, positive=True)
-    if reduction == "none" and len(x) != len(y):
+    if reduction == "none" and sides == "both" and len(x) != len(y):
         raise InputError(f"reduction 'none' needs as many x as y, not {len(x)} and {len(y)}.")
     found = _space(space, by).contrastive(
         *pair.located(by), 1 / temperature, labels=pair.labels, squared=by == "cosine"
     )
     of_x, of_y, matched_x, matched_y = pair.owned(found)
     by_row = of_x - matched_x / pair.matches_of_x
+    rows, columns = pair.sizes
+    if sides == "rows":
+        if reduction == "none":
+            return by_row.to(compute_dtype(x.dtype))
+        share = by_row.sum() if reduction == "sum" else by_row.sum() / rows
+        return pair.whole(share).to(compute_dtype(x.dtype))
     by_column = of_y - matched_y / pair.matches_of_y
     if reduction == "none":
         return ((by_row + by_column) / 2).to(compute_dtype(x.dtype))
-    rows, columns = pair.sizes
     share = by_row.sum() + by_column.sum() if reduction == "sum" else by_row.sum() / rows + by_column.sum() / columns
     return pair.whole(share / 2).to(compute_dtype(x.dtype))
 
@@ -107,7 +118,7 @@ def siglip_loss(
 
     Source: Zhai et al., SigLIP (ICCV 2023), section 3.2.
     """
-    pair = _Matched(x, y, labels, gather, lonely=True)
+    pair = _Matched(x, y, labels, gather, matched=())
     check_number("temperature", temperature, positive=True)
     scale = 1 / temperature
     bias = bias + scale if by == "cosine" else bias
@@ -134,7 +145,7 @@ class _Matched:
         matches_of_y: how many rows of all ranks each column of this rank matches.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, labels: Labels, gather: bool, lonely: bool = False) -> None:
+    def __init__(self, x: Tensor, y: Tensor, labels: Labels, gather: bool, matched: tuple[str, ...]) -> None:
         check_embeddings(x=x, y=y)
         for name, rows in (("x", x), ("y", y)):
             if rows.ndim != 2:
@@ -157,7 +168,7 @@ class _Matched:
         self.matches_of_x = _counted(self.labels[0], self.labels[1])
         self.matches_of_y = _counted(own[1], everyone)
         for name, count in (("x", self.matches_of_x), ("y", self.matches_of_y)):
-            if not lonely and readable(count) and not bool(count.all()):
+            if name in matched and readable(count) and not bool(count.all()):
                 raise InputError(f"row {int((count == 0).nonzero()[0])} of {name} matches nothing: leave it out.")
 
     def located(self, by: By) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,13 @@ ROUNDING = 1e-6
 """The relative rounding of a bound in float32."""
 
 
-def check_curvature(module: nn.Module) -> None:
+def check_curvature(module: nn.Module, least: float = LEAST, most: float = MOST) -> None:
     """Raise InputError for a learnable curvature that starts outside the bounds of `clamp_curvature`."""
     for part in module.modules():
         if not isinstance(part, Curved) or part.log_magnitude is None:
             continue
-        if not LEAST * (1 - ROUNDING) <= abs(part.value) <= MOST * (1 + ROUNDING):
-            raise InputError(f"a learnable |K| must begin within [{LEAST:g}, {MOST:g}], unlike that of {part.spec}.")
+        if not least * (1 - ROUNDING) <= abs(part.value) <= most * (1 + ROUNDING):
+            raise InputError(f"a learnable |K| must begin within [{least:g}, {most:g}], unlike that of {part.spec}.")
 
 
 def clamp_curvature(module: nn.Module, least: float = LEAST, most: float = MOST) -> tuple[float, ...]:

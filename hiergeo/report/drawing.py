@@ -45,10 +45,10 @@ VARIABLES = {
 }
 
 STYLE: dict[Any, Any] = {
-    "font.size": 11,
+    "font.size": 12,
     "axes.edgecolor": LINE,
     "axes.labelcolor": SOFT,
-    "axes.labelsize": 11,
+    "axes.labelsize": 12,
     "axes.linewidth": 0.75,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -61,10 +61,10 @@ STYLE: dict[Any, Any] = {
     "text.color": INK,
     "xtick.color": LINE,
     "xtick.labelcolor": SOFT,
-    "xtick.labelsize": 11,
+    "xtick.labelsize": 12,
     "ytick.color": LINE,
     "ytick.labelcolor": SOFT,
-    "ytick.labelsize": 11,
+    "ytick.labelsize": 12,
 }
 """Parameters of matplotlib under which every figure is made."""
 

@@ -1,6 +1,7 @@
 """Names and settings as tables and pages write them."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
@@ -65,16 +66,14 @@ BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
 """Baselines that tables show, the first that a metric has, by name, and what they are called."""
 
 
-def baseline(result: Result, metric: str) -> tuple[str, float] | None:
-    """What the metric is compared with, by name, and its value without the model; None where nothing is known."""
-    known = result.baselines.get(metric, {})
+def baseline(known: Mapping[str, float]) -> tuple[str, float] | None:
+    """What tables compare a metric with, by name, and its value, from its baselines; None where nothing is known."""
     return next(((called, known[name]) for name, called in BASELINES.items() if name in known), None)
 
 
-def baseline_heading(result: Result) -> str | None:
-    """The heading of the baselines of a table: the name that all share, else ``baseline``; None without any."""
-    known = (baseline(result, metric) for metric in result.metrics)
-    called = {each[0] for each in known if each is not None}
+def baseline_heading(known: Iterable[Mapping[str, float]]) -> str | None:
+    """The heading of the baselines of some metrics: the name that all share, else ``baseline``; None without any."""
+    called = {each[0] for each in map(baseline, known) if each is not None}
     return "baseline" if len(called) > 1 else next(iter(called), None)
 
 

@@ -92,8 +92,9 @@ def write_html(
 def environment() -> "Environment":
     """Jinja templates of this package: text from outside stays text, and unknown names are errors.
 
-    Everything a template prints is escaped and `tame`. What can hold a caption or a name of the user's goes through the
-    filter `outside`, which isolates its writing direction, or `isolated` where no element can stand.
+    Everything a template prints is escaped and `tame`, and per cent stay on the line of their figure. What can hold a
+    caption or a name of the user's goes through the filter `outside`, which isolates its writing direction, or
+    `isolated` where no element can stand.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -119,7 +120,7 @@ def environment() -> "Environment":
 
 
 def _tame(value: Any) -> Any:
-    return tame(value) if type(value) is str else value
+    return tame(value).replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
 def _outside(text: Any) -> "Markup":
@@ -196,11 +197,13 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
 
 def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, Any]:
     """What pages of comparisons and of studies both show."""
+    findings = source.findings
     return {
-        "findings": source.findings,
+        "findings": findings,
         "conclusion": source.conclusion,
+        "omissions": source.omissions,
         "first": first,
-        "beside": baseline_heading(first),
+        "beside": baseline_heading(findings.baselines(metric, findings.dims[0]) for metric in findings.cube.metrics),
         "model": model,
         **_radii(source),
     }

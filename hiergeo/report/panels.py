@@ -82,7 +82,7 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
         colour = TRUE if dot.best else INK
         if dot.before is not None:
             axes.plot((dot.before, dot.value), (row, row), color=SOFT, linewidth=0.75, linestyle=":")
-            axes.plot(dot.before, row, marker="o", markersize=6.8, color=SOFT, markerfacecolor=PAPER)
+            axes.plot(dot.before, row, marker="o", markersize=6.8, color=SOFT, markerfacecolor=PAPER, clip_on=False)
         if dot.interval is not None:
             axes.plot(dot.interval, (row, row), color=TRUE if dot.best else SOFT, linewidth=2)
         axes.plot(dot.value, row, marker="o", markersize=7.2, markeredgewidth=0, color=colour, clip_on=False)

@@ -1,16 +1,16 @@
 """Tables for the terminal: results, comparisons and studies, readable in 80 columns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core.tables import light
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.findings import Score
+from hiergeo.evaluation.findings import Findings, Score
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import BASELINES, SAID, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.report.labels import SAID, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT, is_of_pairs
 
@@ -61,7 +61,7 @@ def read_metrics(metrics: Iterable[str], *, full: bool = False) -> tuple[str, ..
 
 def result_table(result: Result, *, full: bool = False) -> Table:
     """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
-    heading = baseline_heading(result)
+    heading = baseline_heading(result.baselines.values())
     figures = ("value", "95 % interval", *([heading] if heading else []))
     about = f"{setting_line(result)} · {result.geometry}"
     table = light("metric", *figures, numbers=figures, notes=about)
@@ -69,23 +69,23 @@ def result_table(result: Result, *, full: bool = False) -> Table:
     intervals = result.intervals
     for metric in read_metrics(result.metrics, full=full):
         ends = Text(bounds(intervals[metric], 4)) if metric in intervals else dim(NONE)
-        beside = () if heading is None else (_beside(result, metric, heading, 4),)
+        beside = () if heading is None else (_beside(result.baselines.get(metric, {}), heading, 4),)
         table.add_row(label(metric), number(result.metrics[metric], 4), ends, *beside)
     return table
 
 
-def _named(result: Result, metric: str) -> Text:
-    """The label of a metric, and below it the baseline where there is one."""
-    known = baseline(result, metric)
-    return stacked(label(metric), None if known is None else f"{known[0]} {number(known[1])}")
+def _named(findings: Findings, metric: str, at: int) -> Text:
+    """The label of a metric, and below it the baseline at a dimension where there is one."""
+    alone = baseline(findings.baselines(metric, at))
+    return stacked(label(metric), None if alone is None else f"{alone[0]} {number(alone[1])}")
 
 
-def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> Text:
-    """The baseline of a metric, named where the heading does not name it."""
-    known = baseline(result, metric)
-    if known is None:
+def _beside(known: Mapping[str, float], heading: str, digits: int = 3) -> Text:
+    """The baseline among those of a metric, named where the heading does not name it."""
+    alone = baseline(known)
+    if alone is None:
         return dim(NONE)
-    called, value = known
+    called, value = alone
     return dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
 
 
@@ -148,10 +148,10 @@ def _across(comparison: Comparison, full: bool) -> Table:
     table = light("geometry", *map(label, metrics), notes=_caption(comparison, full))
     for at, result in enumerate(comparison.results):
         table.add_row(Text(result.geometry), *(_entry(comparison, metric, at) for metric in metrics))
-    first = comparison.results[0]
-    heading = baseline_heading(first)
+    findings, at = comparison.findings, comparison.dim
+    heading = baseline_heading(findings.baselines(metric, at) for metric in metrics)
     if heading is not None:
-        table.add_row(dim(heading), *(_beside(first, metric, heading) for metric in metrics))
+        table.add_row(dim(heading), *(_beside(findings.baselines(metric, at), heading) for metric in metrics))
     return table
 
 
@@ -161,7 +161,7 @@ def _down(comparison: Comparison, places: Sequence[int], full: bool, *, last: bo
     table.columns[0].max_width = LONGEST_NAME
     table.min_width = NARROWEST if last else None
     for metric in _metrics(comparison, full):
-        named = _named(comparison.results[0], metric)
+        named = _named(comparison.findings, metric, comparison.dim)
         table.add_row(named, *(_entry(comparison, metric, at) for at in places))
     return table
 
@@ -198,8 +198,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 def _details(comparison: Comparison) -> Iterator[str]:
     """What else is behind them."""
     findings = comparison.findings
-    if baseline_heading(comparison.results[0]) == BASELINES[LENGTH]:
-        yield "Words alone: the number of words in place of the radius or the score; the model plays no part."
+    if any(LENGTH in findings.baselines(metric, comparison.dim) for metric in findings.cube.metrics):
+        yield "Words alone: the number of words in place of the radius or the score, in the space where it does best."
     if findings.contrasts:
         yield (
             f"{MARK} best: the paired difference from every other space holds, by 95 % intervals and tests over all "
@@ -232,7 +232,7 @@ def _study_table(study: Study, at: int, full: bool) -> Table:
             for geometry in geometries:
                 score = study.cube.score(metric, geometry, at)
                 figures.append(dim(NONE) if score is None else _figure(score, findings.is_best(metric, geometry, at)))
-            table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else NONE, *figures)
+            table.add_row(_named(findings, metric, at), number(frozen[metric]) if metric in frozen else NONE, *figures)
         table.add_section()
     rates = [f"{study.cell(geometry, at).learning_rate:g}" for geometry in geometries]
     table.add_row("learning rate", "", *rates, end_section=True)

@@ -27,7 +27,7 @@ class Request:
     """One question to an index; `Index.search` answers a list of them in one pass.
 
     Attributes:
-        kind: "children" and "parents": the k items that the query entails most, and that entail it most;
+        kind: "children" and "parents": the k items that the query comes nearest to entailing, and to being entailed by;
             "neighbours": the k nearest; "ladder": the nearest item within each threshold of radius; "count": how many
             items the query entails.
         query: a text, an image (path or picture), or an embedding (D,).

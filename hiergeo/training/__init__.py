@@ -1,4 +1,4 @@
-"""Training: heads behind frozen embeddings, text towers themselves, and free embeddings of a graph."""
+"""Training: image-text models, heads behind frozen embeddings, text towers, and free embeddings of a graph."""
 
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.training.chains import (
@@ -9,6 +9,7 @@ from hiergeo.training.chains import (
     held_out_of,
     unseen_rows,
 )
+from hiergeo.training.clip import ClipPlan, ClipTrained, PairData, read_clip_plan, train_clip
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, check_prior, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
@@ -24,6 +25,8 @@ __all__ = [
     "ChainLoss",
     "Chains",
     "Change",
+    "ClipPlan",
+    "ClipTrained",
     "EvalRecord",
     "FineTuned",
     "FreeEmbedding",
@@ -31,6 +34,7 @@ __all__ = [
     "Head",
     "HeadModel",
     "Objective",
+    "PairData",
     "Recipe",
     "Summary",
     "TowerRecipe",
@@ -46,8 +50,10 @@ __all__ = [
     "held_out_of",
     "load_space",
     "parse_losses",
+    "read_clip_plan",
     "save_head",
     "summarise",
+    "train_clip",
     "train_head",
     "unseen_rows",
 ]

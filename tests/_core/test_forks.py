@@ -100,7 +100,7 @@ def test_every_operation_runs_in_a_forked_child(native: str) -> None:
         env={**os.environ, "HIERGEO_NATIVE": native},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]

@@ -19,6 +19,8 @@ SHARES = {
     "killed: study": 0.2,
     "killed: train re": 0.5,
     "killed: train re, two ranks": 0.2,
+    "killed: train clip": 0.3,
+    "killed: train clip, two ranks": 0.2,
 }
 """How many attacks of a family are made for one of any other: some take long."""
 

@@ -87,6 +87,7 @@ def prepare(inputs: Path) -> None:
     torch.nn.init.orthogonal_(head.linear.weight)
     write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     _inputs_of_corpus(inputs / "corpus")
+    (inputs / "clip.toml").write_text(PLAN)
     search.build(inputs / "small", "tiny", corpus_common.captions(40)).close()
     adapters.load("tiny").encode_text(["a red square"])
     BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]  # a toy is what it stands for
@@ -106,8 +107,9 @@ def run(words: list[str], out: Path) -> int:
 
 
 def listing(folder: Path) -> list[str]:
-    """Names of everything in a folder, digits of hashes left out."""
-    return sorted(re.sub(r"[0-9a-f]{12}", "HASH", str(path.relative_to(folder))) for path in folder.rglob("*"))
+    """Names in a folder but the marks of readers, which the next writer removes; digits of hashes left out."""
+    paths = (path for path in folder.rglob("*") if path.parent.name != "readers")
+    return sorted(re.sub(r"[0-9a-f]{12}", "HASH", str(path.relative_to(folder))) for path in paths)
 
 
 def cleared(folder: Path) -> Path:
@@ -160,6 +162,19 @@ def _tower(out: Path) -> str | None:
     digest = hashlib.sha256(json.dumps([history, config["best_step"]], sort_keys=True).encode())
     for name in sorted(weights):
         digest.update(weights[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _clip(out: Path) -> str | None:
+    folder = out / "clip"
+    if not (folder / "hiergeo.json").exists():
+        return None
+    model = adapters.load(f"trained:{folder}")
+    if not bool(model.encode_text(["a red square"]).isfinite().all()):
+        raise InputError("the model gives no numbers.")
+    digest = hashlib.sha256((folder / "log.jsonl").read_bytes())
+    for _, weight in sorted(tensors.read(folder / "open_clip_model.safetensors").items()):
+        digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -255,6 +270,16 @@ TOWER = (
     *("train", "re", "-m", "tiny", "-d", "scenes", "--rows", "30", "--learning-rate", "3e-4", "--batch", "4"),
     *("--steps", "3", "--every", "1", "--out", "OUT/tower"),
 )
+CLIP = ("train", "clip", "INPUTS/clip.toml", "--out", "OUT/clip")
+PLAN = """
+out = "unnamed"
+steps = 6
+batch = 8
+chunk = 3
+every = 1
+space = "product:lorentz:-1?learnablex32,euclidean:x32"
+data = { rows = 40, held_out = 8 }
+"""
 COMPARE = (
     *("compare", "-m", "tiny", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--steps", "5", "--images", "1"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
@@ -288,6 +313,8 @@ VERBS = (
     Verb("train head over another", (*HEAD, "--overwrite"), _head, earlier=(*HEAD, "--seed", "1")),
     Verb("train re", TOWER, _tower),
     Verb("train re, two ranks", TOWER, _tower, ranks=2),
+    Verb("train clip", CLIP, _clip),
+    Verb("train clip, two ranks", CLIP, _clip, ranks=2),
     Verb("compare", COMPARE, _report),
     Verb("study", STUDY, _report),
     Verb("probe", PROBE, _numbers),

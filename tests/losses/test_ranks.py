@@ -43,7 +43,18 @@ LOSSES: dict[str, Any] = {
     "siglip": lambda space, x, y, t, b, labels: losses.siglip_loss(space, x, y, t, b),
     "siglip, labelled": lambda space, x, y, t, b, labels: losses.siglip_loss(space, x, y, t, b, labels, by="cosine"),
     "max_margin": lambda space, x, y, t, b, labels: losses.max_margin_loss(space, x, y, 0.7),
+    "rows": lambda space, x, y, t, b, labels: losses.contrastive_loss(space, x, y, t, labels, sides="rows"),
+    "hycoclip": lambda space, x, y, t, b, labels: losses.hycoclip_loss(space, x, y, x / 2, y / 3, t, 0.0).total,
+    "uncha": lambda space, x, y, t, b, labels: uncha(space, x, y, t),
 }
+
+
+def uncha(space: Space, x: Tensor, y: Tensor, temperature: Tensor) -> Tensor:
+    """Two parts of some rows, one of the others; without cones, which are a rank's own."""
+    every = torch.arange(len(x))
+    whole = torch.cat((every, every[x[:, 0] > 0]))
+    parts = (x / 2)[whole] + (y / 5)[whole], (y / 3)[whole]
+    return losses.uncha_loss(space, x, y, *parts, whole, (temperature, 0.2, 2 * temperature), 0.0).total
 
 
 def measured(model: nn.Module, rows: slice) -> dict[str, dict[str, Tensor]]:

@@ -58,6 +58,14 @@ def test_a_comparison_shows_its_metrics_where_they_are(comparison):
         assert [text.get_text() for text in beside.get_yticklabels()] == [f"{dot.value:.3f}" for dot in plot.dots]
 
 
+def test_marks_at_the_end_of_an_axis_are_whole():
+    """Those of the first metric of retrieval often are: R@10 is 1 before training."""
+    (axes, *_) = dots(DotPlot("recall", (Dot("a", 1.0, before=0.5), Dot("b", 0.5, before=1.0)))).axes
+    marks = [line for line in axes.lines if line.get_marker() == "o"]
+    assert len(marks) == 4
+    assert not any(line.get_clip_on() for line in marks)
+
+
 @pytest.mark.parametrize(
     ("values", "metric", "ends"),
     [

@@ -11,9 +11,9 @@ import hiergeo
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Contrast
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report import comparison_table, result_table
+from hiergeo.report import comparison_table, result_table, write_page
 from hiergeo.report.drawing import ticks
-from hiergeo.report.labels import label, listing, number, short_model
+from hiergeo.report.labels import baseline, label, listing, number, short_model
 from hiergeo.report.terminal import comparison_tables, read_metrics
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
 
@@ -124,6 +124,20 @@ def test_a_table_too_wide_is_several_that_keep_every_geometry(pairs, width, part
 def test_few_metrics_make_one_table_at_any_width(comparison):
     (table,) = comparison_tables(comparison, 10)
     assert [str(each) for each in table.columns[0].cells][: len(GEOMETRIES)] == GEOMETRIES
+
+
+def test_tables_and_pages_give_the_control_of_the_headline(comparison, tmp_path):
+    """Ladders by words depend on the distances of a space: the figures of the last space differ from the first's."""
+    *others, last = comparison.results
+    known = {name: {"length": 0.9} for name in last.baselines}
+    changed = replace(comparison, results=(*others, replace(last, baselines=known)))
+    page = write_page(changed, tmp_path / "page.html", images=1).read_text()
+    controls = [each for each in changed.conclusion.controls if each.name == "length"]
+    assert any(each.value != others[0].baselines[each.metric].get("length") for each in controls)
+    for each in controls:
+        assert baseline(changed.findings.baselines(each.metric, changed.dim)) == ("words alone", each.value)
+        assert f'data-value="{each.metric}" data-baseline="{each.value}"' in page
+        assert number(each.value) in printed(comparison_table(changed))
 
 
 def test_a_baseline_is_named_where_the_heading_cannot_name_it(comparison):

@@ -89,8 +89,8 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def sizes(quick: int) -> list:
-    """Every size of files up to the largest that is written; the quick tests take some."""
-    return [pytest.param(size, marks=() if size % quick == 0 else pytest.mark.slow) for size in range(0, 6600, 25)]
+    """Sizes of files up to the largest that is written; the quick tests take few."""
+    return [pytest.param(size, marks=() if size % quick == 0 else pytest.mark.slow) for size in range(0, 6600, 97)]
 
 
 @pytest.mark.parametrize("size", sizes(quick=1300))

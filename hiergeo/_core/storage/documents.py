@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -38,6 +38,20 @@ class Foreign(BaseModel):
     """Base of documents of others, whose other keys are passed over."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class Raising(BaseModel):
+    """Base of plans and their parts, which raise `InputError` where Python makes one of what it cannot be of."""
+
+    if not TYPE_CHECKING:  # type checkers see the signature that pydantic makes
+
+        def __init__(self, /, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise InputError(sentence(error)) from None
+
+        __init__.__pydantic_base_init__ = True  # so that reading a file does without it, and keeps its own errors
 
 
 def _finite(value: Any) -> Any:

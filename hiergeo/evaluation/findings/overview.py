@@ -1,5 +1,6 @@
 """What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -87,18 +88,36 @@ class Findings(Exported):
         return self.cube.score(metric, geometry, dim)
 
     def controls(self, *dims: int) -> tuple[Control, ...]:
-        """The strongest control of every metric that has one, beside the spaces of some dimensions."""
+        """The strongest control of every metric that has one, beside the spaces of some dimensions.
+
+        All spaces of a dimension stand beside the same figures, those of `baselines`, which tables show too.
+        """
         named = dict.fromkeys(name for dim in dims for name in self.metrics(dim) if not find_metric(name).control)
         found = (strongest_control(name, chain(*(self._reached(name, dim) for dim in dims))) for name in named)
         return tuple(control for control in found if control is not None)
 
+    def baselines(self, metric: str, dim: int) -> dict[str, float]:
+        """Control by name -> what it reaches in a metric at a dimension: its mean over seeds, in the space where it
+        does best.
+
+        The distances of a space take part in some controls: a ladder by words lists the captions nearest to the image.
+        """
+        found: dict[str, list[float]] = {}
+        for geometry in self.geometries(dim):
+            entries = self.cube.cells.get((self.cube.models[0], geometry, dim), ())
+            for name in entries[0].baselines.get(metric, {}) if entries else ():
+                mean = float(np.mean([each.baselines[metric][name] for each in entries]))
+                if math.isfinite(mean):
+                    found.setdefault(name, []).append(mean)
+        best = min if find_metric(metric).higher_is_better is False else max
+        return {name: best(values) for name, values in found.items()}
+
     def _reached(self, metric: str, dim: int) -> Iterator[Reached]:
+        known = self.baselines(metric, dim)
         for geometry in self.geometries(dim):
             score = self.score(metric, geometry, dim)
             if score is not None and score.interval is not None:
-                known = [each.baselines.get(metric, {}) for each in self.cube.cells[self.cube.models[0], geometry, dim]]
-                means = {name: float(np.mean([each[name] for each in known])) for name in known[0]}
-                yield Reached(geometry, score.value, score.interval, means)
+                yield Reached(geometry, score.value, score.interval, known)
 
     def is_best(self, metric: str, geometry: str, dim: int) -> bool:
         """Whether the geometry leads in the metric."""
@@ -198,24 +217,22 @@ class Findings(Exported):
         """
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
-        for grid in self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1):
-            rows = tuple((name, self._once(name, figures)) for name, figures in grid.rows)
-            yield beside_words(replace(grid, rows=rows), self.cube.entries[0].baselines)
+        grids = self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
+        for dim, grid in zip(self.dims, grids, strict=True):
+            known = {name: self.baselines(name, dim) for name, _ in grid.rows}
+            words = {name: each[LENGTH] for name, each in known.items() if LENGTH in each}
+            rows = tuple((name, (*self._once(name, figures), *_beside(words, name))) for name, figures in grid.rows)
+            yield replace(grid, heads=(*grid.heads, baseline_name(LENGTH)) if words else grid.heads, rows=rows)
 
     def _once(self, metric: str, figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
         same = metric in self.shared and len(set(figures)) == 1
         return (replace(figures[0], across=len(figures)),) if same else figures
 
 
-def beside_words(grid: Grid, baselines: Mapping[str, Mapping[str, float]]) -> Grid:
-    """The table with a last column of what the number of words alone reaches; as it is where nothing is known of it."""
-    known = {name: baselines[name][LENGTH] for name, _ in grid.rows if LENGTH in baselines.get(name, {})}
-    if not known:
-        return grid
-    rows = (
-        (name, (*figures, Figure(number(known[name])) if name in known else Figure())) for name, figures in grid.rows
-    )
-    return replace(grid, heads=(*grid.heads, baseline_name(LENGTH)), rows=tuple(rows))
+def _beside(words: Mapping[str, float], metric: str) -> Iterator[Figure]:
+    """The last entry of a row: what words alone reach; no entry where nothing is known of them in any row."""
+    if words:
+        yield Figure(number(words[metric])) if metric in words else Figure()
 
 
 def _bounds(score: Score) -> tuple[float, float]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo.report.explorer.collection import Collection
+from hiergeo.report.explorer.items import words_of
 from hiergeo.report.explorer.questions import name_of
-from hiergeo.search import Answer, Climb, Hit, Rung
+from hiergeo.search import Answer, Climb, Hit, Item, Rung
 from hiergeo.search.groups import Result
 from hiergeo.search.serving.requests import Query
 from hiergeo.search.shards import Labels
@@ -33,8 +34,9 @@ class AnswerWriter:
             return {"query": {"kind": name_of(query), "radius": None}, "count": given}
         values: dict[str, Any] = {"query": {"kind": name_of(query), "radius": finite(given.radius)}}
         if isinstance(given, Climb):
+            said = self._said(query, given)
             values["rungs"] = [
-                {"from": finite(first), "to": finite(last), "hit": self.hit(hit)}
+                {"from": finite(first), "to": finite(last), "hit": self.hit(hit), "adds": _beyond(said, hit)}
                 for first, last, hit in changes(given.rungs)
             ]
         else:
@@ -56,9 +58,20 @@ class AnswerWriter:
         named = zip(ids.tolist(), labels.captions, labels.images, strict=True)
         return [self.item(item, caption, image is not None) for item, caption, image in named]
 
+    def _said(self, query: Query, given: Climb) -> set[str] | None:
+        """The words that chains say of a query; None where it is not a caption of theirs."""
+        if isinstance(query, Item):
+            query = next((hit.caption for hit in given.hits if hit.id == query.id and hit.caption), "")
+        return self._tiers.said(query) if self._tiers is not None and isinstance(query, str) else None
+
     def _trust(self, given: Answer | Climb) -> dict[str, Any]:
         recall = None if given.recall is None else given.as_dict()["recall"]
         return {"guarantee": given.guarantee, "scored": given.scored, "rows": given.rows, "recall": recall}
+
+
+def _beyond(said: set[str] | None, hit: Hit) -> list[str]:
+    """The words of a step that are not said of the query; empty where nothing is known of the query."""
+    return [] if said is None else [word for word in words_of(hit.caption or "") if word not in said]
 
 
 def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:

@@ -27,7 +27,7 @@ from hiergeo.search.shards import Labels
 MOST_LENSES = 8
 """Lenses of one collection."""
 
-OF_FILES = ("head", "hycoclip", "meru", "npz")
+OF_FILES = ("head", "hycoclip", "meru", "npz", "trained")
 """Kinds of models whose spec is the path of a file or folder."""
 
 PATH = re.compile(r"^[/~.]|//|\\|/[~.]")

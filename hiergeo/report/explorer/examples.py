@@ -1,7 +1,6 @@
 """What is worth a first query, captions whose ladders climb rightly; and how far a query may be from everything."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer.answer_writer import changes, finite
 from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.items import words_of
 from hiergeo.search import Hit, Item
 
 EXAMPLES = 6
@@ -20,19 +20,15 @@ PAIRS, FEWEST, MOST = 50_000_000, 32, 512
 LEVEL = 0.05
 """Share of the items that would be called far from all others."""
 
-ARTICLES = {"a", "an", "the"}
-
-Above = Mapping[str, set[str]]
-"""The captions that stand before each caption in a chain."""
-
 
 def proposed(collection: Collection, captions: Mapping[int, str]) -> list[int]:
     """The captions that are worth a first query, by id, best first.
 
     Three things are asked of a caption: that some lens has a ladder of several rungs to it which are all right, that
     one of these entails it, and that lenses differ. Captions that fulfil more of it come first; then those with a
-    larger share of right rungs, more rungs that entail, longer ladders, and fewer wrong rungs in the other lenses. A
-    rung is right if its words are among those of the caption and of all captions that the hierarchy puts above it.
+    larger share of right rungs in all lenses together, which is 1 where no space shows a wrong one; then those with a
+    better ladder: more right rungs, more rungs that entail, more rungs. A rung is right if its words are among those of
+    the caption and of all captions that the hierarchy puts above it.
 
     Args:
         collection: whose items they are.
@@ -41,17 +37,14 @@ def proposed(collection: Collection, captions: Mapping[int, str]) -> list[int]:
     tried = some_of(np.array(sorted(captions), np.int64), len(collection.first)).tolist()
     if not tried:
         return []
-    above: defaultdict[str, set[str]] = defaultdict(set)
-    for row in () if collection.hierarchy is None else collection.hierarchy.rows:
-        for place, caption in enumerate(row.positive):
-            above[caption].update(row.positive[:place])
     asked = list(map(Item, tried))
     climbs = zip(*(lens.index.ladder(asked, space=lens.spec) for lens in collection.lenses), strict=True)
     worth = {}
     for item, seen in zip(tried, climbs, strict=True):
         own = captions[item]
         ladders = [[hit for *_, hit in changes(climb.rungs) if hit.caption != own] for climb in seen]
-        worth[item] = _worth(ladders, set().union(*map(_words, _all_above(above, own))))
+        said = None if collection.tiers is None else collection.tiers.said(own)
+        worth[item] = _worth(ladders, set(words_of(own)) if said is None else said)
     return sorted(worth, key=lambda item: (worth[item], -item), reverse=True)[:EXAMPLES]
 
 
@@ -79,31 +72,17 @@ def some_of(ids: Ids, rows: int) -> Ids:
     return ids[np.arange(count) * len(ids) // max(count, 1)]
 
 
-def _all_above(above: Above, caption: str) -> set[str]:
-    """A caption and all that stand above it."""
-    found, todo = {caption}, [caption]
-    while todo:
-        new = above.get(todo.pop(), set()) - found
-        found |= new
-        todo += new
-    return found
-
-
 def _worth(ladders: Sequence[Sequence[Hit]], words: set[str]) -> tuple[float, ...]:
     """What a caption is worth, from its ladders in all lenses and the words that are true of it; larger is better."""
     differ = len(ladders) < 2 or len({tuple(hit.id for hit in ladder) for ladder in ladders}) > 1
-    right = [[hit.caption is not None and _words(hit.caption) <= words for hit in ladder] for ladder in ladders]
+    right = [[hit.caption is not None and words >= words_of(hit.caption).keys() for hit in row] for row in ladders]
+    overall = sum(map(sum, right)) / max(1, sum(map(len, right)))
 
     def worth(ladder: Sequence[Hit], right: Sequence[bool]) -> tuple[float, ...]:
         if len(right) < 2:
-            return differ, 0, 0, 0
+            return differ, overall, 0, 0, 0
         share = sum(right) / len(right)
         entailing = sum(hit.margin >= 0 and fits for hit, fits in zip(ladder, right, strict=True))
-        return differ + (share == 1) + (entailing > 0), share, entailing, len(right)
+        return differ + (share == 1) + (entailing > 0), overall, share, entailing, len(right)
 
-    return *max(map(worth, ladders, right)), sum(map(sum, right)) / max(1, sum(map(len, right)))
-
-
-def _words(caption: str) -> set[str]:
-    """The words of a caption but for articles."""
-    return {word.strip(".,;:!?\"'") for word in caption.lower().split()} - ARTICLES
+    return max(map(worth, ladders, right))

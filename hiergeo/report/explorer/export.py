@@ -4,7 +4,7 @@
 |---|---|
 | ``index.html``, ``page/`` | the page, which reads the files below ``data`` instead of asking a server |
 | ``data/collection.json`` | what is explored, and how it is stored |
-| ``data/items.json`` | ids and captions |
+| ``data/items.json`` | ids, captions, and the words that chains say of a caption beside its own; null if unknown |
 | ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
 | ``data/pictures/`` | small pictures, see `hiergeo.report.explorer.album` |
 | ``data/lens-KEY/`` | radii and half apertures, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
@@ -49,7 +49,7 @@ from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer import album, packing
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
-from hiergeo.report.explorer.items import read_items
+from hiergeo.report.explorer.items import Tiers, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.moved import compare
 from hiergeo.report.explorer.pages import PAGE
@@ -193,7 +193,8 @@ class _Folder:
 def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> album.Album | None:
     items = read_items(collection.first.store, collection.tiers)
     captions, shown = _labels(collection.first, items.ids)
-    folder.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions})
+    said = [_said(collection.tiers, caption) for caption in captions]
+    folder.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
     lenses = {}
     for lens in track(collection.lenses, "lenses", enabled=progress):
         lenses[lens.key] = {"thresholds": _write_lens(lens, collection, items.ids, folder)}
@@ -290,6 +291,12 @@ def _labels(index: Index, ids: NDArray[np.int64]) -> tuple[list[str | None], NDA
     labels = index.store.labels(torch.from_numpy(ids))
     captions = [None if caption is None else shortened(caption, CAPTION) for caption in labels.captions]
     return captions, np.array([image is not None for image in labels.images], bool)
+
+
+def _said(tiers: Tiers | None, caption: str | None) -> str | None:
+    """The words that chains say of a caption beside its own; None where nothing is known of it."""
+    known = None if tiers is None or caption is None else tiers.said(caption)
+    return None if known is None or caption is None else " ".join(sorted(known - words_of(caption).keys()))
 
 
 def _check_count(count: int, limit: int | None) -> None:

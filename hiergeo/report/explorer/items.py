@@ -1,4 +1,4 @@
-"""The items of an index as arrays: kinds, tiers, lengths and radii; tiers are those of a dataset."""
+"""The items of an index as arrays: kinds, tiers, lengths and radii; tiers, and what captions say, are of a dataset."""
 
 from collections import Counter, defaultdict
 from typing import final
@@ -16,10 +16,12 @@ from hiergeo.search.stores.exact import ExactStore
 UNKNOWN = -1
 """The tier of an item that the dataset does not know."""
 
+ARTICLES = {"a", "an", "the"}
+
 
 @final
 class Tiers:
-    """Which tier of a dataset the caption of an item is from.
+    """Which tier of a dataset the caption of an item is from, and what its chains say of it.
 
     A caption that is of several tiers belongs to the one that it is of most often, and of equally frequent ones to the
     most general.
@@ -34,15 +36,34 @@ class Tiers:
     def __init__(self, hierarchy: Hierarchy) -> None:
         self.names = tuple(f"tier {place + 1} of {hierarchy.tiers}" for place in range(hierarchy.tiers))
         counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self._above: defaultdict[str, set[str]] = defaultdict(set)
         for row in hierarchy.rows:
             for chain in (row.positive, row.negative or ()):
                 for tier, caption in enumerate(chain):
                     counts[caption][tier] += 1
+                    self._above[caption].update(chain[:tier])
         self._tiers = {caption: _commonest(found) for caption, found in counts.items()}
 
     def tier(self, caption: str | None) -> int:
         """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
         return UNKNOWN if caption is None else self._tiers.get(caption.strip(), UNKNOWN)
+
+    def said(self, caption: str) -> set[str] | None:
+        """The words of a caption and of all that chains put above it; None for one that the dataset does not know."""
+        found, todo = {caption.strip()}, [caption.strip()]
+        if todo[0] not in self._above:
+            return None
+        while todo:
+            new = self._above[todo.pop()] - found
+            found |= new
+            todo += new
+        return set().union(*map(words_of, found))
+
+
+def words_of(caption: str) -> dict[str, None]:
+    """The words of a caption but for articles, in their order."""
+    words = (word.strip(".,;:!?\"'") for word in caption.lower().split())
+    return {word: None for word in words if word and word not in ARTICLES}
 
 
 def _commonest(counts: Counter[int]) -> int:

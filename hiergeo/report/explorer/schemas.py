@@ -9,7 +9,7 @@ ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier":
 
 Hit = schema("Hit", **ITEM, **NUMBERS)
 Query = schema("Asked", kind=QueryName, radius=Number)
-Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit})
+Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit, "adds": list_of(str)})
 Hits = schema("Hits", query=Query, hits=list_of(Hit), **TRUST)
 ANSWERS: dict[str, Any] = {
     **dict.fromkeys(("children", "parents", "neighbours"), Hits),

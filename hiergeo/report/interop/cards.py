@@ -202,6 +202,8 @@ def names_a_path(spec: str) -> bool:
     adapter, _, rest = spec.partition(":")
     if adapter == "head" and rest.startswith(HUB):
         return names_a_path(rest.partition("@")[2])
+    if adapter == "trained":
+        return not rest.startswith(HUB)
     if adapter == "head" or (adapter in FILES and rest != "clip"):
         return True
     name, _, options = rest.partition("?")

@@ -12,6 +12,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import load
 from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.head_files import CONFIG, HUB, read_head_config
+from hiergeo.adapters.trained import DESCRIPTION, read_description
 from hiergeo.report.interop.cards import (
     AUDIT,
     CARD,
@@ -39,9 +40,10 @@ def push_to_hub(
 
     Uploaded are the configuration, weights and history of the head, its card (written where there is none, or one that
     was written for other weights) and what `write_card` stored of these weights; nothing else that lies in the folder.
+    A model of `hiergeo.training.train_clip` goes there with all but its checkpoints.
 
     Args:
-        folder: of the head.
+        folder: of the head, or of the model.
         repo_id: ``ORG/NAME``.
         private: make a new repository private.
         token: of the hub; None is the one that is logged in.
@@ -54,8 +56,11 @@ def push_to_hub(
         UnavailableError: the hub cannot be reached or refuses.
     """
     folder = path_of(folder)
-    config = read_head_config(folder)
     _check_repository(repo_id)
+    if (folder / DESCRIPTION).is_file():
+        read_description(folder)
+        return _uploaded(folder, repo_id, {"ignore_patterns": ["checkpoints/*", ".*"]}, private, token, message, api)
+    config = read_head_config(folder)
     if config.get("base") and names_a_path(str(config["base"])):
         warn(
             f"the head needs the model {config['base']}, a path that others do not have and that is uploaded with the "
@@ -71,13 +76,19 @@ def push_to_hub(
             warn(f"{folder / name} is not of the weights of this head and is not uploaded: write_card stores it anew.")
     files = [CARD, *stored]
     files += [CONFIG, config["weights"], *([config["history"]] if "history" in config else [])]
+    return _uploaded(folder, repo_id, {"allow_patterns": files}, private, token, message, api)
+
+
+def _uploaded(
+    folder: Path, repo_id: str, chosen: dict[str, list[str]], private: bool, token: str | None, message: str, api: Any
+) -> str:
     if api is None:
         from huggingface_hub import HfApi
 
         api = HfApi(token=token)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=str(folder), allow_patterns=files, commit_message=message)
+        api.upload_folder(repo_id=repo_id, folder_path=str(folder), commit_message=message, **chosen)
     except Exception as error:  # clients of the hub raise errors of their own for "no route" and "no permission"
         raise UnavailableError(f"cannot upload {folder} to {repo_id}: {reason(error)}.") from error
     return f"https://huggingface.co/{repo_id}"

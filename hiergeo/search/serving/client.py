@@ -64,13 +64,13 @@ class Client:
     def children(
         self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
     ) -> Answer | list[Answer]:
-        """The k items that the query entails most; as `Index.children`."""
+        """The k items that the query comes nearest to entailing; as `Index.children`."""
         return self._asked("children", query, answer_of, k=k, by=by, geometry=geometry)
 
     def parents(
         self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
     ) -> Answer | list[Answer]:
-        """The k items that entail the query most; as `Index.parents`."""
+        """The k items that come nearest to entailing the query; as `Index.parents`."""
         return self._asked("parents", query, answer_of, k=k, by=by, geometry=geometry)
 
     def neighbours(

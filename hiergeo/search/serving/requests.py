@@ -145,8 +145,8 @@ class Addition:
 
 
 VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
-    "children": ("The items that a query entails most: what is more specific.", ("k", "by", "geometry")),
-    "parents": ("The items that entail a query most: what is more general.", ("k", "by", "geometry")),
+    "children": ("The items that a query comes nearest to entailing: what is more specific.", ("k", "by", "geometry")),
+    "parents": ("The items that come nearest to entailing a query: what is more general.", ("k", "by", "geometry")),
     "neighbours": ("The items nearest to a query by geodesic distance.", ("k", "geometry")),
     "ladder": ("From general to specific: the nearest item within each of ascending radii.", ("steps", "geometry")),
     "count": ("How many items a query entails.", ("geometry",)),

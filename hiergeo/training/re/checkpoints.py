@@ -114,7 +114,7 @@ class Checkpoint:
         best: the step with the lowest validation loss so far.
         run: what is trained, on what and how, as JSON values; a training goes on only where all of it is the same.
         looks: the looks so far.
-        curve: name -> its value after every step so far.
+        curve: name -> its value after every step so far; empty where these are kept elsewhere.
         scaler: the state of float16's loss scaling; None without it.
         tensors: see `hiergeo.training.re.checkpoints`.
     """
@@ -164,8 +164,8 @@ def read(folder: Path, step: int) -> Checkpoint:
     if not tensors.is_file() or sha256(tensors) != found.sha256:
         raise InputError(f"{tensors} is missing or damaged.")
     seen = [look.step for look in found.looks]
-    lengths = {len(values) for values in found.curve.values()} or {0}
-    if seen != sorted(set(seen)) or step not in seen[-1:] or found.best not in seen or lengths != {step}:
+    lengths = {len(values) for values in found.curve.values()}
+    if seen != sorted(set(seen)) or step not in seen[-1:] or found.best not in seen or lengths - {step}:
         raise InputError(f"{described} is damaged: its looks and its curve do not fit step {step}.")
     return Checkpoint(step, found.best, found.run, found.looks, found.curve, found.scaler, tensor_files.read(tensors))
 

@@ -3,8 +3,6 @@
 import copy
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,14 +16,12 @@ from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import (
     atomic_write_text,
-    remove_leftovers,
     retire,
     sync_files,
     sync_folder,
     temporary,
     writing,
 )
-from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.towers import Tower, tower_of
@@ -34,7 +30,7 @@ from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
 from hiergeo.training.chains import Chains, from_hierarchy
 from hiergeo.training.re import checkpoints
-from hiergeo.training.re.processes import accelerated, is_writer
+from hiergeo.training.re.processes import accelerated, is_writer, sole_writer
 from hiergeo.training.re.recipe import TowerRecipe
 from hiergeo.training.re.run import TowerRun
 from hiergeo.training.trainer import Divergence, EvalRecord, at_step
@@ -114,7 +110,7 @@ def fine_tune(
     if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
         raise InputError(f"{out / MODEL} exists but was not created by hiergeo: choose another folder.")
     settings = asdict(recipe)
-    with _sole_writer(out), torch.random.fork_rng():
+    with sole_writer(out, out / CHECKPOINTS), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         tower = tower_of(model, recipe.lora)
         geometry.parts(model.dim)
@@ -143,18 +139,6 @@ def fine_tune(
         captions=frozenset(hierarchy.texts),
         config=config,
     )
-
-
-@contextmanager
-def _sole_writer(out: Path) -> Iterator[None]:
-    """Hold the lock of a training's folder, in the process that writes, and clear away what dead processes left."""
-    if not is_writer():
-        yield
-        return
-    with locked(out):
-        for folder in (out, out / CHECKPOINTS):
-            remove_leftovers(folder)
-        yield
 
 
 def _train(run: TowerRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:

@@ -18,11 +18,13 @@ from torch.distributed.distributed_c10d import default_pg_timeout
 from hiergeo._core import extras, limits
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason, unknown_name
+from hiergeo._core.storage.files import remove_leftovers
+from hiergeo._core.storage.locks import locked
 
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 """Name of a log -> the packages of which one is needed."""
 
-MEETING = 30.0
+MEETING = 60.0
 """Seconds that processes wait for each other at the start."""
 
 
@@ -124,6 +126,22 @@ def _of_transport(error: Exception) -> bool:
 def is_writer() -> bool:
     """Whether this process is the one that writes and prints: rank 0 of those that a launcher started."""
     return this_rank().rank == 0
+
+
+@contextmanager
+def sole_writer(out: Path, *inside: Path) -> Iterator[None]:
+    """Hold the lock of a training's folder, in the process that writes, and clear away what dead processes left.
+
+    Raises:
+        UnavailableError: another training is writing it.
+    """
+    if not is_writer():
+        yield
+        return
+    with locked(out):
+        for folder in (out, *inside):
+            remove_leftovers(folder)
+        yield
 
 
 def local(device: str) -> str:

@@ -23,7 +23,7 @@ from hiergeo.evaluation.findings import (
     SpaceFacts,
     identity,
 )
-from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary, Trained
 from hiergeo.training.study.design import StudyPlan, StudySettings
@@ -182,7 +182,13 @@ class Study:
     def _repr_html_(self) -> str:
         """The conclusion and the tables."""
         concluded = self.conclusion.headline, *self.conclusion.remarks
-        return notebook.sentences(*concluded) + self.findings._repr_html_()
+        return notebook.sentences(*concluded) + self.findings._repr_html_() + notebook.sentences(self.omissions)
+
+    @property
+    def omissions(self) -> str:
+        """What was left out of a space, before or behind its heads, and why, in words; empty where nothing was."""
+        after = (run.summary.after for cell in self.cells for run in cell.runs)
+        return omissions({name: why for each in (*self.before.values(), *after) for name, why in each.left_out.items()})
 
     @property
     def cube(self) -> Cube:

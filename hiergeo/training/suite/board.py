@@ -17,6 +17,7 @@ from hiergeo.evaluation.findings import (
     identity,
     small_samples,
 )
+from hiergeo.evaluation.findings.exports import omissions
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.geometry import parse
 from hiergeo.training.suite.audits import VERDICT
@@ -128,6 +129,13 @@ class Board:
             name: {metric: Span(min(values), max(values)) for metric, values in by_metric.items()}
             for name, by_metric in found.items()
         }
+
+    @property
+    def omissions(self) -> str:
+        """Metrics of the benchmark that were left out of some row and why, in words; empty where none was."""
+        wanted = () if self.task is None else self.task.metrics
+        whys = {name: why for cell in self.measured.values() for name, why in cell.left_out.items()}
+        return omissions({name: why for name, why in whys.items() if name in wanted})
 
     @cached_property
     def findings(self) -> dict[str, tuple[Findings, ...]]:

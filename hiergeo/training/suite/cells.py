@@ -93,6 +93,7 @@ class Cell:
         rows: metric -> what items contribute to it, for paired tests: `Statistic.contributions`.
         items: metric -> number of rows that were resampled.
         baselines: metric -> baseline by name -> value.
+        left_out: metric that was not measured -> why.
         diagnostics: numbers about the space.
         settings: model, geometry, root, device, versions and what else the result stores.
         seconds: that measuring took.
@@ -108,6 +109,7 @@ class Cell:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Json] = field(default_factory=dict)
     diagnostics: Mapping[str, float | None] = field(default_factory=dict)
     fingerprint: str = ""
@@ -141,6 +143,7 @@ class Cell:
             rows={name: _stored(name, each) for name, each in result.rows.items() if name in draws},
             items={name: count for name, count in result.items.items() if name in draws},
             baselines=plain(result.baselines),
+            left_out=result.left_out,
             diagnostics=plain(result.diagnostics),
             settings=plain(result.settings),
             seconds=round(seconds, 3),

@@ -7,17 +7,16 @@ from hashlib import sha256
 from importlib.resources import files
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_dtype
 from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
-from hiergeo._core.storage.documents import Document, Json, Open, parse_toml, validated
+from hiergeo._core.storage.documents import Document, Json, Open, Raising, parse_toml, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
-from hiergeo._core.validation import sentence
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation.benchmarks import Benchmark, benchmark_named
@@ -40,21 +39,7 @@ Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 Flag = Annotated[bool, Field(strict=True)]
 
 
-class _Part(BaseModel):
-    """A part of a plan, which raises `InputError` where Python makes it of what it cannot be."""
-
-    if not TYPE_CHECKING:  # type checkers see the signature that pydantic makes
-
-        def __init__(self, /, **settings: Any) -> None:
-            try:
-                super().__init__(**settings)
-            except ValidationError as error:
-                raise InputError(sentence(error)) from None
-
-        __init__.__pydantic_base_init__ = True  # so that reading a file does without it, and keeps its own errors
-
-
-class Training(_Part, Open):
+class Training(Raising, Open):
     """A training that makes a model of the suite out of another one; done once and kept in the suite's folder.
 
     Attributes:
@@ -93,7 +78,7 @@ class Training(_Part, Open):
             raise InputError(f"the settings of a training cannot be used: {error}") from error
 
 
-class ModelEntry(_Part, Document):
+class ModelEntry(Raising, Document):
     """A model of a suite: a table ``[[models]]``.
 
     Attributes:
@@ -134,7 +119,7 @@ class ModelEntry(_Part, Document):
             _ = self.train.recipe
 
 
-class BenchmarkEntry(_Part, Open):
+class BenchmarkEntry(Raising, Open):
     """A benchmark of a suite: a table ``[[benchmarks]]``; other keys are options of its constructor.
 
     Attributes:
@@ -180,7 +165,7 @@ class BenchmarkEntry(_Part, Open):
             ) from error
 
 
-class SuitePlan(_Part, Document):
+class SuitePlan(Raising, Document):
     """A suite: every model in each of its spaces on every benchmark.
 
     Attributes:

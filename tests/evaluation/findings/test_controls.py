@@ -96,6 +96,22 @@ def test_a_headline_is_one_sentence_that_turns_to_praise_once(control):
     assert headline.count(", and ") == (control < 0.5)
 
 
+@pytest.mark.parametrize(("metric", "least", "stronger"), [("precision", 0.96, 0.99), ("tie", 0.2, 0.1)])
+def test_a_control_is_one_figure_for_tables_and_headlines(metric, least, stronger):
+    """That of the space where it does best, whichever space comes first or does best itself."""
+    found = led(least, metric)
+    first, second = found.cube.entries
+    for changed in (0, 1):
+        entries = [first, second]
+        entries[changed] = replace(entries[changed], baselines={metric: {"length": stronger, "chance": float("nan")}})
+        one = replace(found, cube=replace(found.cube, entries=tuple(entries)))
+        assert one.baselines(metric, 8) == {"length": stronger}
+        assert [each.value for each in conclude_comparison(one).controls] == [stronger]
+        (grid,) = one.grids()
+        assert (grid.heads[-1], grid.rows[0][1][-1].value) == ("words alone", f"{stronger:.3f}")
+    assert found.baselines("recall", 8) == found.baselines(metric, 7) == {}
+
+
 def test_controls_that_are_ahead_come_first_and_controls_of_length_are_no_rivals():
     first, second = led(0.1, "tau_d"), led(0.99, "recall")
     extra = replace(first.cube.entries[0], baselines={})

@@ -197,6 +197,7 @@ def test_choices_keep_the_focus_that_changes_them(page):
 
 def press_on(page: Page, selector: str) -> None:
     """Press Enter on what a selector names."""
+    page.until("return document.querySelector(arguments[0])", selector)
     page.script("document.querySelector(arguments[0]).focus()", selector)
     assert focused(page, selector)
     page.press("ENTER")

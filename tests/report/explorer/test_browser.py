@@ -101,6 +101,17 @@ def test_marks_of_differences_agree_with_the_answers(page, collection):
         assert page.texts(".step.only .mark") == ["only here"] * len(lone)
 
 
+def test_a_step_that_says_more_than_the_query_is_marked_with_the_words(page, collection):
+    """The captions of the small collection are of scenes; of a text that is none of them nothing is known."""
+    for text, known in ((collection.examples[0], True), ("one star", False)):
+        page.open(urlencode({"q": text}))
+        rungs = [rung for lens in LENSES for rung in page.asked("ladder", lens=lens, q=text)["rungs"]]
+        adds = [" ".join(rung["adds"]) for rung in rungs if rung["adds"]]
+        assert bool(adds) == known
+        assert page.texts(".step .wrong") == [f"adds “{words}”" for words in adds]
+        assert ("“Adds …”" in page.texts(".reading")[0]) == known
+
+
 def test_dots_stand_at_their_radii_on_one_axis(page, collection):
     page.open(urlencode({"q": collection.examples[0]}))
     radii = {hit["id"]: hit["radius"] for lens in LENSES for hit in page.rungs(lens, q=collection.examples[0])}

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from hiergeo import datasets, search
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.scenes import world
 from hiergeo.report import explorer
-from hiergeo.report.explorer import examples, facts
+from hiergeo.report.explorer import Tiers, examples, facts
+from hiergeo.report.explorer.answer_writer import AnswerWriter
 from tests.report.explorer.explorer_served import Law, collected, tangent_vectors
 
 TEXTS = {"text": True, "image": True}
@@ -60,6 +62,34 @@ def test_an_index_of_captions_opens_on_a_ladder_that_is_right_and_differs_betwee
     (item,) = facts.collection_facts(replace(demo, hierarchy=None, tiers=None))["examples"][0].values()
     (text,) = demo.first.store.labels(torch.tensor([int(item)])).captions
     check_opening(ladders(demo, text), text, 240)
+
+
+@pytest.mark.slow  # it builds the demonstration
+def test_the_first_example_has_the_fewest_wrong_steps_and_each_is_marked_with_what_it_adds(demo) -> None:
+    """The facts behind the captions are the oracle; the writer knows their words and chains alone."""
+    known, writer = told(240), AnswerWriter(demo)
+    wrong = []
+    for text in facts.collection_facts(demo, embeds={"0": TEXTS})["examples"][:4]:
+        climbs = [lens.index.ladder(text, space=lens.spec) for lens in demo.lenses]
+        rungs = [rung for climb in climbs for rung in writer.answer(text, climb)["rungs"] if rung["hit"]["caption"]]
+        says = [known[rung["hit"]["caption"]].items() <= known[text].items() for rung in rungs]
+        assert [not rung["adds"] for rung in rungs] == says, (text, rungs)
+        wrong.append(says.count(False) / len(says))
+        (item,) = {hit.id for hit in climbs[0].hits if hit.caption == text}
+        climb = demo.first.ladder(search.Item(item), space=demo.lenses[0].spec)
+        asked = writer.answer(search.Item(item), climb), writer.answer(text, climbs[0])
+        assert len({str([rung["adds"] for rung in each["rungs"]]) for each in asked}) == 1
+    assert 0 < wrong[0] == min(wrong)
+
+
+def test_what_chains_say_of_a_caption_is_said_of_all_that_stand_below_it() -> None:
+    chains = ("a shape", "a ring", "the red ring"), ("a red ring", "a big red ring.", "y"), ("x", "a ring", "z")
+    rows = tuple(Row(at, chain) for at, chain in enumerate(chains))
+    tiers = Tiers(Hierarchy("made", "test", rows))
+    assert tiers.said("a ring") == {"ring", "shape", "x"}
+    assert tiers.said(" the red ring ") == {"red", "ring", "shape", "x"}
+    assert tiers.said("a big red ring.") == {"big", "red", "ring"}
+    assert tiers.said("an unknown ring") is None
 
 
 def test_of_captions_that_spaces_order_the_one_whose_ladder_is_right_comes_first(tmp_path: Path) -> None:

@@ -277,13 +277,14 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     assert "<script" not in drawn
 
 
-def test_a_number_below_zero_is_written_so(page):
+def test_no_zero_has_a_sign(page):
     page.open("q=a+ring")
     written = page.browser.execute_async_script(
-        "const done = arguments[0];"
-        "import('/page/dom.js').then(({signed}) => done([-0.003, 0, 0.003, -1.5, null].map((each) => signed(each))))"
+        """const [values, done] = arguments;
+        import('/page/dom.js').then(({signed}) => done(values.map((each) => signed(each))))""",
+        [-0.003, 0, 0.003, 0.006, -1.5, -2e-9, None],
     )
-    assert written == ["−0.00", "+0.00", "+0.00", "−1.50", "–"]
+    assert written == ["−0.003", "0.00", "+0.003", "+0.01", "−1.50", "−2e−9", "–"]
 
 
 def test_what_was_asked_for_last_is_kept(page):

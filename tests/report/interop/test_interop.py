@@ -24,7 +24,7 @@ from hiergeo.cli.app import app
 from hiergeo.evaluation import Result, benchmarks
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import interop
-from hiergeo.training import save_head, train_head
+from hiergeo.training import save_head, train_clip, train_head
 from tests.datasets.pictures_common import Given
 from tests.training.training_common import FAST, captions, chains, stored
 
@@ -245,3 +245,29 @@ def test_no_text_breaks_a_table(text: str):
     assert len(told.splitlines()) <= 1
     assert told.replace("\\|", "").count("|") == 0
     assert "<" not in told.replace("\\<", "")
+
+
+class Whole(Hub):
+    """A hub that is given folders."""
+
+    def upload_folder(self, *, repo_id: str, folder_path: str, ignore_patterns: list[str], commit_message: str) -> None:
+        from huggingface_hub.utils import filter_repo_objects
+
+        names = [path.relative_to(folder_path).as_posix() for path in Path(folder_path).rglob("*") if path.is_file()]
+        for name in filter_repo_objects(names, ignore_patterns=ignore_patterns):
+            target = self.root / repo_id / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(folder_path) / name, target)
+
+
+def test_an_image_text_model_goes_to_the_hub_without_its_checkpoints(tmp_path: Path):
+    plan = {"steps": 1, "batch": 4, "every": 1, "data": {"rows": 8, "held_out": 4}}
+    spec = train_clip({"out": str(tmp_path / "a"), **plan}).spec
+    interop.push_to_hub(tmp_path / "a", "org/clip", api=Whole(tmp_path / "hub"))
+    there = tmp_path / "hub" / "org" / "clip"
+    assert {"README.md", "hiergeo.json", "log.jsonl"} < {path.name for path in there.iterdir()}
+    assert not (there / "checkpoints").exists()
+    texts = ["a circle"]
+    torch.testing.assert_close(
+        adapters.load(f"trained:{there}").encode_text(texts), adapters.load(spec).encode_text(texts)
+    )

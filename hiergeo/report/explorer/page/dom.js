@@ -107,14 +107,16 @@ export function number(value, decimals = 2) {
 }
 
 /**
- * As `number`, with the sign of the value itself: one that rounds to zero from below is −0.00.
+ * As `number`, with its sign; what would round to zero is written by its first digit, so that no zero has a sign.
  *
  * @param {number | null | undefined} value
  * @param {number} [decimals]
  */
 export function signed(value, decimals = 2) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return number(value);
-  return `${value < 0 ? "−" : "+"}${number(Math.abs(value), decimals)}`;
+  if (!value || !Number.isFinite(value)) return number(value, decimals);
+  const size = Math.abs(value);
+  const written = Number(size.toFixed(decimals)) ? number(size, decimals) : size.toPrecision(1).replace("-", "−");
+  return `${value < 0 ? "−" : "+"}${written}`;
 }
 
 /**

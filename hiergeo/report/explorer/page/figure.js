@@ -4,7 +4,7 @@
 import { h, named, number, s, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
 import { downloads } from "./saving.js";
-import { axisOf, entails, marks, shares, sharing, spread, stairPath, steps } from "./stairs.js";
+import { added, axisOf, entails, marks, shares, sharing, spread, stairPath, steps } from "./stairs.js";
 
 const WIDTH = 390;
 const APART = 24;
@@ -135,12 +135,12 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
     start: AXIS,
     note: "",
   };
-  const labels = rungs.map(({ hit }, i) => ({
+  const labels = rungs.map(({ hit, ...rung }, i) => ({
     words: shortened(named(hit), CHARACTERS),
     numbers: `r ${number(hit.radius)}   ${entails(hit) ? "✓ entails" : "✗ no"} ${signed(hit.margin)}   angle ${number(hit.angle)}`,
     radius: hit.radius,
     start: x(i),
-    note: mark(hit.id),
+    note: [mark(hit.id), added(rung)].filter(Boolean).join(", "),
   }));
   labels.splice(rungs.filter(({ hit }) => hit.radius <= own.radius).length, 0, own);
   const tops = spread(

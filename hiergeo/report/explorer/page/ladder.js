@@ -7,7 +7,7 @@ import { offers } from "./figure.js";
 import { latest } from "./latest.js";
 import { preview } from "./photo.js";
 import { arrangeAll } from "./staircase.js";
-import { GUARANTEES, comparison, entails, shares, sharing, steps } from "./stairs.js";
+import { GUARANTEES, added, comparison, entails, shares, sharing, steps } from "./stairs.js";
 import { equal } from "./state.js";
 
 /** How the query is marked on its own ladder. */
@@ -100,6 +100,8 @@ function mount(root, app) {
         `Each step: the closest ${app.collection.images ? "caption or picture" : "caption"} at most this far from the root. `,
         "✓ and a filled dot: this space says that the caption implies your query (margin ≥ 0). ",
         "Margins and angles are in radians. ",
+        drawn.some(({ ladder }) => ladder.rungs.some(added)) &&
+          "“Adds …”: words that are not said of your query, so that the step is wrong unless they mean the same. ",
       ],
       h("b", null, comparison(counts, drawn.length)),
     );
@@ -228,8 +230,10 @@ function column(app, each, counts, all, now, redraw) {
 }
 
 /** The label of a step: a button that chooses its item. */
-function step(app, { hit, from, to }, mark) {
+function step(app, rung, mark) {
+  const { hit, from, to } = rung;
   const yes = entails(hit);
+  const wrong = added(rung);
   const tier = hit.tier === null || hit.tier === undefined || hit.tier < 0 ? null : app.collection.tiers?.[hit.tier];
   return h(
     "li",
@@ -247,6 +251,7 @@ function step(app, { hit, from, to }, mark) {
           caption(named(hit), CAPTION),
           tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)],
           mark && [" ", h("span", { class: mark === QUERY ? "tag" : "tag mark" }, mark)],
+          wrong && [" ", h("span", { class: "tag wrong" }, wrong)],
         ),
         " ",
         h(

@@ -63,11 +63,11 @@ export function readAnswers(content) {
 /**
  * Ids, captions, tiers and kinds.
  *
- * @param {{ids: string[], captions: (string | null)[]}} named
+ * @param {{ids: string[], captions: (string | null)[], said: (string | null)[]}} named
  * @param {ArrayBuffer} content uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image
  * @param {(text: string) => string} folded how captions are compared
  */
-export function readItems({ ids, captions }, content, folded) {
+export function readItems({ ids, captions, said }, content, folded) {
   const next = reader(content);
   const picture = next(Uint32Array, ids.length);
   const tier = next(Int8Array, ids.length);
@@ -75,6 +75,7 @@ export function readItems({ ids, captions }, content, folded) {
   return {
     ids,
     captions,
+    said,
     tier,
     image: (place) => image[place] === 1,
     /** The number of the picture of an item; null for an item without one. */

@@ -133,6 +133,8 @@ export class Stage {
     if (this.outdated) this.overlay.draw(this.camera, this.facts, this.shown);
     this.outdated = false;
     if (!moving || time - this.plannedAt > PLANNED) this.plan(time);
+    const settled = !this.rest.length && this.loader.idle;
+    if (settled && this.count > this.painter.limit / this.sharers) this.stale = true; // coarse tiles filled in for late ones
     const going = moving || this.stale || this.rest.length > 0 || this.step;
     this.before = going ? time : 0;
     if (going) this.request();

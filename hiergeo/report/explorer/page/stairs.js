@@ -7,7 +7,7 @@ import { ticks } from "./plots.js";
 /**
  * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number,
  *   angle: number, distance: number}} Hit
- * @typedef {{from: number, to: number, hit: Hit | null}} Rung
+ * @typedef {{from: number, to: number, hit: Hit | null, adds?: string[]}} Rung
  * @typedef {{query: {kind: string, radius: number}, rungs: Rung[], guarantee: string, scored: number, rows: number,
  *   recall: any}} Ladder
  * @typedef {{low: number, high: number, broken: boolean}} Axis
@@ -148,6 +148,15 @@ export function stairPath(rungs, x, y, end) {
 /** Whether the item of a step entails the query: its cone holds the query. */
 export function entails(hit) {
   return hit.margin !== null && hit.margin >= 0;
+}
+
+/**
+ * What a step says that neither the query nor a caption above it in a chain says; nothing where that is not known.
+ *
+ * @param {{adds?: string[]}} rung
+ */
+export function added({ adds }) {
+  return adds?.length ? `adds “${adds.join(" ")}”` : "";
 }
 
 /** What a guarantee means. */

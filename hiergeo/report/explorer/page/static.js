@@ -10,6 +10,8 @@ const LISTED = 10_000;
 
 const FREE = "a page without a server embeds no text of its own, but finds captions: write a part of one.";
 
+const ARTICLES = new Set(["a", "an", "the"]);
+
 export class StaticSource {
   /** @param {string} base URL of the page, with a slash at its end */
   constructor(base) {
@@ -52,7 +54,10 @@ export class StaticSource {
     };
     if (verb === "count") return { ...answer, count: chunk.counts[row] };
     const hit = (at, found) => this.hit(items, seen, at, found);
-    if (verb === "ladder") return { ...answer, rungs: rungs(chunk.ladder(row, seen), this.layout.lenses[lens].thresholds, hit) };
+    if (verb === "ladder") {
+      const found = rungs(chunk.ladder(row, seen), this.layout.lenses[lens].thresholds, hit);
+      return { ...answer, rungs: found.map((rung) => ({ ...rung, adds: added(items, place, rung.hit.caption) })) };
+    }
     const hits = chunk.list(listOf(verb, by, chunk.stores), row, seen, place);
     return { ...answer, hits: hits.slice(0, k).map((found) => hit(found.place, found)) };
   }
@@ -266,6 +271,20 @@ function rungs(found, thresholds, hit) {
     const last = i + 1 < found.length ? found[i + 1].step - 1 : thresholds.length - 1;
     return { from: thresholds[rung.step], to: thresholds[last], hit: hit(rung.place, rung) };
   });
+}
+
+/** The words of a caption but for articles, as the server finds them. @param {string | null} caption */
+function wordsOf(caption) {
+  const words = (caption ?? "").toLowerCase().split(/\s+/);
+  return words.map((word) => word.replace(/^[.,;:!?"']+|[.,;:!?"']+$/g, "")).filter((word) => word && !ARTICLES.has(word));
+}
+
+/** The words of a caption that are not said of an item; none where nothing is known of that. */
+function added(items, place, caption) {
+  const said = items.said[place];
+  if (said === null) return [];
+  const own = new Set([...said.split(" "), ...wordsOf(items.captions[place])]);
+  return [...new Set(wordsOf(caption))].filter((word) => !own.has(word));
 }
 
 function known(items, id) {

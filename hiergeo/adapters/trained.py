@@ -1,0 +1,149 @@
+"""Image-text models that hiergeo trained: towers of open_clip, a factor of each modality, and the space they learnt in.
+
+An embedding is the projected feature times the factor of its modality: a tangent vector at the origin of the space. The
+folder is one of open_clip besides, which knows the towers alone.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Open, Sha256
+from hiergeo._core.storage.files import path_of, sha256
+from hiergeo.adapters.clip import FOLDER, WEIGHTS, OpenClipModel, save_folder
+from hiergeo.adapters.head_files import HUB
+from hiergeo.adapters.hub import snapshot
+from hiergeo.adapters.model import ClipModel
+from hiergeo.geometry import Space, parse
+
+DESCRIPTION = "hiergeo.json"
+"""The file that makes a folder of open_clip a trained model; it is written last."""
+
+COSINE = "cosine"
+"""The space of models whose unit rows are compared by their cosine."""
+
+Factor = Annotated[float, Field(gt=0, le=1e4)]
+
+
+class _Description(Open):
+    """What the description must be before anything in it is used."""
+
+    space: str
+    min_radius: Annotated[float, Field(gt=0)]
+    dim: Annotated[int, Field(gt=0, le=limits.WIDTH)]
+    factors: tuple[Factor, Factor]
+    weights_sha256: Sha256
+
+
+class LiftedClip(nn.Module):
+    """Towers of open_clip, and the logarithms of the factors of images and of texts, which may be learnt.
+
+    Attributes:
+        towers: the network.
+        log_factors: (2,), of images and of texts.
+    """
+
+    def __init__(self, towers: nn.Module, log_factors: Tensor) -> None:
+        super().__init__()
+        self.towers: Any = towers
+        self.log_factors = nn.Parameter(log_factors.clone())
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(B, 3, side, side) normalised pixels -> tangent vectors (B, D), float32."""
+        rows: Tensor = self.towers.encode_image(pixels).float() * self.log_factors[0].exp()
+        return rows
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """(B, context) tokens -> tangent vectors (B, D), float32."""
+        rows: Tensor = self.towers.encode_text(tokens).float() * self.log_factors[1].exp()
+        return rows
+
+
+class TrainedModel(ClipModel):
+    """A model of `hiergeo.training.train_clip`, around the origin of the space that it was trained in.
+
+    Args:
+        name: the spec that loads the model.
+        base: the towers, with what open_clip knows of them.
+        log_factors: (2,), of images and of texts.
+        space: the native space; None for cosines, whose rows have norm one.
+    """
+
+    def __init__(self, name: str, base: OpenClipModel, log_factors: Tensor, space: Space | None) -> None:
+        network = LiftedClip(base.network, log_factors)
+        prepared: dict[str, Any] = {"tokenizer": base.tokenizer, "transform": base.transform}
+        settings = "" if space is None else space.geometry.spec
+        super().__init__(name, network, base.device, preprocessing=base.preprocessing, settings=settings, **prepared)
+        self.normalised = space is None
+        self._base, self._space = base, space
+
+    def rebuilt_network(self) -> nn.Module:
+        return LiftedClip(self._base.rebuilt_network(), self.network.log_factors.detach())
+
+    def native_space(self) -> Space | None:
+        """The space of the training with its learnt curvature, around the origin; None for cosines."""
+        return self._space
+
+
+def native_space(space: str, min_radius: float, dim: int) -> Space | None:
+    """The space that a description names, around a root of zeros; None for cosines. Raises InputError as `parse`."""
+    return None if space == COSINE else Space(parse(space).fixed(), torch.zeros(dim), min_radius=min_radius)
+
+
+def write_trained(folder: Path, model: OpenClipModel, network: LiftedClip, described: Mapping[str, Any]) -> None:
+    """Write a trained model into a folder; it is one once `DESCRIPTION` is there, the last file that is written.
+
+    Args:
+        folder: without a description.
+        model: what the towers were made of.
+        network: the trained one.
+        described: JSON values; ``space`` (a spec, or `COSINE`), ``min_radius`` and ``dim`` are read by `load_trained`.
+
+    Raises:
+        UnavailableError: the folder cannot be written.
+    """
+    save_folder(folder, folder, network.towers, model)
+    factors = network.log_factors.detach().exp().tolist()
+    documents.write(folder / DESCRIPTION, {**described, "factors": factors, "weights_sha256": sha256(folder / WEIGHTS)})
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The description of a trained model, whose weights are verified.
+
+    Raises:
+        InputError: there is none, or it is damaged or does not fit the weights.
+    """
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise InputError(f"{folder} holds no model of hiergeo train clip: there is no {DESCRIPTION} in it.")
+    described = documents.read(path, _Description, hashed=True)
+    weights = folder / WEIGHTS
+    if not weights.is_file() or sha256(weights) != described.weights_sha256:
+        raise InputError(f"{weights} is missing or damaged: restore the file or train again.")
+    return described.as_dict()
+
+
+def load_trained(rest: str, *, device: torch.device) -> TrainedModel:
+    """The model in the folder that ``hiergeo train clip`` wrote, or in a repository ``hf-hub:ORG/NAME`` of such files.
+
+    Raises:
+        InputError: there is no such model, or its files are damaged.
+        UnavailableError: the repository cannot be had.
+    """
+    from hiergeo.adapters.open_clip import load_folder
+
+    repository = rest.removeprefix(HUB)
+    folder = path_of(rest) if repository == rest else snapshot(repository, f"the model {repository}", "trained:DIR")
+    described = read_description(folder)
+    space = native_space(described["space"], described["min_radius"], described["dim"])
+    base = load_folder(f"{FOLDER}{folder.resolve()}", device=device)
+    log_factors = torch.tensor([math.log(factor) for factor in described["factors"]])
+    return TrainedModel(f"trained:{rest}", base, log_factors, space)

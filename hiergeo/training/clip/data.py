@@ -1,0 +1,197 @@
+"""Pairs of pictures and captions in an order that depends on the seed alone, and from any place of it."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from itertools import chain
+from random import Random
+from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
+
+from hiergeo._core.errors import InputError
+from hiergeo.datasets import Hierarchy, scenes
+from hiergeo.datasets.pictures import ImageLike, decoded, open_rgb
+from hiergeo.datasets.reading import Columns, Sample, listing, read
+from hiergeo.training.clip.plan import SCENES, PairData
+
+ONE_OF = (16, 4)
+"""One picture of so many is held out, until there are enough; of small data one of the second number."""
+
+AHEAD = 2
+"""Batches whose pictures are decoded before they are asked for."""
+
+Item = TypeVar("Item")
+
+
+class Pair(NamedTuple):
+    """A picture with one of the captions that describe it.
+
+    Attributes:
+        image: a file, the bytes of one, or an image of a dataset.
+        captions: at least one.
+        key: the same for the same picture.
+    """
+
+    image: "ImageLike | bytes"
+    captions: tuple[str, ...]
+    key: str
+
+    def picture(self) -> Any:
+        """The picture in RGB. Raises InputError, naming it, for one that cannot be read."""
+        try:
+            return open_rgb(decoded(self.image) if isinstance(self.image, bytes) else self.image)
+        except (OSError, InputError) as error:
+            raise InputError(f"the picture {self.key} cannot be read: {error}") from error
+
+
+class Place(NamedTuple):
+    """Where a training stands in its data: pairs taken in a pass."""
+
+    epoch: int
+    taken: int
+
+
+class Batch(NamedTuple):
+    """The pairs of a step, over all processes, with their place behind it."""
+
+    pairs: list[tuple[Pair, str]]
+    place: Place
+
+
+class Pairs:
+    """The pairs of a source, without those of the pictures that are held out.
+
+    Attributes:
+        held_out: one pair for each picture that is held out, with the last of its captions.
+        identity: what tells this data from others, values of JSON.
+
+    Raises:
+        InputError: nothing that can be read, or too few pictures to hold any out.
+    """
+
+    def __init__(self, data: PairData, seed: int) -> None:
+        self.data, self.seed = data, seed
+        if data.source == SCENES:
+            self._scenes = _of_hierarchy(scenes.load("train", count=data.rows, balanced=data.balanced))
+            self.held_out = _of_hierarchy(scenes.load("validation", count=data.held_out, balanced=data.balanced))
+            self.identity: dict[str, Any] = {"source": SCENES, "rows": data.rows, "balanced": data.balanced}
+            self._held: set[str] = set()
+            return
+        self._columns = Columns("pairs", data.caption_column, data.image_column, several=True)
+        self._inputs = listing(data.source, self._columns)
+        facts = [[each.name, each.bytes, each.modified] for each in self._inputs.sources]
+        self.identity = {"source": data.source, "sha256": sha256(repr(facts).encode()).hexdigest()}
+        for one_of in ONE_OF:
+            self.held_out = list(_first(self._all(), data.held_out, f"{seed}/", one_of))
+            if len(self.held_out) == data.held_out:
+                break
+        self._held = {pair.key for pair in self.held_out}
+        if len(self.held_out) < 2:
+            raise InputError(f"{data.source} holds too few pairs to hold pictures out: give at least a few hundred.")
+
+    def epoch(self, number: int) -> Iterator[tuple[Pair, str]]:
+        """The pairs of a pass, each with one of its captions."""
+        random = Random(f"{self.seed}/{number}")
+        for pair in shuffled(self._all(random), self._window, random):
+            if pair.key not in self._held:
+                yield pair, pair.captions[int(random.random() * len(pair.captions))]
+
+    def batches(self, size: int, start: Place) -> Iterator[Batch]:
+        """Endless batches from a place on; one may reach from a pass into the next.
+
+        Raises:
+            InputError: the source holds no pairs to train on.
+        """
+        (epoch, taken), batch = start, list[tuple[Pair, str]]()
+        while True:
+            before = taken
+            for place, pair in enumerate(self.epoch(epoch)):
+                if place < taken:
+                    continue
+                batch.append(pair)
+                taken += 1
+                if len(batch) == size:
+                    yield Batch(batch, Place(epoch, taken))
+                    batch = []
+            if not taken and not before:
+                raise InputError(f"{self.data.source} holds no pairs to train on.")
+            epoch, taken = epoch + 1, 0
+
+    @property
+    def _window(self) -> int:
+        return len(self._scenes) if self.data.source == SCENES else self.data.buffer
+
+    def _all(self, random: Random | None = None) -> Iterator[Pair]:
+        """Every pair that can be used, source by source; the order of sources is drawn where there is a `random`."""
+        if self.data.source == SCENES:
+            yield from self._scenes
+            return
+        sources = list(self._inputs.sources)
+        if random is not None:
+            random.shuffle(sources)
+        for source in sources:
+            for row in read(self._inputs.base / source.name, self._columns):
+                if isinstance(row, Sample) and row.image is not None and row.caption is not None:
+                    yield Pair(row.image, (row.caption, *row.others), row.name or f"{source.name}#{row.row}")
+
+
+def _of_hierarchy(hierarchy: Hierarchy) -> list[Pair]:
+    images = {image.image_id: image for image in hierarchy.images}
+    return [
+        Pair(images[row.image_id], row.positive, f"scene {row.row_id}")
+        for row in hierarchy.rows
+        if row.image_id is not None
+    ]
+
+
+def _first(pairs: Iterable[Pair], count: int, salt: str, one_of: int) -> Iterator[Pair]:
+    """The first pairs of so many different pictures, among those that a hash of their keys draws."""
+    seen: set[str] = set()
+    for pair in pairs:
+        drawn = crc32(f"{salt}{pair.key}".encode("utf-8", "surrogatepass")) % one_of == 0
+        if drawn and pair.key not in seen:
+            seen.add(pair.key)
+            yield pair
+            if len(seen) == count:
+                return
+
+
+def shuffled(items: Iterable[Item], window: int, random: Random) -> Iterator[Item]:
+    """Items in an order drawn in one walk: each waits among at most `window` others."""
+    waiting: list[Item] = []
+    for item in items:
+        if len(waiting) < window:
+            waiting.append(item)
+            continue
+        place = int(random.random() * window)
+        yield waiting[place]
+        waiting[place] = item
+    random.shuffle(waiting)
+    yield from waiting
+
+
+def decoded_ahead(
+    batches: Iterable[Batch], share: slice, prepare: Callable[[Any], Any], workers: int
+) -> Generator[tuple[list[Any], list[str], Place], None, None]:
+    """Prepared pictures and captions of the pairs in `share` of each batch, and the place behind it.
+
+    Pictures of the batches that come next are decoded meanwhile.
+    """
+
+    def work(pair: Pair) -> Any:
+        return prepare(pair.picture())
+
+    waiting: deque[tuple[list[Future[Any]], list[str], Place]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for batch in chain(batches, [None] * AHEAD):
+                if batch is not None:
+                    mine = batch.pairs[share]
+                    futures = [pool.submit(work, pair) for pair, _ in mine]
+                    waiting.append((futures, [caption for _, caption in mine], batch.place))
+                if waiting and (batch is None or len(waiting) > AHEAD):
+                    futures, captions, place = waiting.popleft()
+                    yield [future.result() for future in futures], captions, place
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,238 @@
+"""A training: one step, one look, and their state."""
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hiergeo._core.errors import InputError
+from hiergeo.adapters.clip import OpenClipModel
+from hiergeo.adapters.towers import adapt
+from hiergeo.adapters.trained import COSINE, LiftedClip
+from hiergeo.evaluation.matching import match_pairs
+from hiergeo.geometry import Space, parse
+from hiergeo.training.chains import chunks
+from hiergeo.training.clip.data import Pairs, Place
+from hiergeo.training.clip.objective import ClipObjective, PairBatch
+from hiergeo.training.clip.plan import ClipPlan
+from hiergeo.training.re import checkpoints
+from hiergeo.training.re.checkpoints import Checkpoint
+from hiergeo.training.re.processes import mean_over_ranks
+from hiergeo.training.trainer import Divergence, EvalRecord
+
+STATISTICS = ("running_mean", "running_var")
+"""How the names of the statistics of batches end, which move without gradients."""
+
+PLACE = "place"
+"""The name under which a checkpoint keeps how far the data was taken: pass and pair, as numbers."""
+
+
+class ClipRun:
+    """A training of an image-text model.
+
+    Args:
+        model: what its towers begin as; its network is trained.
+        plan: how.
+        pairs: what it learns from.
+        accelerator: of Hugging Face accelerate.
+
+    Attributes:
+        network: the towers with their factors.
+        objective: the losses, with what they learn.
+        weights: all that a checkpoint holds, by name.
+        looks: what was seen so far.
+
+    Raises:
+        InputError: a product of other dimensions than the model's.
+    """
+
+    def __init__(self, model: OpenClipModel, plan: ClipPlan, pairs: Pairs, accelerator: Any) -> None:
+        self.plan, self.pairs, self.accelerator, self.model = plan, pairs, accelerator, model
+        dim, flat = int(model.config["embed_dim"]), plan.space == COSINE
+        towers = model.network.requires_grad_(True)
+        for name in ("logit_scale", "logit_bias"):  # those of the objective take their place
+            if isinstance(getattr(towers, name, None), nn.Parameter):
+                getattr(towers, name).requires_grad_(False)
+        if plan.lora is not None:
+            adapt(towers, dict(towers.named_parameters()), plan.lora)
+        start = torch.zeros(2) if flat else torch.full((2,), -0.5 * math.log(dim))
+        self.network = LiftedClip(towers, start).to(model.device)
+        self.network.log_factors.requires_grad_(not flat)
+        geometry = None if flat else parse(plan.space)
+        if geometry is not None:
+            geometry.parts(dim)
+        self.objective = ClipObjective(geometry, plan.min_radius, plan.losses, plan.temperature, dim).to(model.device)
+        self.module = nn.ModuleDict({"network": self.network, "objective": self.objective})
+        self._at = torch.zeros(2, dtype=torch.float64)
+        trained = {name: weight for name, weight in self.module.named_parameters() if weight.requires_grad}
+        moving = {name: each for name, each in self.network.named_buffers() if name.endswith(STATISTICS)}
+        self.weights: Mapping[str, Any] = trained | moving | {PLACE: self._at}
+        self._trained, self._moving = trained, moving
+        decayed, others = ([w for w in trained.values() if (w.ndim > 1) is matrix] for matrix in (True, False))
+        groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.adam = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas)
+        self.looks: list[EvalRecord] = []
+
+    @property
+    def place(self) -> Place:
+        """How far the data was taken."""
+        return Place(*map(int, self._at.tolist()))
+
+    @property
+    def share(self) -> slice:
+        """The pairs of a batch that are this process's."""
+        size = self.plan.batch // self.accelerator.num_processes
+        return slice(size * self.accelerator.process_index, size * (self.accelerator.process_index + 1))
+
+    def step(self, number: int, pixels: list[Tensor], captions: list[str], place: Place) -> dict[str, Any]:
+        """Take a step, counted from 1; returns what it tells of itself.
+
+        Raises:
+            Divergence: an embedding, a loss or a gradient that is not finite; the step is not taken.
+        """
+        self.network.train()
+        for group in self.adam.param_groups:
+            group["lr"] = self.plan.rate(number)
+        self.adam.zero_grad(set_to_none=True)
+        terms = self._backward((torch.stack(pixels), self.model.tokenizer(captions)), captions, number)
+        self._share_gradients(number)
+        self.adam.step()
+        told: dict[str, Any] = mean_over_ranks(self.accelerator, terms)
+        told |= {"held": self._clamp(), "learning_rate": self.plan.rate(number), **self._learnt()}
+        self._at.copy_(torch.tensor(place, dtype=torch.float64))
+        return told
+
+    @torch.no_grad()
+    def look(self, step: int, training: Mapping[str, float]) -> None:
+        """Measure the pictures that are held out, in float32, the same on every process.
+
+        The record's radii are the means of captions and of pictures, its tau_d tells how often a caption is nearer to
+        the root than its picture; validation holds R@1, the shares of pictures in the cone of their own caption and of
+        any one, and u = sqrt|K| r of both modalities in each curved factor.
+        """
+        self.network.eval()
+        pairs, transform = self.pairs.held_out, self.model.transform
+        texts = list(dict.fromkeys(pair.captions[-1] for pair in pairs))
+        text = self._encoded(self.network.encode_text, self.model.tokenizer, [*texts, ""])
+        image = self._encoded(
+            self.network.encode_image, lambda part: torch.stack([transform(pair.picture()) for pair in part]), pairs
+        )
+        space = Space("euclidean", text[-1]) if self.plan.space == COSINE else self.objective.space
+        images, captions = space.points(image), space.points(text[:-1])
+        column = {caption: place for place, caption in enumerate(texts)}
+        described = torch.tensor([column[pair.captions[-1]] for pair in pairs], device=image.device)
+        match = match_pairs(space, images, captions, torch.arange(len(pairs), device=image.device), described)
+        own = captions.rows(described)
+        validation = {
+            "image_to_text_r1": float((match.image_to_text < 1).mean()),
+            "text_to_image_r1": float((match.text_to_image < 1).mean()),
+            "in_own_cone": float(space.entails(own, images).double().mean()),
+            "in_any_cone": float(space.count(captions, images).double().mean() / len(images)),
+            "temperature": float(self.objective.temperature),
+        }
+        for name, points in (("text", captions), ("image", images)):
+            factors = zip(space.geometry.parts(points.dim), points.radii, strict=True)
+            curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
+            validation |= {f"u_{name}{place or ''}": float(u) for place, u in enumerate(curved)}
+        radii = torch.stack((own.radius, images.radius), dim=1)
+        self.looks.append(EvalRecord.of(step, dict(training), validation, radii, space, image.shape[1]))
+
+    def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
+        """The state after the last look."""
+        step = self.looks[-1].step
+        tensors = checkpoints.collect(self.weights, self.adam)
+        return Checkpoint(step, step, run, tuple(self.looks), {}, None, tensors)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to the state of a checkpoint."""
+        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
+        self.looks = list(checkpoint.looks)
+
+    def _backward(self, inputs: tuple[Tensor, Tensor], captions: list[str], step: int) -> dict[str, Tensor]:
+        """The losses, with the gradients of the whole batch on all weights, whatever `ClipPlan.chunk` is.
+
+        Pairs are embedded without their graphs, the loss gives the gradients of the embeddings, and these are taken
+        through the towers a chunk at a time (Gao et al., RepL4NLP 2021).
+        """
+        parts = chunks(torch.arange(len(captions)), self.plan.chunk or len(captions))
+        whole = len(parts) == 1
+        with torch.set_grad_enabled(whole):
+            rows = torch.cat([self._embedded(inputs, part, step) for part in parts], dim=1)
+        rows = rows if whole else rows.requires_grad_()
+        image, text = rows.unbind()
+        labels = torch.tensor([hashed(caption) for caption in captions], device=rows.device)
+        terms = self._terms(PairBatch(image, text, labels), step)
+        terms["total"].backward()
+        if not whole:
+            assert rows.grad is not None
+            for part, gradient in zip(parts, rows.grad.split([len(part) for part in parts], dim=1), strict=True):
+                self._embedded(inputs, part, step).backward(gradient)
+        return terms
+
+    def _embedded(self, inputs: tuple[Tensor, Tensor], part: Tensor, step: int) -> Tensor:
+        """Pictures and captions of a chunk, (2, n, D); what towers draw at random is the same each time."""
+        pixels, tokens = (each[part].to(self.model.device) for each in inputs)
+        torch.manual_seed(hash((self.plan.seed, step, self.accelerator.process_index, int(part[0]))) % (1 << 63))
+        with self.accelerator.autocast():
+            rows = torch.stack((self.network.encode_image(pixels), self.network.encode_text(tokens)))
+        return self._located(rows)
+
+    def _encoded(
+        self, encode: Callable[[Tensor], Tensor], prepare: Callable[[Any], Tensor], items: list[Any]
+    ) -> Tensor:
+        """All items a chunk at a time, (n, D)."""
+        size = self.plan.chunk or self.plan.batch
+        parts = (items[start : start + size] for start in range(0, len(items), size))
+        return self._located(torch.cat([encode(prepare(part).to(self.model.device)) for part in parts]))
+
+    def _located(self, rows: Tensor) -> Tensor:
+        return nn.functional.normalize(rows, dim=-1) if self.plan.space == COSINE else rows
+
+    def _terms(self, batch: PairBatch, step: int) -> dict[str, Tensor]:
+        """The losses; every process ends where one of them cannot go on: alone it would leave the others waiting."""
+        rows, fits = torch.cat((batch.image, batch.text)).detach(), False
+        with suppress(InputError):
+            self.objective.space.points(rows)
+            fits = bool(rows.isfinite().all())
+        if mean_over_ranks(self.accelerator, {"fits": torch.tensor(fits, device=rows.device)})["fits"] < 1:
+            raise Divergence("an embedding became NaN or infinite, or left the space", step, None)
+        terms: dict[str, Tensor] = self.objective(batch)
+        return terms
+
+    def _share_gradients(self, step: int) -> None:
+        """Average gradients and batch statistics over processes, and refuse gradients that are not finite."""
+        finite = torch.ones((), device=self.model.device)
+        for weight in self._trained.values():
+            if weight.grad is not None:
+                weight.grad = self.accelerator.reduce(weight.grad, "mean")
+                finite = finite * weight.grad.isfinite().all()
+        for moving in self._moving.values():
+            moving.copy_(self.accelerator.reduce(moving, "mean"))
+        if not finite:
+            raise Divergence("a gradient became NaN or infinite", step, None)
+
+    @torch.no_grad()
+    def _clamp(self) -> list[str]:
+        held = self.objective.clamp(self.plan.curvature)
+        factors = self.network.log_factors
+        if factors.requires_grad:
+            held += [f"factor of {name}s" for name, log in zip(("image", "text"), factors, strict=True) if log >= 0]
+            factors.clamp_(max=0.0)
+        return held
+
+    def _learnt(self) -> dict[str, Any]:
+        parts = self.objective.space.geometry.parts(int(self.model.config["embed_dim"]))
+        return {
+            "K": [factor.value for factor, _ in parts],
+            "temperature": float(self.objective.temperature.detach()),
+            "factors": self.network.log_factors.detach().exp().tolist(),
+        }
+
+
+def hashed(caption: str) -> int:
+    """A signed number of 64 bits that tells captions apart."""
+    return int.from_bytes(blake2b(caption.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,231 @@
+"""Training of image-text models: takes a plan, leaves a folder that is a model, with its log and its checkpoints."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hiergeo import adapters
+from hiergeo._core import markdown
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo._core.storage.files import atomic_write_text, path_of, retire, writing
+from hiergeo._core.version import __version__
+from hiergeo.adapters.clip import CONFIG, WEIGHTS, OpenClipModel
+from hiergeo.adapters.open_clip import fresh_open_clip
+from hiergeo.adapters.towers import merge_adapters
+from hiergeo.adapters.trained import COSINE, DESCRIPTION, write_trained
+from hiergeo.training.clip.data import Pairs, decoded_ahead
+from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
+from hiergeo.training.clip.run import ClipRun
+from hiergeo.training.re import checkpoints
+from hiergeo.training.re.processes import accelerated, is_writer, local, sole_writer
+from hiergeo.training.trainer import Divergence, EvalRecord
+
+CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"
+"""Names of the parts of a training's folder beside those of the model."""
+
+TEMPLATE = Path(__file__).parent / "card.md"
+
+
+@dataclass(frozen=True)
+class ClipTrained:
+    """A trained image-text model.
+
+    Attributes:
+        spec: what `hiergeo.adapters.load` loads it by.
+        history: the looks, the first before training.
+        diverged: why training broke off, naming the step; None where it did not. The model is that of the last look.
+        described: what ``hiergeo.json`` says.
+    """
+
+    spec: str
+    history: tuple[EvalRecord, ...]
+    diverged: str | None
+    described: dict[str, Any]
+
+
+@torch_defaults()
+def train_clip(
+    plan: ClipPlan | Mapping[str, Any] | Path | str, *, overwrite: bool = False, progress: bool = False
+) -> ClipTrained:
+    """Train an image-text model in a space, or go on with a training that was interrupted.
+
+    ``plan.out`` becomes the model's folder: ``trained:OUT`` loads it, in its native space, and open_clip its towers.
+    ``log.jsonl`` there gets a line for every step and every look. The same plan goes on from the newest intact
+    checkpoint, to the same weights as without the interruption, bit for bit on the same number of threads and
+    processes. Of several processes (torchrun, accelerate launch) each takes its share of every batch, and the first
+    writes.
+
+    Args:
+        plan: a plan, its values by name, or its TOML file.
+        overwrite: begin anew whatever training the folder holds.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: a plan, a model or data that cannot be used, or a folder that holds another training.
+        UnavailableError: a package or weights are missing, the folder cannot be written, another training is writing
+            it, or one of several processes is gone.
+    """
+    plan = _checked(plan)
+    out = path_of(plan.out)
+    ours = any((out / name).exists() for name in (DESCRIPTION, CHECKPOINTS))
+    if not ours and (strange := [name for name in (CARD, LOG, CONFIG, WEIGHTS) if (out / name).exists()]):
+        raise InputError(f"{out / strange[0]} exists but was not created by a training: choose another folder.")
+    with sole_writer(out, out / CHECKPOINTS), torch.random.fork_rng():
+        torch.manual_seed(plan.seed)
+        model = _model(plan)
+        pairs = Pairs(plan.data, plan.seed)
+        with accelerated(model.device, plan.precision, None, out, {}) as accelerator:
+            if plan.batch % accelerator.num_processes:
+                shares = accelerator.num_processes
+                raise InputError(f"a batch of {plan.batch} pairs does not part evenly among {shares} processes.")
+            begun = _identity(model, plan, pairs)
+            run = ClipRun(model, plan, pairs, accelerator)
+            diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
+            accelerator.wait_for_everyone()
+            checkpoints.restore_weights(checkpoints.read(out / CHECKPOINTS, run.looks[-1].step).tensors, run.weights)
+            described = begun | _described(run, diverged)
+            if accelerator.is_main_process:
+                _write(run, out, described)
+            accelerator.wait_for_everyone()
+    return ClipTrained(f"trained:{plan.out}", tuple(run.looks), diverged, described)
+
+
+def _checked(plan: ClipPlan | Mapping[str, Any] | Path | str) -> ClipPlan:
+    if isinstance(plan, str | Path):
+        return read_clip_plan(plan)
+    made = plan if isinstance(plan, ClipPlan) else ClipPlan(**plan)
+    made.check()
+    return made
+
+
+def _model(plan: ClipPlan) -> OpenClipModel:
+    name, _, rest = plan.model.partition(":")
+    device = local(plan.device)
+    if plan.fresh and name == "open_clip" and "/" not in rest:
+        return fresh_open_clip(rest, plan.seed, device=torch.device(device))
+    model = adapters.load(plan.model, device=device)
+    model = adapters.untrained(model, plan.seed) if plan.fresh else model
+    if not isinstance(model, OpenClipModel):
+        raise InputError(
+            f"{plan.model} is not a model of open_clip: name one, such as tiny or open_clip:ViT-B-32/openai."
+        )
+    return model
+
+
+def _identity(model: OpenClipModel, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
+    """What a training is: only one that agrees in all of this goes on from its checkpoints."""
+    settings = plan.model_dump(mode="json", exclude={"out", "device", "data"})
+    data = plan.data.model_dump(mode="json", exclude={"workers"}) | pairs.identity
+    return {"base_fingerprint": model.fingerprint(), "plan": settings, "data": data}
+
+
+def _train(run: ClipRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
+    """Take the remaining steps with looks and checkpoints; returns why training diverged, or None."""
+    folder, plan = out / CHECKPOINTS, run.plan
+    saved = None if overwrite else checkpoints.latest(folder)
+    run.accelerator.wait_for_everyone()
+    if saved is None and not overwrite and (out / DESCRIPTION).exists():
+        raise InputError(f"{out} holds a model without intact checkpoints: replace it (--overwrite).")
+    if saved is not None:
+        checkpoints.check_same(folder, saved.run, begun)
+        run.restore(saved)
+    log = _Log(out / LOG, -1 if saved is None else saved.step, run.accelerator.is_main_process)
+    if run.accelerator.is_main_process:
+        checkpoints.forget_after(folder, log.step)
+    if saved is None:
+        _look(run, 0, {}, folder, begun, log)
+    left = range(run.looks[-1].step + 1, plan.steps + 1)
+    batches = islice(run.pairs.batches(plan.batch, run.place), len(left))
+    prepared = decoded_ahead(batches, run.share, run.model.transform, plan.data.workers)
+    try:
+        for step, batch in zip(
+            track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False
+        ):
+            told = run.step(step, *batch)
+            log.write({"step": step, **told})
+            if step % plan.every == 0 or step == plan.steps:
+                _look(run, step, {name: told[name] for name in ("total", *plan.losses)}, folder, begun, log)
+    except Divergence as reason:
+        return str(reason)
+    finally:
+        prepared.close()
+    return None
+
+
+def _look(
+    run: ClipRun, step: int, training: Mapping[str, float], folder: Path, begun: dict[str, Any], log: "_Log"
+) -> None:
+    run.look(step, training)
+    log.write({"look": step, **run.looks[-1].as_dict()})
+    if run.accelerator.is_main_process:
+        checkpoints.write(folder, run.checkpoint(begun))
+
+
+class _Log:
+    """Lines of JSON in a file, of the process that writes; those behind the step of a checkpoint are taken back."""
+
+    def __init__(self, path: Path, step: int, writes: bool) -> None:
+        self.path, self.step, self.writes, self.note = path, step, writes, ""
+        if writes:
+            known = path.read_text("utf-8").splitlines() if path.is_file() else []
+            atomic_write_text(path, "".join(f"{line}\n" for line in known if _step_of(line) <= step))
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Add a line."""
+        self.note = f"loss {values['total']:.4f}" if "total" in values else self.note
+        if self.writes:
+            with writing(self.path), self.path.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(values) + "\n")
+
+
+def _step_of(line: str) -> float:
+    try:
+        values = json.loads(line)
+        return float(values.get("step", values.get("look", float("inf"))))
+    except (ValueError, AttributeError):
+        return float("inf")
+
+
+def _described(run: ClipRun, diverged: str | None) -> dict[str, Any]:
+    space = run.objective.space
+    return {
+        "base": run.plan.model,
+        "space": COSINE if run.plan.space == COSINE else space.geometry.fixed().spec,
+        "min_radius": run.plan.min_radius,
+        "dim": int(run.model.config["embed_dim"]),
+        "temperature": float(run.objective.temperature.detach()),
+        "steps": run.looks[-1].step,
+        "diverged": diverged,
+        "last_look": run.looks[-1].as_dict(),
+        "hiergeo": __version__,
+        "torch": torch.__version__,
+    }
+
+
+def _write(run: ClipRun, out: Path, described: dict[str, Any]) -> None:
+    """The model, its card and, last of all, its description."""
+    merge_adapters(run.network.towers)
+    for name, counted in run.network.towers.named_buffers():
+        if name.endswith("num_batches_tracked"):  # of this process alone, and nothing depends on it
+            counted.zero_()
+    run.network.towers.logit_scale.data.copy_(run.objective.log_scale.detach())
+    retire(out / DESCRIPTION)
+    atomic_write_text(out / CARD, _card(out, described))
+    write_trained(out, run.model, run.network, described)
+
+
+def _card(out: Path, described: Mapping[str, Any]) -> str:
+    facts = {name: described[name] for name in ("base", "space", "min_radius", "steps", "temperature")}
+    facts |= {"losses": described["plan"]["losses"], "data": described["data"]["source"], "hiergeo": __version__}
+    look = described["last_look"]
+    measured = {**look["validation"], "radius of captions": look["radius"][0], "radius of pictures": look["radius"][1]}
+    data = {"library_name": "hiergeo", "tags": ["hiergeo", "open_clip", "vision-language", "hierarchy"]}
+    rows = {"facts": [(name, str(value)) for name, value in facts.items()], "measured": list(measured.items())}
+    return markdown.card("ModelCard", TEMPLATE, data, title=out.resolve().name, **rows)

@@ -1,0 +1,105 @@
+"""Report pages on a phone: what was found at once, six screens at most with the rest folded, fingers hit."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import hiergeo
+from hiergeo.construction.appraisal import appraise
+from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.report import write_audit, write_leaderboard, write_page
+from hiergeo.report.quality import write_appraisal
+from hiergeo.training import suite
+from tests.datasets.scenes_common import scenes_study
+from tests.report.browser_common import CONTRAST, chromium, resize
+from tests.report.explorer.test_phone import FINE, HEIGHT, SMALL, WIDTH
+from tests.training.suite.suite_common import PLAN, plan, register
+
+pytestmark = pytest.mark.slow  # a browser
+
+SCREENS = 6
+
+OPENED = "document.querySelectorAll('details').forEach((each) => (each.open = true))"
+
+FIRST = """return ['h1', '.summary svg', 'main section'].map((each) =>
+  document.querySelector(each).getBoundingClientRect().top + scrollY)"""
+"""Where the sentence, the picture and the results begin."""
+
+
+def comparison(path: Path) -> Path:
+    geometries = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
+    scenes = hiergeo.datasets.load("scenes", count=20)
+    return write_page(hiergeo.compare("tiny", scenes, geometries, samples=20, steps=5), path)
+
+
+def pairs(path: Path) -> Path:
+    geometries = ["euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32"]
+    scenes = hiergeo.datasets.load("scenes", count=20)
+    return write_page(hiergeo.compare("tiny", scenes, geometries, "pairs", samples=20), path)
+
+
+def audit(path: Path) -> Path:
+    scenes = hiergeo.datasets.load("scenes", count=20)
+    return write_audit(hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20)), path)
+
+
+def study(path: Path) -> Path:
+    return write_page(scenes_study(), path)
+
+
+def quality(path: Path) -> Path:
+    """Of one set beside two others, with every metric that a model adds."""
+    scenes = hiergeo.datasets.load("scenes", count=30)
+    drops = {("generalise", "no noun"): 12, ("filter", "duplicate"): 3}
+    beside = {"corrected": scenes, "automatic": scenes}
+    return write_appraisal(appraise(scenes, beside, model="tiny", drops=drops, samples=20), path)
+
+
+def leaderboard(path: Path) -> Path:
+    """Of five rows and ten benchmarks."""
+    entry = "[[benchmarks]]\nname = 'radius'\ntitle = 'Benchmark {0}'\nbar = 1.{0}\n"
+    with pytest.MonkeyPatch.context() as patch:
+        register(patch.setitem)
+        table = suite.run(plan(PLAN + "".join(map(entry.format, range(60, 68)))), path.with_suffix(""))
+        return write_leaderboard(table, path)
+
+
+PAGES: dict[str, Callable[[Path], Path]] = {
+    each.__name__: each for each in (comparison, pairs, audit, study, quality, leaderboard)
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with chromium() as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_short_until_it_is_unfolded_and_fingers_hit(browser, tmp_path, name):
+    resize(browser, WIDTH, HEIGHT)
+    browser.get(PAGES[name](tmp_path / "page.html").as_uri())
+    sentence, picture, results = browser.execute_script(FIRST)
+    assert sentence <= 220
+    assert picture < HEIGHT
+    assert sentence < picture < results
+    folded = browser.execute_script("return document.documentElement.scrollHeight")
+    assert folded <= SCREENS * HEIGHT
+    assert browser.execute_script(SMALL) == []
+    browser.execute_script(OPENED)
+    assert browser.execute_script("return document.documentElement.scrollHeight") > folded
+    assert browser.execute_script("return document.documentElement.scrollWidth") == WIDTH
+    assert [each for each in browser.execute_script(SMALL) if "<a " not in each] == []  # links stand in sentences
+    assert browser.execute_script(CONTRAST) == []
+    browser.execute_script("document.querySelectorAll('.disk').forEach((each) => each.remove())")  # it is magnified
+    assert [each for each, _ in browser.execute_script(FINE) if each != "d"] == []  # the index of tau is small
+
+
+@pytest.mark.parametrize("name", ["pairs", "quality", "leaderboard"])
+def test_nothing_is_folded_on_a_desk(browser, tmp_path, name):
+    resize(browser, 1280)
+    browser.get(PAGES[name](tmp_path / "page.html").as_uri())
+    hidden = """return [...document.querySelectorAll('.unfold')].flatMap((each) => [...each.children]).filter((each) =>
+      each.checkVisibility() === each.matches('summary')).map((each) => each.outerHTML.slice(0, 80))"""
+    assert browser.execute_script(hidden) == []
