@@ -15,7 +15,7 @@ from hiergeo.geometry import parse
 
 GEOMETRY = "lorentz:-1"
 
-RECIPE = training.Recipe(hidden=0, steps=600)
+RECIPE = training.Recipe(hidden=0, steps=600, patience=5)
 
 
 def make(out: Path, *, rows: int = 4000) -> None:

@@ -22,7 +22,8 @@ from hiergeo.evaluation.auditing.assess import Numbers
 from hiergeo.evaluation.auditing.attribution import CONTROLS
 from hiergeo.evaluation.auditing.confounds import LengthFacts, length_facts
 from hiergeo.evaluation.auditing.judgement import Kind
-from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.findings.contrasts import ALPHA
+from hiergeo.evaluation.metrics import Ranking, paired_test
 from hiergeo.evaluation.result import Outcome, Result, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -37,6 +38,9 @@ COMPARED = ((10, 2, 1), (30, 2, 1), (30, 5, 1), (30, 2, 6), (30, 6, 8), (200, 3,
 ITEMS = (10, 30, 200)
 """Of audits."""
 
+ALONE = (10, 30, 100)
+"""Items of single tests."""
+
 PAIRS = (*range(1, 21), 30, 60, 100, 300, 1000)
 """Pairs of captions of equally many words."""
 
@@ -46,7 +50,7 @@ RARE = ((30, 0.05), (100, 0.01), (100, 0.05), (1000, 0.01))
 LEAD = 4.0
 """Lead of one space times the root of the number of items, in standard deviations of what an item adds in one space."""
 
-REPEATS = {"quick": 4, "full": 80, "long": 200}
+REPEATS = {"quick": 4, "full": 80, "long": 260}
 SAMPLES = 200
 
 
@@ -57,6 +61,8 @@ def run(out: Path | None, scale: str) -> Findings:
     for items, spaces, metrics in COMPARED:
         shape = {"items": items, "spaces": spaces, "metrics": metrics}
         found.add("Comparisons", {**shape, **comparison_rates(items, spaces, metrics, repeats)})
+    for items in ALONE:
+        found.add("Single tests", {"items": items, **test_rates(items, repeats)})
     for items in ITEMS:
         found.add("Audits", {"items": items, **audit_rates(items, repeats)})
     for pairs in PAIRS if scale != "quick" else PAIRS[:7]:
@@ -90,14 +96,29 @@ def compared(items: int, spaces: int, metrics: int, lead: float, seed: int) -> C
     return Comparison(_embedded([("a", "b")]), tuple(results))
 
 
+def test_rates(items: int, repeats: int) -> dict[str, float]:
+    """Shares of uncorrected p-values of at most 0.05, between two equal spaces and where the first leads."""
+    rates = {}
+    for name, lead in (("none there", 0.0), ("there", LEAD / items**0.5)):
+        pairs = [
+            compared(items, 2, METRICS.index("average_precision") + 1, lead, seed).results for seed in range(repeats)
+        ]
+        for metric in ("auroc", "average_precision"):
+            found = [paired_test([a.rows[metric]], [b.rows[metric]]) <= ALPHA for a, b in pairs]
+            rates[f"{metric}, {name}"] = float(np.mean(found))
+    return rates
+
+
 def _values(shared: np.ndarray, own: np.ndarray) -> Iterator[Statistic]:
     """Statistics in the order of `METRICS`: ranks, means and hits, from what items share and what is their own."""
     for name, common, alone in zip(METRICS, shared, own, strict=False):
         strength = common + alone[:, 0]
         if name.startswith(("auroc", "average")):
             ranking = Ranking(1 + strength, common - alone[:, 1])
-            of = ranking.auroc if name.startswith("auroc") else ranking.average_precision
-            yield Statistic(len(strength), of)
+            if name.startswith("auroc"):
+                yield Statistic(len(strength), ranking.auroc)
+            else:
+                yield Statistic(len(strength), ranking.average_precision, ranks=ranking.ranks)
         elif name in ("parent_mrr", "himo"):
             yield mean_of(1 / (1 + np.exp(1 - strength)))
         else:

@@ -24,7 +24,7 @@ from hiergeo.training.trainer import SHARPEN
 
 FILE = Path("clip_lvis") / "lvis1203_clip_vitb32_text.npz"
 GEOMETRIES = ("euclidean", "lorentz:-1", "sphere:0.25", "product:lorentz:-1x256,euclidean:x256")
-RECIPE = Recipe(hidden=0, steps=200, batch=128, every=10, validation=0.15, learning_rate=1e-4)
+RECIPE = Recipe(hidden=0, batch=128, every=10, validation=0.15, learning_rate=1e-4)
 OBJECTIVES = {"sharpening": SHARPEN, "RE": RE}
 """What heads minimise, fixed beforehand: the default, and the RE loss with the weights of its paper."""
 

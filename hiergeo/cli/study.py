@@ -14,7 +14,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer, write_json
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
-from hiergeo.cli.train_common import Batch
+from hiergeo.cli.train_common import Batch, Patience
 from hiergeo.training import Chains, Recipe
 from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
 
@@ -42,6 +42,7 @@ def study_command(
     loss: options.Loss = options.LOSSES,
     hidden: options.Hidden = DEFAULTS.hidden,
     steps: Annotated[int, option("N", "The budget of steps of each head.", min=1)] = DEFAULTS.steps,
+    patience: Patience = DEFAULTS.patience or 0,
     batch: Batch = DEFAULTS.batch,
     learn_curvature: options.LearnCurvature = False,
     free_norms: options.FreeNorms = False,
@@ -74,7 +75,15 @@ def study_command(
         dims=dims,
         seeds=tuple(range(seeds)),
         learning_rates=tuple(learning_rate),
-        recipe=Recipe(losses=losses, hidden=hidden, unit=unit, steps=steps, batch=batch, every=every),
+        recipe=Recipe(
+            losses=losses,
+            hidden=hidden,
+            unit=unit,
+            steps=steps,
+            batch=batch,
+            every=every,
+            patience=patience or None,
+        ),
         learnable=learn_curvature,
     )
     if loss == options.LOSSES:

@@ -20,7 +20,7 @@ from hiergeo.evaluation.findings import (
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
-from hiergeo.evaluation.metrics.resampling import part_of
+from hiergeo.evaluation.metrics.resampling import EXCHANGED, PARTS, part_of
 
 Counts = np.ndarray
 
@@ -36,11 +36,13 @@ class Statistic:
         rows: number of rows.
         of: takes counts of shape (rows,) that sum to `rows`; all ones give the value itself.
         values: (rows,) the value of each row, where the statistic is their mean; None otherwise.
+        ranks: (rows, pairs) `Ranking.ranks`, where the statistic is their average precision; None otherwise.
     """
 
     rows: int
     of: Callable[[Counts], float]
     values: np.ndarray | None = None
+    ranks: np.ndarray | None = None
 
     @property
     def value(self) -> float:
@@ -53,15 +55,18 @@ class Statistic:
 
     @cached_property
     def contributions(self) -> np.ndarray:
-        """What rows contribute, for paired tests: `values`, or else jackknife pseudo-values of groups of rows.
+        """What rows contribute, for paired tests: `values`, `ranks` of few rows, or jackknife pseudo-values.
 
-        The mean of the pseudo-values, of at most `hiergeo.evaluation.metrics.resampling.PARTS` groups, is the statistic
-        up to a bias of the order of 1 / rows. They are NaN where the statistic is undefined without some group.
+        Ranks are those of up to `PARTS` rows with `EXCHANGED` pairs. The mean of the pseudo-values, of at most `PARTS`
+        groups of rows, is the statistic up to a bias of the order of 1 / rows. They are NaN where the statistic is
+        undefined without some group.
 
         Source: Tukey, Bias and confidence in not-quite large samples (Annals of Mathematical Statistics, 1958).
         """
         if self.values is not None:
             return self.values
+        if self.ranks is not None and self.rows <= PARTS and self.ranks.size <= EXCHANGED:
+            return self.ranks
         part = part_of(self.rows)
         parts = int(part[-1]) + 1
         kept = [part != each for each in range(parts)] if parts > 1 else []
@@ -104,7 +109,7 @@ class Outcome:
     def add_ranking(self, suffix: str, ranking: Ranking, rows: int) -> None:
         """Add AUROC with its ROC curve, average precision and the share of ties; `suffix` ends their names."""
         self.add(f"auroc{suffix}", Statistic(rows, ranking.auroc))
-        self.add(f"average_precision{suffix}", Statistic(rows, ranking.average_precision))
+        self.add(f"average_precision{suffix}", Statistic(rows, ranking.average_precision, ranks=ranking.ranks))
         self.numbers[f"score_ties{suffix}"] = ranking.tie_share()
         self.rocs[f"auroc{suffix}"] = ranking.roc()
 

@@ -130,7 +130,7 @@ class Recipe:
         hidden: width of the residual perceptron; 0 is a linear head.
         outputs: dimension of the head's embeddings; None is that of the frozen ones.
         unit: whether the head's embeddings have norm one, as those of other models do.
-        steps: the budget of steps.
+        steps: the budget of steps, which few trainings use up.
         batch: chains a step.
         learning_rate: of Adam.
         validation: the share of images, or of rows without images, that validate.
@@ -148,12 +148,12 @@ class Recipe:
     hidden: int = 512
     outputs: int | None = None
     unit: bool = True
-    steps: int = 400
+    steps: int = 3000
     batch: int = 128
     learning_rate: float = 1e-3
     validation: float = 0.05
     every: int = 50
-    patience: int | None = 5
+    patience: int | None = 10
     seed: int = 0
 
     def __post_init__(self) -> None:

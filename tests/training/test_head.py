@@ -8,7 +8,7 @@ import torch
 from hiergeo import Euclidean, Lorentz, Product, Sphere
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import HeadShape
-from hiergeo.training import LOSSES, RE, Head, HeadModel, parse_losses, train_head
+from hiergeo.training import LOSSES, RE, Head, HeadModel, Recipe, parse_losses, train_head
 from hiergeo.training.chains import chunks, split_groups
 from tests.training.training_common import DIM, FAST, ITEMS, chains, stored
 
@@ -99,12 +99,18 @@ def test_terms_add_up_to_the_total():
 
 
 @pytest.mark.slow
-def test_no_better_validation_loss_stops_early_and_keeps_the_best():
-    recipe = dataclasses.replace(FAST, steps=400, every=5, patience=2, learning_rate=0.3)
+@pytest.mark.parametrize("rate", [3e-4, 0.3])
+def test_training_goes_on_while_validation_improves_and_keeps_the_best_weights(rate):
+    """Of slow and of fast heads alike, within the budget of the recipe."""
+    recipe = dataclasses.replace(FAST, hidden=0, steps=Recipe().steps, patience=3, learning_rate=rate)
     trained = train_head(chains(), Euclidean(), recipe)
-    assert trained.history[-1].step < 400
     totals = {look.step: look.validation["total"] for look in trained.history}
     assert trained.best == min(totals, key=totals.__getitem__)
+    assert trained.history[-1].step == trained.best + recipe.patience * recipe.every
+    assert (trained.best > 400) == (rate < 0.01)
+    again = train_head(chains(), Euclidean(), dataclasses.replace(recipe, steps=trained.best, patience=None))
+    for kept, weight in zip(trained.head.parameters(), again.head.parameters(), strict=True):
+        assert torch.equal(kept, weight)
 
 
 def test_divergence_keeps_the_last_good_head_and_names_the_batch():

@@ -26,7 +26,7 @@ from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
-from hiergeo.evaluation.metrics import Interval, holm, interval_of, percentile_interval, random_sign_test
+from hiergeo.evaluation.metrics import Interval, holm, interval_of, paired_test, percentile_interval
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
@@ -177,9 +177,9 @@ class Numbers:
                 difference = f"{name}_minus_{control}"
                 self.numbers[difference] = self.numbers[name] - values[control]
                 self.intervals[difference] = percentile_interval(draws - others)
-                by_row = measured[native][metric].contributions - measured[control][metric].contributions
-                if by_row.any():
-                    p_values[f"{difference}_p"] = random_sign_test(by_row)
+                ours, theirs = (measured[each][metric].contributions for each in (native, control))
+                if (ours != theirs).any():
+                    p_values[f"{difference}_p"] = paired_test([ours], [theirs])
             rows.append(Controlled(metric, self.numbers[name], values))
         if p_values:
             self.numbers |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)

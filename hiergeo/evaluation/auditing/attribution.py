@@ -69,7 +69,7 @@ def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
     rows = len(parent)
     return {
         "auroc": Statistic(rows, ranking.auroc),
-        "average_precision": Statistic(rows, ranking.average_precision),
+        "average_precision": Statistic(rows, ranking.average_precision, ranks=ranking.ranks),
     }
 
 

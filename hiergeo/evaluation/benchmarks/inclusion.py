@@ -72,7 +72,7 @@ def score_inclusion(
     shorter = np.sign(np.diff(lengths.positive, axis=1)) / 2 + 0.5
     ranking, outcome = Ranking(true, false), Outcome()
     outcome.add("auroc_inclusion", Statistic(len(true), ranking.auroc))
-    outcome.add("average_precision_inclusion", Statistic(len(true), ranking.average_precision))
+    outcome.add("average_precision_inclusion", Statistic(len(true), ranking.average_precision, ranks=ranking.ranks))
     outcome.add("inclusion_direction", mean_of(direction), chance=CHANCE, length=float(shorter.mean()))
     return outcome | matched_by_length("_inclusion", true, false, lengths, sibling=False)
 

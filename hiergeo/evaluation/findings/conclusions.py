@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hiergeo.evaluation.findings.contrasts import ALPHA, Contrast
 from hiergeo.evaluation.findings.controls import Control
@@ -47,7 +48,7 @@ def conclude_comparison(findings: Findings) -> Conclusion:
     """The conclusion on frozen embeddings: what controls do better, if radii order tiers, who is best in what."""
     single = len(findings.spaces) == 1
     controls = _ordered(findings.controls(*findings.dims))
-    order = () if any(each.metric == ORDER for each in controls) else (_orders(findings),)
+    order = () if any(each.metric == ORDER for each in controls) else _orders(findings)
     whom = "the model" if single else "every space"
     clauses = (*_controlled(controls, whom), *order, *(_against_control(controls) if single else _best(findings)))
     remarks = (*_without_length(findings), *_charts(findings, "so they tie"))
@@ -103,9 +104,19 @@ def study_cautions(
         yield Caution("leakage", (), f"Trained on test data: {leakage.rstrip('.')}.")
 
 
+class Praise(str):
+    """A clause in favour of the model or of one of its spaces."""
+
+    __slots__ = ()
+
+
 def sentence(clauses: Iterable[str]) -> str:
-    """Clauses as one sentence; empty without any."""
-    text = "; ".join(filter(None, clauses))
+    """Clauses as one sentence, in which "but" comes where it turns to praise; empty without any."""
+    given = list(filter(None, clauses))
+    text = "".join(given[:1])
+    for before, clause in pairwise(given):
+        turns = isinstance(clause, Praise) and not isinstance(before, Praise)
+        text += f", {'but' if turns else 'and'} {clause}"
     return text and f"{text[0].upper()}{text[1:]}."
 
 
@@ -135,8 +146,10 @@ def order_beside(control: Control) -> str:
     """Whether radii or a control order the tiers better, as a clause."""
     if control.standing == "better":
         return f"{control.noun} orders these captions better than the model ({control.figures})"
-    manner = "better" if control.standing == "worse" else "no better"
-    return f"radii order these captions {manner} than {control.noun} ({control.figures})"
+    than = f"than {control.noun} ({control.figures})"
+    if control.standing == "level":
+        return f"radii order these captions no better {than}"
+    return Praise(f"radii order these captions better {than}")
 
 
 def _against_control(controls: Sequence[Control]) -> Iterator[str]:
@@ -146,7 +159,7 @@ def _against_control(controls: Sequence[Control]) -> Iterator[str]:
         if each.standing == "worse" and each.metric != ORDER:
             by_noun.setdefault(each.noun, []).append(each)
     for noun, beaten in by_noun.items():
-        yield f"the model does better than {noun} in {_figures(beaten, len(controls))}"
+        yield Praise(f"the model does better than {noun} in {_figures(beaten, len(controls))}")
 
 
 def _figures(controls: Sequence[Control], count: int) -> str:
@@ -177,7 +190,7 @@ def _overall(findings: Findings) -> Iterator[str]:
     seeds = len(findings.cube.seeds)
     which = f"none of {total} differences between geometries" if total > 1 else "the one difference between geometries"
     survives = f"{which} {'survives' if total > 1 else 'does not survive'} {CORRECTION}"
-    yield f"inconclusive, {seeds} seeds cannot tell: {survives}" if seeds < ENOUGH_SEEDS else survives
+    yield f"with {seeds} seeds the study is inconclusive: {survives}" if seeds < ENOUGH_SEEDS else survives
     surest = max(findings.contrasts, key=_sureness)
     difference, low, high = (signed(value, 4) for value in (surest.difference, *surest.interval))
     yield (
@@ -225,15 +238,14 @@ def _shared(findings: Findings) -> Iterator[str]:
         yield f"{named} cannot differ under these losses, which do not depend on curvature."
 
 
-def _orders(findings: Findings) -> str:
+def _orders(findings: Findings) -> Iterator[str]:
     geometries: dict[str, list[str]] = {}
     for space in findings.spaces:
         score = findings.score("tau_d", space.geometry, space.dim)
         if score is not None and score.interval is not None:
             geometries.setdefault(order_of_tiers(score.value, score.interval), []).append(space.geometry)
-    if len(geometries) == 1:
-        return next(iter(geometries))
-    return "; ".join(f"{order} in {listing(names)}" for order, names in geometries.items())
+    for order, names in geometries.items():
+        yield order if len(geometries) == 1 else type(order)(f"{order} in {listing(names)}")
 
 
 def order_of_tiers(tau_d: float, interval: Interval) -> str:
@@ -241,8 +253,9 @@ def order_of_tiers(tau_d: float, interval: Interval) -> str:
     low, high = interval
     if low <= 0 <= high:
         return "radii do not order the tiers"
-    manner = " backwards" if high < 0 else " weakly" if tau_d < WEAK else ""
-    return f"radii order the tiers{manner}"
+    if high < 0:
+        return "radii order the tiers backwards"
+    return Praise(f"radii order the tiers{' weakly' if tau_d < WEAK else ''}")
 
 
 def order_beyond_length(tau_d: float, interval: Interval, p_value: float) -> str:
@@ -293,7 +306,7 @@ def _best(findings: Findings) -> Iterator[str]:
     undecided = by_leaders.pop((), [])
     for leaders, metrics in by_leaders.items():
         verb = "is" if len(metrics) == 1 else "are"
-        yield f"{_named(metrics, count, 'all')} {verb} best in {listing(leaders)}"
+        yield Praise(f"{_named(metrics, count, 'all')} {verb} best in {listing(leaders)}")
     if undecided:
         yield f"no geometry is better in {_named(undecided, count, 'any of the other' if beaten else 'any of the')}"
 

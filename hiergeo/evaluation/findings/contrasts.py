@@ -1,7 +1,7 @@
 """How spaces differ: paired differences with intervals and exact tests, and the rule that names a winner.
 
 A difference is decided when the simultaneous 95 % interval excludes 0 and a paired test agrees after Holm's correction
-over the same family: the exact sign test for discrete metrics, the test by random signs for the others. Charts of one
+over the same family: the exact sign test for discrete metrics, `paired_test` for the others. Charts of one
 space are not compared with each other. Spaces that are effectively flat count as one space with Euclidean space and
 with one another: differences between them are shown and never decided.
 """
@@ -21,8 +21,8 @@ from hiergeo.evaluation.metrics import (
     crossed_draws,
     find_metric,
     holm,
+    paired_test,
     percentile_interval,
-    random_sign_test,
     sign_test,
     simultaneous_intervals,
 )
@@ -268,8 +268,8 @@ def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest |
     """The sign test of item-wise differences, means over seeds, where it applies, and the p-value of the test used."""
     if not all(metric in each.rows for pair in runs for each in pair):
         return None, None
-    by_item = np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0)
+    ours, theirs = zip(*((x.rows[metric], y.rows[metric]) for x, y in runs), strict=True)
     if find_metric(metric).discrete:
-        test = sign_test(by_item)
+        test = sign_test(np.mean(np.subtract(ours, theirs), axis=0))
         return test, test.p_value
-    return None, random_sign_test(by_item)
+    return None, paired_test(ours, theirs)

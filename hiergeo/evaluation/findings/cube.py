@@ -29,8 +29,8 @@ class Entry:
         seed: seed of the training; None where nothing was trained.
         metrics: metric -> value.
         draws: metric -> (samples,) bootstrap values; all entries of a cube use the same resamples.
-        rows: metric -> (items,) value of each row, image or caption, where the metric is their mean, or what parts of
-            the items contribute to it.
+        rows: metric -> (items,) value of each row, image or caption, where the metric is their mean, or
+            `Statistic.contributions`.
         items: metric -> number of rows, images or captions that were resampled.
         baselines: metric -> baseline by name -> its value where the model plays no part.
     """

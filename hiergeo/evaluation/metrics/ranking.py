@@ -115,6 +115,19 @@ class Ranking:
         precision = np.divide(above, retrieved, out=np.zeros_like(retrieved), where=retrieved > 0)
         return float(true @ precision / true.sum())
 
+    @property
+    def ranks(self) -> np.ndarray | None:
+        """Ranks (rows, pairs) among all scores from 1, ties sharing theirs; those of negatives carry a minus sign.
+
+        None with strata, or where positives and negatives have different rows.
+        """
+        if self._stratified or self._rows[0] != self._rows[1]:
+            return None
+        count = sum(self._mass())
+        rank = np.cumsum(count) - (count - 1) / 2
+        true, false = (rank[cell].reshape(self._rows[0], -1) for cell, _ in self._sides)
+        return np.concatenate([true, -false], axis=1)
+
     def tie_share(self) -> float:
         """The share of the compared pairs whose scores are exactly equal, in [0, 1]."""
         true, false = self._mass()

@@ -13,8 +13,8 @@ comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from c
 the interval over seeds alone is then close to Student's t.
 
 Percentile intervals of few rows are too narrow (`SMALL_SAMPLE`), and of no hits among any number of rows they are
-[0, 0]: a proportion has the exact interval of Clopper and Pearson instead. The sign test and the test by random signs
-hold their level for any number of rows.
+[0, 0]: a proportion has the exact interval of Clopper and Pearson instead. The sign test, the test by random signs and
+the test by exchanged ranks hold their level for any number of rows.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
@@ -253,6 +253,76 @@ def random_sign_test(differences: ArrayLike) -> float:
     as_large = int((np.abs(_random_signs(len(values)) @ values) >= total * (1 - 1e-9)).sum())
     bound = TAIL * math.erfc(total / size / math.sqrt(2))
     return min((1 + as_large) / (1 + FLIPS), bound)
+
+
+def swap_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """P-value, two-sided, of a difference in average precision: how often exchanging rows gives one at least as large.
+
+    The two spaces exchange their ranks of a row, so that only their order within each space counts and not its scale.
+    Valid for any number of rows where each space is as likely to have either ranks. Drawing ends after `EXCEEDED`
+    differences as large, which keeps the test valid.
+
+    Args:
+        a: for each seed `Ranking.ranks` (rows, pairs) of one space.
+        b: of the other, of the same shape and over the same rows.
+
+    Sources: Venkatraman and Begg, A distribution-free procedure for comparing receiver operating characteristic curves
+    from a paired experiment (Biometrika, 1996); Besag and Clifford, Sequential Monte Carlo p-values (Biometrika, 1991).
+    """
+    kept = _random_signs(len(a[0])) > 0
+    observed = abs(float(_exchanged(a, b, np.ones_like(kept[:1]))[0]))
+    as_large = np.empty(0, dtype=bool)
+    for start in range(0, FLIPS, CHUNK):
+        found = np.abs(_exchanged(a, b, kept[start : start + CHUNK])) >= observed * (1 - 1e-9)
+        as_large = np.append(as_large, found)
+        if as_large.sum() >= EXCEEDED:
+            return EXCEEDED / (1 + int(np.flatnonzero(as_large)[EXCEEDED - 1]))
+    return (1 + int(as_large.sum())) / (1 + FLIPS)
+
+
+EXCHANGED = 8192
+"""Pairs at most whose ranks are exchanged: thousands of exchanges of more take longer than all else."""
+
+EXCEEDED = 100
+"""Random exchanges with a difference as large as the observed one after which no more are drawn."""
+
+CHUNK = 250
+"""Random exchanges that are computed at once."""
+
+
+def _exchanged(a: Sequence[np.ndarray], b: Sequence[np.ndarray], kept: np.ndarray) -> np.ndarray:
+    """Mean differences (n,) over seeds when the rows that `kept` (n, rows) leaves out have been exchanged."""
+    return np.mean([_precision_differences(x, y, kept) for x, y in zip(a, b, strict=True)], axis=0)
+
+
+def _precision_differences(a: np.ndarray, b: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    ranks = np.stack([a, b])
+    order = np.argsort(np.abs(ranks), axis=None, kind="stable")
+    space, row, _ = np.unravel_index(order, ranks.shape)
+    rank = ranks.ravel()[order]
+    true, last = rank > 0, np.flatnonzero(np.diff(np.abs(rank), append=np.inf))
+    own = kept[:, row] ^ (space == 1)
+    above, below = (np.cumsum(own & side, axis=1, dtype=np.int32)[:, last] for side in (true, ~true))
+    others = np.cumsum(true)[last] - above, np.cumsum(~true)[last] - below
+    return _precisions(above, below) - _precisions(*others)
+
+
+def _precisions(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Average precisions (n,) of cumulative counts (n, levels) of positives and negatives."""
+    gained = np.diff(above, axis=1, prepend=0)
+    return (gained * above / np.maximum(above + below, 1)).sum(axis=1) / above[:, -1]
+
+
+def paired_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """P-value of the difference of two spaces: `swap_test` of ranks, else `random_sign_test` of means over seeds.
+
+    Args:
+        a: for each seed what rows contribute to a metric, (rows,), or their ranks (rows, pairs).
+        b: the same of the other space.
+    """
+    if a[0].ndim == 2:
+        return swap_test(a, b)
+    return random_sign_test(np.mean([x - y for x, y in zip(a, b, strict=True)], axis=0))
 
 
 TAIL = 1 / (2 * math.erfc(1))

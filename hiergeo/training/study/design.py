@@ -49,8 +49,8 @@ class StudyPlan:
         dims: dimensions of the heads' embeddings.
         seeds: one head each, at least two; five are the default.
         learning_rates: the candidates of the tuning, the same for every geometry and dimension.
-        recipe: all other settings of a head: losses, width, steps, batch. The study sets its `outputs`, `seed`,
-            `learning_rate` and `patience`; every head takes all its steps.
+        recipe: all other settings of a head: losses, width, steps, patience, batch. The study sets its `outputs`,
+            `seed` and `learning_rate`.
         learnable: whether every curved geometry learns its curvature, from the one that its spec names.
         set_aside: the share of the training images, or of rows without images, on which pairs are measured and which no
             head trains or validates on.
@@ -112,7 +112,7 @@ class StudyPlan:
 
     def head(self, dim: int, seed: int, learning_rate: float) -> Recipe:
         """The recipe of one head."""
-        return replace(self.recipe, outputs=dim, seed=seed, learning_rate=learning_rate, patience=None)
+        return replace(self.recipe, outputs=dim, seed=seed, learning_rate=learning_rate)
 
 
 def _check_distinct(name: str, values: Sequence[object]) -> None:

@@ -68,6 +68,10 @@ class TaskFacts:
 Numbers = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(tuple[FiniteFloat, ...], values)))]
 """A row of finite numbers, in JSON a list."""
 
+Line = tuple[FiniteFloat, ...]
+Parts = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(Line | tuple[Line, ...], values)))]
+"""Finite numbers, in JSON a list, or a list of lists of one length."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -86,7 +90,7 @@ class Cell:
         metrics: metric -> value; those of the task are finite.
         intervals: metric -> its 95 % interval.
         draws: metric -> (samples,) bootstrap values.
-        rows: metric -> (items,) value of each row, of metrics to which an exact test applies.
+        rows: metric -> what items contribute to it, for paired tests: `Statistic.contributions`.
         items: metric -> number of rows that were resampled.
         baselines: metric -> baseline by name -> value.
         left_out: metric that was not measured -> why.
@@ -113,7 +117,7 @@ class Cell:
     asked: str = ""
     seconds: float = 0.0
     items: Mapping[str, Positive] = field(default_factory=dict)
-    rows: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
+    rows: Mapping[str, Parts] = field(default_factory=dict, repr=False)
     draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
     def without(self, status: Status, reason: str) -> "Cell":
@@ -155,7 +159,7 @@ class Cell:
 
 def _stored(name: str, rows: np.ndarray) -> np.ndarray:
     """What paired tests need of the values of items: each for a sign test, else sums of parts of them."""
-    return rows if find_metric(name).discrete else in_parts(rows)
+    return rows if find_metric(name).discrete or rows.ndim == 2 else in_parts(rows)
 
 
 def _finite(result: Result, name: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hiergeo._core.text import caption
 from hiergeo.evaluation.findings import Conclusion, Control, Reached, listing, strongest_control
-from hiergeo.evaluation.findings.conclusions import sentence
+from hiergeo.evaluation.findings.conclusions import Praise, sentence
 from hiergeo.evaluation.findings.overview import NAMED
 
 if TYPE_CHECKING:
@@ -59,4 +59,5 @@ def _leader(boards: "list[Board]") -> Iterator[str]:
         yield f"no row is ahead of every other one on {'any of ' if len(boards) > 1 else ''}{of}"
         return
     row, count = led.most_common(1)[0]
-    yield f"{caption(str(row))} is ahead of every other row on {f'{count} of {of}' if len(boards) > 1 else of}"
+    on = f"{count} of {of}" if len(boards) > 1 else of
+    yield Praise(f"{caption(str(row))} is ahead of every other row on {on}")

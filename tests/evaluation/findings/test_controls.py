@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hiergeo.evaluation.findings import Findings, Reached, conclude_comparison, conclude_study, strongest_control
+from hiergeo.evaluation.findings import Cube, Findings, Reached, conclude_comparison, conclude_study, strongest_control
 from hiergeo.evaluation.findings.conclusions import order_beside
 from hiergeo.evaluation.metrics import Interval, find_metric
 from tests.evaluation.findings.findings_common import compared, hits
@@ -79,6 +79,21 @@ def test_a_headline_gives_the_values_of_the_control_and_of_the_best_space_first(
     assert (control.metric, control.space, control.score) == ("tau_d", "lorentz:-1", score)
     numbers = [conclusion.headline.index(f"{value:.3f}") for value in (0.99, score)]
     assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("control", [0.99, 0.1])
+def test_a_headline_is_one_sentence_that_turns_to_praise_once(control):
+    first, second = led(control, "tau_d"), led(0.1, "recall")
+    entries = [
+        replace(one, metrics=one.metrics | two.metrics, draws=one.draws | two.draws, baselines=one.baselines)
+        for one, two in zip(first.cube.entries, second.cube.entries, strict=True)
+    ]
+    cube = Cube(tuple(entries))
+    findings = replace(first, cube=cube, contrasts=(*first.contrasts, *second.contrasts))
+    headline = conclude_comparison(findings).headline
+    assert ";" not in headline
+    assert headline.count(", but ") == (control > 0.5)
+    assert headline.count(", and ") == (control < 0.5)
 
 
 @pytest.mark.parametrize(("metric", "least", "stronger"), [("precision", 0.96, 0.99), ("tie", 0.2, 0.1)])

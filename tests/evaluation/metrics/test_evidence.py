@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score, roc_curve
+from scipy.stats import binomtest, rankdata
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.evaluation.metrics import (
@@ -18,6 +18,7 @@ from hiergeo.evaluation.metrics import (
     find_metric,
     holm,
     mean_roc,
+    paired_test,
     proportion_interval,
     random_sign_test,
     sign_test,
@@ -82,6 +83,38 @@ def test_random_signs_reject_at_most_as_often_as_they_say():
     for size in (12, 300):
         rejected = [random_sign_test(generator.standard_t(3, size=size)) <= 0.05 for _ in range(400)]
         assert 0.02 < np.mean(rejected) < 0.08
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_exchanged_ranks_are_those_of_all_patterns(seeds):
+    """Whatever the scale of a space, also with ties and several pairs a row."""
+    generator = np.random.default_rng(seeds)
+    spaces = generator.integers(0, 12, size=(2, seeds, 7, 4))
+    as_ranks = rankdata(-spaces.reshape(2, seeds, -1), axis=-1).reshape(spaces.shape)
+
+    def difference(pattern):
+        kept = np.array(pattern, bool)[:, None]
+        mixed = np.where(kept, *as_ranks), np.where(kept, *as_ranks[::-1])
+        scores = ((average_precision_score([1, 1, 0, 0] * 7, -run.ravel()) for run in space) for space in mixed)
+        return np.subtract(*map(list, scores)).mean()
+
+    every = np.abs([difference(pattern) for pattern in product((True, False), repeat=7)])
+    exact = np.mean(every >= every[0] * (1 - 1e-9))
+    for scale in (np.array, np.exp):
+        a, b = (
+            [Ranking(of(run[:, :2]), of(run[:, 2:])).ranks for run in space]
+            for space, of in zip(spaces, (np.array, scale), strict=True)
+        )
+        assert paired_test(a, b) == pytest.approx(exact, abs=0.3 * exact)
+    assert paired_test(a, a) == 1
+
+
+def test_exchanged_ranks_reject_as_often_as_they_say():
+    """Of AP in 10 rows; random signs of its pseudo-values reject in 9 %."""
+    drawn = np.random.default_rng(2).normal(size=(500, 2, 2, 10))
+    ranks = [[[Ranking(1 + true, false).ranks] for true, false in spaces] for spaces in drawn]
+    rejected = np.mean([paired_test(*spaces) <= 0.05 for spaces in ranks])
+    assert 0.02 < rejected < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 500)
 
 
 def test_holm_by_hand():

@@ -54,9 +54,9 @@ def test_five_seeds_are_the_default():
     assert len(StudyPlan(("euclidean",), (4,)).seeds) == 5
 
 
-def test_every_head_takes_all_its_steps():
-    recipe = plan(recipe=replace(SMALL, patience=1)).head(4, 1, 0.1)
-    assert (recipe.outputs, recipe.seed, recipe.learning_rate, recipe.patience) == (4, 1, 0.1, None)
+def test_every_head_trains_until_its_validation_stops_improving():
+    recipe = plan(recipe=replace(SMALL, patience=7)).head(4, 1, 0.1)
+    assert (recipe.outputs, recipe.seed, recipe.learning_rate, recipe.patience) == (4, 1, 0.1, 7)
 
 
 def test_learnable_curvatures_keep_their_value_and_their_sign():

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import validated
 from hiergeo.cli.app import app
 from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
@@ -93,6 +94,11 @@ class TestDifferences:
         made = Board(board.name, cells)
         assert made.is_best(ROWS[4], "share")
         assert not any(made.is_best(row, "share") for row in ROWS[:4])
+
+    def test_ranks_of_rows_are_read_as_they_were_written(self, board):
+        ranks = np.arange(6.0).reshape(3, 2)
+        cell = replace(board.cells[ROWS[4]], rows={"share": ranks})
+        assert np.array_equal(validated(Cell, cell.as_dict()).rows["share"], ranks)
 
     def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, board):
         few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in board.cells.items()}
