@@ -8,7 +8,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number
-from hiergeo.evaluation.metrics import Interval, crossed_draws, find_metric, interval_of, percentile_interval
+from hiergeo.evaluation.metrics import Interval, Metric, crossed_draws, find_metric, interval_of, percentile_interval
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
@@ -65,6 +65,14 @@ class Score:
     spread: float | None
     interval: Interval | None
     seeds: tuple[float, ...]
+
+
+def _within(metric: Metric, interval: Interval) -> Interval:
+    """An interval that seeds have widened, without values that the metric cannot have."""
+    if not metric.higher_is_better:
+        return interval
+    least = metric.least if metric.discrete else -1.0
+    return Interval(*(min(max(end, least), 1.0) for end in interval))
 
 
 @dataclass(frozen=True)
@@ -172,6 +180,7 @@ class Cube(Exported):
         interval = None
         if metric in entries[0].draws and several:
             interval = percentile_interval(crossed_draws([each.draws[metric] for each in entries]))
+            interval = _within(find_metric(metric), interval)
         elif metric in entries[0].draws:
             interval = entries[0].interval(metric)
         return Score(float(np.mean(values)), float(np.std(values, ddof=1)) if several else None, interval, values)

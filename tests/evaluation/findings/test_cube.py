@@ -16,7 +16,7 @@ from hiergeo.evaluation.findings import (
     Entry,
 )
 from hiergeo.evaluation.findings.exports import Figure, Grid, latex, number, percent, signed
-from tests.evaluation.findings.findings_common import compared, hits, measured
+from tests.evaluation.findings.findings_common import compared, hits, measured, trained
 
 
 def seeded() -> Cube:
@@ -61,9 +61,7 @@ def test_the_interval_of_a_score_is_over_the_seeds_too():
     seeds = [
         Entry("m", "euclidean", 8, seed, {"recall": v}, {"recall": np.full(400, v)}) for seed, v in ((0, 0), (1, 1))
     ]
-    low, high = Cube(tuple(seeds)).score("recall", "euclidean", 8).interval
-    assert low < 0
-    assert high > 1
+    assert Cube(tuple(seeds)).score("recall", "euclidean", 8).interval == (0, 1)
 
 
 def test_a_cube_refuses_nothing_and_twice_the_same():
@@ -130,3 +128,9 @@ def test_data_frames():
     assert frame["value"].tolist() == [each.metrics["precision"] for each in seeded().entries]
     base, better = hits(200, 40)
     assert compared({"euclidean": better, "lorentz:-1": base}).to_pandas()["best"].tolist() == [1, 0]
+
+
+def test_shares_end_at_one_however_much_seeds_differ():
+    score = trained({"euclidean": [1.0, 0.9, 0.95]}).score("recall", "euclidean", 8)
+    assert score.interval.high == 1
+    assert score.interval.low < 0.95
