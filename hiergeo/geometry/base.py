@@ -200,10 +200,11 @@ def to_ray(x: Tensor) -> Polar:
     """Directions and norms of the rows of `x`, differentiable everywhere (gradient 0 at a zero row); NaN stays NaN."""
     if not wants_derivative(x):
         norm = x.square().sum(-1).sqrt()
-        return Polar(x / norm.masked_fill(norm == 0, math.inf).unsqueeze(-1), norm)
+        return Polar(x * norm.masked_fill(norm == 0, math.inf).reciprocal().unsqueeze(-1), norm)
     norm = to_norm(x)
     nonzero = norm != 0
-    return Polar(torch.where(nonzero.unsqueeze(-1), x / torch.where(nonzero, norm, 1.0).unsqueeze(-1), 0.0), norm)
+    inverse = torch.where(nonzero, torch.where(nonzero, norm, 1.0).reciprocal(), 0.0)
+    return Polar(x * inverse.unsqueeze(-1), norm)
 
 
 def to_norm(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hiergeo.pairwise.quantity import QUANTITIES
 from tests.pairwise.fuzz_rules import (
     DISTANCES,
     FLOATS,
@@ -86,8 +87,9 @@ SHAPES |= {
 }
 
 
-def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m: int) -> dict[str, Any]:
+def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m: int, native: bool) -> dict[str, Any]:
     """What a call takes beside points."""
+    quantity = draw.choice(DISTANCES)
 
     def numbers(*shape: int) -> Tensor:
         return torch.rand(shape, dtype=torch.float64)
@@ -97,9 +99,10 @@ def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m
     tangents = {name: [torch.rand_like(part) for part in drawn[like]] for name, like in TANGENTS.items()}
     return tangents | {
         "aperture": [],
-        "quantity": draw.choice(DISTANCES),
+        "quantity": QUANTITIES[quantity].code if native else quantity,
         "reduction": draw.choice(("logsumexp", "softplus")),
         "squared": draw.choice((True, False)),
+        "softplus": draw.choice((True, False)),
         **{name: numbers(*batch) for name in ("scale", "bias", "to_scale", "to_bias")},
         "labels_x": labels[0],
         "labels_y": labels[1],
