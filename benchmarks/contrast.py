@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -72,9 +73,9 @@ class Batch:
         spaces = {name: Space(name) for name in ("lorentz:-1", "euclidean", "sphere:0.25")}
         return {
             "torch.mm": self.product,
-            **{f"InfoNCE, {name}": lambda space=space: self.infonce(space) for name, space in spaces.items()},
+            **{f"InfoNCE, {name}": partial(self.infonce, space) for name, space in spaces.items()},
             "InfoNCE, cosine": self.cosine,
-            "SigLIP, lorentz:-1": lambda: self.siglip(spaces["lorentz:-1"]),
+            "SigLIP, lorentz:-1": partial(self.siglip, spaces["lorentz:-1"]),
             "InfoNCE, cosine, stored by PyTorch": self.stored,
         }
 

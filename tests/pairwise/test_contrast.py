@@ -113,8 +113,8 @@ def test_more_than_a_tile(reduction: str, backend: str) -> None:
 @pytest.mark.parametrize("level", [level for level in levels() if level != "baseline"])
 @pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
 def test_threads_do_not_matter(reduction: str, level: str) -> None:
-    sides = [Polar(normal(1, n, 20, seed=n).float(), torch.full((1, n), 0.7).double()) for n in (400, 500)]
-    factor, one = Factor(*sides, -1.0), torch.ones(1, dtype=torch.float64)
+    x, y = (Polar(normal(1, n, 20, seed=n).float(), torch.full((1, n), 0.7).double()) for n in (400, 500))
+    factor, one = Factor(x, y, -1.0), torch.ones(1, dtype=torch.float64)
     terms = LogitTerms(5 * one, one, (torch.arange(400)[None] % 7, torch.arange(500)[None] % 7), False, reduction)
     before, results = torch.get_num_threads(), []
     try:
