@@ -209,7 +209,7 @@ def to_ray(x: Tensor) -> Polar:
 
 def to_norm(x: Tensor) -> Tensor:
     """Norms of the rows of `x`, (..., D) -> (...), with gradient 0 at a zero row."""
-    square = x.square().sum(-1)
+    square = (x * x).sum(-1)  # whose derivative costs half of that of `square`
     nonzero = square != 0
     return torch.where(nonzero, torch.where(nonzero, square, 1.0).sqrt(), 0.0)
 
