@@ -277,17 +277,11 @@ def contrast_backward(backend: PairBackend, case: Case, device: torch.device) ->
         at = QUANTITIES[quantity]
         reduced = logits.contrast(reference, case.factors(quantity, CPU), at, terms)
         upstream = [case.normal(*part.shape) for part in reduced]
-        expected, found = (
-            logits.gradients(
-                of,
-                case.factors(quantity, place),
-                at,
-                _on(place, terms),
-                [part.to(place) for part in reduced[:2]],
-                [part.to(place) for part in upstream],
-            )
-            for of, place in ((reference, CPU), (backend, device))
-        )
+        results = []
+        for of, place in ((reference, CPU), (backend, device)):
+            numbers = ([part.to(place) for part in parts] for parts in (reduced[:2], upstream))
+            results.append(logits.gradients(of, case.factors(quantity, place), at, _on(place, terms), *numbers))
+        expected, found = results
         errors += map(_of_largest, found, expected)
     return max(errors)
 
