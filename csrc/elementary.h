@@ -62,6 +62,15 @@ HIERGEO_FN double atanh_series(double z) {
                 0.090908868690081529, 0.076935804630670399, 0.066243815417300579, 0.066310518370109045);
 }
 
+// exp(x) for |x| <= ln(2)/2 as its Taylor polynomial; relative error 5e-9 and 5e-18.
+HIERGEO_FN float exp_series(float x) {
+  return horner(x, 1.0f, 1.0f, 1.0f / 2, 1.0f / 6, 1.0f / 24, 1.0f / 120, 1.0f / 720, 1.0f / 5040);
+}
+HIERGEO_FN double exp_series(double x) {
+  return horner(x, 1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
+                1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800);
+}
+
 // atan(t) for 0 <= t <= 1.
 HIERGEO_FN float atan_unit(float t) { return t * atan_series(t * t); }
 HIERGEO_FN double atan_unit(double t) {
@@ -118,6 +127,36 @@ template <class T> HIERGEO_FN T logarithm(T y, T rest) {
   T m = mantissa(y, exponent);
   T t = (m - 1) / (m + 1);
   return exponent * T(0.69314718055994531) + (2 * t * atanh_series(t * t) + rest) + 0 * y;
+}
+
+// ln(2) as a sum whose first part has room for a product with any exponent, and where exp(x) leaves the normal numbers.
+template <class T> struct Binary;
+template <> struct Binary<float> {
+  typedef uint32_t Bits;
+  static constexpr Bits one = 0x3f800000;
+  static constexpr int places = 23;
+  static constexpr float least = -87, most = 88, round = 0x1.8p23f, high = 0.693359375f, low = -2.12194440e-4f;
+};
+template <> struct Binary<double> {
+  typedef uint64_t Bits;
+  static constexpr Bits one = 0x3ff0000000000000;
+  static constexpr int places = 52;
+  static constexpr double least = -708, most = 709, round = 0x1.8p52, high = 6.93147180369123816490e-01,
+                          low = 1.90821492927058770002e-10;
+};
+
+// exp(x), 0 below the normal numbers and at most exp(88) or exp(709); NaN where x is.
+template <class T> HIERGEO_FN T exponential(T x) {
+  using Of = Binary<T>;
+  T within = x < Of::least ? Of::least : x > Of::most ? Of::most : x;
+  T shifted = within * T(1.4426950408889634) + Of::round, exponent = shifted - Of::round;
+  T rest = (within - exponent * Of::high) - exponent * Of::low;
+  typename Of::Bits bits;  // the last ones of `shifted` are the exponent
+  memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits << Of::places) + Of::one;
+  T power;
+  memcpy(&power, &bits, sizeof power);
+  return x < Of::least ? T(0) : exp_series(rest) * power;
 }
 
 }  // namespace

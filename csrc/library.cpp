@@ -8,6 +8,9 @@
 // are as long as the radii.
 #define HIERGEO_FACTORS "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, float[] curvature, Tensor[] aperture, Tensor[] exact, int quantity"
 
+// A scale and a bias for each problem; integers of rows and of columns that say what matches, or nothing.
+#define HIERGEO_LOGITS "Tensor scale, Tensor bias, Tensor? labels_x, Tensor? labels_y, bool squared, bool softplus"
+
 STABLE_TORCH_LIBRARY(hiergeo_native, m) {
   m.def("store(" HIERGEO_FACTORS ", int product, Tensor(a!) out) -> ()");
   m.def(
@@ -27,6 +30,10 @@ STABLE_TORCH_LIBRARY(hiergeo_native, m) {
   m.def(
       "energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, int product)"
       " -> (Tensor, Tensor)");
+  m.def("contrast(" HIERGEO_FACTORS ", " HIERGEO_LOGITS ", int product) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "contrast_backward(Tensor rows, Tensor columns, Tensor[] upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature,"
+      " Tensor[] exact, " HIERGEO_LOGITS ", int product) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "ladder(Tensor queries, Tensor candidates, Tensor? norms, Tensor order, Tensor ends, int product)"
       " -> (Tensor, Tensor)");

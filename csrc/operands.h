@@ -183,6 +183,22 @@ inline void check_written(const char* name, const Tensor& out) {
   STD_TORCH_CHECK(apart, name, " must have rows that do not overlap, not the strides ", listed(out.strides()), ".");
 }
 
+// How logits are made of the distances of B problems of N points x with M points y, and what of them matches.
+struct LogitOperands {
+  const Tensor &scale, &bias;
+  const std::optional<Tensor>&labels_x, &labels_y;
+};
+
+inline void check_logits(const LogitOperands& of, const Tensor& ux, const Tensor& uy) {
+  const int64_t batches = ux.size(0);
+  check("scale", of.scale, ScalarType::Double, {batches}, ux);
+  check("bias", of.bias, ScalarType::Double, {batches}, ux);
+  STD_TORCH_CHECK(of.labels_x.has_value() == of.labels_y.has_value(), "labels_x and labels_y must be given together.");
+  if (!of.labels_x) return;
+  check("labels_x", *of.labels_x, ScalarType::Long, {batches, ux.size(1)}, ux);
+  check("labels_y", *of.labels_y, ScalarType::Long, {batches, uy.size(1)}, ux);
+}
+
 // Candidates that are there, and ends that ascend within the order. On the host alone: kernels elsewhere leave out whatever is
 // beyond, so that nobody waits for a device.
 inline void check_prefixes(const int64_t* order, int64_t length, const int64_t* ends, int64_t thresholds, int64_t candidates) {
@@ -309,6 +325,26 @@ inline void check_count(const operands::FactorLists& of, const std::optional<Ten
   STD_TORCH_CHECK(reach ? is_distance(quantity) : quantity == Quantity::cone_margin,
                   "quantity must be a distance where reach is given, and the margin otherwise.");
   if (reach) operands::check_numbers("reach", *reach, of.ux[0]);
+  operands::check_product(product);
+}
+
+inline void check_contrast(const operands::FactorLists& of, const operands::LogitOperands& logits, int64_t product) {
+  operands::check_factors(of);
+  STD_TORCH_CHECK(is_distance(Quantity(of.quantity)), "quantity must be a distance.");
+  operands::check_logits(logits, of.ux[0], of.uy[0]);
+  operands::check_product(product);
+}
+
+inline void check_contrast_backward(const Tensor& rows, const Tensor& columns, const std::vector<Tensor>& upstream,
+                                    const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                                    const std::vector<Tensor>& exact, const operands::LogitOperands& logits, int64_t product) {
+  operands::check_points(ux, rx, uy, ry, curvature);
+  operands::check_exact(exact, 0, 1, ux, uy);
+  operands::check_logits(logits, ux, uy);
+  operands::check_numbers("rows", rows, ux);
+  operands::check_numbers("columns", columns, uy);
+  STD_TORCH_CHECK(upstream.size() == 4, "upstream must hold 4 tensors, not ", upstream.size(), ".");
+  for (size_t side = 0; side < upstream.size(); ++side) operands::check_numbers("upstream", upstream[side], side % 2 ? uy : ux);
   operands::check_product(product);
 }
 

@@ -164,13 +164,20 @@ template <class T, int SIGN> struct Triangle {
     T h = chord();
     const bool apart = larger(h, magnitude(step())) > 0, bent = h > 0;
     h = bent ? h : T(1);
-    T cos_x = cosine_at_x(h), cos_y = cosine_at_y(h);
+    T inverse = 1 / larger(h, Limits<T>::least);
+    T cos_x = cosine(adjacent(), inverse), cos_y = cosine(leg_at_y(), inverse);
     Partials<T> d;
-    d.theta_over_sine = bent ? x.sine * (y.sine / h) : T(0);
+    d.theta_over_sine = bent ? x.sine * (y.sine * inverse) : T(0);
     d.x = x.radius > 0 ? -cos_x : T(0);
     d.y = y.radius > 0 ? cos_y : T(0);
-    d.curvature = distance_by_curvature(h);
+    d.curvature = distance_by_curvature(h, inverse);
     return zero_unless(apart, d);
+  }
+
+  // The derivative of the distance by K as homogeneity gives it from the others, which costs little. Its error is about that of
+  // rounding d, over K: for points well away from the root.
+  HIERGEO_FN T distance_by_curvature(const Partials<T>& d, T distance) const {
+    return distance >= 0 ? bounded((x.radius * d.x + y.radius * d.y - distance) * (T(0.5) / curvature)) : T(0);
   }
 
  private:
@@ -194,9 +201,8 @@ template <class T, int SIGN> struct Triangle {
   // K < 0: 1 - tanh(s r).
   HIERGEO_FN T gap(Radial<T> point) const { return -scale * point.end.hi; }
 
-  // Cosines of the exterior angle at x and of the angle at y; exact on one ray, even where sn(d) underflows.
-  HIERGEO_FN T cosine_at_x(T h) const { return opening.versine == 0 ? sign_of(step()) : adjacent() / h; }
-  HIERGEO_FN T cosine_at_y(T h) const { return opening.versine == 0 ? sign_of(step()) : leg_at_y() / h; }
+  // Cosine of the exterior angle at x or of the angle at y, by their legs; exact on one ray, even where sn(d) underflows.
+  HIERGEO_FN T cosine(T leg, T inverse) const { return opening.versine == 0 ? sign_of(step()) : leg * inverse; }
   HIERGEO_FN T leg_at_y() const { return (mirrored() ? -lead() : lead()) - x.sine * y.cosine * sway(); }
 
   // sn(d/2)/cs(d/2), a length.
@@ -209,9 +215,9 @@ template <class T, int SIGN> struct Triangle {
   // h(r) = (1 - r cs(r)/sn(r))/(2 K) and e = (r_x + r_y - d)/2. It is (r_y d_y + r_x d_x - d)/(2 K), which homogeneity
   // gives, without its cancellations: for u sn(u) as a function of sn(u/2)^2 the law of cosines makes it a second divided
   // difference, and the addition theorems of sn split that.
-  HIERGEO_FN T distance_by_curvature(T h) const {
+  HIERGEO_FN T distance_by_curvature(T h, T inverse) const {
     Slack e = slack(h);
-    T rise = y.sine / h * rise_of(x, e) + x.sine / h * rise_of(y, e);
+    T rise = y.sine * inverse * rise_of(x, e) + x.sine * inverse * rise_of(y, e);
     return opening.versine == 0 ? T(0) : -opening.versine * rise;
   }
 
@@ -230,14 +236,16 @@ template <class T, int SIGN> struct Triangle {
     tangent = scale * tangent;
     T decay = (distance_cosine() + scale * h) / ((1 + scale * x.sine) * (1 + scale * y.sine));  // exp(-2 s e)
     decay = larger(decay, T(1e-37));
-    T growth = tangent * (1 + decay) / decay, whole = 1 + growth, rest = (growth - (whole - 1)) / whole;
-    return {logarithm(whole, rest) / (2 * scale), tangent, 2 * decay / (1 + decay)};
+    T quotient = 1 / (decay * (1 + decay)), sum = 1 + decay;  // one division for two
+    T growth = tangent * sum * sum * quotient, whole = 1 + growth, rest = (growth - (whole - 1)) * decay;
+    return {logarithm(whole, rest) * (T(0.5) / scale), tangent, 2 * decay * decay * quotient};
   }
 
   // sn(r) (h(r) - h(r - e)), for K < 0 divided by cs(r).
   HIERGEO_FN T rise_of(Radial<T> point, Slack e) const {
     constexpr T half_turn = T(kPi);
     T rest = larger(point.radius - e.length, T(0));
+    if (SIGN == 0) return point.sine * e.length * (point.radius + rest) / 6;
     T u = curvature * point.radius * point.radius, v = curvature * rest * rest;
     // zeta(2 n)/pi^(2 n): K h(r) is this series in K r^2, and its divided difference between u and v follows along.
     constexpr T terms[] = {T(691) / 638512875, T(1) / 93555, T(1) / 9450, T(1) / 945, T(1) / 90, T(1) / 6};
@@ -249,18 +257,19 @@ template <class T, int SIGN> struct Triangle {
     }
     slope = slope * v + value;
     T near = point.sine * e.length * (point.radius + rest) * slope;
-    if (SIGN == 0) return near;
     T b = scale * rest, length = scale * e.length, far;
     if (SIGN < 0) {
       T narrow = e.tangent < T(0.5) ? scale * point.sine - e.tangent : e.left - gap(point);
       T left = gap(point) + e.left - gap(point) * e.left;  // tanh(b) = narrow/left
-      T ratio = b < Limits<T>::flat ? 1 - 2 * v * value_v : b * left / (narrow > 0 ? narrow : T(1));
-      far = length - ratio * e.tangent * point.shrink * point.shrink / left;
+      const bool flat = b < Limits<T>::flat;
+      T above = flat ? 1 - 2 * v * value_v : b, below = flat ? left : narrow > 0 ? narrow : T(1);
+      far = length - above * point.shrink * point.shrink * e.tangent / below;
     } else {
       T sine_b = sine_half_turn(smaller(b, half_turn - b)), sine_e = sine_half_turn(smaller(length, half_turn - length));
       far = (sine_b > 0 ? b / sine_b : T(1)) * sine_e - length * point.cosine;
     }
-    return scale * point.radius < Limits<T>::flat ? near : far / (2 * scale * scale * scale);
+    const T unit = 1 / scale;
+    return scale * point.radius < Limits<T>::flat ? near : far * unit * unit * unit / 2;
   }
 };
 

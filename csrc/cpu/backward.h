@@ -110,9 +110,10 @@ template <class T> class Backward {
   }
 
   // Returns what the weigher sums over all pairs.
-  double run() {
+  WeighedSums run() {
     const int64_t total = pairs_.y.direction.count;
-    double curvature = 0, sum = 0;
+    double curvature = 0;
+    WeighedSums sum;
     for (int64_t begin = 0; begin < total; begin += kWeightColumns) {
       y_.load(begin, smaller(kWeightColumns, total - begin), pairs_.curvature, parallel_);
       rays_y_.load(pairs_.y.direction, begin, y_.count, parallel_);
@@ -130,7 +131,7 @@ template <class T> class Backward {
           const double* sums = weights_.radius_sums(chunk);
           for (int64_t j = 0; j < y_.count; ++j) radius_y_[begin + j] += sums[j];
           curvature += weights_.curvature_sum(chunk);
-          sum += weights_.total(chunk);
+          sum.add(weights_.total(chunk));
         }
       }
     }
@@ -213,7 +214,8 @@ template <class T> class Backward {
 };
 
 template <class T>
-inline double backward(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, Gradients to, ParallelFor parallel) {
+inline WeighedSums backward(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, Gradients to,
+                            ParallelFor parallel) {
   return Backward<T>(pairs, quantity, weigher, to, parallel).run();
 }
 

@@ -54,5 +54,17 @@ template <class T> inline Evaluation<T> evaluation_of(Quantity quantity, double 
   return by_sign<Energy, T>(curvature);
 }
 
+// What evaluates a quantity in each factor.
+template <class T> class Evaluations {
+ public:
+  Evaluations(const Factors& factors, Quantity quantity) : by_factor_(factors.count) {
+    for (int64_t f = 0; f < factors.count; ++f) by_factor_[f] = evaluation_of<T>(quantity, factors[f].curvature);
+  }
+  operator const Evaluation<T>*() const { return by_factor_.data(); }
+
+ private:
+  Buffer<Evaluation<T>> by_factor_;
+};
+
 }  // namespace
 }  // namespace hiergeo

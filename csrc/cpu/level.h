@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backward.h"
+#include "contrast.h"
 #include "counts.h"
 #include "evaluations.h"
 #include "ladder.h"
@@ -15,18 +16,6 @@ namespace {
 template <class F> inline auto by_compute_type(Dtype dtype, F f) {
   return dtype == Dtype::float64 ? f(double()) : f(float());
 }
-
-// What evaluates a quantity in each factor.
-template <class T> class Evaluations {
- public:
-  Evaluations(const Factors& factors, Quantity quantity) : by_factor_(factors.count) {
-    for (int64_t f = 0; f < factors.count; ++f) by_factor_[f] = evaluation_of<T>(quantity, factors[f].curvature);
-  }
-  operator const Evaluation<T>*() const { return by_factor_.data(); }
-
- private:
-  Buffer<Evaluation<T>> by_factor_;
-};
 
 template <class T, class To>
 inline void store_as(const Factors& factors, Quantity quantity, Output out, ParallelFor parallel) {
@@ -89,7 +78,7 @@ inline void energy_total(const Pairs& pairs, LossKind kind, double* total, Paral
 inline void energy_gradients(const Pairs& pairs, LossKind kind, double* total, Gradients to, ParallelFor parallel) {
   by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
-    *total = backward<T>(pairs, Quantity::energy, LossWeigher<T>(kind), to, parallel);
+    *total = backward<T>(pairs, Quantity::energy, LossWeigher<T>(kind), to, parallel).value;
   });
 }
 
@@ -139,10 +128,28 @@ inline void backward_of(const Pairs& pairs, Quantity quantity, Upstream upstream
   });
 }
 
+inline void contrast_of(const Factors& factors, Quantity quantity, const Logits& logits, Contrast to, ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
+    using T = decltype(compute);
+    (logits.softplus ? contrast<T, true> : contrast<T, false>)(factors, quantity, logits, to, parallel);
+  });
+}
+
+inline void contrast_gradients_of(const Pairs& pairs, const Logits& logits, Contrast found, Contrast upstream, Gradients to,
+                                  double* scale, double* bias, ParallelFor parallel) {
+  by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
+    using T = decltype(compute);
+    const auto gradients = logits.softplus ? contrast_gradients<T, true> : contrast_gradients<T, false>;
+    const WeighedSums sums = gradients(pairs, logits, found, upstream, to, parallel);
+    *scale = -sums.value;
+    *bias = sums.weight;
+  });
+}
+
 constexpr Level level_named(const char* name) {
-  return {name,         store,            backward_of, count,       count_within_of, members,           energy_sum,
-          energy_total, energy_gradients, energy_min,  smallest_of, rank_of,         nearest_ladder_of, ladder_of,
-          multiply_adds};
+  return {name,       store,        backward_of,      count,      count_within_of, members,
+          energy_sum, energy_total, energy_gradients, energy_min, contrast_of,     contrast_gradients_of,
+          smallest_of, rank_of, nearest_ladder_of, ladder_of, multiply_adds};
 }
 
 }  // namespace

@@ -77,6 +77,19 @@ struct LossKind {
   double margin;
 };
 
+// Logits bias - scale d of distances d, or with `squared` bias - scale d^2 / 2, and how those of a row or of a column become one:
+// by their logsumexp, or by the sum of their softplus. Pairs of equal labels match; null where no sums of them are wanted.
+struct Logits {
+  double scale, bias;
+  bool squared, softplus;
+  const int64_t *x_label, *y_label;
+};
+
+// A number for each x and for each y: what logits are reduced to, and the sums of those of matching pairs; or gradients by them.
+struct Contrast {
+  double *rows, *columns, *matched_rows, *matched_columns;
+};
+
 // Gradients, contiguous, in the compute dtype; `number` and `curvature` in double.
 struct Gradients {
   void *x_direction, *x_radius, *y_direction, *y_radius;
@@ -112,6 +125,10 @@ struct Level {
   void (*energy_total)(const Pairs&, LossKind, double* total, ParallelFor);
   void (*energy_gradients)(const Pairs&, LossKind, double* total, Gradients, ParallelFor);
   void (*energy_min)(const Pairs&, void* values, int64_t* indices, ParallelFor);
+  // Sums of matching logits are added to what is there.
+  void (*contrast)(const Factors&, Quantity, const Logits&, Contrast to, ParallelFor);
+  void (*contrast_gradients)(const Pairs&, const Logits&, Contrast found, Contrast upstream, Gradients, double* scale,
+                             double* bias, ParallelFor);
   // Searches by what is to be small: an angle, a distance or the negative of a margin. With `swap` y is the apex.
   void (*smallest)(const Factors&, Quantity, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
   void (*rank)(const Factors&, Quantity, bool swap, const int64_t* target, int64_t* ranks, ParallelFor);

@@ -200,9 +200,11 @@ template <class T> class Combination {
   alignas(64) double sums_[kTileColumns];
 };
 
-// Evaluates every pair, in each factor by `evaluate[f]`, and gives the values to the sink, row by row.
+// Evaluates every pair, in each factor by `evaluate[f]`, and gives the values to the sink, row by row. So many rows, whole register
+// blocks, are seen by one thread in ascending order.
 template <class T>
-inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm norm, Sink<T>& sink, ParallelFor parallel) {
+inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm norm, Sink<T>& sink, ParallelFor parallel,
+                  int64_t together = 4 * kBlockRows) {
   const FactorRows<T> x(factors, parallel);
   const int64_t total = factors[0].y.direction.count, stretch = stretch_of<T>(x.width, total);
   FactorColumns<T> y(factors, x, stretch);
@@ -231,9 +233,9 @@ inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm no
           sink.row(i, begin + column, values, smaller(n, y.count() - column));
         }
       };
-      each_tile<T>(tile, first * kBlockRows, last * kBlockRows, y.count(), visit);
+      each_tile<T>(tile, first * together, smaller(last * together, x.padded), y.count(), visit);
     };
-    for_each(x.padded / kBlockRows, 4, body, parallel);
+    for_each(rounded_up(x.padded, together) / together, 1, body, parallel);
   }
 }
 

@@ -17,7 +17,7 @@ template <class T> struct NearPair {
   T weight, versine, coversine;
 };
 
-// Value (the angle, or 0 for a distance; NaN where a point is not a number) and derivatives of a row of pairs.
+// Value (that of the law, or 0; NaN where a point is not a number) and derivatives of a row of pairs.
 template <class T> struct RowPartials {
   alignas(64) T value[kTileColumns], theta_over_sine[kTileColumns], x[kTileColumns], y[kTileColumns],
       curvature[kTileColumns];
@@ -25,14 +25,22 @@ template <class T> struct RowPartials {
 
 template <class T> using Differentiation = void (*)(const RowOfPairs<T>& row, RowPartials<T>& to);
 
-template <class T, int SIGN, bool ANGLE, bool NEAR_END>
+// What is differentiated; of distances the value is 0 unless they are measured too.
+enum class Law { angle, distance, measured_distance };
+
+// From this angle s r of x on the derivative of a measured distance by K is taken from the others.
+constexpr double kHomogeneous = 0.25;
+
+template <class T, int SIGN, Law LAW, bool NEAR_END, bool AWAY>
 inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to) {
   const RowOfPairs<T> pairs = row;
   HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < pairs.n; ++j) {
     Triangle<T, SIGN> triangle = pairs.template triangle<SIGN>(j, NEAR_END);
-    Partials<T> d = ANGLE ? triangle.exterior_angle_partials() : triangle.distance_partials();
-    to.value[j] = (ANGLE ? triangle.exterior_angle() : 0 * triangle.chord()) + 0 * pairs.number;
+    Partials<T> d = LAW == Law::angle ? triangle.exterior_angle_partials() : triangle.distance_partials();
+    T value = LAW == Law::angle ? triangle.exterior_angle() : LAW == Law::distance ? 0 * triangle.chord() : triangle.distance();
+    if (AWAY) d.curvature = triangle.distance_by_curvature(d, value);
+    to.value[j] = value + 0 * pairs.number;
     to.theta_over_sine[j] = d.theta_over_sine;
     to.x[j] = d.x;
     to.y[j] = d.y;
@@ -40,23 +48,43 @@ inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to)
   }
 }
 
-template <class T, int SIGN, bool ANGLE> inline void differentiate(const RowOfPairs<T>& row, RowPartials<T>& to) {
+template <class T, int SIGN, Law LAW> inline void differentiate(const RowOfPairs<T>& row, RowPartials<T>& to) {
+  constexpr bool measured = LAW == Law::measured_distance && SIGN != 0;
   if (anchored_at_end(row.point, row.scale))
-    differentiate_anchored<T, SIGN, ANGLE, true>(row, to);
+    differentiate_anchored<T, SIGN, LAW, true, measured>(row, to);
+  else if (measured && row.scale * row.point.radius >= T(kHomogeneous))
+    differentiate_anchored<T, SIGN, LAW, false, measured>(row, to);
   else
-    differentiate_anchored<T, SIGN, ANGLE, false>(row, to);
+    differentiate_anchored<T, SIGN, LAW, false, false>(row, to);
 }
 
-template <class T, bool ANGLE> inline Differentiation<T> differentiation_of(double curvature) {
-  if (curvature < 0) return differentiate<T, -1, ANGLE>;
-  return curvature > 0 ? differentiate<T, 1, ANGLE> : differentiate<T, 0, ANGLE>;
+template <class T, Law LAW> inline Differentiation<T> differentiation_of(double curvature) {
+  if (curvature < 0) return differentiate<T, -1, LAW>;
+  return curvature > 0 ? differentiate<T, 1, LAW> : differentiate<T, 0, LAW>;
 }
+
+template <class T> inline Differentiation<T> differentiation_of(Quantity quantity, bool measured, double curvature) {
+  if (!is_distance(quantity)) return differentiation_of<T, Law::angle>(curvature);
+  return measured ? differentiation_of<T, Law::measured_distance>(curvature) : differentiation_of<T, Law::distance>(curvature);
+}
+
+// What a weigher sums over pairs: of values, and of weights.
+struct WeighedSums {
+  double value = 0, weight = 0;
+
+  void add(const WeighedSums& more) {
+    value += more.value;
+    weight += more.weight;
+  }
+};
 
 // What pairs weigh: the derivative of the result by their law, 0 for a pair that is not a number.
 template <class T> struct Weigher {
   // Of row i with n columns from `column` of y on, whose laws are `value`; `number` is that of x. Returns what is summed
   // over them, if anything.
-  virtual double weigh(int64_t i, int64_t column, const T* value, T number, int64_t n, T* to) const = 0;
+  virtual WeighedSums weigh(int64_t i, int64_t column, const T* value, T number, int64_t n, T* to) const = 0;
+  // Whether it needs the values of distances.
+  virtual bool measures() const { return false; }
 
  protected:
   ~Weigher() = default;
@@ -67,7 +95,7 @@ template <class T> class UpstreamWeigher final : public Weigher<T> {
  public:
   UpstreamWeigher(Quantity quantity, Upstream upstream) : quantity_(quantity), upstream_(upstream) {}
 
-  double weigh(int64_t i, int64_t column, const T* value, T number, int64_t n, T* to) const override {
+  WeighedSums weigh(int64_t i, int64_t column, const T* value, T number, int64_t n, T* to) const override {
     read(i, column, n, to);
     if (quantity_ == Quantity::energy)
       for (int64_t j = 0; j < n; ++j) to[j] = value[j] > number ? to[j] : T(0);
@@ -75,7 +103,7 @@ template <class T> class UpstreamWeigher final : public Weigher<T> {
       for (int64_t j = 0; j < n; ++j) to[j] = value[j] >= 0 ? -to[j] : T(0);
     else
       for (int64_t j = 0; j < n; ++j) to[j] = value[j] >= 0 ? to[j] : T(0);
-    return 0;
+    return {};
   }
 
  private:
@@ -98,14 +126,14 @@ template <class T> class LossWeigher final : public Weigher<T> {
  public:
   explicit LossWeigher(LossKind kind) : loss_(kind) {}
 
-  double weigh(int64_t, int64_t, const T* value, T number, int64_t n, T* to) const override {
+  WeighedSums weigh(int64_t, int64_t, const T* value, T number, int64_t n, T* to) const override {
     alignas(64) T losses[kTileColumns];
     const Loss<T> loss = loss_;
     for (int64_t j = 0; j < n; ++j) {
       losses[j] = loss.value(value[j], number);
       to[j] = loss.slope(value[j], number);
     }
-    return wide_sum(losses, n);
+    return {wide_sum(losses, n)};
   }
 
  private:
@@ -116,8 +144,7 @@ template <class T> class Weights {
  public:
   Weights(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, int64_t rows)
       : pairs_(pairs), quantity_(quantity), weigher_(weigher),
-        differentiate_(is_distance(quantity) ? differentiation_of<T, false>(pairs.curvature)
-                                             : differentiation_of<T, true>(pairs.curvature)),
+        differentiate_(differentiation_of<T>(quantity, weigher.measures(), pairs.curvature)),
         capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride, Pages::huge),
         near_(capacity_ * kWeightColumns), radius_sums_(chunks() * kWeightColumns) {}
 
@@ -127,7 +154,7 @@ template <class T> class Weights {
   const double* radius_sums(int64_t chunk) const { return radius_sums_.data() + chunk * kWeightColumns; }
   double curvature_sum(int64_t chunk) const { return curvature_sums_[chunk]; }
   // What the weigher sums.
-  double total(int64_t chunk) const { return totals_[chunk]; }
+  const WeighedSums& total(int64_t chunk) const { return totals_[chunk]; }
 
   // Rows [first, last) of the block that begins at row `block` of x, which are chunk number `chunk`. `radius_x` and, for
   // energies, `number_x` gain the sums of their rows. Calls `done(column, n)` when the weights of n columns are there.
@@ -135,7 +162,8 @@ template <class T> class Weights {
   void fill(const RowSide<T>& x, const ColumnSide<T>& y, int64_t block, int64_t first, int64_t last, int64_t chunk,
             double* radius_x, double* number_x, Done&& done) {
     const T curvature = T(pairs_.curvature), scale = T(sqrt(fabs(pairs_.curvature)));
-    double *sums = radius_sums_.data() + chunk * kWeightColumns, curvature_sum = 0, total = 0;
+    double *sums = radius_sums_.data() + chunk * kWeightColumns, curvature_sum = 0;
+    WeighedSums total;
     NearPair<T>* list = near_.data() + chunk * kChunkRows * kWeightColumns;
     int64_t listed = 0;
     memset(sums, 0, kWeightColumns * sizeof(double));
@@ -148,7 +176,7 @@ template <class T> class Weights {
       const T number = x.statistics.number()[i];
       differentiate_({x.statistics.at(i), number, scale, curvature, y.statistics, column, n, opening}, partials);
       const int64_t real = smaller(n, y.count - column);
-      total += weigher_.weigh(i, y.begin + column, partials.value, number, real, up);
+      total.add(weigher_.weigh(i, y.begin + column, partials.value, number, real, up));
       for (int64_t j = real; j < n; ++j) up[j] = T(0);
       if (is_conic(quantity_)) number_x[i] -= wide_sum(up, real);
       T* to = row(i - block) + column;
@@ -190,7 +218,8 @@ template <class T> class Weights {
   Buffer<NearPair<T>> near_;
   Buffer<double> radius_sums_;
   int64_t near_counts_[kChunks] = {};
-  double curvature_sums_[kChunks] = {}, totals_[kChunks] = {};
+  double curvature_sums_[kChunks] = {};
+  WeighedSums totals_[kChunks];
 };
 
 }  // namespace

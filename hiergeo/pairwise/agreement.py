@@ -6,15 +6,15 @@ are invalid, such as an index out of range, have an infinite error.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import compute_dtype
 from hiergeo._core.polar import Polar
-from hiergeo.pairwise import reference
-from hiergeo.pairwise.interface import Factor, PairBackend
+from hiergeo.pairwise import logits, reference
+from hiergeo.pairwise.interface import Factor, LogitTerms, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
 
 MIN_RADIUS = 0.1
@@ -258,6 +258,47 @@ def ladder(backend: PairBackend, case: Case, device: torch.device) -> float:
     return _ladder(indices, -cosines, -(q @ c.mT), order, ends)
 
 
+def contrast(backend: PairBackend, case: Case, device: torch.device) -> float:
+    """The largest error of what logits were reduced to, relative to 1 plus that."""
+    errors = []
+    for quantity, terms in _reductions(case):
+        expected, found = (
+            logits.contrast(of, case.factors(quantity, place), QUANTITIES[quantity], _on(place, terms))
+            for of, place in ((reference, CPU), (backend, device))
+        )
+        errors += [_relative(one, other, 1) for one, other in zip(found, expected, strict=True)]
+    return max(errors)
+
+
+def contrast_backward(backend: PairBackend, case: Case, device: torch.device) -> float:
+    """The largest error of a gradient of that, relative to the largest gradient by the same operand."""
+    errors: list[float] = []
+    for quantity, terms in _reductions(case):
+        at = QUANTITIES[quantity]
+        reduced = logits.contrast(reference, case.factors(quantity, CPU), at, terms)
+        upstream = [case.normal(*part.shape) for part in reduced]
+        results = []
+        for of, place in ((reference, CPU), (backend, device)):
+            numbers = ([part.to(place) for part in parts] for parts in (reduced[:2], upstream))
+            results.append(logits.gradients(of, case.factors(quantity, place), at, _on(place, terms), *numbers))
+        expected, found = results
+        errors += map(_of_largest, found, expected)
+    return max(errors)
+
+
+def _reductions(case: Case) -> Iterator[tuple[str, LogitTerms]]:
+    batch, *sizes = case.shape
+    of_x, of_y = (case.integers(4, batch, size) for size in sizes)
+    scale, bias = 1 + 4 * case.uniform(batch), case.normal(batch)
+    yield "distance", LogitTerms(scale, bias, (of_x, of_y), False, "logsumexp")
+    yield DISTANCES[0 if case.single else 1], LogitTerms(scale, bias, None, True, "softplus")
+
+
+def _on(device: torch.device, terms: LogitTerms) -> LogitTerms:
+    labels = None if terms.labels is None else (terms.labels[0].to(device), terms.labels[1].to(device))
+    return terms._replace(scale=terms.scale.to(device), bias=terms.bias.to(device), labels=labels)
+
+
 Kernel = Callable[[PairBackend, Case, torch.device], float]
 
 OF_PRODUCTS: dict[str, Kernel] = {
@@ -266,6 +307,8 @@ OF_PRODUCTS: dict[str, Kernel] = {
     "smallest": smallest,
     "rank": rank,
     "nearest_ladder": nearest_ladder,
+    "contrast": contrast,
+    "contrast_backward": contrast_backward,
 }
 """The kernels that combine factors of a product of spaces."""
 
@@ -278,7 +321,10 @@ OF_ONE_SPACE: dict[str, Kernel] = {
     "ladder": ladder,
 }
 
-IN_TF32 = ("store", "backward", "count", "members", "energy_sum", "energy_total", "energy_min")
+IN_TF32 = (
+    *("store", "backward", "contrast", "contrast_backward"),
+    *("count", "members", "energy_sum", "energy_total", "energy_min"),
+)
 """Kernels that multiply in TF32 where torch is allowed to; searches stay exact."""
 
 

@@ -1,6 +1,6 @@
 """Contrast of every pair as operators of `torch.ops.hiergeo`: logits of distances, reduced over rows and columns."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,12 +8,13 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import widest
-from hiergeo._core.polar import part_of
 from hiergeo.pairwise import checks, derivatives, transforms
-from hiergeo.pairwise.logits import REDUCTIONS, Contrast, Contrasted, Logits, Matches
+from hiergeo.pairwise import logits as logits_of
+from hiergeo.pairwise.interface import LogitTerms
+from hiergeo.pairwise.logits import REDUCTIONS
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import FACTORS, FACTORS_EXACT, Forms, operator
-from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 
 LOGITS = "Tensor scale, Tensor bias, Tensor? labels_x, Tensor? labels_y, bool squared, str reduction, str quantity"
 """After the points: the logits bias - scale d or bias - scale d^2 / 2, what belongs together, how they are reduced."""
@@ -47,26 +48,18 @@ def _reduced(
     return [(shape, exact) for shape in (frame.rows, frame.y[:-1]) * 2]
 
 
-def _problems(task: Problem, quantity: str, reduction: Any, squared: bool, **logits: Any) -> Iterator[Contrasted]:
-    """The problem of each leading index."""
+def _terms(task: Problem, quantity: str, reduction: str, squared: bool, **logits: Any) -> tuple[Quantity, LogitTerms]:
     scale, bias = (task.flat(logits[name], 0) for name in ("scale", "bias"))
-    labels = [None if logits[name] is None else task.flat(logits[name]) for name in ("labels_x", "labels_y")]
-    for b in range(len(scale)):
-        one = slice(b, b + 1)
-        factors = [
-            each._replace(x=part_of(each.x, one, slice(None)), y=part_of(each.y, one, slice(None)))
-            for each in task.factors
-        ]
-        matches = Matches(labels[0][b], labels[1][b]) if labels[0] is not None and labels[1] is not None else None
-        terms = Logits(scale[b], bias[b], squared)
-        yield Contrasted(factors, task.backend, QUANTITIES[quantity], terms, matches, reduction)
+    of_x, of_y = (None if logits[name] is None else task.flat(logits[name]) for name in ("labels_x", "labels_y"))
+    labels = None if of_x is None or of_y is None else (of_x, of_y)
+    return QUANTITIES[quantity], LogitTerms(scale, bias, labels, squared, reduction)
 
 
-def _stacked(task: Problem, parts: list[Any], forms: Forms) -> list[Tensor]:
+def _batched(task: Problem, found: Sequence[Tensor], forms: Forms) -> list[Tensor]:
     """Results of each leading index as results of the whole problem."""
-    if not parts:
+    if not found:
         return [task.empty(tuple(size or 0 for size in shape), dtype) for shape, dtype in forms]
-    return [task.batched(torch.stack(part)) for part in zip(*parts, strict=True)]
+    return [task.batched(part) for part in found]
 
 
 @operator(
@@ -77,8 +70,8 @@ def _stacked(task: Problem, parts: list[Any], forms: Forms) -> list[Tensor]:
 )
 def pair_contrast(task: Problem, **logits: Any) -> tuple[Tensor, ...]:
     """Logits of every pair reduced over y (..., N) and over x (..., M), and the sums of matching ones, float64."""
-    parts = [each.contrast() for each in _problems(task, **logits)]
-    return tuple(_stacked(task, parts, _reduced(task.frame, **logits)))
+    found = logits_of.contrast(task.backend, task.factors, *_terms(task, **logits))
+    return tuple(_batched(task, found, _reduced(task.frame, **logits)))
 
 
 def _of_points(frame: PairFrame) -> list[list[tuple[torch.Size, torch.dtype]]]:
@@ -120,14 +113,9 @@ def pair_contrast_backward(
 
     `rows` and `columns` are those that it gave.
     """
-    found = [task.flat(part) for part in (rows, columns)]
-    pulls = [task.flat(part) for part in upstream]
-    parts = []
-    for b, each in enumerate(_problems(task, **logits)):
-        at = Contrast(found[0][b], found[1][b], *(part[b] for part in pulls[2:]))
-        by_factor, by_scale, by_bias = each.gradients(at, Contrast(*(part[b] for part in pulls)))
-        parts.append([*(part[0] for factor in by_factor for part in factor), by_scale, by_bias])
-    return _stacked(task, parts, _pulled(task.frame, rows, columns, upstream, **logits))
+    found, pulls = ([task.flat(part) for part in parts] for parts in ((rows, columns), upstream))
+    pulled = logits_of.gradients(task.backend, task.factors, *_terms(task, **logits), found, pulls)
+    return _batched(task, pulled, _pulled(task.frame, rows, columns, upstream, **logits))
 
 
 TANGENTS = (
@@ -166,14 +154,10 @@ def pair_contrast_forward(task: Problem, rows: Tensor, columns: Tensor, **rest: 
     """The tangents of what `pair_contrast` gave, given those of its operands; `rows` and `columns` as for gradients."""
     tangents, logits = _split(rest)
     found = [task.flat(part) for part in (rows, columns)]
-    to_scale, to_bias = (task.flat(tangents.pop(name), 0) for name in ("to_scale", "to_bias"))
+    numbers = task.flat(tangents.pop("to_scale"), 0), task.flat(tangents.pop("to_bias"), 0)
     moved = [
         [task.flat(to, trailing) for to, trailing in zip(factor, (2, 1, 2, 1, 0), strict=True)]
         for factor in zip(*tangents.values(), strict=True)
     ]
-    parts = []
-    for b, each in enumerate(_problems(task, **logits)):
-        at = Contrast(found[0][b], found[1][b], found[0][b], found[1][b])
-        along = [[to[b : b + 1] for to in factor] for factor in moved]
-        parts.append(each.tangent(at, along, to_scale[b], to_bias[b]))
-    return tuple(_stacked(task, parts, _reduced(task.frame, **logits)))
+    along = logits_of.tangents(task.backend, task.factors, *_terms(task, **logits), found, moved, numbers)
+    return tuple(_batched(task, along, _reduced(task.frame, **logits)))

@@ -49,6 +49,24 @@ class Gradients(NamedTuple):
     aperture: Tensor
 
 
+class LogitTerms(NamedTuple):
+    """What logits of B problems are made of and reduced by: z = bias - scale d, or bias - scale d^2 / 2.
+
+    Attributes:
+        scale: (B,).
+        bias: (B,).
+        labels: of x (B, N) and of y (B, M), int64; pairs of equal ones match. None where no sums of those are wanted.
+        squared: whether d is squared.
+        reduction: "logsumexp" or "softplus".
+    """
+
+    scale: Tensor
+    bias: Tensor
+    labels: tuple[Tensor, Tensor] | None
+    squared: bool
+    reduction: str
+
+
 class PairBackend(Protocol):
     """The pair operations; a module of these functions is a backend.
 
@@ -103,6 +121,17 @@ class PairBackend(Protocol):
         """Least max(0, Xi - aperture) over y, (B, N) in the compute dtype, and the lowest index that reaches it.
 
         NaN and -1 where all pairs are NaN.
+        """
+
+    def contrast(self, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor] | None:
+        """Logits reduced over y (B, N) and over x (B, M), and sums of matching ones, float64; None is no kernel."""
+
+    def contrast_backward(
+        self, factors: Sequence[Factor], terms: LogitTerms, found: Sequence[Tensor], upstream: Sequence[Tensor]
+    ) -> Sequence[Tensor] | None:
+        """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns; None is no kernel.
+
+        By u_x, r_x, u_y, r_y and the curvature as in `Gradients`, by scale and by bias (B,), of a single factor.
         """
 
     def ladder(

@@ -1,7 +1,6 @@
-"""Contrast of pairs: logits of distances reduced over rows and over columns, a block of rows at a time.
+"""Contrast of pairs: logits of distances reduced over rows and over columns, by a kernel or a block of rows at a time.
 
 A block is stored, reduced and forgotten; the backward pass stores it again. So memory is O((N + M) D) and one block.
-Functions take the factors of one problem, B = 1, and give what has no leading dimension.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from torch import Tensor
 from hiergeo._core.numerics import pair_dtype, widest
 from hiergeo._core.polar import part_of
 from hiergeo.pairwise import tiles
-from hiergeo.pairwise.interface import Factor, PairBackend
+from hiergeo.pairwise.interface import Factor, LogitTerms, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 
 BLOCK = 1 << 21
@@ -87,9 +86,78 @@ class Contrast(NamedTuple):
     matched_columns: Tensor
 
 
+def contrast(
+    backend: PairBackend, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms
+) -> Sequence[Tensor]:
+    """The logits of B problems reduced, as `PairBackend.contrast` has them; nothing where B = 0."""
+    found = backend.contrast(factors, quantity, terms)
+    if found is None:
+        return _stacked([each.contrast() for each in _problems(backend, factors, quantity, terms)])
+    return found
+
+
+def gradients(
+    backend: PairBackend,
+    factors: Sequence[Factor],
+    quantity: Quantity,
+    terms: LogitTerms,
+    found: Sequence[Tensor],
+    upstream: Sequence[Tensor],
+) -> Sequence[Tensor]:
+    """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns; nothing where B = 0.
+
+    By u_x, r_x, u_y, r_y and the curvature of each factor, by scale and by bias.
+    """
+    pulled = backend.contrast_backward(factors, terms, found, upstream)
+    if pulled is not None:
+        return pulled
+    parts = []
+    for b, each in enumerate(_problems(backend, factors, quantity, terms)):
+        of_rows, of_columns, *matched = (part[b] for part in upstream)
+        at = Contrast(found[0][b], found[1][b], *matched)
+        by_factor, by_scale, by_bias = each.gradients(at, Contrast(of_rows, of_columns, *matched))
+        parts.append([*(part[0] for factor in by_factor for part in factor), by_scale, by_bias])
+    return _stacked(parts)
+
+
+def tangents(
+    backend: PairBackend,
+    factors: Sequence[Factor],
+    quantity: Quantity,
+    terms: LogitTerms,
+    found: Sequence[Tensor],
+    moved: Sequence[Sequence[Tensor]],
+    numbers: tuple[Tensor, Tensor],
+) -> Sequence[Tensor]:
+    """Tangents of what `contrast` gave, by those of factors as in `tiles.tangent`, and `numbers`, of scale and bias."""
+    parts = []
+    for b, each in enumerate(_problems(backend, factors, quantity, terms)):
+        at = Contrast(found[0][b], found[1][b], found[0][b], found[1][b])
+        along = [[to[b : b + 1] for to in factor] for factor in moved]
+        parts.append(each.tangent(at, along, *(to[b] for to in numbers)))
+    return _stacked(parts)
+
+
+def _problems(
+    backend: PairBackend, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms
+) -> Iterator["Contrasted"]:
+    """The problem of each leading index."""
+    for b, (scale, bias) in enumerate(zip(terms.scale, terms.bias, strict=True)):
+        one = slice(b, b + 1)
+        of = [
+            each._replace(x=part_of(each.x, one, slice(None)), y=part_of(each.y, one, slice(None))) for each in factors
+        ]
+        matches = None if terms.labels is None else Matches(*(labels[b] for labels in terms.labels))
+        yield Contrasted(of, backend, quantity, Logits(scale, bias, terms.squared), matches, terms.reduction)
+
+
+def _stacked(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    return [torch.stack(part) for part in zip(*parts, strict=True)]
+
+
 @dataclass(frozen=True)
 class Contrasted:
-    """The pairs of which logits are reduced.
+    """The pairs of one problem, B = 1, of which logits are reduced. What it gives has no leading dimension.
 
     Attributes:
         factors: of one problem, B = 1.
@@ -105,7 +173,7 @@ class Contrasted:
     quantity: Quantity
     logits: Logits
     matches: Matches | None
-    reduction: Reduction
+    reduction: str
 
     def contrast(self) -> Contrast:
         """The logits reduced."""

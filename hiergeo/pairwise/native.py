@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
 from hiergeo._core.polar import Polar, exact, flat_exact
-from hiergeo.pairwise.interface import Factor, Gradients
+from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
 
@@ -178,6 +178,28 @@ def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[
     return values.masked_fill(indices < 0, math.nan), indices
 
 
+def contrast(factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor] | None:
+    """As `PairBackend.contrast`."""
+    directions = factors[0].x.direction
+    if not _has_kernels(directions.device.type, "contrast"):
+        return None
+    found: Sequence[Tensor] = _call("contrast", *_factors(factors, quantity), *_terms(terms), _product(directions))
+    return found
+
+
+def contrast_backward(
+    factors: Sequence[Factor], terms: LogitTerms, found: Sequence[Tensor], upstream: Sequence[Tensor]
+) -> Sequence[Tensor] | None:
+    """As `PairBackend.contrast_backward`."""
+    x, y, curvature, _ = factors[0]
+    if len(factors) > 1 or not _has_kernels(x.direction.device.type, "contrast_backward"):
+        return None
+    numbers = *(part.double() for part in found), [part.double() for part in upstream]
+    operands = *numbers, *_points(x, y), curvature, _exact(x, y), *_terms(terms), _product(x.direction)
+    gradients: Sequence[Tensor] = _call("contrast_backward", *operands)
+    return gradients
+
+
 def ladder(
     queries: Tensor, candidates: Tensor, norms: Tensor | None, order: Tensor, ends: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -205,6 +227,11 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
         return *lists, _in_rows(exact(factors[0].x, factors[0].y)), quantity.code
     found = flat_exact([each.x for each in factors], [each.y for each in factors])
     return *lists, _in_rows(found), quantity.code
+
+
+def _terms(terms: LogitTerms) -> tuple[Any, ...]:
+    numbers = terms.scale.double(), terms.bias.double()
+    return *numbers, *(terms.labels or (None, None)), terms.squared, terms.reduction == "softplus"
 
 
 def _gradients(found: Sequence[Tensor]) -> Gradients:

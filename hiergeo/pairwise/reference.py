@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype, wide, widest
 from hiergeo._core.polar import Polar, part_of
-from hiergeo.pairwise.interface import Factor, Gradients
+from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
 from hiergeo.pairwise.quantity import ENERGY as CONE
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity, hinge
 from hiergeo.pairwise.tiles import GradientSums, TiledPairs, of_batch, problems, values
@@ -93,6 +93,16 @@ def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[
                 values[b, i] = torch.where(better, least, values[b, i])
                 indices[b, i] = torch.where(better, first, indices[b, i])
     return values.masked_fill(indices < 0, math.nan), indices
+
+
+def contrast(factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> None:
+    """No kernel: `logits` reduces blocks of stored distances."""
+
+
+def contrast_backward(
+    factors: Sequence[Factor], terms: LogitTerms, found: Sequence[Tensor], upstream: Sequence[Tensor]
+) -> None:
+    """No kernel: `logits` forms blocks of weights."""
 
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:

@@ -76,7 +76,7 @@ def _bar(kernel: str, dtype: torch.dtype, tf32: bool) -> float:
         return TF32
     if dtype == torch.float64:
         return DOUBLE
-    return GRADIENTS if kernel in ("backward", "energy_total") else VALUES
+    return GRADIENTS if kernel in ("backward", "contrast_backward", "energy_total") else VALUES
 
 
 def cases(on_cuda: bool) -> Iterator[Case]:

@@ -155,7 +155,7 @@ class Fuzzer:
                 drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
         drawn |= self._exact(drawn, torch.float64 in dtypes)
         if "contrast" in name:
-            drawn |= fuzz_contrast.operands(self.random, drawn, batch, n, m)
+            drawn |= fuzz_contrast.operands(self.random, drawn, batch, n, m, native)
         if name == "widened_half":
             drawn |= {"x": self._normal(n, m).to(pick(FLOATS[2:])), "dtype": pick((torch.float32, torch.float64))}
         one = {

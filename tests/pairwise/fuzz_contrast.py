@@ -6,6 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hiergeo.pairwise import logits
+from hiergeo.pairwise.interface import Factor, LogitTerms
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import REFERENCE
 from tests.pairwise.fuzz_rules import (
     DISTANCES,
     FLOATS,
@@ -86,8 +90,9 @@ SHAPES |= {
 }
 
 
-def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m: int) -> dict[str, Any]:
+def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m: int, native: bool) -> dict[str, Any]:
     """What a call takes beside points."""
+    quantity = draw.choice(DISTANCES)
 
     def numbers(*shape: int) -> Tensor:
         return torch.rand(shape, dtype=torch.float64)
@@ -97,9 +102,10 @@ def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m
     tangents = {name: [torch.rand_like(part) for part in drawn[like]] for name, like in TANGENTS.items()}
     return tangents | {
         "aperture": [],
-        "quantity": draw.choice(DISTANCES),
+        "quantity": QUANTITIES[quantity].code if native else quantity,
         "reduction": draw.choice(("logsumexp", "softplus")),
         "squared": draw.choice((True, False)),
+        "softplus": draw.choice((True, False)),
         **{name: numbers(*batch) for name in ("scale", "bias", "to_scale", "to_bias")},
         "labels_x": labels[0],
         "labels_y": labels[1],
@@ -108,3 +114,15 @@ def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m
         "upstream": [numbers(*batch, size) for size in (n, m, n, m)],
         "to_curvature": [numbers(*batch) for _ in drawn["ux"]],
     }
+
+
+def referred(given: dict[str, Any]) -> list[Tensor]:
+    """What the reference gives for the operands of a native operator; nothing of no problems."""
+    labels = None if given["labels_x"] is None else (given["labels_x"], given["labels_y"])
+    reduction = "softplus" if given["softplus"] else "logsumexp"
+    terms = LogitTerms(given["scale"], given["bias"], labels, given["squared"], reduction)
+    if "factors" in given:
+        return list(logits.contrast(REFERENCE, given["factors"], given["quantity"], terms))
+    factors = [Factor(given["x"], given["y"], given["curvature"])]
+    found = [given["rows"], given["columns"]]
+    return list(logits.gradients(REFERENCE, factors, QUANTITIES["distance"], terms, found, given["upstream"]))

@@ -115,6 +115,38 @@ def _count(o: Operands) -> Shapes | None:
     return [shape[:2]] if reach is None or plain(reach, (torch.float64,), shape[:2]) else None
 
 
+def _reduced(o: Operands, shape: Shape | None) -> tuple[Shape, Shape] | None:
+    """The shapes (B, N) and (B, M) of what logits are reduced to."""
+    if shape is None or not 0 <= o["product"] <= 2:
+        return None
+    sides = shape[:2], shape[::2]
+    if not all(plain(o[name], (torch.float64,), shape[:1]) for name in ("scale", "bias")):
+        return None
+    labels = [o["labels_x"], o["labels_y"]]
+    if labels == [None, None]:
+        return sides
+    there = all(
+        each is not None and plain(each, (torch.int64,), side) for each, side in zip(labels, sides, strict=True)
+    )
+    return sides if there else None
+
+
+def _contrast(o: Operands) -> Shapes | None:
+    sides = _reduced(o, _native_product(o, DISTANCES))
+    return None if sides is None else [*sides, *sides]
+
+
+def _contrast_backward(o: Operands) -> Shapes | None:
+    shape = _native_points(o)
+    sides = _reduced(o, shape)
+    if shape is None or sides is None or len(o["upstream"]) != 4:
+        return None
+    numbers = zip([o["rows"], o["columns"], *o["upstream"]], sides * 3, strict=True)
+    if not all(plain(each, (torch.float64,), side) for each, side in numbers):
+        return None
+    return [*(tuple(o[name].shape) for name in POINTS[:4]), *[shape[:1]] * 3]
+
+
 def _smallest(o: Operands) -> Shapes | None:
     shape = _native_product(o, ORDERED, o["swap"])
     return [(*shape[:2], o["k"])] * 2 if shape is not None and 1 <= o["k"] <= MOST else None
@@ -173,6 +205,8 @@ NATIVE_SHAPES: dict[str, Rule] = {
     "energy_sum": _native_reduced(1),
     "energy_total": _energy_total,
     "energy_min": _native_reduced(2),
+    "contrast": _contrast,
+    "contrast_backward": _contrast_backward,
     "ladder": _native_ladder,
 }
 NATIVE_SHAPES |= {name: _with_exact(rule) for name, rule in NATIVE_SHAPES.items() if name != "ladder"}

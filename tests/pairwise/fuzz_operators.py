@@ -26,6 +26,7 @@ from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.operands import thirds
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import REFERENCE
+from tests.pairwise import fuzz_contrast
 from tests.pairwise.fuzz_calls import Call, Fuzzer
 from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
 from tests.pairwise.fuzz_rules import CODES, SHAPES, exact_of
@@ -128,6 +129,9 @@ def referred(call: Call) -> list[Tensor]:
         given |= (
             {"x": Exact.of(x, exact[0], exact[2]), "y": Exact.of(y, exact[1], exact[2])} if exact else {"x": x, "y": y}
         )
+    if call.name.startswith("contrast"):
+        nothing = [torch.empty(shape or ()) for shape in NATIVE_SHAPES[call.name](call.operands) or []]
+        return fuzz_contrast.referred(given) or nothing
     found = getattr(REFERENCE, call.name)(**given)
     if call.name == "store":
         return [given["out"]]

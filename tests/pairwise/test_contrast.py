@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo import Product, Space, pairwise
+from hiergeo import Polar, Product, Space, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import Euclidean, Lorentz
 from hiergeo.pairwise import contrast_ops, logits
+from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.logits import Contrast
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import NATIVE
 from tests.pairwise.native_problems import MISSING, at, levels
 
-GEOMETRIES = ("euclidean", "lorentz:-4", "lorentz:-1", "lorentz:-0.25", "sphere:0.25", "l2", "l1")
+GEOMETRIES = ("euclidean", "lorentz:-4", "lorentz:-1", "lorentz:-0.25", "lorentz:-0.04", "sphere:0.25", "l2", "l1")
 SCALE, BIAS = 14.3, 0.7
 
 
@@ -88,6 +91,44 @@ def test_values_and_gradients(geometry: str, reduction: str, backend: str) -> No
     for gradient, other in zip(gradients, true, strict=True):
         largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
         assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
+
+
+@pytest.mark.parametrize("backend", backends())
+@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
+def test_more_than_a_tile(reduction: str, backend: str) -> None:
+    """More rows than are reduced together, and more columns than are weighed together; logits that rise in steps."""
+    x = normal(301, 5).requires_grad_()
+    y = torch.linspace(40, 1, 1003).unsqueeze(-1).double() * normal(1003, 5, seed=1)
+    options: dict[str, Any] = {"labels": (torch.arange(301) % 90, torch.arange(1003) % 100), "reduction": reduction}
+    numbers, results = [torch.tensor(number, dtype=torch.float64) for number in (9, 3)], []
+    for measure in (Space.contrastive, stored):
+        with on(backend):
+            found = measure(Space("lorentz:-0.25"), x, y, *numbers, **options)
+            results.append((*found, *torch.autograd.grad(weighed(found), x)))
+    for part, other in zip(*results, strict=True):
+        torch.testing.assert_close(part, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
+@pytest.mark.parametrize("level", [level for level in levels() if level != "baseline"])
+@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
+def test_threads_do_not_matter(reduction: str, level: str) -> None:
+    x, y = (Polar(normal(1, n, 20, seed=n).float(), torch.full((1, n), 0.7).double()) for n in (400, 500))
+    factor, one = Factor(x, y, -1.0), torch.ones(1, dtype=torch.float64)
+    terms = LogitTerms(5 * one, one, (torch.arange(400)[None] % 7, torch.arange(500)[None] % 7), False, reduction)
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with at(level):
+                found = NATIVE.contrast([factor], QUANTITIES["distance"], terms)
+                assert found is not None
+                gradients = NATIVE.contrast_backward([factor], terms, found[:2], found)
+                assert gradients is not None
+            results.append([*found, *gradients])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(part, other) for part, other in zip(*results, strict=True))
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 4), st.floats(0.1, 100), st.integers(0, 99))
