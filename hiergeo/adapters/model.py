@@ -269,11 +269,17 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
     return result
 
 
-def refuse_unusable_rows(rows: Tensor, what: str) -> None:
-    """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, without normalising them."""
+def refuse_unusable_rows(rows: Tensor, what: str, *, zero: bool = False) -> tuple[float, float]:
+    """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, unless `zero` is allowed.
+
+    Returns:
+        The smallest and the largest norm.
+    """
     norms = torch.cat([wide(part).norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
     _refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
-    _refuse_rows(norms == 0, what, "have norm zero, so no direction")
+    if not zero:
+        _refuse_rows(norms == 0, what, "have norm zero, so no direction")
+    return float(norms.min()), float(norms.max())
 
 
 def _refuse_rows(bad: Tensor, what: str, defect: str) -> None:

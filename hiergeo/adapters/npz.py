@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
@@ -33,6 +34,12 @@ ID_DIGITS = 18
 
 MEAN_ROOT = "@mean"
 """Ending of the spec of a file whose root is the mean of its texts."""
+
+KEPT = "?norms=keep"
+"""Ending of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
+
+SPREAD = 1.01
+"""Ratio of the largest norm to the smallest from which dividing them out is told."""
 
 ARRAYS = {
     "text": Array("f", (2, 3)),
@@ -85,16 +92,19 @@ class NpzModel(StoredTexts):
 
     Args:
         path: a file of `ARRAYS`.
-        mean_root: take the mean of the unit text embeddings for that of the empty caption, whether or not one is there.
+        mean_root: take the mean of the text embeddings for that of the empty caption, whether or not one is there.
+        keep_norms: take rows as they are; otherwise they are divided by their norms, and a warning tells of norms that
+            differ.
 
     Raises:
         InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, has arrays of wrong
-            shape or type or with rows that are not finite or zero, or two different embeddings of a caption or image.
+            shape or type or with rows that are not finite or (unless norms are kept) zero, or two different embeddings
+            of a caption or image.
     """
 
     preprocessing = "stored embeddings"
 
-    def __init__(self, path: Path, mean_root: bool = False) -> None:
+    def __init__(self, path: Path, mean_root: bool = False, keep_norms: bool = False) -> None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: name the .npz file in it.")
         before = _stamp(path)
@@ -110,22 +120,23 @@ class NpzModel(StoredTexts):
         _require(text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
         dim = text.shape[-1]
         _require_shape(path, stored, "caption", text.shape[:-1])
-        texts = _usable(text.reshape(-1, dim), f"the text embeddings of {path}")
+        self.normalised = not keep_norms
+        texts = self._usable(text.reshape(-1, dim), f"the text embeddings of {path}")
         if mean_root:
-            root = unit_rows(texts, "text").mean(0)
+            root = self._located(texts).mean(0)
         else:
             _require_shape(path, stored, "root", (dim,))
-            root = _usable(stored["root"][None], f"the root embeddings of {path}")[0]
+            root = self._usable(stored["root"][None], f"the root embeddings of {path}")[0]
         captions = [caption.strip() for caption in stored["caption"].ravel().tolist()]
-        rows = _index(path, "text", captions, texts)
+        rows = self._index(path, "text", captions, texts)
         if "" in rows and not mean_root:
-            _check_agreement(path, "text", [""], texts[rows[""]][None], root[None])
+            self._check_agreement(path, "text", [""], texts[rows[""]][None], root[None])
         digest = sha256(path) if path.is_file() else ""
         if _stamp(path) != before:
             raise InputError(f"{path} was changed while it was read: load it again.")
-        if mean_root:
-            digest = hashlib.sha256(f"{digest}{MEAN_ROOT}".encode()).hexdigest()
-        super().__init__(f"npz:{path}{MEAN_ROOT if mean_root else ''}", texts, rows, root, digest[:16])
+        if ending := MEAN_ROOT * mean_root + KEPT * keep_norms:
+            digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
+        super().__init__(f"npz:{path}{ending}", texts, rows, root, digest[:16])
         self._path, self._images = path, texts[:0]
         keys: list[Any] = []
         if "image" in stored:
@@ -134,8 +145,8 @@ class NpzModel(StoredTexts):
             _require(image.size > 0, path, f"'image' has shape {image.shape}, not (m, {dim})")
             _require_shape(path, stored, "image", (len(image), dim))
             _require_shape(path, stored, "image_id", (len(image),))
-            self._images, keys = _usable(image, f"the image embeddings of {path}"), stored["image_id"].tolist()
-        self._image_row: dict[int | str, int] = _index(path, "image", keys, self._images)
+            self._images, keys = self._usable(image, f"the image embeddings of {path}"), stored["image_id"].tolist()
+        self._image_row: dict[int | str, int] = self._index(path, "image", keys, self._images)
         self._by_number = not any(isinstance(key, str) for key in keys)
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
@@ -158,6 +169,36 @@ class NpzModel(StoredTexts):
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._images[[self._image_row[self._key(image)] for image in images]]
 
+    def _usable(self, rows: NDArray[Any], what: str) -> Tensor:
+        tensor = torch.from_numpy(rows)
+        low, high = refuse_unusable_rows(tensor, what, zero=not self.normalised)
+        if self.normalised and high > SPREAD * low:
+            warnings.warn(
+                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out; write {KEPT} behind the name to "
+                "keep them.",
+                stacklevel=4,
+            )
+        return tensor
+
+    def _located(self, rows: Tensor) -> Tensor:
+        return unit_rows(rows, "stored") if self.normalised else wide(rows)
+
+    def _index(self, path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key, int]:
+        """The first row of each key, after checking that its other rows agree with it."""
+        first: dict[Key, int] = {}
+        owner = torch.tensor([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=torch.int64)
+        for repeats in (owner != torch.arange(len(owner))).nonzero()[:, 0].split(ROWS_AT_ONCE):
+            repeated = [keys[row] for row in repeats.tolist()]
+            self._check_agreement(path, kind, repeated, rows[repeats], rows[owner[repeats]])
+        return first
+
+    def _check_agreement(self, path: Path, kind: str, keys: Sequence[Hashable], rows: Tensor, others: Tensor) -> None:
+        """Raise InputError if a row (N, D) differs from the same row of `others`; names its key."""
+        one, other = self._located(rows), self._located(others)
+        apart = (one - other).norm(dim=1) > AGREEMENT * other.norm(dim=1)
+        if bool(apart.any()):
+            raise InputError(f"{path} holds two different embeddings of the {kind} {keys[int(apart.nonzero()[0])]!r}.")
+
     def _key(self, image: ImageLike) -> int | str:
         """What an image is stored under: its COCO id, or the name of its file with its ending or else without."""
         if self._by_number:
@@ -179,16 +220,19 @@ def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     """Load an embedding file; `device` is ignored because nothing is computed.
 
     Args:
-        rest: ``FILE``, or ``FILE@mean`` for a file without an embedding of the empty caption: the mean of its unit text
-            embeddings then stands in for it.
+        rest: ``FILE``, or ``FILE@mean`` for a file without an embedding of the empty caption: the mean of its text
+            embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are.
         device: ignored.
 
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
     """
-    if rest.endswith(MEAN_ROOT) and not path_of(rest).exists():
-        return NpzModel(path_of(rest.removesuffix(MEAN_ROOT)), mean_root=True)
-    return NpzModel(path_of(rest))
+    endings = []
+    for ending in (KEPT, MEAN_ROOT):
+        there = rest.endswith(ending) and not path_of(rest).exists()
+        endings.append(there)
+        rest = rest.removesuffix(ending) if there else rest
+    return NpzModel(path_of(rest), keep_norms=endings[0], mean_root=endings[1])
 
 
 def file_path(image: ImageLike) -> Path:
@@ -224,29 +268,6 @@ def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> 
                 f"stored embeddings are looked up by the name of the file, and {other} and {path} are both '{key}': "
                 "embed them one call at a time, or store them under different names."
             )
-
-
-def _index(path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key, int]:
-    """The first row of each key, after checking that its other rows agree with it."""
-    first: dict[Key, int] = {}
-    owner = torch.tensor([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=torch.int64)
-    for repeats in (owner != torch.arange(len(owner))).nonzero()[:, 0].split(ROWS_AT_ONCE):
-        repeated = [keys[row] for row in repeats.tolist()]
-        _check_agreement(path, kind, repeated, rows[repeats], rows[owner[repeats]])
-    return first
-
-
-def _check_agreement(path: Path, kind: str, keys: Sequence[Hashable], rows: Tensor, others: Tensor) -> None:
-    """Raise InputError if a row (N, D) differs in direction from the same row of `others`; names its key."""
-    apart = (unit_rows(rows, kind) - unit_rows(others, kind)).norm(dim=1) > AGREEMENT
-    if bool(apart.any()):
-        raise InputError(f"{path} holds two different embeddings of the {kind} {keys[int(apart.nonzero()[0])]!r}.")
-
-
-def _usable(rows: NDArray[Any], what: str) -> Tensor:
-    tensor = torch.from_numpy(rows)
-    refuse_unusable_rows(tensor, what)
-    return tensor
 
 
 def _require_shape(path: Path, stored: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> None:

@@ -272,6 +272,34 @@ def test_the_mean_root_stands_in_for_a_stored_empty_caption(path, arrays):
     np.testing.assert_allclose(model.encode_text([""])[0].numpy(), mean, atol=1e-6)
 
 
+def test_norms_that_are_divided_out_are_told_and_may_be_kept(path, arrays):
+    with pytest.warns(UserWarning, match=r"norms from .* divided out"):
+        unit = _load(path, arrays)
+    names = arrays["caption"].ravel().tolist()
+    rows = arrays["text"].reshape(-1, DIM)
+    kept = adapters.load(f"npz:{path}?norms=keep")
+    np.testing.assert_array_equal(kept.encode_text(names).numpy(), rows)
+    np.testing.assert_array_equal(kept.encode_text([""])[0].numpy(), arrays["root"])
+    np.testing.assert_allclose(unit.encode_text(names).numpy(), _unit(rows), atol=1e-6)
+    assert (unit.normalised, kept.normalised) == (True, False)
+    assert kept.name == f"npz:{path}?norms=keep"
+    mean = adapters.load(f"npz:{path}@mean?norms=keep")
+    np.testing.assert_allclose(mean.encode_text([""])[0].numpy(), rows.mean(0), atol=1e-6)
+    assert len({each.fingerprint() for each in (unit, kept, mean)}) == 3
+
+
+def test_rows_whose_norms_are_kept_may_be_zero_and_agree_in_length_too(path, arrays):
+    np.savez(path, **{**arrays, "root": np.zeros(DIM, np.float32)})
+    assert not adapters.load(f"npz:{path}?norms=keep").root().any()
+    with pytest.raises(InputError, match="norm zero"):
+        adapters.load(f"npz:{path}")
+    arrays["text"][1, 0] *= 2
+    np.savez(path, **arrays)
+    adapters.load(f"npz:{path}")
+    with pytest.raises(InputError, match="two different embeddings"):
+        adapters.load(f"npz:{path}?norms=keep")
+
+
 def test_files_of_one_name_are_not_the_same_image(path, arrays):
     model = _load(path, {**arrays, "image_id": np.array(["x", "y.png"])})
     found = model.encode_image(["dog/x.jpg", "dog/../dog/x.jpg", "y.png"])
