@@ -174,8 +174,8 @@ class NpzModel(StoredTexts):
         low, high = refuse_unusable_rows(tensor, what, zero=not self.normalised)
         if self.normalised and high > SPREAD * low:
             warnings.warn(
-                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out; write {KEPT} behind the name to "
-                "keep them.",
+                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write {KEPT} "
+                "behind the name of the file.",
                 stacklevel=4,
             )
         return tensor

@@ -95,7 +95,8 @@ def publish(
             has formats of its own, otherwise those of the tables.
         tables: of the numbers.
         sentences: below them on a terminal.
-        first: what was found, above them on a terminal; the headline in bold, a sentence a line below it.
+        first: what was found, above them on a terminal; the headline in bold, a sentence a line below it. Notes where
+            numbers are printed alone.
         screen: what a terminal shows in the place of the tables; strings are not wrapped.
         lines: last on a terminal and not wrapped, for they may name files; notes where numbers are printed alone.
     """
@@ -111,7 +112,7 @@ def publish(
         for line in lines:
             terminal.print(line, soft_wrap=True)
         return
-    for line in lines:
+    for line in (*first, *lines):
         note(line)
     if form == "json":
         print(as_json(document))

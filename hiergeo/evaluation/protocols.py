@@ -221,7 +221,7 @@ class EntailmentPairs(Protocol):
         if not hierarchy.has_negatives:
             raise InputError(
                 f"the pairs protocol needs negative chains, and the {hierarchy.split} split of {hierarchy.name} has "
-                "none: use a split with negatives, such as expanded-test."
+                "none: use a split with negatives, such as expanded-test, or give your own file a column 'negative'."
             )
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:

@@ -51,7 +51,7 @@ def conclude_comparison(findings: Findings) -> Conclusion:
     order = () if any(each.metric == ORDER for each in controls) else _orders(findings)
     whom = "the model" if single else "every space"
     clauses = (*_controlled(controls, whom), *order, *(_against_control(controls) if single else _best(findings)))
-    remarks = (*_without_length(findings), *_charts(findings, "so they tie"))
+    remarks = (*_without_length(findings), *_charts(findings, "so they tie"), *_alike(findings))
     return Conclusion(sentence(clauses), remarks, controls)
 
 
@@ -68,6 +68,16 @@ def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
         *([f"Trained on test data: {leakage.rstrip('.')}."] if leakage else []),
     )
     return Conclusion(sentence((*_controlled(controls, "every head"), overall)), remarks, controls)
+
+
+def _alike(findings: Findings) -> Iterator[str]:
+    """What to do where nothing was measured in which spaces can differ."""
+    metrics = (find_metric(name) for dim in findings.dims for name in findings.metrics(dim))
+    if len(findings.spaces) > 1 and not any(each.depends_on_curvature for each in metrics):
+        yield (
+            "Nothing measured here depends on the geometry: chains with contradicting ones can be compared by the "
+            "protocol pairs, others by an audit."
+        )
 
 
 def study_cautions(

@@ -164,3 +164,13 @@ def test_a_control_that_is_ahead_in_order_and_elsewhere_is_praised_for_both():
     )
     headline = conclude_comparison(replace(ordered, cube=replace(ordered.cube, entries=entries))).headline
     assert all(each in headline for each in ("0.990", "0.980", find_metric("recall").label))
+
+
+def test_where_nothing_depends_on_the_geometry_a_remark_says_what_does():
+    rows = np.linspace(0, 1, 50)
+    alike, apart = (
+        conclude_comparison(compared({"euclidean": rows, "lorentz:-1": rows}, metric=metric)).remarks
+        for metric in ("tau_d", "recall")
+    )
+    assert [remark for remark in alike if remark not in apart]
+    assert not any("audit" in remark for remark in apart)
