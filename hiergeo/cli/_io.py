@@ -112,7 +112,7 @@ def publish(
         for line in lines:
             terminal.print(line, soft_wrap=True)
         return
-    for line in (*first, *lines):
+    for line in filter(None, (*first, *lines)):
         note(line)
     if form == "json":
         print(as_json(document))

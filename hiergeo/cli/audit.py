@@ -72,7 +72,8 @@ def audit_command(
             document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            shown = audit_tables(result, full=full) if format == "table" else [audit_numbers(result)]
+            exact = format in ("csv", "json")
+            shown = [audit_numbers(result)] if exact else audit_tables(result, full=full and format == "table")
             document, tables = result.to_json(), list(shown)
             sentences = (*result.findings.sentences, result.omissions)
             if html is not None:
