@@ -123,7 +123,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise InputError(f"{folder} holds no model of hiergeo train clip: there is no {DESCRIPTION} in it.")
+        raise InputError(f"{folder} holds no model that was trained here: there is no {DESCRIPTION} in it.")
     described = documents.read(path, _Description, hashed=True)
     weights = folder / WEIGHTS
     if not weights.is_file() or sha256(weights) != described.weights_sha256:

@@ -101,20 +101,23 @@ def test_info_and_data_list(run, tmp_path):
 
 def test_datasets_are_listed_with_their_sizes_or_with_what_is_missing(run, tmp_path, monkeypatch):
     chain = Row(0, ("a", "b", "c"), None, 0)
-    held = Hierarchy("scenes", "test", (chain, replace(chain, row_id=1)), (ImageRef(0, lambda: None),))
+    held = Hierarchy("hierarcaps", "test", (chain, replace(chain, row_id=1)), (ImageRef(0, lambda: None),))
 
     def load(name: str, split: str) -> Hierarchy:
-        if (name, split) == ("scenes", "test"):
+        if (name, split) == ("hierarcaps", "test"):
             return held
         raise UnavailableError(f"no {split} here.")
 
     monkeypatch.setattr(datasets, "load", load)
     code, printed, _ = run("data", "list", "--json", tmp_path / "sizes.json")
     assert code == 0
-    assert metrics(tmp_path / "sizes.json") == {"scenes/test": 2}
+    generated = {
+        f"scenes/{split}": scenes.load(split).rows[-1].row_id + 1 for split in ("test", "validation", "balanced")
+    }
+    assert metrics(tmp_path / "sizes.json") == {"hierarcaps/test": 2, "scenes/train": 20_000} | generated
     rows = [line.split() for line in printed.splitlines()]
-    assert ["scenes", "test", "2", "1", "3"] in rows
-    assert ["hierarcaps", "expanded-train", "–", "–", "–"] in rows
+    assert ["hierarcaps", "test", "2", "1"] in rows
+    assert ["hierarcaps", "expanded-train", "–", "–"] in rows
     assert "hierarcaps expanded-train: no expanded-train here." in printed
 
 
