@@ -59,7 +59,7 @@ def original(monkeypatch: pytest.MonkeyPatch) -> Any:
     return load
 
 
-def model_of(kind: type, **numbers: float) -> Any:
+def model_of(kind: Any, **numbers: float) -> Any:
     """The authors' model without its towers: encoders hand through points of the hyperboloid, in the order of calls."""
     made = kind.__new__(kind)
     torch.nn.Module.__init__(made)
@@ -85,7 +85,7 @@ def test_hycoclip_is_that_of_its_authors(original: Any, monkeypatch: pytest.Monk
     image, text, box, phrase = rows
     theirs = model.forward(image, box, text, phrase)
     wanted = torch.autograd.grad(theirs["loss"], rows)
-    ours = hycoclip_loss(lorentz(), *rows, TEMPERATURE)
+    ours = hycoclip_loss(lorentz(), image, text, box, phrase, TEMPERATURE)
     torch.testing.assert_close(ours.total, theirs["loss"].detach(), rtol=1e-6, atol=0, check_dtype=False)
     torch.testing.assert_close(
         ours.terms["contrastive"], theirs["logging"]["contrastive_loss"].detach(), rtol=1e-6, atol=0
@@ -169,7 +169,8 @@ def test_uncha_among_wholes_counts_a_whole_once_for_each_of_its_parts() -> None:
 def test_every_space_gives_finite_gradients(geometry: Any) -> None:
     rows = [(0.3 * each).requires_grad_() for each in points()]
     space = Space(geometry, torch.zeros(DIM, dtype=torch.float64))
-    uncha_loss(space, *rows, WHOLE).total.backward()
+    image, text, part_image, part_text = rows
+    uncha_loss(space, image, text, part_image, part_text, WHOLE).total.backward()
     assert all(bool(row.grad.isfinite().all()) and bool(row.grad.any()) for row in rows)
 
 
@@ -195,5 +196,6 @@ def test_contrast_of_rows_alone() -> None:
 
 @pytest.mark.parametrize("whole", [WHOLE[:-1], WHOLE.float(), WHOLE + 1, WHOLE - 1])
 def test_parts_of_no_whole_are_refused(whole: Tensor) -> None:
+    image, text, part_image, part_text = points()
     with pytest.raises(InputError, match="whole must"):
-        uncha_loss(lorentz(), *points(), whole)
+        uncha_loss(lorentz(), image, text, part_image, part_text, whole)

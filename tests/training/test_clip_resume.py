@@ -99,7 +99,13 @@ def work(rank: int, count: int, port: int, folder: str) -> None:
     os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
     made = tempfile.mkdtemp()
     losses = {"contrastive": 1.0, "entailment": 0.3}
-    options = {"fresh": True, "space": "lorentz:-1?learnable", "losses": losses, "temperature": 0.2, "chunk": 3}
+    options: dict[str, Any] = {
+        "fresh": True,
+        "space": "lorentz:-1?learnable",
+        "losses": losses,
+        "temperature": 0.2,
+        "chunk": 3,
+    }
     trained(Path(folder) / str(count), model=transformer(Path(made)), **options)
 
 
