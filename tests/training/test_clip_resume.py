@@ -99,14 +99,15 @@ def work(rank: int, count: int, port: int, folder: str) -> None:
     os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
     made = tempfile.mkdtemp()
     losses = {"contrastive": 1.0, "entailment": 0.3}
-    options: dict[str, Any] = {
-        "fresh": True,
-        "space": "lorentz:-1?learnable",
-        "losses": losses,
-        "temperature": 0.2,
-        "chunk": 3,
-    }
-    trained(Path(folder) / str(count), model=transformer(Path(made)), **options)
+    trained(
+        Path(folder) / str(count),
+        model=transformer(Path(made)),
+        fresh=True,
+        space="lorentz:-1?learnable",
+        losses=losses,
+        temperature=0.2,
+        chunk=3,
+    )
 
 
 @pytest.mark.slow
