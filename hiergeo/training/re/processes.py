@@ -99,6 +99,7 @@ def joined(device: torch.device) -> Iterator[None]:
         store, rank, size = next(dist.rendezvous("env://", timeout=patience))
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+        _keep(dist.group.WORLD)
         dist.distributed_c10d._set_pg_timeout(default_pg_timeout)  # of the work: the writer may evaluate for long
         yield
     except HiergeoError:
@@ -106,8 +107,7 @@ def joined(device: torch.device) -> Iterator[None]:
     except Exception as error:  # all but those that another process caused are raised again
         if not _of_transport(error):
             raise
-        for kept in (error, dist.group.WORLD):  # destructors of what they hold may wait for the dead process for ever
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+        _keep(error)
         meeting = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise UnavailableError(
             f"another of the {here.size} processes at {meeting} ended, or did not come within {MEETING:.0f} seconds: "
@@ -117,6 +117,14 @@ def joined(device: torch.device) -> Iterator[None]:
         if dist.is_initialized():
             with suppress(Exception):  # of connections that are gone
                 dist.destroy_process_group()
+
+
+def _keep(held: object) -> None:
+    """Let an object live as long as the process.
+
+    The destructor of gloo joins threads: they may wait for a dead process, or for the interpreter, which it holds.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
 
 
 def _of_transport(error: Exception) -> bool:
