@@ -18,6 +18,7 @@ from tests.pairwise.fuzz_rules import (
     Operands,
     Shape,
     Shapes,
+    labelled,
     paired,
     plain,
     with_exact,
@@ -34,13 +35,7 @@ def _sides(o: Operands) -> tuple[Shape, Shape] | None:
     if not all(plain(o[name], FLOATS, shape[:-2]) for name in ("scale", "bias")):
         return None
     sides = shape[:-1], (*shape[:-2], shape[-1])
-    labels = [o["labels_x"], o["labels_y"]]
-    if labels == [None, None]:
-        return sides
-    there = all(
-        each is not None and plain(each, (torch.int64,), side) for each, side in zip(labels, sides, strict=True)
-    )
-    return sides if there else None
+    return sides if labelled(o, sides) else None
 
 
 def _reduced(o: Operands) -> Shapes | None:

@@ -25,6 +25,7 @@ from tests.pairwise.fuzz_rules import (
     exact_of,
     factors,
     is_huge,
+    labelled,
     one_a_factor,
     plain,
     totals,
@@ -122,13 +123,7 @@ def _reduced(o: Operands, shape: Shape | None) -> tuple[Shape, Shape] | None:
     sides = shape[:2], shape[::2]
     if not all(plain(o[name], (torch.float64,), shape[:1]) for name in ("scale", "bias")):
         return None
-    labels = [o["labels_x"], o["labels_y"]]
-    if labels == [None, None]:
-        return sides
-    there = all(
-        each is not None and plain(each, (torch.int64,), side) for each, side in zip(labels, sides, strict=True)
-    )
-    return sides if there else None
+    return sides if labelled(o, sides) else None
 
 
 def _contrast(o: Operands) -> Shapes | None:

@@ -58,6 +58,14 @@ def plain(tensor: Tensor, dtypes: tuple[torch.dtype, ...], shape: Shape | None =
     return there and (shape is None or tuple(tensor.shape) == shape)
 
 
+def labelled(o: Operands, sides: tuple[Shape, Shape]) -> bool:
+    """Whether integers say what of two sides matches, or nothing does."""
+    labels = o["labels_x"], o["labels_y"]
+    return labels == (None, None) or all(
+        each is not None and plain(each, (torch.int64,), side) for each, side in zip(labels, sides, strict=True)
+    )
+
+
 def factors(o: Operands) -> list[Operands] | None:
     """The operands of each factor, or None unless there is one factor at least and every list holds them all."""
     counts = {len(o[name]) for name in POINTS}
