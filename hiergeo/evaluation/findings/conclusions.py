@@ -282,7 +282,7 @@ def order_beyond_length(tau_d: float, interval: Interval, p_value: float) -> str
         return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
     if tau_d > 0:
         return f"{found}: the order is not one of length alone."
-    return f"{found}: worse than chance, so the order of the tiers is one of length."
+    return f"{found}: worse than chance, so at equal length radii order the tiers backwards."
 
 
 def _without_length(findings: Findings) -> Iterator[str]:

@@ -222,8 +222,10 @@ def _write(run: ClipRun, out: Path, described: dict[str, Any]) -> None:
 
 
 def _card(out: Path, described: Mapping[str, Any]) -> str:
-    facts = {name: described[name] for name in ("base", "space", "min_radius", "steps", "temperature")}
-    facts |= {"losses": described["plan"]["losses"], "data": described["data"]["source"], "hiergeo": __version__}
+    facts = {name: described[name] for name in ("base", "space", "min_radius", "steps")}
+    losses = ", ".join(f"{name} x {weight:g}" for name, weight in described["plan"]["losses"].items())
+    facts |= {"temperature": f"{described['temperature']:.4g}", "losses": losses}
+    facts |= {"data": described["data"]["source"], "hiergeo": __version__}
     look = described["last_look"]
     measured = {**look["validation"], "radius of captions": look["radius"][0], "radius of pictures": look["radius"][1]}
     data = {"library_name": "hiergeo", "tags": ["hiergeo", "open_clip", "vision-language", "hierarchy"]}
