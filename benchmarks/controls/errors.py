@@ -24,7 +24,7 @@ from hiergeo.evaluation.auditing.confounds import LengthFacts, length_facts
 from hiergeo.evaluation.auditing.judgement import Kind
 from hiergeo.evaluation.findings.contrasts import ALPHA
 from hiergeo.evaluation.metrics import Ranking, paired_test
-from hiergeo.evaluation.result import Outcome, Result, Statistic, mean_of
+from hiergeo.evaluation.result import Outcome, Result, Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Space
 
 SPACES = ("euclidean", "lorentz:-1", "sphere:0.1", "lorentz:-2", "lorentz:-4", "lorentz:-0.5")
@@ -116,9 +116,9 @@ def _values(shared: np.ndarray, own: np.ndarray) -> Iterator[Statistic]:
         if name.startswith(("auroc", "average")):
             ranking = Ranking(1 + strength, common - alone[:, 1])
             if name.startswith("auroc"):
-                yield Statistic(len(strength), ranking.auroc)
+                yield auroc_of(ranking, len(strength))
             else:
-                yield Statistic(len(strength), ranking.average_precision, ranks=ranking.ranks)
+                yield average_precision_of(ranking, len(strength))
         elif name in ("parent_mrr", "himo"):
             yield mean_of(1 / (1 + np.exp(1 - strength)))
         else:

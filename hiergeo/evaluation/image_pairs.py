@@ -14,7 +14,7 @@ from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.metrics import CHANCE, Ranking, pep_scores
 from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.protocols import Protocol, View, located_rows
-from hiergeo.evaluation.result import Outcome, Statistic
+from hiergeo.evaluation.result import Outcome, auroc_of
 from hiergeo.geometry import Located, Space
 from hiergeo.geometry.points import row_by_row
 
@@ -150,7 +150,7 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
     outcome, rows = Outcome(), len(image)
 
     def add_auroc(name: str, ranking: Ranking, length: Ranking) -> None:
-        outcome.add(f"auroc{name}", Statistic(rows, ranking.auroc), chance=CHANCE, length=length.auroc())
+        outcome.add(f"auroc{name}", auroc_of(ranking, rows), chance=CHANCE, length=length.auroc())
         outcome.rocs[f"auroc{name}"] = ranking.roc()
 
     whole, finest = Ranking(lengths[0], lengths[1]), Ranking(lengths[0][:, -1:], lengths[1])

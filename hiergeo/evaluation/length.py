@@ -14,7 +14,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, tier_pairs
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
-from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.evaluation.result import Outcome, Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located, Points, Space
 
 NO_EQUAL_TIERS = "no chain has two tiers of equally many words"
@@ -86,8 +86,8 @@ def matched_by_length(
     )
     matched = Ranking(true, false, (np.stack([parent, child], axis=-1), np.stack([parent, wrong], axis=-1)))
     if matched.pairs:
-        outcome.add(f"auroc{name}_equal_length", Statistic(len(true), matched.auroc), length=CHANCE)
-        precision = Statistic(len(true), matched.average_precision)
+        outcome.add(f"auroc{name}_equal_length", auroc_of(matched, len(true)), length=CHANCE)
+        precision = average_precision_of(matched, len(true))
         outcome.add(f"average_precision{name}_equal_length", precision, length=CHANCE)
     else:
         names = (f"auroc{name}_equal_length", f"average_precision{name}_equal_length")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from hiergeo.evaluation.findings import (
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
-from hiergeo.evaluation.metrics.resampling import EXCHANGED, PARTS, part_of
+from hiergeo.evaluation.metrics.resampling import EXCHANGED, PARTS, each_of, part_of, stacks
 
 Counts = np.ndarray
 
@@ -37,21 +38,23 @@ class Statistic:
         of: takes counts of shape (rows,) that sum to `rows`; all ones give the value itself.
         values: (rows,) the value of each row, where the statistic is their mean; None otherwise.
         ranks: (rows, pairs) `Ranking.ranks`, where the statistic is their average precision; None otherwise.
+        stacked: whether `of` also takes counts (k, rows) and then returns (k,).
     """
 
     rows: int
-    of: Callable[[Counts], float]
+    of: Callable[[Counts], Any]
     values: np.ndarray | None = None
     ranks: np.ndarray | None = None
+    stacked: bool = False
 
     @property
     def value(self) -> float:
         """The statistic of the data as they are."""
-        return self.of(np.ones(self.rows))
+        return float(self.of(np.ones(self.rows)))
 
     def draws(self, samples: int, seed: int) -> np.ndarray:
         """Values under resampling of the rows, (samples,)."""
-        return bootstrap_draws(self.of, self.rows, samples=samples, seed=seed)
+        return bootstrap_draws(self.of, self.rows, samples=samples, seed=seed, stacked=self.stacked)
 
     @cached_property
     def contributions(self) -> np.ndarray:
@@ -69,14 +72,26 @@ class Statistic:
             return self.ranks
         part = part_of(self.rows)
         parts = int(part[-1]) + 1
-        kept = [part != each for each in range(parts)] if parts > 1 else []
-        without = np.array([self.of(rows * (self.rows / rows.sum())) for rows in kept] or [np.nan])
-        return parts * self.value - (parts - 1) * without
+        if parts == 1:
+            return np.full(1, np.nan)
+        kept = ((part != each) * (self.rows / (part != each).sum()) for each in range(parts))
+        without = each_of(self.of, stacks(kept, self.rows)) if self.stacked else [self.of(rows) for rows in kept]
+        return parts * self.value - (parts - 1) * np.asarray(without)
 
 
 def mean_of(values: np.ndarray) -> Statistic:
     """The mean of one value per row."""
-    return Statistic(len(values), lambda counts: float(counts @ values) / len(values), values)
+    return Statistic(len(values), lambda counts: counts @ values / len(values), values, stacked=True)
+
+
+def auroc_of(ranking: Ranking, rows: int) -> Statistic:
+    """The AUROC of a ranking of `rows` rows."""
+    return Statistic(rows, ranking.auroc, stacked=True)
+
+
+def average_precision_of(ranking: Ranking, rows: int) -> Statistic:
+    """The average precision of a ranking of `rows` rows."""
+    return Statistic(rows, ranking.average_precision, ranks=ranking.ranks, stacked=True)
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,8 @@ class Outcome:
 
     def add_ranking(self, suffix: str, ranking: Ranking, rows: int) -> None:
         """Add AUROC with its ROC curve, average precision and the share of ties; `suffix` ends their names."""
-        self.add(f"auroc{suffix}", Statistic(rows, ranking.auroc))
-        self.add(f"average_precision{suffix}", Statistic(rows, ranking.average_precision, ranks=ranking.ranks))
+        self.add(f"auroc{suffix}", auroc_of(ranking, rows))
+        self.add(f"average_precision{suffix}", average_precision_of(ranking, rows))
         self.numbers[f"score_ties{suffix}"] = ranking.tie_share()
         self.rocs[f"auroc{suffix}"] = ranking.roc()
 

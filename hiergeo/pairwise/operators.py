@@ -123,7 +123,7 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
     """
     listed = isinstance(aperture, list)
     apertures = aperture if isinstance(aperture, list) else [] if aperture is None else [aperture]
-    if "out" not in rest and _plain(points.tensors(), apertures, rest.values()):  # torch counts versions of `out`
+    if "out" not in rest and plain(points.tensors(), apertures, rest.values()):  # torch counts versions of `out`
         work, frame = _IMPLEMENTATIONS[made], points.frame
         if apertures:
             frame = frame._replace(conic=True)
@@ -137,7 +137,7 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
     return made(*[part for (part,) in operands], aperture, *(exact or (None, None, None)), *rest.values())
 
 
-def _plain(*operands: Iterable[Any]) -> bool:
+def plain(*operands: Iterable[Any]) -> bool:
     """Whether nothing but the numbers is asked for: no gradient, no tangent, no transform, no trace."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False

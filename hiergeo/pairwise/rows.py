@@ -17,7 +17,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
 from hiergeo._core.polar import Polar, exact
 from hiergeo.pairwise import checks, derivatives, transforms
-from hiergeo.pairwise.operators import EXACT, POINTS
+from hiergeo.pairwise.operators import EXACT, POINTS, plain
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.triangle import Triangle
@@ -49,16 +49,13 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tenso
     sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
     vx, vy, origin = exact(x, y) or (None, None, None)
     vectors = [each if each is None else each.expand(shape) for each in (vx, vy)]
-    value, _, _ = row_law(*sides, scalar(curvature, x.radius.device), *vectors, origin, quantity)
+    operands = *sides, scalar(curvature, x.radius.device), *vectors, origin
+    law = _row_law if plain(operands) else row_law
+    value, _, _ = law(*operands, quantity)
     return value
 
 
-@custom_op(
-    "hiergeo::row_law",
-    mutates_args=(),
-    schema=f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
-)
-def row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     """`quantity` of x_i and y_i in the compute dtype, and 1 - cos and 1 + cos of the angle between them, (...) each."""
     ux, rx, uy, ry, curvature, *exact, quantity = operands
     given = _checked(ux, rx, uy, ry, exact)
@@ -67,6 +64,14 @@ def row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     checks.check_reach("y", ry, k)
     triangle = _triangle(ux, rx, uy, ry, k, given)
     return named(quantity).law(triangle), *triangle.opening
+
+
+row_law = custom_op(
+    "hiergeo::row_law",
+    _row_law,
+    mutates_args=(),
+    schema=f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
+)
 
 
 @row_law.register_fake

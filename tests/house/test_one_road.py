@@ -22,6 +22,7 @@ STORES = {
     "losses": "the contrastive loss is a cross-entropy over all pairs of a batch",
     "training/free.py": "the distances of all nodes of a graph are what is asked for",
     "testing": "the conformance suite compares the operators with one another",
+    "evaluation/auditing/operating.py": "blocks of 256 children, with the captions of radii around theirs",
     "search/taxonomy/linking.py": "bounded blocks: children with the items of radii around theirs, and random pairs",
 }
 """Where a matrix of pairs is the result itself, or a block of it."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
 from hiergeo.evaluation.protocols import pair_scores
-from hiergeo.evaluation.result import Statistic, mean_of
+from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located
 
 PRIMARY = "parent_mrr"
@@ -68,8 +68,8 @@ def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
     ranking = Ranking(array(true), array(false))
     rows = len(parent)
     return {
-        "auroc": Statistic(rows, ranking.auroc),
-        "average_precision": Statistic(rows, ranking.average_precision, ranks=ranking.ranks),
+        "auroc": auroc_of(ranking, rows),
+        "average_precision": average_precision_of(ranking, rows),
     }
 
 

@@ -19,7 +19,7 @@ LOW, HIGH = 0.05, 0.95
 REACH = 16
 """Captions of its tier on either side of a child, in the order of radii, that it is compared with."""
 
-BLOCK = 1 << 14
+BLOCK = 256
 """Rows whose matched pairs are held at a time."""
 
 
@@ -135,39 +135,36 @@ def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     many); captions that are children of the same parent in some row, and the parent itself, are left out. All of them
     count alike, so nothing is drawn at random. A pair of a parent and a child without any matched caption is left out.
     """
-    chains = subject.embedded.chains
-    size = len(subject.embedded.texts)
-    known = torch.unique(torch.cat([subject.parents.flatten() * size + subject.children.flatten()]))
-    columns: dict[str, list[np.ndarray]] = {"true": [], "matched": [], "inactive": []}
-    radius = subject.text.radius
-    for tier in range(1, chains.shape[1]):
-        members = torch.unique(chains[:, tier])
-        ordered = members[torch.argsort(radius[members], stable=True)]
-        position = torch.empty(size, dtype=torch.int64, device=chains.device)
-        position[ordered] = torch.arange(len(ordered), device=chains.device)
-        parts = [
-            _tier_occupancy(subject, rows[:, tier - 1], rows[:, tier], ordered, position, known)
-            for rows in track(chains.split(BLOCK), f"cones of tier {tier - 1}", enabled=progress)
-        ]
-        for name, values in zip(columns, map(np.concatenate, zip(*parts, strict=True)), strict=True):
-            columns[name].append(values)
-    return Occupancy(*(_row_mean(np.stack(values, axis=1)) for values in columns.values()))
+    pairs = subject.parents * len(subject.embedded.texts) + subject.children
+    known = torch.unique(pairs)
+    parts = [_tier_occupancy(subject, tier, known, progress) for tier in range(pairs.shape[1])]
+    return Occupancy(*(_row_mean(np.stack(tiers, axis=1)) for tiers in zip(*parts, strict=True)))
 
 
 def _tier_occupancy(
-    subject: Subject, parent: Tensor, child: Tensor, ordered: Tensor, position: Tensor, known: Tensor
+    subject: Subject, tier: int, known: Tensor, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Children in the order of their radii share most of the captions matched to them: a block is one small matrix."""
+    parent, child = subject.parents[:, tier], subject.children[:, tier]
+    radius, size = subject.text.radius, len(subject.embedded.texts)
+    members = torch.unique(child)
+    ordered = members[torch.argsort(radius[members], stable=True)]
+    position = torch.empty(size, dtype=torch.int64, device=child.device)
+    position[ordered] = torch.arange(len(ordered), device=child.device)
     width = min(2 * REACH + 1, len(ordered))
     start = (position[child] - REACH).clamp(0, len(ordered) - width)
-    other = ordered[start[:, None] + torch.arange(width, device=child.device)]
-    keys = parent[:, None] * len(subject.embedded.texts) + other
-    fair = ~torch.isin(keys, known) & (other != parent[:, None])
-    row, column = fair.nonzero(as_tuple=True)
-    inside = np.zeros(fair.shape)
-    at = array(row).astype(np.int64), array(column).astype(np.int64)
-    inside[at] = subject.inside(parent[row], other[row, column])
+    near = torch.arange(width, device=child.device)
+    other = ordered[start[:, None] + near]
+    fair = ~torch.isin(parent[:, None] * size + other, known) & (other != parent[:, None])
+    inside = torch.zeros_like(fair)
+    for rows in track(torch.argsort(start).split(BLOCK), f"cones of tier {tier}", enabled=progress):
+        window = slice(int(start[rows[0]]), int(start[rows[-1]]) + width)
+        x, y = (subject.captions.rows(which) for which in (parent[rows], ordered[window]))
+        held = subject.space.pairwise_margin(x, y) >= 0
+        inside[rows] = held.gather(1, start[rows, None] - window.start + near)
     count = array(fair.sum(1))
-    matched = np.where(count > 0, inside.sum(1) / np.maximum(count, 1), np.nan)
+    share = array((inside & fair).sum(1)) / np.maximum(count, 1)
+    matched = np.where(count > 0, share, np.nan)
     true = np.where(count > 0, subject.inside(parent, child), np.nan)
     return true, matched, true * matched
 

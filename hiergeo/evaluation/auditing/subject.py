@@ -116,7 +116,7 @@ def radii_alone(subject: Subject) -> Subject:
     def change(points: Points) -> Points:
         factors = []
         for point in points.factors:
-            direction = torch.zeros_like(point.direction)
+            direction = torch.zeros_like(point.direction if len(points.factors) > 1 else point.direction[..., :1])
             direction[..., 0] = (point.radius > 0).to(direction.dtype)
             factors.append(Polar(direction, point.radius))
         return Points(points.geometry, tuple(factors))

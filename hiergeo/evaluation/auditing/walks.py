@@ -20,7 +20,7 @@ MOST = 1000
 """Images or rows that are walked from; more are sampled."""
 
 DRAWS = 4
-"""Random roots over which each walk is averaged."""
+"""Random roots of each start at most, over which its walk is averaged; of `MOST` starts each has one."""
 
 UNIT = 1e-3
 """Largest deviation of a norm from 1 at which embeddings count as normalised."""
@@ -36,10 +36,10 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     the most specific caption of each row, and the truth is the other captions of the rows that end in it; the start
     does not count as met.
 
-    Targets: ``root``; ``random_root``, `DRAWS` random points as far from the origin of the embeddings as the root is
-    (scores are means over them; left out where the root is the origin); ``data_mean``, the mean of the captions;
-    ``random_direction``, e + |e - root| w with a random unit w for each start. Of more than `MOST` images or rows that
-    many are drawn.
+    Targets: ``root``; ``random_root``, for each start random points as far from the origin of the embeddings as the
+    root is (scores are means over them; left out where the root is the origin); ``data_mean``, the mean of the
+    captions; ``random_direction``, e + |e - root| w with a random unit w for each start. Of more than `MOST` images or
+    rows that many are drawn.
     """
     starts, walk_of, truths = _starts(subject, seed)
     text, texts = subject.embedded.text, subject.embedded.texts
@@ -93,9 +93,9 @@ def _targets(origins: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator
         return normalize(drawn, dim=-1).to(text.dtype).to(text.device)
 
     yield "root", [root]
-    drawn = rays(DRAWS)
     if bool(root.any()):
-        yield "random_root", [root.norm() * ray for ray in drawn]
+        draws = min(DRAWS, max(1, MOST // len(origins)))
+        yield "random_root", [root.norm() * rays(len(origins)) for _ in range(draws)]
     yield "data_mean", [wide(text).mean(0).to(text.dtype)]
     yield "random_direction", [origins + (origins - root).norm(dim=-1, keepdim=True) * rays(len(origins))]
 

@@ -139,7 +139,7 @@ def correlations(
 def _direction(score: np.ndarray, up: np.ndarray, down: np.ndarray) -> Statistic:
     """AUROC of the pairs `up` over the pairs `down`; both are resampled together."""
     ranking, ups = Ranking(score[up], score[down]), len(up)
-    return Statistic(ups + len(down), lambda counts: ranking.auroc(counts[:ups], counts[ups:]))
+    return Statistic(ups + len(down), lambda counts: ranking.auroc(counts[..., :ups], counts[..., ups:]), stacked=True)
 
 
 def _words(pairs: tuple[WordPair, ...]) -> list[str]:

@@ -13,7 +13,7 @@ from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.length import PairLengths, matched_by_length
 from hiergeo.evaluation.metrics import CHANCE, Ranking
-from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Space
 
 
@@ -71,8 +71,8 @@ def score_inclusion(
     direction = ((true > back) + 0.5 * (true == back)).mean(1)
     shorter = np.sign(np.diff(lengths.positive, axis=1)) / 2 + 0.5
     ranking, outcome = Ranking(true, false), Outcome()
-    outcome.add("auroc_inclusion", Statistic(len(true), ranking.auroc))
-    outcome.add("average_precision_inclusion", Statistic(len(true), ranking.average_precision, ranks=ranking.ranks))
+    outcome.add("auroc_inclusion", auroc_of(ranking, len(true)))
+    outcome.add("average_precision_inclusion", average_precision_of(ranking, len(true)))
     outcome.add("inclusion_direction", mean_of(direction), chance=CHANCE, length=float(shorter.mean()))
     return outcome | matched_by_length("_inclusion", true, false, lengths, sibling=False)
 

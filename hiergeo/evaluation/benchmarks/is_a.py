@@ -240,7 +240,7 @@ def is_a(
 
     def auroc(positive: np.ndarray, negative: np.ndarray) -> Statistic:
         ranking = Ranking(positive, negative)
-        return Statistic(len(children), lambda counts: ranking.auroc(counts[of]))
+        return Statistic(len(children), lambda counts: ranking.auroc(counts[..., of]), stacked=True)
 
     farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
     words = np.array([len(word.split()) for word in names.words])

@@ -1,7 +1,7 @@
 """Ranking quality of scores, also within strata that hold a confound fixed; graph reconstruction from distances."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,57 +63,63 @@ class Ranking:
         score = np.concatenate([true.ravel(), false.ravel()])[kept]
         distinct, level = np.unique(-score, return_inverse=True)
         cells, cell = np.unique(stratum[kept] * max(len(distinct), 1) + level, return_inverse=True)
-        own, self._level_of_cell = np.divmod(cells, max(len(distinct), 1))
+        own, level_of_cell = np.divmod(cells, max(len(distinct), 1))
         named, self._stratum_of_cell = np.unique(own, return_inverse=True)
-        self._levels, self._strata = len(distinct), len(named)
+        places = np.arange(len(cells))
+        self._per_stratum = _adding(self._stratum_of_cell, places, (len(named), len(cells)))
+        self._per_level = _adding(level_of_cell, places, (len(distinct), len(cells)))
         sides = is_true[kept], ~is_true[kept]
         self._sides = [(cell[side], row[kept][side]) for side in sides]
+        self._per_cell = [
+            _adding(cell, own, (len(cells), rows)) for (cell, own), rows in zip(self._sides, self._rows, strict=True)
+        ]
 
     @property
     def pairs(self) -> int:
         """How many pairs of a positive and a negative are compared."""
-        true, false = map(self._per_stratum, self._mass())
+        true, false = (self._per_stratum @ mass for mass in self._mass())
         return round(float(true @ false))
 
-    def auroc(self, weights: np.ndarray | None = None, negative: np.ndarray | None = None) -> float:
+    def auroc(self, weights: np.ndarray | None = None, negative: np.ndarray | None = None) -> Any:
         """Probability that a positive scores higher than a negative of its stratum, ties counting one half; in [0, 1].
 
         With strata every pair of a positive and a negative in one stratum counts once: the sum over strata of Mann and
         Whitney's U, divided by the number of such pairs. `CHANCE` where weights leave no pair.
 
         Args:
-            weights: (rows,) multiplicity of each row, for its positives and negatives; None is 1.
-            negative: (negatives,) multiplicity of each negative, where those have rows of their own.
+            weights: (..., rows) multiplicity of each row, for its positives and negatives; None is 1.
+            negative: (..., negatives) multiplicity of each negative, where those have rows of their own.
+
+        Returns:
+            A number, or for weights (samples, rows) one for each sample, (samples,).
         """
         true, false = self._mass(weights, negative)
-        total = self._per_stratum(false)
-        before = np.cumsum(total) - total
-        below = self._of_cells(total + before) - np.cumsum(false) + false / 2
-        compared = float(self._per_stratum(true) @ total)
-        return float(true @ below / compared) if compared else CHANCE
+        total = self._per_stratum @ false
+        before = np.cumsum(total, axis=0) - total
+        below = (total + before)[self._stratum_of_cell] - np.cumsum(false, axis=0) + false / 2
+        compared = ((self._per_stratum @ true) * total).sum(axis=0)
+        return _ratio((true * below).sum(axis=0), compared)
 
-    def average_precision(self, weights: np.ndarray | None = None) -> float:
+    def average_precision(self, weights: np.ndarray | None = None) -> Any:
         """The mean, over positives, of the precision at their score (equal scores enter together); in (0, 1].
 
         With strata the negatives of each are weighted to be as many as its positives, so that both sides have the same
         distribution over strata, and thresholds are pooled. `CHANCE` where weights leave no stratum with both.
 
         Args:
-            weights: as for `auroc`.
+            weights: as for `auroc`, as is what is returned.
         """
         true, false = self._mass(weights)
         if self._stratified:
-            positives, negatives = self._per_stratum(true), self._per_stratum(false)
+            positives, negatives = self._per_stratum @ true, self._per_stratum @ false
             scale = np.divide(positives, negatives, out=np.zeros_like(positives), where=negatives > 0)
-            true = true * self._of_cells(negatives > 0)
-            false = false * self._of_cells(scale)
-        if not true.any():
-            return CHANCE
-        true, false = self._per_level(true), self._per_level(false)
-        above = np.cumsum(true)
-        retrieved = above + np.cumsum(false)
+            true = true * (negatives > 0)[self._stratum_of_cell]
+            false = false * scale[self._stratum_of_cell]
+        true, false = self._per_level @ true, self._per_level @ false
+        above = np.cumsum(true, axis=0)
+        retrieved = above + np.cumsum(false, axis=0)
         precision = np.divide(above, retrieved, out=np.zeros_like(retrieved), where=retrieved > 0)
-        return float(true @ precision / true.sum())
+        return _ratio((true * precision).sum(axis=0), true.sum(axis=0))
 
     @property
     def ranks(self) -> np.ndarray | None:
@@ -135,37 +141,37 @@ class Ranking:
 
     def roc(self) -> Roc:
         """Rates of accepted pairs as the threshold decreases; equal scores are accepted together."""
-        true, false = map(self._per_level, self._mass())
+        true, false = (self._per_level @ mass for mass in self._mass())
         return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in (false, true)))
 
     def _mass(
         self, weights: np.ndarray | None = None, negative: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the positives and of the negatives in each cell, a stratum and a score; largest score first."""
+        """Weights of the positives and of the negatives in each cell, a stratum and a score; largest score first.
+
+        (cells,), or (cells, samples) for weights (samples, rows).
+        """
         given = weights, weights if negative is None else negative
         for each, rows in zip(given, self._rows, strict=True):
-            if each is not None and len(each) != rows:
-                raise InputError(f"{len(each)} weights for {rows} rows of scores: there must be one each.")
+            if each is not None and each.shape[-1] != rows:
+                raise InputError(f"{each.shape[-1]} weights for {rows} rows of scores: there must be one each.")
         true, false = (
-            _sums(cell, None if each is None else each[row], len(self._level_of_cell))
-            for (cell, row), each in zip(self._sides, given, strict=True)
+            per_cell @ (np.ones(rows) if each is None else np.asarray(each, np.float64).T)
+            for per_cell, each, rows in zip(self._per_cell, given, self._rows, strict=True)
         )
         return true, false
 
-    def _per_stratum(self, mass: np.ndarray) -> np.ndarray:
-        return _sums(self._stratum_of_cell, mass, self._strata) if self._stratified else mass.sum(keepdims=True)
 
-    def _per_level(self, mass: np.ndarray) -> np.ndarray:
-        return _sums(self._level_of_cell, mass, self._levels) if self._stratified else mass
+def _adding(to: np.ndarray, of: np.ndarray, shape: tuple[int, int]) -> Any:
+    """The matrix that adds what is at `of` to what it is part of."""
+    from scipy.sparse import csr_array
 
-    def _of_cells(self, strata: np.ndarray) -> np.ndarray:
-        """Values of strata for each cell."""
-        return strata[self._stratum_of_cell] if self._stratified else strata
+    return csr_array((np.ones(len(to)), (to, of)), shape=shape)
 
 
-def _sums(place: np.ndarray, mass: np.ndarray | None, places: int) -> np.ndarray:
-    """Sums of mass at each of `places` places, float64 (numpy gives integers where there is no mass)."""
-    return np.bincount(place, mass, places).astype(np.float64)
+def _ratio(part: np.ndarray, whole: np.ndarray) -> Any:
+    ratio = np.divide(part, whole, out=np.full_like(whole, CHANCE), where=whole != 0)
+    return ratio if ratio.ndim else float(ratio)
 
 
 def _strata(scores: tuple[np.ndarray, np.ndarray], strata: tuple[ArrayLike, ArrayLike]) -> np.ndarray:
@@ -183,12 +189,12 @@ def _strata(scores: tuple[np.ndarray, np.ndarray], strata: tuple[ArrayLike, Arra
 
 def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
     """The area under the ROC curve, in [0, 1], ties counting one half; O(n log n). See `Ranking`."""
-    return Ranking(positive, negative).auroc()
+    return float(Ranking(positive, negative).auroc())
 
 
 def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
     """The average precision, in (0, 1], equal scores entering together; O(n log n). See `Ranking`."""
-    return Ranking(positive, negative).average_precision()
+    return float(Ranking(positive, negative).average_precision())
 
 
 def mean_roc(curves: Sequence[Roc]) -> Roc:

@@ -21,9 +21,10 @@ should know about the bootstrap (The American Statistician, 2015).
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,7 +57,7 @@ def resamples(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def bootstrap_draws(
-    statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0
+    statistic: Callable[[np.ndarray], Any], rows: int, *, samples: int = 1000, seed: int = 0, stacked: bool = False
 ) -> np.ndarray:
     """Values of a statistic under resampling of its rows, (samples,).
 
@@ -65,13 +66,47 @@ def bootstrap_draws(
         rows: number of rows.
         samples: how many resamples.
         seed: the same seed and number of rows give the same resamples.
+        stacked: whether the statistic takes counts (k, rows) and returns (k,), as those of a `Ranking` do: several
+            times faster.
 
     Raises:
         InputError: no rows or no samples.
     """
     if rows < 1 or samples < 1:
         raise InputError(f"a bootstrap needs rows >= 1 and samples >= 1, not rows={rows} and samples={samples}.")
+    if stacked:
+        few = rows * samples <= KEPT
+        return each_of(statistic, (_kept_stacks if few else _drawn_stacks)(rows, samples, seed))
     return np.array([statistic(counts) for counts in resamples(rows, samples, seed)])
+
+
+STACK = 1 << 18
+"""Counts of a stack of resamples, whose statistics are computed at once."""
+
+KEPT = 1 << 25
+"""Counts up to which resamples are kept for the next statistic of as many rows."""
+
+
+@lru_cache(maxsize=2)
+def _kept_stacks(rows: int, samples: int, seed: int) -> list[np.ndarray]:
+    return list(_drawn_stacks(rows, samples, seed))
+
+
+def _drawn_stacks(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    dtype = np.min_scalar_type(rows)
+    return stacks((counts.astype(dtype) for counts in resamples(rows, samples, seed)), rows)
+
+
+def stacks(counts: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+    """Counts (rows,) in stacks (k, rows)."""
+    left = iter(counts)
+    while stack := list(islice(left, max(1, STACK // rows))):
+        yield np.stack(stack)
+
+
+def each_of(statistic: Callable[[np.ndarray], Any], counts: Iterable[np.ndarray]) -> np.ndarray:
+    """The values of a statistic that takes stacks of counts, (samples,)."""
+    return np.concatenate([statistic(stack) for stack in counts])
 
 
 def percentile_interval(draws: np.ndarray, level: float = 0.95) -> Interval:
@@ -131,7 +166,7 @@ def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, lev
 
 def _mean_draws(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     count = len(values)
-    return bootstrap_draws(lambda counts: float(counts @ values) / count, count, samples=samples, seed=seed)
+    return bootstrap_draws(lambda counts: counts @ values / count, count, samples=samples, seed=seed, stacked=True)
 
 
 def paired_difference(

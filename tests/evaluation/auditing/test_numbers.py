@@ -69,18 +69,18 @@ def test_the_cones_of_an_audit_are_those_of_its_space():
 
 
 def test_the_random_targets_of_walks_follow_the_seed():
-    """Roots as far out as the root, and the direction of each start, drawn from one generator."""
+    """Four roots for each start, as far out as the root, then the direction of each, drawn from one generator."""
     points, chains = sample(dim=2)
     root = np.full(2, 0.4)
     subject = subject_of(made(points, chains, root=root), hiergeo.Space("euclidean"))
     generator = torch.Generator().manual_seed(3)
-    drawn, away = (
-        torch.nn.functional.normalize(torch.randn(n, 2, generator=generator, dtype=torch.float64), dim=1)
-        for n in (4, 12)
+    *drawn, away = (
+        torch.nn.functional.normalize(torch.randn(12, 2, generator=generator, dtype=torch.float64), dim=1).numpy()
+        for _ in range(5)
     )
     starts = points[chains[:, -1]]
-    outward = starts + np.linalg.norm(starts - root, axis=1, keepdims=True) * away.numpy()
-    targets = {"random_root": [np.tile(np.linalg.norm(root) * ray, (12, 1)) for ray in drawn.numpy()]}
+    outward = starts + np.linalg.norm(starts - root, axis=1, keepdims=True) * away
+    targets = {"random_root": [np.linalg.norm(root) * rays for rays in drawn]}
     targets["random_direction"] = [outward]
     found = walks(subject, 8, seed=3)
     through = hiergeo.audit(subject.embedded, None, "euclidean", AuditSettings(steps=8, seed=3, samples=2)).numbers
@@ -366,3 +366,19 @@ def test_of_many_rows_some_are_walked_from(monkeypatch):
     some = walks(subject, 8, seed=1)["root"]["recall"]
     drawn = np.sort(torch.randperm(12, generator=torch.Generator().manual_seed(1))[:5].numpy())
     assert some.tolist() == whole[drawn].tolist()
+
+
+def test_of_many_starts_each_has_one_random_root(monkeypatch):
+    points, chains = sample(dim=2)
+    subject = subject_of(made(points, chains, root=np.full(2, 0.4)), hiergeo.Space("euclidean"))
+    searched = []
+    nearest = hiergeo.Space.nearest
+
+    def counted(space, x, y):
+        searched.append(len(x))
+        return nearest(space, x, y)
+
+    monkeypatch.setattr(hiergeo.Space, "nearest", counted)
+    monkeypatch.setattr("hiergeo.evaluation.auditing.walks.MOST", 12)
+    walks(subject, 8, seed=3)
+    assert searched == [12 * 8] * 4
