@@ -24,6 +24,8 @@ MUTANTS = (*IN_TILES, *IN_OPERATIONS)
 TESTS = (
     "tests/pairwise/test_native_cuda.py",
     "tests/pairwise/test_native_cuda_search.py",
+    "tests/pairwise/test_native_cuda_contrast.py",
+    "tests/pairwise/test_native_cuda_near.py",
     "tests/pairwise/test_cuda_emulated.py",
 )
 
