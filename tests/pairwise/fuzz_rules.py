@@ -129,7 +129,7 @@ def _conic(o: Operands, quantity: str = "energy") -> Shape | None:
 
 
 def paired(o: Operands, swap: bool = False, derived: bool = False) -> Shape | None:
-    """The shape (..., N, M) of the pairs of a product of spaces: with `swap` cones are at y; of derivatives if `derived`."""
+    """The shape (..., N, M) of the pairs of a product of spaces: with `swap` cones are at y; perhaps of derivatives."""
     parts, quantity = factors(o), o["quantity"]
     if parts is None or quantity not in QUANTITIES or not one_a_factor(o, quantity, len(parts)):
         return None
