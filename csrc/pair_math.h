@@ -35,6 +35,9 @@ template <> struct Limits<double> {
 // Beyond a_x + a_y = kFar hyperbolic distances are formed from logarithms, so that nothing overflows.
 constexpr double kFar = 40;
 
+// From this angle s r of x on the derivative of a measured distance by K is taken from the others.
+constexpr double kHomogeneous = 0.25;
+
 template <class T> struct Opening {
   T versine;    // q = 1 - cos(theta)
   T coversine;  // p = 1 + cos(theta)

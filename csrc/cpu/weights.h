@@ -28,9 +28,6 @@ template <class T> using Differentiation = void (*)(const RowOfPairs<T>& row, Ro
 // What is differentiated; of distances the value is 0 unless they are measured too.
 enum class Law { angle, distance, measured_distance };
 
-// From this angle s r of x on the derivative of a measured distance by K is taken from the others.
-constexpr double kHomogeneous = 0.25;
-
 template <class T, int SIGN, Law LAW, bool NEAR_END, bool AWAY>
 inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to) {
   const RowOfPairs<T> pairs = row;

@@ -1,5 +1,7 @@
-// Gradients of a quantity of every pair, or of the sum of a loss beside that sum, chunk by chunk: pairs are weighed, then the
-// sums over D-wide rows are matrix products of torch, which follow its setting of TF32.
+// Gradients of a quantity of every pair, of the sum of a loss beside that sum, or of what logits were reduced to, chunk by chunk:
+// pairs are weighed, then the sums over D-wide rows are matrix products of torch, which follow its setting of TF32.
+#include <functional>
+
 #include "ops.cuh"
 #include "pulls.cuh"
 #include "weights.cuh"
@@ -43,19 +45,19 @@ struct Sums {
 
 class Backward {
  public:
-  // Of the sum of a loss where there is no upstream gradient.
-  Backward(const Tensor* upstream, LossKind loss, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-           double curvature, Quantity quantity, const Tensor* aperture, const std::vector<Tensor>& exact, Product product)
-      : launch_(ux),
-        quantity_(quantity),
-        loss_(loss),
+  // `objective` is what is differentiated of a chunk.
+  Backward(const Launch& launch, std::function<Objective(const Chunk&)> objective, const Tensor& ux, const Tensor& rx,
+           const Tensor& uy, const Tensor& ry, double curvature, const Tensor* aperture, const std::vector<Tensor>& exact,
+           Product product)
+      : launch_(launch),
+        objective_(std::move(objective)),
         curvature_(curvature),
-        upstream_(upstream),
         x_(launch_, Cloud{ux, &rx, aperture}.of(exact, 0), curvature, product, common_type(ux, uy)),
         y_(launch_, Cloud{uy, &ry}.of(exact, 1), curvature, product, common_type(ux, uy)),
         by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
         by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)),
-        losses_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
+        values_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)),
+        by_logit_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
 
   template <class T> void add(const Chunk& chunk) {
     RowShares shared = row_shares(sizeof(T) == 8, chunk.rows);
@@ -64,15 +66,15 @@ class Backward {
     Tensor weights = empty(x_.rays, {chunk.batches, chunk.rows, chunk.columns}, x_.rays.scalar_type());
     Tensor near_of_rows = scratch<uint2>(x_.rays, chunk.batches * chunk.rows * words);
     Tensor near_of_columns = scratch<uint2>(x_.rays, chunk.batches * shared.words * chunk.columns);
-    Tensor sums = empty(x_.rays, {2 * row_sums + 3 * column_sums}, ScalarType::Double);
+    Tensor sums = empty(x_.rays, {2 * row_sums + 4 * column_sums}, ScalarType::Double);
     double *by_x_radius = data<double>(sums), *by_number = by_x_radius + row_sums;
     double *by_y_radius = by_number + row_sums, *by_curvature = by_y_radius + column_sums;
-    double* losses = by_curvature + column_sums;
+    double *values = by_curvature + column_sums, *by_logit = values + column_sums;
 
-    const Objective objective = {quantity_, upstream_of(chunk, sizeof(T)), loss_};
+    const Objective objective = objective_(chunk);
     write_weights(launch_, objective, rows_part(x_.side(), chunk), columns_part(y_.side(), chunk), curvature_,
                   {data<T>(weights), data<uint2>(near_of_rows), data<uint2>(near_of_columns), by_x_radius, by_number,
-                   by_y_radius, by_curvature, losses, words, shares});
+                   by_y_radius, by_curvature, values, by_logit, words, shares});
 
     Addition rows = {chunk.batch, chunk.batches, words, chunk.row, chunk.rows, 1, x_.side().count};
     Addition columns = {chunk.batch, chunk.batches, shares, chunk.column, chunk.columns, 1, y_.side().count};
@@ -80,7 +82,8 @@ class Backward {
     add_parts<double>(launch_, rows, by_number, data<double>(by_number_));
     add_parts<double>(launch_, columns, by_y_radius, data<double>(y_.by_radius));
     add_parts<double>(launch_, columns, by_curvature, data<double>(by_curvature_));
-    if (!upstream_) add_parts<double>(launch_, columns, losses, data<double>(losses_));
+    if (objective.summed()) add_parts<double>(launch_, columns, values, data<double>(values_));
+    if (objective.contrasted()) add_parts<double>(launch_, columns, by_logit, data<double>(by_logit_));
 
     // Near pairs leave the weights with the second of these, before the products.
     NearWords of_rows = {data<uint2>(near_of_rows), words, 32, words, 1, chunk.rows * words};
@@ -103,21 +106,15 @@ class Backward {
     return {ux, rx, uy, ry, by_number_, summed(by_curvature_)};
   }
 
-  // The sum of the loss, (B,).
-  Tensor total() const { return summed(losses_); }
+  // What is summed beside, (B,): a loss, or derivatives by the scale of logits; and those by logits.
+  Tensor values() const { return summed(values_); }
+  Tensor by_logit() const { return summed(by_logit_); }
 
  private:
   Tensor summed(const Tensor& terms) const {
     Tensor sums = empty(x_.rays, {x_.side().batches}, ScalarType::Double);
     sum_rows(launch_, terms, sums);
     return sums;
-  }
-
-  Upstream upstream_of(const Chunk& chunk, int64_t element_size) const {
-    if (!upstream_) return {};
-    int64_t batch = upstream_->stride(0), row = upstream_->stride(1), column = upstream_->stride(2);
-    int64_t first = chunk.batch * batch + chunk.row * row + chunk.column * column;
-    return {const_data<char>(*upstream_) + first * element_size, batch, row, column};
   }
 
   template <class T> void add_product(Addition shape, const Tensor& product, const Sums& sums) const {
@@ -134,13 +131,11 @@ class Backward {
     return {direction, radius};
   }
 
-  Launch launch_;
-  Quantity quantity_;
-  LossKind loss_;
+  const Launch& launch_;
+  std::function<Objective(const Chunk&)> objective_;
   double curvature_;
-  const Tensor* upstream_;
   Sums x_, y_;
-  Tensor by_number_, by_curvature_, losses_;
+  Tensor by_number_, by_curvature_, values_, by_logit_;
 };
 
 }  // namespace
@@ -149,8 +144,13 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstr
                                                                     Tensor ry, double curvature, int64_t quantity,
                                                                     std::optional<Tensor> aperture, std::vector<Tensor> exact, int64_t product) {
   check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, exact, product);
-  Backward pass(&upstream, {}, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr,
-                exact, Product(product));
+  const Launch launch(ux);
+  auto objective = [&](const Chunk& chunk) -> Objective {
+    int64_t batch = upstream.stride(0), row = upstream.stride(1), column = upstream.stride(2);
+    int64_t first = chunk.batch * batch + chunk.row * row + chunk.column * column;
+    return {Quantity(quantity), {const_data<char>(upstream) + first * upstream.element_size(), batch, row, column}, {}, {}};
+  };
+  Backward pass(launch, objective, ux, rx, uy, ry, curvature, aperture ? &*aperture : nullptr, exact, Product(product));
   return is_wide(ux) ? pass.run<double>() : pass.run<float>();
 }
 
@@ -164,9 +164,43 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> energy_total(
     const Tensor none = empty(ux, {ux.size(0), 0}, compute_type(ux));
     return {loss_total(ux, rx, uy, ry, curvature, aperture, exact, loss, Product(product)), none, none, none, none, none, none};
   }
-  Backward pass(nullptr, loss, ux, rx, uy, ry, curvature, Quantity::energy, &aperture, exact, Product(product));
+  const Launch launch(ux);
+  auto objective = [&](const Chunk&) -> Objective { return {Quantity::energy, {}, loss, {}}; };
+  Backward pass(launch, objective, ux, rx, uy, ry, curvature, &aperture, exact, Product(product));
   auto [by_ux, by_rx, by_uy, by_ry, by_number, by_curvature] = is_wide(ux) ? pass.run<double>() : pass.run<float>();
-  return {pass.total(), by_ux, by_rx, by_uy, by_ry, by_number, by_curvature};
+  return {pass.values(), by_ux, by_rx, by_uy, by_ry, by_number, by_curvature};
+}
+
+namespace {
+
+template <class T>
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> contrast_backward_as(
+    const Launch& launch, const Tensor& rows, const Tensor& columns, const std::vector<Tensor>& upstream, const Tensor& ux,
+    const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature, const std::vector<Tensor>& exact,
+    const LogitTensors& logits, Product product) {
+  const Tensor x = shares_of<T>(launch, rows, upstream[0], upstream[2], logits.x_label);
+  const Tensor y = shares_of<T>(launch, columns, upstream[1], upstream[3], logits.y_label);
+  const int64_t n = ux.size(1), m = uy.size(1);
+  auto objective = [&](const Chunk& chunk) -> Objective {
+    return {Quantity::distance, {}, {}, {logits.numbers(), const_data<Share<T>>(x) + chunk.batch * n + chunk.row,
+                                         const_data<Share<T>>(y) + chunk.batch * m + chunk.column, chunk.batch, n, m}};
+  };
+  Backward pass(launch, objective, ux, rx, uy, ry, curvature, nullptr, exact, product);
+  auto [by_ux, by_rx, by_uy, by_ry, by_number, by_curvature] = pass.template run<T>();
+  return {by_ux, by_rx, by_uy, by_ry, by_curvature, pass.values(), pass.by_logit()};
+}
+
+}  // namespace
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> contrast_backward(
+    Tensor rows, Tensor columns, std::vector<Tensor> upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
+    std::vector<Tensor> exact, Tensor scale, Tensor bias, std::optional<Tensor> labels_x, std::optional<Tensor> labels_y,
+    bool squared, bool softplus, int64_t product) {
+  check_contrast_backward(rows, columns, upstream, ux, rx, uy, ry, curvature, exact, {scale, bias, labels_x, labels_y}, product);
+  const Launch launch(ux);
+  const LogitTensors logits = logits_of(scale, bias, labels_x, labels_y, squared, softplus);
+  auto pull = is_wide(ux) ? contrast_backward_as<double> : contrast_backward_as<float>;
+  return pull(launch, rows, columns, upstream, ux, rx, uy, ry, curvature, exact, logits, Product(product));
 }
 
 }  // namespace hiergeo::cuda

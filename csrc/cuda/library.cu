@@ -15,6 +15,8 @@ STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) {
   m.impl("energy_sum", TORCH_BOX(&hiergeo::cuda::energy_sum));
   m.impl("energy_total", TORCH_BOX(&hiergeo::cuda::energy_total));
   m.impl("energy_min", TORCH_BOX(&hiergeo::cuda::energy_min));
+  m.impl("contrast", TORCH_BOX(&hiergeo::cuda::contrast));
+  m.impl("contrast_backward", TORCH_BOX(&hiergeo::cuda::contrast_backward));
   m.impl("nearest_ladder", TORCH_BOX(&hiergeo::cuda::nearest_ladder));
   m.impl("ladder", TORCH_BOX(&hiergeo::cuda::ladder));
 }

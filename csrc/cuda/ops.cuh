@@ -52,6 +52,17 @@ Tensor loss_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Te
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product);
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product);
 
+std::tuple<Tensor, Tensor, Tensor, Tensor> contrast(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                                    std::vector<Tensor> ry, std::vector<double> curvature,
+                                                    std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity,
+                                                    Tensor scale, Tensor bias, std::optional<Tensor> labels_x,
+                                                    std::optional<Tensor> labels_y, bool squared, bool softplus,
+                                                    int64_t product);
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> contrast_backward(
+    Tensor rows, Tensor columns, std::vector<Tensor> upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
+    std::vector<Tensor> exact, Tensor scale, Tensor bias, std::optional<Tensor> labels_x, std::optional<Tensor> labels_y,
+    bool squared, bool softplus, int64_t product);
+
 std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                           std::vector<Tensor> ry, std::vector<double> curvature,
                                           std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, Tensor order, Tensor ends,

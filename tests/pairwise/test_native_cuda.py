@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
@@ -27,7 +27,7 @@ ANGLE = QUANTITIES["exterior_angle"]
 NARROW = (torch.float32, torch.bfloat16, torch.float16)
 OPERATIONS = (
     *("store", "count", "smallest", "energy_sum", "energy_total", "energy_min", "ladder", "backward"),
-    *("product", "count_within", "rank", "nearest_ladder"),
+    *("product", "count_within", "rank", "nearest_ladder", "contrast", "contrast_backward"),
 )
 """Those that never wait for the device."""
 
@@ -309,6 +309,9 @@ def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[],
     out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
     order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
     two, distance = [Factor(x, y, k) for k in (-0.3, 0.2)], QUANTITIES["distance"]
+    one = torch.ones(shape[0], dtype=torch.float64, device=DEVICE)
+    of_x, of_y = (torch.arange(size, device=DEVICE).expand(shape[0], size) % 7 for size in shape[1:])
+    terms = LogitTerms(one, one, (of_x, of_y), False, "logsumexp")
     reach, target = x.radius + 1, (torch.arange(shape[1], device=DEVICE) % shape[2]).expand(shape[:2])
 
     def store(factors: list[Factor], quantity: str) -> list[Tensor]:
@@ -327,6 +330,8 @@ def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[],
         "energy_total": lambda: totalled(x, y, psi),
         "energy_min": lambda: list(NATIVE.energy_min(x, y, -0.3, psi)),
         "ladder": lambda: list(NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)),
+        "contrast": lambda: contrasted(two, terms),
+        "contrast_backward": lambda: contrasted([Factor(x, y, -0.3)], terms, gradients=True),
         "backward": lambda: list(NATIVE.backward(upstream, x, y, -0.3, QUANTITIES["energy"], psi)),
     }[name]
 
@@ -336,6 +341,14 @@ def totalled(x: Polar, y: Polar, psi: Tensor) -> list[Tensor]:
     total, gradients = NATIVE.energy_total(x, y, -0.3, psi, 1.3, True)
     assert gradients is not None
     return [alone, total, *gradients]
+
+
+def contrasted(factors: list[Factor], terms: LogitTerms, gradients: bool = False) -> list[Tensor]:
+    found = NATIVE.contrast(factors, QUANTITIES["distance"], terms)
+    assert found is not None
+    pulled = NATIVE.contrast_backward(factors, terms, found[:2], found) if gradients else ()
+    assert pulled is not None
+    return [*found, *pulled]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:

@@ -14,6 +14,7 @@ from tests.pairwise.simt.build import library
 
 ON_A_GPU = (
     *("tests/pairwise/test_native_cuda.py", "tests/pairwise/test_native_cuda_search.py"),
+    *("tests/pairwise/test_native_cuda_contrast.py", "tests/pairwise/test_native_cuda_near.py"),
     *("tests/pairwise/test_native_cuda_device.py", "tests/pairwise/test_cuda_accuracy.py"),
 )
 EMULATED = (*ON_A_GPU, "tests/pairwise/test_cuda_emulated.py")
