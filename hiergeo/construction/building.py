@@ -117,7 +117,6 @@ def build(
     )
     with ExitStack() as stack:
         backend, judge = make_backend(plan, answers), make_judge(plan)
-        stack.callback(answers.close)
         stack.callback(backend.close)
         stack.callback(judge.close)
         passes = Passes(Work(folder), source, plan, stages(plan, backend, judge), backend, answers, progress)
