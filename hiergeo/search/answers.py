@@ -3,12 +3,23 @@
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WithJsonSchema
+from typing_extensions import Self
 
 Guarantee = Literal["exact", "certified", "approximate"]
 """``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
 ``approximate``: neither; see the measured recall."""
+
+Number = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
+"""A number that is null in JSON where it is not finite."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +57,31 @@ class Hit:
     id: int
     caption: str | None
     image: str | None
-    radius: float
-    margin: float
-    angle: float
-    distance: float
+    radius: Number
+    margin: Number
+    angle: Number
+    distance: Number
 
 
 class Written:
     """Base of what is written as JSON: answers and ladders."""
 
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="null")
+
     def as_dict(self) -> dict[str, Any]:
         """The answer in values of JSON; numbers that are not finite are null."""
-        return _plain(asdict(cast(Any, self)))
+        values: dict[str, Any] = json.loads(_adapter(type(self)).dump_json(self))
+        return values
 
     def to_json(self) -> str:
         """The answer as JSON."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+    @classmethod
+    def of_dict(cls, values: Any) -> Self:
+        """The answer that `as_dict` gave; raises ValueError for other values."""
+        answer: Self = _adapter(cls).validate_python(values)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,7 @@ class Answer(Written):
     guarantee: Guarantee
     scored: int
     rows: int
-    radius: float
+    radius: Number
     recall: Recall | None = None
 
 
@@ -89,7 +109,7 @@ class Answer(Written):
 class Rung:
     """One step of a ladder: the nearest item whose radius is within the threshold; None where there is none."""
 
-    threshold: float
+    threshold: Number
     hit: Hit | None
 
 
@@ -106,7 +126,7 @@ class Climb(Written):
     guarantee: Guarantee
     scored: int
     rows: int
-    radius: float
+    radius: Number
     recall: Recall | None = None
 
     @property
@@ -123,9 +143,6 @@ def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
         last = hit if hit is not None else last
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
