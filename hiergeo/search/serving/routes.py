@@ -8,9 +8,8 @@ OpenAPI.
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, TypeVar, final
 from urllib.parse import parse_qsl
@@ -24,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hiergeo._core.storage.documents import parse_json
-from hiergeo.search.serving.limits import Budget, Limits, Refused
+from hiergeo.search.serving.limits import Limits, Refused
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # clients are told of damage in their forms
 
@@ -84,7 +83,6 @@ class StrictRoute(APIRoute):
         media: type of an answer that is not JSON.
         named: types of the parameters of the path.
         forms: whether the body may be a form with one image and the other fields of the model.
-        budget: what the body may hold.
         allowed: called before the body is read; raises Refused.
     """
 
@@ -100,7 +98,6 @@ class StrictRoute(APIRoute):
         media: str = JSON,
         named: Mapping[str, Any] | None = None,
         forms: bool = False,
-        budget: Budget | None = None,
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
         async def endpoint(**given: Any) -> Response:
@@ -114,7 +111,7 @@ class StrictRoute(APIRoute):
             [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}
-        self.forms, self.budget, self.allowed = forms, budget or Budget(), allowed
+        self.forms, self.allowed = forms, allowed
         answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
         answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
         super().__init__(
@@ -135,7 +132,7 @@ class StrictRoute(APIRoute):
         async def read(request: Request) -> Response:
             query = query_values(request.scope["query_string"])
             self.allowed()
-            content = None if self.body_field is None else await _content(request, self.forms, self.budget)
+            content = None if self.body_field is None else await _content(request, self.forms)
             return await handle(_Read(request, query, content))
 
         return read
@@ -190,65 +187,24 @@ async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Do
             each.cancel()
 
 
-@final
-class Bodies:
-    """The bodies that a server holds, all together.
-
-    Args:
-        most: bytes of them.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @contextmanager
-    def holding(self) -> Iterator[Callable[[bytes], None]]:
-        """Gives what is called with each part of a body that is held within the block; raises Refused."""
-        size = 0
-
-        def hold(part: bytes) -> None:
-            nonlocal size
-            if len(part) > self._left:
-                raise Refused(503, "the server reads too many bodies at a time: try again.", retry_after=1)
-            self._left -= len(part)
-            size += len(part)
-
-        try:
-            yield hold
-        finally:
-            self._left += size
-
-
-async def body_of(
-    request: Request, budget: Budget, limits: Limits, hold: Callable[[bytes], None], *, is_json: bool = True
-) -> bytes:
-    """The body of a request; of a JSON that holds too much, the rest is read and dropped, so that the client hears it.
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """The body of a request.
 
     Raises:
-        Refused: it is too long or holds too much (413, 400), or does not arrive in time (408); or as `hold`.
+        Refused: it is too long (413), or does not arrive in time (408) or whole (400).
     """
-    most = min(budget.bytes, limits.body_bytes)
-    too_long = f"the body is longer than {most:,} bytes: send less at a time."
+    too_long = Refused(413, f"the body is longer than {limits.body_bytes:,} bytes: send less at a time.")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > most:
-        raise Refused(413, too_long)
+    if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
+        raise too_long
 
     async def read() -> bytes:
-        parts, size, values, structure = list[bytes](), 0, 0, 0
+        body = bytearray()
         async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise Refused(413, too_long)
-            values += is_json and _count(part, b",\\")
-            structure += is_json and _count(part, b"[{:")
-            if values <= budget.values and structure <= budget.structure:
-                hold(part)
-                parts.append(part)
-        if structure > budget.structure:
-            raise Refused(400, "the body holds more lists, objects and keys than a request needs: send less at a time.")
-        if values > budget.values:
-            raise Refused(413, "the body holds more values than it may: send less at a time.")
-        return b"".join(parts)
+            body += part
+            if len(body) > limits.body_bytes:
+                raise too_long
+        return bytes(body)
 
     try:
         return await asyncio.wait_for(read(), limits.read_seconds)
@@ -256,10 +212,6 @@ async def body_of(
         raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
     except ClientDisconnect:
         raise Refused(400, "the connection was closed before the body had arrived.") from None
-
-
-def _count(part: bytes, characters: bytes) -> int:
-    return len(part) - len(part.translate(None, characters))
 
 
 def query_values(content: bytes) -> dict[str, str]:
@@ -273,21 +225,19 @@ def query_values(content: bytes) -> dict[str, str]:
     return _once(pairs)
 
 
-async def _content(request: Request, forms: bool, budget: Budget) -> Any:
+async def _content(request: Request, forms: bool) -> Any:
     """The value of a JSON body, or of a form as JSON would hold it; raises Refused."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON and not (forms and media == FORM):
         wanted = f"{JSON}, or {FORM} with an image" if forms else JSON
         raise Refused(415, f"the body must be {wanted}: set Content-Type.")
-    state = request.app.state
-    with state.bodies.holding() as hold:
-        content = await body_of(request, budget, state.limits, hold, is_json=media == JSON)
-        if media == FORM:
-            return await _form(request, content)
-        try:
-            return await run_in_thread(partial(parse_json, content, digits=DIGITS))
-        except ValueError as error:
-            raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
+    content = await body_of(request, request.app.state.limits)
+    if media == FORM:
+        return await _form(request, content)
+    try:
+        return await run_in_thread(partial(parse_json, content, digits=DIGITS))
+    except ValueError as error:
+        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
 
 
 @final

@@ -137,8 +137,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
     limits, dim = service.settings.limits, index.encoder.dim
-    models, facts = RequestModels(limits), service.facts()
-    budget = limits.budget(limits.queries, dim, images=facts["embeds"])
+    models = RequestModels(limits)
 
     def asked(verb: Verb) -> list[StrictRoute]:
         async def one(request: "Request", values: Any) -> "Response":
@@ -154,9 +153,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
-            StrictRoute(
-                "POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True, budget=budget
-            ),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
         ]
 
     async def add(request: "Request", values: Any) -> "Response":
@@ -169,7 +166,6 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             *("POST", "/api/add", add, about),
             model=models.addition(limits),
             told=Added,
-            budget=limits.budget(limits.added, dim),
             allowed=service.check_writable,
         )
     )

@@ -21,7 +21,7 @@ import torch
 from hiergeo._core.errors import InputError
 from hiergeo.search import Index, serving
 from hiergeo.search.serving.batching import Batcher
-from hiergeo.search.serving.limits import Budget, Limits, Refused, Settings
+from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response
 from hiergeo.search.serving.requests import Question
@@ -135,7 +135,7 @@ def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
     headers = [(b"content-length", b"101")]
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     with pytest.raises(Refused) as refusal:
-        asyncio.run(body_of(request, Budget(100), Limits(), lambda _: None))
+        asyncio.run(body_of(request, dataclasses.replace(Limits(), body_bytes=100)))
     assert refusal.value.status == 413
 
 
