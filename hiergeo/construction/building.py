@@ -119,15 +119,17 @@ def build(
         backend, judge = make_backend(plan, answers), make_judge(plan)
         stack.callback(backend.close)
         stack.callback(judge.close)
-        passes = Passes(Work(folder), source, plan, stages(plan, backend, judge), backend, answers, progress)
         with sole_builder(folder, share):
             survey = source.survey()
+            passes = Passes(
+                Work(folder), source, survey, plan, stages(plan, backend, judge), backend, answers, progress
+            )
             with beginning(folder, share):
                 claim(folder, plan, source.name, survey.sha256, share, overwrite)
-                passes.read(survey)
             passes.run(share)
             if share.total > 1:
-                return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
+                runs = tuple(passes.runs.values())
+                return Built(folder, survey.rows, stages=runs, usage=passes.usage, finished=False)
             answers.clear_all()
             return _written(folder, plan, passes, backend, judge, source.name, overwrite)
 
@@ -146,14 +148,14 @@ def _written(
         kept = output.without_dropped(passes.drafts(), line, drops)
         sides = splitting.split(kept, plan.seed, plan.test_fraction)
         make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
-    if drops.total() == passes.rows:
+    if drops.total() == passes.survey.rows:
         raise NothingLeftError(_nothing_left(folder, plan, drops))
     output.write_splits(passes.drafts(), sides, folder)
     dropped = dict(sorted(drops.items()))
     made = {
         "plan": plan.as_table(),
         "source": source,
-        "captions": passes.rows,
+        "captions": passes.survey.rows,
         "dropped": dropped,
         "backend": backend.identity,
         "judge": judge.identity,
@@ -163,12 +165,12 @@ def _written(
     test = len(sides.test)
     return Built(
         folder,
-        passes.rows,
-        passes.rows - drops.total() - test,
+        passes.survey.rows,
+        passes.survey.rows - drops.total() - test,
         test,
         sides.images,
         dropped,
-        passes.runs,
+        tuple(passes.runs.values()),
         passes.usage,
         card=card.write_card(folder, made, before=before),
     )

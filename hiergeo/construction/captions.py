@@ -35,10 +35,12 @@ class CaptionSurvey:
     Attributes:
         sha256: of the captions and their images, in order.
         firsts: row -> the first row with the same caption and image, for rows that are not the first.
+        rows: how many there are.
     """
 
     sha256: str
     firsts: Mapping[int, int]
+    rows: int
 
 
 @final
@@ -70,7 +72,7 @@ class Captions:
                 repeats.add(draft.row, normalised(draft.caption), draft.image)
         if not read:
             raise InputError(EMPTY_INPUT)
-        return CaptionSurvey(digest.hexdigest(), repeats.found())
+        return CaptionSurvey(digest.hexdigest(), repeats.found(), read)
 
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
@@ -89,11 +91,7 @@ class Captions:
         if shard:
             yield shard
         if digest.hexdigest() != survey.sha256:
-            raise self.changed()
-
-    def changed(self) -> InputError:
-        """The error for captions that are not those that were surveyed."""
-        return InputError(f"{self.name} was changed while it was read: give the same command again.")
+            raise InputError(f"{self.name} was changed while it was read: give the same command again.")
 
 
 def _hashing(drafts: Iterator[Draft], digest: Any) -> Iterator[Draft]:

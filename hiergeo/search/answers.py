@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 Guarantee = Literal["exact", "certified", "approximate"]
 """``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
-``approximate``: neither; see the measured recall."""
+``approximate``: neither."""
 
 Number = Annotated[
     float,
@@ -20,23 +20,6 @@ Number = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
 """A number that is null in JSON where it is not finite."""
-
-
-@dataclass(frozen=True)
-class Recall:
-    """Measured recall of the settings of an approximate search, with a 95 % interval.
-
-    Attributes:
-        value: share of the exact answer that is found, in [0, 1].
-        low: lower end of the interval.
-        high: upper end.
-        queries: how many queries it was measured on.
-    """
-
-    value: float
-    low: float
-    high: float
-    queries: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +77,6 @@ class Answer(Written):
         scored: rows whose exact score was computed.
         rows: rows in the index.
         radius: of the query, geodesic units.
-        recall: of the settings, for an approximate answer that was audited.
     """
 
     hits: tuple[Hit, ...]
@@ -102,7 +84,6 @@ class Answer(Written):
     scored: int
     rows: int
     radius: Number
-    recall: Recall | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +108,6 @@ class Climb(Written):
     scored: int
     rows: int
     radius: Number
-    recall: Recall | None = None
 
     @property
     def hits(self) -> tuple[Hit, ...]:

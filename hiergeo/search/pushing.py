@@ -1,12 +1,10 @@
 """Filling a store with the items of an index, and opening one that holds them.
 
 The index folder stays the home of the items: a store is sent ids, unit directions and radii, and what is deleted in the
-index is deleted there. What was measured of a store is kept in the index folder, in ``stores``.
+index is deleted there.
 """
 
-from hashlib import sha256
 from itertools import zip_longest
-from pathlib import Path
 from typing import final
 from weakref import WeakKeyDictionary
 
@@ -19,21 +17,12 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.store import Store, StoreFacts, open_store
 from hiergeo.search.stores.exact import ExactStore
 
-RECORDS = "stores"
-"""The folder of an index that keeps what was measured of its stores."""
-
 ROUNDING = 1e-3
 """Largest difference of a coordinate between an item of the index and the same item in a store."""
 
 PUSH = "push the index to it with 'hiergeo index push'"
 AGAIN = "delete its items, which lie in shells of other edges, and push again"
 """What to do with a store whose items are not those of the index, and with one where a push left them so."""
-
-
-def record_path(home: ExactStore, spec: str) -> Path:
-    """The file in the index folder about a store; it is named by a hash, since specs may hold passwords."""
-    name, _, _ = spec.partition(":")
-    return home.folder / RECORDS / f"{name}-{sha256(spec.encode()).hexdigest()[:16]}.json"
 
 
 def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from pydantic import create_model
 
-from hiergeo.search.answers import Answer, Climb, Guarantee, Recall
+from hiergeo.search.answers import Answer, Climb, Guarantee
 
 Number = float | None
 
@@ -22,7 +22,7 @@ def list_of(kind: Any) -> Any:
 NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
 """Of an item that was found."""
 
-TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int, "recall": Recall | None}
+TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
 """How an answer was found."""
 
 ANSWERS: dict[str, Any] = {
