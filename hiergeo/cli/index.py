@@ -70,7 +70,6 @@ def build_command(
     batch_size: options.BatchSize = None,
     shard_rows: index_shards.ShardRows = None,
     max_poisoned: index_shards.MaxPoisoned = None,
-    price_per_hour: index_shards.Price = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -80,7 +79,6 @@ def build_command(
         "batch_size": batch_size,
         "shard_rows": shard_rows,
         "max_poisoned": max_poisoned,
-        "price_per_hour": price_per_hour,
     }
     if shards is not None:
         if model is None or any(each is not None for each in (captions, images, embeddings, root, min_radius)):
