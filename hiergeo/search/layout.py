@@ -7,8 +7,10 @@ process killed at any moment leaves the index as it was.
 import ctypes
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -221,7 +223,35 @@ def read(folder: Path) -> Manifest:
             f"{folder} is an index of layout {manifest.version} and this version of hiergeo reads layout {VERSION}: "
             "build it again."
         )
+    _check_fit(path, manifest)
     return manifest
+
+
+def _check_fit(path: Path, manifest: Manifest) -> None:
+    """Raise InputError unless the values of a manifest fit each other."""
+    frame = manifest.frame
+    asked = Frame.of(Space(manifest.geometry, False), frame.dim)
+    fits = {
+        "the geometry is not that of the frame": (asked.dims, asked.norm) == (frame.dims, frame.norm),
+        "the edges of shells do not ascend": _ascend(manifest.edges),
+        "two shards have one name": len({shard.name for shard in manifest.shards}) == len(manifest.shards),
+    }
+    for shard in manifest.shards:
+        known = shard.tombstones is None or shard.tombstones in shard.bytes
+        dead = (shard.deleted > 0) == (shard.tombstones is not None) and shard.deleted <= shard.rows
+        bounds = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
+        fits[f"the record of shard {shard.name} contradicts itself"] = (
+            (0 <= shard.low <= shard.high and 0 <= shard.first <= shard.last)
+            and (known and dead and bounds)
+            and max(shard.bounds, default=0) <= shard.rows
+        )
+    for what, holds in fits.items():
+        if not holds:
+            raise InputError(f"{path} is damaged ({what}): restore the file or make the index again.")
+
+
+def _ascend(values: Sequence[float]) -> bool:
+    return all(one <= other for one, other in pairwise(values))
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
