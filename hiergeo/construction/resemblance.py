@@ -21,11 +21,11 @@ SIDE = 16
 BITS = SIDE * SIDE
 """Of a signature: whether a pixel of the thumbnail is darker than its neighbour on the right."""
 
-BANDS = BITS // 16
-"""16-bit parts of a signature."""
+DIFFERING = 15
+"""Most bits in which the signatures of near-equal pictures differ."""
 
-DIFFERING = BANDS - 1
-"""Most bits in which the signatures of near-equal pictures differ, so that at least one band is equal."""
+BLOCK = 256
+"""Pictures that are compared with all known ones at a time."""
 
 LEVELS = 6.0
 """Most mean difference of the thumbnails of near-equal pictures, grey levels of 255."""
@@ -116,27 +116,18 @@ def near_pictures(thumbs: np.ndarray, known: np.ndarray) -> Iterator[tuple[int, 
     Yields:
         (place in `thumbs`, place in `known`).
     """
-    mine, theirs = _signatures(thumbs), _signatures(known)
-    index: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, bands in theirs.items():
-        for band, value in enumerate(bands.tolist()):
-            index[band, value].append(place)
-    for place, bands in mine.items():
-        shared = {other for key in enumerate(bands.tolist()) for other in index.get(key, ())}
-        if not shared:
-            continue
-        candidates = np.array(sorted(shared))
-        both = np.stack([theirs[other] for other in candidates.tolist()]) ^ bands
-        bits = np.unpackbits(both.view(np.uint8), axis=1).sum(1)
-        levels = np.abs(known[candidates] - thumbs[place]).mean((1, 2))
-        alike = (bits <= DIFFERING) & (levels <= LEVELS)
-        if alike.any():
-            yield place, int(candidates[np.where(alike, levels, np.inf).argmin()])
+    (mine, bits), (theirs, known_bits) = _signatures(thumbs), _signatures(known)
+    for start in range(0, len(mine) if len(theirs) else 0, BLOCK):
+        differing = (BITS - bits[start : start + BLOCK] @ known_bits.T) / 2
+        for place, row in zip(mine[start : start + BLOCK].tolist(), differing <= DIFFERING, strict=True):
+            candidates = theirs[row]
+            levels = np.abs(known[candidates] - thumbs[place]).mean((1, 2))
+            if (levels <= LEVELS).any():
+                yield place, int(candidates[levels.argmin()])
 
 
-def _signatures(thumbs: np.ndarray) -> dict[int, np.ndarray]:
-    """Place -> (BANDS,) uint16, for thumbnails that are there and not flat."""
+def _signatures(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (u,) of the thumbnails that are there and not flat, and their signatures (u, BITS) float32 of 1 and -1."""
     usable = np.flatnonzero(np.nan_to_num(thumbs).std((1, 2)) >= FLAT)
     darker = thumbs[usable, :, :-1] < thumbs[usable, :, 1:]
-    packed = np.packbits(darker.reshape(-1, BITS), axis=1).view(np.uint16)
-    return dict(zip(usable.tolist(), packed, strict=True))
+    return usable, np.where(darker.reshape(-1, BITS), 1, -1).astype(np.float32)
