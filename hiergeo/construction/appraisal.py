@@ -112,17 +112,13 @@ def appraise(
     Args:
         chains: the set.
         baselines: other chains by what they are called; ``corrected`` ones are the reference of all others.
-        judge: as for `quality`.
-        model: as for `quality`.
+        judge: this and all others as for `quality`, which also raises.
+        model: see `quality`.
         drops: captions that left the data before, by (stage, reason).
         backend: what wrote the set, if that is known.
-        seed: of the bootstrap.
-        samples: bootstrap resamples.
-        compute: where and in which batches texts are embedded.
-
-    Raises:
-        InputError: as `quality`.
-        UnavailableError: as `quality`.
+        seed: see `quality`.
+        samples: see `quality`.
+        compute: see `quality`.
     """
     with opened(judge, model, compute) as (asked, loaded):
         reference = baselines.get(CORRECTED)
@@ -147,10 +143,7 @@ def appraise(
 def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
     """HierarCaps corrected by hand (its test split), and its automatic chains of the images that `chains` has.
 
-    Of the automatic chains those of the test images are taken where the two have no image in common.
-
-    Raises:
-        UnavailableError: HierarCaps is not on this machine.
+    Of these those of the test images where the two have no image in common. Raises UnavailableError without HierarCaps.
     """
     automatic = datasets.load("hierarcaps", "expanded")
     if wanted := coco_images(chains) & coco_images(automatic):
@@ -169,11 +162,9 @@ def backend_of(folder: Path) -> str | None:
 
 
 def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
-    """How many captions a build dropped by (stage, reason), the most first; empty without a record of it.
+    """How many captions a build dropped by (stage, reason), the most first; empty without a record.
 
-    Raises:
-        InputError: the record is damaged (which row, and how).
-        UnavailableError: it cannot be read.
+    Raises HiergeoError.
     """
     path = folder / DROPPED
     if (size_of(path) or 0) <= len(",".join(REASONS)) + 1:

@@ -160,26 +160,13 @@ class BuildPlan(Document):
 
 
 def read_plan(path: Path | str) -> BuildPlan:
-    """The plan in a TOML file.
-
-    Raises:
-        UnavailableError: the file does not exist.
-        InputError: it is not valid TOML, or `of_table` refuses it.
-    """
+    """The plan in a TOML file; raises UnavailableError if it does not exist, InputError as `BuildPlan`."""
     file = path_of(path)
     return of_table(parse_toml(read_text(file, "name a TOML file with the settings of a build"), file), file)
 
 
 def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
-    """A plan from the table of a TOML file.
-
-    Args:
-        table: settings by name; ``backend`` and ``judge`` are a name, or a table of ``name`` and options.
-        where: named in errors.
-
-    Raises:
-        InputError: as `BuildPlan`.
-    """
+    """A plan from the table of a TOML file; `where` is named in errors. Raises InputError as `BuildPlan`."""
     try:
         return BuildPlan(**table)
     except InputError as error:

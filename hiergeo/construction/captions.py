@@ -59,11 +59,10 @@ class Captions:
     def survey(self) -> CaptionSurvey:
         """Read all captions once, to know them again and to find those that repeat others.
 
-        Captions count as equal if they differ in case, blanks and final full stops alone. Held in memory are 24 bytes
-        a caption.
+        Raises InputError without any.
 
-        Raises:
-            InputError: there are none.
+        They count as equal if they differ in case, blanks and final full stops alone. 24 bytes a caption are held in
+        memory.
         """
         digest, repeats, read = sha256(), Repeats(), 0
         for draft in _hashing(self.drafts(), digest):
@@ -77,8 +76,7 @@ class Captions:
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
 
-        Raises:
-            InputError: they are not those that were surveyed.
+        Raises InputError where they are not those that were surveyed.
         """
         digest = sha256()
         shard: list[Draft] = []
@@ -105,15 +103,9 @@ EMPTY_INPUT = "there are no captions: the input is empty."
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
-    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them.
+    """The captions of a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them, but for `out`.
 
-    Args:
-        inputs: the path.
-        plan: names the columns, and what is too long.
-        out: folder of the build, which is not searched.
-
-    Raises:
-        InputError: there is no input, or the first one lacks the columns that are asked for.
+    Raises InputError if there is no input, or the first one lacks the columns that are asked for.
     """
     columns = Columns("captions", plan.caption_column, plan.image_column)
     listing = reading.listing(inputs, columns, out)

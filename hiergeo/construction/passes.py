@@ -88,9 +88,8 @@ class Passes:
     def run(self, share: Share) -> None:
         """Bring every shard of a share through all stages, one shard after another.
 
-        Raises:
-            InputError: the captions are not those that were surveyed.
-            UnavailableError: the backend or judge cannot be run; the shards before are stored.
+        Raises InputError for captions that changed, UnavailableError if backend or judge cannot be run; what is done is
+        stored.
         """
         self.runs = {stage.name: StageRun(stage.name) for stage in self.stages}
         numbers = share.of(-(-self.survey.rows // self.plan.shard_rows))

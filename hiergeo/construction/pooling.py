@@ -108,12 +108,9 @@ class Pooled:
         ratios: Mapping[str, Ratio],
         statistics: Mapping[str, Callable[[np.ndarray], float]] | None = None,
     ) -> "Pooled":
-        """Sum rates over the rows of each image; those that no row says anything of are left out.
+        """Sum rates (metric -> `Ratio`) over the rows of each image; those that no row says anything of are left out.
 
-        Args:
-            chains: n rows.
-            ratios: metric -> rate.
-            statistics: metric -> function of counts of rows (n,).
+        `statistics` are functions of counts of rows (n,).
         """
         groups, place = groups_of(chains)
         sums = {
@@ -138,12 +135,9 @@ class Pooled:
         return self._at(np.ones(len(self.groups)))
 
     def draws(self, samples: int, seed: int, among: Sequence[Hashable] | None = None) -> dict[str, np.ndarray]:
-        """Values of every metric under resampling of the images, each (samples,).
+        """Values of every metric under resampling of the images, or of some groups `among` them, each (samples,).
 
-        Args:
-            samples: how many resamples.
-            seed: two sets that share images have the same resamples of them under the same seed.
-            among: only these groups are drawn; None is all.
+        Two sets that share images have the same resamples of them under the same seed.
         """
         places = self._places(among)
         drawn = [self._at(self._counts(places, counts)) for counts in resamples(len(places), samples, seed)]

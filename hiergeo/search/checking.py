@@ -32,12 +32,7 @@ class Checked:
 
 
 def check(folder: Path) -> Checked:
-    """Verify the generation of an index that is current, while others may read and write it.
-
-    Raises:
-        UnavailableError: there is no index.
-        InputError: the manifest is damaged.
-    """
+    """As `Index.check`, while others may read and write the index."""
     snapshot = Snapshot(folder)
     manifest = snapshot.manifest
     defects: list[tuple[str, str]] = []

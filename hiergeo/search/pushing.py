@@ -26,18 +26,9 @@ AGAIN = "delete its items, which lie in shells of other edges, and push again"
 
 
 def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
-    """Make a store hold exactly the items of an index; returns how many were sent.
+    """As `Index.push`: items that the store holds already are left there, others are deleted from it.
 
-    Items that it holds already are left there, others are deleted from it: an interrupted push goes on where it was.
-
-    Args:
-        home: the index.
-        engine: the store.
-        progress: draw a bar for work that outlasts a second.
-
-    Raises:
-        InputError: rows of another frame.
-        UnavailableError: afterwards a shell has another number of items than in the index.
+    Raises InputError for rows of another frame, UnavailableError where a shell then has another number of items.
     """
     facts = _described(home, engine)
     there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
@@ -49,14 +40,8 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
 def check_counts(home: ExactStore, engine: Store, remedy: str = PUSH) -> StoreFacts:
     """What a store says of itself; all its shells have as many items as the index.
 
-    Args:
-        home: the index.
-        engine: the store.
-        remedy: what to do where they have not.
-
-    Raises:
-        InputError: it holds items of another frame, or the index is one of a product.
-        UnavailableError: a shell has another number of items; the first is named.
+    Raises InputError for items of another frame, UnavailableError for a shell of another number, with what to do:
+    `remedy`.
     """
     facts = _described(home, engine)
     wanted, counts = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]

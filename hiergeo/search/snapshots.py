@@ -110,11 +110,8 @@ class Snapshot:
 def writer(folder: Path, *, spends: bool = False) -> Iterator[Manifest]:
     """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
 
-    What the block has written is removed where it ends by an error, unless it was published.
-
-    Args:
-        folder: of the index.
-        spends: whether the room that the index has set aside may be used.
+    What the block has written is removed where it ends by an error, unless it was published. With `spends` the room
+    that the index has set aside may be used.
     """
     with locked(folder):
         manifest = layout.read(folder)
@@ -139,15 +136,9 @@ def tidy(folder: Path) -> None:
 
 
 def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
-    """Make a manifest the current one, and remove what is retired and used by no reader.
+    """Commit the next manifest of an index whose lock is held, and remove what is retired and used by no reader.
 
-    Args:
-        folder: of the index, whose lock is held.
-        manifest: of the next generation.
-        retired: what this generation does not name any more, below ``shards``.
-
-    Returns:
-        The manifest as it was committed.
+    `retired` are paths below ``shards`` that it does not name any more. Returns the manifest as it was committed.
     """
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
     committed = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))

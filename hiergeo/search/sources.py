@@ -44,17 +44,11 @@ class CaptionFiles:
     image: str | None = None
 
     def columns(self, images: Path | None = None) -> dict[str, Iterator[Any]]:
-        """The ``captions``, and perhaps the ``images`` and ``ids`` beside them, each read a row at a time.
+        """The ``captions``, and perhaps ``images`` and ``ids`` beside them, row by row; to be read at one pace.
 
-        All must be read at one pace: what one of them is ahead of the others is held in memory. An image is a path, or
-        what its row names where that is not a file; None for a row without one. An id may still be any cell.
-
-        Args:
-            images: the folder that names of images are relative to; None is that of each file.
-
-        Raises:
-            InputError: there is no such file, it has no captions, or a row cannot be used; the file and the row are
-                named.
+        An image is a path, or what its row names where that is not a file; None for a row without one. An id may still
+        be any cell. Names of images are relative to `images`, or to the folder of each file. Raises InputError, with
+        file and row.
         """
         rows = sound(self.path, Columns("captions", self.caption, self.image, "id", images))
         first = next(rows, None)
@@ -137,20 +131,10 @@ class ItemBatch(NamedTuple):
 
 @final
 class ItemInputs:
-    """What an index is made of; each that is given has one entry for every item.
-
-    Args:
-        captions: of the items. Those of a table bring the images and ids that it has.
-        images: items of their own, or references beside captions or embeddings.
-        embeddings: of the items, instead of embedding captions or images; an .npz brings its captions unless others are
-            given.
-        ids: whole numbers in [0, 2^63), distinct; None counts.
+    """What an index is made of: `build`'s arguments, each of those that are given with one entry for every item.
 
     Attributes:
         stored: the file that the embeddings are from.
-
-    Raises:
-        InputError: an .npz that cannot be read.
     """
 
     def __init__(
@@ -175,10 +159,7 @@ class ItemInputs:
     def batches(self) -> Iterator[ItemBatch]:
         """The items, `layout.BATCH` at a time.
 
-        Raises:
-            InputError: nothing that items can be made of, numbers of captions, images, embeddings and ids that differ,
-                or an item that cannot be used, which is named by its row.
-            UnavailableError: a file that is not there.
+        Raises InputError for nothing to index, counts that differ, or an item that cannot be used, named by its row.
         """
         columns = self._columns()
         start, size = 0, layout.BATCH

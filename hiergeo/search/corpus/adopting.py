@@ -77,10 +77,7 @@ def _fresh(out: Path, manifest: Manifest, waiting: Iterable[Done]) -> list[str]:
 def survey(out: Path) -> dict[int, Done]:
     """The inputs that are embedded, by number: adopted ones, and ones whose shards are all on disk.
 
-    The record of any other is removed, so that the input is embedded again.
-
-    Raises:
-        UnavailableError: a shard of the index is gone.
+    The record of any other is removed, so that it is embedded again. Raises UnavailableError for a shard that is gone.
     """
     found = all_done(out)
     snapshot = Snapshot(out)  # what its manifest names stays as long as it is held

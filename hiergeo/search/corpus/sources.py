@@ -95,10 +95,8 @@ def write_plan(out: Path, plan: CorpusPlan) -> None:
 def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> CorpusPlan:
     """The plan to go on with: that of an earlier run, with inputs that are new behind the others.
 
-    Inputs that are not embedded yet may have changed. Embedded ones may be gone, but not changed.
-
-    Raises:
-        InputError: the model, a setting or an embedded input is another one; each is named.
+    Inputs that are not embedded yet may have changed; embedded ones may be gone, but not changed. Raises InputError for
+    that, or another model or setting; each is named.
     """
     if before is None:
         return now

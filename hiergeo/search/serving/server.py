@@ -115,17 +115,7 @@ def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[
 
 @contextmanager
 def running(app: "ASGIApp", limits: Limits | None = None, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve an application from a thread within the block; gives the URL. For notebooks and tests.
-
-    Args:
-        app: the application.
-        limits: of connections; None are those of `Limits`.
-        host: to listen on.
-        port: 0 lets the system choose.
-
-    Raises:
-        HiergeoError: as `bind` and `serve`.
-    """
+    """Serve an application from a thread within the block, for notebooks and tests; gives the URL. Raises as `bind`."""
     with bind(host, port) as bound, ThreadPoolExecutor(1, "hiergeo-server") as pool:
         stops: list[Callable[[], None]] = []
         started = Event()

@@ -58,11 +58,9 @@ class ExactStore:
         return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """Go on to the current generation: what writers have changed since.
+        """As `Index.refresh`.
 
-        Raises:
-            InputError: another index is there now, of another space, root or model; the snapshot stays.
-            UnavailableError: there is no index any more, or a shard is damaged; the snapshot stays.
+        The snapshot stays where there is another index (InputError) or none (UnavailableError).
         """
         found = Snapshot(self.folder).check(self.skip_damaged)
         old, new = self.manifest, found.manifest

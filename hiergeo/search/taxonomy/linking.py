@@ -94,15 +94,10 @@ class Links:
 
 
 def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
-    """Find the best parents of every item among those of strictly smaller radius.
+    """Find the best k parents (at most 1024) of every item among those of strictly smaller radius.
 
-    Args:
-        store: where the items are.
-        space: of the frame of the store.
-        by: "margin" of the parent's cone over the item, largest first; "angle" at the parent or "distance", smallest
-            first. Ties go to the smaller radius, then to the lower id.
-        k: 1 <= k <= 1024 parents at most.
-        progress: draw a bar for work that outlasts a second.
+    By "margin" of the parent's cone over the item, largest first; "angle" at the parent or "distance", smallest first.
+    Ties go to the smaller radius, then to the lower id.
     """
     order = RadialOrder.of(store, space)
     parent = torch.full((len(order), k), -1)
