@@ -34,10 +34,9 @@ class AnswerStore:
         self._file: Path | None = None
 
     def begin(self, name: str) -> None:
-        """Take up the answers of a shard, such as ``generalise-00012``, those of an earlier run among them.
+        """Take up the answers of a shard, such as ``generalise-00012``, of an earlier run too.
 
-        Raises:
-            UnavailableError: the file cannot be read.
+        Raises UnavailableError.
         """
         self._known, self._file = {}, None
         if self.folder is not None:
@@ -56,14 +55,9 @@ class AnswerStore:
         return self._known.get(key)
 
     def put(self, key: str, value: Any) -> None:
-        """Keep an answer; when this returns, it outlives the process.
+        """Keep an answer, a JSON value other than null, by a hash of all that it depends on.
 
-        Args:
-            key: a hash of all that the answer depends on.
-            value: a JSON value other than null.
-
-        Raises:
-            UnavailableError: it cannot be written.
+        When this returns, it outlives the process. Raises UnavailableError if it cannot be written.
         """
         with self._lock:
             self._known[key] = value

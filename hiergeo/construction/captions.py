@@ -30,13 +30,7 @@ COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 @final
 @dataclass(frozen=True)
 class CaptionSurvey:
-    """What a first look at captions finds.
-
-    Attributes:
-        sha256: of the captions and their images, in order.
-        firsts: row -> the first row with the same caption and image, for rows that are not the first.
-        rows: how many there are.
-    """
+    """What a first look at captions finds: a hash, the rows that repeat a first one, and how many there are."""
 
     sha256: str
     firsts: Mapping[int, int]

@@ -16,12 +16,7 @@ VERSION = 1
 @final
 @dataclass(frozen=True)
 class Sides:
-    """Which rows are of the test split.
-
-    Attributes:
-        test: rows of the test split.
-        images: distinct images of the train and of the test split.
-    """
+    """Which rows are of the test split, and how many distinct images the train and the test split have."""
 
     test: frozenset[int]
     images: tuple[int, int]

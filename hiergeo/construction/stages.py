@@ -82,13 +82,7 @@ def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]
 @final
 @dataclass(frozen=True)
 class Writing:
-    """The stages that write and judge texts.
-
-    Attributes:
-        plan: tiers, thresholds and lengths.
-        backend: writes.
-        judge: judges.
-    """
+    """The stages that write and judge texts."""
 
     plan: BuildPlan
     backend: Backend

@@ -54,11 +54,7 @@ class Encoder:
 
     @property
     def model(self) -> Model:
-        """The model of the index.
-
-        Raises:
-            InputError: it is unknown, or another one than the index was built with.
-        """
+        """The model of the index; raises InputError if it is unknown, or another one than the index was built with."""
         if self._model is None:
             if self.facts is None:
                 raise InputError("the index does not say which model embedded it: search with embeddings.")
@@ -66,11 +62,7 @@ class Encoder:
         return self._model
 
     def encode(self, queries: Sequence[Query]) -> Tensor:
-        """Embeddings (Q, D) of queries of any kinds; zero for items, whose points are stored already.
-
-        Raises:
-            InputError: no queries, one of another kind, or an embedding of another dimension or with NaN.
-        """
+        """Embeddings (Q, D) of queries of any kinds, zero for items, whose points are stored; raises InputError."""
         if not len(queries):
             raise InputError("there is no query: give at least one.")
         for query in queries:

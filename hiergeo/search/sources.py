@@ -94,15 +94,9 @@ what was read from one."""
 
 
 class ItemBatch(NamedTuple):
-    """Items that follow each other.
+    """Items that follow each other from number `start` on; None where there is nothing of a kind.
 
-    Attributes:
-        start: number of the first.
-        size: how many.
-        captions: one for each; None for items without captions.
-        images: paths or other references, one for each, None for a row without one; None for items without images.
-        embeddings: (n, D); None where captions or images are to be embedded.
-        ids: (n,) int64; None where they are to be counted.
+    `images` are paths or other references, None for a row without one; `embeddings` (n, D), `ids` (n,) int64.
     """
 
     start: int

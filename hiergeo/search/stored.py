@@ -57,11 +57,7 @@ class Stored:
 
 
 def read_stored(path: Path) -> Stored:
-    """Read an ``.npz`` with ``text`` (n, D) or (n, 4, D), and ``caption``, ``root``, ``model`` if they are there.
-
-    Raises:
-        InputError: the file is missing, damaged, or its arrays do not fit each other.
-    """
+    """Read an ``.npz`` with ``text`` (n, D) or (n, 4, D), and ``caption``, ``root``, ``model`` if they are there."""
     arrays = archives.read(path, ARRAYS)
     text = torch.from_numpy(arrays["text"])
     captions, root, dim = arrays.get("caption"), arrays.get("root"), text.shape[-1]

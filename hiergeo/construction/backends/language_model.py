@@ -156,18 +156,10 @@ def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None)
 def openai_backend(
     model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
 ) -> LanguageModelBackend:
-    """A model behind an OpenAI-compatible endpoint.
+    """A model behind an OpenAI-compatible endpoint, by its name there.
 
-    Args:
-        model: its name there.
-        seed: of the first question about an item.
-        answers: keeps what was answered.
-        options: those of `Sampling` (but the seed), of `Asking`, and of
-            `hiergeo.construction.engines.openai.Endpoint`.
-
-    Raises:
-        InputError: an option that does not exist or does not fit.
-        UnavailableError: the client is not installed.
+    Options are those of `Sampling` (`seed` is that of the first question about an item), of `Asking`, and of
+    `hiergeo.construction.engines.openai.Endpoint`.
     """
     from hiergeo.construction.engines.openai import Endpoint, OpenAIEngine
 

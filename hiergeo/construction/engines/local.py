@@ -62,11 +62,7 @@ class LocalModel:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Its tokenizer.
-
-        Raises:
-            InputError: it has none, or one that cannot fill up the texts of a batch.
-        """
+        """Its tokenizer; raises InputError if it has none, or one that cannot fill up the texts of a batch."""
         tokenizer = self._obtain(self._transformers.AutoTokenizer.from_pretrained)
         if tokenizer.pad_token_id is None:
             if tokenizer.eos_token_id is None:
@@ -76,11 +72,7 @@ class LocalModel:
 
     @cached_property
     def network(self) -> Any:
-        """The network, in evaluation mode on its device.
-
-        Raises:
-            InputError: weights that are missing or misshapen.
-        """
+        """The network, in evaluation mode on its device; raises InputError for weights that do not fit."""
         build = getattr(self._transformers, self._kind)
         config = self.config
         with hub.quiet_transformers():

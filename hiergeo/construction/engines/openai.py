@@ -70,11 +70,7 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """The address that requests go to.
-
-        Raises:
-            InputError: it is not a valid address, or holds a password or a query.
-        """
+        """The address that requests go to; raises InputError if it is not valid, or holds a password or a query."""
         address = (self.base_url or os.environ.get("OPENAI_BASE_URL") or PUBLIC).rstrip("/")
         try:
             parts = urlsplit(address)
@@ -88,11 +84,7 @@ class Endpoint:
         return address
 
     def key(self) -> str:
-        """The key, empty without one.
-
-        Raises:
-            InputError: the variable that should hold it is not set, or holds what no header can carry.
-        """
+        """The key, empty without one; raises InputError if its variable is not set or cannot be a key."""
         public = self.address == PUBLIC
         name = self.key_env or ("OPENAI_API_KEY" if public or self.base_url is None else None)
         key = os.environ.get(name, "").strip() if name else ""
@@ -115,16 +107,7 @@ class Endpoint:
 
 @final
 class OpenAIEngine(Engine):
-    """A model behind an OpenAI-compatible endpoint.
-
-    Args:
-        model: its name there.
-        options: the attributes of `Endpoint`.
-
-    Raises:
-        InputError: an option that cannot be used, or no key where one is needed.
-        UnavailableError: the client is not installed.
-    """
+    """A model behind an OpenAI-compatible endpoint: its name there, and the attributes of `Endpoint`."""
 
     name = "openai"
 
@@ -166,11 +149,7 @@ class OpenAIEngine(Engine):
         self._client.close()
 
     def _first(self, prompt: Prompt) -> Reply:
-        """The reply to the first prompt, which may be refused if another one is answered.
-
-        Raises:
-            UnavailableError: the endpoint refuses `HARMLESS` too, whatever form of answer is asked for.
-        """
+        """The reply to the first prompt; raises UnavailableError if it and `HARMLESS` are refused."""
         reply = self._answer(prompt)
         if not self._proven:
             other = self._answer(replace(HARMLESS, sampling=prompt.sampling))
@@ -240,9 +219,8 @@ class OpenAIEngine(Engine):
 
 
 def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: int) -> Iterator[tuple[int, Reply]]:
-    """Replies as they come, several asked for at a time.
+    """Replies as they come, several asked for at a time; the first failure is raised after those under way are given.
 
-    After the first failure no row is begun; replies that are under way are still given, then the failure is raised.
     Where the caller stops asking, what is under way is left alone: its threads do not keep the process from ending.
     """
     left: SimpleQueue[int | None] = SimpleQueue()

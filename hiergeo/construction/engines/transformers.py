@@ -27,10 +27,6 @@ class TransformersEngine(Engine):
         device: where it runs.
         dtype: of the weights.
         batch_size: prompts that are answered at a time.
-
-    Raises:
-        InputError: the model or an option cannot be used.
-        UnavailableError: transformers or xgrammar is not installed, or a download failed.
     """
 
     name = "transformers"
