@@ -9,13 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256 as hashing
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Json, Open, Sha256, validated
+from hiergeo._core.storage.documents import Json, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
@@ -37,31 +35,6 @@ DATA = (*(name for names in chains.FILES.values() for name in names if name), "d
 """Files whose hashes a card holds."""
 
 NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
-
-
-class _File(Open):
-    bytes: Count
-    sha256: Sha256
-
-
-class _Split(Open):
-    rows: Count
-    images: Count
-    tiers: list[Json]
-
-
-class _Card(Open):
-    """What of ``card.json`` other parts of hiergeo rely on."""
-
-    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
-    title: str
-    licence: str
-    data_sha256: Sha256
-    files: dict[str, _File]
-    splits: dict[str, _Split]
-    dropped: dict[str, dict[str, Count]]
-    leakage: dict[str, Json]
-    quality: dict[str, dict[str, Json]]
 
 
 def card_before(folder: Path) -> dict[str, Any] | None:
@@ -171,7 +144,7 @@ def alone(path: Path) -> Iterator[None]:
 
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of a folder. Raises InputError if there is none or it is damaged."""
-    return documents.read(folder / JSON, _Card, hashed=True).as_dict()
+    return documents.read(folder / JSON, dict[str, Json], hashed=True)
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -261,7 +234,7 @@ def _counted(rows: Iterable[Chain]) -> tuple[dict[str, Any], set[int]]:
 def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None = None) -> None:
     """Write the leaks, the README and the card, `JSON` last: where it is, the others are."""
     try:
-        validated(_Card, card)
+        validated(dict[str, Json], card)
     except ValueError as error:
         raise InputError(f"the card of {folder} cannot be written: {error}") from error
     if leaks is not None:

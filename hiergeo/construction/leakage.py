@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
@@ -20,17 +20,11 @@ from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.hierarcaps.published import image_name
 
-NUMBER, ADDRESS, FILE, BYTES, PICTURE = "coco number", "image address", "file name", "same picture", "similar picture"
+NUMBER, ADDRESS, BYTES, PICTURE = "coco number", "image address", "same picture", "similar picture"
 TEXT, NEAR_TEXT = "text", "similar text"
 
-KINDS = (NUMBER, ADDRESS, FILE, BYTES, PICTURE, TEXT, NEAR_TEXT)
+KINDS = (NUMBER, ADDRESS, BYTES, PICTURE, TEXT, NEAR_TEXT)
 """How a row can share its image or its most specific text with a row of another set, the surest first."""
-
-CERTAIN = (NUMBER, ADDRESS, BYTES, PICTURE, TEXT, NEAR_TEXT)
-"""Kinds for which `exclude_leaks` leaves a row out by default: all but equal names of files."""
-
-STEM = 8
-"""Least characters of the name of a file before its ending by which it tells an image: ``1.jpg`` tells nothing."""
 
 SIMILARITY = 0.8
 """Least share of common words of similar texts."""
@@ -112,9 +106,9 @@ class Leakage:
             counts[split][against] = {"kinds": kinds, "rows_with_a_shared_text_by_tier": list(tiers)}
         return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
-    def without(self, rows: Iterable[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
-        """The rows of a split that share nothing of these kinds with the other sets."""
-        leaking = {each.row for each in self.leaks if each.split == split and each.kind in kinds}
+    def without(self, rows: Iterable[Chain], split: str) -> list[Chain]:
+        """The rows of a split that share nothing with the other sets."""
+        leaking = {each.row for each in self.leaks if each.split == split}
         return [each for each in rows if each.row not in leaking]
 
     def write(self, path: Path | str) -> None:
@@ -134,7 +128,7 @@ def leakage(
 ) -> Leakage:
     """Compare the rows of splits with other sets.
 
-    Images are compared by their number in MS-COCO, their address, the name of their file, and, where both files are
+    Images are compared by their number in MS-COCO, their address, and, where both files are
     there, by their bytes and their look. Texts are compared without case, blanks and full stops at the end, and the
     most specific ones also by the words that they share.
 
@@ -181,14 +175,6 @@ def leakage(
             tiers[split, other.name], counts[split] = tuple(shared), len(numbers)
     rows_of = {split: counts[split] if split in counts else sum(1 for _ in each) for split, each in rows.items()}
     return Leakage(tuple(leaks), rows_of, tiers, unchecked)
-
-
-def exclude_leaks(
-    rows: Sequence[Chain], against: Iterable[Reference], *, folder: Path | None = None, kinds: Sequence[str] = CERTAIN
-) -> tuple[list[Chain], Leakage]:
-    """The rows that share nothing of these kinds with other sets, and what the others share."""
-    found = leakage({"": rows}, against, folder=folder)
-    return found.without(rows, "", kinds), found
 
 
 def reference(name: str, split: str = "test", **options: Any) -> Reference:
@@ -274,28 +260,15 @@ def _address(address: str) -> str:
     """An address of the web without what does not tell two apart: the scheme, the case of the host, a fragment."""
     if not SCHEME.match(address) or _number(address):
         return ""
-    parts = _parts(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.netloc.casefold()}{unquote(parts.path)}{query}" if parts.netloc else ""
 
 
-def _parts(address: str) -> SplitResult:
-    """The parts of an address, all of them empty for one that is not valid."""
-    try:
-        return urlsplit(address)
-    except ValueError:
-        return urlsplit("")
-
-
-def _file_name(address: str) -> str:
-    """The name of a file that tells an image and no number of MS-COCO."""
-    if not address or _number(address):
-        return ""
-    path = PurePosixPath(_parts(address).path if SCHEME.match(address) else address.replace("\\", "/"))
-    return path.name.casefold() if len(path.stem) >= STEM else ""
-
-
-KEYS = ((NUMBER, _number), (ADDRESS, _address), (FILE, _file_name))
+KEYS = ((NUMBER, _number), (ADDRESS, _address))
 """What tells an image by its name, for each kind."""
 
 

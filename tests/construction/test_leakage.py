@@ -15,15 +15,12 @@ from hiergeo.construction import resemblance
 from hiergeo.construction.leakage import (
     ADDRESS,
     BYTES,
-    FILE,
-    KINDS,
     NEAR_TEXT,
     NUMBER,
     PICTURE,
     TEXT,
     Leak,
     Reference,
-    exclude_leaks,
     leakage,
     reference,
 )
@@ -46,9 +43,7 @@ def kinds(mine: Chain, other: Chain) -> set[str]:
     [
         (COCO, "val2017/000000000139.jpg", {NUMBER}),
         ("https://EXAMPLE.org/a%20b.jpg#top", "http://example.org/a b.jpg", {ADDRESS}),
-        ("photos/holiday-2019.JPG", "http://example.org/holiday-2019.jpg", {FILE}),
-        ("photos/holiday1.jpg", "other/holiday1.jpg", {FILE}),
-        ("photos/holiday.jpg", "other/holiday.jpg", set()),
+        ("photos/holiday-2019.jpg", "http://example.org/holiday-2019.jpg", set()),
         ("", "", set()),
         ("http://[bad", "http://[bad", set()),
     ],
@@ -150,24 +145,13 @@ def test_similar_pictures_are_those_of_all_pairs(seed):
 def test_rows_that_leak_are_left_out(tmp_path):
     rows = [row(0, "a dog on a beach", COCO), row(1, "a red bus"), row(2, "a cat")]
     others = (row(5, "a bus", COCO), row(6, "A red bus."))
-    kept, found = exclude_leaks(rows, [Reference("other", others)])
-    assert [each.row for each in kept] == [2]
+    found = leakage({"": rows}, [Reference("other", others)])
+    assert [each.row for each in found.without(rows, "")] == [2]
     assert found.counts == {("", "other", NUMBER): 1, ("", "other", TEXT): 1}
     found.write(tmp_path / "leakage.csv")
     with (tmp_path / "leakage.csv").open(newline="") as handle:
         assert [each["kind"] for each in csv.DictReader(handle)] == [NUMBER, TEXT]
     assert found.leaks[0] == Leak("", 0, NUMBER, "other", 5, "139")
-
-
-@pytest.mark.parametrize(
-    ("given", "left"),
-    [({}, [2]), ({"kinds": (TEXT,)}, [0, 2]), ({"kinds": (FILE,)}, [0, 1]), ({"kinds": KINDS}, [])],
-)
-def test_rows_are_left_out_for_the_kinds_that_are_named(given, left):
-    rows = [row(0, "a dog on a beach", COCO), row(1, "a red bus"), row(2, "a cat", "mine/holiday-2019.jpg")]
-    others = (row(5, "a tram", COCO), row(6, "A red bus."), row(7, "a horse", "theirs/holiday-2019.jpg"))
-    kept, _ = exclude_leaks(rows, [Reference("other", others)], **given)
-    assert [each.row for each in kept] == left
 
 
 def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
