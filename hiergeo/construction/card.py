@@ -234,7 +234,7 @@ def _counted(rows: Iterable[Chain]) -> tuple[dict[str, Any], set[int]]:
 def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None = None) -> None:
     """Write the leaks, the README and the card, `JSON` last: where it is, the others are."""
     try:
-        validated(dict[str, Json], card)
+        validated(dict[str, dict[str, Json]], card["quality"])
     except ValueError as error:
         raise InputError(f"the card of {folder} cannot be written: {error}") from error
     if leaks is not None:
