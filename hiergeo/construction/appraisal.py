@@ -111,7 +111,7 @@ def appraise(
 
     Args:
         chains: the set.
-        baselines: other chains by what they are called; ``corrected`` ones are the reference of all others.
+        baselines: other chains by what they are called.
         judge: this and all others as for `quality`, which also raises.
         model: see `quality`.
         drops: captions that left the data before, by (stage, reason).
@@ -121,20 +121,9 @@ def appraise(
         compute: see `quality`.
     """
     with opened(judge, model, compute) as (asked, loaded):
-        reference = baselines.get(CORRECTED)
 
         def measured(each: Hierarchy) -> Quality:
-            alike = reference is not None and each is not reference and coco_images(each) & coco_images(reference)
-            return quality(
-                each,
-                judge=asked,
-                model=loaded,
-                reference=reference if alike else None,
-                seed=seed,
-                samples=samples,
-                compute=compute,
-                progress=True,
-            )
+            return quality(each, judge=asked, model=loaded, seed=seed, samples=samples, compute=compute, progress=True)
 
         others = {name: measured(each) for name, each in baselines.items()}
         return Appraisal(measured(chains), others, dict(drops or {}), backend)
