@@ -43,7 +43,7 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         settings: of the server; its open paths are those of the page, and nothing can be added.
 
     Raises:
-        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
+        UnavailableError: fastapi or prometheus-client is not installed.
     """
     explorer = Explorer(collection, settings or Settings())
     from hiergeo.search.serving.application import application
@@ -87,7 +87,6 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
                 *("POST", path, several, f"{about} Several queries."),
                 model=body,
                 told=answers,
-                forms=True,
             ),
         ]
 

@@ -7,8 +7,7 @@ OpenAPI.
 
 import asyncio
 import inspect
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, TypeVar, final
@@ -17,25 +16,19 @@ from urllib.parse import parse_qsl
 from fastapi import Body, Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.datastructures import QueryParams, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hiergeo._core.storage.documents import parse_json
 from hiergeo.search.serving.limits import Limits, Refused
 
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # clients are told of damage in their forms
-
 Done = TypeVar("Done")
 
-JSON, FORM = "application/json", "multipart/form-data"
+JSON = "application/json"
 
 DIGITS = 1000
 """Of a whole number in JSON, so that one that is too large is refused by the field that it stands in."""
-
-FIELDS, FIELD_BYTES = 16, 1 << 13
-"""Of a form, beside its image, and of each of them."""
 
 READERS = ThreadPoolExecutor(2, "hiergeo-reader")
 """The threads that parse JSON and decode images beside the event loops of all servers of the process."""
@@ -82,7 +75,6 @@ class StrictRoute(APIRoute):
         told: type of the JSON of an answer.
         media: type of an answer that is not JSON.
         named: types of the parameters of the path.
-        forms: whether the body may be a form with one image and the other fields of the model.
         allowed: called before the body is read; raises Refused.
     """
 
@@ -97,7 +89,6 @@ class StrictRoute(APIRoute):
         told: Any = dict[str, Any],
         media: str = JSON,
         named: Mapping[str, Any] | None = None,
-        forms: bool = False,
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
         async def endpoint(**given: Any) -> Response:
@@ -111,7 +102,7 @@ class StrictRoute(APIRoute):
             [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}
-        self.forms, self.allowed = forms, allowed
+        self.allowed = allowed
         answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
         answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
         super().__init__(
@@ -122,7 +113,6 @@ class StrictRoute(APIRoute):
             summary=about,
             operation_id=f"{method.lower()}_{path.partition('{')[0].strip('/').rpartition('/')[2]}",
             responses=answers,
-            openapi_extra=_form_schema(model) if forms else None,
         )
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -132,7 +122,7 @@ class StrictRoute(APIRoute):
         async def read(request: Request) -> Response:
             query = query_values(request.scope["query_string"])
             self.allowed()
-            content = None if self.body_field is None else await _content(request, self.forms)
+            content = None if self.body_field is None else await _content(request)
             return await handle(_Read(request, query, content))
 
         return read
@@ -222,56 +212,7 @@ def query_values(content: bytes) -> dict[str, str]:
         )
     except ValueError:
         raise Refused(400, "the query string is not UTF-8 in percent-encoding: write name=value&...") from None
-    return _once(pairs)
-
-
-async def _content(request: Request, forms: bool) -> Any:
-    """The value of a JSON body, or of a form as JSON would hold it; raises Refused."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != JSON and not (forms and media == FORM):
-        wanted = f"{JSON}, or {FORM} with an image" if forms else JSON
-        raise Refused(415, f"the body must be {wanted}: set Content-Type.")
-    content = await body_of(request, request.app.state.limits)
-    if media == FORM:
-        return await _form(request, content)
-    try:
-        return await run_in_thread(partial(parse_json, content, digits=DIGITS))
-    except ValueError as error:
-        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
-
-
-@final
-class _InMemory(MultiPartParser):
-    """Keeps files in memory; `close` closes those of parts that were cut short, too."""
-
-    spool_max_size = 1 << 62
-
-    def close(self) -> None:
-        for file in self._files_to_close_on_error:
-            file.close()
-
-
-async def _form(request: Request, content: bytes) -> dict[str, Any]:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield content
-
-    parser = _InMemory(request.headers, stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Refused(400, f"the form cannot be read: {error.message.rstrip('.')}.") from None
-    try:
-        values: dict[str, Any] = _once(form.multi_items())
-        image = values.pop("image", None)
-        if not isinstance(image, UploadFile):
-            raise Refused(400, "the form has no file 'image': send one.", "image")
-        return {**values, "queries": [{"image": await image.read()}]}
-    finally:
-        parser.close()
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     for name, value in pairs:
         if name in values:
             raise Refused(400, f"the parameter {name[:60]!r} is there twice.", name[:60])
@@ -279,9 +220,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of the form of a model whose queries are one image."""
-    properties = {name: each for name, each in model.model_json_schema()["properties"].items() if name != "queries"}
-    image = {"type": "string", "contentMediaType": "application/octet-stream"}
-    schema = {"type": "object", "properties": {"image": image, **properties}, "required": ["image"]}
-    return {"requestBody": {"content": {FORM: {"schema": schema}}}}
+async def _content(request: Request) -> Any:
+    """The value of a JSON body; raises Refused."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise Refused(415, f"the body must be {JSON}: set Content-Type.")
+    content = await body_of(request, request.app.state.limits)
+    try:
+        return await run_in_thread(partial(parse_json, content, digits=DIGITS))
+    except ValueError as error:
+        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None

@@ -128,7 +128,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
 
     Raises:
-        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
+        UnavailableError: fastapi or prometheus-client is not installed.
     """
     service = Service(index, settings or Settings())
     from starlette.responses import JSONResponse
@@ -153,7 +153,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
-            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed),
         ]
 
     async def add(request: "Request", values: Any) -> "Response":
