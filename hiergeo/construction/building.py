@@ -42,7 +42,7 @@ class Built:
         images: distinct images of the train and of the test split.
         dropped: (stage, reason) -> rows that were dropped there for it.
         stages: what each stage did in this run.
-        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ``cost``, ...
+        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ...
         finished: False after a part of the shards, which leaves the files of the splits to the last run.
         card: of the data, as in ``card.json``.
     """

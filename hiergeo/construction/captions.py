@@ -40,12 +40,7 @@ class CaptionSurvey:
 @final
 @dataclass(frozen=True)
 class Captions:
-    """Captions that can be read any number of times.
-
-    Attributes:
-        name: of the file or dataset, without the folder that it is in.
-        drafts: begins to read them, each as a new draft; what cannot be used is a dropped one.
-    """
+    """Captions of a file or dataset that can be read any number of times, each as a new draft, maybe a dropped one."""
 
     name: str
     drafts: Callable[[], Iterator[Draft]]

@@ -28,15 +28,7 @@ DECIMALS = 9
 @final
 @dataclass
 class StageRun:
-    """What a stage did in one run.
-
-    Attributes:
-        name: of the stage.
-        made: shards that were made.
-        kept: shards that were there already.
-        captions: of the shards that were made.
-        seconds: that making them took.
-    """
+    """What a stage did in one run: shards that were made or kept, captions of the made ones, and seconds."""
 
     name: str
     made: int = 0
@@ -48,19 +40,7 @@ class StageRun:
 @final
 @dataclass
 class Passes:
-    """The shards of a build.
-
-    Attributes:
-        work: where they are stored.
-        source: of the captions.
-        survey: what a first look at them found.
-        plan: settings.
-        stages: in their order.
-        backend: writes texts.
-        answers: that it keeps by call.
-        progress: whether bars are drawn.
-        runs: what each stage did, by its name.
-    """
+    """The shards of a build, where they are stored; `runs` says what each stage did."""
 
     work: Work
     source: Captions

@@ -18,13 +18,7 @@ FOLDER = "work"
 
 @dataclass(frozen=True)
 class StoredShard:
-    """A shard after a stage.
-
-    Attributes:
-        key: hash of all that its drafts depend on.
-        usage: what the backend used for it, in this stage and those before.
-        drafts: of its captions.
-    """
+    """A shard after a stage, with a hash of all that it depends on, and what the backend used for it so far."""
 
     __pydantic_config__ = STRICT
 
@@ -35,11 +29,7 @@ class StoredShard:
 
 @final
 class Work:
-    """Stored shards.
-
-    Args:
-        out: folder of the build.
-    """
+    """Stored shards, in the folder of a build."""
 
     def __init__(self, out: Path) -> None:
         self.folder = out / FOLDER

@@ -25,15 +25,7 @@ ROOTS = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What an ``.npz`` of embeddings holds.
-
-    Attributes:
-        path: of the file.
-        embeddings: (n, D), in the dtype of the file.
-        captions: one for each; None if the file has none.
-        root: (D,); None if the file has none.
-        model: what embedded them, if the file says so: normalised, as `hiergeo.adapters.embed` writes it.
-    """
+    """What an ``.npz`` holds: embeddings (n, D), and captions, the root (D,) and what embedded them, or None."""
 
     path: Path
     embeddings: Tensor

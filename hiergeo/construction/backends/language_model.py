@@ -18,28 +18,21 @@ from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Pro
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""
 
-PER_PRICE = 1_000_000
-"""Tokens that a price is for."""
-
 
 @final
 @dataclass(frozen=True)
 class Asking:
-    """How often is asked, and what it costs.
+    """How often is asked.
 
     Attributes:
         candidates: answers that are asked for each item, with seeds that follow each other.
         retries: times that an item is asked again, with another seed, while no answer could be read.
-        prompt_price: of a million tokens that are read.
-        completion_price: of a million tokens that are written.
     """
 
     __pydantic_config__ = STRICT
 
     candidates: Annotated[int, Field(ge=1, le=16)] = 1
     retries: Annotated[int, Field(ge=0, le=16)] = 2
-    prompt_price: Annotated[float, Field(ge=0, lt=1e9)] = 0.0
-    completion_price: Annotated[float, Field(ge=0, lt=1e9)] = 0.0
 
 
 DEFAULT_ASKING = Asking()
@@ -92,10 +85,8 @@ class LanguageModelBackend(Backend):
         return self._ask([prompts.completing(gap) for gap in gaps])
 
     def usage(self) -> dict[str, float]:
-        """Calls and tokens of the answers used, those out of the store included, and what they cost at the prices."""
-        asking, used = self.asking, self._used
-        cost = used["prompt_tokens"] * asking.prompt_price + used["completion_tokens"] * asking.completion_price
-        return {**used, "cost": cost / PER_PRICE}
+        """Calls and tokens of the answers used, those out of the store included."""
+        return dict(self._used)
 
     def instructions(self, tiers: int) -> dict[str, str]:
         return prompts.instructions(tiers)
@@ -127,8 +118,8 @@ class LanguageModelBackend(Backend):
         missing = [row for row in range(len(keys)) if row not in stored]
         if missing:
             for index, reply in self.engine.generate([sampled[row] for row in missing]):
-                stored[missing[index]] = kept = reply.bounded()
-                self._answers.put(keys[missing[index]], kept.as_dict())
+                stored[missing[index]] = reply
+                self._answers.put(keys[missing[index]], reply.as_dict())
         replies = [stored[row] for row in sorted(stored)]
         self._used["requests"] += len(replies)
         self._used["prompt_tokens"] += sum(reply.prompt_tokens for reply in replies)

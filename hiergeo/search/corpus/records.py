@@ -98,10 +98,6 @@ class Poison:
             | ({"ends": True} if each.ends else {})
             for each in self.defects
         ]
-        more = self.rows - sum(each.rows for each in self.defects)
-        if more > 0:
-            row = self.defects[:LISTED][-1].row + 1
-            lines.append({"input": self.name, "row": row, "rows": more, "reason": "further rows, not listed"})
         atomic_write_text(place, "".join(json.dumps(line) + "\n" for line in lines))
 
 

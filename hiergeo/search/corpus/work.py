@@ -36,14 +36,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an input.
-
-    Attributes:
-        number: of the input.
-        done: its record; None where nothing of it could be read.
-        earlier: whether another process embedded it meanwhile.
-        failure: why nothing could be read, one sentence.
-    """
+    """What became of an input: its record, or why it has none; `earlier` if another process embedded it."""
 
     number: int
     done: Done | None = None

@@ -37,14 +37,7 @@ if TYPE_CHECKING:
 
 @final
 class Service:
-    """One index as a service: what the routes and pages of an application share.
-
-    Attributes:
-        index: that is served.
-        settings: of the server.
-        metrics: of the server.
-        engine: that answers.
-    """
+    """One index as a service: what the routes and pages of an application share."""
 
     def __init__(self, index: Index, settings: Settings, metrics: Metrics | None = None) -> None:
         self.index, self.settings, self.metrics = index, settings, metrics or Metrics()
