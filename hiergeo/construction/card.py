@@ -148,13 +148,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``
-    and ``images_in_train_and_reviewed``.
-
-    Raises:
-        InputError: a damaged file.
-        UnavailableError: the folder holds no chains.
-    """
+    """``files``, ``data_sha256`` of them, ``splits`` and ``images_in_train_and_...`` of a folder of chains."""
     files = _files(folder, DATA)
     listed = "".join(f"{name} {file['sha256']}\n" for name, file in sorted(files.items()) if name != "dropped.csv")
     counted = {name: _counted(rows) for name, rows in chains.everything(folder)[1].items()}
@@ -168,11 +162,7 @@ def contents(folder: Path) -> dict[str, Any]:
 
 
 def split_sha256(folder: Path, split: str) -> str:
-    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
-
-    Raises:
-        InputError: one of them is not a file.
-    """
+    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed."""
     return _of_split(_files(folder, chains.FILES.get(split, ())), split)
 
 

@@ -24,12 +24,7 @@ TIER = "_tier"
 
 
 class Ratio(NamedTuple):
-    """A rate over rows.
-
-    Attributes:
-        numerator: (n,) what each row adds to the sum above.
-        denominator: (n,) what it adds to the one below; 0 where the rate says nothing of the row.
-    """
+    """A rate over rows: what each (n,) adds to the sum above and to the one below, 0 where there is nothing to say."""
 
     numerator: np.ndarray
     denominator: np.ndarray
@@ -61,9 +56,8 @@ def coco_images(chains: Hierarchy) -> set[int]:
 def groups_of(chains: Hierarchy) -> tuple[tuple[Hashable, ...], np.ndarray]:
     """What a bootstrap draws: images; a row without image is grouped with others of the same most specific caption.
 
-    Returns:
-        The distinct groups in order of first appearance, those of MS-COCO images being their numbers, and the position
-        of each row's group, (n,).
+    Gives the distinct groups in order of first appearance, MS-COCO's by their numbers, and the place of each row's,
+    (n,).
     """
     keys: list[Hashable] = []
     for row in chains.rows:

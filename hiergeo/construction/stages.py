@@ -44,13 +44,7 @@ Item = TypeVar("Item")
 @final
 @dataclass(frozen=True)
 class Stage:
-    """One pass over the drafts.
-
-    Attributes:
-        name: of the stage, in files, cards and drops.
-        depends: JSON values that its results depend on besides the drafts.
-        run: makes the drafts after the stage of those before it; dropped ones are left out.
-    """
+    """One pass over the drafts: its results depend on them, on `depends`, JSON values, and on nothing else."""
 
     name: str
     depends: Mapping[str, Any]

@@ -22,12 +22,7 @@ from hiergeo.search.sweep import Best, Found, Steps, lexicographic, run
 
 
 class Certification(NamedTuple):
-    """What is known of an answer beside its hits.
-
-    Attributes:
-        certified: (Q,) bool, whether nothing better can exist.
-        scored: how many items were scored, for all queries.
-    """
+    """Whether nothing better than the hits of each query can exist, (Q,) bool, and how many items were scored."""
 
     certified: Tensor
     scored: int

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, get_args
 
 import torch
@@ -63,10 +62,6 @@ class Request:
             _check_thresholds(self.thresholds)
         else:
             check_whole("thresholds", self.thresholds, 1, limits.PROTOCOL_STEPS)
-        within = 0.0 if self.within is None else self.within
-        for end, value in {"low": self.low, "high": self.high, "within": within}.items():
-            if not isinstance(value, Real):
-                raise InputError(f"{end} must be a number, not {type(value).__name__}.")
         if not self.low <= self.high:
             raise InputError(f"the range of radii from {self.low:g} to {self.high:g} is empty: low must be <= high.")
         if self.within is not None and not self.within >= 0:

@@ -5,6 +5,7 @@ it adds files, makes the next manifest current, and removes what a manifest has 
 lives that names it; otherwise the next writer does. The locks are the system's: a reader that is killed holds none.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -22,11 +23,6 @@ from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.search import layout
 from hiergeo.search.layout import BUILD, MANIFEST, RESERVE, SHARDS, Manifest, Retired, Shard
 from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: there, what is retired stays
-    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 READERS = "readers"
 
@@ -173,9 +169,8 @@ def _hold(place: Path) -> int | None:
         descriptor = _opened(place, os.O_CREAT)
     except OSError:
         return None
-    if fcntl is not None:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 
@@ -208,8 +203,6 @@ def _remove_retired(folder: Path, manifest: Manifest) -> None:
 
 def _oldest_read(readers: Path, generation: int) -> int:
     """The oldest generation that has a reader, `generation` if no older one; files of those without are removed."""
-    if fcntl is None:
-        return 0
     oldest = generation
     for place in readers.glob("*"):
         if not place.name.isdecimal() or int(place.name) >= generation:

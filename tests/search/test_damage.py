@@ -175,11 +175,9 @@ def test_embeddings_that_are_none_are_refused(folder, tmp_path, kind) -> None:
 
 
 @pytest.mark.parametrize("name", ["low", "high", "within"])
-@pytest.mark.parametrize("value", ["a", None, torch.tensor(0.5), float("nan")])
-def test_ends_of_radii_are_numbers(folder, name, value) -> None:
-    if not (name == "within" and value is None):
-        with pytest.raises(InputError):
-            search.open(folder).count(QUERY, **{name: value})
+def test_ends_of_radii_are_numbers(folder, name) -> None:
+    with pytest.raises(InputError):
+        search.open(folder).count(QUERY, **{name: float("nan")})
 
 
 def test_embeddings_that_run_backwards_are_taken(tmp_path) -> None:

@@ -44,12 +44,6 @@ class LanguageModelBackend(Backend):
 
     An answer is kept in the store as soon as it comes, under a key that holds all that it depends on; what is in the
     store is not asked again. Answers that cannot be read are kept too, so that the same attempt is not repeated.
-
-    Args:
-        engine: runs the model.
-        answers: keeps what was answered; None keeps it in memory.
-        sampling: of the first question about an item; later ones have the seeds that follow.
-        asking: how often is asked.
     """
 
     def __init__(

@@ -64,8 +64,6 @@ class Report:
         self.incomplete: list[str] = []
         self._bar = Bar("embedding", len(numbers)) if progress and numbers else None
         self._start = time.monotonic()
-        self._bytes = sum(max(sources[number].bytes, 0) for number in numbers)
-        self._read = 0
 
     @property
     def seconds(self) -> float:
@@ -83,7 +81,6 @@ class Report:
         if done is not None:
             self.known(done)
         if not outcome.earlier:
-            self._read += max(source.bytes, 0)
             if done is None:
                 self.failed[source.name] = outcome.failure
             else:
@@ -104,6 +101,4 @@ class Report:
 
     def _draw(self, steps: int) -> None:
         if self._bar is not None:
-            left = (self._bytes - self._read) * self.seconds / self._read if self._read else None
-            ends = "" if left is None else f", about {left / 60:,.0f} min left"
-            self._bar.advance(steps, f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-3):,.0f} rows/s{ends}")
+            self._bar.advance(steps, f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-3):,.0f} rows/s")

@@ -21,18 +21,8 @@ PLAN = "corpus.json"
 class CorpusPlan:
     """What is made of which inputs. All workers agree on it, and a later run with another one is refused.
 
-    Attributes:
-        model: what embeds.
-        root_sha256: of the root of the space.
-        geometry: spec of the space that the index is searched in.
-        min_radius: scale of its cones.
-        dtype: of stored directions.
-        items: what becomes an item.
-        caption: the column of captions; None is the usual one.
-        image: the column of images.
-        shard_rows: rows after which another shard is begun.
-        inputs: the place of each is its number.
-        version: of the plan.
+    The model embeds; root, geometry and `min_radius` are of the space of the index, `dtype` of its directions. The
+    number of an input is its place. Columns that are None are the usual ones.
     """
 
     __pydantic_config__ = STRICT

@@ -31,12 +31,7 @@ CHUNK = 1 << 15
 
 @dataclass(frozen=True, eq=False)
 class RadialOrder:
-    """All items from the root outwards; the place of an item is its position in this order.
-
-    Attributes:
-        ids: (n,) int64, sorted by radius, ties by id.
-        radius: (n,) float32, geodesic units, ascending.
-    """
+    """All items from the root outwards: ids (n,) by ascending radii (n,), ties by id; a place is a position in it."""
 
     ids: Tensor
     radius: Tensor
@@ -79,12 +74,8 @@ class RadialOrder:
 class Links:
     """The candidate parents of every item, best first.
 
-    Attributes:
-        order: of the items; its places are used below.
-        parent: (n, k) int64 places, smaller than that of the item; -1 where there are fewer.
-        score: (n, k) float32: the margin, exterior angle or distance that parents were chosen by; NaN where there are
-            fewer.
-        by: which of the three.
+    `parent` (n, k) int64 are places in the order, smaller than that of the item, and `score` (n, k) float32 the
+    margins, exterior angles or distances that they were chosen by; -1 and NaN where there are fewer.
     """
 
     order: RadialOrder
