@@ -24,9 +24,7 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(token.lemma for token in language.parse(text).tokens if token.tag in CONTENT)
 
 
-@lru_cache(REMEMBERED)
-def _head(text: str) -> str | None:
-    return language.head_noun(text)
+_head = lru_cache(REMEMBERED)(language.head_noun)
 
 
 def length_rates(chains: Hierarchy) -> dict[str, Ratio]:

@@ -75,11 +75,6 @@ class Quality:
     verdicts: Verdicts
     settings: dict[str, Any]
 
-    def __repr__(self) -> str:
-        shown = ("forward_entailed", "negative_contradicted")
-        about = ", ".join(f"{name} {self.metrics[name]:.3f}" for name in shown if name in self.metrics)
-        return f"<Quality of {self.chains!r}: {about}>"
-
     @cached_property
     def metrics(self) -> dict[str, float]:
         """Name -> value; ``_tierK`` are those of one tier, or of the pair of tiers K and K + 1."""

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import final
 
 from hiergeo._core.errors import InputError, UnavailableError, warn
@@ -99,7 +99,7 @@ class Passes:
 
     def _through(self, number: int, drafts: Sequence[Draft]) -> StoredShard:
         """A shard after the last stage: what is stored of the latest stage that fits, and the stages behind it."""
-        key, keys = hash_of([VERSION, [draft.as_dict() for draft in drafts]]), []
+        key, keys = hash_of([VERSION, [asdict(draft) for draft in drafts]]), []
         for stage in self.stages:
             key = hash_of([key, stage.name, dict(stage.depends)])
             keys.append(key)

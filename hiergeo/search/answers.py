@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WithJsonSchema
 from typing_extensions import Self
@@ -53,7 +53,7 @@ class Written:
 
     def as_dict(self) -> dict[str, Any]:
         """The answer in values of JSON; numbers that are not finite are null."""
-        values: dict[str, Any] = json.loads(_adapter(type(self)).dump_json(self))
+        values: dict[str, Any] = json.loads(_adapter(cast(Any, type(self))).dump_json(self))
         return values
 
     def to_json(self) -> str:
@@ -63,7 +63,7 @@ class Written:
     @classmethod
     def of_dict(cls, values: Any) -> Self:
         """The answer that `as_dict` gave; raises ValueError for other values."""
-        answer: Self = _adapter(cls).validate_python(values)
+        answer: Self = _adapter(cast(Any, cls)).validate_python(values)
         return answer
 
 

@@ -185,7 +185,11 @@ class Index:
         groups: dict[Any, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
-        asked = [self._group(store, [requests[i] for i in places], embedded[places]) for places in groups.values()]
+        rest = store, self.engines, self.device
+        asked = [
+            RequestGroup([requests[i] for i in places], embedded[places], self.chosen(requests[places[0]].space), *rest)
+            for places in groups.values()
+        ]
         scanned = [group for group in asked if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
@@ -315,9 +319,6 @@ class Index:
     def close(self) -> None:
         """Let go of the files."""
         self.store.close()
-
-    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> RequestGroup:
-        return RequestGroup(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> Any:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)

@@ -70,12 +70,6 @@ FORMATS: dict[str, Callable[[Taxonomy], Iterator[str]]] = {
 }
 
 
-def check_format(name: str) -> None:
-    """Raise InputError for a format that is not known."""
-    if name not in FORMATS:
-        raise unknown_name("format", name, FORMATS)
-
-
 def export(taxonomy: Taxonomy, path: Path | str, form: str = "json") -> None:
     """Write a taxonomy to a file, whole or not at all.
 
@@ -83,7 +77,8 @@ def export(taxonomy: Taxonomy, path: Path | str, form: str = "json") -> None:
         InputError: an unknown format.
         UnavailableError: the file cannot be written.
     """
-    check_format(form)
+    if form not in FORMATS:
+        raise unknown_name("format", form, FORMATS)
     with atomic_write(path) as handle:
         for piece in FORMATS[form](taxonomy):
             handle.write(piece.encode())
