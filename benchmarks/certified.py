@@ -84,22 +84,22 @@ def measure(index: Index, stores: tuple[Store, Store], kind: str, spec: str, que
         run(index.store.scan(), [exact])
         seconds[0] += time.perf_counter() - began
         plain(index, whole, direct)
-        through_store(few, index.store, engine, most=16)
+        first = through_store(few, index.store, engine, most=16)
         began = time.perf_counter()
         outcome = through_store(full, index.store, engine)
         seconds[1] += time.perf_counter() - began
         if bool(outcome.certified[0]) and equal(exact, full) != 1:
             raise AssertionError(f"{kind} in {spec}: a certified answer differs from the exact one")
         recalls.append((equal(exact, direct), equal(exact, few)))
-        sure.append((bool(outcome.first[0]), bool(outcome.certified[0])))
+        sure.append((bool(first.certified[0]), bool(outcome.certified[0])))
         scored.append(outcome.scored)
     direct_share, few_share = np.mean(recalls, axis=0)
-    first, last = np.mean(sure, axis=0)
+    early, last = np.mean(sure, axis=0)
     rows = f"{np.median(scored):,.0f} ({np.quantile(scored, 0.95):,.0f})"
     return [
         f"{direct_share:.3f}",
         f"{few_share:.3f}",
-        f"{first:.2f}",
+        f"{early:.2f}",
         rows,
         f"{last:.2f}",
         f"{seconds[1] / seconds[0]:.1f}",

@@ -1,5 +1,6 @@
 """Load on servers of this machine: threads that ask in a closed or an open loop, and what they met."""
 
+import base64
 import json
 import os
 import random
@@ -18,7 +19,6 @@ from threading import Thread
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from urllib3.filepost import encode_multipart_formdata
 
 from hiergeo._core.errors import HiergeoError
 
@@ -203,12 +203,11 @@ class Requester:
         return self._exchange("POST", path, json.dumps(body).encode())
 
     def send(self, path: str, image: bytes) -> bytes:
-        """The answer to a form with an image."""
-        content, kind = encode_multipart_formdata({"image": ("photo.jpg", image)})
-        return self._exchange("POST", path, content, kind)
+        """The answer to a POST of an image."""
+        return self.post(path, {"queries": [{"image": base64.b64encode(image).decode()}]})
 
-    def _exchange(self, method: str, path: str, content: bytes | None, kind: str = "application/json") -> bytes:
-        headers = {} if content is None else {"Content-Type": kind}
+    def _exchange(self, method: str, path: str, content: bytes | None) -> bytes:
+        headers = {} if content is None else {"Content-Type": "application/json"}
         try:
             self._connection.request(method, path, content, headers)
             response = self._connection.getresponse()

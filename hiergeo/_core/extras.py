@@ -42,7 +42,6 @@ PACKAGES = (
     Package("accelerate", "accelerate", "train"),
     Package("peft", "peft", "train"),
     Package("fastapi", "fastapi", "serve"),
-    Package("python_multipart", "python-multipart", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
     Package("prometheus_client", "prometheus-client", "serve"),
     Package("faiss", "faiss-cpu", "faiss"),

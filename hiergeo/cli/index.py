@@ -16,7 +16,7 @@ from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, publish, 
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
-from hiergeo.cli.stores import audit_command, push_command
+from hiergeo.cli.stores import push_command
 from hiergeo.search.checking import check
 from hiergeo.search.sources import ids_of
 
@@ -70,7 +70,6 @@ def build_command(
     batch_size: options.BatchSize = None,
     shard_rows: index_shards.ShardRows = None,
     max_poisoned: index_shards.MaxPoisoned = None,
-    price_per_hour: index_shards.Price = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -80,7 +79,6 @@ def build_command(
         "batch_size": batch_size,
         "shard_rows": shard_rows,
         "max_poisoned": max_poisoned,
-        "price_per_hour": price_per_hour,
     }
     if shards is not None:
         if model is None or any(each is not None for each in (captions, images, embeddings, root, min_radius)):
@@ -251,7 +249,6 @@ def info_command(
 
 
 app.command("push", cls=Verb)(push_command)
-app.command("audit", cls=Verb)(audit_command)
 
 
 def _report(

@@ -37,7 +37,6 @@ MaxPoisoned = Annotated[
     float | None,
     _option("X", "Share of rows that may be set aside before the run stops. (by default 0.01)", min=0, max=1),
 ]
-Price = Annotated[float | None, _option("X", "Of one worker: the estimate for 1e8 and 1e9 rows names money too.")]
 
 
 def build_from_shards(
@@ -52,7 +51,7 @@ def build_from_shards(
     device: str,
     json: Path | None,
 ) -> None:
-    """Embed files into an index, print what was done and what a billion rows would take.
+    """Embed files into an index, print what was done.
 
     `settings` are fields of `hiergeo.search.corpus.Options`, None for a default.
     """
@@ -89,7 +88,7 @@ def _show(summary: "Summary", out: Path) -> None:
         note(f"{name} broke off: what is before that is embedded.")
     more = sum(max(0, len(names) - NAMED) for names in (summary.failed, summary.incomplete))
     if more:
-        note(f"{more:,} more inputs failed or broke off: see the logs in {out / 'logs'}.")
+        note(f"{more:,} more inputs failed or broke off: --json names them.")
     if summary.poisoned:
         note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
     screen = console()
@@ -99,10 +98,5 @@ def _show(summary: "Summary", out: Path) -> None:
         f"{summary.rows_per_second:,.0f} rows/s.",
         soft_wrap=True,
     )
-    for each in summary.estimates:
-        price = "" if each.price is None else f", at a price of {each.price:,.0f}"
-        screen.print(
-            f"One worker of this speed takes {each.hours:,.0f} h for {each.rows:,} rows{price}.", soft_wrap=True
-        )
     ready = "The index is complete" if summary.finished else "The index holds what is embedded so far"
     screen.print(f"{ready}: hiergeo search {shlex.quote(str(out))} QUERY", soft_wrap=True)

@@ -90,7 +90,7 @@ def quality_command(
             None,
             format,
             appraisal_tables(appraisal, full=full or format != "table"),
-            first=(f"{appraisal.headline}.", *(finding.sentence for finding in appraisal.findings)),
+            first=(f"{appraisal.headline}.", *appraisal.cautions),
             lines=page_lines(html),
         )
 

@@ -194,8 +194,7 @@ def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> I
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
         yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else f"{NEAREST[kind]} (none is).")
     yield _table(kind, result)
-    recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
-    yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
+    yield Text(f"{result.guarantee}: {result.scored:,} of {result.rows:,} items scored.")
     if kind == "ladder":
         yield Text("Each step: the closest item at most this far from the root.")
     yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, at {apex(kind)}.")

@@ -1,23 +1,14 @@
-"""``hiergeo index push`` and ``hiergeo index audit``: stores beside an index, and what searches through them find."""
+"""``hiergeo index push``: stores beside an index."""
 
 import time
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any
-
-import torch
+from typing import Annotated
 
 from hiergeo import search
-from hiergeo._core import limits
-from hiergeo._core.storage.texts import read_lines
-from hiergeo._core.tables import light
 from hiergeo._core.text import without_password
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, publish, write_json
+from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, counted
-from hiergeo.cli.options import option, path_option
-from hiergeo.evaluation.findings.exports import percent
-from hiergeo.search.recall import sampled
+from hiergeo.cli.options import option
 
 StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
 
@@ -36,56 +27,3 @@ def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json
     write_json(json, {"metrics": metrics, "settings": settings})
     name, items = store.partition(":")[0], counted(len(index), "item")
     console().print(f"{name} holds the {items} of {path}; sent: {sent:,} in {seconds:.1f} s", soft_wrap=True)
-
-
-def audit_command(
-    path: options.IndexFolder,
-    store: StoreSpec,
-    queries: Annotated[
-        Path | None,
-        path_option("FILE", "Texts like those that will be searched for, one a line. (by default items of the index)"),
-    ] = None,
-    sample: Annotated[int, option("N", "How many items of the index are queries without --queries.", min=1)] = 100,
-    k: Annotated[int, option("K", "Hits of each query, thresholds of its ladder.", "-k", min=1, max=1024)] = 10,
-    by: Annotated[str, option("NAME", "Order: margin, angle or distance.")] = "margin",
-    geometry: options.IndexGeometry = None,
-    format: options.Format = "table",
-    json: options.Json = None,
-    device: options.Device = options.AUTO,
-) -> None:
-    """Measure the recall of searches through a store; later approximate answers carry it."""
-    check_writable(json)
-    index = search.open(path, device=device)
-    if queries is None:
-        embedded = sampled(index.store, index.space.root, min(sample, limits.COUNT))
-    else:
-        texts = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
-        embedded = index.encoder.encode(texts) if texts else torch.empty(0, index.manifest.frame.dim)
-    order: Any = by
-    audits = index.audit(store, embedded, k, by=order, space=geometry)
-    metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
-    settings = {
-        "path": str(path),
-        "generation": index.manifest.generation,
-        "store": without_password(store),
-        "queries": None if queries is None else str(queries),
-        "sample": sample if queries is None else None,
-        "k": k,
-        "by": by,
-        "space": index.chosen(geometry).geometry.spec,
-    }
-    document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
-    figures = (f"recall@{k}", "95 %", "certified", "scored", "min shell")
-    table = light("", *figures, numbers=figures)
-    for each in audits:
-        worst = min(shell.value for shell in each.shells if shell is not None)
-        ends = f"{each.recall.low:.3f} to {each.recall.high:.3f}"
-        table.add_row(
-            each.kind,
-            f"{each.recall.value:.3f}",
-            ends,
-            percent(each.certified, 0),
-            percent(each.scored),
-            f"{worst:.3f}",
-        )
-    publish(document, json, format, [table])

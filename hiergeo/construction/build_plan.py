@@ -2,12 +2,11 @@
 
 import json
 import math
-import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
@@ -24,11 +23,6 @@ TABLES = ("backend", "judge")
 
 MOST_SHARD_ROWS = 100_000
 """Captions of a shard, which is held in memory with its texts."""
-
-
-def _index(value: Any) -> Any:
-    """Whole numbers of numpy as those of Python; everything else as it is."""
-    return value if isinstance(value, bool) or not hasattr(type(value), "__index__") else operator.index(value)
 
 
 def _option(value: Any) -> Any:
@@ -48,7 +42,6 @@ def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-Whole = Annotated[int, BeforeValidator(_index)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], AfterValidator(_without_secrets)]
@@ -90,15 +83,15 @@ class BuildPlan(Document):
     backend_options: Options = Field(default_factory=dict)
     judge: Name = "rules"
     judge_options: Options = Field(default_factory=dict)
-    tiers: Annotated[Whole, Field(ge=2, le=8)] = 4
+    tiers: Annotated[int, Field(ge=2, le=8)] = 4
     entailment: Share = 0.5
     contradiction: Share = 0.5
     growth: Literal["strict", "weak", "any"] = "weak"
-    most_characters: Annotated[Whole, Field(ge=1, le=limits.ITEM_CHARACTERS)] = 1000
+    most_characters: Annotated[int, Field(ge=1, le=limits.ITEM_CHARACTERS)] = 1000
     language: Literal["any", "en"] = "any"
     test_fraction: Share = 1.0
-    seed: Annotated[Whole, Field(ge=0, le=limits.SEED)] = 0
-    shard_rows: Annotated[Whole, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000
+    seed: Annotated[int, Field(ge=0, le=limits.SEED)] = 0
+    shard_rows: Annotated[int, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000
     caption_column: Name | None = None
     image_column: Name | None = None
     title: str = ""
@@ -160,26 +153,13 @@ class BuildPlan(Document):
 
 
 def read_plan(path: Path | str) -> BuildPlan:
-    """The plan in a TOML file.
-
-    Raises:
-        UnavailableError: the file does not exist.
-        InputError: it is not valid TOML, or `of_table` refuses it.
-    """
+    """The plan in a TOML file; raises UnavailableError if it does not exist, InputError as `BuildPlan`."""
     file = path_of(path)
     return of_table(parse_toml(read_text(file, "name a TOML file with the settings of a build"), file), file)
 
 
 def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
-    """A plan from the table of a TOML file.
-
-    Args:
-        table: settings by name; ``backend`` and ``judge`` are a name, or a table of ``name`` and options.
-        where: named in errors.
-
-    Raises:
-        InputError: as `BuildPlan`.
-    """
+    """A plan from the table of a TOML file; `where` is named in errors. Raises InputError as `BuildPlan`."""
     try:
         return BuildPlan(**table)
     except InputError as error:

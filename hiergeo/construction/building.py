@@ -42,7 +42,7 @@ class Built:
         images: distinct images of the train and of the test split.
         dropped: (stage, reason) -> rows that were dropped there for it.
         stages: what each stage did in this run.
-        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ``cost``, ...
+        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ...
         finished: False after a part of the shards, which leaves the files of the splits to the last run.
         card: of the data, as in ``card.json``.
     """
@@ -117,18 +117,19 @@ def build(
     )
     with ExitStack() as stack:
         backend, judge = make_backend(plan, answers), make_judge(plan)
-        stack.callback(answers.close)
         stack.callback(backend.close)
         stack.callback(judge.close)
-        passes = Passes(Work(folder), source, plan, stages(plan, backend, judge), backend, answers, progress)
         with sole_builder(folder, share):
             survey = source.survey()
+            passes = Passes(
+                Work(folder), source, survey, plan, stages(plan, backend, judge), backend, answers, progress
+            )
             with beginning(folder, share):
                 claim(folder, plan, source.name, survey.sha256, share, overwrite)
-                passes.read(survey)
             passes.run(share)
             if share.total > 1:
-                return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
+                runs = tuple(passes.runs.values())
+                return Built(folder, survey.rows, stages=runs, usage=passes.usage, finished=False)
             answers.clear_all()
             return _written(folder, plan, passes, backend, judge, source.name, overwrite)
 
@@ -147,14 +148,14 @@ def _written(
         kept = output.without_dropped(passes.drafts(), line, drops)
         sides = splitting.split(kept, plan.seed, plan.test_fraction)
         make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
-    if drops.total() == passes.rows:
+    if drops.total() == passes.survey.rows:
         raise NothingLeftError(_nothing_left(folder, plan, drops))
     output.write_splits(passes.drafts(), sides, folder)
     dropped = dict(sorted(drops.items()))
     made = {
         "plan": plan.as_table(),
         "source": source,
-        "captions": passes.rows,
+        "captions": passes.survey.rows,
         "dropped": dropped,
         "backend": backend.identity,
         "judge": judge.identity,
@@ -164,12 +165,12 @@ def _written(
     test = len(sides.test)
     return Built(
         folder,
-        passes.rows,
-        passes.rows - drops.total() - test,
+        passes.survey.rows,
+        passes.survey.rows - drops.total() - test,
         test,
         sides.images,
         dropped,
-        passes.runs,
+        tuple(passes.runs.values()),
         passes.usage,
         card=card.write_card(folder, made, before=before),
     )

@@ -30,26 +30,17 @@ COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 @final
 @dataclass(frozen=True)
 class CaptionSurvey:
-    """What a first look at captions finds.
-
-    Attributes:
-        sha256: of the captions and their images, in order.
-        firsts: row -> the first row with the same caption and image, for rows that are not the first.
-    """
+    """What a first look at captions finds: a hash, the rows that repeat a first one, and how many there are."""
 
     sha256: str
     firsts: Mapping[int, int]
+    rows: int
 
 
 @final
 @dataclass(frozen=True)
 class Captions:
-    """Captions that can be read any number of times.
-
-    Attributes:
-        name: of the file or dataset, without the folder that it is in.
-        drafts: begins to read them, each as a new draft; what cannot be used is a dropped one.
-    """
+    """Captions of a file or dataset that can be read any number of times, each as a new draft, maybe a dropped one."""
 
     name: str
     drafts: Callable[[], Iterator[Draft]]
@@ -57,11 +48,10 @@ class Captions:
     def survey(self) -> CaptionSurvey:
         """Read all captions once, to know them again and to find those that repeat others.
 
-        Captions count as equal if they differ in case, blanks and final full stops alone. Held in memory are 24 bytes
-        a caption.
+        Raises InputError without any.
 
-        Raises:
-            InputError: there are none.
+        They count as equal if they differ in case, blanks and final full stops alone. 24 bytes a caption are held in
+        memory.
         """
         digest, repeats, read = sha256(), Repeats(), 0
         for draft in _hashing(self.drafts(), digest):
@@ -70,13 +60,12 @@ class Captions:
                 repeats.add(draft.row, normalised(draft.caption), draft.image)
         if not read:
             raise InputError(EMPTY_INPUT)
-        return CaptionSurvey(digest.hexdigest(), repeats.found())
+        return CaptionSurvey(digest.hexdigest(), repeats.found(), read)
 
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
 
-        Raises:
-            InputError: they are not those that were surveyed.
+        Raises InputError where they are not those that were surveyed.
         """
         digest = sha256()
         shard: list[Draft] = []
@@ -89,11 +78,7 @@ class Captions:
         if shard:
             yield shard
         if digest.hexdigest() != survey.sha256:
-            raise self.changed()
-
-    def changed(self) -> InputError:
-        """The error for captions that are not those that were surveyed."""
-        return InputError(f"{self.name} was changed while it was read: give the same command again.")
+            raise InputError(f"{self.name} was changed while it was read: give the same command again.")
 
 
 def _hashing(drafts: Iterator[Draft], digest: Any) -> Iterator[Draft]:
@@ -107,15 +92,9 @@ EMPTY_INPUT = "there are no captions: the input is empty."
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
-    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them.
+    """The captions of a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them, but for `out`.
 
-    Args:
-        inputs: the path.
-        plan: names the columns, and what is too long.
-        out: folder of the build, which is not searched.
-
-    Raises:
-        InputError: there is no input, or the first one lacks the columns that are asked for.
+    Raises InputError if there is no input, or the first one lacks the columns that are asked for.
     """
     columns = Columns("captions", plan.caption_column, plan.image_column)
     listing = reading.listing(inputs, columns, out)

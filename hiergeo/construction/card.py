@@ -4,20 +4,16 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 """
 
 import re
-from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256 as hashing
 from pathlib import Path
-from typing import Annotated, Any
-
-import numpy as np
-from pydantic import Field
+from typing import Any
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Json, Open, Sha256, validated
+from hiergeo._core.storage.documents import Json, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
@@ -39,31 +35,6 @@ DATA = (*(name for names in chains.FILES.values() for name in names if name), "d
 """Files whose hashes a card holds."""
 
 NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
-
-
-class _File(Open):
-    bytes: Count
-    sha256: Sha256
-
-
-class _Split(Open):
-    rows: Count
-    images: Count
-    tiers: list[Json]
-
-
-class _Card(Open):
-    """What of ``card.json`` other parts of hiergeo rely on."""
-
-    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
-    title: str
-    licence: str
-    data_sha256: Sha256
-    files: dict[str, _File]
-    splits: dict[str, _Split]
-    dropped: dict[str, dict[str, Count]]
-    leakage: dict[str, Json]
-    quality: dict[str, dict[str, Json]]
 
 
 def card_before(folder: Path) -> dict[str, Any] | None:
@@ -173,38 +144,25 @@ def alone(path: Path) -> Iterator[None]:
 
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of a folder. Raises InputError if there is none or it is damaged."""
-    return documents.read(folder / JSON, _Card, hashed=True).as_dict()
+    return documents.read(folder / JSON, dict[str, Json], hashed=True)
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``
-    and ``images_in_train_and_reviewed``.
-
-    Raises:
-        InputError: a damaged file.
-        UnavailableError: the folder holds no chains.
-    """
+    """``files``, ``data_sha256`` of them, ``splits`` and ``images_in_train_and_...`` of a folder of chains."""
     files = _files(folder, DATA)
     listed = "".join(f"{name} {file['sha256']}\n" for name, file in sorted(files.items()) if name != "dropped.csv")
     counted = {name: _counted(rows) for name, rows in chains.everything(folder)[1].items()}
-    images = {name: counted[name][1] if name in counted else np.zeros(0, np.uint64) for name in chains.FILES}
+    images = {name: counted[name][1] if name in counted else set[int]() for name in chains.FILES}
     return {
         "data_sha256": hashing(listed.encode()).hexdigest(),
         "files": files,
         "splits": {name: counts for name, (counts, _) in counted.items()},
-        **{
-            f"images_in_train_and_{name}": len(np.intersect1d(images["train"], images[name], assume_unique=True))
-            for name in ("test", "reviewed")
-        },
+        **{f"images_in_train_and_{name}": len(images["train"] & images[name]) for name in ("test", "reviewed")},
     }
 
 
 def split_sha256(folder: Path, split: str) -> str:
-    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
-
-    Raises:
-        InputError: one of them is not a file.
-    """
+    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed."""
     return _of_split(_files(folder, chains.FILES.get(split, ())), split)
 
 
@@ -233,53 +191,40 @@ def portable(value: Any) -> Any:
     return re.sub(r"^([a-z_]+:)?(?:/(?!/)|~|[A-Za-z]:[\\/])(?:[^\n]*[\\/])?(?=[^\n\\/]+/?$)", r"\1", value)
 
 
-def _counted(rows: Iterable[Chain]) -> tuple[dict[str, Any], np.ndarray]:
-    """What is counted of the rows of a split, in one pass that keeps none of them, and their images.
+def _counted(rows: Iterable[Chain]) -> tuple[dict[str, Any], set[int]]:
+    """What is counted of the rows of a split, as JSON values, in one pass that keeps none of them; and their images.
 
     Texts and images are told apart by 64 bits of a hash: a million of them count right but for one case in 10^7.
-
-    Returns:
-        JSON values, and (n,) uint64, one for each distinct image.
     """
-    images, number, with_negative = array("Q"), 0, 0
-    sides: tuple[list[tuple[array[int], array[int]]], ...] = ([], [])
+    images, number, with_negative = set[int](), 0, 0
+    words: dict[tuple[str, int], Counter[int]] = defaultdict(Counter)
+    distinct: dict[tuple[str, int], set[int]] = defaultdict(set)
     for row in rows:
         number, with_negative = number + 1, with_negative + (row.negative is not None)
         if row.image:
-            images.append(hash64(row.image))
-        for tiers, texts in zip(sides, (row.positive, row.negative or ()), strict=True):
-            tiers += ((array("Q"), array("I")) for _ in texts[len(tiers) :])
-            for (hashes, words), text in zip(tiers, texts, strict=False):
-                hashes.append(hash64(text))
-                words.append(word_count(text))
-    distinct = np.unique(np.frombuffer(images, np.uint64))
-    positive, negative = (
-        [
-            {
-                "texts": len(words),
-                "distinct": len(np.unique(np.frombuffer(hashes, np.uint64))),
-                "mean_words": round(sum(words) / len(words), 3),
-                "least_words": min(words),
-                "most_words": max(words),
-            }
-            for hashes, words in tiers
-        ]
-        for tiers in sides
-    )
-    counts = {
-        "rows": number,
-        "images": len(distinct),
-        "tiers": positive,
-        "negative_rows": with_negative,
-        "negative_tiers": negative,
-    }
-    return counts, distinct
+            images.add(hash64(row.image))
+        for side, texts in (("tiers", row.positive), ("negative_tiers", row.negative or ())):
+            for tier, text in enumerate(texts):
+                words[side, tier][word_count(text)] += 1
+                distinct[side, tier].add(hash64(text))
+    counts: dict[str, Any] = {"rows": number, "images": len(images), "tiers": [], "negative_rows": with_negative}
+    for side, tier in sorted(words, key=lambda key: key[1]):
+        lengths = words[side, tier]
+        texts_of_tier = {
+            "texts": lengths.total(),
+            "distinct": len(distinct[side, tier]),
+            "mean_words": round(sum(length * count for length, count in lengths.items()) / lengths.total(), 3),
+            "least_words": min(lengths),
+            "most_words": max(lengths),
+        }
+        counts.setdefault(side, []).append(texts_of_tier)
+    return {**counts, "negative_tiers": counts.get("negative_tiers", [])}, images
 
 
 def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None = None) -> None:
     """Write the leaks, the README and the card, `JSON` last: where it is, the others are."""
     try:
-        validated(_Card, card)
+        validated(dict[str, dict[str, Json]], card["quality"])
     except ValueError as error:
         raise InputError(f"the card of {folder} cannot be written: {error}") from error
     if leaks is not None:

@@ -35,13 +35,7 @@ REVIEWED = (*filter(None, chains.FILES["reviewed"]), SUMMARY)
 
 @contextmanager
 def sole_builder(folder: Path, share: Share) -> Iterator[None]:
-    """Hold the folder, or one share of its shards, while it is worked on.
-
-    Raises:
-        InputError: a file is in the way.
-        HeldError: another build or a review holds it.
-        UnavailableError: the folder cannot be written.
-    """
+    """Hold the folder, or one share of its shards, while it is worked on; raises HiergeoError where others hold it."""
     check_folder(folder, "the build")
     work = folder / FOLDER
     if share.total > 1:
@@ -58,11 +52,7 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
 
 @contextmanager
 def beginning(folder: Path, share: Share) -> Iterator[None]:
-    """Hold the whole folder while its input is read, waiting for others who hold a share and do so too.
-
-    Raises:
-        HeldError: a review holds it.
-    """
+    """Hold the whole folder while it is claimed, waiting for others who do so too; raises HeldError for a review."""
     if share.total == 1:
         yield
         return
@@ -71,19 +61,12 @@ def beginning(folder: Path, share: Share) -> Iterator[None]:
 
 
 def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
-    """Write the plan and the input into a folder; where it had others, its card and splits are removed first.
+    """Write a plan, and the name and hash of its input, into a folder that is held.
 
-    Args:
-        folder: of the build, which is held.
-        plan: its settings.
-        source: name of its input.
-        content: hash of the captions in it.
-        share: of the shards that this process makes.
-        overwrite: whether others may be replaced.
+    A former card and splits go first.
 
-    Raises:
-        InputError: it holds another plan or input, and what differs is named; or splits of something else; or a review
-            of chains that would be replaced.
+    Raises InputError where it holds another plan or input (what differs is named), splits of something else, or a
+    review of chains that would be replaced, unless these may be: `overwrite`.
     """
     path, now = folder / FOLDER / INPUT, {"name": source, "sha256": content}
     try:
@@ -132,15 +115,8 @@ def check_review(folder: Path, overwrite: bool) -> None:
 def make_room(folder: Path, key: str, overwrite: bool) -> None:
     """Remove the card, and splits and reviewed chains that are not those of a key, which is noted.
 
-    Whenever a build ends, the splits and reviewed chains in its folder are all of the key that is noted there.
-
-    Args:
-        folder: of the build, which is held.
-        key: hash of all that the splits depend on.
-        overwrite: whether a review of other chains may be given up.
-
-    Raises:
-        InputError: it may not.
+    The key is a hash of all that the splits depend on: whenever a build ends, those in its folder are of the key there.
+    Raises InputError where a review of other chains would be lost, unless it may be: `overwrite`.
     """
     path = folder / FOLDER / KEY
     try:

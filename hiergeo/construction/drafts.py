@@ -1,8 +1,8 @@
 """What is known of a caption while its chains are made: a draft, and why it was dropped."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, final
+from typing import final
 
 from hiergeo._core.storage.documents import STRICT, Count, Json
 
@@ -63,10 +63,6 @@ class Draft:
     def drop(self, stage: str, reason: str, detail: str = "") -> "Draft":
         """The same draft, dropped."""
         return replace(self, dropped=Drop(stage, reason, detail))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Values of JSON by name; tuples stand for lists."""
-        return asdict(self)
 
 
 def normalised(text: str) -> str:

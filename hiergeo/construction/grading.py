@@ -1,6 +1,6 @@
 """How good chains are: what a judge says of them, their lengths and repeats, and where a model puts them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -65,7 +65,7 @@ class Quality:
         counts: metric -> plain number without an interval.
         baselines: metric -> baseline by name -> its value where the model plays no part.
         verdicts: what the judge answered for each row.
-        settings: dataset, split, judge, model, geometry, reference, numbers of rows and images, seed, samples, version.
+        settings: dataset, split, judge, model, geometry, numbers of rows and images, seed, samples, version.
     """
 
     chains: Hierarchy
@@ -74,11 +74,6 @@ class Quality:
     baselines: dict[str, dict[str, float]]
     verdicts: Verdicts
     settings: dict[str, Any]
-
-    def __repr__(self) -> str:
-        shown = ("forward_entailed", "negative_contradicted")
-        about = ", ".join(f"{name} {self.metrics[name]:.3f}" for name in shown if name in self.metrics)
-        return f"<Quality of {self.chains!r}: {about}>"
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -104,7 +99,7 @@ class Quality:
     def for_card(self) -> dict[str, float]:
         """The metrics over all tiers for the card of the data, each with the judge or the model that it rests on."""
         by = dict.fromkeys(judged_rates(self.verdicts), f" (judge {self.settings['judge']})")
-        by |= dict.fromkeys((*self.baselines, "reference_similarity"), f" (model {self.settings['model']})")
+        by |= dict.fromkeys(self.baselines, f" (model {self.settings['model']})")
         return {f"{name}{by.get(name, '')}": value for name, value in self.metrics.items() if TIER not in name}
 
     def as_dict(self) -> dict[str, Any]:
@@ -126,7 +121,6 @@ def quality(
     *,
     judge: Judge | str = OWN_RULES,
     model: Model | str | None = None,
-    reference: Hierarchy | None = None,
     seed: int = 0,
     samples: int = 1000,
     compute: Compute = ON_THE_CPU,
@@ -138,25 +132,21 @@ def quality(
         chains: n rows; negatives are judged where there are any.
         judge: says what entails and contradicts what, or the spec of one, such as ``transformers:PATH``. ``rules``
             reasons as the backend ``wordnet`` writes and so favours its chains.
-        model: embeds texts: gives the order of radii, the AUROC of negatives, and similarity to the reference; None
+        model: embeds texts: gives the order of radii and the AUROC of negatives; None
             leaves them out. Radii and angles are those of the space that it brings, otherwise Euclidean.
-        reference: corrected chains of some of the same images.
         seed: of the bootstrap.
         samples: bootstrap resamples.
         compute: where and in which batches texts are embedded.
         progress: show bars for work that outlasts a second.
 
     Raises:
-        InputError: settings out of range, an unknown judge or model, or a reference of other images.
+        InputError: settings out of range, or an unknown judge or model.
         UnavailableError: a judge or model that cannot be run.
     """
     check_whole("samples", samples, 1, limits.COUNT)
     check_whole("seed", seed, 0, limits.SEED)
     with opened(judge, model, compute) as (asked, loaded):
         ratios = agreement.length_rates(chains) | agreement.distinctness_rates(chains) | agreement.word_rates(chains)
-        if reference is not None:
-            vectors = None if loaded is None else _vectors(loaded, compute, progress)
-            ratios |= agreement.reference_rates(chains, reference, vectors)
         verdicts = judged(chains, asked, progress=progress)
         identity = asked.identity
     measured = ModelRates() if loaded is None else modelled(loaded, chains, compute, progress=progress)
@@ -176,7 +166,6 @@ def quality(
             "judge_identity": identity,
             "model": None if loaded is None else loaded.name,
             "geometry": None if loaded is None else native_space(loaded).geometry.spec,
-            "reference": None if reference is None else f"{reference.name} {reference.split}",
             "seed": seed,
             "bootstrap_samples": samples,
             "hiergeo": __version__,
@@ -237,14 +226,6 @@ class ModelRates:
     ratios: dict[str, Ratio] = field(default_factory=dict)
     statistics: dict[str, Callable[[np.ndarray], float]] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
-
-
-def _vectors(model: Model, compute: Compute, progress: bool) -> agreement.Vectors:
-    def of(texts: Sequence[str]) -> np.ndarray:
-        rows = model.encode_text(texts, batch_size=compute.batch_size, device=compute.device, progress=progress)
-        return np.asarray(torch.nn.functional.normalize(rows.double(), dim=1).cpu().numpy())
-
-    return of
 
 
 @torch.no_grad()

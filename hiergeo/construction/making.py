@@ -15,12 +15,7 @@ Made = TypeVar("Made", Backend, Judge)
 
 
 def make_backend(plan: BuildPlan, answers: AnswerStore) -> Backend:
-    """The backend of a plan.
-
-    Raises:
-        InputError: an unknown backend or option (the nearest one is suggested), or a value that it refuses.
-        UnavailableError: something that it needs cannot be had.
-    """
+    """The backend of a plan; raises HiergeoError for an unknown one, an option that does not fit, or what it lacks."""
     return _made(BACKENDS, Backend, plan.backend, plan.backend_options, {"seed": plan.seed, "answers": answers})
 
 

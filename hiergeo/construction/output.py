@@ -23,11 +23,7 @@ REASONS = ("row", "caption", "image", "stage", "reason", "detail")
 
 
 def write_splits(drafts: Iterable[Draft], split: Sides, out: Path) -> None:
-    """Write the rows of both splits into a folder, each file whole or not at all.
-
-    Raises:
-        UnavailableError: the folder cannot be written.
-    """
+    """Write the rows of both splits into a folder, each file whole or not at all; raises UnavailableError."""
     with (
         csv_rows(out / TRAIN, CHAINS) as train,
         csv_rows(out / TEST, TESTED) as test,
@@ -45,13 +41,7 @@ def write_splits(drafts: Iterable[Draft], split: Sides, out: Path) -> None:
 
 
 def without_dropped(drafts: Iterable[Draft], line: WriteRow, counts: Counter[tuple[str, str]]) -> Iterator[Draft]:
-    """The drafts that are still in the data.
-
-    Args:
-        drafts: after the last stage.
-        line: writes a line of the table of dropped ones, with the columns `REASONS`.
-        counts: gets (stage, reason) -> how many were dropped there for it.
-    """
+    """The drafts that are still in the data; of others `line` writes `REASONS` and `counts` counts (stage, reason)."""
     for draft in drafts:
         if (drop := draft.dropped) is None:
             yield draft

@@ -24,12 +24,7 @@ TIER = "_tier"
 
 
 class Ratio(NamedTuple):
-    """A rate over rows.
-
-    Attributes:
-        numerator: (n,) what each row adds to the sum above.
-        denominator: (n,) what it adds to the one below; 0 where the rate says nothing of the row.
-    """
+    """A rate over rows: what each (n,) adds to the sum above and to the one below, 0 where there is nothing to say."""
 
     numerator: np.ndarray
     denominator: np.ndarray
@@ -61,9 +56,8 @@ def coco_images(chains: Hierarchy) -> set[int]:
 def groups_of(chains: Hierarchy) -> tuple[tuple[Hashable, ...], np.ndarray]:
     """What a bootstrap draws: images; a row without image is grouped with others of the same most specific caption.
 
-    Returns:
-        The distinct groups in order of first appearance, those of MS-COCO images being their numbers, and the position
-        of each row's group, (n,).
+    Gives the distinct groups in order of first appearance, MS-COCO's by their numbers, and the place of each row's,
+    (n,).
     """
     keys: list[Hashable] = []
     for row in chains.rows:
@@ -108,12 +102,9 @@ class Pooled:
         ratios: Mapping[str, Ratio],
         statistics: Mapping[str, Callable[[np.ndarray], float]] | None = None,
     ) -> "Pooled":
-        """Sum rates over the rows of each image; those that no row says anything of are left out.
+        """Sum rates (metric -> `Ratio`) over the rows of each image; those that no row says anything of are left out.
 
-        Args:
-            chains: n rows.
-            ratios: metric -> rate.
-            statistics: metric -> function of counts of rows (n,).
+        `statistics` are functions of counts of rows (n,).
         """
         groups, place = groups_of(chains)
         sums = {
@@ -138,12 +129,9 @@ class Pooled:
         return self._at(np.ones(len(self.groups)))
 
     def draws(self, samples: int, seed: int, among: Sequence[Hashable] | None = None) -> dict[str, np.ndarray]:
-        """Values of every metric under resampling of the images, each (samples,).
+        """Values of every metric under resampling of the images, or of some groups `among` them, each (samples,).
 
-        Args:
-            samples: how many resamples.
-            seed: two sets that share images have the same resamples of them under the same seed.
-            among: only these groups are drawn; None is all.
+        Two sets that share images have the same resamples of them under the same seed.
         """
         places = self._places(among)
         drawn = [self._at(self._counts(places, counts)) for counts in resamples(len(places), samples, seed)]

@@ -16,29 +16,18 @@ VERSION = 1
 @final
 @dataclass(frozen=True)
 class Sides:
-    """Which rows are of the test split.
-
-    Attributes:
-        test: rows of the test split.
-        images: distinct images of the train and of the test split.
-    """
+    """Which rows are of the test split, and how many distinct images the train and the test split have."""
 
     test: frozenset[int]
     images: tuple[int, int]
 
 
 def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
-    """Split the drafts that are not dropped.
+    """Split the drafts that are not dropped; `fraction` of the groups, 0 to 1, goes to the test split.
 
     Rows belong together that have the same image or, up to case, blanks and final full stops, the same caption, and so
     do rows that other rows join. Whether such a group goes to the test split depends on the seed and on the smallest
-    hash of its images (of its captions, where no image is named) alone: other rows do not move it. Held in memory are
-    24 bytes a row and what the groups take.
-
-    Args:
-        drafts: after the last stage.
-        seed: of the split.
-        fraction: of the groups that go to the test split, 0 to 1; 0 and 1 are exact.
+    hash of its images (of its captions, where no image is named) alone: other rows do not move it.
     """
     rows, images, captions = array("q"), array("Q"), array("Q")
     for draft in drafts:

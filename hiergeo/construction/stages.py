@@ -44,13 +44,7 @@ Item = TypeVar("Item")
 @final
 @dataclass(frozen=True)
 class Stage:
-    """One pass over the drafts.
-
-    Attributes:
-        name: of the stage, in files, cards and drops.
-        depends: JSON values that its results depend on besides the drafts.
-        run: makes the drafts after the stage of those before it; dropped ones are left out.
-    """
+    """One pass over the drafts: its results depend on them, on `depends`, JSON values, and on nothing else."""
 
     name: str
     depends: Mapping[str, Any]
@@ -82,13 +76,7 @@ def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]
 @final
 @dataclass(frozen=True)
 class Writing:
-    """The stages that write and judge texts.
-
-    Attributes:
-        plan: tiers, thresholds and lengths.
-        backend: writes.
-        judge: judges.
-    """
+    """The stages that write and judge texts."""
 
     plan: BuildPlan
     backend: Backend

@@ -33,8 +33,6 @@ BY_TIER = (
     "texts_shared",
     "head_noun",
     "word_coverage",
-    "reference_overlap",
-    "reference_similarity",
 )
 """Metrics that are shown tier by tier."""
 

@@ -3,29 +3,23 @@
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WithJsonSchema
+from typing_extensions import Self
 
 Guarantee = Literal["exact", "certified", "approximate"]
 """``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
-``approximate``: neither; see the measured recall."""
+``approximate``: neither."""
 
-
-@dataclass(frozen=True)
-class Recall:
-    """Measured recall of the settings of an approximate search, with a 95 % interval.
-
-    Attributes:
-        value: share of the exact answer that is found, in [0, 1].
-        low: lower end of the interval.
-        high: upper end.
-        queries: how many queries it was measured on.
-    """
-
-    value: float
-    low: float
-    high: float
-    queries: int
+Number = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
+"""A number that is null in JSON where it is not finite."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +40,31 @@ class Hit:
     id: int
     caption: str | None
     image: str | None
-    radius: float
-    margin: float
-    angle: float
-    distance: float
+    radius: Number
+    margin: Number
+    angle: Number
+    distance: Number
 
 
 class Written:
     """Base of what is written as JSON: answers and ladders."""
 
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="null")
+
     def as_dict(self) -> dict[str, Any]:
         """The answer in values of JSON; numbers that are not finite are null."""
-        return _plain(asdict(cast(Any, self)))
+        values: dict[str, Any] = json.loads(_adapter(cast(Any, type(self))).dump_json(self))
+        return values
 
     def to_json(self) -> str:
         """The answer as JSON."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+    @classmethod
+    def of_dict(cls, values: Any) -> Self:
+        """The answer that `as_dict` gave; raises ValueError for other values."""
+        answer: Self = _adapter(cast(Any, cls)).validate_python(values)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,20 @@ class Answer(Written):
         scored: rows whose exact score was computed.
         rows: rows in the index.
         radius: of the query, geodesic units.
-        recall: of the settings, for an approximate answer that was audited.
     """
 
     hits: tuple[Hit, ...]
     guarantee: Guarantee
     scored: int
     rows: int
-    radius: float
-    recall: Recall | None = None
+    radius: Number
 
 
 @dataclass(frozen=True)
 class Rung:
     """One step of a ladder: the nearest item whose radius is within the threshold; None where there is none."""
 
-    threshold: float
+    threshold: Number
     hit: Hit | None
 
 
@@ -106,8 +107,7 @@ class Climb(Written):
     guarantee: Guarantee
     scored: int
     rows: int
-    radius: float
-    recall: Recall | None = None
+    radius: Number
 
     @property
     def hits(self) -> tuple[Hit, ...]:
@@ -123,9 +123,6 @@ def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
         last = hit if hit is not None else last
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

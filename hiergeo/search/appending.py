@@ -41,13 +41,9 @@ class Added:
 
 
 def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], first: int = 0) -> Iterator[Shard]:
-    """Write items as shards of the next generation of an index.
+    """Write items as shards of the next generation, of which one is in memory, its rows twice while they are joined.
 
-    One shard of items is in memory, its rows twice while they are joined.
-
-    Raises:
-        InputError: an id that is negative, or twice in a shard.
-        UnavailableError: a shard cannot be written.
+    Raises InputError for an id that is negative or twice in a shard, UnavailableError if one cannot be written.
     """
     number, geometry = first, parse(manifest.geometry)
     for group in groups(items, manifest.full):
@@ -62,18 +58,7 @@ def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], fi
 
 
 def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Added:
-    """Append rows to an index, all of them or none.
-
-    Args:
-        folder: of the index.
-        items: called with the manifest, under the lock of the index; gives rows with their labels.
-
-    Raises:
-        InputError: an id that is there already, twice or kept for the inputs of a corpus, or rows of another dimension;
-            the index is as before.
-        UnavailableError: a shard cannot be written; the index is as before.
-        HeldError: another process or thread writes to the index.
-    """
+    """Append, as `Index.add`, what `items` gives when it is called with the manifest under the lock of the index."""
     with writer(folder) as manifest:
         made = list(write_shards(folder, manifest, _checked(items(manifest), manifest)))
         if made:
@@ -82,17 +67,11 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
 
 
 def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str]] | None = None) -> Added:
-    """Make complete shards that other processes wrote below ``shards`` a part of an index.
+    """Make complete shards that other processes wrote below ``shards`` a part of an index, all of them or none.
 
-    Args:
-        folder: of the index.
-        names: of the shards, other than those of `write_shards` (eight digits, a dash, five digits), or what gives
-            them when it is called with the manifest, under the lock of the index; None adopts all that are complete.
-            Those that are a part of the index already, or were one, are passed over.
-
-    Raises:
-        InputError: a shard that is not there or of another form, or an id twice; the index is as before.
-        HeldError: another process or thread writes to the index.
+    Their names are given, or what gives them under the lock of the index; None adopts all. Those that are or were a
+    part of it are passed over. Raises InputError for one that is missing or of another form, or an id twice; and
+    HeldError.
     """
     with writer(folder) as manifest:
         known = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
@@ -107,12 +86,7 @@ def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str
 
 
 def delete(folder: Path, ids: Tensor) -> int:
-    """Delete items by their ids (n,) int64; returns how many of them there were.
-
-    Raises:
-        HeldError: another process or thread writes to the index.
-        UnavailableError: the disk cannot be written; the index is as before.
-    """
+    """Delete items by their ids (n,) int64, as `Index.delete`; returns how many of them there were."""
     wanted = np.unique(ids.detach().cpu().numpy().astype(np.int64))
     with writer(folder, spends=True) as manifest:
         shards, retired, count = [], [], 0
@@ -154,8 +128,7 @@ def added(shards: Sequence[Shard]) -> Added:
 def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> None:
     """Raise InputError for an id in two new shards, or in a new one and, not deleted, in one of the index.
 
-    Of an index with thousands of shards those alone are opened whose ids overlap, since each takes maps of memory, of
-    which a process has few.
+    Shards of the index alone are opened whose ids overlap: each takes maps of memory, of which a process has few.
     """
     for window in merged([shard.array(SORTED) for shard in new]):
         _refuse_repeated(window)

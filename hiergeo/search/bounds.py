@@ -60,20 +60,9 @@ def least_cost(
 ) -> Tensor:
     """The least angle, distance or negated margin of any item of a shell, less the errors of the engine.
 
-    Arguments broadcast.
-
-    Args:
-        radius: of queries, geodesic units.
-        low: smallest radius of the items.
-        high: largest radius of the items.
-        opening: 1 - cos of the angle between query and item is at least this, in [0, 2].
-        curvature: signed K.
-        by: as for `Space.topk`.
-        side: as for `Space.topk`.
-        min_radius: of the cones.
-
-    Returns:
-        float64. What the engine computes for such an item is not less.
+    Queries are at `radius`, the items at radii in [`low`, `high`], geodesic units, with 1 - cos of the angle between
+    both at least `opening`, in [0, 2]; all broadcast. `curvature` is the signed K; `by` and `side` are as for
+    `Space.topk`. Float64.
     """
     radius, low, high, opening = (part.double() for part in (radius, low, high, opening))
     if by == "distance":

@@ -22,17 +22,10 @@ from hiergeo.search.sweep import Best, Found, Steps, lexicographic, run
 
 
 class Certification(NamedTuple):
-    """What is known of an answer beside its hits.
-
-    Attributes:
-        certified: (Q,) bool, whether nothing better can exist.
-        scored: how many items were scored, for all queries.
-        first: (Q,) bool, whether it was certified by the first candidates alone.
-    """
+    """Whether nothing better than the hits of each query can exist, (Q,) bool, and how many items were scored."""
 
     certified: Tensor
     scored: int
-    first: Tensor
 
 
 def search(
@@ -97,17 +90,15 @@ class _Search:
         if core.count and low <= high:
             self.scored += sum(run(self.home.scan(low, high), [self.task], self.device))
         self.exhausted[:, 0] = True
-        first, k = None, few
+        k = few
         while True:
             still = self._open() & ~self.exhausted
-            if k > few and first is None:
-                first = ~still.any(1)
             if k > most or not bool(still.any()):
                 break
             self._ask(still, k)
             k *= 2
         certified = ~still.any(1) & self.trusted & self.facts.exhaustive
-        return Certification(certified, self.scored, certified if first is None else first & certified)
+        return Certification(certified, self.scored)
 
     def _ask(self, still: Tensor, k: int) -> None:
         """Score the best k of every shell that is open for a query; all of them are fetched and scored at once."""

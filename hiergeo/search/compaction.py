@@ -38,17 +38,9 @@ class Compacted:
 
 
 def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
-    """Write small shards, and those with deleted rows, again as full ones, and find the edges of shells anew.
+    """As `Index.compact`: small shards and those with deleted rows are written again, and shells get new edges.
 
     Readers of older generations keep what they read: the old shards are removed when none of them lives.
-
-    Args:
-        folder: of the index.
-        skip_damaged: verify every byte first, and drop the shards that are damaged with all their items.
-
-    Raises:
-        HeldError: another process or thread writes to the index.
-        UnavailableError: a shard is damaged, or the disk cannot be written; the index is as before.
     """
     with writer(folder, spends=True) as manifest:
         least = SMALL * manifest.full

@@ -29,12 +29,7 @@ class Embedder:
         self.folder, self.manifest, self.space, self.model, self.first = folder, manifest, space, model, first
 
     def rows(self, batch: ItemBatch) -> tuple[Rows, Labels]:
-        """The rows of a batch, with their labels.
-
-        Raises:
-            InputError: an item that cannot be embedded or held by the space, or embeddings of another dimension or norm
-                than those of the index.
-        """
+        """The rows of a batch, with their labels; raises InputError for an item that the index cannot hold."""
         ids = batch.ids
         if ids is None:
             start = self.first + batch.start

@@ -9,11 +9,10 @@ from torch import Tensor
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import certified
-from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
+from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Rung
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
 from hiergeo.search.queries import Item, Query
-from hiergeo.search.recall import recall_of
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
@@ -89,17 +88,12 @@ class RequestGroup:
         results: list[Result] = []
         each = zip(self.requests, self._hits(self.task.found), self.guarantees, self.x.radius.tolist(), strict=True)
         for request, hits, guarantee, radius in each:
-            recall = self._recall(request) if guarantee == "approximate" else None
-            known: tuple[Guarantee, int, int, float, Recall | None] = guarantee, self.scored, total, radius, recall
+            known = guarantee, self.scored, total, radius
             if isinstance(self.task, Steps):
                 results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
             else:
                 results.append(Answer(tuple(hit for hit in hits[: request.k] if hit is not None), *known))
         return results
-
-    def _recall(self, request: Request) -> Recall | None:
-        """What was measured of the store for requests like this one."""
-        return recall_of(self.store, request.store, request, self.space) if isinstance(request.store, str) else None
 
     def _hits(self, found: Found | None) -> list[list[Hit | None]]:
         """Hits (Q, k) of the items that were found."""

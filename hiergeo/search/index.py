@@ -22,7 +22,6 @@ from hiergeo.search.groups import RequestGroup, Result, query_rows
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
-from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
@@ -186,7 +185,11 @@ class Index:
         groups: dict[Any, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
-        asked = [self._group(store, [requests[i] for i in places], embedded[places]) for places in groups.values()]
+        rest = store, self.engines, self.device
+        asked = [
+            RequestGroup([requests[i] for i in places], embedded[places], self.chosen(requests[places[0]].space), *rest)
+            for places in groups.values()
+        ]
         scanned = [group for group in asked if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
@@ -227,26 +230,6 @@ class Index:
                 f"{store} is held in memory and filled whenever it is opened: there is nothing to push, search with it."
             )
         return push(self.store, engine, progress=progress)
-
-    def audit(
-        self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None
-    ) -> tuple[KindAudit, ...]:
-        """Measure the recall of searches through a store against scans; later answers of the same settings carry it.
-
-        Args:
-            store: its spec.
-            queries: embeddings (Q, D) like those that will be searched for.
-            k: hits of each query, and thresholds of its ladder.
-            by: order of children and parents.
-            space: spec of a geometry around the root of the index; None is the space of the index.
-
-        Returns:
-            One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
-        """
-        asked = self.chosen(space)
-        spec, least = asked.geometry.spec, asked.min_radius
-        template = Request("children", "", k, by, thresholds=k, space=spec, min_radius=least, store=store)
-        return audit(self.search, self.store, self.engines.checked(store)[0], template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -336,9 +319,6 @@ class Index:
     def close(self) -> None:
         """Let go of the files."""
         self.store.close()
-
-    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> RequestGroup:
-        return RequestGroup(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> Any:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)

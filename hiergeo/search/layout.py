@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ SHARD_CHARACTERS = 1 << 28
 BATCH = 4096
 """Items that are embedded at a time."""
 
-VERSION = 1
+VERSION: Final = 1
 """Of the layout; an index of another one is refused."""
 
 FILE = r"[0-9a-z][0-9a-z.-]{0,79}"
@@ -142,12 +142,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Retired:
-    """A folder or file that was part of the index once.
-
-    Attributes:
-        path: below ``shards``.
-        since: the first generation that does not name it.
-    """
+    """A folder or file below ``shards`` that was part of the index, and the first generation without it."""
 
     __pydantic_config__ = STRICT
 
@@ -187,7 +182,7 @@ class Manifest:
     next_id: Annotated[int, Field(ge=0, le=1 << 63)] = 0
     retired: tuple[Retired, ...] = ()
     reserved: Count = 0
-    version: Positive = VERSION
+    version: Literal[1] = VERSION
 
     @property
     def rows(self) -> int:
@@ -209,7 +204,7 @@ def read(folder: Path) -> Manifest:
 
     Raises:
         UnavailableError: there is no index in the folder.
-        InputError: it is damaged, or of another version of the layout.
+        InputError: it is damaged.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -218,11 +213,6 @@ def read(folder: Path) -> Manifest:
         example = f"OUT --captions {folder}" if folder.is_file() else "OUT" if folder.exists() else folder
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {example}'.")
     manifest = documents.read(path, Manifest, hashed=True)
-    if manifest.version != VERSION:
-        raise InputError(
-            f"{folder} is an index of layout {manifest.version} and this version of hiergeo reads layout {VERSION}: "
-            "build it again."
-        )
     _check_fit(path, manifest)
     return manifest
 

@@ -1,12 +1,10 @@
 """Filling a store with the items of an index, and opening one that holds them.
 
 The index folder stays the home of the items: a store is sent ids, unit directions and radii, and what is deleted in the
-index is deleted there. What was measured of a store is kept in the index folder, in ``stores``.
+index is deleted there.
 """
 
-from hashlib import sha256
 from itertools import zip_longest
-from pathlib import Path
 from typing import final
 from weakref import WeakKeyDictionary
 
@@ -19,9 +17,6 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.store import Store, StoreFacts, open_store
 from hiergeo.search.stores.exact import ExactStore
 
-RECORDS = "stores"
-"""The folder of an index that keeps what was measured of its stores."""
-
 ROUNDING = 1e-3
 """Largest difference of a coordinate between an item of the index and the same item in a store."""
 
@@ -30,25 +25,10 @@ AGAIN = "delete its items, which lie in shells of other edges, and push again"
 """What to do with a store whose items are not those of the index, and with one where a push left them so."""
 
 
-def record_path(home: ExactStore, spec: str) -> Path:
-    """The file in the index folder about a store; it is named by a hash, since specs may hold passwords."""
-    name, _, _ = spec.partition(":")
-    return home.folder / RECORDS / f"{name}-{sha256(spec.encode()).hexdigest()[:16]}.json"
-
-
 def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
-    """Make a store hold exactly the items of an index; returns how many were sent.
+    """As `Index.push`: items that the store holds already are left there, others are deleted from it.
 
-    Items that it holds already are left there, others are deleted from it: an interrupted push goes on where it was.
-
-    Args:
-        home: the index.
-        engine: the store.
-        progress: draw a bar for work that outlasts a second.
-
-    Raises:
-        InputError: rows of another frame.
-        UnavailableError: afterwards a shell has another number of items than in the index.
+    Raises InputError for rows of another frame, UnavailableError where a shell then has another number of items.
     """
     facts = _described(home, engine)
     there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
@@ -60,14 +40,8 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
 def check_counts(home: ExactStore, engine: Store, remedy: str = PUSH) -> StoreFacts:
     """What a store says of itself; all its shells have as many items as the index.
 
-    Args:
-        home: the index.
-        engine: the store.
-        remedy: what to do where they have not.
-
-    Raises:
-        InputError: it holds items of another frame, or the index is one of a product.
-        UnavailableError: a shell has another number of items; the first is named.
+    Raises InputError for items of another frame, UnavailableError for a shell of another number, with what to do:
+    `remedy`.
     """
     facts = _described(home, engine)
     wanted, counts = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]

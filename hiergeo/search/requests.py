@@ -3,7 +3,6 @@
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, get_args
 
 import torch
@@ -13,7 +12,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
-from hiergeo.search.queries import Query, is_dense, tensor_kind
+from hiergeo.search.queries import Query, tensor_kind
 from hiergeo.search.store import Store
 
 Kind = Literal["children", "parents", "neighbours", "ladder", "count"]
@@ -63,10 +62,6 @@ class Request:
             _check_thresholds(self.thresholds)
         else:
             check_whole("thresholds", self.thresholds, 1, limits.PROTOCOL_STEPS)
-        within = 0.0 if self.within is None else self.within
-        for end, value in {"low": self.low, "high": self.high, "within": within}.items():
-            if not isinstance(value, Real):
-                raise InputError(f"{end} must be a number, not {type(value).__name__}.")
         if not self.low <= self.high:
             raise InputError(f"the range of radii from {self.low:g} to {self.high:g} is empty: low must be <= high.")
         if self.within is not None and not self.within >= 0:
@@ -91,7 +86,7 @@ class Request:
 
 
 def _check_thresholds(thresholds: Tensor) -> None:
-    if not is_dense(thresholds) or thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
+    if thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
         raise InputError(f"thresholds must be one row of numbers (T,), not {tensor_kind(thresholds)}.")
     radii = thresholds.double()
     if not bool(torch.isfinite(radii).all()) or bool((radii.diff() < 0).any()):

@@ -112,11 +112,7 @@ class Rows:
         return Rows(self.ids[which], self.direction[which], self.radii[which])
 
     def by_ids(self, ids: Tensor, holder: str) -> "Rows":
-        """The rows of some ids (m,), in their order.
-
-        Raises:
-            InputError: an id that is not among them; it names `holder`, which has the rows.
-        """
+        """The rows of some ids (m,), in their order; raises InputError for one that their `holder` lacks."""
         order = self.ids.argsort()
         place = torch.searchsorted(self.ids[order], ids).clamp_max(max(len(self) - 1, 0))
         missing = self.ids[order[place]] != ids if len(self) else torch.ones_like(ids, dtype=torch.bool)

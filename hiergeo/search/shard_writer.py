@@ -69,19 +69,10 @@ def _joined(parts: list[Labelled]) -> Labelled:
 
 
 def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) -> Shard:
-    """Write a shard, durably and at once, to a new folder; `layout.commit` makes it part of an index.
+    """Write rows (n >= 1, any order, distinct ids) as a shard: durably and at once, to a new folder that has its name.
 
-    Independent processes may write shards of different names to one index.
-
-    Args:
-        folder: its last part is the name of the shard, of lower-case letters, digits and dashes.
-        rows: n >= 1, in any order, with distinct ids.
-        labels: of the rows.
-        geometry: of the index.
-
-    Raises:
-        UnavailableError: it cannot be written; nothing is left.
-        InputError: a caption that is not valid Unicode.
+    `layout.commit` makes it part of an index; independent processes may write shards of different names to one. Raises
+    InputError for a caption that is not valid Unicode, UnavailableError if it cannot be written; nothing is left.
     """
     radius = rows.radius(geometry)
     order = lexicographic(radius.double(), rows.ids)

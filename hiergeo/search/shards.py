@@ -68,12 +68,7 @@ def reading(shard: str, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Labels:
-    """What items are called.
-
-    Attributes:
-        captions: one for each item, or None.
-        images: the reference of its image, one for each item, or None.
-    """
+    """What items are called: the caption and the reference of the image of each, or None."""
 
     captions: Sequence[str | None]
     images: Sequence[str | None]

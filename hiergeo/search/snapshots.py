@@ -5,6 +5,7 @@ it adds files, makes the next manifest current, and removes what a manifest has 
 lives that names it; otherwise the next writer does. The locks are the system's: a reader that is killed holds none.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -22,11 +23,6 @@ from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.search import layout
 from hiergeo.search.layout import BUILD, MANIFEST, RESERVE, SHARDS, Manifest, Retired, Shard
 from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: there, what is retired stays
-    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 READERS = "readers"
 
@@ -110,11 +106,8 @@ class Snapshot:
 def writer(folder: Path, *, spends: bool = False) -> Iterator[Manifest]:
     """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
 
-    What the block has written is removed where it ends by an error, unless it was published.
-
-    Args:
-        folder: of the index.
-        spends: whether the room that the index has set aside may be used.
+    What the block has written is removed where it ends by an error, unless it was published. With `spends` the room
+    that the index has set aside may be used.
     """
     with locked(folder):
         manifest = layout.read(folder)
@@ -139,15 +132,9 @@ def tidy(folder: Path) -> None:
 
 
 def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
-    """Make a manifest the current one, and remove what is retired and used by no reader.
+    """Commit the next manifest of an index whose lock is held, and remove what is retired and used by no reader.
 
-    Args:
-        folder: of the index, whose lock is held.
-        manifest: of the next generation.
-        retired: what this generation does not name any more, below ``shards``.
-
-    Returns:
-        The manifest as it was committed.
+    `retired` are paths below ``shards`` that it does not name any more. Returns the manifest as it was committed.
     """
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
     committed = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
@@ -182,9 +169,8 @@ def _hold(place: Path) -> int | None:
         descriptor = _opened(place, os.O_CREAT)
     except OSError:
         return None
-    if fcntl is not None:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 
@@ -217,8 +203,6 @@ def _remove_retired(folder: Path, manifest: Manifest) -> None:
 
 def _oldest_read(readers: Path, generation: int) -> int:
     """The oldest generation that has a reader, `generation` if no older one; files of those without are removed."""
-    if fcntl is None:
-        return 0
     oldest = generation
     for place in readers.glob("*"):
         if not place.name.isdecimal() or int(place.name) >= generation:

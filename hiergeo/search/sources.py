@@ -17,7 +17,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
-from hiergeo.search.queries import are_numbers, is_dense, tensor_kind
+from hiergeo.search.queries import are_numbers, tensor_kind
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
@@ -44,17 +44,11 @@ class CaptionFiles:
     image: str | None = None
 
     def columns(self, images: Path | None = None) -> dict[str, Iterator[Any]]:
-        """The ``captions``, and perhaps the ``images`` and ``ids`` beside them, each read a row at a time.
+        """The ``captions``, and perhaps ``images`` and ``ids`` beside them, row by row; to be read at one pace.
 
-        All must be read at one pace: what one of them is ahead of the others is held in memory. An image is a path, or
-        what its row names where that is not a file; None for a row without one. An id may still be any cell.
-
-        Args:
-            images: the folder that names of images are relative to; None is that of each file.
-
-        Raises:
-            InputError: there is no such file, it has no captions, or a row cannot be used; the file and the row are
-                named.
+        An image is a path, or what its row names where that is not a file; None for a row without one. An id may still
+        be any cell. Names of images are relative to `images`, or to the folder of each file. Raises InputError, with
+        file and row.
         """
         rows = sound(self.path, Columns("captions", self.caption, self.image, "id", images))
         first = next(rows, None)
@@ -100,15 +94,9 @@ what was read from one."""
 
 
 class ItemBatch(NamedTuple):
-    """Items that follow each other.
+    """Items that follow each other from number `start` on; None where there is nothing of a kind.
 
-    Attributes:
-        start: number of the first.
-        size: how many.
-        captions: one for each; None for items without captions.
-        images: paths or other references, one for each, None for a row without one; None for items without images.
-        embeddings: (n, D); None where captions or images are to be embedded.
-        ids: (n,) int64; None where they are to be counted.
+    `images` are paths or other references, None for a row without one; `embeddings` (n, D), `ids` (n,) int64.
     """
 
     start: int
@@ -137,20 +125,10 @@ class ItemBatch(NamedTuple):
 
 @final
 class ItemInputs:
-    """What an index is made of; each that is given has one entry for every item.
-
-    Args:
-        captions: of the items. Those of a table bring the images and ids that it has.
-        images: items of their own, or references beside captions or embeddings.
-        embeddings: of the items, instead of embedding captions or images; an .npz brings its captions unless others are
-            given.
-        ids: whole numbers in [0, 2^63), distinct; None counts.
+    """What an index is made of: `build`'s arguments, each of those that are given with one entry for every item.
 
     Attributes:
         stored: the file that the embeddings are from.
-
-    Raises:
-        InputError: an .npz that cannot be read.
     """
 
     def __init__(
@@ -175,10 +153,7 @@ class ItemInputs:
     def batches(self) -> Iterator[ItemBatch]:
         """The items, `layout.BATCH` at a time.
 
-        Raises:
-            InputError: nothing that items can be made of, numbers of captions, images, embeddings and ids that differ,
-                or an item that cannot be used, which is named by its row.
-            UnavailableError: a file that is not there.
+        Raises InputError for nothing to index, counts that differ, or an item that cannot be used, named by its row.
         """
         columns = self._columns()
         start, size = 0, layout.BATCH
@@ -290,8 +265,6 @@ def _checked(name: str, items: Any, gaps: bool = False) -> Iterator[Any]:
     """The entries of a column, None among them with `gaps`; raises InputError for an unusable one, with its row."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
         raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
-    if isinstance(items, Tensor) and not is_dense(items):
-        raise InputError(f"{name} must be a dense tensor, not {tensor_kind(items)}.")
     if isinstance(items, Tensor | np.ndarray) and name == "ids":
         items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
     rows = ((row, item, None if gaps and item is None else _problem(name, item)) for row, item in enumerate(items))
@@ -362,9 +335,7 @@ class _Blocks:
         else:
             tensor = block
         if not are_numbers(tensor, 2) or not tensor.shape[1]:
-            raise InputError(
-                f"embeddings must be dense floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}."
-            )
+            raise InputError(f"embeddings must be floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}.")
         if self._dim and tensor.shape[1] != self._dim:
             raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
         self._dim = tensor.shape[1]

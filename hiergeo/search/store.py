@@ -148,14 +148,8 @@ STORES: Plugins[Callable[..., Store]] = Plugins(
 def open_store(spec: str, frame: Frame, edges: Sequence[float]) -> Store:
     """Open the store of a spec ``NAME:REST``, such as ``faiss:flat`` or ``milvus:http://localhost:19530``.
 
-    Args:
-        spec: the name of the store and what it needs to find its rows.
-        frame: of the rows.
-        edges: ascending radii between the shells, one fewer than shells.
-
-    Raises:
-        InputError: an unknown name, or the frame of a product.
-        UnavailableError: the store cannot be reached, or a package is missing.
+    `edges` are the ascending radii between the shells, one fewer than shells. Raises InputError for an unknown name or
+    the frame of a product, UnavailableError for a store that cannot be reached, or a package that is missing.
     """
     name, _, rest = spec.partition(":")
     STORES.check(name)

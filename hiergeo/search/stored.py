@@ -25,15 +25,7 @@ ROOTS = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What an ``.npz`` of embeddings holds.
-
-    Attributes:
-        path: of the file.
-        embeddings: (n, D), in the dtype of the file.
-        captions: one for each; None if the file has none.
-        root: (D,); None if the file has none.
-        model: what embedded them, if the file says so: normalised, as `hiergeo.adapters.embed` writes it.
-    """
+    """What an ``.npz`` holds: embeddings (n, D), and captions, the root (D,) and what embedded them, or None."""
 
     path: Path
     embeddings: Tensor
@@ -57,11 +49,7 @@ class Stored:
 
 
 def read_stored(path: Path) -> Stored:
-    """Read an ``.npz`` with ``text`` (n, D) or (n, 4, D), and ``caption``, ``root``, ``model`` if they are there.
-
-    Raises:
-        InputError: the file is missing, damaged, or its arrays do not fit each other.
-    """
+    """Read an ``.npz`` with ``text`` (n, D) or (n, 4, D), and ``caption``, ``root``, ``model`` if they are there."""
     arrays = archives.read(path, ARRAYS)
     text = torch.from_numpy(arrays["text"])
     captions, root, dim = arrays.get("caption"), arrays.get("root"), text.shape[-1]

@@ -67,7 +67,7 @@ def run(folder: Path, kills: int, seed: int, url: str) -> None:
     captions = folder / "captions.csv"
     lines = (f"a brown dog {n} runs over grass {'and sand ' * (n % 3)},http://x/{n // 2}.jpg" for n in range(ROWS))
     captions.write_text("\n".join(["caption,image_url", *lines]) + "\n")
-    options = {"base_url": url, "concurrency": CONCURRENCY, "prompt_price": 0.15, "completion_price": 0.6}
+    options = {"base_url": url, "concurrency": CONCURRENCY}
     plan = BuildPlan(backend=f"openai:{MODEL}", backend_options=options, judge="toy", shard_rows=7)
     count = folder / "count.txt"
 

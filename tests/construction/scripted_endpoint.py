@@ -60,7 +60,6 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.rule: Rule = well
-        self.models: Any = {"data": [{"id": MODEL}]}
         self.url = ""
         self.headers: list[dict[str, str]] = []
         self.asked: Counter[str] = Counter()
@@ -122,12 +121,7 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
             pass
 
         def do_GET(self) -> None:
-            if self.path == "/counts":
-                self.send(200, {"questions": len(endpoint.answered), "answers": endpoint.answered.total()})
-            elif endpoint.models is None:
-                self.send(404, {"error": {"message": "no such path"}})
-            else:
-                self.send(200, endpoint.models)
+            self.send(200, {"questions": len(endpoint.answered), "answers": endpoint.answered.total()})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

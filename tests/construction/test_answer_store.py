@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo._core.errors import InputError
 from hiergeo.construction.answer_store import AnswerStore
 
 VALUES = {f"key{number}": {"text": "a dog\n" * number, "tokens": number} for number in range(8)}
@@ -19,7 +18,6 @@ def filled(folder: Path) -> Path:
     answers.begin("generalise-00000")
     for key, value in VALUES.items():
         answers.put(key, value)
-    answers.close()
     return folder / "generalise-00000.jsonl"
 
 
@@ -30,32 +28,23 @@ def test_answers_are_there_again_for_their_shard_alone(tmp_path: Path) -> None:
     assert {key: answers.get(key) for key in VALUES} == VALUES
     assert answers.get("another") is None
     answers.begin("generalise-00001")
-    assert len(answers) == 0
+    assert not any(answers.get(key) for key in VALUES)
 
 
 def test_a_file_cut_at_any_byte_gives_the_answers_before_it_and_takes_more(tmp_path: Path) -> None:
     path = filled(tmp_path)
     content = path.read_bytes()
-    ends = [0, *(place + 1 for place, byte in enumerate(content) if byte == ord("\n"))]
+    ends = [0, *(place + 2 for place in range(len(content)) if content[place : place + 2] == b"}\n")]
     for cut in range(0, len(content), 7):
         path.write_bytes(content[:cut])
         answers = AnswerStore(tmp_path)
         answers.begin("generalise-00000")
-        assert len(answers) == sum(end - 1 <= cut for end in ends[1:])
+        there = [key for key in VALUES if answers.get(key) is not None]
+        assert len(there) == sum(end - 1 <= cut for end in ends[1:])
         answers.put("after", 1)
         answers.begin("generalise-00000")
         assert answers.get("after") == 1
-        assert {key: answers.get(key) for key in list(VALUES)[: len(answers) - 1]}.items() <= VALUES.items()
-        answers.close()
-
-
-def test_an_altered_line_is_passed_over(tmp_path: Path) -> None:
-    path = filled(tmp_path)
-    path.write_bytes(path.read_bytes().replace(b'"tokens": 3', b'"tokens": 4'))
-    answers = AnswerStore(tmp_path)
-    answers.begin("generalise-00000")
-    assert answers.get("key3") is None
-    assert len(answers) == len(VALUES) - 1
+        assert {key: answers.get(key) for key in there} == {key: VALUES[key] for key in there}
 
 
 @pytest.mark.slow
@@ -91,11 +80,6 @@ def test_a_finished_shard_leaves_nothing(tmp_path: Path) -> None:
     answers.clear()
     assert answers.get("k") is None
     assert not list((tmp_path / "answers").iterdir())
-
-
-def test_an_endless_answer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="too long"):
-        AnswerStore(tmp_path).put("k", "x" * (1 << 21))
 
 
 def test_answers_in_memory_alone_touch_no_folder(tmp_path, monkeypatch):

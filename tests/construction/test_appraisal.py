@@ -48,23 +48,18 @@ def test_sets_are_compared_over_the_images_of_both(appraisal):
     assert {name: bool(found) for name, found in appraisal.differences.items()} == {"corrected": True, "other": False}
     change = appraisal.differences["corrected"]["forward_entailed"]
     assert (change.value, change.images) == (0, 2)
-    assert appraisal.quality.settings["reference"] == "made test"
-    assert appraisal.baselines["corrected"].settings["reference"] is None
-    assert appraisal.baselines["other"].settings["reference"] is None
-    said = {each.kind: each.sentence for each in appraisal.findings}
-    assert "difference over 2 common images: 0.0" in said["entailment"]
-    assert "of the 2 images that both have" in said["reference"]
-    assert "50.0 % (" in said["entailment"]
-    assert "other" in said["pairing"]
-    assert "judge" not in said
+    few, paired, apart = appraisal.cautions
+    assert "3 images" in few
+    assert "2 of corrected" in paired
+    assert "other" in apart
 
 
 def test_a_judge_of_the_rules_of_a_backend_is_named_as_such():
     judge = TableJudge(TABLE)
     judge.name = "rules"
-    kinds = {each.kind: each.sentence for each in appraise(chains_of((CAT, None, 1)), {}, judge=judge).findings}
-    assert "wordnet" in kinds["judge"]
-    assert "few" in kinds["pairing"].lower()
+    rules, few = appraise(chains_of((CAT, None, 1)), {}, judge=judge).cautions
+    assert "wordnet" in rules
+    assert "1 image" in few
 
 
 @pytest.mark.parametrize(
@@ -80,8 +75,8 @@ def test_rules_that_wrote_a_set_are_no_evidence_for_it(named, backend, independe
 
 
 def test_captions_without_images_are_not_called_images():
-    few = list(appraise(chains_of((CAT, None, None)), {}, judge=TableJudge(TABLE)).findings)
-    assert "image" not in next(each.sentence for each in few if each.kind == "pairing")
+    (few,) = appraise(chains_of((CAT, None, None)), {}, judge=TableJudge(TABLE)).cautions
+    assert "image" not in few
 
 
 def test_the_page_holds_every_number_and_escapes_what_is_from_outside(appraisal, tmp_path):
@@ -95,8 +90,8 @@ def test_the_page_holds_every_number_and_escapes_what_is_from_outside(appraisal,
         for name, value in each.metrics.items():
             if "_tier" not in name:
                 assert f"{value:.3f}" in page.text, name
-    for finding in appraisal.findings:
-        assert finding.sentence.replace("\N{NO-BREAK SPACE}", " ") in page.text
+    for caution in appraisal.cautions:
+        assert caution.replace("\N{NO-BREAK SPACE}", " ") in page.text
     assert len([attributes for attributes in page.having("article") if attributes.get("class") == "chain"]) == 3
     assert "What was dropped" in page.text
     headline = text.partition("<h1>")[2].partition("</h1>")[0]
@@ -119,8 +114,8 @@ def test_the_verb_writes_what_python_gives(run, judge, tmp_path):
     held = json.loads(told.read_text())
     assert held["metrics"]["words_tier2"] == 3
     assert held["drops"] == [["filter", "duplicate", 1], ["read", "empty", 1]]
-    for each in held["findings"]:
-        assert " ".join(each["sentence"].split()) in " ".join(printed.split())
+    for each in held["cautions"]:
+        assert " ".join(each.split()) in " ".join(printed.split())
     assert " ".join(held["headline"].split()) in read(page).text
     again = tmp_path / "again.json"
     assert run("chains", "quality", folder / "train.csv", "--judge", "table", "--samples", 9, "--json", again)[0] == 0

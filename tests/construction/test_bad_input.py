@@ -102,7 +102,6 @@ def test_an_endpoint_that_is_down_leaves_the_work_and_says_how_to_go_on(tmp_path
     path = written(tmp_path, GOOD)
     with pytest.raises(UnavailableError, match=r"does not answer.*0 of 1 shards are done.*generalise.*same command"):
         build(path, tmp_path / "out", toy_plan(backend="toy:down"))
-    assert (tmp_path / "out" / "work" / "read" / "00000.json").is_file()
     assert not (tmp_path / "out" / "train.csv").exists()
 
 

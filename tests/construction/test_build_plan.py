@@ -4,7 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,12 +60,6 @@ def test_differences_say_which_setting_was_what() -> None:
         "judge was 'rules', now 'transformers:x'",
         "tiers was 4, now 3",
     ]
-
-
-def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
-    given: dict[str, Any] = {"tiers": np.int64(3), "seed": np.uint8(2)}
-    assert BuildPlan(**given) == BuildPlan(tiers=3, seed=2)
-    assert type(BuildPlan(**given).tiers) is int
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from hiergeo.construction.backends import Backend, Gap
 from hiergeo.construction.backends.language_model import LanguageModelBackend, openai_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.openai import MODES
-from hiergeo.construction.engines.transport import without_key
 from hiergeo.testing import BackendConformance
 from tests.construction.scripted_endpoint import MODEL, Endpoint, answer, item, scripted
 from tests.search.serving.port_common import reserved_port
@@ -60,7 +59,7 @@ def texts(caption: str) -> tuple[str, ...]:
 
 
 def test_the_three_questions(endpoint: Endpoint) -> None:
-    backend = language_model(base_url=endpoint.url, prompt_price=2, completion_price=30)
+    backend = language_model(base_url=endpoint.url)
     assert [each.candidates for each in backend.generalise(CAPTIONS, 4)] == [(texts(each),) for each in CAPTIONS]
     (contradicted,) = backend.contradict([CHAIN])
     assert contradicted.candidates == (("no a", "no a brown", "no a brown dog", f"no {CAPTIONS[0]}"),)
@@ -68,7 +67,6 @@ def test_the_three_questions(endpoint: Endpoint) -> None:
     assert completed.candidates == (("a brown", "no a brown", f"no {CAPTIONS[0]}"),)
     used = backend.usage()
     assert (used["requests"], used["prompt_tokens"], used["completion_tokens"]) == (5, 500, 50)
-    assert used["cost"] == pytest.approx((500 * 2 + 50 * 30) / 1e6)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +126,8 @@ def test_requests_are_tried_again(endpoint: Endpoint, act: str) -> None:
         ("error", "worker died"),
         ("reset", "reset"),
         ("page", "OpenAI-compatible"),
-        ("schema", "choices"),
-        ("huge", "4,194,304"),
+        ("schema", "OpenAI-compatible"),
+        ("huge", "OpenAI-compatible"),
         ("unauthorised", "401"),
         ("unknown", "404"),
         ("rejected", "unsupported"),
@@ -215,21 +213,6 @@ def test_the_schema_asks_for_what_the_prompt_asks_for(endpoint: Endpoint) -> Non
     assert not {"seed", "top_p"} & body.keys()
 
 
-def test_models_are_checked_first(endpoint: Endpoint) -> None:
-    endpoint.models = {"data": [{"id": "llama3.1:latest"}, {"id": "qwen"}]}
-    with pytest.raises(InputError, match=r"llama3\.1:latest"):
-        language_model("lama3.1:latest", base_url=endpoint.url).generalise(CAPTIONS, 4)
-    assert not endpoint.asked
-    listed: tuple[Any, ...] = (endpoint.models, None, {"data": []})
-    for models in listed:
-        endpoint.models = models
-        assert language_model("llama3.1", base_url=endpoint.url).generalise(CAPTIONS[:1], 4)[0].candidates
-    endpoint.models = ["what is this"]
-    with pytest.raises(UnavailableError, match="OpenAI-compatible"):
-        language_model(base_url=endpoint.url).generalise(CAPTIONS, 4)
-    assert language_model(base_url=endpoint.url, check_model=False).generalise(CAPTIONS[:1], 4)[0].candidates
-
-
 def test_concurrency(endpoint: Endpoint) -> None:
     gate = threading.Barrier(3)
 
@@ -266,12 +249,6 @@ def test_work_that_is_interrupted_does_not_wait_for_what_is_under_way(endpoint: 
 def test_no_endpoint() -> None:
     with reserved_port() as port, pytest.raises(UnavailableError, match="cannot be reached"):
         language_model(base_url=f"http://127.0.0.1:{port}/v1").generalise(CAPTIONS, 4)
-
-
-@pytest.mark.parametrize("key", ["correcthorsebattery", "sk-0123456789abcdef", "whatever", "no-key-required"])
-def test_keys_are_struck_out_of_replies_unless_they_may_be_words(key: str) -> None:
-    told = without_key(f"is {key}, Bearer {key}".encode(), key)
-    assert told.count(key.encode()) == (key in ("whatever", "no-key-required"))
 
 
 @pytest.mark.parametrize("act", ["", "unauthorised", "rejected", "reset", "refused"])
@@ -324,7 +301,6 @@ def test_a_key_goes_to_no_address_that_it_was_not_named_for(
         ({"temperature": 3.0}, "temperature"),
         ({"top_p": 0.0}, "top_p"),
         ({"candidates": 99}, "candidates"),
-        ({"prompt_price": -1}, "prompt_price"),
         ({"omit": ["messages"]}, "omit"),
         ({"extra": '{"model": "x"}'}, "extra"),
         ({"extra": "[]"}, "extra"),

@@ -109,39 +109,18 @@ def test_a_perfect_chain_scores_one():
     (row,) = chains.rows
     table = {pair[::-1]: ENTAILS for pair in zip(row.positive, row.positive[1:], strict=False)}
     table |= dict.fromkeys(zip(row.positive, row.negative, strict=True), CONTRADICTS)
-    metrics = quality(chains, judge=TableJudge(table), reference=chains, samples=10).metrics
+    metrics = quality(chains, judge=TableJudge(table), samples=10).metrics
     for name in ("forward_entailed", "chain_entailed", "negative_contradicted", "words_grow", "head_noun"):
-        assert metrics[name] == 1, name
-    for name in ("reference_equal", "reference_same", "reference_overlap"):
         assert metrics[name] == 1, name
     for name in ("forward_neutral", "negative_entailed", "negative_equal", "texts_repeated", "texts_shared"):
         assert metrics[name] == 0, name
 
 
-def test_closeness_to_corrected_chains_of_the_same_image():
-    chains = chains_of((DOG, None, 1), ("Animal. => cat => a cat", None, 2), (SEAT, None, 3))
-    truth = chains_of(
-        ("animal => white dog => a dog runs", None, 1), ("animal => dog => dogs", None, 1), (CAT, None, 2)
-    )
-    metrics = quality(chains, judge=TableJudge({}), reference=truth, samples=10).metrics
-    wanted = {
-        "reference_equal_tier0": 1 / 2,
-        "reference_same_tier0": 1,
-        "reference_equal": (1 + 0 + 0 + 1) / 4,  # without the most specific tier
-        "reference_overlap_tier1": (1 / 2 + 1) / 2,  # dog of brown dog and dog
-        "reference_overlap_tier2": (2 / 4 + 1 / 2) / 2,
-    }
-    assert {name: metrics[name] for name in wanted} == pytest.approx(wanted)
-
-
 @pytest.mark.parametrize(("images", "name"), [((1, 2), "made"), ((UNNUMBERED, UNNUMBERED), "made"), ((1, 1), "scenes")])
-def test_a_reference_of_other_images_is_refused(images, name):
+def test_sets_of_other_images_have_no_differences(images, name):
     chains, truth = (chains_of((DOG, None, image), name=name) for image in images)
-    with pytest.raises(InputError, match="image in common"):
-        quality(chains, judge=TableJudge({}), reference=truth)
     found = appraise(chains, {CORRECTED: truth}, judge=TableJudge({}), samples=5)
-    assert (found.quality.settings["reference"], found.differences) == (None, {CORRECTED: {}})
-    assert not any(each.startswith("reference") for each in found.quality.metrics)
+    assert found.differences == {CORRECTED: {}}
 
 
 @pytest.mark.parametrize(

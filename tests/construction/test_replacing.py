@@ -118,8 +118,7 @@ def test_captions_that_another_process_replaced_are_not_built(
         real(self, share)
 
     monkeypatch.setattr(Passes, "run", run)
-    with pytest.warns(UserWarning, match="made again"):
-        build(captions, tmp_path / "out", toy_plan(), worker="0/2")
+    build(captions, tmp_path / "out", toy_plan(), worker="0/2")
     build(captions, tmp_path / "out", toy_plan())
     assert not any(b"horse" in files(tmp_path / "out")[name] for name in SPLITS)
 
@@ -135,13 +134,13 @@ def test_a_share_of_other_captions_is_refused(captions: Path, tmp_path: Path) ->
 def test_captions_that_change_while_they_are_read_are_told(
     captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Passes.read
+    real = Passes.run
 
-    def read(self: Passes, survey: Any) -> None:
+    def run(self: Passes, share: Share) -> None:
         written(captions, "horse")
-        real(self, survey)
+        real(self, share)
 
-    monkeypatch.setattr(Passes, "read", read)
+    monkeypatch.setattr(Passes, "run", run)
     with pytest.raises(InputError, match="while it was read"):
         build(captions, tmp_path / "out", toy_plan())
 

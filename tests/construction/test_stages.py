@@ -1,7 +1,7 @@
 """Whatever a backend and a judge answer: no caption vanishes, and what is kept is what the plan asks for."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from random import Random
 from typing import Any
 
@@ -87,7 +87,7 @@ def test_no_draft_vanishes_and_what_is_kept_holds_the_plan(
         assert [(draft.row, draft.caption) for draft in after] == [(draft.row, draft.caption) for draft in drafts]
         gone = {draft.row: draft for draft in drafts if draft.dropped}
         assert all(draft == gone[draft.row] for draft in after if draft.row in gone)
-        assert validated(list[Draft], [draft.as_dict() for draft in after]) == after
+        assert validated(list[Draft], [asdict(draft) for draft in after]) == after
         drafts = after
     assert len(drafts) == len(before)
     for draft in drafts:

@@ -2,14 +2,10 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from hashlib import sha256
 
-import numpy as np
 import pytest
 import torch
 
@@ -150,46 +146,6 @@ def test_damage_is_named_by_shard_and_file(tmp_path, monkeypatch, name) -> None:
     with pytest.raises(HiergeoError, match=shard.name):
         left.compact()
     assert len(layout.read(tmp_path / "i").shards) == 3
-
-
-def rewritten(folder, shard: layout.Shard, **arrays: np.ndarray) -> layout.Shard:
-    """The record of a shard some of whose files are replaced, with the hashes of the new ones."""
-    hashes = dict(shard.sha256)
-    for name, values in arrays.items():
-        path = folder / "shards" / shard.name / name.replace("_", ".")
-        path.write_bytes(values.tobytes())
-        hashes[path.name] = sha256(path.read_bytes()).hexdigest()
-    return replace(shard, sha256=hashes)
-
-
-@pytest.mark.parametrize("defect", ["bounds", "ties", "twice", "deleted"])
-def test_a_check_finds_files_of_the_right_hash_that_do_not_fit(tmp_path, defect) -> None:
-    rows = torch.nn.functional.normalize(embeddings(41)[1:], dim=1).repeat(2, 1)
-    rows[:40] *= 2
-    index = search.build(tmp_path / "i", None, space=Space("euclidean", False), embeddings=rows)
-    index.delete([3])
-    assert index.check().defects == ()
-    manifest = index.manifest
-    (shard,) = shards_of = manifest.shards
-    opened = search.shards.OpenShard(tmp_path / "i/shards", manifest, shard)
-    if defect == "bounds":
-        shards_of = (replace(shard, bounds=tuple(bound - 1 for bound in shard.bounds)),)
-    elif defect == "ties":
-        ids = np.array(opened.array("ids.i64"))
-        (tie, *_) = np.flatnonzero(np.diff(opened.radius) == 0)
-        ids[[tie, tie + 1]] = ids[[tie + 1, tie]]
-        places = ids.argsort().astype(np.int32)
-        shards_of = (rewritten(tmp_path / "i", shard, ids_i64=ids, places_i32=places),)
-    elif defect == "twice":
-        shutil.copytree(tmp_path / "i/shards" / shard.name, tmp_path / "i/shards/other")
-        shards_of = (shard, replace(shard, name="other"))
-    else:
-        dead = opened.array("places.i32")[[3]]
-        path = tmp_path / "i/shards" / shard.name / shard.tombstones
-        path.write_bytes((dead + 1).astype(np.int32).tobytes())
-    layout.commit(tmp_path / "i", manifest.next(shards=shards_of))
-    found = index.check().defects
-    assert [name for name, _ in found] == ["" if defect == "twice" else shard.name]
 
 
 def test_a_damaged_root_or_manifest_is_found(tmp_path) -> None:

@@ -104,7 +104,7 @@ class Backend(ABC):
         """
 
     def usage(self) -> dict[str, float]:
-        """What the answers so far took: ``prompt_tokens``, ``completion_tokens``, ``requests``, ``cost``; may be empty.
+        """What the answers so far took: ``prompt_tokens``, ``completion_tokens``, ``requests``; may be empty.
 
         An answer that was kept counts like one that was asked for, so that the card of a build that was interrupted
         is that of one that was not.

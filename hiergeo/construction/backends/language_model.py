@@ -18,28 +18,21 @@ from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Pro
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""
 
-PER_PRICE = 1_000_000
-"""Tokens that a price is for."""
-
 
 @final
 @dataclass(frozen=True)
 class Asking:
-    """How often is asked, and what it costs.
+    """How often is asked.
 
     Attributes:
         candidates: answers that are asked for each item, with seeds that follow each other.
         retries: times that an item is asked again, with another seed, while no answer could be read.
-        prompt_price: of a million tokens that are read.
-        completion_price: of a million tokens that are written.
     """
 
     __pydantic_config__ = STRICT
 
     candidates: Annotated[int, Field(ge=1, le=16)] = 1
     retries: Annotated[int, Field(ge=0, le=16)] = 2
-    prompt_price: Annotated[float, Field(ge=0, lt=1e9)] = 0.0
-    completion_price: Annotated[float, Field(ge=0, lt=1e9)] = 0.0
 
 
 DEFAULT_ASKING = Asking()
@@ -51,12 +44,6 @@ class LanguageModelBackend(Backend):
 
     An answer is kept in the store as soon as it comes, under a key that holds all that it depends on; what is in the
     store is not asked again. Answers that cannot be read are kept too, so that the same attempt is not repeated.
-
-    Args:
-        engine: runs the model.
-        answers: keeps what was answered; None keeps it in memory.
-        sampling: of the first question about an item; later ones have the seeds that follow.
-        asking: how often is asked.
     """
 
     def __init__(
@@ -92,10 +79,8 @@ class LanguageModelBackend(Backend):
         return self._ask([prompts.completing(gap) for gap in gaps])
 
     def usage(self) -> dict[str, float]:
-        """Calls and tokens of the answers used, those out of the store included, and what they cost at the prices."""
-        asking, used = self.asking, self._used
-        cost = used["prompt_tokens"] * asking.prompt_price + used["completion_tokens"] * asking.completion_price
-        return {**used, "cost": cost / PER_PRICE}
+        """Calls and tokens of the answers used, those out of the store included."""
+        return dict(self._used)
 
     def instructions(self, tiers: int) -> dict[str, str]:
         return prompts.instructions(tiers)
@@ -127,8 +112,8 @@ class LanguageModelBackend(Backend):
         missing = [row for row in range(len(keys)) if row not in stored]
         if missing:
             for index, reply in self.engine.generate([sampled[row] for row in missing]):
-                stored[missing[index]] = kept = reply.bounded()
-                self._answers.put(keys[missing[index]], kept.as_dict())
+                stored[missing[index]] = reply
+                self._answers.put(keys[missing[index]], reply.as_dict())
         replies = [stored[row] for row in sorted(stored)]
         self._used["requests"] += len(replies)
         self._used["prompt_tokens"] += sum(reply.prompt_tokens for reply in replies)
@@ -156,18 +141,10 @@ def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None)
 def openai_backend(
     model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
 ) -> LanguageModelBackend:
-    """A model behind an OpenAI-compatible endpoint.
+    """A model behind an OpenAI-compatible endpoint, by its name there.
 
-    Args:
-        model: its name there.
-        seed: of the first question about an item.
-        answers: keeps what was answered.
-        options: those of `Sampling` (but the seed), of `Asking`, and of
-            `hiergeo.construction.engines.openai.Endpoint`.
-
-    Raises:
-        InputError: an option that does not exist or does not fit.
-        UnavailableError: the client is not installed.
+    Options are those of `Sampling` (`seed` is that of the first question about an item), of `Asking`, and of
+    `hiergeo.construction.engines.openai.Endpoint`.
     """
     from hiergeo.construction.engines.openai import Endpoint, OpenAIEngine
 

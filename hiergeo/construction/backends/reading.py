@@ -26,12 +26,7 @@ FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 
 @final
 class Unreadable(Exception):
-    """An answer that cannot be used.
-
-    Args:
-        reason: a few words that are the same for every answer refused for it.
-        found: what was found.
-    """
+    """An answer that cannot be used, for a reason in a few words that are the same for all such answers."""
 
     def __init__(self, reason: str, found: str) -> None:
         super().__init__(reason)

@@ -43,14 +43,7 @@ LATE = frozenset({"denial", "being"})
 
 @final
 class WordNetBackend(Backend):
-    """Texts by rules and the lexicon that comes with hiergeo.
-
-    Args:
-        spec: what follows the colon of its name: nothing.
-
-    Raises:
-        InputError: something follows it.
-    """
+    """Texts by rules and the lexicon that comes with hiergeo."""
 
     name = "wordnet"
 

@@ -1,1 +1,1 @@
-"""What runs language models: endpoints, local models, and batches on a cluster."""
+"""What runs language models: endpoints and local models."""

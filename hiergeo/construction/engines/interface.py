@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, final
 
 from pydantic import Field
@@ -16,9 +16,6 @@ STOPPED: Final = "stop"
 TRUNCATED: Final = "length"
 REFUSED: Final = "refused"
 """How a reply ended: by itself, at the limit of tokens, or because the model or its endpoint declined."""
-
-REPLY_CHARACTERS = 1 << 17
-"""Characters of a reply that are kept; a longer one counts as `TRUNCATED`."""
 
 
 @final
@@ -113,12 +110,6 @@ class Reply:
     finish: Literal["stop", "length", "refused"] = STOPPED
     prompt_tokens: Annotated[int, Field(ge=0)] = 0
     completion_tokens: Annotated[int, Field(ge=0)] = 0
-
-    def bounded(self) -> "Reply":
-        """The same, at most `REPLY_CHARACTERS` long."""
-        if len(self.text) <= REPLY_CHARACTERS:
-            return self
-        return replace(self, text=self.text[:REPLY_CHARACTERS], finish=TRUNCATED)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, from which `of_dict` makes the same reply."""

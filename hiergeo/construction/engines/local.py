@@ -22,17 +22,13 @@ DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, 
 
 @final
 class LocalModel:
-    """A model of transformers, loaded when it is first used.
+    """A model of transformers in a folder or on the hub, loaded when it is first used.
 
     Args:
         source: a folder, or a name on the hub.
         kind: the class of transformers that loads it, such as ``AutoModelForCausalLM``.
         device: where it runs; ``auto`` is the accelerator if there is one.
         dtype: one of `DTYPES`.
-
-    Raises:
-        InputError: the folder or the device does not exist, or the folder does not hold a model.
-        UnavailableError: transformers is not installed, or a download failed.
     """
 
     def __init__(self, source: str, kind: str, device: str, dtype: str = "auto") -> None:
@@ -66,11 +62,7 @@ class LocalModel:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Its tokenizer.
-
-        Raises:
-            InputError: it has none, or one that cannot fill up the texts of a batch.
-        """
+        """Its tokenizer; raises InputError if it has none, or one that cannot fill up the texts of a batch."""
         tokenizer = self._obtain(self._transformers.AutoTokenizer.from_pretrained)
         if tokenizer.pad_token_id is None:
             if tokenizer.eos_token_id is None:
@@ -80,11 +72,7 @@ class LocalModel:
 
     @cached_property
     def network(self) -> Any:
-        """The network, in evaluation mode on its device.
-
-        Raises:
-            InputError: weights that are missing or misshapen.
-        """
+        """The network, in evaluation mode on its device; raises InputError for weights that do not fit."""
         build = getattr(self._transformers, self._kind)
         config = self.config
         with hub.quiet_transformers():

@@ -2,25 +2,23 @@
 
 The client of OpenAI tries a request again where that can help: when the connection fails, the answer does not come in
 time or is cut, and for the statuses of servers that are busy; here one is, whose answer is not of this interface. The
-key comes out of an environment variable, and nothing that an endpoint sends is kept before the key is struck out of it.
+key comes out of an environment variable, and is struck out of what an endpoint says of a failure.
 """
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Annotated, Any, Literal, final
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from hiergeo._core import extras
-from hiergeo._core.errors import InputError, UnavailableError, unknown_name
-from hiergeo._core.storage.documents import STRICT, Foreign, parse_json
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage.documents import STRICT, parse_json, validated
 from hiergeo._core.text import shortened
-from hiergeo._core.validation import sentence
-from hiergeo.construction.engines import transport
 from hiergeo.construction.engines.interface import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply, checked
 
 PUBLIC = "https://api.openai.com/v1"
@@ -41,40 +39,6 @@ HARMLESS = Prompt(
 )
 """What an endpoint is asked that refuses the first prompt: one that answers refused that prompt alone."""
 
-Tokens = Annotated[int, Field(ge=0, le=1 << 40)]
-
-
-class _Message(Foreign):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(Foreign):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(Foreign):
-    prompt_tokens: Tokens = 0
-    completion_tokens: Tokens = 0
-
-
-class _Chat(Foreign):
-    """What of a chat completion is read."""
-
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
-
-
-class _Model(Foreign):
-    id: str
-
-
-class _Models(Foreign):
-    """What of a list of models is read."""
-
-    data: list[_Model]
-
 
 @final
 @dataclass(frozen=True)
@@ -89,7 +53,6 @@ class Endpoint:
         concurrency: requests at a time.
         timeout: seconds for a whole answer.
         attempts: times that a request is tried.
-        check_model: ask the endpoint for its models first, and refuse one that is not among them.
         omit: parameters that are left out of requests, for models that refuse them.
         extra: more parameters of requests, a JSON object.
     """
@@ -102,17 +65,12 @@ class Endpoint:
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=100)] = 8
-    check_model: bool = True
     omit: tuple[Literal["temperature", "top_p", "max_tokens", "seed"], ...] = ()
     extra: str = "{}"
 
     @property
     def address(self) -> str:
-        """The address that requests go to.
-
-        Raises:
-            InputError: it is not a valid address, or holds a password or a query.
-        """
+        """The address that requests go to; raises InputError if it is not valid, or holds a password or a query."""
         address = (self.base_url or os.environ.get("OPENAI_BASE_URL") or PUBLIC).rstrip("/")
         try:
             parts = urlsplit(address)
@@ -126,11 +84,7 @@ class Endpoint:
         return address
 
     def key(self) -> str:
-        """The key, empty without one.
-
-        Raises:
-            InputError: the variable that should hold it is not set, or holds what no header can carry.
-        """
+        """The key, empty without one; raises InputError if its variable is not set or cannot be a key."""
         public = self.address == PUBLIC
         name = self.key_env or ("OPENAI_API_KEY" if public or self.base_url is None else None)
         key = os.environ.get(name, "").strip() if name else ""
@@ -153,16 +107,7 @@ class Endpoint:
 
 @final
 class OpenAIEngine(Engine):
-    """A model behind an OpenAI-compatible endpoint.
-
-    Args:
-        model: its name there.
-        options: the attributes of `Endpoint`.
-
-    Raises:
-        InputError: an option that cannot be used, or no key where one is needed.
-        UnavailableError: the client is not installed.
-    """
+    """A model behind an OpenAI-compatible endpoint: its name there, and the attributes of `Endpoint`."""
 
     name = "openai"
 
@@ -174,7 +119,12 @@ class OpenAIEngine(Engine):
         self._key = self.endpoint.key()
         openai = extras.require("openai", "the backend openai")
         self._failures = (openai.APIStatusError, openai.APIConnectionError)
-        self._client = transport.client(self.endpoint.address, self._key, self.endpoint.timeout, self.endpoint.attempts)
+        self._client = openai.OpenAI(
+            api_key=self._key or "none",
+            base_url=self.endpoint.address,
+            timeout=self.endpoint.timeout,
+            max_retries=self.endpoint.attempts - 1,
+        )
         self._mode = MODES.index(self.endpoint.structured)
         self._proven = False
         self._lock = threading.Lock()
@@ -191,8 +141,6 @@ class OpenAIEngine(Engine):
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
         rows = range(len(prompts))
         if not self._proven and prompts:
-            if self.endpoint.check_model:
-                self._check_model()
             yield 0, self._first(prompts[0])
             rows = rows[1:]
         yield from _at_once(rows, lambda row: self._answer(prompts[row]), self.endpoint.concurrency)
@@ -200,28 +148,8 @@ class OpenAIEngine(Engine):
     def close(self) -> None:
         self._client.close()
 
-    def _check_model(self) -> None:
-        """Raise InputError for a model that is not among those that the endpoint lists; some list none."""
-        listing = self._client.with_options(max_retries=0).models.with_raw_response
-        try:
-            known = [each.id for each in _Models.model_validate_json(self._sent(listing.list)).data]
-        except self._failures as failure:
-            if _status(failure) in (None, 401, 403):
-                raise self._stopping(failure) from None
-            return
-        except ValidationError as error:
-            raise UnavailableError(
-                f"{self.endpoint.address}/models is not that of an OpenAI-compatible endpoint: {sentence(error)}"
-            ) from None
-        if known and not {self.model, f"{self.model}:latest"} & set(known):
-            raise unknown_name("model", self.model, known, f" at {self.endpoint.address}")
-
     def _first(self, prompt: Prompt) -> Reply:
-        """The reply to the first prompt, which may be refused if another one is answered.
-
-        Raises:
-            UnavailableError: the endpoint refuses `HARMLESS` too, whatever form of answer is asked for.
-        """
+        """The reply to the first prompt; raises UnavailableError if it and `HARMLESS` are refused."""
         reply = self._answer(prompt)
         if not self._proven:
             other = self._answer(replace(HARMLESS, sampling=prompt.sampling))
@@ -231,29 +159,28 @@ class OpenAIEngine(Engine):
 
     def _answer(self, prompt: Prompt) -> Reply:
         """What is answered to a prompt, after as many tries as it takes."""
-        mode, glitches, trouble = self._mode, 0, ""
+        mode, glitches = self._mode, 0
         while glitches < GLITCHES:
             try:
-                reply = _reply(_Chat.model_validate_json(self._completion(prompt, mode)))
-            except ValidationError as error:
-                glitches, trouble = glitches + 1, sentence(error, "it")
+                reply = _reply(self._completion(prompt, mode))
+            except (AttributeError, LookupError, TypeError, ValueError):
+                glitches += 1
             except self._failures as failure:
                 if _status(failure) not in (400, 413, 422):
                     raise self._stopping(failure) from None
                 if _status(failure) == 413 or mode + 1 == len(MODES):
-                    return Reply(shortened(transport.message_of(failure, self._key), 300), REFUSED)
+                    return Reply(shortened(self._said(failure), 300), REFUSED)
                 mode += 1
             else:
                 with self._lock:
                     self._mode, self._proven = max(mode, self._mode), True
                 return reply
         raise UnavailableError(
-            f"{self.endpoint.address} does not answer as an OpenAI-compatible endpoint ({shortened(trouble, 200)}): "
-            "check base_url."
+            f"{self.endpoint.address} does not answer as an OpenAI-compatible endpoint: check base_url."
         )
 
-    def _completion(self, prompt: Prompt, mode: int) -> bytes:
-        """The body of a chat completion."""
+    def _completion(self, prompt: Prompt, mode: int) -> Any:
+        """A chat completion, as the client reads it."""
         more = {name: value for name, value in vars(prompt.sampling).items() if name not in self.endpoint.omit}
         more |= self.endpoint.parameters()
         if MODES[mode] == "json_schema":
@@ -261,16 +188,21 @@ class OpenAIEngine(Engine):
             more["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif MODES[mode] == "json_object":
             more["response_format"] = {"type": "json_object"}
-        create = self._client.chat.completions.with_raw_response.create
-        return self._sent(create, model=self.model, messages=prompt.messages, extra_body=more)
+        return self._client.chat.completions.create(model=self.model, messages=prompt.messages, extra_body=more)
 
-    def _sent(self, send: Callable[..., Any], **body: Any) -> bytes:
-        """The body of an answer, without the key."""
-        return transport.without_key(send(**body).http_response.content, self._key)
+    def _said(self, failure: Any) -> str:
+        """What a failure says, in one line and without the key."""
+        body, response = getattr(failure, "body", None), getattr(failure, "response", None)
+        if isinstance(body, Mapping):
+            body = body.get("message") or body.get("detail")
+        message = reason(failure.__cause__ or failure) if response is None else body
+        text = " ".join(str(message or "no message").split()).rstrip(".")
+        text = text.replace(self._key, "[key]") if self._key else text
+        return text if response is None else f"status {response.status_code}, {text}"
 
     def _stopping(self, failure: Any) -> UnavailableError:
         """The error for a failure that no other request will do without."""
-        where, message = self.endpoint.address, shortened(transport.message_of(failure, self._key), 200)
+        where, message = self.endpoint.address, shortened(self._said(failure), 200)
         hints = {
             401: "check the key",
             402: "the account has no credit left",
@@ -287,9 +219,8 @@ class OpenAIEngine(Engine):
 
 
 def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: int) -> Iterator[tuple[int, Reply]]:
-    """Replies as they come, several asked for at a time.
+    """Replies as they come, several asked for at a time; the first failure is raised after those under way are given.
 
-    After the first failure no row is begun; replies that are under way are still given, then the failure is raised.
     Where the caller stops asking, what is under way is left alone: its threads do not keep the process from ending.
     """
     left: SimpleQueue[int | None] = SimpleQueue()
@@ -330,10 +261,12 @@ def _status(failure: Any) -> int | None:
     return getattr(failure, "status_code", None)
 
 
-def _reply(answer: _Chat) -> Reply:
-    choice, usage = answer.choices[0], answer.usage or _Usage()
+def _reply(answer: Any) -> Reply:
+    """The first choice of a chat completion; raises one of many errors where it is none."""
+    choice, usage = answer.choices[0], answer.usage
     message, finish = choice.message, choice.finish_reason or STOPPED
-    tokens = (usage.prompt_tokens, usage.completion_tokens)
+    text, ended = message.content or "", TRUNCATED if finish == "length" else STOPPED
     if message.refusal or finish == "content_filter":
-        return Reply(message.refusal or "filtered by the endpoint", REFUSED, *tokens)
-    return Reply(message.content or "", TRUNCATED if finish == "length" else STOPPED, *tokens)
+        text, ended = message.refusal or "filtered by the endpoint", REFUSED
+    tokens = {name: getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens")}
+    return validated(Reply, {"text": text, "finish": ended, **tokens})

@@ -27,10 +27,6 @@ class TransformersEngine(Engine):
         device: where it runs.
         dtype: of the weights.
         batch_size: prompts that are answered at a time.
-
-    Raises:
-        InputError: the model or an option cannot be used.
-        UnavailableError: transformers or xgrammar is not installed, or a download failed.
     """
 
     name = "transformers"
@@ -134,12 +130,9 @@ class TransformersEngine(Engine):
 
 @final
 class GumbelChoice:
-    """Draws the next token of each row by noise of its own, so that the greatest score is a sample.
+    """Draws the next token of each row by Gumbel noise of its own, so that the greatest sum is a sample of the softmax.
 
-    To the scores divided by the temperature Gumbel noise is added, whose greatest sum is a draw from their softmax.
-
-    Args:
-        prompts: of the rows; a temperature of 0 adds no noise.
+    Scores are divided by the temperature first; one of 0 adds no noise.
     """
 
     def __init__(self, prompts: Sequence[Prompt]) -> None:

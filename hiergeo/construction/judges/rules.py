@@ -21,14 +21,7 @@ COLUMNS = {"entailment": ENTAILMENT, "neutral": NEUTRAL, "contradiction": CONTRA
 
 @final
 class RulesJudge(Judge):
-    """Natural logic over captions (see `hiergeo.construction.language.entailment`).
-
-    Args:
-        spec: what follows the colon of its name: nothing.
-
-    Raises:
-        InputError: something follows it.
-    """
+    """Natural logic over captions (see `hiergeo.construction.language.entailment`)."""
 
     name: ClassVar[str] = "rules"
     certainty = CONFIDENCE

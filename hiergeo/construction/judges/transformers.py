@@ -34,10 +34,6 @@ class TransformersJudge(Judge):
         device: where it runs.
         batch_size: pairs at a time.
         labels: names of the classes in the order of the model, for one whose configuration does not name them.
-
-    Raises:
-        InputError: the model or an option cannot be used, or its classes are not those of inference.
-        UnavailableError: transformers is not installed, or a download failed.
     """
 
     name = "transformers"
@@ -100,11 +96,7 @@ OFFSET = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet"}
 
 
 def _columns(model: str, named: Any, given: Sequence[str]) -> tuple[int, ...]:
-    """The column of each class of a model.
-
-    Raises:
-        InputError: names that say nothing, or classes that are not those of inference.
-    """
+    """The column of each class of a model; raises InputError for names that are not those of inference."""
     count = len(named)
     if given and len(given) != count:
         raise InputError(f"labels names {len(given)} classes, and '{model}' has {count}.")

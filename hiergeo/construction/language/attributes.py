@@ -20,13 +20,9 @@ DEPICTIONS = LISTS["depictions"]
 
 @final
 class Axes:
-    """Attributes of one kind in ``axes.txt``.
+    """Attributes of one kind of lines in ``axes.txt``: axis, such as ``colour`` -> its groups of words.
 
-    Args:
-        kind: of the lines.
-
-    Attributes:
-        groups: axis, such as ``colour`` -> its groups of words, of which the first is used in new texts.
+    The first word of a group is used in new texts.
     """
 
     def __init__(self, kind: str) -> None:

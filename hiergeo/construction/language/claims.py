@@ -12,7 +12,7 @@ from typing import final
 
 from hiergeo.construction.language.attributes import DEPICTIONS, MANY, PRIVATIVE, value
 from hiergeo.construction.language.grammar import LISTS
-from hiergeo.construction.language.kinds import is_listed
+from hiergeo.construction.language.kinds import KNOWN
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase, parse
 from hiergeo.construction.language.tagging import Token
@@ -151,7 +151,7 @@ def _thing(analysis: Analysis, phrase: Phrase) -> Thing:
     for at in range(len(described)):
         longer = " ".join([*(analysis.tokens[place].lower for place in described[at:]), noun])
         whole = described[at] + len(longer.split()) == phrase.end
-        if whole and analysis.tokens[described[at]].tag == "NOUN" and is_listed(longer):
+        if whole and analysis.tokens[described[at]].tag == "NOUN" and longer in KNOWN:
             noun, described = longer, described[:at]
             break
     single = not several and any(word in {"a", "an"} for word in words)

@@ -28,8 +28,7 @@ CONSONANT_EXCEPTIONS = ("uni", "use", "one", "eu", "ut")
 BOTH_WAYS = {word: above.split() for above, words in table_rows("lists", "both_ways") for word in words.split()}
 """Preposition -> kinds that its opposite can stand before: under a table, but not under a beach."""
 
-AREAS = LISTS["areas"]
-SURFACES = LISTS["surfaces"]
+AREAS, SURFACES = LISTS["areas"], LISTS["surfaces"]
 
 UNFIT = {"on": AREAS, "in": SURFACES, "inside": SURFACES, "down": AREAS, "up": AREAS, "onto": AREAS, "into": SURFACES}
 """Preposition -> nouns that it does not go with."""
@@ -38,10 +37,7 @@ UNFIT = {"on": AREAS, "in": SURFACES, "inside": SURFACES, "down": AREAS, "up": A
 GOING = MOTIONS - {"jump"} | {"drive", "come", "fly", "step", "climb", "go", "ride"}
 """Verbs of what goes into a place or out of it."""
 
-WOMEN = LISTS["women"]
-MEN = LISTS["men"]
-
-UNFIT_AFTER = {"his": WOMEN, "he": WOMEN, "her": MEN, "she": MEN}
+UNFIT_AFTER = {"his": LISTS["women"], "he": LISTS["women"], "her": LISTS["men"], "she": LISTS["men"]}
 """Pronoun -> persons that it does not stand for."""
 
 

@@ -117,13 +117,7 @@ def _runs(parts: tuple[Part, ...], wanted: Thing) -> Iterator[tuple[tuple[Part, 
 
 
 def _parts_entail(own: tuple[Part, ...], wanted: tuple[Part, ...], starts: Collection[int] = (0,)) -> bool:
-    """Whether the wanted parts are found among a caption's own, in order, and belong to the same things.
-
-    Args:
-        own: parts of the caption.
-        wanted: parts that are looked for, in time proportional to the product of the two lengths.
-        starts: places of `own` from one of which on they are looked for.
-    """
+    """Whether the wanted parts are among a caption's own, from given places on, in order and of the same things."""
     firsts = _firsts(own)
     for part in wanted:
         found: set[int] = set()

@@ -104,11 +104,6 @@ def members(kind: str) -> frozenset[str]:
     return frozenset(noun for noun, above in TABLE.items() if above[0] == kind)
 
 
-def is_listed(noun: str) -> bool:
-    """Whether a noun, or a kind, is of the list."""
-    return noun in KNOWN
-
-
 @lru_cache(maxsize=1 << 15)
 def names_above(noun: str) -> frozenset[str]:
     """A noun and every word that is known to name a kind of it."""

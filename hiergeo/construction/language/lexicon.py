@@ -1,14 +1,11 @@
 """What words mean in captions: their senses, the kinds of things they name, and which word is of which class."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import final
 
 from hiergeo.construction.language.grammar import LISTS, table_rows, word_set
 from hiergeo.datasets.lexicon import Nouns, Section, nouns, read
-
-AGREEMENT = 3.0
-"""How many times more likely a sense becomes that another noun of the caption shares its kind with."""
 
 CONCRETE = {synset: float(share) for synset, share in table_rows("everyday", "concrete")}
 """Synset -> how likely a caption means what is below it, relative to physical things; the least counts."""
@@ -18,11 +15,6 @@ ABSTRACT = 0.05
 
 USUAL = dict(table_rows("everyday", "usual"))
 """Nouns whose most frequent concrete sense in print is not the one that they have in captions -> that one."""
-
-USUAL_NEAR = {
-    noun: (senses.split()[0], word_set(senses) - {senses.split()[0]}) for noun, senses in table_rows("everyday", "near")
-}
-"""Noun -> a sense, and the nouns beside which it has that one."""
 
 ALSO = {synset: tuple(senses.split()) for synset, senses in table_rows("everyday", "also")}
 """Synset -> what it is in captions besides what WordNet says."""
@@ -80,31 +72,17 @@ class Lexicon:
         """How often words were tagged with a synset."""
         return sum(self._nouns.counts.get((word, synset), 0) for word in self._nouns.words.get(synset, ()))
 
-    def sense(self, lemma: str, context: Iterable[str] = ()) -> str | None:
-        """The synset that a caption most likely means by a noun: a concrete and frequent one.
-
-        Args:
-            lemma: the noun.
-            context: the other nouns of the caption: a sense whose kind one of them shares is preferred.
-
-        Returns:
-            None for a word that is not known as a noun.
-        """
-        senses, word, context = self.nouns(lemma), normal(lemma), tuple(map(normal, context))
+    def sense(self, lemma: str) -> str | None:
+        """The synset that captions mean by a noun, a concrete and frequent one; None for a word that is no noun."""
+        senses, word = self.nouns(lemma), normal(lemma)
         if len(senses) < 2:
             return senses[0] if senses else None
-        near, beside = USUAL_NEAR.get(word, ("", frozenset()))
-        if not beside.isdisjoint(context):
-            return near
         if word in USUAL:
             return USUAL[word]
-        around = {above for word in context for sense in self.nouns(word)[:3] for above in self.ancestors(sense)[:3]}
 
         def likely(place: int) -> float:
             sense = senses[place]
-            above = self.ancestors(sense)
-            agrees = AGREEMENT if around.intersection(above[:3]) else 1.0
-            return (self._nouns.counts.get((word, sense), 0) + 1 / (1 + place)) * self._concrete(sense) * agrees
+            return (self._nouns.counts.get((word, sense), 0) + 1 / (1 + place)) * self._concrete(sense)
 
         return senses[max(range(len(senses)), key=likely)]
 

@@ -67,12 +67,6 @@ class Analysis:
         """The caption from one token to before another, as it is written."""
         return self.caption[self.tokens[start].start : self.tokens[end - 1].end] if start < end else ""
 
-    def cut(self, count: int) -> str:
-        """The caption without its last `count` trails; without marks at its end if any are cut."""
-        if not 0 < count <= len(self.trails):
-            return self.caption
-        return self.text(0, self.trails[-count][0])
-
 
 def parse(text: str) -> Analysis:
     """The structure of a caption. Takes any text; finds what it can."""

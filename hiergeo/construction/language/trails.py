@@ -33,12 +33,9 @@ def _clause_end(found: Sequence[Token], place: int) -> int:
 
 
 def trails_after(found: Sequence[Token], start: int, whole: Sequence[Span]) -> tuple[Span, ...]:
-    """Adjoining spans from the first place at which the text can be cut, after `start`, to its end.
+    """Adjoining spans from the first place after `start` at which the text can be cut to its end.
 
-    Args:
-        found: the tokens.
-        start: the place after the phrase that the text is about.
-        whole: spans inside which no trail begins: phrases, and what is negated.
+    None inside `whole` ones.
     """
     inside = {place for first, end in whole for place in range(first + 1, end)}
     starts = [place for place in _cuts(found, start) if place not in inside]

@@ -65,8 +65,7 @@ class AnswerWriter:
         return self._tiers.said(query) if self._tiers is not None and isinstance(query, str) else None
 
     def _trust(self, given: Answer | Climb) -> dict[str, Any]:
-        recall = None if given.recall is None else given.as_dict()["recall"]
-        return {"guarantee": given.guarantee, "scored": given.scored, "rows": given.rows, "recall": recall}
+        return {"guarantee": given.guarantee, "scored": given.scored, "rows": given.rows}
 
 
 def _beyond(said: set[str] | None, hit: Hit) -> list[str]:

@@ -11,7 +11,7 @@ from hiergeo.report.explorer import schemas
 from hiergeo.report.explorer.answer_writer import finite, written
 from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.pages import PAGE
-from hiergeo.report.explorer.questions import EMBEDDED, ItemId
+from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
 from hiergeo.search.serving.answer_schemas import list_of, schema
@@ -43,7 +43,7 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         settings: of the server; its open paths are those of the page, and nothing can be added.
 
     Raises:
-        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
+        UnavailableError: fastapi or prometheus-client is not installed.
     """
     explorer = Explorer(collection, settings or Settings())
     from hiergeo.search.serving.application import application
@@ -87,8 +87,6 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
                 *("POST", path, several, f"{about} Several queries."),
                 model=body,
                 told=answers,
-                forms=True,
-                budget=questions.budget(questions.limits.queries),
             ),
         ]
 
@@ -153,14 +151,11 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
 
         return found
 
-    budgets = {"pairs": questions.budget(2 * EMBEDDED), "places": questions.budget(questions.limits.queries)}
-
     def route(name: str, about: str, task: Task, told: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
         async def answer(request: "Request", values: Any = None) -> "Response":
             return _json(written(await unless_gone(request, task(values))))
 
-        budget = budgets.get(name)
-        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told, budget=budget)
+        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told)
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
     seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")

@@ -14,7 +14,7 @@ from hiergeo.report.explorer.moved import MOST_NEIGHBOURS, MOVERS
 from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.search import Item
 from hiergeo.search.serving.answer_schemas import list_of
-from hiergeo.search.serving.limits import Budget, Limits, Refused
+from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded
 from hiergeo.search.serving.requests import (
     Given,
@@ -129,10 +129,6 @@ class Questions:
             "select": {"lens": lens, "polygon": models.several(point, CORNERS, "Corners on the map.", 3)},
         }
         self.models = {name: _model(name.capitalize(), **each) for name, each in fields.items()}
-
-    def budget(self, queries: int) -> Budget:
-        """What the body of a request for so many queries may hold."""
-        return self.limits.budget(queries, self._dim)
 
     def of_one(self, verb: Verb, values: Any) -> Asked:
         """The question about one query; raises Refused."""

@@ -334,7 +334,9 @@ def _drafts(folder: Path, rows: Sequence[Chain]) -> list[Draft | None]:
     if stored.is_dir():
         work, wanted = Work(folder), {row.row for row in rows}
         shards = sorted(int(path.stem) for path in stored.glob("[0-9]*.json") if path.stem.isdigit())
-        known = {draft.row: draft for shard in shards for draft in work.read(FILTER, shard) if draft.row in wanted}
+        known = {
+            draft.row: draft for shard in shards for draft in work.read(FILTER, shard).drafts if draft.row in wanted
+        }
     return [known.get(row.row) for row in rows]
 
 

@@ -106,7 +106,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
         settings: of the server; its open paths are those of the page.
 
     Raises:
-        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
+        UnavailableError: fastapi or prometheus-client is not installed.
     """
     served, metrics = replace(settings or Settings(), open_paths=OPEN), Metrics()
     from starlette.concurrency import run_in_threadpool

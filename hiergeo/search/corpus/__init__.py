@@ -1,6 +1,6 @@
 """Embedding a billion texts or images: any number of workers, resumable, straight into an index."""
 
 from hiergeo.search.corpus.embedding_run import Options, embed
-from hiergeo.search.corpus.report import Estimate, Summary
+from hiergeo.search.corpus.report import Summary
 
-__all__ = ["Estimate", "Options", "Summary", "embed"]
+__all__ = ["Options", "Summary", "embed"]

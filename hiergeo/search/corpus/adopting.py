@@ -2,9 +2,7 @@
 
 import random
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, final
@@ -79,10 +77,7 @@ def _fresh(out: Path, manifest: Manifest, waiting: Iterable[Done]) -> list[str]:
 def survey(out: Path) -> dict[int, Done]:
     """The inputs that are embedded, by number: adopted ones, and ones whose shards are all on disk.
 
-    The record of any other is removed, so that the input is embedded again.
-
-    Raises:
-        UnavailableError: a shard of the index is gone.
+    The record of any other is removed, so that it is embedded again. Raises UnavailableError for a shard that is gone.
     """
     found = all_done(out)
     snapshot = Snapshot(out)  # what its manifest names stays as long as it is held
@@ -109,28 +104,6 @@ def holds(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> b
     Nothing but the input has such ids: the index keeps them from items that are added (`Manifest.reserved`).
     """
     return not _named(manifest).isdisjoint(names) or len(_ids(out, manifest, number)) > 0
-
-
-def check_records(out: Path, plan: CorpusPlan, missing: Iterable[int]) -> None:
-    """Raise InputError for an input without a record that the index holds: it would not be embedded a second time."""
-    numbers = sorted(missing)
-    held = _held(out, numbers)
-    for number in numbers:
-        if number in held and not place_of(out, number).exists():
-            raise lost_record(out, plan, number)
-
-
-def _held(out: Path, numbers: Sequence[int]) -> set[int]:
-    """Inputs that the index holds items of, deleted ones included: all such among the ascending numbers, and others."""
-    found: set[int] = set()
-    with closing(Snapshot(out)) as snapshot:
-        for shard in snapshot.manifest.shards:
-            first, last = shard.first >> INPUT_BITS, shard.last >> INPUT_BITS
-            if bisect_left(numbers, first) == bisect_right(numbers, last):
-                continue
-            ids = np.array([shard.first]) if first == last else snapshot.open(shard).array(SORTED)
-            found.update(np.unique(ids >> INPUT_BITS).tolist())
-    return found
 
 
 def lost_record(out: Path, plan: CorpusPlan, number: int) -> InputError:

@@ -55,13 +55,9 @@ def spread(
 ) -> Iterator[Outcome]:
     """Embed inputs by actors of Ray; gives what became of each, as they end.
 
-    There is one actor for each GPU where the cluster has some and the device is not the CPU, otherwise for each CPU. An
-    actor that dies is started anew, and its input is embedded again. Inputs are spread, and not batches as Ray Data
-    would do it: the lock and the record of an input make a run resume exactly, and equal to that of plain workers.
-
-    Raises:
-        InputError: as `work`.
-        UnavailableError: as `work`, or actors die again and again.
+    Raises as `work`, and if actors keep dying. There is one actor for each GPU where the cluster has some and the
+    device is not the CPU, otherwise for each CPU. Inputs are spread, and not batches as Ray Data would do it: the lock
+    and the record of an input make a run resume exactly.
     """
     if not numbers:
         return

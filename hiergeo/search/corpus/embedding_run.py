@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hiergeo import adapters
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core.errors import InputError, check_whole, unknown_name
 from hiergeo._core.ray import require
 from hiergeo._core.shares import Share
 from hiergeo._core.storage.files import check_folder, path_of
@@ -19,10 +19,10 @@ from hiergeo.datasets.reading.inputs import MOST
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus import cluster, sources
-from hiergeo.search.corpus.adopting import Adopter, check_records, patiently, settle, survey
+from hiergeo.search.corpus.adopting import Adopter, patiently, settle, survey
 from hiergeo.search.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.search.corpus.records import Allowance
-from hiergeo.search.corpus.report import Report, Summary, estimates
+from hiergeo.search.corpus.report import Report, Summary
 from hiergeo.search.corpus.sources import CorpusPlan
 from hiergeo.search.corpus.work import Corpus, Outcome, work
 from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
@@ -48,7 +48,6 @@ class Options:
         shard_rows: rows after which another shard of the same input is begun.
         batch_size: texts or images that are embedded at a time; None is the model's own choice.
         max_poisoned: share of rows that may be set aside before the run stops, of at least 1,000 rows.
-        price_per_hour: of one worker, for the estimate of cost.
     """
 
     items: Items = "captions"
@@ -58,7 +57,6 @@ class Options:
     shard_rows: int = SHARD_ROWS
     batch_size: int | None = None
     max_poisoned: float = 0.01
-    price_per_hour: float | None = None
 
     def __post_init__(self) -> None:
         if self.items not in ITEMS:
@@ -70,8 +68,6 @@ class Options:
             check_whole("the batch size", self.batch_size, 1, limits.COUNT)
         if not isinstance(self.max_poisoned, int | float) or not 0 <= self.max_poisoned <= 1:
             raise InputError(f"the share of poisoned rows must be from 0 to 1, not {self.max_poisoned}.")
-        if self.price_per_hour is not None:
-            check_positive("the price of an hour", self.price_per_hour)
 
     @property
     def columns(self) -> Columns:
@@ -135,7 +131,7 @@ def _run(
     mine = share.of(len(sources_))
     missing = [number for number in mine if number not in before]
     adopter = Adopter(corpus.out)
-    report = Report(corpus.out, sources_, missing, "ray" if ray else f"worker-{share}", progress)
+    report = Report(sources_, missing, progress)
     with closing(report):
         for number in mine:
             if number in before:
@@ -170,7 +166,6 @@ def _run(
         seconds,
         speed,
         finished,
-        estimates(report.rows, speed, options.price_per_hour),
     )
 
 
@@ -187,8 +182,6 @@ def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Opt
         if before is None and begun:
             raise InputError(f"{folder} holds an index that was made in another way: choose another folder.")
         done = survey(folder) if begun else {}
-        if before is not None and begun:
-            check_records(folder, before, set(range(len(before.inputs))).difference(done))
         plan = sources.agreed(before, now, done)
         if plan != before:
             sources.write_plan(folder, plan)

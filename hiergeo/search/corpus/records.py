@@ -24,15 +24,8 @@ LISTED = 10_000
 class Done:
     """The record of an input that is embedded.
 
-    Attributes:
-        number: of the input.
-        items: in its shards.
-        rows: that were read, poisoned ones included.
-        poisoned: rows that were set aside.
-        complete: False where the file broke off, and an unknown number of rows with it.
-        seconds: that it took.
-        shards: their names.
-        adopted: whether they are a part of the index.
+    It has items in its shards, and read rows, poisoned ones included. `complete` is False where the file broke off, and
+    an unknown number of rows with it; `adopted` says whether its shards are a part of the index.
     """
 
     __pydantic_config__ = STRICT
@@ -98,10 +91,6 @@ class Poison:
             | ({"ends": True} if each.ends else {})
             for each in self.defects
         ]
-        more = self.rows - sum(each.rows for each in self.defects)
-        if more > 0:
-            row = self.defects[:LISTED][-1].row + 1
-            lines.append({"input": self.name, "row": row, "rows": more, "reason": "further rows, not listed"})
         atomic_write_text(place, "".join(json.dumps(line) + "\n" for line in lines))
 
 

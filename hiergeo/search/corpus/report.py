@@ -1,42 +1,14 @@
-"""What a run of embedding did: progress while it lasts, a line of log for each input, throughput and cost."""
+"""What a run of embedding did: progress while it lasts, and throughput."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, final
 
 from hiergeo._core.progress import Bar
-from hiergeo._core.storage.files import writing
 from hiergeo.datasets.reading import Source
 from hiergeo.search.corpus.records import Done
 from hiergeo.search.corpus.work import Outcome
-
-LOGS = "logs"
-"""Folder of logs in that of the index."""
-
-SIZES = (10**8, 10**9)
-"""Numbers of rows whose cost is estimated."""
-
-
-LEAST = 10_000
-"""Rows of which a run must have read this many for its speed to be an estimate: the first batches are slow."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What so many rows would take at the speed that was measured.
-
-    Attributes:
-        rows: how many.
-        hours: of one worker; n workers of the same kind take an n-th of it each.
-        price: of these hours; None if no price is known.
-    """
-
-    rows: int
-    hours: float
-    price: float | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +27,6 @@ class Summary:
         seconds: that it took, models not counted.
         rows_per_second: its throughput.
         finished: whether every input of the plan is a part of the index or failed.
-        estimates: for 1e8 and 1e9 rows; empty if fewer than `LEAST` rows were read.
     """
 
     inputs: int
@@ -69,7 +40,6 @@ class Summary:
     seconds: float
     rows_per_second: float
     finished: bool
-    estimates: tuple[Estimate, ...]
 
     @property
     def sound(self) -> bool:
@@ -79,33 +49,21 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """The summary in values of JSON: numbers under ``metrics``, names beside them."""
         values = asdict(self)
-        names = {name: values.pop(name) for name in ("failed", "incomplete", "estimates", "finished")}
+        names = {name: values.pop(name) for name in ("failed", "incomplete", "finished")}
         return {"metrics": {**values, "failed": len(self.failed), "incomplete": len(self.incomplete)}, **names}
-
-
-def estimates(rows: int, rows_per_second: float, price_per_hour: float | None) -> tuple[Estimate, ...]:
-    """What `SIZES` rows take at a speed that was measured on `rows` rows; nothing if they are fewer than `LEAST`."""
-    if rows < LEAST or rows_per_second <= 0:
-        return ()
-    hours = [rows / rows_per_second / 3600 for rows in SIZES]
-    prices = [None if price_per_hour is None else each * price_per_hour for each in hours]
-    return tuple(Estimate(*each) for each in zip(SIZES, hours, prices, strict=True))
 
 
 @final
 class Report:
     """Follows one run."""
 
-    def __init__(self, out: Path, sources: Sequence[Source], numbers: Sequence[int], name: str, progress: bool) -> None:
-        self.sources, self.numbers = sources, numbers
-        self.log = out / LOGS / f"{name}.log"
+    def __init__(self, sources: Sequence[Source], numbers: Sequence[int], progress: bool) -> None:
+        self.sources = sources
         self.rows = self.items = self.poisoned = self.embedded = 0
         self.failed: dict[str, str] = {}
         self.incomplete: list[str] = []
         self._bar = Bar("embedding", len(numbers)) if progress and numbers else None
         self._start = time.monotonic()
-        self._bytes = sum(max(sources[number].bytes, 0) for number in numbers)
-        self._read = 0
 
     @property
     def seconds(self) -> float:
@@ -123,20 +81,12 @@ class Report:
         if done is not None:
             self.known(done)
         if not outcome.earlier:
-            self._read += max(source.bytes, 0)
             if done is None:
                 self.failed[source.name] = outcome.failure
-                line = f"failed: {outcome.failure}"
             else:
                 self.embedded += 1
                 self.items += done.items
                 self.poisoned += done.poisoned
-                broken = "" if done.complete else ", BROKEN OFF"
-                line = (
-                    f"{done.rows:,} rows, {done.poisoned:,} poisoned{broken}, {len(done.shards)} shards, "
-                    f"{done.seconds:.1f} s, {done.rows / max(done.seconds, 1e-3):,.0f} rows/s"
-                )
-            self._write(f"{outcome.number:06d} {source.name}: {line}")
         self._draw(1)
 
     def known(self, done: Done) -> None:
@@ -151,13 +101,4 @@ class Report:
 
     def _draw(self, steps: int) -> None:
         if self._bar is not None:
-            left = (self._bytes - self._read) * self.seconds / self._read if self._read else None
-            ends = "" if left is None else f", about {left / 60:,.0f} min left"
-            self._bar.advance(steps, f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-3):,.0f} rows/s{ends}")
-
-    def _write(self, line: str) -> None:
-        stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-        with writing(self.log):
-            self.log.parent.mkdir(exist_ok=True)
-            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as handle:
-                handle.write(f"{stamp} {line}\n")
+            self._bar.advance(steps, f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-3):,.0f} rows/s")

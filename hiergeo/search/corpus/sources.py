@@ -1,9 +1,9 @@
 """What is to be embedded: inputs, numbered once for all workers and all later runs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,25 +16,13 @@ from hiergeo.search.layout import ModelFacts
 PLAN = "corpus.json"
 """The plan in the folder of an index."""
 
-VERSION = 1
-
 
 @dataclass(frozen=True)
 class CorpusPlan:
     """What is made of which inputs. All workers agree on it, and a later run with another one is refused.
 
-    Attributes:
-        model: what embeds.
-        root_sha256: of the root of the space.
-        geometry: spec of the space that the index is searched in.
-        min_radius: scale of its cones.
-        dtype: of stored directions.
-        items: what becomes an item.
-        caption: the column of captions; None is the usual one.
-        image: the column of images.
-        shard_rows: rows after which another shard is begun.
-        inputs: the place of each is its number.
-        version: of the plan.
+    The model embeds; root, geometry and `min_radius` are of the space of the index, `dtype` of its directions. The
+    number of an input is its place. Columns that are None are the usual ones.
     """
 
     __pydantic_config__ = STRICT
@@ -49,7 +37,7 @@ class CorpusPlan:
     image: str | None
     shard_rows: Positive
     inputs: tuple[Source, ...]
-    version: Positive = VERSION
+    version: Literal[1] = 1
 
     @property
     def columns(self) -> Columns:
@@ -57,29 +45,15 @@ class CorpusPlan:
         return Columns(self.items, self.caption, self.image)
 
 
-SETTINGS = {
-    "root_sha256": "root",
-    "geometry": "geometry (-g)",
-    "min_radius": "scale of the cones (--min-radius)",
-    "dtype": "dtype (--dtype)",
-    "items": "items (--items)",
-    "caption": "column of captions (--caption-column)",
-    "image": "column of images (--image-column)",
-    "shard_rows": "rows a shard (--shard-rows)",
-}
-"""Fields of a plan that may not change, and what they are called."""
+SETTINGS = ("root_sha256", "geometry", "min_radius", "dtype", "items", "caption", "image", "shard_rows")
+"""Fields of a plan that may not change."""
 
 
 def read_plan(out: Path) -> CorpusPlan | None:
-    """The plan of an index; None if it has none. Raises InputError if it is damaged or of another version."""
+    """The plan of an index; None if it has none. Raises InputError if it is damaged."""
     if not (out / PLAN).is_file():
         return None
-    plan = documents.read(out / PLAN, CorpusPlan, hashed=True)
-    if plan.version != VERSION:
-        raise InputError(
-            f"{out / PLAN} is of version {plan.version} and this hiergeo reads {VERSION}: use the one it is of."
-        )
-    return plan
+    return documents.read(out / PLAN, CorpusPlan, hashed=True)
 
 
 def write_plan(out: Path, plan: CorpusPlan) -> None:
@@ -95,10 +69,8 @@ def write_plan(out: Path, plan: CorpusPlan) -> None:
 def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> CorpusPlan:
     """The plan to go on with: that of an earlier run, with inputs that are new behind the others.
 
-    Inputs that are not embedded yet may have changed. Embedded ones may be gone, but not changed.
-
-    Raises:
-        InputError: the model, a setting or an embedded input is another one; each is named.
+    Inputs that are not embedded yet may have changed; embedded ones may be gone, but not changed. Raises InputError for
+    that, or another model or setting; each is named.
     """
     if before is None:
         return now
@@ -114,7 +86,7 @@ def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> C
             changes.append(f"the input {source.name}, which is not embedded yet, is gone")
         kept.append(source if number in finished or found is None else found)
     if changes:
-        raise InputError(f"the folder was begun with another plan: {_listed(changes)}; choose another folder.")
+        raise InputError(f"the folder was begun with another plan: {'; '.join(changes)}; choose another folder.")
     return replace(before, inputs=(*kept, *current.values()))
 
 
@@ -122,18 +94,7 @@ def _changes(before: CorpusPlan, now: CorpusPlan) -> Iterator[str]:
     if before.model.fingerprint != now.model.fingerprint:
         change = f"{before.model.name} ({before.model.fingerprint}), now {now.model.name} ({now.model.fingerprint})"
         yield f"the model was {change}"
-    for field, name in SETTINGS.items():
-        old, new = getattr(before, field), getattr(now, field)
+    for name in SETTINGS:
+        old, new = getattr(before, name), getattr(now, name)
         if old != new:
-            yield f"the {name} was {_shown(old)}, now {_shown(new)}"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    return f"{value[:8]}..." if isinstance(value, str) and len(value) == 64 else str(value)
-
-
-def _listed(changes: Sequence[str]) -> str:
-    more = f" and {len(changes) - 3} more changes" if len(changes) > 3 else ""
-    return "; ".join(changes[:3]) + more
+            yield f"{name} was {old}, now {new}"

@@ -36,14 +36,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an input.
-
-    Attributes:
-        number: of the input.
-        done: its record; None where nothing of it could be read.
-        earlier: whether another process embedded it meanwhile.
-        failure: why nothing could be read, one sentence.
-    """
+    """What became of an input: its record, or why it has none; `earlier` if another process embedded it."""
 
     number: int
     done: Done | None = None
@@ -65,11 +58,8 @@ def work(
 ) -> Iterator[Outcome]:
     """Embed inputs one after the other; gives what became of each.
 
-    An input that another process is embedding is left to it, and looked at again after all others.
-
-    Raises:
-        InputError: too many rows are poisoned; they are listed.
-        UnavailableError: something cannot be written.
+    One that another process embeds is looked at again later. Raises InputError for too many poisoned rows, which are
+    listed, UnavailableError if something cannot be written.
     """
     waiting = list(numbers)
     while waiting:
@@ -92,12 +82,9 @@ def work(
 
 
 def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
-    """Embed one input into shards of its own, which are not a part of the index yet; its lock is held.
+    """Embed one input, whose lock is held, into shards of its own that are not a part of the index yet.
 
-    Raises:
-        UnreadableError: no row of it can be read.
-        InputError: too many rows are poisoned; they are listed. Or the index holds the input, whose record is gone.
-        UnavailableError: something cannot be written.
+    Raises as `work`; UnreadableError if no row can be read, InputError if the index holds it and its record is gone.
     """
     start = time.monotonic()
     out, plan = corpus.out, corpus.plan

@@ -4,8 +4,7 @@ from typing import Any, cast
 
 from pydantic import create_model
 
-from hiergeo.search import Recall
-from hiergeo.search.answers import Guarantee
+from hiergeo.search.answers import Answer, Climb, Guarantee
 
 Number = float | None
 
@@ -23,15 +22,12 @@ def list_of(kind: Any) -> Any:
 NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
 """Of an item that was found."""
 
-TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int, "recall": Recall | None}
+TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
 """How an answer was found."""
 
-Hit = schema("Hit", id=int, caption=str | None, image=str | None, **NUMBERS)
-Hits = schema("Hits", hits=list_of(Hit), radius=Number, **TRUST)
-Rung = schema("Rung", threshold=Number, hit=Hit | None)
 ANSWERS: dict[str, Any] = {
-    **dict.fromkeys(("children", "parents", "neighbours"), Hits),
-    "ladder": schema("Rungs", rungs=list_of(Rung), radius=Number, **TRUST),
+    **dict.fromkeys(("children", "parents", "neighbours"), Answer),
+    "ladder": Climb,
     "count": schema("Count", count=int),
 }
 """The answer to one query of each verb."""

@@ -79,11 +79,7 @@ class IndexService:
         return [*self.answer(questions[:half]), *self.answer(questions[half:])]
 
     def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
-        """Queries as points of a geometry around the root of the index; runs on the thread of `answer`.
-
-        Raises:
-            HiergeoError: they cannot be embedded, or the index has no such space.
-        """
+        """Queries as points of a geometry around the root of the index, on the thread of `answer`."""
         self.refresh()
         return self.index.points(self._embedded(queries), self.space(geometry))
 

@@ -55,27 +55,11 @@ def refusal_of(error: Exception) -> Refused:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What the body of a request may hold; more is refused before it is parsed.
-
-    Attributes:
-        bytes: of the body.
-        values: values and escaped characters of its JSON.
-        structure: lists, objects and keys of its JSON.
-    """
-
-    bytes: int = 1 << 20
-    values: int = 1 << 16
-    structure: int = 1 << 15
-
-
-@dataclass(frozen=True)
 class Limits:
     """How much one request may ask for, and how many may wait.
 
     Attributes:
         body_bytes: of the body of a request.
-        held_bytes: of all bodies that are read at a time, beyond which requests get 503.
         image_bytes: of one image file.
         image_pixels: of the images of one request, width times height.
         waiting_pixels: of the images in the queue, beyond which requests with images get 503.
@@ -94,7 +78,6 @@ class Limits:
     """
 
     body_bytes: int = 1 << 24
-    held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
     waiting_pixels: int = 1 << 27
@@ -110,13 +93,6 @@ class Limits:
     answer_seconds: float = 30.0
     read_seconds: float = 10.0
     stop_seconds: float = 10.0
-
-    def budget(self, items: int, dim: int, *, images: bool = True) -> Budget:
-        """What the body of a route may hold that takes so many texts, embeddings of `dim` numbers, or images."""
-        longest = items * (6 * self.text_characters + 26 * dim)
-        most = self.body_bytes if images else min(self.body_bytes, longest)
-        values = max(1 << 20, items * (self.text_characters + dim))
-        return Budget(most, min(self.body_bytes // 8, values))
 
 
 @dataclass(frozen=True)

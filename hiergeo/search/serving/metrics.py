@@ -13,7 +13,7 @@ class Metrics:
     """The metrics of one server, in a registry of its own; their help texts say what each of them is."""
 
     def __init__(self) -> None:
-        for module in ("fastapi", "python_multipart", "prometheus_client"):
+        for module in ("fastapi", "prometheus_client"):
             extras.require(module, "a server")
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

@@ -21,13 +21,7 @@ PIECES = 100_000
 @final
 @dataclass(frozen=True)
 class Encoded:
-    """An image file of which the header alone has been read.
-
-    Attributes:
-        content: its bytes.
-        pixels: width times height.
-        field: that named it.
-    """
+    """An image file of which the header alone has been read: width times height, and the field that named it."""
 
     content: bytes
     pixels: int

@@ -129,14 +129,7 @@ class Question:
 @final
 @dataclass(frozen=True, eq=False)
 class Addition:
-    """Items to add: captions, embeddings (N, D), or both, and references of their images.
-
-    Attributes:
-        captions: one an item; None for items without.
-        embeddings: None for captions that the model of the index embeds.
-        ids: (N,) int64; None lets the index number them.
-        images: references, one an item; None for items without.
-    """
+    """Items to add: captions, embeddings (N, D), or both, ids (N,) int64, and references of their images; or None."""
 
     captions: list[str | None] | None
     embeddings: Tensor | None

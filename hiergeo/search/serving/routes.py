@@ -7,10 +7,8 @@ OpenAPI.
 
 import asyncio
 import inspect
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, TypeVar, final
 from urllib.parse import parse_qsl
@@ -18,25 +16,19 @@ from urllib.parse import parse_qsl
 from fastapi import Body, Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.datastructures import QueryParams, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hiergeo._core.storage.documents import parse_json
-from hiergeo.search.serving.limits import Budget, Limits, Refused
-
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # clients are told of damage in their forms
+from hiergeo.search.serving.limits import Limits, Refused
 
 Done = TypeVar("Done")
 
-JSON, FORM = "application/json", "multipart/form-data"
+JSON = "application/json"
 
 DIGITS = 1000
 """Of a whole number in JSON, so that one that is too large is refused by the field that it stands in."""
-
-FIELDS, FIELD_BYTES = 16, 1 << 13
-"""Of a form, beside its image, and of each of them."""
 
 READERS = ThreadPoolExecutor(2, "hiergeo-reader")
 """The threads that parse JSON and decode images beside the event loops of all servers of the process."""
@@ -83,8 +75,6 @@ class StrictRoute(APIRoute):
         told: type of the JSON of an answer.
         media: type of an answer that is not JSON.
         named: types of the parameters of the path.
-        forms: whether the body may be a form with one image and the other fields of the model.
-        budget: what the body may hold.
         allowed: called before the body is read; raises Refused.
     """
 
@@ -99,8 +89,6 @@ class StrictRoute(APIRoute):
         told: Any = dict[str, Any],
         media: str = JSON,
         named: Mapping[str, Any] | None = None,
-        forms: bool = False,
-        budget: Budget | None = None,
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
         async def endpoint(**given: Any) -> Response:
@@ -114,7 +102,7 @@ class StrictRoute(APIRoute):
             [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}
-        self.forms, self.budget, self.allowed = forms, budget or Budget(), allowed
+        self.allowed = allowed
         answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
         answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
         super().__init__(
@@ -125,7 +113,6 @@ class StrictRoute(APIRoute):
             summary=about,
             operation_id=f"{method.lower()}_{path.partition('{')[0].strip('/').rpartition('/')[2]}",
             responses=answers,
-            openapi_extra=_form_schema(model) if forms else None,
         )
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -135,7 +122,7 @@ class StrictRoute(APIRoute):
         async def read(request: Request) -> Response:
             query = query_values(request.scope["query_string"])
             self.allowed()
-            content = None if self.body_field is None else await _content(request, self.forms, self.budget)
+            content = None if self.body_field is None else await _content(request)
             return await handle(_Read(request, query, content))
 
         return read
@@ -190,65 +177,24 @@ async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Do
             each.cancel()
 
 
-@final
-class Bodies:
-    """The bodies that a server holds, all together.
-
-    Args:
-        most: bytes of them.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @contextmanager
-    def holding(self) -> Iterator[Callable[[bytes], None]]:
-        """Gives what is called with each part of a body that is held within the block; raises Refused."""
-        size = 0
-
-        def hold(part: bytes) -> None:
-            nonlocal size
-            if len(part) > self._left:
-                raise Refused(503, "the server reads too many bodies at a time: try again.", retry_after=1)
-            self._left -= len(part)
-            size += len(part)
-
-        try:
-            yield hold
-        finally:
-            self._left += size
-
-
-async def body_of(
-    request: Request, budget: Budget, limits: Limits, hold: Callable[[bytes], None], *, is_json: bool = True
-) -> bytes:
-    """The body of a request; of a JSON that holds too much, the rest is read and dropped, so that the client hears it.
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """The body of a request.
 
     Raises:
-        Refused: it is too long or holds too much (413, 400), or does not arrive in time (408); or as `hold`.
+        Refused: it is too long (413), or does not arrive in time (408) or whole (400).
     """
-    most = min(budget.bytes, limits.body_bytes)
-    too_long = f"the body is longer than {most:,} bytes: send less at a time."
+    too_long = Refused(413, f"the body is longer than {limits.body_bytes:,} bytes: send less at a time.")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > most:
-        raise Refused(413, too_long)
+    if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
+        raise too_long
 
     async def read() -> bytes:
-        parts, size, values, structure = list[bytes](), 0, 0, 0
+        body = bytearray()
         async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise Refused(413, too_long)
-            values += is_json and _count(part, b",\\")
-            structure += is_json and _count(part, b"[{:")
-            if values <= budget.values and structure <= budget.structure:
-                hold(part)
-                parts.append(part)
-        if structure > budget.structure:
-            raise Refused(400, "the body holds more lists, objects and keys than a request needs: send less at a time.")
-        if values > budget.values:
-            raise Refused(413, "the body holds more values than it may: send less at a time.")
-        return b"".join(parts)
+            body += part
+            if len(body) > limits.body_bytes:
+                raise too_long
+        return bytes(body)
 
     try:
         return await asyncio.wait_for(read(), limits.read_seconds)
@@ -256,10 +202,6 @@ async def body_of(
         raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
     except ClientDisconnect:
         raise Refused(400, "the connection was closed before the body had arrived.") from None
-
-
-def _count(part: bytes, characters: bytes) -> int:
-    return len(part) - len(part.translate(None, characters))
 
 
 def query_values(content: bytes) -> dict[str, str]:
@@ -270,58 +212,7 @@ def query_values(content: bytes) -> dict[str, str]:
         )
     except ValueError:
         raise Refused(400, "the query string is not UTF-8 in percent-encoding: write name=value&...") from None
-    return _once(pairs)
-
-
-async def _content(request: Request, forms: bool, budget: Budget) -> Any:
-    """The value of a JSON body, or of a form as JSON would hold it; raises Refused."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != JSON and not (forms and media == FORM):
-        wanted = f"{JSON}, or {FORM} with an image" if forms else JSON
-        raise Refused(415, f"the body must be {wanted}: set Content-Type.")
-    state = request.app.state
-    with state.bodies.holding() as hold:
-        content = await body_of(request, budget, state.limits, hold, is_json=media == JSON)
-        if media == FORM:
-            return await _form(request, content)
-        try:
-            return await run_in_thread(partial(parse_json, content, digits=DIGITS))
-        except ValueError as error:
-            raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
-
-
-@final
-class _InMemory(MultiPartParser):
-    """Keeps files in memory; `close` closes those of parts that were cut short, too."""
-
-    spool_max_size = 1 << 62
-
-    def close(self) -> None:
-        for file in self._files_to_close_on_error:
-            file.close()
-
-
-async def _form(request: Request, content: bytes) -> dict[str, Any]:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield content
-
-    parser = _InMemory(request.headers, stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Refused(400, f"the form cannot be read: {error.message.rstrip('.')}.") from None
-    try:
-        values: dict[str, Any] = _once(form.multi_items())
-        image = values.pop("image", None)
-        if not isinstance(image, UploadFile):
-            raise Refused(400, "the form has no file 'image': send one.", "image")
-        return {**values, "queries": [{"image": await image.read()}]}
-    finally:
-        parser.close()
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     for name, value in pairs:
         if name in values:
             raise Refused(400, f"the parameter {name[:60]!r} is there twice.", name[:60])
@@ -329,9 +220,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of the form of a model whose queries are one image."""
-    properties = {name: each for name, each in model.model_json_schema()["properties"].items() if name != "queries"}
-    image = {"type": "string", "contentMediaType": "application/octet-stream"}
-    schema = {"type": "object", "properties": {"image": image, **properties}, "required": ["image"]}
-    return {"requestBody": {"content": {FORM: {"schema": schema}}}}
+async def _content(request: Request) -> Any:
+    """The value of a JSON body; raises Refused."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise Refused(415, f"the body must be {JSON}: set Content-Type.")
+    content = await body_of(request, request.app.state.limits)
+    try:
+        return await run_in_thread(partial(parse_json, content, digits=DIGITS))
+    except ValueError as error:
+        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None

@@ -37,14 +37,7 @@ if TYPE_CHECKING:
 
 @final
 class Service:
-    """One index as a service: what the routes and pages of an application share.
-
-    Attributes:
-        index: that is served.
-        settings: of the server.
-        metrics: of the server.
-        engine: that answers.
-    """
+    """One index as a service: what the routes and pages of an application share."""
 
     def __init__(self, index: Index, settings: Settings, metrics: Metrics | None = None) -> None:
         self.index, self.settings, self.metrics = index, settings, metrics or Metrics()
@@ -128,7 +121,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
 
     Raises:
-        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
+        UnavailableError: fastapi or prometheus-client is not installed.
     """
     service = Service(index, settings or Settings())
     from starlette.responses import JSONResponse
@@ -137,8 +130,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
     limits, dim = service.settings.limits, index.encoder.dim
-    models, facts = RequestModels(limits), service.facts()
-    budget = limits.budget(limits.queries, dim, images=facts["embeds"])
+    models = RequestModels(limits)
 
     def asked(verb: Verb) -> list[StrictRoute]:
         async def one(request: "Request", values: Any) -> "Response":
@@ -154,9 +146,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
-            StrictRoute(
-                "POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True, budget=budget
-            ),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed),
         ]
 
     async def add(request: "Request", values: Any) -> "Response":
@@ -169,7 +159,6 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             *("POST", "/api/add", add, about),
             model=models.addition(limits),
             told=Added,
-            budget=limits.budget(limits.added, dim),
             allowed=service.check_writable,
         )
     )

@@ -27,19 +27,14 @@ CHUNK = 1 << 15
 
 @final
 class ExactStore:
-    """The rows and labels of an index folder; see `hiergeo.search.layout`.
+    """The rows and labels of an index folder (see `hiergeo.search.layout`); several threads may use it.
 
     It reads the generation that was current when it was opened, whatever writers do meanwhile; `refresh` goes on to the
-    current one. Several threads may use it.
+    current one.
 
     Args:
         folder: of the index.
         skip_damaged: leave out shards that are truncated or incomplete, instead of refusing the index.
-
-    Attributes:
-        folder: of the index.
-        snapshot: the generation that is read.
-        geometry: that searches use unless another is named.
 
     Raises:
         UnavailableError: there is no index, or a shard of it is damaged.
@@ -58,11 +53,9 @@ class ExactStore:
         return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """Go on to the current generation: what writers have changed since.
+        """As `Index.refresh`.
 
-        Raises:
-            InputError: another index is there now, of another space, root or model; the snapshot stays.
-            UnavailableError: there is no index any more, or a shard is damaged; the snapshot stays.
+        The snapshot stays where there is another index (InputError) or none (UnavailableError).
         """
         found = Snapshot(self.folder).check(self.skip_damaged)
         old, new = self.manifest, found.manifest

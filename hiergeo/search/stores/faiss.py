@@ -32,16 +32,10 @@ PROBED = 4
 
 @final
 class FaissStore(Store):
-    """Rows in memory with a faiss index of each shell, which is built when the shell is first searched after a change.
+    """Rows in memory with a faiss index of each shell, built when the shell is first searched after a change.
 
-    Args:
-        rest: ``flat``, ``hnswM`` with M links a row, or ``ivfN`` with N lists a shell.
-        frame: of the rows.
-        edges: ascending radii between the shells.
-
-    Raises:
-        InputError: another kind of index.
-        UnavailableError: faiss is not installed.
+    Its arguments are those of `hiergeo.search.store.open_store`: ``flat``, ``hnswM`` with M links a row, or ``ivfN``
+    with N lists a shell. Raises InputError for another kind, UnavailableError without faiss.
     """
 
     durable: ClassVar[bool] = False

@@ -57,15 +57,8 @@ CARD_VERSION = 1
 class MilvusStore(Store):
     """A collection of Milvus as a store; the first `add` makes it.
 
-    Args:
-        rest: the spec ``milvus:REST``.
-        frame: of the rows, with a single factor.
-        edges: ascending radii between the shells.
-
-    Raises:
-        InputError: an option that is not valid, or a collection of another index.
-        UnavailableError: pymilvus or Milvus Lite is not installed, the server cannot be reached, or its version is not
-            supported.
+    Its arguments are those of `hiergeo.search.store.open_store`. Raises InputError for an option that is not valid or a
+    collection of another index, UnavailableError for a package that is missing or a server that is away or too old.
     """
 
     def __init__(self, rest: str, frame: Frame, edges: Sequence[float]) -> None:

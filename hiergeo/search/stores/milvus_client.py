@@ -72,12 +72,7 @@ class MilvusClient:
     Attributes:
         lite: whether it is a file.
         where: the server or the file, as messages name it: ``Milvus server http://localhost:19530``.
-        options: of the spec.
         chosen_index: the kind of index that the spec names; None where it names none.
-
-    Raises:
-        InputError: an option that is not valid, or a file that Milvus Lite would not open.
-        UnavailableError: a package is missing, or the server cannot be reached or is too old.
     """
 
     def __init__(self, rest: str) -> None:

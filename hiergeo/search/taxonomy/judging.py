@@ -115,11 +115,7 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
 def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth) -> dict[str, Statistic]:
     """The scores of `judge`, as functions of how often each judged item counts.
 
-    Args:
-        candidates: (n, K) int64 places of candidate parents, best first; -1 where there are fewer.
-        parent: (n, k) those of the taxonomy.
-        radius: (n,) of the items.
-        truth: what is known.
+    `candidates` (n, K) and `parent` (n, k) are int64 places, best first, -1 where there are fewer; `radius` (n,).
     """
     items, n = truth.items, len(parent)
     true = _keys(truth.pairs, n)

@@ -31,12 +31,7 @@ CHUNK = 1 << 15
 
 @dataclass(frozen=True, eq=False)
 class RadialOrder:
-    """All items from the root outwards; the place of an item is its position in this order.
-
-    Attributes:
-        ids: (n,) int64, sorted by radius, ties by id.
-        radius: (n,) float32, geodesic units, ascending.
-    """
+    """All items from the root outwards: ids (n,) by ascending radii (n,), ties by id; a place is a position in it."""
 
     ids: Tensor
     radius: Tensor
@@ -79,12 +74,8 @@ class RadialOrder:
 class Links:
     """The candidate parents of every item, best first.
 
-    Attributes:
-        order: of the items; its places are used below.
-        parent: (n, k) int64 places, smaller than that of the item; -1 where there are fewer.
-        score: (n, k) float32: the margin, exterior angle or distance that parents were chosen by; NaN where there are
-            fewer.
-        by: which of the three.
+    `parent` (n, k) int64 are places in the order, smaller than that of the item, and `score` (n, k) float32 the
+    margins, exterior angles or distances that they were chosen by; -1 and NaN where there are fewer.
     """
 
     order: RadialOrder
@@ -94,15 +85,10 @@ class Links:
 
 
 def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
-    """Find the best parents of every item among those of strictly smaller radius.
+    """Find the best k parents (at most 1024) of every item among those of strictly smaller radius.
 
-    Args:
-        store: where the items are.
-        space: of the frame of the store.
-        by: "margin" of the parent's cone over the item, largest first; "angle" at the parent or "distance", smallest
-            first. Ties go to the smaller radius, then to the lower id.
-        k: 1 <= k <= 1024 parents at most.
-        progress: draw a bar for work that outlasts a second.
+    By "margin" of the parent's cone over the item, largest first; "angle" at the parent or "distance", smallest first.
+    Ties go to the smaller radius, then to the lower id.
     """
     order = RadialOrder.of(store, space)
     parent = torch.full((len(order), k), -1)

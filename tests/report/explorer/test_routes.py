@@ -1,6 +1,7 @@
 """The other routes of the explorer: pairs, items, roots, maps, selections, comparisons, photos and pictures."""
 
 import asyncio
+import base64
 import io
 import struct
 import threading
@@ -171,8 +172,8 @@ def test_photos_are_queries_and_pictures_are_shown_small(tmp_path) -> None:
         told = http.get("/api/collection").json()
         assert (told["captions"], told["images"]) == (3, 2)
         assert told["lenses"][0]["embeds"] == {"text": True, "image": True}
-        files = {"image": ("../../x.png", png("red", 300))}
-        (answer,) = http.post("/api/neighbours", data={"lens": "1", "k": "1"}, files=files).json()["answers"]
+        asked = {"lens": "1", "k": 1, "queries": [{"image": base64.b64encode(png("red", 300)).decode()}]}
+        (answer,) = http.post("/api/neighbours", json=asked).json()["answers"]
         assert answer["query"]["kind"] == "image"
         assert (answer["hits"][0]["id"], answer["hits"][0]["image"]) == ("3", True)
         assert answer["hits"][0]["distance"] < 1e-3

@@ -1,41 +1,11 @@
-"""What a body may hold is told before it is parsed: bytes, lists, values; and all bodies that are read at a time."""
-
-import io
-import json
-import os
-import socket
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+"""Bodies that are not read, and requests whose end is in doubt."""
 
 import pytest
-import torch
-import urllib3
-from PIL import Image
 
-from hiergeo.report.explorer.collection import open_collection
-from hiergeo.report.explorer.explorer_app import create_explorer
-from hiergeo.search import Index, serving
-from hiergeo.search.serving.limits import Budget, Refused
-from hiergeo.search.serving.routes import Bodies
-from tests.attack import serving as attacks
-from tests.search.serving.serving_common import PATIENCE, build_index, build_vectors, process, served, until
+from hiergeo.search import Index
+from tests.search.serving.serving_common import build_index, served
 
 pytest.importorskip("uvicorn")
-
-SEARCHES = ("/api/children", "/api/parents", "/api/neighbours", "/api/ladder", "/api/count")
-SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": (*SEARCHES, "/api/pairs", "/api/places", "/api/select")}
-HEAVY = {
-    "lists": b'{"queries": [' + b"[]," * 300_000 + b"[]]}",
-    "objects": b'{"queries": [' + b"{}," * 300_000 + b"{}]}",
-    "keys": b"{" + b",".join(b'"%d" : 0' % i for i in range(100_000)) + b"}",
-    "numbers": b'{"queries": [[' + b"1," * 3_000_000 + b"1]]}",
-    "escapes": b'{"queries": ["' + rb"\n" * 3_000_000 + b'"]}',
-    "nested": b"[" * 1_000_000,
-}
 
 
 @pytest.fixture(scope="module")
@@ -43,99 +13,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     return build_index(tmp_path_factory.mktemp("bodies") / "index")
 
 
-@pytest.fixture(scope="module", params=SERVED)
-def running(index: Index, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """A server, and what it serves."""
-    if request.param == "serve":
-        app = serving.create_app(index, serving.Settings(writable=True))
-    else:
-        app = create_explorer(open_collection([index.store.folder]))
-    with serving.running(app) as url:
-        yield url, request.param
-
-
-def posted(url: str, body: bytes) -> urllib3.BaseHTTPResponse:
-    return urllib3.request("POST", url, body=body, headers={"Content-Type": "application/json"}, timeout=60)
-
-
-@pytest.mark.parametrize("kind", HEAVY)
-def test_a_body_that_holds_too_much_is_refused_before_it_is_parsed(running, kind, monkeypatch) -> None:
-    url, what = running
-    monkeypatch.setattr("hiergeo.search.serving.routes.parse_json", lambda *_, **__: pytest.fail("it was parsed"))
-    for path in SERVED[what]:
-        status = attacks.met(int(url.rpartition(":")[2]), attacks.request("POST", path, HEAVY[kind]))
-        unread = path == "/api/select" and len(HEAVY[kind]) > Budget().bytes  # the answer may be lost with what is sent
-        refused = "413" if kind in ("numbers", "escapes") or unread else "400"
-        assert status in ((refused, "") if unread else (refused,)), path
-
-
-def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) -> None:
-    url, what = running
-    numbers = torch.randn(64, 64, dtype=torch.float64).tolist()
-    for queries in (
-        [","] * 64,
-        [",[" * 200] * 64,
-        ["\n" * 4096] * 64,
-        numbers,
-        [{"embedding": each} for each in numbers],
-    ):
-        given = json.dumps({"queries": queries, "k": 1}).encode()
-        assert posted(f"{url}/api/neighbours", given).status == 200
-    if what == "explore":
-        pairs = torch.randn(1024, 2, 64, dtype=torch.float64).tolist()
-        assert posted(f"{url}/api/pairs", json.dumps({"pairs": pairs}).encode()).status == 200
-        polygon = torch.randn(512, 2, dtype=torch.float64).tolist()
-        assert posted(f"{url}/api/select", json.dumps({"polygon": polygon}).encode()).status == 200
-    else:
-        rows = torch.nn.functional.normalize(torch.randn(4096, 64)).tolist()
-        added = json.dumps({"embeddings": rows, "captions": ['a "quoted", [odd]: caption\n'] * 4096}).encode()
-        assert posted(f"{url}/api/add", added).status == 200
-
-
 def test_a_read_only_server_reads_no_addition(index) -> None:
     head = b"POST /api/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     with served(index) as server:
         assert server.exchange(head).startswith(b"HTTP/1.1 403 ")
-
-
-def test_a_server_of_embeddings_takes_bodies_of_kilobytes(tmp_path) -> None:
-    with served(build_vectors(tmp_path / "index")) as server:
-        large = b'{"queries": ["' + b"a" * 2_000_000 + b'"]}'
-        assert posted(f"{server.url}/api/count", large).status == 413
-        assert posted(f"{server.url}/api/count", b'{"queries": [[0,0,0,0,0,1]]}'.ljust(1_000_000)).status == 200
-
-
-def test_bodies_are_held_up_to_a_sum_of_bytes() -> None:
-    bodies = Bodies(10)
-    with bodies.holding() as one:
-        one(bytes(6))
-        with bodies.holding() as two:
-            two(bytes(4))
-            with pytest.raises(Refused) as refusal:
-                two(b"x")
-        assert refusal.value.status == 503
-        with bodies.holding() as two:
-            two(bytes(4))
-    with bodies.holding() as one:
-        one(bytes(10))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("verb", ["serve", "explore"])
-def test_health_is_answered_at_once_while_heavy_bodies_arrive(tmp_path, verb) -> None:
-    build_index(tmp_path / "index")
-    body = b'{"queries": [' + b"[]," * 5_000_000 + b"[]]}"
-    with process(verb, tmp_path / "index", cold=True) as (_, url):
-        health, waits = urllib3.PoolManager(), list[float]()
-        health.request("GET", f"{url}/api/health")
-        senders = [threading.Thread(target=posted, args=(f"{url}/api/children", body)) for _ in range(3)]
-        for sender in senders:
-            sender.start()
-        while any(sender.is_alive() for sender in senders):
-            start = time.monotonic()
-            assert health.request("GET", f"{url}/api/health").status == 200
-            waits.append(time.monotonic() - start)
-    assert max(waits) < 0.2
 
 
 @pytest.mark.parametrize(
@@ -148,57 +29,3 @@ def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(index, 
             answer = server.exchange(line + head + body)
             assert answer.startswith(b"HTTP/1.1 400 ")
             assert answer.count(b"HTTP/1.1") == 1
-
-
-@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"])
-@pytest.mark.parametrize("requests", [1, 3])
-def test_clients_that_end_their_side_get_their_answers(index, close, requests) -> None:
-    asked = b"GET /api/count?q=a HTTP/1.1\r\nHost: x\r\n"
-    content = (asked + b"\r\n") * (requests - 1) + asked + close + b"\r\n"
-    with served(index) as server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        connection.sendall(content)
-        connection.shutdown(socket.SHUT_WR)
-        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.count(b"HTTP/1.1 200 ") == requests
-
-
-def test_a_client_that_ends_its_side_waits_for_a_slow_answer(index, monkeypatch) -> None:
-    monkeypatch.setattr("hiergeo.search.serving.server.ASKED", 0.1)
-    with served(index) as server:
-        whole, done = server.service.engine.answer, threading.Event()
-
-        def slow(questions):
-            assert done.wait(PATIENCE)
-            return whole(questions)
-
-        server.service._batcher._answer = slow
-        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-            connection.sendall(b"GET /api/count?q=a HTTP/1.1\r\nHost: x\r\n\r\n")
-            connection.shutdown(socket.SHUT_WR)
-            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 102 ")
-            done.set()
-            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-    assert b"HTTP/1.1 200 " in answer
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux keeps memory, and /proc tells of it")
-def test_the_memory_of_pictures_is_returned(tmp_path) -> None:
-    build_index(tmp_path / "index")
-    file = io.BytesIO()
-    Image.new("RGB", (5000, 5000), "red").save(file, "JPEG")
-    with process("serve", tmp_path / "index", cold=True) as (child, url), ThreadPoolExecutor(4) as pool:
-
-        def resident() -> int:
-            pages = int(Path(f"/proc/{child.pid}/statm").read_text().split()[1])
-            return pages * os.sysconf("SC_PAGESIZE") >> 20
-
-        def ask(_: int) -> int:
-            form = {"image": ("photo.jpg", file.getvalue())}
-            return urllib3.request("POST", f"{url}/api/count", fields=form, timeout=60).status
-
-        assert ask(0) == 200
-        before = resident()
-        assert set(pool.map(ask, range(24))) <= {200, 503}
-        until(lambda: resident() < before + 100)

@@ -1,7 +1,10 @@
 """What a server does when its index changes: durable additions, failures that pass, another index in its place."""
 
 import shutil
-from types import SimpleNamespace
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
@@ -46,30 +49,50 @@ def test_an_addition_is_stored_once_and_confirmed_though_it_cannot_be_read_back(
         assert client.health()["rows"] == 61
 
 
+@contextmanager
+def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives some answers in turn, and the last one from then on; the paths that it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, headers, body = answers[min(len(asked), len(answers) - 1)]
+            asked.append(self.path)
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize(("ids", "sent"), [(None, 1), ([900], 3)])
-def test_an_addition_without_ids_is_sent_once(tmp_path, monkeypatch, ids, sent) -> None:
-    client = serving.Client("http://127.0.0.1:1", retries=2)
-    exchanges = []
-
-    def exchange(*each: object) -> tuple[int, float, bytes]:
-        exchanges.append(each)
-        return 503, 0.0, b'{"error": "busy"}'
-
-    monkeypatch.setattr(client, "_exchange", exchange)
-    with pytest.raises(UnavailableError, match="busy"):
-        client.add(["a"], ids=ids)
-    assert len(exchanges) == sent
+def test_an_addition_without_ids_is_sent_once(ids, sent) -> None:
+    with answering((503, {}, b'{"error": "busy"}')) as (url, asked):
+        with serving.Client(url, retries=2) as client, pytest.raises(UnavailableError, match="busy"):
+            client.add(["a"], ids=ids)
+        assert len(asked) == sent
 
 
 def test_a_busy_server_is_asked_again_later_and_later(monkeypatch) -> None:
-    busy = [(503, after, b"{}") for after in (0.0, 0.0, 3.0, 0.0)]
-    exchanges = iter([*busy, (200, 0.0, b'{"status": "ok"}')])
     waits: list[float] = []
-    client = serving.Client("http://127.0.0.1:1", timeout=5, retries=4)
-    monkeypatch.setattr(client, "_exchange", lambda *_: next(exchanges))
-    monkeypatch.setattr("hiergeo.search.serving.client.time", SimpleNamespace(sleep=waits.append))
-    assert client.health() == {"status": "ok"}
-    assert waits == pytest.approx([0.1, 0.2, 3.0, 5.0])  # as the server says, never longer than one answer may take
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
+    busy = [(503, after, b"{}") for after in ({}, {}, {"Retry-After": "3"}, {})]
+    with answering(*busy, (200, {}, b'{"status": "ok"}')) as (url, _), serving.Client(url, timeout=0.7) as client:
+        assert client.health() == {"status": "ok"}
+    assert waits == pytest.approx([0.2, 3.0, 0.7])  # as the server says; by itself no longer than one answer may take
 
 
 def test_the_client_asks_where_and_as_long_as_it_is_told(monkeypatch) -> None:

@@ -216,7 +216,6 @@ function column(app, each, counts, all, now, redraw) {
     "p",
     { class: "facts" },
     h("span", { title: GUARANTEES[ladder.guarantee] }, ladder.guarantee),
-    ladder.recall && ` (recall ${number(ladder.recall.value, 3)})`,
     ` · ${counted(ladder.scored)} of ${counted(ladder.rows, "row")} scored · ${spent} ms`,
   );
   return h(

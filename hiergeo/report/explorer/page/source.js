@@ -101,14 +101,8 @@ export class LiveSource {
     const given = Object.entries({ lens, ...options }).filter(([, value]) => value !== undefined);
     return this.kept.once([verb, this.nameOf(query), ...given.flat()].join("\n"), async () => {
       const path = `api/${verb}`;
-      if (query.photo) {
-        const form = new FormData();
-        for (const [name, value] of given) form.append(name, String(value));
-        form.append("image", query.photo, "photo");
-        return (await this.json(path, { method: "POST", body: form })).answers[0];
-      }
-      if (query.text !== undefined && query.text.length > LONGEST) {
-        const body = { ...Object.fromEntries(given), queries: [{ text: query.text }] };
+      if (query.photo || (query.text !== undefined && query.text.length > LONGEST)) {
+        const body = { ...Object.fromEntries(given), queries: [await sendable(query)] };
         return (await this.json(path, posted(body))).answers[0];
       }
       const asked = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));

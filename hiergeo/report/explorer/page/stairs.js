@@ -8,8 +8,7 @@ import { ticks } from "./plots.js";
  * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number,
  *   angle: number, distance: number}} Hit
  * @typedef {{from: number, to: number, hit: Hit | null, adds?: string[]}} Rung
- * @typedef {{query: {kind: string, radius: number}, rungs: Rung[], guarantee: string, scored: number, rows: number,
- *   recall: any}} Ladder
+ * @typedef {{query: {kind: string, radius: number}, rungs: Rung[], guarantee: string, scored: number, rows: number}} Ladder
  * @typedef {{low: number, high: number, broken: boolean}} Axis
  */
 

@@ -50,7 +50,6 @@ export class StaticSource {
       guarantee: "exact",
       scored: items.ids.length,
       rows: items.ids.length,
-      recall: null,
     };
     if (verb === "count") return { ...answer, count: chunk.counts[row] };
     const hit = (at, found) => this.hit(items, seen, at, found);
