@@ -1,0 +1,333 @@
+"""Tables, findings and figure of the runs of `benchmarks.trainings`: ``python -m benchmarks.trainings_summary DIR``.
+
+Runs of one seed share data, order and first weights, so differences between spaces are paired by seed. Seeds are few:
+the spread of a difference is pooled over the spaces that are compared (randomised blocks, seeds being the blocks), and
+intervals hold simultaneously over all comparisons of a block of runs (Bonferroni). They cover other trainings on the
+same test rows. A difference counts where its simultaneous interval excludes 0 and it is at least `LEAST`.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+from benchmarks.peers import peer
+from benchmarks.trainings import SPACES, UNTRAINED, known
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo.evaluation.findings import FLAT_BEND, Reached, listing, strongest_control
+from hiergeo.evaluation.findings.exports import markdown_table, number, signed
+from hiergeo.evaluation.metrics import Interval
+
+LEAST = 0.01
+"""Size from which a difference counts, as in audits."""
+
+ALPHA = 0.05
+
+COMPARED = {
+    "retrieval": "R@1, mean of both directions",
+    "right_equal_length": "order at equal length",
+    "cone_gain": "cones of captions",
+    "image_cone_gain": "cones and pictures",
+}
+"""Metrics in which spaces are compared, and what a table calls them."""
+
+SHOWN = {
+    "tau_d": "tau_d",
+    "u_median": "u, captions",
+    "u_median_image": "u, pictures",
+    "bend_high": "bend",
+    "cone_true": "children in cones",
+    "cone_random": "matched in cones",
+    "native_minus_flat": "parent MRR, less that at K = 0",
+}
+"""Numbers of the audit that tables show besides."""
+
+
+class Arm(NamedTuple):
+    """A space with its losses."""
+
+    space: str
+    entailment: bool
+
+    def __str__(self) -> str:
+        return f"{self.space}, entailment" if self.entailment else self.space
+
+
+BEFORE = Arm(UNTRAINED, False)
+"""The network before training."""
+
+
+class Block(NamedTuple):
+    """Runs that are compared with each other: what training started from, and its captions."""
+
+    start: str
+    captions: str
+
+    def __str__(self) -> str:
+        return f"{'from scratch' if self.start == 'scratch' else 'the bundled model'}, {self.captions} captions"
+
+
+Runs = Mapping[Arm, Mapping[int, Mapping[str, Any]]]
+"""Arm -> seed -> its record."""
+
+
+def blocks(records: Sequence[Mapping[str, Any]]) -> dict[Block, dict[Arm, dict[int, Mapping[str, Any]]]]:
+    """Records by block, arm and seed; of a block only the seeds that all of its arms have."""
+    found: dict[Block, dict[Arm, dict[int, Mapping[str, Any]]]] = {}
+    for record in records:
+        case = record["case"]
+        arms = found.setdefault(Block(case["start"], case["captions"]), {})
+        arms.setdefault(Arm(case["space"], case["entailment"]), {})[case["seed"]] = record
+    for block, arms in found.items():
+        common = set.intersection(*(set(runs) for runs in arms.values()))
+        found[block] = {arm: {seed: runs[seed] for seed in sorted(common)} for arm, runs in arms.items()}
+    return {block: arms for block, arms in found.items() if len(next(iter(arms.values()))) > 1}
+
+
+def value(record: Mapping[str, Any], metric: str) -> float:
+    """A metric of a run; NaN where it was not measured."""
+    if metric == "retrieval":
+        return float(np.mean([np.mean(record["rows"][f"{way}_r1"]) for way in ("image_to_text", "text_to_image")]))
+    if metric in record["rows"]:
+        return float(np.mean(record["rows"][metric]))
+    return float(record["numbers"].get(metric, math.nan))
+
+
+def values(runs: Runs, arms: Sequence[Arm], metric: str) -> np.ndarray:
+    """(arms, seeds)."""
+    return np.array([[value(record, metric) for record in runs[arm].values()] for arm in arms])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How an arm differs from another one in a metric.
+
+    Attributes:
+        metric: one of `COMPARED`.
+        arm: the one.
+        base: the other.
+        mean: over seeds of arm - base.
+        interval: 95 % over seeds alone, Student's t of this difference.
+        simultaneous: that holds with all others of the block.
+    """
+
+    metric: str
+    arm: Arm
+    base: Arm
+    mean: float
+    interval: Interval
+    simultaneous: Interval
+
+    @property
+    def standing(self) -> str:
+        """``higher``, ``lower`` or ``level``."""
+        low, high = self.simultaneous
+        if abs(self.mean) < LEAST or low <= 0 <= high:
+            return "level"
+        return "higher" if low > 0 else "lower"
+
+
+class Question(NamedTuple):
+    """Arms that are compared, each with a base, and whose spread is pooled."""
+
+    name: str
+    pairs: tuple[tuple[Arm, Arm], ...]
+
+
+def questions(runs: Runs) -> tuple[Question, ...]:
+    """What is asked of a block: distances for cosines, curvature without and with entailment, and entailment."""
+    spaces = [space for space in SPACES if Arm(space, False) in runs and space != "cosine"]
+
+    def against(base: Arm, entailment: bool) -> tuple[tuple[Arm, Arm], ...]:
+        return tuple((Arm(space, entailment), base) for space in spaces if space != base.space)
+
+    return (
+        Question("distances against cosines", against(Arm("cosine", False), False)),
+        Question("curvature against none", against(Arm("Euclidean", False), False)),
+        Question("curvature against none, both with entailment", against(Arm("Euclidean", True), True)),
+        Question("entailment against none", tuple((Arm(space, True), Arm(space, False)) for space in spaces)),
+    )
+
+
+def spread(arms: np.ndarray, bases: np.ndarray) -> tuple[float, int]:
+    """Standard deviation of a single difference arm - base, pooled over pairs, and its degrees of freedom.
+
+    Args:
+        arms: (pairs, seeds).
+        bases: the same; with one base for all pairs its spread counts once, as that of an arm among the others.
+    """
+    if len(bases) > 1 and (bases == bases[0]).all():
+        rows = np.vstack([bases[:1], arms])
+        residual = rows - rows.mean(axis=1, keepdims=True) - rows.mean(axis=0) + rows.mean()
+        freedom = (rows.shape[0] - 1) * (rows.shape[1] - 1)
+        return math.sqrt(2 * float((residual**2).sum()) / freedom), freedom
+    pairs, seeds = arms.shape
+    return math.sqrt(float((arms - bases).var(axis=1, ddof=1).mean())), pairs * (seeds - 1)
+
+
+def compared(runs: Runs) -> dict[str, list[Difference]]:
+    """Question -> its differences in every metric, with intervals that hold over all questions of the block."""
+    asked = questions(runs)
+    family = len(COMPARED) * sum(len(question.pairs) for question in asked)
+    found: dict[str, list[Difference]] = {question.name: [] for question in asked}
+    for metric in COMPARED:
+        for question in asked:
+            arms, bases = (values(runs, side, metric) for side in zip(*question.pairs, strict=True))
+            sd, freedom = spread(arms, bases)
+            root, seeds = math.sqrt(arms.shape[1]), arms.shape[1]
+            half = float(student.ppf(1 - ALPHA / 2 / family, freedom)) * sd / root
+            for (arm, base), each in zip(question.pairs, arms - bases, strict=True):
+                mean, own = float(each.mean()), float(student.ppf(1 - ALPHA / 2, seeds - 1) * each.std(ddof=1)) / root
+                intervals = Interval(mean - own, mean + own), Interval(mean - half, mean + half)
+                found[question.name].append(Difference(metric, arm, base, mean, *intervals))
+    return found
+
+
+def findings(runs: Runs) -> Iterator[str]:
+    """What a block shows, in words: the strongest control of each order, then what differs, and what does not."""
+    trained = [arm for arm in runs if arm.space != UNTRAINED]
+    for metric, known_as, control in (("tau_d", "length", "length_tau_d"), ("right_equal_length", "chance", None)):
+        untrained = float(values(runs, [BEFORE], metric).mean())
+        first = next(iter(runs[trained[0]].values()))
+        controls = {known_as: 0.5 if control is None else value(first, control), "untrained": untrained}
+        reached = [Reached(str(arm), *_mean(values(runs, [arm], metric)[0]), controls) for arm in trained]
+        strongest = strongest_control(metric, reached)
+        if strongest is not None:
+            told = {"better": "does better than every space", "level": "is level with the best space"}
+            told |= {"worse": f"does worse than {strongest.space}"}
+            yield f"{metric}: {strongest.noun} {told[strongest.standing]} ({strongest.figures})."
+    for question, differences in compared(runs).items():
+        for metric, name in COMPARED.items():
+            yield f"{question}, {name}: {_told([each for each in differences if each.metric == metric])}."
+    yield f"flat (bend below {100 * FLAT_BEND:g} %): {_flat(runs, trained)}."
+
+
+def _mean(seeds: np.ndarray) -> tuple[float, Interval]:
+    mean, own = float(seeds.mean()), float(student.ppf(1 - ALPHA / 2, len(seeds) - 1) * seeds.std(ddof=1))
+    return mean, Interval(mean - own / math.sqrt(len(seeds)), mean + own / math.sqrt(len(seeds)))
+
+
+def _told(differences: Sequence[Difference]) -> str:
+    parts = []
+    for standing in ("higher", "lower"):
+        these = [f"{each.arm} ({signed(each.mean)})" for each in differences if each.standing == standing]
+        if these:
+            parts.append(f"{standing}: {listing(these)}")
+    level = [each for each in differences if each.standing == "level"]
+    if level:
+        reach = max(max(map(abs, each.simultaneous)) for each in level)
+        others = f"in {len(level)} others" if parts else f"in any of {len(level)}"
+        parts.append(f"no difference shown {others} (none beyond ±{number(reach)})")
+    return "; ".join(parts)
+
+
+def _flat(runs: Runs, arms: Sequence[Arm]) -> str:
+    curved = [arm for arm in arms if arm.space not in ("cosine", "Euclidean")]
+    flat = [str(arm) for arm in curved if all(abs(value(each, "bend_high")) < FLAT_BEND for each in runs[arm].values())]
+    return listing(flat) if flat else f"none of {len(curved)} curved ones"
+
+
+def tables(runs: Runs) -> Iterator[str]:
+    """Means over seeds with their standard deviations, curvatures at the end, and all differences."""
+    columns = {**COMPARED, **SHOWN}
+
+    def cell(arm: Arm, metric: str) -> str:
+        seeds = values(runs, [arm], metric)[0]
+        return f"{number(float(seeds.mean()))} ± {number(float(seeds.std(ddof=1)))}"
+
+    rows = [[str(arm), *(cell(arm, metric) for metric in columns), _curvature(runs[arm])] for arm in runs]
+    yield markdown_table(["", *columns.values(), "K"], rows)
+    differences = [
+        [
+            question,
+            f"{each.arm} − {each.base}",
+            COMPARED[each.metric],
+            signed(each.mean),
+            " to ".join(map(signed, each.interval)),
+            " to ".join(map(signed, each.simultaneous)),
+            each.standing,
+        ]
+        for question, found in compared(runs).items()
+        for each in found
+    ]
+    heads = ["question", "arms", "metric", "difference", "95 % of its own", "95 % simultaneous", ""]
+    yield markdown_table(heads, differences)
+
+
+def _curvature(seeds: Mapping[int, Mapping[str, Any]]) -> str:
+    last = [record["looks"][-1]["curvature"] for record in seeds.values() if record.get("looks")]
+    factors = [sorted(factor) for factor in zip(*last, strict=True)]
+    ranges = (" to ".join(dict.fromkeys(number(each) for each in (low, high))) for low, *_, high in factors)
+    return ", ".join(ranges)
+
+
+def budget(records: Sequence[Mapping[str, Any]]) -> str:
+    """Processor and wall time of all runs, in words."""
+    spent = sum(record["processor_s"]["all"] for record in records)
+    wall = sum(record["wall_s"] for record in records)
+    return f"{len(records)} runs, {spent / 60:.0f} minutes of processor time, {wall / 60:.0f} minutes on the clock."
+
+
+DRAWN = ("retrieval", "right_equal_length", "cone_gain", "u_median")
+
+
+def draw(found: Mapping[Block, Runs], path: Path) -> None:
+    """The figure: a row a block, a panel a metric, a point a seed; dashed is the network before training."""
+    matplotlib = peer("matplotlib", "matplotlib")
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    pyplot: Any = peer("matplotlib.pyplot", "matplotlib")
+    heights = [len({arm.space for arm in runs}) for runs in found.values()]
+    figure, panels = pyplot.subplots(
+        len(found),
+        len(DRAWN),
+        figsize=(12, 0.45 * sum(heights)),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, (block, runs) in zip(panels, found.items(), strict=True):
+        spaces = [space for space in SPACES if Arm(space, False) in runs][::-1]
+        for axes, metric in zip(row, DRAWN, strict=True):
+            for arm in runs:
+                if arm.space != UNTRAINED:
+                    seeds = values(runs, [arm], metric)[0]
+                    at = spaces.index(arm.space) + (-0.15 if arm.entailment else 0.15)
+                    colour, label = ("C1", "with entailment") if arm.entailment else ("C0", "without")
+                    axes.plot(seeds, [at] * len(seeds), "o", color=colour, alpha=0.7, label=label)
+            axes.axvline(float(values(runs, [BEFORE], metric).mean()), color="grey", linestyle="--")
+            axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
+            axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
+            axes.grid(axis="y", linewidth=0.3)
+        row[0].set_ylabel(str(block).replace(", ", "\n"))
+    handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trainings_summary", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="that of benchmarks.trainings")
+    folder = parser.parse_args(words).folder
+    records = known(folder / "runs.jsonl")
+    found = blocks(records)
+    text = [budget(records)]
+    for block, runs in found.items():
+        seeds = len(next(iter(runs.values())))
+        text += [
+            f"## {str(block).capitalize()}, {seeds} seeds",
+            "\n".join(f"- {each}" for each in findings(runs)),
+            *tables(runs),
+        ]
+    atomic_write_text(folder / "trainings.md", "\n\n".join(text) + "\n")
+    draw(found, folder / "trainings.svg")
+
+
+if __name__ == "__main__":
+    main()
