@@ -7,6 +7,7 @@ same command goes on where it was interrupted. `benchmarks.trainings_summary` ma
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
@@ -24,15 +24,14 @@ from hiergeo import adapters, training
 from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.adapters import Model
+from hiergeo.adapters.clip import OpenClipModel
+from hiergeo.adapters.trained import TrainedModel
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.evaluation import Embedded, embed
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.evaluation.auditing.operating import occupancy
-from hiergeo.evaluation.auditing.subject import subject_of
 from hiergeo.evaluation.matching import retrieve
 from hiergeo.evaluation.measuring import native_space
-from hiergeo.evaluation.metrics.length import chain_lengths, tier_pairs
 from hiergeo.geometry import Space
 
 SPACES = {
@@ -46,14 +45,20 @@ SPACES = {
 }
 """What a table calls a space, and its spec; distances are those of the space but for ``cosine``."""
 
-RETROFITTED = ("cosine", "Euclidean", "K = -1")
-"""The spaces in which the bundled model is trained further."""
+FEW = ("cosine", "Euclidean", "K = -1")
+"""The spaces of the smaller blocks of runs."""
+
+WEIGHTS = (0.0, 0.2)
+"""Weights of the entailment loss: without it, and as published recipes have it."""
+
+HEAVY = 2.0
+"""A weight that makes cones hold their pictures within few steps; in the flat and in one curved space."""
 
 CAPTIONS = ("growing", "balanced")
 """Captions of scenes that grow from tier to tier, and those whose number of words says nothing of the tier."""
 
-UNTRAINED = "untrained"
-"""In the place of a space: the network before the first step, in Euclidean space."""
+BEFORE = {"cosine before": "cosine", "Euclidean before": "Euclidean"}
+"""In the place of a space: what is measured there before the first step."""
 
 SIDE = 32
 """Pixels of the pictures that the architecture takes."""
@@ -95,33 +100,33 @@ class Case:
     Attributes:
         start: ``scratch`` for random weights, ``tiny`` for those of the bundled model.
         captions: one of `CAPTIONS`.
-        space: a name of `SPACES`, or `UNTRAINED` for what training starts from.
-        entailment: whether the entailment loss is added, with weight 0.2.
+        space: a name of `SPACES`, or of `BEFORE` for what training starts from.
+        entailment: weight of the entailment loss, 0 for none.
         seed: of weights and order.
     """
 
     start: str
     captions: str
     space: str
-    entailment: bool
+    entailment: float
     seed: int
 
 
-BLOCKS = (("scratch", "growing"), ("tiny", "balanced"), ("scratch", "balanced"))
-"""What training starts from and its captions, in the order in which they are run: the bundled model already finds
-nearly every picture of growing captions."""
+BLOCKS = (("scratch", "growing", tuple(SPACES)), ("tiny", "balanced", FEW), ("scratch", "balanced", FEW))
+"""What training starts from, its captions and the spaces, in the order in which they are run: the bundled model already
+finds nearly every picture of growing captions."""
 
 
 def cases(seeds: Sequence[int]) -> Iterator[Case]:
     """All runs; those of a block come seed by seed, so that a part of them holds every space equally often."""
-    for start, captions in BLOCKS:
-        spaces = SPACES if start == "scratch" else RETROFITTED
+    for start, captions, spaces in BLOCKS:
         for seed in seeds:
-            yield Case(start, captions, UNTRAINED, False, seed)
+            yield from (Case(start, captions, before, 0.0, seed) for before in BEFORE)
             for space in spaces:
-                yield Case(start, captions, space, False, seed)
-                if space != "cosine":  # it has no cones that an entailment loss could use
-                    yield Case(start, captions, space, True, seed)
+                heavy = (HEAVY,) if spaces != FEW and space in FEW else ()
+                for weight in (*WEIGHTS, *heavy):
+                    if space != "cosine" or not weight:  # it has no cones that an entailment loss could use
+                        yield Case(start, captions, space, weight, seed)
 
 
 def plan(case: Case, recipe: Recipe, table: Path, out: Path) -> dict[str, Any]:
@@ -133,7 +138,7 @@ def plan(case: Case, recipe: Recipe, table: Path, out: Path) -> dict[str, Any]:
         "model": "tiny",
         "fresh": scratch,
         "space": SPACES[case.space],
-        "losses": {"contrastive": 1.0} | ({"entailment": 0.2} if case.entailment else {}),
+        "losses": {"contrastive": 1.0} | ({"entailment": case.entailment} if case.entailment else {}),
         "data": {"source": str(table), "held_out": 64, "buffer": recipe.rows, "workers": 1},
         "steps": steps,
         "batch": recipe.batch,
@@ -170,58 +175,57 @@ def tested(captions: str, count: int) -> Hierarchy:
     return replace(data, images=images)
 
 
+def before(case: Case) -> TrainedModel:
+    """The model that a run starts from, as `hiergeo.training.train_clip` makes it."""
+    base = adapters.load("tiny", device="cpu")
+    base = adapters.untrained(base, case.seed) if case.start == "scratch" else base
+    assert isinstance(base, OpenClipModel)
+    if BEFORE[case.space] == "cosine":
+        return TrainedModel(case.space, base, torch.zeros(2), None)
+    space = Space(SPACES[BEFORE[case.space]], torch.zeros(base.dim))
+    return TrainedModel(case.space, base, torch.full((2,), -0.5 * math.log(base.dim)), space)
+
+
 def run(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Train a model and measure it: JSON values."""
     begun = time.process_time(), time.time()
     record: dict[str, Any] = {"case": asdict(case), "recipe": asdict(recipe)}
     with TemporaryDirectory() as out:
-        if case.space == UNTRAINED:
-            model: Model = adapters.load("tiny", device="cpu")
-            model = adapters.untrained(model, case.seed) if case.start == "scratch" else model
-            space = Space("euclidean", torch.zeros(model.dim)) if case.start == "scratch" else Space("euclidean")
+        if case.space in BEFORE:
+            model: Model = before(case)
         else:
             trained = training.train_clip(plan(case, recipe, drawn(folder, case.captions, recipe.rows), Path(out)))
             model = adapters.load(trained.spec, device="cpu")
-            space = native_space(model)
             record |= {"diverged": trained.diverged, "looks": [look.as_dict() for look in trained.history]}
         record["processor_s"] = {"training": time.process_time() - begun[0]}
-        record |= measured(model, space, tested(case.captions, recipe.test), recipe.samples)
+        record |= measured(model, tested(case.captions, recipe.test), recipe.samples)
     record["processor_s"]["all"], record["wall_s"] = time.process_time() - begun[0], time.time() - begun[1]
     return record
 
 
 @torch.no_grad()
-def measured(model: Model, space: Space, data: Hierarchy, samples: int) -> dict[str, Any]:
-    """The audit of a model, and what each row adds to the metrics that runs are compared in, whose means they are."""
-    embedded = embed(model, data, negatives=True)
+def measured(model: Model, data: Hierarchy, samples: int) -> dict[str, Any]:
+    """The audit of a model in its space, with R@1 and what the cones of captions hold of pictures."""
+    embedded, space = embed(model, data, negatives=True), native_space(model)
     audit = hiergeo.audit(embedded, space=space, settings=AuditSettings(steps=20, samples=samples))
-    match, held = retrieve(embedded, space), occupancy(subject_of(embedded, space))
-    radii = space.rooted(embedded.root).points(embedded.text).radius[embedded.chains].double().numpy()
-    equal = tier_pairs(radii, chain_lengths(row.positive for row in data.rows), "equal").measurable
-    rows = {
-        "image_to_text_r1": match.image_to_text < 1,
-        "text_to_image_r1": match.text_to_image < 1,
-        "right_equal_length": (1 + equal.concordance / equal.pairs.mean()) / 2,
-        "cone_gain": np.nan_to_num(held.true - held.matched),
-        "image_cone_gain": image_cones(embedded, space),
-    }
-    findings = audit.findings
+    match, findings = retrieve(embedded, space), audit.findings
+    recall = [float((ranks < 1).mean()) for ranks in match]
+    found = {"image_to_text_r1": recall[0], "text_to_image_r1": recall[1], "retrieval": sum(recall) / 2}
     return {
-        "rows": {name: np.asarray(values, dtype=float).round(6).tolist() for name, values in rows.items()},
-        "numbers": audit.numbers,
+        "numbers": audit.numbers | found | {"image_cone_gain": image_cones(embedded, space)},
         "audit": {"case": findings.case, "headline": findings.headline},
     }
 
 
-def image_cones(embedded: Embedded, space: Space) -> np.ndarray:
-    """For each row whether the cone of its most specific caption holds its picture, less the share of all it holds."""
+def image_cones(embedded: Embedded, space: Space) -> float:
+    """Share of the pictures in the cone of their most specific caption, less the share of all pictures in it."""
     rooted = space.rooted(embedded.root)
     assert embedded.image is not None
     images = rooted.points(embedded.image)
-    place = {image.image_id: i for i, image in enumerate(embedded.hierarchy.images)}
+    place: dict[int | None, int] = {image.image_id: i for i, image in enumerate(embedded.hierarchy.images)}
     own = rooted.points(embedded.positive[:, -1])
     mine = images.rows(torch.tensor([place[row.image_id] for row in embedded.hierarchy.rows]))
-    return (rooted.entails(own, mine).double() - rooted.count(own, images).double() / len(place)).numpy()
+    return float((rooted.entails(own, mine).double() - rooted.count(own, images).double() / len(place)).mean())
 
 
 def known(path: Path) -> list[dict[str, Any]]:

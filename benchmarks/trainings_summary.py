@@ -1,9 +1,9 @@
 """Tables, findings and figure of the runs of `benchmarks.trainings`: ``python -m benchmarks.trainings_summary DIR``.
 
 Runs of one seed share data, order and first weights, so differences between spaces are paired by seed. Seeds are few:
-the spread of a difference is pooled over the spaces that are compared (randomised blocks, seeds being the blocks), and
-intervals hold simultaneously over all comparisons of a block of runs (Bonferroni). They cover other trainings on the
-same test rows. A difference counts where its simultaneous interval excludes 0 and it is at least `LEAST`.
+the spread of a difference is pooled over the spaces of a block of runs (a randomised block design), and intervals hold
+simultaneously over all comparisons of a block (Bonferroni). They cover other trainings, measured on the same test rows.
+A difference counts where its simultaneous interval excludes 0 and it is at least `LEAST`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.peers import peer
-from benchmarks.trainings import SPACES, UNTRAINED, known
+from benchmarks.trainings import BEFORE, HEAVY, SPACES, WEIGHTS, known
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.evaluation.findings import FLAT_BEND, Reached, listing, strongest_control
 from hiergeo.evaluation.findings.exports import markdown_table, number, signed
@@ -49,17 +49,13 @@ SHOWN = {
 
 
 class Arm(NamedTuple):
-    """A space with its losses."""
+    """A space, and the weight of the entailment loss."""
 
     space: str
-    entailment: bool
+    entailment: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.space}, entailment" if self.entailment else self.space
-
-
-BEFORE = Arm(UNTRAINED, False)
-"""The network before training."""
+        return f"{self.space}, entailment {self.entailment:g}" if self.entailment else self.space
 
 
 class Block(NamedTuple):
@@ -89,18 +85,9 @@ def blocks(records: Sequence[Mapping[str, Any]]) -> dict[Block, dict[Arm, dict[i
     return {block: arms for block, arms in found.items() if len(next(iter(arms.values()))) > 1}
 
 
-def value(record: Mapping[str, Any], metric: str) -> float:
-    """A metric of a run; NaN where it was not measured."""
-    if metric == "retrieval":
-        return float(np.mean([np.mean(record["rows"][f"{way}_r1"]) for way in ("image_to_text", "text_to_image")]))
-    if metric in record["rows"]:
-        return float(np.mean(record["rows"][metric]))
-    return float(record["numbers"].get(metric, math.nan))
-
-
 def values(runs: Runs, arms: Sequence[Arm], metric: str) -> np.ndarray:
-    """(arms, seeds)."""
-    return np.array([[value(record, metric) for record in runs[arm].values()] for arm in arms])
+    """(arms, seeds); NaN where it was not measured."""
+    return np.array([[record["numbers"].get(metric, math.nan) for record in runs[arm].values()] for arm in arms])
 
 
 @dataclass(frozen=True)
@@ -133,7 +120,7 @@ class Difference:
 
 
 class Question(NamedTuple):
-    """Arms that are compared, each with a base, and whose spread is pooled."""
+    """Arms that are compared, each with a base."""
 
     name: str
     pairs: tuple[tuple[Arm, Arm], ...]
@@ -141,61 +128,73 @@ class Question(NamedTuple):
 
 def questions(runs: Runs) -> tuple[Question, ...]:
     """What is asked of a block: distances for cosines, curvature without and with entailment, and entailment."""
-    spaces = [space for space in SPACES if Arm(space, False) in runs and space != "cosine"]
 
-    def against(base: Arm, entailment: bool) -> tuple[tuple[Arm, Arm], ...]:
-        return tuple((Arm(space, entailment), base) for space in spaces if space != base.space)
+    def against(base: Arm, weight: float) -> tuple[tuple[Arm, Arm], ...]:
+        arms = (Arm(space, weight) for space in SPACES if space not in ("cosine", base.space))
+        return tuple((arm, base) for arm in arms if arm in runs)
 
-    return (
-        Question("distances against cosines", against(Arm("cosine", False), False)),
-        Question("curvature against none", against(Arm("Euclidean", False), False)),
-        Question("curvature against none, both with entailment", against(Arm("Euclidean", True), True)),
-        Question("entailment against none", tuple((Arm(space, True), Arm(space, False)) for space in spaces)),
+    def added(weight: float) -> tuple[tuple[Arm, Arm], ...]:
+        return tuple((Arm(space, weight), Arm(space)) for space in SPACES if Arm(space, weight) in runs)
+
+    light = WEIGHTS[1]
+    asked = (
+        Question("distances against cosines", against(Arm("cosine"), 0.0)),
+        Question("curvature against none", against(Arm("Euclidean"), 0.0)),
+        Question(f"curvature against none, entailment {light:g}", against(Arm("Euclidean", light), light)),
+        Question(f"entailment {light:g} against none", added(light)),
+        Question(f"entailment {HEAVY:g} against none", added(HEAVY)),
     )
+    return tuple(question for question in asked if question.pairs)
 
 
-def spread(arms: np.ndarray, bases: np.ndarray) -> tuple[float, int]:
-    """Standard deviation of a single difference arm - base, pooled over pairs, and its degrees of freedom.
+def spread(arms: np.ndarray) -> tuple[float, int]:
+    """Standard deviation of the difference of two arms of one seed, and its degrees of freedom.
 
     Args:
-        arms: (pairs, seeds).
-        bases: the same; with one base for all pairs its spread counts once, as that of an arm among the others.
+        arms: (arms, seeds); what is left of them behind the means of arms and seeds has one spread.
     """
-    if len(bases) > 1 and (bases == bases[0]).all():
-        rows = np.vstack([bases[:1], arms])
-        residual = rows - rows.mean(axis=1, keepdims=True) - rows.mean(axis=0) + rows.mean()
-        freedom = (rows.shape[0] - 1) * (rows.shape[1] - 1)
-        return math.sqrt(2 * float((residual**2).sum()) / freedom), freedom
-    pairs, seeds = arms.shape
-    return math.sqrt(float((arms - bases).var(axis=1, ddof=1).mean())), pairs * (seeds - 1)
+    residual = arms - arms.mean(axis=1, keepdims=True) - arms.mean(axis=0) + arms.mean()
+    freedom = (arms.shape[0] - 1) * (arms.shape[1] - 1)
+    return math.sqrt(2 * float((residual**2).sum()) / freedom), freedom
 
 
 def compared(runs: Runs) -> dict[str, list[Difference]]:
-    """Question -> its differences in every metric, with intervals that hold over all questions of the block."""
+    """Question -> its differences in every metric, with intervals that hold over all questions of the block.
+
+    Arms of a heavy entailment loss, whose cones differ from all others', have a spread of their own.
+    """
     asked = questions(runs)
     family = len(COMPARED) * sum(len(question.pairs) for question in asked)
     found: dict[str, list[Difference]] = {question.name: [] for question in asked}
+    usual = [arm for arm in runs if arm.space in SPACES and arm.entailment in WEIGHTS]
     for metric in COMPARED:
         for question in asked:
-            arms, bases = (values(runs, side, metric) for side in zip(*question.pairs, strict=True))
-            sd, freedom = spread(arms, bases)
-            root, seeds = math.sqrt(arms.shape[1]), arms.shape[1]
-            half = float(student.ppf(1 - ALPHA / 2 / family, freedom)) * sd / root
-            for (arm, base), each in zip(question.pairs, arms - bases, strict=True):
-                mean, own = float(each.mean()), float(student.ppf(1 - ALPHA / 2, seeds - 1) * each.std(ddof=1)) / root
-                intervals = Interval(mean - own, mean + own), Interval(mean - half, mean + half)
-                found[question.name].append(Difference(metric, arm, base, mean, *intervals))
+            alone = question.pairs[0][0].entailment == HEAVY
+            sd, freedom = spread(values(runs, [*sum(question.pairs, ())] if alone else usual, metric))
+            for arm, base in question.pairs:
+                (ours,), (theirs,) = values(runs, [arm], metric), values(runs, [base], metric)
+                mean, own = seed_mean(ours - theirs)
+                half = float(student.ppf(1 - ALPHA / 2 / family, freedom)) * sd / math.sqrt(len(ours))
+                found[question.name].append(
+                    Difference(metric, arm, base, mean, own, Interval(mean - half, mean + half))
+                )
     return found
+
+
+def seed_mean(seeds: np.ndarray) -> tuple[float, Interval]:
+    """The mean of seeds (n,) and its 95 % interval, Student's t."""
+    mean = float(seeds.mean())
+    half = float(student.ppf(1 - ALPHA / 2, len(seeds) - 1) * seeds.std(ddof=1)) / math.sqrt(len(seeds))
+    return mean, Interval(mean - half, mean + half)
 
 
 def findings(runs: Runs) -> Iterator[str]:
     """What a block shows, in words: the strongest control of each order, then what differs, and what does not."""
-    trained = [arm for arm in runs if arm.space != UNTRAINED]
-    for metric, known_as, control in (("tau_d", "length", "length_tau_d"), ("right_equal_length", "chance", None)):
-        untrained = float(values(runs, [BEFORE], metric).mean())
-        first = next(iter(runs[trained[0]].values()))
-        controls = {known_as: 0.5 if control is None else value(first, control), "untrained": untrained}
-        reached = [Reached(str(arm), *_mean(values(runs, [arm], metric)[0]), controls) for arm in trained]
+    trained = [arm for arm in runs if arm.space in SPACES]
+    for metric, name in (("tau_d", "counting words"), ("right_equal_length", "chance")):
+        alone = 0.5 if name == "chance" else float(values(runs, trained[:1], "length_tau_d").mean())
+        controls = {name: alone, "the model before training": float(_before(runs, metric).max())}
+        reached = [Reached(str(arm), *seed_mean(values(runs, [arm], metric)[0]), controls) for arm in trained]
         strongest = strongest_control(metric, reached)
         if strongest is not None:
             told = {"better": "does better than every space", "level": "is level with the best space"}
@@ -207,9 +206,9 @@ def findings(runs: Runs) -> Iterator[str]:
     yield f"flat (bend below {100 * FLAT_BEND:g} %): {_flat(runs, trained)}."
 
 
-def _mean(seeds: np.ndarray) -> tuple[float, Interval]:
-    mean, own = float(seeds.mean()), float(student.ppf(1 - ALPHA / 2, len(seeds) - 1) * seeds.std(ddof=1))
-    return mean, Interval(mean - own / math.sqrt(len(seeds)), mean + own / math.sqrt(len(seeds)))
+def _before(runs: Runs, metric: str) -> np.ndarray:
+    """The means over seeds, before training, as cosines and as distances."""
+    return values(runs, [Arm(name) for name in BEFORE], metric).mean(axis=1)
 
 
 def _told(differences: Sequence[Difference]) -> str:
@@ -228,7 +227,7 @@ def _told(differences: Sequence[Difference]) -> str:
 
 def _flat(runs: Runs, arms: Sequence[Arm]) -> str:
     curved = [arm for arm in arms if arm.space not in ("cosine", "Euclidean")]
-    flat = [str(arm) for arm in curved if all(abs(value(each, "bend_high")) < FLAT_BEND for each in runs[arm].values())]
+    flat = [str(arm) for arm in curved if (abs(values(runs, [arm], "bend_high")) < FLAT_BEND).all()]
     return listing(flat) if flat else f"none of {len(curved)} curved ones"
 
 
@@ -292,15 +291,17 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
         squeeze=False,
     )
     for row, (block, runs) in zip(panels, found.items(), strict=True):
-        spaces = [space for space in SPACES if Arm(space, False) in runs][::-1]
+        spaces = [space for space in SPACES if Arm(space) in runs][::-1]
         for axes, metric in zip(row, DRAWN, strict=True):
             for arm in runs:
-                if arm.space != UNTRAINED:
-                    seeds = values(runs, [arm], metric)[0]
-                    at = spaces.index(arm.space) + (-0.15 if arm.entailment else 0.15)
-                    colour, label = ("C1", "with entailment") if arm.entailment else ("C0", "without")
-                    axes.plot(seeds, [at] * len(seeds), "o", color=colour, alpha=0.7, label=label)
-            axes.axvline(float(values(runs, [BEFORE], metric).mean()), color="grey", linestyle="--")
+                if arm.space in SPACES:
+                    place = (*WEIGHTS, HEAVY).index(arm.entailment)
+                    at = [spaces.index(arm.space) + (0.25, 0.0, -0.25)[place]] * len(runs[arm])
+                    label = f"entailment {arm.entailment:g}" if place else "contrastive loss alone"
+                    axes.plot(
+                        values(runs, [arm], metric)[0], at, "osD"[place], color=f"C{place}", alpha=0.7, label=label
+                    )
+            axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--")
             axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
             axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
             axes.grid(axis="y", linewidth=0.3)
