@@ -43,7 +43,7 @@ SHOWN = {
     "bend_high": "bend",
     "cone_true": "children in cones",
     "cone_random": "matched in cones",
-    "native_minus_flat": "parent MRR, less that at K = 0",
+    "parent_mrr_minus_flat": "parent MRR, less that at K = 0",
 }
 """Numbers of the audit that tables show besides."""
 
@@ -127,7 +127,7 @@ class Question(NamedTuple):
 
 
 def questions(runs: Runs) -> tuple[Question, ...]:
-    """What is asked of a block: distances for cosines, curvature without and with entailment, and entailment."""
+    """What is asked of a block: distances for cosines, other spaces than Euclidean ones, and entailment."""
 
     def against(base: Arm, weight: float) -> tuple[tuple[Arm, Arm], ...]:
         arms = (Arm(space, weight) for space in SPACES if space not in ("cosine", base.space))
@@ -139,8 +139,8 @@ def questions(runs: Runs) -> tuple[Question, ...]:
     light = WEIGHTS[1]
     asked = (
         Question("distances against cosines", against(Arm("cosine"), 0.0)),
-        Question("curvature against none", against(Arm("Euclidean"), 0.0)),
-        Question(f"curvature against none, entailment {light:g}", against(Arm("Euclidean", light), light)),
+        Question("spaces against Euclidean", against(Arm("Euclidean"), 0.0)),
+        Question(f"spaces against Euclidean, entailment {light:g}", against(Arm("Euclidean", light), light)),
         Question(f"entailment {light:g} against none", added(light)),
         Question(f"entailment {HEAVY:g} against none", added(HEAVY)),
     )
@@ -221,7 +221,7 @@ def _told(differences: Sequence[Difference]) -> str:
     if level:
         reach = max(max(map(abs, each.simultaneous)) for each in level)
         others = f"in {len(level)} others" if parts else f"in any of {len(level)}"
-        parts.append(f"no difference shown {others} (none beyond ±{number(reach)})")
+        parts.append(f"no difference shown {others} (intervals reach ±{number(reach)})")
     return "; ".join(parts)
 
 
@@ -327,7 +327,8 @@ def main(words: Sequence[str] | None = None) -> None:
             *tables(runs),
         ]
     atomic_write_text(folder / "trainings.md", "\n\n".join(text) + "\n")
-    draw(found, folder / "trainings.svg")
+    if found:
+        draw(found, folder / "trainings.svg")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ def test_runs_of_a_seed_differ_in_space_and_losses_alone(tmp_path: Path):
         for case in cases([4])
         if (case.start, case.captions) == SCRATCH and case.space not in BEFORE
     ]
+    own = {"space": "", "losses": {}, "min_radius": 0.1}
     assert len(made) == 2 * len(SPACES) + 1  # no cosine with entailment, and two of a heavy one
-    assert all({**each, "space": "", "losses": {}} == {**made[0], "space": "", "losses": {}} for each in made)
+    assert all({**each, **own} == {**made[0], **own} for each in made)
 
 
 def test_an_interrupted_study_goes_on_with_the_runs_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -119,12 +120,12 @@ def test_a_difference_that_is_there_is_found_and_told():
     shifted = Arm("K = -4")
     (runs,) = blocks(records(range(3), np.random.default_rng(4), {shifted: -0.4})).values()
     found = compared(runs)
-    for question in ("distances against cosines", "curvature against none"):
+    for question in ("distances against cosines", "spaces against Euclidean"):
         assert {each.arm for each in found[question] if each.standing == "lower"} == {shifted}
     assert {each.standing for each in found["entailment 0.2 against none"] if each.arm.space == "K = -4"} == {"higher"}
-    told = next(line for line in findings(runs) if line.startswith("curvature against none, order at equal length"))
+    told = next(line for line in findings(runs) if line.startswith("spaces against Euclidean, order at equal length"))
     assert "lower: K = -4" in told
-    assert "no difference shown in 4 others" in told
+    assert "no difference shown in 5 others" in told
 
 
 def test_what_is_flat_is_told_by_the_bend_of_every_seed():
