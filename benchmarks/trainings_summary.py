@@ -276,7 +276,7 @@ DRAWN = ("retrieval", "right_equal_length", "cone_gain", "u_median")
 
 
 def draw(found: Mapping[Block, Runs], path: Path) -> None:
-    """The figure: a row a block, a panel a metric, a point a seed; dashed is the network before training."""
+    """The figure: a row a block, a panel a metric, a point a seed; dashed: the better control before training."""
     matplotlib = peer("matplotlib", "matplotlib")
     matplotlib.use("svg")
     matplotlib.rcParams["svg.fonttype"] = "none"
@@ -301,13 +301,13 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
                     axes.plot(
                         values(runs, [arm], metric)[0], at, "osD"[place], color=f"C{place}", alpha=0.7, label=label
                     )
-            axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--")
+            axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--", label="before training")
             axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
             axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
             axes.grid(axis="y", linewidth=0.3)
         row[0].set_ylabel(str(block).replace(", ", "\n"))
     handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
     figure.savefig(path)
     pyplot.close(figure)
 
