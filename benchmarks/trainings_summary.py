@@ -1,0 +1,335 @@
+"""Tables, findings and figure of the runs of `benchmarks.trainings`: ``python -m benchmarks.trainings_summary DIR``.
+
+Runs of one seed share data, order and first weights, so differences between spaces are paired by seed. Seeds are few:
+the spread of a difference is pooled over the spaces of a block of runs (a randomised block design), and intervals hold
+simultaneously over all comparisons of a block (Bonferroni). They cover other trainings, measured on the same test rows.
+A difference counts where its simultaneous interval excludes 0 and it is at least `LEAST`.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+from benchmarks.peers import peer
+from benchmarks.trainings import BEFORE, HEAVY, SPACES, WEIGHTS, known
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo.evaluation.findings import FLAT_BEND, Reached, listing, strongest_control
+from hiergeo.evaluation.findings.exports import markdown_table, number, signed
+from hiergeo.evaluation.metrics import Interval
+
+LEAST = 0.01
+"""Size from which a difference counts, as in audits."""
+
+ALPHA = 0.05
+
+COMPARED = {
+    "retrieval": "R@1, mean of both directions",
+    "right_equal_length": "order at equal length",
+    "cone_gain": "cones of captions",
+    "image_cone_gain": "cones and pictures",
+}
+"""Metrics in which spaces are compared, and what a table calls them."""
+
+SHOWN = {
+    "tau_d": "tau_d",
+    "u_median": "u, captions",
+    "u_median_image": "u, pictures",
+    "bend_high": "bend",
+    "cone_true": "children in cones",
+    "cone_random": "matched in cones",
+    "parent_mrr_minus_flat": "parent MRR, less that at K = 0",
+}
+"""Numbers of the audit that tables show besides."""
+
+
+class Arm(NamedTuple):
+    """A space, and the weight of the entailment loss."""
+
+    space: str
+    entailment: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.space}, entailment {self.entailment:g}" if self.entailment else self.space
+
+
+class Block(NamedTuple):
+    """Runs that are compared with each other: what training started from, and its captions."""
+
+    start: str
+    captions: str
+
+    def __str__(self) -> str:
+        return f"{'from scratch' if self.start == 'scratch' else 'the bundled model'}, {self.captions} captions"
+
+
+Runs = Mapping[Arm, Mapping[int, Mapping[str, Any]]]
+"""Arm -> seed -> its record."""
+
+
+def blocks(records: Sequence[Mapping[str, Any]]) -> dict[Block, dict[Arm, dict[int, Mapping[str, Any]]]]:
+    """Records by block, arm and seed; of a block only the seeds that all of its arms have."""
+    found: dict[Block, dict[Arm, dict[int, Mapping[str, Any]]]] = {}
+    for record in records:
+        case = record["case"]
+        arms = found.setdefault(Block(case["start"], case["captions"]), {})
+        arms.setdefault(Arm(case["space"], case["entailment"]), {})[case["seed"]] = record
+    for block, arms in found.items():
+        common = set.intersection(*(set(runs) for runs in arms.values()))
+        found[block] = {arm: {seed: runs[seed] for seed in sorted(common)} for arm, runs in arms.items()}
+    return {block: arms for block, arms in found.items() if len(next(iter(arms.values()))) > 1}
+
+
+def values(runs: Runs, arms: Sequence[Arm], metric: str) -> np.ndarray:
+    """(arms, seeds); NaN where it was not measured."""
+    return np.array([[record["numbers"].get(metric, math.nan) for record in runs[arm].values()] for arm in arms])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How an arm differs from another one in a metric.
+
+    Attributes:
+        metric: one of `COMPARED`.
+        arm: the one.
+        base: the other.
+        mean: over seeds of arm - base.
+        interval: 95 % over seeds alone, Student's t of this difference.
+        simultaneous: that holds with all others of the block.
+    """
+
+    metric: str
+    arm: Arm
+    base: Arm
+    mean: float
+    interval: Interval
+    simultaneous: Interval
+
+    @property
+    def standing(self) -> str:
+        """``higher``, ``lower`` or ``level``."""
+        low, high = self.simultaneous
+        if abs(self.mean) < LEAST or low <= 0 <= high:
+            return "level"
+        return "higher" if low > 0 else "lower"
+
+
+class Question(NamedTuple):
+    """Arms that are compared, each with a base."""
+
+    name: str
+    pairs: tuple[tuple[Arm, Arm], ...]
+
+
+def questions(runs: Runs) -> tuple[Question, ...]:
+    """What is asked of a block: distances for cosines, other spaces than Euclidean ones, and entailment."""
+
+    def against(base: Arm, weight: float) -> tuple[tuple[Arm, Arm], ...]:
+        arms = (Arm(space, weight) for space in SPACES if space not in ("cosine", base.space))
+        return tuple((arm, base) for arm in arms if arm in runs)
+
+    def added(weight: float) -> tuple[tuple[Arm, Arm], ...]:
+        return tuple((Arm(space, weight), Arm(space)) for space in SPACES if Arm(space, weight) in runs)
+
+    light = WEIGHTS[1]
+    asked = (
+        Question("distances against cosines", against(Arm("cosine"), 0.0)),
+        Question("spaces against Euclidean", against(Arm("Euclidean"), 0.0)),
+        Question(f"spaces against Euclidean, entailment {light:g}", against(Arm("Euclidean", light), light)),
+        Question(f"entailment {light:g} against none", added(light)),
+        Question(f"entailment {HEAVY:g} against none", added(HEAVY)),
+    )
+    return tuple(question for question in asked if question.pairs)
+
+
+def spread(arms: np.ndarray) -> tuple[float, int]:
+    """Standard deviation of the difference of two arms of one seed, and its degrees of freedom.
+
+    Args:
+        arms: (arms, seeds); what is left of them behind the means of arms and seeds has one spread.
+    """
+    residual = arms - arms.mean(axis=1, keepdims=True) - arms.mean(axis=0) + arms.mean()
+    freedom = (arms.shape[0] - 1) * (arms.shape[1] - 1)
+    return math.sqrt(2 * float((residual**2).sum()) / freedom), freedom
+
+
+def compared(runs: Runs) -> dict[str, list[Difference]]:
+    """Question -> its differences in every metric, with intervals that hold over all questions of the block.
+
+    Arms of a heavy entailment loss, whose cones differ from all others', have a spread of their own.
+    """
+    asked = questions(runs)
+    family = len(COMPARED) * sum(len(question.pairs) for question in asked)
+    found: dict[str, list[Difference]] = {question.name: [] for question in asked}
+    usual = [arm for arm in runs if arm.space in SPACES and arm.entailment in WEIGHTS]
+    for metric in COMPARED:
+        for question in asked:
+            alone = question.pairs[0][0].entailment == HEAVY
+            sd, freedom = spread(values(runs, [*sum(question.pairs, ())] if alone else usual, metric))
+            for arm, base in question.pairs:
+                (ours,), (theirs,) = values(runs, [arm], metric), values(runs, [base], metric)
+                mean, own = seed_mean(ours - theirs)
+                half = float(student.ppf(1 - ALPHA / 2 / family, freedom)) * sd / math.sqrt(len(ours))
+                found[question.name].append(
+                    Difference(metric, arm, base, mean, own, Interval(mean - half, mean + half))
+                )
+    return found
+
+
+def seed_mean(seeds: np.ndarray) -> tuple[float, Interval]:
+    """The mean of seeds (n,) and its 95 % interval, Student's t."""
+    mean = float(seeds.mean())
+    half = float(student.ppf(1 - ALPHA / 2, len(seeds) - 1) * seeds.std(ddof=1)) / math.sqrt(len(seeds))
+    return mean, Interval(mean - half, mean + half)
+
+
+def findings(runs: Runs) -> Iterator[str]:
+    """What a block shows, in words: the strongest control of each order, then what differs, and what does not."""
+    trained = [arm for arm in runs if arm.space in SPACES]
+    for metric, name in (("tau_d", "counting words"), ("right_equal_length", "chance")):
+        alone = 0.5 if name == "chance" else float(values(runs, trained[:1], "length_tau_d").mean())
+        controls = {name: alone, "the model before training": float(_before(runs, metric).max())}
+        reached = [Reached(str(arm), *seed_mean(values(runs, [arm], metric)[0]), controls) for arm in trained]
+        strongest = strongest_control(metric, reached)
+        if strongest is not None:
+            told = {"better": "does better than every space", "level": "is level with the best space"}
+            told |= {"worse": f"does worse than {strongest.space}"}
+            yield f"{metric}: {strongest.noun} {told[strongest.standing]} ({strongest.figures})."
+    for question, differences in compared(runs).items():
+        for metric, name in COMPARED.items():
+            yield f"{question}, {name}: {_told([each for each in differences if each.metric == metric])}."
+    yield f"flat (bend below {100 * FLAT_BEND:g} %): {_flat(runs, trained)}."
+
+
+def _before(runs: Runs, metric: str) -> np.ndarray:
+    """The means over seeds, before training, as cosines and as distances."""
+    return values(runs, [Arm(name) for name in BEFORE], metric).mean(axis=1)
+
+
+def _told(differences: Sequence[Difference]) -> str:
+    parts = []
+    for standing in ("higher", "lower"):
+        these = [f"{each.arm} ({signed(each.mean)})" for each in differences if each.standing == standing]
+        if these:
+            parts.append(f"{standing}: {listing(these)}")
+    level = [each for each in differences if each.standing == "level"]
+    if level:
+        reach = max(max(map(abs, each.simultaneous)) for each in level)
+        others = f"in {len(level)} others" if parts else f"in any of {len(level)}"
+        parts.append(f"no difference shown {others} (intervals reach ±{number(reach)})")
+    return "; ".join(parts)
+
+
+def _flat(runs: Runs, arms: Sequence[Arm]) -> str:
+    curved = [arm for arm in arms if arm.space not in ("cosine", "Euclidean")]
+    flat = [str(arm) for arm in curved if (abs(values(runs, [arm], "bend_high")) < FLAT_BEND).all()]
+    return listing(flat) if flat else f"none of {len(curved)} curved ones"
+
+
+def tables(runs: Runs) -> Iterator[str]:
+    """Means over seeds with their standard deviations, curvatures at the end, and all differences."""
+    columns = {**COMPARED, **SHOWN}
+
+    def cell(arm: Arm, metric: str) -> str:
+        seeds = values(runs, [arm], metric)[0]
+        return f"{number(float(seeds.mean()))} ± {number(float(seeds.std(ddof=1)))}"
+
+    rows = [[str(arm), *(cell(arm, metric) for metric in columns), _curvature(runs[arm])] for arm in runs]
+    yield markdown_table(["", *columns.values(), "K"], rows)
+    differences = [
+        [
+            question,
+            f"{each.arm} − {each.base}",
+            COMPARED[each.metric],
+            signed(each.mean),
+            " to ".join(map(signed, each.interval)),
+            " to ".join(map(signed, each.simultaneous)),
+            each.standing,
+        ]
+        for question, found in compared(runs).items()
+        for each in found
+    ]
+    heads = ["question", "arms", "metric", "difference", "95 % of its own", "95 % simultaneous", ""]
+    yield markdown_table(heads, differences)
+
+
+def _curvature(seeds: Mapping[int, Mapping[str, Any]]) -> str:
+    last = [record["looks"][-1]["curvature"] for record in seeds.values() if record.get("looks")]
+    factors = [sorted(factor) for factor in zip(*last, strict=True)]
+    ranges = (" to ".join(dict.fromkeys(number(each) for each in (low, high))) for low, *_, high in factors)
+    return ", ".join(ranges)
+
+
+def budget(records: Sequence[Mapping[str, Any]]) -> str:
+    """Processor and wall time of all runs, in words."""
+    spent = sum(record["processor_s"]["all"] for record in records)
+    wall = sum(record["wall_s"] for record in records)
+    return f"{len(records)} runs, {spent / 60:.0f} minutes of processor time, {wall / 60:.0f} minutes on the clock."
+
+
+DRAWN = ("retrieval", "right_equal_length", "cone_gain", "u_median")
+
+
+def draw(found: Mapping[Block, Runs], path: Path) -> None:
+    """The figure: a row a block, a panel a metric, a point a seed; dashed: the better control before training."""
+    matplotlib = peer("matplotlib", "matplotlib")
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    pyplot: Any = peer("matplotlib.pyplot", "matplotlib")
+    heights = [len({arm.space for arm in runs}) for runs in found.values()]
+    figure, panels = pyplot.subplots(
+        len(found),
+        len(DRAWN),
+        figsize=(12, 0.45 * sum(heights)),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, (block, runs) in zip(panels, found.items(), strict=True):
+        spaces = [space for space in SPACES if Arm(space) in runs][::-1]
+        for axes, metric in zip(row, DRAWN, strict=True):
+            for arm in runs:
+                if arm.space in SPACES:
+                    place = (*WEIGHTS, HEAVY).index(arm.entailment)
+                    at = [spaces.index(arm.space) + (0.25, 0.0, -0.25)[place]] * len(runs[arm])
+                    label = f"entailment {arm.entailment:g}" if place else "contrastive loss alone"
+                    axes.plot(
+                        values(runs, [arm], metric)[0], at, "osD"[place], color=f"C{place}", alpha=0.7, label=label
+                    )
+            axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--", label="before training")
+            axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
+            axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
+            axes.grid(axis="y", linewidth=0.3)
+        row[0].set_ylabel(str(block).replace(", ", "\n"))
+    handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trainings_summary", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="that of benchmarks.trainings")
+    folder = parser.parse_args(words).folder
+    records = known(folder / "runs.jsonl")
+    found = blocks(records)
+    text = [budget(records)]
+    for block, runs in found.items():
+        seeds = len(next(iter(runs.values())))
+        text += [
+            f"## {str(block).capitalize()}, {seeds} seeds",
+            "\n".join(f"- {each}" for each in findings(runs)),
+            *tables(runs),
+        ]
+    atomic_write_text(folder / "trainings.md", "\n\n".join(text) + "\n")
+    if found:
+        draw(found, folder / "trainings.svg")
+
+
+if __name__ == "__main__":
+    main()
