@@ -94,7 +94,7 @@ class Model(ABC):
         return self.encode_text([""])[0]
 
     def bare_copy(self: Kind) -> Kind:
-        """A shallow copy without the rows that `hiergeo.training.suite.cached` keeps, and without a known root."""
+        """A shallow copy without the rows that `hiergeo.adapters.cache.cached` keeps, and without a known root."""
         copied = copy.copy(self)
         for name in ("_root", "text_rows", "image_rows"):
             vars(copied).pop(name, None)

@@ -17,9 +17,9 @@ from hiergeo._core.storage.documents import Document, Sha256
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
+from hiergeo.adapters.cache import cached
 from hiergeo.geometry import Space, parse
 from hiergeo.training import TowerRecipe, fine_tune, from_hierarchy, save_head, train_head
-from hiergeo.training.suite.embedding_cache import cached
 from hiergeo.training.suite.plan import NATIVE, ModelEntry, Training
 
 CACHE, TRAINED = "cache", "models"
