@@ -7,7 +7,6 @@ import torch
 
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, UnavailableError, reason, warn
-from hiergeo._core.storage.documents import Open
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import load
 from hiergeo.adapters.head import HeadModel
@@ -17,8 +16,6 @@ from hiergeo.report.interop.cards import (
     AUDIT,
     CARD,
     EVALUATION,
-    StoredAudit,
-    StoredResult,
     is_outdated,
     names_a_path,
     of_these_weights,
@@ -69,10 +66,9 @@ def push_to_hub(
     card = folder / CARD
     if not card.is_file() or is_outdated(card, config):
         write_card(folder, name=repo_id, license=license)
-    schemas: dict[str, type[Open]] = {EVALUATION: StoredResult, AUDIT: StoredAudit}
-    stored = [name for name, schema in schemas.items() if of_these_weights(folder / name, schema, config) is not None]
-    for name in schemas.keys() - set(stored):
-        if (folder / name).is_file():
+    stored = [name for name in (EVALUATION, AUDIT) if of_these_weights(folder / name, config) is not None]
+    for name in (EVALUATION, AUDIT):
+        if name not in stored and (folder / name).is_file():
             warn(f"{folder / name} is not of the weights of this head and is not uploaded: write_card stores it anew.")
     files = [CARD, *stored]
     files += [CONFIG, config["weights"], *([config["history"]] if "history" in config else [])]
