@@ -144,18 +144,18 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
     folder = Path(folder)
     config = read_head_config(folder)
     measured, audited = (of_these_weights(folder / name, config) for name in (EVALUATION, AUDIT))
-    base, result = config.get("base"), measured or {}
-    settings = result.get("settings", {})
+    base, title = config.get("base"), name or folder.resolve().name
+    settings = (measured or {}).get("settings", {})
     return markdown.card(
         "ModelCard",
         TEMPLATE,
         _head(config, license),
-        title=name or folder.resolve().name,
+        title=title,
+        spec=f"head:{HUB if '/' in title else ''}{title}{'@SPEC' if base is None or names_a_path(base) else ''}",
         facts=_facts(config),
         metrics=None if measured is None else _metrics(measured),
         about=", ".join(str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings),
         verdict=audited["verdict"] if audited else "",
-        base_argument=', base="SPEC"' if base is None or names_a_path(base) else "",
     )
 
 
