@@ -47,11 +47,8 @@ from hiergeo.search import Index
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.serving.pages import INDEX
 
-ROOM = 2000
-"""Bytes for each item: 20 MB for 10,000 of them."""
-
-LEAST = 10_000
-"""Items whose room a smaller collection has as well."""
+FEW = 10_000
+"""Items that are proposed to be kept of too many."""
 
 CAPTION = 500
 """Characters of a caption that are kept."""
@@ -229,11 +226,10 @@ def _write_lens(lens: Lens, collection: Collection, ids: NDArray[np.int64], fold
 
 
 def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder) -> album.Album | None:
-    """Write the pictures of items in what room is left; None for a collection without."""
+    """Write the pictures of items; None for a collection without."""
     if collection.pictures is None or not len(ids):
         return None
-    room = ROOM * max(LEAST, len(collection.first)) - sum(folder.sizes.values())
-    kept = album.album(collection.pictures, ids, room)
+    kept = album.album(collection.pictures, ids)
     for number, content in enumerate(kept.files()):
         folder.add(f"data/pictures/{number:03d}.bin", content)
     return kept
@@ -294,7 +290,7 @@ def _check_count(count: int, limit: int | None) -> None:
     if limit is None and count > packing.MOST:
         raise InputError(
             f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: keep some "
-            f"of them with --limit, such as --limit {LEAST}."
+            f"of them with --limit, such as --limit {FEW}."
         )
 
 
