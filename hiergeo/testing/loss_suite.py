@@ -54,7 +54,7 @@ class LossConformance:
                 return self._loss(batch._replace(positive=positive, negative=negative))
 
             chains = [chain.clone().requires_grad_() for chain in batch[:2]]
-            found = torch.autograd.grad(loss(*chains), chains, allow_unused=True)
+            found = torch.autograd.grad(loss(chains[0], chains[1]), chains, allow_unused=True)
             assert any(part is not None and bool(part.any()) for part in found), f"no gradient in {spec}"
             if self.whole_gradient:
                 torch.autograd.gradcheck(loss, chains, atol=1e-4, rtol=1e-4, fast_mode=True)
