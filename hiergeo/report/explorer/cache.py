@@ -14,12 +14,8 @@ PRIVATE = 0o700
 """Of the folder of what is kept, which is trusted by its names."""
 
 
-def cache_home() -> Path:
-    """The folder of what is kept: ``HIERGEO_CACHE_HOME`` where set, otherwise ``hiergeo/explore`` in the user's cache.
-
-    Raises:
-        InputError: the variable holds no path.
-    """
+def _cache_home() -> Path:
+    """``HIERGEO_CACHE_HOME`` where set, otherwise ``hiergeo/explore`` in the user's cache."""
     if home := os.environ.get("HIERGEO_CACHE_HOME"):
         return path_of(home).absolute()
     return path_of(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "hiergeo" / "explore"
@@ -36,7 +32,7 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
         UnavailableError: the cache cannot be written.
         HeldError: another process has been making it for minutes.
     """
-    folder = cache_home() / name
+    folder = _cache_home() / name
     if not folder.is_dir():
         with writing(folder):
             folder.parent.mkdir(PRIVATE, parents=True, exist_ok=True)
