@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.controls import closure
 from benchmarks.controls.findings import Findings
-from hiergeo.datasets import mammals
 from hiergeo.datasets.hierarchy import Hierarchy, Row, distinct
 from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.auditing import Audit, AuditSettings, audit
@@ -37,7 +37,7 @@ def run(out: Path | None, scale: str) -> Findings:
     """All seeds, written after each, so that a run may be cut short."""
     recipe = replace(RECIPE, epochs=3, burn_in=0) if scale == "quick" else RECIPE
     findings = Findings("audit", {"recipe": str(recipe), "geometry": GEOMETRY, "dim": DIM, "seeds": SEEDS[scale]})
-    graph = mammals.load_mammals()
+    graph = closure.load_mammals()
     right = dict.fromkeys(EXPECTED, 0)
     for seed in range(SEEDS[scale]):
         began = time.perf_counter()

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.controls import closure
 from benchmarks.controls.direction import aurocs
 from benchmarks.controls.findings import Findings
-from hiergeo.datasets import mammals
 from hiergeo.evaluation.metrics import reconstruction
 from hiergeo.geometry import parse
 from hiergeo.training import FreeRecipe, embed_graph
@@ -51,7 +51,7 @@ def run(out: Path | None, scale: str) -> Findings:
     """All cells, written after each, so that a run may be cut short."""
     budget = BUDGETS[scale]
     findings = Findings("mammals", {"recipe": asdict(budget.recipe), "rates": budget.rates})
-    graph = mammals.load_mammals()
+    graph = closure.load_mammals()
     for dim, specs in budget.geometries.items():
         for spec in specs:
             _cell(findings, graph, spec, dim, budget)
@@ -59,7 +59,7 @@ def run(out: Path | None, scale: str) -> Findings:
     return findings
 
 
-def _cell(findings: Findings, graph: mammals.Graph, spec: str, dim: int, budget: Budget) -> None:
+def _cell(findings: Findings, graph: closure.Graph, spec: str, dim: int, budget: Budget) -> None:
     tried = []
     for rate in budget.rates:
         began = time.perf_counter()

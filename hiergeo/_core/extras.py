@@ -49,7 +49,6 @@ PACKAGES = (
     Package("ray", "ray", "ray"),
     Package("openai", "openai", "openai"),
     Package("pandas", "pandas", "pandas"),
-    Package("hypothesis", "hypothesis", "test"),
 )
 
 MODULES = {package.module: package for package in PACKAGES}

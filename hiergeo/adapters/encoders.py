@@ -92,7 +92,7 @@ class DualEncoder(nn.Module):
         super().__init__()
         self.plan = vision, text, quick_gelu
         with torch.device("meta"):
-            self.visual = vision_tower(vision)
+            self.visual = _vision_tower(vision)
             self.textual = text_tower(text, quick_gelu)
             self.visual_proj = _projection(weights, "visual_proj")
             self.textual_proj = _projection(weights, "textual_proj")
@@ -108,7 +108,7 @@ class DualEncoder(nn.Module):
         The factors of the features are kept: with the curvature they make the space in which the model is measured.
         """
         vision, text, quick_gelu = self.plan
-        fresh = nn.ModuleDict({"visual": vision_tower(vision, start=True), "textual": text_tower(text, quick_gelu)})
+        fresh = nn.ModuleDict({"visual": _vision_tower(vision, start=True), "textual": text_tower(text, quick_gelu)})
         for name in ("visual_proj", "textual_proj"):
             trained = self.get_submodule(name)
             assert isinstance(trained, nn.Linear)
@@ -133,13 +133,8 @@ class DualEncoder(nn.Module):
         return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
 
 
-def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
-    """The image tower: timm's ViT without a head, its pooled feature behind the last LayerNorm.
-
-    Args:
-        sizes: of the tower.
-        start: draw the weights that timm starts from; otherwise they must be loaded.
-    """
+def _vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
+    """timm's ViT without a head, its pooled feature behind the last LayerNorm; `start` draws weights."""
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
@@ -177,7 +172,7 @@ def weight_shapes(vision: VisionSizes, text: TextSizes, dim: int, *, bias: bool 
     with torch.device("meta"):
         parts = nn.ModuleDict(
             {
-                "visual": vision_tower(vision),
+                "visual": _vision_tower(vision),
                 "textual": text_tower(text, quick_gelu=False),
                 "visual_proj": nn.Linear(vision.width, dim, bias=bias),
                 "textual_proj": nn.Linear(text.width, dim, bias=bias),

@@ -30,16 +30,6 @@ def weights_digest(network: nn.Module, preprocessing: str) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
-def former_digest(network: nn.Module, preprocessing: str) -> str:
-    """The digest of version 0.2, which counted the names of modules, their classes and weights."""
-    digest = hashlib.sha256(preprocessing.encode())
-    for name, module in network.named_modules():
-        digest.update(f"{name}:{type(module).__name__};".encode())
-    for name, weight in network.state_dict().items():
-        digest.update(name.encode() + _described(weight))
-    return digest.hexdigest()
-
-
 def _described(weight: Tensor) -> bytes:
     """Shape, dtype and a sample of a tensor."""
     flat = weight.reshape(-1)

@@ -123,21 +123,15 @@ class HeadModel(Model):
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the frozen model's fingerprint, the head's weights, and whether it normalises."""
-        return self._over(self.base.fingerprint())
-
-    def fingerprints(self) -> tuple[str, ...]:
-        return tuple(map(self._over, self.base.fingerprints()))
-
-    def witness(self) -> Tensor | None:
-        return None if self.base.witness() is None else probe_rows(self)
-
-    def _over(self, base: str) -> str:
-        digest = sha256(base.encode())
+        digest = sha256(self.base.fingerprint().encode())
         for name, weight in self.head.state_dict().items():
             digest.update(name.encode() + weight.detach().cpu().contiguous().numpy().tobytes())
         if not self.normalised:
             digest.update(b"free norms")
         return digest.hexdigest()[:16]
+
+    def witness(self) -> Tensor | None:
+        return None if self.base.witness() is None else probe_rows(self)
 
     def native_space(self) -> Space | None:
         """The geometry that the head was trained in, around its embedding of the empty caption; None if unknown."""

@@ -149,15 +149,13 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
 def read_head_config(folder: Path | str) -> dict[str, Any]:
     """The configuration of a stored head; its files are verified.
 
-    Heads of version 0.1, which have no history, carry no hash of their configuration.
-
     Raises:
         InputError: there is no such folder, or its files are damaged, missing or do not fit each other.
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
-    config = documents.read(path, _HeadConfig, hashed="history").as_dict()
+    config = documents.read(path, _HeadConfig, hashed=True).as_dict()
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
     for name in most.keys() & config.keys():
@@ -195,7 +193,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     tensors.check_fit(weights, head.shape.weights(), tensors.shapes(weights))
     head.load_state_dict(tensors.read(weights))
     trained_on = None if spec else config.get("base_fingerprint")
-    if trained_on and trained_on not in base.fingerprints():
+    if trained_on and trained_on != base.fingerprint():
         raise InputError(
             f"{base.name} is not what the head in {folder} was trained on (fingerprint {base.fingerprint()} instead of "
             f"{trained_on}): name the model to use, head:{folder}@SPEC."

@@ -16,7 +16,7 @@ from hiergeo._core.devices import resolve_device, resolve_dtype
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, wide
 from hiergeo._core.progress import track
-from hiergeo.adapters.fingerprints import former_digest, probe_rows, weights_digest
+from hiergeo.adapters.fingerprints import probe_rows, weights_digest
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 from hiergeo.geometry import Space
 
@@ -59,10 +59,6 @@ class Model(ABC):
     def fingerprint(self) -> str:
         """A short hash of the weights (or of the file), which identifies the model in stored results."""
 
-    def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprint, and those by which earlier versions of hiergeo stored the same model."""
-        return (self.fingerprint(),)
-
     def witness(self) -> Tensor | None:
         """Embeddings of a few fixed inputs in one row, float32, by which stored embeddings know their model.
 
@@ -94,7 +90,7 @@ class Model(ABC):
         return self.encode_text([""])[0]
 
     def bare_copy(self: Kind) -> Kind:
-        """A shallow copy without the rows that `hiergeo.training.suite.cached` keeps, and without a known root."""
+        """A shallow copy without the rows that `hiergeo.adapters.cache.cached` keeps, and without a known root."""
         copied = copy.copy(self)
         for name in ("_root", "text_rows", "image_rows"):
             vars(copied).pop(name, None)
@@ -319,9 +315,6 @@ class NetworkModel(Model):
     def fingerprint(self) -> str:
         """16 hexadecimal digits over preprocessing, settings, activations, and shapes and samples of weights."""
         return weights_digest(self.network, self.preprocessing + self.settings)[:16]
-
-    def fingerprints(self) -> tuple[str, ...]:
-        return self.fingerprint(), former_digest(self.network, self.preprocessing + self.settings)[:16]
 
     def witness(self) -> Tensor | None:
         return probe_rows(self)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, reason
-from hiergeo.adapters.fingerprints import former_digest, probe_rows, weights_digest
+from hiergeo.adapters.fingerprints import probe_rows, weights_digest
 from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers
 from hiergeo.adapters.model import Model
 from hiergeo.datasets.pictures import ImageLike, open_rgb
@@ -82,15 +82,9 @@ class MtebModel(Model):
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the name, the revision, and the weights where the encoder holds a network."""
-        return self.fingerprints()[0]
-
-    def fingerprints(self) -> tuple[str, ...]:
         network = getattr(self._encoder, "model", None)
-        digests = ("", "")
-        if isinstance(network, nn.Module):
-            digests = weights_digest(network, self.preprocessing), former_digest(network, self.preprocessing)
-        facts = (f"{self.name} {self._revision} {weights}" for weights in digests)
-        return tuple(hashlib.sha256(fact.encode()).hexdigest()[:16] for fact in facts)
+        weights = weights_digest(network, self.preprocessing) if isinstance(network, nn.Module) else ""
+        return hashlib.sha256(f"{self.name} {self._revision} {weights}".encode()).hexdigest()[:16]
 
     def witness(self) -> Tensor | None:
         return probe_rows(self)

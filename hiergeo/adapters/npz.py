@@ -107,7 +107,6 @@ class NpzModel(StoredTexts):
     def __init__(self, path: Path, mean_root: bool = False, keep_norms: bool = False) -> None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: name the .npz file in it.")
-        before = _stamp(path)
         stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
         if "root" not in stored and not mean_root:
             raise InputError(
@@ -132,8 +131,6 @@ class NpzModel(StoredTexts):
         if "" in rows and not mean_root:
             self._check_agreement(path, "text", [""], texts[rows[""]][None], root[None])
         digest = sha256(path) if path.is_file() else ""
-        if _stamp(path) != before:
-            raise InputError(f"{path} was changed while it was read: load it again.")
         if ending := MEAN_ROOT * mean_root + KEPT * keep_norms:
             digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
         super().__init__(f"npz:{path}{ending}", texts, rows, root, digest[:16])
@@ -162,7 +159,7 @@ class NpzModel(StoredTexts):
         if guessed:
             warnings.warn(
                 f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
-                f"{coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
+                f"{_coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
                 stacklevel=3,
             )
 
@@ -202,18 +199,9 @@ class NpzModel(StoredTexts):
     def _key(self, image: ImageLike) -> int | str:
         """What an image is stored under: its COCO id, or the name of its file with its ending or else without."""
         if self._by_number:
-            return coco_id(image)
+            return _coco_id(image)
         name = file_path(image).name
         return name if name in self._image_row else Path(name).stem
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Size and time of modification of a file; None if it does not exist."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
@@ -243,12 +231,8 @@ def file_path(image: ImageLike) -> Path:
     return Path(path)
 
 
-def coco_id(image: ImageLike) -> int:
-    """The id of a dataset's image, or the last number in a file name (``COCO_val2014_000000000139.jpg`` is 139).
-
-    Raises:
-        InputError: a picture without a name, or a name without a number.
-    """
+def _coco_id(image: ImageLike) -> int:
+    """The id of a dataset's image, or the last number in a file name (``COCO_val2014_000000000139.jpg`` is 139)."""
     if isinstance(image, ImageRef):
         return image.image_id
     numbers = re.findall(r"[0-9]+", file_path(image).stem)

@@ -1,39 +1,25 @@
-"""Embedding a dataset into a file, batch by batch, so that an interrupted run goes on where it stopped.
-
-Every batch carries the hash of the work that it is a part of (model, inputs, settings, place), and is taken for that
-work alone: whatever folder it lies in, and whatever became of the process that wrote it.
-"""
+"""Embedding a dataset into a file, batch by batch, so that an interrupted run goes on where it stopped."""
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults
-from hiergeo._core.progress import track
-from hiergeo._core.storage import archives, documents
+from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import refuse_existing, remove_leftovers, retire
 from hiergeo._core.storage.locks import locked
+from hiergeo.adapters.cache import cached
 from hiergeo.adapters.model import Model
-from hiergeo.datasets.hierarchy import Hierarchy
+from hiergeo.datasets.hierarchy import Hierarchy, ImageRef
 
-MANIFEST = "manifest.json"
-"""File in the folder of finished batches that describes the run."""
-
-OURS = re.compile(r"(text|image)-\d{9}\.np[yz]|manifest\.json|\..+\.part")
-"""Names of files that hiergeo writes to that folder."""
-
-BATCH = {"rows": Array("f", (2,)), "work": Array("U", (0,))}
 WORK = {"work": Array("U", (0,), required=False)}
 
 
@@ -61,15 +47,15 @@ def embed(
         hierarchy: the texts and images.
         out: the file.
         batch_size: texts or images that are embedded at a time.
-        overwrite: replace a file, and batches, of another run.
+        overwrite: replace a file of another run.
         progress: draw a bar on standard error for work that outlasts a second.
 
     Returns:
         The path of the file.
 
     Raises:
-        InputError: `out` or ``OUT.partial`` is of another model, dataset or batch size and is not to be overwritten, or
-            an embedding is unusable.
+        InputError: `out` is of another model, dataset or batch size and is not to be overwritten, ``OUT.partial`` holds
+            something else, or an embedding is unusable.
         UnavailableError: another process is writing `out`; the disk is full or not writable; finished batches are kept.
     """
     out = Path(out)
@@ -104,25 +90,33 @@ def embed(
     }
     work = _hash(asked)
     partial = out.with_name(f"{out.name}.partial")
+    _refuse_foreign(partial)
     with locked(out):
         remove_leftovers(out.parent)
         if out.exists() and not overwrite and _work_of(out) == work:
             retire(partial)
             return out
         refuse_existing(out, overwrite)
-        _claim(partial, asked, overwrite)
-
+        keeping = cached(model, partial, lambda image: f"{work} {cast(ImageRef, image).image_id}")
         arrays: dict[str, NDArray[np.generic]] = {name: np.array(value) for name, value in origin.items()}
         arrays["work"] = np.array(work)
         arrays["root"] = model.root().numpy()
         arrays["caption"] = np.array(texts)
-        arrays["text"] = _batches(model, "text", texts, partial, work, batch_size, progress)
+        arrays["text"] = keeping.encode_text(texts, batch_size=batch_size, progress=progress).numpy()
         if images:
             arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
-            arrays["image"] = _batches(model, "image", images, partial, work, batch_size, progress)
+            arrays["image"] = keeping.encode_image(images, batch_size=batch_size, progress=progress).numpy()
         archives.write(out, arrays | chains)
         retire(partial)
     return out
+
+
+def _refuse_foreign(partial: Path) -> None:
+    """Raise InputError for a folder of batches that holds anything else: it is removed in the end."""
+    names = [path.name for path in partial.iterdir()] if partial.is_dir() else [""] if partial.exists() else []
+    strange = [name for name in names if not re.fullmatch("[0-9a-f]{2}", name)]
+    if strange:
+        raise InputError(f"{partial / strange[0]} exists but was not created by hiergeo: choose another output file.")
 
 
 def _chains(hierarchy: Hierarchy) -> dict[str, NDArray[np.generic]]:
@@ -139,32 +133,6 @@ def _chains(hierarchy: Hierarchy) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _batches(
-    model: Model, kind: str, items: Sequence[Any], folder: Path, work: str, size: int, progress: bool
-) -> NDArray[np.generic]:
-    """The embeddings (N, dim) of all items, batch by batch: read from the folder if stored, else computed and stored.
-
-    Raises:
-        InputError: an embedding that cannot be used; batches before it are kept.
-        UnavailableError: the folder cannot be written.
-    """
-    encode: Callable[..., Tensor] = model.encode_text if kind == "text" else model.encode_image
-    whole = np.empty((len(items), model.dim), np.float32)
-    for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
-        batch = items[start : start + size]
-        path, own = folder / f"{kind}-{start:09d}.npz", _hash([work, kind, start])
-        rows = _finished(path, own, (len(batch), model.dim))
-        if rows is None:
-            try:
-                rows = encode(batch, batch_size=size).to(torch.float32).numpy()
-            except InputError as error:
-                which = f"{kind}s {start} to {start + len(batch) - 1}"
-                raise InputError(f"embedding failed in {which} (rows count from there): {error}") from error
-            archives.write(path, {"rows": rows, "work": np.array(own)})
-        whole[start : start + size] = rows
-    return whole
-
-
 def _hash(values: object) -> str:
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -176,48 +144,3 @@ def _work_of(out: Path) -> str | None:
     except InputError:
         return None
     return None if work is None else str(work)
-
-
-def _claim(partial: Path, asked: Mapping[str, str], overwrite: bool) -> None:
-    """Create the folder of finished batches, or check that the existing one belongs to the same run.
-
-    A folder without a manifest is what is left of one that was being deleted: batches are not taken from it.
-    """
-    if partial.exists():
-        strange = (
-            [path.name for path in partial.iterdir() if not OURS.fullmatch(path.name)] if partial.is_dir() else [""]
-        )
-        if strange:
-            raise InputError(
-                f"{partial / strange[0]} exists but was not created by hiergeo: choose another output file."
-            )
-    manifest = partial / MANIFEST
-    if manifest.exists():
-        differing = _differing(manifest, asked)
-        if not differing:
-            return
-        if not overwrite:
-            raise InputError(
-                f"{partial} holds batches of another run (it differs in {', '.join(differing)}): "
-                "replace them (--overwrite), delete that folder, or choose another output file."
-            )
-    retire(partial)
-    documents.write(manifest, asked)
-
-
-def _differing(manifest: Path, asked: Mapping[str, str]) -> list[str]:
-    """Settings that differ from those in a manifest; the name of the manifest itself if it is damaged."""
-    try:
-        begun = documents.read(manifest, dict[str, str], hashed=True)
-    except InputError:
-        return [MANIFEST]
-    return [key for key, value in asked.items() if begun.get(key) != value]
-
-
-def _finished(path: Path, work: str, shape: tuple[int, int]) -> NDArray[np.generic] | None:
-    try:
-        stored = archives.read(path, BATCH)
-    except InputError:
-        return None
-    rows: NDArray[np.generic] = stored["rows"]
-    return rows if str(stored["work"]) == work and rows.shape == shape and rows.dtype == np.float32 else None

@@ -7,7 +7,7 @@ def main() -> None:
     """Run the ``hiergeo`` command and exit.
 
     0 on success, 1 where a check found something wrong, 2 when the user has to change something, 70 after an error that
-    nobody foresaw, whose traceback is in a file then; 130, 141 and 143 where the command was stopped from outside.
+    nobody foresaw, whose traceback is printed; 130, 141 and 143 where the command was stopped from outside.
     """
     from hiergeo.cli import _terminal
     from hiergeo.cli._guard import guarded

@@ -5,35 +5,25 @@
 | 0 | done |
 | 1 | a check found something wrong |
 | 2 | the user has to change something |
-| 70 | an unexpected error; a crash file holds the traceback |
+| 70 | an unexpected error, below its traceback |
 | 130, 143 | interrupted by Ctrl-C, stopped by SIGTERM |
 | 141 | the reader of standard output closed it |
 """
 
 import errno
 import os
-import platform
-import re
 import signal
 import sys
-import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import typer
 
 from hiergeo._core.errors import HiergeoError, UnavailableError
-from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.text import one_line, without_password
-from hiergeo._core.version import __version__
-
-HIDDEN = "(hidden)"
-"""What stands for a token in a report."""
+from hiergeo._core.text import one_line, printable
 
 USER, CRASHED, INTERRUPTED, TERMINATED, CLOSED = 2, 70, 130, 143, 141
 
@@ -119,7 +109,7 @@ def _end(error: BaseException, arguments: list[str]) -> int:
             return _say(USER, f"there is not enough memory{_detail(error)}: take fewer rows, or smaller sizes.")
     if isinstance(error, USAGE):
         return _usage(error)
-    return _crash(error, arguments)
+    return _crash(error)
 
 
 def _usage(error: Any) -> int:
@@ -131,44 +121,11 @@ def _usage(error: Any) -> int:
     return _say(USER, f"{error.format_message().strip().rstrip('.')} (see {command} --help).")
 
 
-def _crash(error: BaseException, arguments: list[str]) -> int:
-    """Report an unexpected error: write the traceback to a file and name the file."""
-    report = _report(error, arguments)
-    name = f"hiergeo-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+def _crash(error: BaseException) -> int:
+    """Report an unexpected error, below its traceback."""
+    print(printable("".join(traceback.format_exception(error))), file=sys.stderr)
     what = f"unexpected {type(error).__name__} ({str(error) or 'no message'})"
-    for folder in (Path.cwd, lambda: Path(tempfile.gettempdir())):
-        try:
-            path = folder() / name
-            atomic_write_text(path, report)
-        except (HiergeoError, OSError):
-            continue
-        return _say(CRASHED, f"{what}; please attach {path} to a bug report.")
-    print(report, file=sys.stderr)
-    return _say(CRASHED, f"{what}; please attach the traceback above to a bug report.")
-
-
-def _report(error: BaseException, arguments: list[str]) -> str:
-    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("HIERGEO_")}
-    facts = {
-        "arguments": _shown(arguments),
-        "settings": {n: HIDDEN if n.endswith("TOKEN") else without_password(v) for n, v in settings.items()},
-        "hiergeo": __version__,
-        "torch": getattr(sys.modules.get("torch"), "__version__", "not imported"),
-        "python": sys.version,
-        "system": platform.platform(),
-    }
-    lines = [f"{name}: {value!r}" for name, value in facts.items()]
-    whole = "\n".join([*lines, "", *traceback.format_exception(error)])
-    return whole.encode(errors="backslashreplace").decode()
-
-
-def _shown(arguments: list[str]) -> list[str]:
-    """Arguments as a report may hold them, which people are asked to hand on: without tokens and passwords."""
-    shown, secret = [], False
-    for argument in arguments:
-        shown.append(HIDDEN if secret else re.sub("^(--token=).*", rf"\1{HIDDEN}", without_password(argument)))
-        secret = argument == "--token"
-    return shown
+    return _say(CRASHED, f"{what}; please report it with the traceback above and what 'hiergeo info' prints.")
 
 
 def _interrupted(how: str, code: int, arguments: list[str]) -> int:

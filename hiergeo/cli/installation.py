@@ -24,9 +24,6 @@ from hiergeo.geometry.base import LEARNABLE
 from hiergeo.geometry.spec import GEOMETRIES
 from hiergeo.training import LOSSES
 
-DEVELOPMENT = "test"
-"""The extra whose packages are not of interest to users."""
-
 
 def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
     """Facts by name: versions, optional packages and what brings them, kernels, device, data, models and geometries.
@@ -42,7 +39,7 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "torch": torch.__version__,
         "torch threads": torch.get_num_threads(),
         "numpy": version("numpy"),
-        **{package.distribution: _state_of(package) for package in PACKAGES if package.extra != DEVELOPMENT},
+        **{package.distribution: _state_of(package) for package in PACKAGES},
         **pairwise.kernel_info(),
         "cuda": _cuda(),
         "device": str(place),

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -12,9 +11,8 @@ from pathlib import Path
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.progress import track
-from hiergeo._core.storage.files import atomic_write, atomic_write_text, remove_leftovers, retire, sha256, size_of
+from hiergeo._core.storage.files import atomic_write, remove_leftovers, retire, sha256, size_of
 from hiergeo._core.storage.locks import clear, locked
-from hiergeo._core.storage.texts import read_text
 from hiergeo.datasets import breeds, download, hyperlex
 from hiergeo.datasets.download import data_home
 
@@ -36,10 +34,10 @@ class PublicFile:
     Attributes:
         path: where it goes in the data home.
         address: its path below the source, a zip archive where `zipped`.
-        sha256: of the file itself; None where it is recorded at the first download.
+        sha256: of the file itself; None where nobody has published it.
         zipped: whether it is the member of an archive that has this hash.
         most: bytes of the download.
-        check: of a file whose hash is yet to be recorded; it raises `InputError` for one that is not the right one.
+        check: of a file without a hash; it raises `InputError` for one that is not the right one.
     """
 
     path: Path
@@ -92,12 +90,14 @@ def fetch_public(name: str, home: Path | None = None, *, source: str = SOURCE, p
 def fetch_files(files: Sequence[PublicFile], home: Path, folder: Path, source: str, progress: bool) -> list[Path]:
     """Download files into a folder of the data home, as `fetch_public` does."""
     there = {each: home / each.path for each in files if size_of(home / each.path) is not None}
-    digests = {each: each.sha256 or recorded(home / each.path) for each in files}
-    altered = [path for each, path in there.items() if digests[each] and sha256(path) != digests[each]]
+    altered = [path for each, path in there.items() if each.sha256 and sha256(path) != each.sha256]
     if altered:
         count = f" (the first of {len(altered)} such files)" if len(altered) > 1 else ""
         raise InputError(f"{altered[0]} differs from the published file{count}: move it away and fetch again.")
-    missing = [each for each in files if each not in there or not digests[each]]
+    for each, path in there.items():
+        if each.check is not None:
+            each.check(path)
+    missing = [each for each in files if each not in there]
     if not missing:
         clear(home)
         return list(there.values())
@@ -106,30 +106,11 @@ def fetch_files(files: Sequence[PublicFile], home: Path, folder: Path, source: s
         for place in {(home / each.path).parent for each in missing}:
             remove_leftovers(place)
         for each in track(missing, str(folder), enabled=progress and several):
-            _obtain(each, home / each.path, digests[each], f"{source}/{each.address}", progress and not several)
+            _obtain(each, home / each.path, f"{source}/{each.address}", progress and not several)
     return [home / each.path for each in files]
 
 
-def recorded(path: Path) -> str | None:
-    """The digest of a first download, from the file beside it in the format of ``sha256sum``; None without one.
-
-    Raises:
-        InputError: that file is damaged.
-    """
-    record = _record(path)
-    if not record.exists():
-        return None
-    match = re.match(r"([0-9a-f]{64})\s", read_text(record, "fetch the data"))
-    if match is None:
-        raise InputError(f"{record} holds no SHA-256: delete it and fetch again.")
-    return match[1]
-
-
-def _record(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _obtain(file: PublicFile, path: Path, digest: str | None, url: str, progress: bool) -> None:
+def _obtain(file: PublicFile, path: Path, url: str, progress: bool) -> None:
     if file.zipped:
         archive = path.with_suffix(".zip")
         try:
@@ -139,14 +120,8 @@ def _obtain(file: PublicFile, path: Path, digest: str | None, url: str, progress
             retire(archive)
         with atomic_write(path) as handle:
             handle.write(content)
-    elif digest is not None:
-        download.fetch(url, path, digest, most=file.most, progress=progress)
     else:
-        if size_of(path) is None:
-            download.fetch(url, path, most=file.most, check=file.check, progress=progress)
-        elif file.check is not None:
-            file.check(path)
-        atomic_write_text(_record(path), f"{sha256(path)}  {path.name}\n")
+        download.fetch(url, path, file.sha256, most=file.most, check=file.check, progress=progress)
 
 
 def _member(archive: Path, digest: str | None) -> bytes:

@@ -95,8 +95,8 @@ class ModelFacts:
         return cls(model.name, model.fingerprint(), model.normalised, witness)
 
     def fit(self, model: Model) -> bool:
-        """Whether they are those of a model: by a fingerprint, or else by the embeddings of the same inputs."""
-        if self.fingerprint in model.fingerprints():
+        """Whether they are those of a model: by the fingerprint, or else by the embeddings of the same inputs."""
+        if self.fingerprint == model.fingerprint():
             return True
         rows = model.witness() if self.witness else None
         if rows is None or self.witness is None:

@@ -1,7 +1,4 @@
-"""The public kit for authors of plug-ins: a conformance suite of each kind to inherit, an oracle, and strategies.
-
-`hiergeo.testing.strategies` needs hypothesis, which the extra ``hiergeo[test]`` brings; the rest does not.
-"""
+"""The public kit for authors of plug-ins: a conformance suite of each kind to inherit, and an oracle."""
 
 from hiergeo.testing import oracle
 from hiergeo.testing.benchmark_suite import BenchmarkConformance

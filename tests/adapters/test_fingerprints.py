@@ -38,11 +38,10 @@ def test_weights_shapes_activations_and_preprocessing_count():
     assert len(set(digests)) == len(digests)
 
 
-def test_a_head_is_known_by_every_fingerprint_of_its_model():
+def test_a_head_has_a_witness_as_its_model():
     base = adapters.load("tiny", device="cpu")
     model = HeadModel(base, Head(HeadShape(base.dim, base.dim)))
-    assert model.fingerprints()[0] == model.fingerprint()
-    assert len(set(model.fingerprints())) == len(set(base.fingerprints())) == 2
+    assert model.fingerprint() != base.fingerprint()
     witness = model.witness()
     assert witness is not None
     assert witness.shape == base.witness().shape

@@ -13,7 +13,6 @@ from PIL import Image
 
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import write
 from hiergeo.datasets.hierarchy import ImageRef
 
@@ -49,19 +48,6 @@ def _load(path: Path, arrays: dict[str, Any]) -> adapters.Model:
 def _unit(rows: np.ndarray) -> np.ndarray:
     wide = rows.astype(np.float64)
     return wide / np.sqrt((wide**2).sum(-1, keepdims=True))
-
-
-def test_a_file_that_changes_while_it_is_read_is_refused(path, arrays, monkeypatch):
-    read = archives.read
-
-    def overtaken(*arguments: Any) -> Any:
-        stored = read(*arguments)
-        np.savez(path, **arrays | {"root": arrays["root"] + 1})
-        return stored
-
-    monkeypatch.setattr(archives, "read", overtaken)
-    with pytest.raises(InputError, match="changed while it was read"):
-        _load(path, arrays)
 
 
 def test_texts_are_looked_up_by_stripped_string(path, arrays):

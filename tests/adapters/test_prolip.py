@@ -16,9 +16,9 @@ from sklearn.metrics import roc_auc_score
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
+from hiergeo.adapters.cache import cached
 from hiergeo.adapters.gaussians import Gaussian, inclusion
 from hiergeo.evaluation.benchmarks import measure
-from hiergeo.training.suite.embedding_cache import cached
 from tests.adapters import meru_common as meru
 
 pytest.importorskip("transformers")

@@ -95,15 +95,13 @@ def batches(folder: Path) -> Attack:
         out.unlink(missing_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(begun, partial)
-        paths = sorted(partial.iterdir())
+        paths = sorted(partial.rglob("*.npz"))
         victim = random.choice(paths)
         match random.randrange(5):
             case 0:
                 victim.unlink()
             case 1:
                 victim.write_bytes(random.choice(paths).read_bytes())
-            case _ if victim.suffix == ".json":
-                victim.write_bytes(damaged_json(random, victim.read_bytes()))
             case _:
                 damage = damaged_bytes if random.random() < 0.5 else damaged_archive
                 victim.write_bytes(damage(random, victim.read_bytes()))

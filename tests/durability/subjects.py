@@ -12,13 +12,13 @@ from torch import Tensor
 
 from hiergeo import adapters, construction, datasets, search
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.storage.files import atomic_folder, atomic_write_text
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
 from hiergeo.construction import BuildPlan
 from hiergeo.datasets import Hierarchy, Row, chains
 from hiergeo.datasets.chains import Chain
-from hiergeo.report.explorer import cache, export
+from hiergeo.report.explorer import cache
 from hiergeo.report.review import Desk
 from hiergeo.search import corpus, layout
 from hiergeo.search.appending import adopt
@@ -231,7 +231,7 @@ def exported() -> Subject:
     """The folder of an exported page."""
 
     def export_page(folder: Path) -> None:
-        with export._replaced(folder / "pages" / "page", overwrite=True) as scratch:
+        with atomic_folder(folder / "pages" / "page") as scratch:
             _fill(scratch)
 
     return Subject((export_page,), (REFUSED, WHOLE), lambda folder: _filled(folder / "pages" / "page"))

@@ -150,12 +150,6 @@ def test_native_code_has_one_door() -> None:
 
 
 @pytest.mark.slow
-def test_hypothesis_is_imported_by_the_strategies_alone() -> None:
-    users = {path.name for path in modules() if any(m.split(".")[0] == "hypothesis" for m in imports(path))}
-    assert users == {"strategies.py"}
-
-
-@pytest.mark.slow
 def test_nothing_heavy_at_module_level() -> None:
     """But in the rooms that are about it, which others import where they use them."""
     allowed = {
@@ -192,18 +186,6 @@ def test_a_table_is_printed_without_construction_and_search() -> None:
     code = f"import sys, hiergeo.report; print(*(name for name in sys.modules if name.startswith({rooms!r})))"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
-
-
-@pytest.mark.slow
-def test_strategies_say_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['hypothesis'] = None\n"
-        "from hiergeo._core.errors import UnavailableError\n"
-        "try:\n    import hiergeo.testing.strategies\n"
-        "except UnavailableError as error:\n    print(error)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "hiergeo.testing.strategies needs hypothesis: pip install 'hiergeo[test]'."
 
 
 def test_every_name_that_is_offered_exists() -> None:

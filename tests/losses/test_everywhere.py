@@ -11,8 +11,8 @@ from torch import Tensor
 from hiergeo import Lorentz, Space, Sphere, losses
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import Geometry
-from hiergeo.testing.strategies import embeddings
 from tests.losses.losses_common import DIM, EVERY, LOSSES, PRODUCT, Loss, chains, normal, rotation
+from tests.strategies import embeddings
 
 
 @pytest.mark.filterwarnings("ignore:points lie beyond the equator")

@@ -12,10 +12,10 @@ from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import max_margin_loss
 from hiergeo.testing import oracle
-from hiergeo.testing.strategies import embeddings
 from hiergeo.training import Objective
 from hiergeo.training.objective import Batch
 from tests.losses.losses_common import DIM, PRODUCT, SINGLE, chains, normal
+from tests.strategies import embeddings
 
 ROOT = normal(DIM, seed=2) / 9
 BACKENDS = ("0", "")

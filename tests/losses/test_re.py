@@ -14,8 +14,8 @@ from hiergeo import Euclidean, Lorentz, Space
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import batch_hard, prior_loss, re_loss
-from hiergeo.testing.strategies import embeddings
 from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle, rotation
+from tests.strategies import embeddings
 
 
 def turned(base: Tensor, root: Tensor, angle: np.ndarray, seed: int) -> Tensor:

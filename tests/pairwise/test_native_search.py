@@ -16,8 +16,8 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
-from hiergeo.testing.strategies import curvatures
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
+from tests.strategies import curvatures
 from tests.tools.examples import examples
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")

@@ -15,7 +15,7 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
-from hiergeo.testing.strategies import curvatures
+from tests.strategies import curvatures
 from tests.tools.examples import examples
 
 Combine = Literal["l1", "l2"]

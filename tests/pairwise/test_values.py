@@ -12,7 +12,7 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
 from hiergeo.testing.samples import bar_block, bar_rows, special_points
-from hiergeo.testing.strategies import Pair, pairs
+from tests.strategies import Pair, pairs
 from tests.tools.examples import examples
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
+from benchmarks.controls import closure
 from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.datasets import mammals
 from hiergeo.evaluation.metrics import reconstruction
 from hiergeo.training import FreeEmbedding, FreeRecipe, embed_graph, free
 from hiergeo.training.free import REACH
@@ -134,22 +134,22 @@ def test_refusals(edges, geometry, change, said):
 def test_a_closure_is_read_and_its_repeats_are_left_out(tmp_path):
     path = tmp_path / "closure.tsv"
     path.write_text("cat\tfeline\nfeline\tanimal\ncat\tanimal\ncat\tfeline\nanimal\tanimal\n")
-    graph = mammals.load_mammals(path)
+    graph = closure.load_mammals(path)
     assert graph.nodes == ("cat", "feline", "animal")
     assert graph.edges.tolist() == [[0, 1], [1, 2], [0, 2]]
     path.write_text("cat\n")
     with pytest.raises(InputError, match="line 1"):
-        mammals.load_mammals(path)
+        closure.load_mammals(path)
     path.write_text("cat\tcat\n")
     with pytest.raises(InputError, match="no pairs"):
-        mammals.load_mammals(path)
+        closure.load_mammals(path)
     with pytest.raises(UnavailableError, match="is not there"):
-        mammals.load_mammals(tmp_path / "nowhere.tsv")
+        closure.load_mammals(tmp_path / "nowhere.tsv")
 
 
 @pytest.mark.slow
 def test_the_mammals_are_there(data_home):
-    graph = mammals.load_mammals()
+    graph = closure.load_mammals()
     assert len(graph.nodes) == 1181
     assert graph.edges.shape == (6541, 2)
     root = graph.nodes.index("mammal.n.01")

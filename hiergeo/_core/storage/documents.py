@@ -147,14 +147,14 @@ def content_sha256(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read(path: Path | str, kind: type[T], *, hashed: bool | str = False) -> T:
+def read(path: Path | str, kind: type[T], *, hashed: bool = False) -> T:
     """The object in a JSON file, without its hash.
 
     Args:
         path: the file.
         kind: what the object must be, see `validated`.
-        hashed: refuse a file that is not, byte for byte, as `write` makes it; a string does so for files that have this
-            key. Otherwise only a hash that is there is verified.
+        hashed: refuse a file that is not, byte for byte, as `write` makes it; otherwise only a hash that is there is
+            verified.
 
     Raises:
         InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._core.limits` allows,
@@ -173,8 +173,7 @@ def read(path: Path | str, kind: type[T], *, hashed: bool | str = False) -> T:
         found = validated(kind, values)
     except ValueError as error:
         raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
-    strict = hashed in values if isinstance(hashed, str) else hashed
-    if not (_as_written(content, values) if strict else stored in (None, content_sha256(values))):
+    if not (_as_written(content, values) if hashed else stored in (None, content_sha256(values))):
         raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
     return found
 

@@ -247,6 +247,29 @@ def _sync(path: Path | str) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `path` when the block ends without an error, whole and durably.
+
+    Raises:
+        UnavailableError: it cannot be written; what was at `path` is left as it was.
+    """
+    with writing(path):
+        make_folder(path.parent)
+        remove_leftovers(path.parent)
+        scratch = temporary(path)
+        scratch.mkdir()
+        try:
+            yield scratch
+            sync_files(scratch)
+            if path.exists():
+                retire(path)
+            scratch.rename(path)
+            sync_folder(path.parent)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 def retire(path: Path | str) -> None:
     """Delete a file or a folder that may be absent; a folder is first renamed, so that it is there whole or not at all.
 

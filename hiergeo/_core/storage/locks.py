@@ -17,6 +17,10 @@ PATIENCE = 0.1
 """Seconds to wait for a lock, which `clear` may hold for a moment."""
 
 
+FOREVER = -1.0
+"""A patience that never ends."""
+
+
 class HeldError(UnavailableError):
     """Error raised for a lock that another process or thread holds."""
 
@@ -29,7 +33,7 @@ def locked(path: Path | str, patience: float = PATIENCE) -> Iterator[None]:
 
     Args:
         path: what is written.
-        patience: seconds to wait for another holder.
+        patience: seconds to wait for another holder, or `FOREVER`.
 
     Raises:
         InputError: the path is the root of a file system.

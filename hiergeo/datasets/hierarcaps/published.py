@@ -10,7 +10,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo.datasets.chains import CAPTIONS, IMAGE, NEGATIVE, POSITIVE, Layout, parse
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.public import PublicFile, fetch_files, recorded
+from hiergeo.datasets.public import PublicFile, fetch_files
 from hiergeo.datasets.tables import TableDefect, read_table
 
 OBTAIN = "run `hiergeo data fetch hierarcaps`, or set HIERGEO_DATA_HOME to the folder that holds hierarcaps/"
@@ -33,7 +33,7 @@ class PublishedTable:
     Attributes:
         file: its name.
         layout: its columns.
-        sha256: of its bytes; None where it is recorded at the first download.
+        sha256: of its bytes; None where nobody has published it.
     """
 
     file: str
@@ -67,13 +67,9 @@ def published_layout(path: Path, header: Sequence[str]) -> Layout:
     return (like or (TEST if CAPTIONS in header else TRAIN)).layout
 
 
-def expected_checksum(path: Path) -> str | None:
-    """The digest that the file at `path` must have: the published one, or the one recorded beside it; None for neither.
-
-    Raises:
-        InputError: the record beside it is damaged.
-    """
-    return next((each.sha256 for each in FILES.values() if each.file == path.name), None) or recorded(path)
+def published_sha256(path: Path) -> str | None:
+    """The digest that the file at `path` must have, by its name; None where none was published."""
+    return next((each.sha256 for each in FILES.values() if each.file == path.name), None)
 
 
 def image_name(image_id: int) -> str:

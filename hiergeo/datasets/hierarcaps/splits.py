@@ -23,8 +23,8 @@ from hiergeo.datasets.hierarcaps.published import (
     TEST,
     TRAIN,
     PublishedTable,
-    expected_checksum,
     published_layout,
+    published_sha256,
     test_images,
 )
 from hiergeo.datasets.hierarchy import Hierarchy, Row
@@ -210,7 +210,7 @@ def validate(
 
 def _defects(path: Path, split: TableSplit | None, images: bool, progress: bool) -> Iterator[TableDefect]:
     table = read_table(path, OBTAIN)
-    expected = expected_checksum(path)
+    expected = published_sha256(path)
     if expected is not None and (found := sha256(path)) != expected:
         yield TableDefect(path.name, None, None, f"sha256 is {found} instead of the published {expected}")
     layout, seen = published_layout(path, table.header), dict[str, None]()

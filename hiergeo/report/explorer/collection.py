@@ -144,7 +144,7 @@ def collect(
     split: str = "test",
 ) -> Collection:
     """The collection of open indexes, each with its name; arguments and errors as for `open_collection`."""
-    lenses = lenses_of(named, geometries)
+    lenses = _lenses_of(named, geometries)
     first = named[0][1]
     if not len(first):
         raise InputError(f"{named[0][0]} is empty: add items before exploring it.")
@@ -160,12 +160,8 @@ def collect(
     )
 
 
-def lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> tuple[Lens, ...]:
-    """A lens for every index and geometry, with distinct titles.
-
-    Raises:
-        InputError: there would be too many, or a geometry does not fit an index.
-    """
+def _lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> tuple[Lens, ...]:
+    """A lens for every index and geometry, with distinct titles."""
     count = len(named) * max(1, len(geometries))
     if count > MOST_LENSES:
         raise InputError(

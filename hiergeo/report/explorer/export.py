@@ -17,9 +17,7 @@ The same collection gives the same bytes.
 
 import json
 import re
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -33,17 +31,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Positive
-from hiergeo._core.storage.files import (
-    make_folder,
-    path_of,
-    refuse_existing,
-    remove_leftovers,
-    retire,
-    sync_files,
-    sync_folder,
-    temporary,
-    writing,
-)
+from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing, writing
 from hiergeo._core.text import one_line, shortened
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer import album, packing
@@ -59,11 +47,8 @@ from hiergeo.search import Index
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.serving.pages import INDEX
 
-ROOM = 2000
-"""Bytes for each item: 20 MB for 10,000 of them."""
-
-LEAST = 10_000
-"""Items whose room a smaller collection has as well."""
+FEW = 10_000
+"""Items that are proposed to be kept of too many."""
 
 CAPTION = 500
 """Characters of a caption that are kept."""
@@ -150,10 +135,11 @@ def export_page(
     target = check_target(folder, overwrite)
     count = len(collection.first)
     _check_count(count, limit)
-    with thinned(collection, count if limit is None else limit) as kept, _replaced(target, overwrite) as scratch:
+    with thinned(collection, count if limit is None else limit) as kept, atomic_folder(target) as scratch:
         written = _Folder(scratch)
         pictures = _write(kept, count, written, progress)
         written.close()
+        check_target(target, overwrite)
     return Exported(
         target,
         len(kept.first),
@@ -240,11 +226,10 @@ def _write_lens(lens: Lens, collection: Collection, ids: NDArray[np.int64], fold
 
 
 def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder) -> album.Album | None:
-    """Write the pictures of items in what room is left; None for a collection without."""
+    """Write the pictures of items; None for a collection without."""
     if collection.pictures is None or not len(ids):
         return None
-    room = ROOM * max(LEAST, len(collection.first)) - sum(folder.sizes.values())
-    kept = album.album(collection.pictures, ids, room)
+    kept = album.album(collection.pictures, ids)
     for number, content in enumerate(kept.files()):
         folder.add(f"data/pictures/{number:03d}.bin", content)
     return kept
@@ -305,7 +290,7 @@ def _check_count(count: int, limit: int | None) -> None:
     if limit is None and count > packing.MOST:
         raise InputError(
             f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: keep some "
-            f"of them with --limit, such as --limit {LEAST}."
+            f"of them with --limit, such as --limit {FEW}."
         )
 
 
@@ -332,24 +317,3 @@ def check_target(folder: Path | str, overwrite: bool = False) -> Path:
                     f"{target} holds {name}, which its export did not write: choose another folder, or move it."
                 )
     return target
-
-
-@contextmanager
-def _replaced(target: Path, overwrite: bool) -> Iterator[Path]:
-    """A new folder that takes the place of `target` when the block ends without an error."""
-    with writing(target):
-        make_folder(target.parent)
-        remove_leftovers(target.parent)
-        scratch = temporary(target)
-        scratch.mkdir()
-        try:
-            yield scratch
-            sync_files(scratch)
-            check_target(target, overwrite)
-            if target.exists():
-                retire(target)
-            scratch.rename(target)
-            sync_folder(target.parent)
-        finally:
-            with suppress(OSError):
-                shutil.rmtree(scratch)

@@ -24,7 +24,7 @@ from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.drawing import ticks
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
-from hiergeo.report.explorer.tiles import Coordinates, Pyramid, Selector, pyramid
+from hiergeo.report.explorer.tiles import Coordinates, Pyramid, inside, pyramid
 
 SAMPLE = 4096
 """Items whose directions choose the plane."""
@@ -119,7 +119,6 @@ class Map:
     radius: Coordinates
     tier: NDArray[np.int8]
     kind: NDArray[np.uint8]
-    _selector: Selector
     _by_id: Ids
 
     def __len__(self) -> int:
@@ -185,10 +184,10 @@ class Map:
         """Ids of all items within a polygon (m, 2) of chart coordinates, by ascending radius and id.
 
         Raises:
-            InputError: as `Selector.inside`.
+            InputError: as `hiergeo.report.explorer.tiles.inside`.
         """
-        inside = self._selector.inside(polygon)
-        return self.ids[inside[np.lexsort((self.ids[inside], self.radius[inside]))]]
+        found = inside(self.x, self.y, polygon)
+        return self.ids[found[np.lexsort((self.ids[found], self.radius[found]))]]
 
 
 def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
@@ -233,4 +232,4 @@ def _assembled(
     for column in (ids, x, y, radius, *labels):
         digest.update(column.tobytes())
     version = digest.hexdigest()
-    return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *labels, Selector(x, y), ids.argsort())
+    return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *labels, ids.argsort())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
+from hiergeo.datasets.scenes import drawing
 from hiergeo.evaluation.auditing.population import Ids
 
 CAPACITY = 4096
@@ -90,39 +91,15 @@ def cells(values: Coordinates, extent: float, level: int) -> Ids:
     return np.clip(np.floor(np.ldexp(share, level)), 0, (1 << level) - 1).astype(np.int64)
 
 
-@final
-class Selector:
-    """Finds points in polygons; they are sorted once, so that an edge meets only those beside it.
+def inside(x: Coordinates, y: Coordinates, polygon: NDArray[np.float64]) -> Ids:
+    """The points (x, y), (n,) each, within a polygon (m, 2), ascending.
 
-    Args:
-        x: (n,) float32.
-        y: (n,) float32.
+    A point is inside where a ray from it crosses the outline an odd number of times: a loop of an outline that crosses
+    itself is a hole.
+
+    Raises:
+        InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is not a number or beyond `FAR`.
     """
-
-    def __init__(self, x: Coordinates, y: Coordinates) -> None:
-        self._order = y.argsort(kind="stable")
-        self._x, self._y = (values[self._order].astype(np.float64) for values in (x, y))
-
-    def inside(self, polygon: NDArray[np.float64]) -> Ids:
-        """The points within a polygon (m, 2), ascending.
-
-        A point is inside where a ray from it crosses the outline an odd number of times: a loop of an outline that
-        crosses itself is a hole.
-
-        Raises:
-            InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is not a number or beyond `FAR`.
-        """
-        odd = np.zeros(len(self._y), bool)
-        for (x1, y1), (x2, y2) in _edges(polygon):
-            if y1 == y2:
-                continue
-            part = slice(*self._y.searchsorted(np.array([min(y1, y2), max(y1, y2)])))
-            crossing = x1 + (self._y[part] - y1) / (y2 - y1) * (x2 - x1)
-            odd[part] ^= self._x[part] < crossing
-        return np.sort(self._order[odd])
-
-
-def _edges(polygon: NDArray[np.float64]) -> list[tuple[list[float], list[float]]]:
     corners = np.asarray(polygon, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= MOST_CORNERS:
         raise InputError(f"a polygon has 3 to {MOST_CORNERS} corners (x, y), not an array {corners.shape}.")
@@ -130,5 +107,5 @@ def _edges(polygon: NDArray[np.float64]) -> list[tuple[list[float], list[float]]
         raise InputError(
             f"a corner of the polygon is not on the map: coordinates are numbers from -{FAR:g} to {FAR:g}."
         )
-    points = corners.tolist()
-    return list(zip(points, points[1:] + points[:1], strict=True))
+    within = drawing.polygon(*map(tuple, corners.tolist()))
+    return np.flatnonzero(within(x.astype(np.float64), y.astype(np.float64)))

@@ -12,7 +12,7 @@ from pydantic import Field
 from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Count, Json, Open, validated
+from hiergeo._core.storage.documents import Json, Open, validated
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.version import __version__
@@ -43,22 +43,6 @@ class StoredAudit(Open):
 
     verdict: str
     settings: dict[str, Json] = Field(default_factory=dict)
-
-
-class TrainingData(Open):
-    """The data that a head was trained on."""
-
-    origin: str = ""
-    rows: Count = 0
-
-
-class TrainedHead(Open):
-    """The configuration of a head, as far as cards use it and loading does not."""
-
-    losses: dict[str, float] | None = None
-    curvature: list[float] | None = None
-    data: TrainingData | None = None
-    recipe: dict[str, Json] | None = None
 
 
 WEIGHTS = "weights_sha256"
@@ -104,12 +88,11 @@ def write_card(
         UnavailableError: the folder cannot be written.
     """
     folder = Path(folder)
-    _config(folder)
+    read_head_config(folder)
     if result is not None:
         store_result(folder, result)
     if audit is not None:
-        values = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
-        _store(folder / AUDIT, values, StoredAudit, "audit")
+        _store(folder / AUDIT, {"verdict": audit} if isinstance(audit, str) else audit, StoredAudit)
     card = folder / CARD
     atomic_write_text(card, head_card(folder, name, license=license))
     return card
@@ -117,17 +100,17 @@ def write_card(
 
 def store_result(folder: Path, result: HasJson | Mapping[str, Any]) -> None:
     """Store a measurement beside a head, for its card; arguments and errors as for `write_card`."""
-    _store(folder / EVALUATION, _object(result, "result"), StoredResult, "result")
+    _store(folder / EVALUATION, result, StoredResult)
 
 
-def of_these_weights(path: Path, kind: type[Open], config: Mapping[str, Any]) -> dict[str, Any] | None:
+def of_these_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """What is stored beside a head; None if nothing is, or if it is of other weights.
 
     Raises:
         InputError: the file is damaged.
     """
-    stored = documents.read(path, kind).as_dict() if path.is_file() else None
-    return stored if stored and stored.get(WEIGHTS) == config[WEIGHTS] else None
+    stored = documents.read(path, dict[str, Json], hashed=True) if path.is_file() else {}
+    return stored if stored.get(WEIGHTS) == config[WEIGHTS] else None
 
 
 def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
@@ -137,37 +120,19 @@ def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    if (folder / DESCRIPTION).is_file():
-        return read_description(folder)
-    config = read_head_config(folder)
-    try:
-        validated(TrainedHead, config)
-    except ValueError as error:
-        raise InputError(f"no card can be written of the configuration of the head in {folder}: {error}") from error
-    return config
+    return read_description(folder) if (folder / DESCRIPTION).is_file() else read_head_config(folder)
 
 
-def _object(value: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping) and not hasattr(value, "to_json"):
-        raise InputError(f"the {what} of a card is an object of JSON or has a method 'to_json': {value!r} is neither.")
-    try:
-        values = json.loads(json.dumps(dict(value)) if isinstance(value, Mapping) else value.to_json())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"the {what} cannot be stored as JSON: {reason(error)}.") from error
-    if not isinstance(values, dict):
-        raise InputError(f"the {what} of a card is an object of JSON, not a {type(values).__name__}.")
-    return values
-
-
-def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str) -> None:
+def _store(path: Path, value: HasJson | Mapping[str, Any], kind: type[Open]) -> None:
     """Write what was measured, without the paths of this machine: the command and the spec of the model."""
     try:
+        values = json.loads(json.dumps(dict(value)) if isinstance(value, Mapping) else value.to_json())
         validated(kind, values)
-    except ValueError as error:
-        raise InputError(f"the {what} cannot be stored beside the head: {error}") from error
-    shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
-    if "settings" in values:
-        shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path.name} cannot be stored beside the head: {reason(error)}.") from error
+    shared = {name: each for name, each in values.items() if name not in (documents.HASH, "command")}
+    if "settings" in shared:
+        shared["settings"] = {name: each for name, each in shared["settings"].items() if name != "model"}
     documents.write(path, {**shared, WEIGHTS: _config(path.parent)[WEIGHTS]})
 
 
@@ -184,13 +149,12 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
     """
     folder = Path(folder)
     config = _config(folder)
-    measured = of_these_weights(folder / EVALUATION, StoredResult, config)
-    audited = of_these_weights(folder / AUDIT, StoredAudit, config)
-    base, result = config.get("base"), measured or {}
-    settings = result.get("settings", {})
+    measured, audited = (of_these_weights(folder / name, config) for name in (EVALUATION, AUDIT))
+    base, title = config.get("base"), name or folder.resolve().name
+    settings = (measured or {}).get("settings", {})
     named = (str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings)
     told: dict[str, Any] = {
-        "title": name or folder.resolve().name,
+        "title": title,
         "metrics": None if measured is None else _metrics(measured),
         "about": ", ".join(named),
         "verdict": audited["verdict"] if audited else "",
@@ -201,9 +165,9 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
         "ModelCard",
         TEMPLATE,
         _head(config, license),
+        spec=f"head:{HUB if '/' in title else ''}{title}{'@SPEC' if base is None or names_a_path(base) else ''}",
         facts=_facts(config),
         **told,
-        base_argument=', base="SPEC"' if base is None or names_a_path(base) else "",
     )
 
 

@@ -1,25 +1,17 @@
-"""Heads on the Hugging Face hub: uploaded with their cards, and loaded by the name of the repository."""
+"""Heads on the Hugging Face hub, uploaded with their cards; `hiergeo.adapters.load` loads them."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, UnavailableError, reason, warn
-from hiergeo._core.storage.documents import Open
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters import load
-from hiergeo.adapters.head import HeadModel
-from hiergeo.adapters.head_files import CONFIG, HUB, read_head_config
+from hiergeo.adapters.head_files import CONFIG, read_head_config
 from hiergeo.adapters.trained import DESCRIPTION, read_description
 from hiergeo.report.interop.cards import (
     AUDIT,
     CARD,
     EVALUATION,
-    StoredAudit,
-    StoredResult,
     is_outdated,
     names_a_path,
     of_these_weights,
@@ -66,7 +58,7 @@ def push_to_hub(
     if not trained and config.get("base") and names_a_path(str(config["base"])):
         warn(
             f"the head needs the model {config['base']}, a path that others do not have and that is uploaded with the "
-            "configuration: they load the head with base=SPEC."
+            "configuration: they load the head with @SPEC behind its name."
         )
     card = folder / CARD
     if not card.is_file() or is_outdated(card, config):
@@ -81,10 +73,9 @@ def push_to_hub(
 
 def _stored(folder: Path, config: Mapping[str, Any]) -> list[str]:
     """The measurements beside a head or a model that are of its weights; it is said which are not."""
-    schemas: dict[str, type[Open]] = {EVALUATION: StoredResult, AUDIT: StoredAudit}
-    stored = [name for name, schema in schemas.items() if of_these_weights(folder / name, schema, config) is not None]
-    for name in schemas.keys() - set(stored):
-        if (folder / name).is_file():
+    stored = [name for name in (EVALUATION, AUDIT) if of_these_weights(folder / name, config) is not None]
+    for name in (EVALUATION, AUDIT):
+        if name not in stored and (folder / name).is_file():
             warn(f"{folder / name} is not of these weights and is not uploaded: write_card stores it anew.")
     return stored
 
@@ -104,37 +95,6 @@ def _uploaded(
     return f"https://huggingface.co/{repo_id}"
 
 
-def from_pretrained(
-    source: Path | str,
-    base: str | None = None,
-    *,
-    revision: str | None = None,
-    device: str | torch.device = AUTO,
-) -> HeadModel:
-    """Load a head from a folder or from a repository of the Hugging Face hub.
-
-    Args:
-        source: a folder, or ``ORG/NAME``; what exists as a folder is one.
-        base: the spec of the frozen model; by default the one that the head was trained on.
-        revision: of the repository.
-        device: where it runs.
-
-    Raises:
-        InputError: no head there, a revision of a folder, or as `hiergeo.adapters.load` of ``head:FOLDER@SPEC``.
-        UnavailableError: the repository cannot be downloaded.
-    """
-    path = path_of(source)
-    local = path.is_dir()
-    if local and revision is not None:
-        raise InputError(f"{source} is a folder, which has no revisions: leave out revision={revision!r}.")
-    if not local:
-        _check_repository(str(source))
-    name = str(path) if local else f"{HUB}{source}" + (f":{revision}" if revision else "")
-    model = load(f"head:{name}" + (f"@{base}" if base else ""), device=resolve_device(device))
-    assert isinstance(model, HeadModel)
-    return model
-
-
 def _check_repository(repo_id: str) -> None:
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
@@ -144,4 +104,4 @@ def _check_repository(repo_id: str) -> None:
     except HFValidationError as error:
         problem = error
     if problem or repo_id.count("/") != 1:
-        raise InputError(f"'{repo_id}' is neither a folder nor the name of a repository (ORG/NAME).") from problem
+        raise InputError(f"'{repo_id}' is not the name of a repository (ORG/NAME).") from problem

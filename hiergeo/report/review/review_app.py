@@ -118,7 +118,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
     pictures = lru_cache(KEPT)(lambda path, _: small_jpeg(path, SIDE))
 
     async def overview(request: "Request", values: Reviewer) -> "Response":
-        return JSONResponse(await run_in_threadpool(overview_of, desk, values.reviewer))
+        return JSONResponse(await run_in_threadpool(_overview_of, desk, values.reviewer))
 
     async def row_of(request: "Request", row: int) -> "Response":
         return JSONResponse(await run_in_threadpool(described, desk, row))
@@ -134,7 +134,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
         return Response(content, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
 
     async def posted(request: "Request", values: Decide | NewTexts | Undo | Export) -> "Response":
-        check_origin(request)
+        _check_origin(request)
         try:
             return JSONResponse(await run_in_threadpool(values.answer, desk))
         except StaleError as error:
@@ -160,13 +160,8 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
     return app
 
 
-def overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
-    """What the page shows around the rows: their states, their places by doubt, counts, reviewers and their agreement.
-
-    Args:
-        desk: the chains.
-        reviewer: whose verdicts ``mine`` holds, as places in `STATES`.
-    """
+def _overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
+    """What the page shows around the rows; ``mine`` are the verdicts of the reviewer, as places in `STATES`."""
     undecided = STATES.index(UNDECIDED)
     reviewed = summary(desk)
     standings = desk.standings()
@@ -191,12 +186,8 @@ def overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
     }
 
 
-def check_origin(request: "Request") -> None:
-    """Refuse what a page of another site sends: a request that names another origin; its body must be JSON too.
-
-    Raises:
-        Refused: 403.
-    """
+def _check_origin(request: "Request") -> None:
+    """Refuse (403) what a page of another site sends: a request that names another origin."""
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         raise Refused(403, "the request comes from a page of another server.", "Origin")

@@ -1,7 +1,7 @@
 """Suites: any models in any spaces on any benchmarks, one resumable table with paired intervals."""
 
+from hiergeo.adapters.cache import cached
 from hiergeo.training.suite.cells import Cell, Place
-from hiergeo.training.suite.embedding_cache import cached
 from hiergeo.training.suite.leaderboard import Leaderboard, read
 from hiergeo.training.suite.plan import (
     BenchmarkEntry,

@@ -2,11 +2,7 @@
 
 import importlib.util
 import json
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +10,12 @@ from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Document, Sha256
-from hiergeo._core.storage.locks import HeldError, locked
+from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
+from hiergeo.adapters.cache import cached
 from hiergeo.geometry import Space, parse
 from hiergeo.training import TowerRecipe, fine_tune, from_hierarchy, save_head, train_head
-from hiergeo.training.suite.embedding_cache import cached
 from hiergeo.training.suite.plan import NATIVE, ModelEntry, Training
 
 CACHE, TRAINED = "cache", "models"
@@ -27,9 +23,6 @@ CACHE, TRAINED = "cache", "models"
 
 HERE = "{folder}"
 """What stands for the folder of a trained model in the spec that loads it, so that a suite can be moved."""
-
-PATIENCE = 0.5
-"""Seconds between two attempts at a lock that another process holds."""
 
 
 class Loaded(NamedTuple):
@@ -96,28 +89,13 @@ def _trained(spec: str, train: Training, out: Path, device: str) -> _Record:
     settings = json.dumps([about, train.settings, __version__], sort_keys=True, default=str)
     work = sha256(settings.encode()).hexdigest()
     folder = out / TRAINED / f"{train.kind}-{work[:16]}"
-    with awaited(folder.with_suffix(".training")):
+    with locked(folder.with_suffix(".training"), FOREVER):
         record = _finished(folder, work)
         if record is None:
             found, geometry = _train(spec, train, folder, out, device)
             record = _Record(work=work, spec=found.replace(str(folder.resolve()), HERE), geometry=geometry)
             documents.write(folder.with_suffix(".json"), record.model_dump())
     return record.model_copy(update={"spec": record.spec.replace(HERE, str(folder.resolve()))})
-
-
-@contextmanager
-def awaited(path: Path) -> Iterator[None]:
-    """Hold the lock of a path, waiting for another process that holds it."""
-    with ExitStack() as stack:
-        for attempt in count():
-            try:
-                stack.enter_context(locked(path))
-                break
-            except HeldError as error:
-                if attempt == 0:
-                    warn(f"waiting for another process: {error}")
-                time.sleep(PATIENCE)
-        yield
 
 
 def _finished(folder: Path, work: str) -> _Record | None:

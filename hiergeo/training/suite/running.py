@@ -24,13 +24,14 @@ from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256
+from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.evaluation.benchmarks import Benchmark, measure
 from hiergeo.geometry import Space
 from hiergeo.training.suite.cells import FOLDER, Cell, Place, TaskFacts, read_cell
 from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read
-from hiergeo.training.suite.models import Loaded, awaited, load_model
+from hiergeo.training.suite.models import Loaded, load_model
 from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan, of_table, read_plan
 
 OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
@@ -92,7 +93,7 @@ def _claim(plan: SuitePlan, out: Path, overwrite: bool) -> None:
     Raises:
         InputError: the folder holds finished cells of another plan that would be replaced, and may not be.
     """
-    with awaited(out / PLAN):
+    with locked(out / PLAN, FOREVER):
         found = () if overwrite else ((place, _finished(out, place)) for place in plan.cells)
         lost = [place for place, cell in found if cell is not None and cell.asked != plan.asked(place)]
         if lost:
@@ -139,7 +140,7 @@ class Runner:
             UnavailableError: its file cannot be written.
         """
         self.doing = " · ".join(place)
-        with awaited(self.out / FOLDER / place.file):
+        with locked(self.out / FOLDER / place.file, FOREVER):
             known = _finished(self.out, place)
             if known is not None and known.asked != self.plan.asked(place) and not self.overwrite:
                 raise InputError(

@@ -1,7 +1,7 @@
 """Documents that nobody vouches for: what is read is right, or refused in a sentence about its first fault."""
 
 import json
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -134,13 +134,3 @@ def test_json_may_be_as_deep_and_its_numbers_as_long_as_the_limits_say():
     for content in (nested(limits.JSON_DEPTH + 1), b"[1234]", b"[-1234]"):
         with pytest.raises(ValueError):  # noqa: PT011 - of json or of a limit
             documents.parse_json(content, digits=3)
-
-
-def test_a_key_that_only_we_write_asks_for_a_hash(tmp_path):
-    path, ours = tmp_path / "a.json", VALUES | {"width": 9}
-    for values, refused in ((ours, True), ({name: ours[name] for name in ("name", "steps")}, False)):
-        path.write_text(json.dumps(values))
-        with pytest.raises(InputError) if refused else nullcontext():
-            assert read(path, hashed="width").items() >= values.items()
-    documents.write(path, ours)
-    assert read(path, hashed="width") == ours

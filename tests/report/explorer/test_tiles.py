@@ -75,7 +75,7 @@ def test_points_in_polygons_are_those_with_an_odd_winding_number(seed, corners):
     generator = np.random.default_rng(seed)
     x, y = generator.normal(size=(2, 120)).astype(np.float32)
     polygon = generator.normal(size=(corners, 2))
-    found = tiles.Selector(x, y).inside(polygon)
+    found = tiles.inside(x, y, polygon)
     outline = [tuple(corner) for corner in polygon.tolist()]
     truth = [i for i in range(120) if winding((float(x[i]), float(y[i])), outline) % 2]
     assert found.tolist() == truth
@@ -84,12 +84,11 @@ def test_points_in_polygons_are_those_with_an_odd_winding_number(seed, corners):
 def test_squares_side_by_side_hold_every_point_once():
     grid = np.linspace(-1, 1, 9, dtype=np.float32)
     x, y = (values.ravel() for values in np.meshgrid(grid[:-1], grid[:-1]))
-    selector = tiles.Selector(x, y)
     held = []
     for left in (-1, 0):
         for low in (-1, 0):
             corners = [(left, low), (left + 1, low), (left + 1, low + 1), (left, low + 1)]
-            held += selector.inside(np.array(corners, float)).tolist()
+            held += tiles.inside(x, y, np.array(corners, float)).tolist()
     assert sorted(held) == list(range(64))
 
 
@@ -99,4 +98,4 @@ def test_squares_side_by_side_hold_every_point_once():
 )
 def test_polygons_that_are_none_are_refused(polygon):
     with pytest.raises(InputError, match="polygon"):
-        tiles.Selector(np.zeros(1, np.float32), np.zeros(1, np.float32)).inside(np.array(polygon, float))
+        tiles.inside(np.zeros(1, np.float32), np.zeros(1, np.float32), np.array(polygon, float))

@@ -114,7 +114,7 @@ def test_a_card_tells_what_the_head_is(head: Path):
     value = result.metrics["image_to_text_r5"]
     assert f"| {value:.4f} | {low:.4f} to {high:.4f} | chance {chance:.4f} |" in body
     assert plain(VERDICT) in body
-    assert 'from_pretrained("org/shapes", base="SPEC")' in body
+    assert 'load("head:hf-hub:org/shapes@SPEC")' in body
     again = interop.write_card(head).read_text()  # what is stored stays
     assert "work here" in again
     assert f"{value:.4f}" in again
@@ -143,7 +143,7 @@ def test_a_head_goes_to_the_hub_and_comes_back(head: Path, tmp_path: Path, monke
     assert hub.made == {"org/shapes": True}
     uploaded = tmp_path / "hub" / "org" / "shapes"
     assert {path.suffix for path in uploaded.iterdir()} == {".json", ".safetensors", ".md"}
-    assert 'from_pretrained("org/shapes"' in (uploaded / "README.md").read_text()
+    assert 'load("head:hf-hub:org/shapes' in (uploaded / "README.md").read_text()
 
     def snapshot_download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
         assert revision in (None, "v1")
@@ -151,8 +151,8 @@ def test_a_head_goes_to_the_hub_and_comes_back(head: Path, tmp_path: Path, monke
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    local = interop.from_pretrained(head, base=model.name, device="cpu")
-    remote = interop.from_pretrained("org/shapes", base=model.name, revision="v1", device="cpu")
+    local = adapters.load(f"head:{head}@{model.name}", device="cpu")
+    remote = adapters.load(f"head:hf-hub:org/shapes:v1@{model.name}", device="cpu")
     named = adapters.load(f"head:hf-hub:org/shapes@{model.name}", device="cpu")
     expected = local.encode_text(captions()[:5])
     for again in (remote, named):
@@ -176,7 +176,7 @@ def test_paths_of_others_are_told_before_they_are_uploaded(tmp_path: Path):
     public = write_head(tmp_path / "public", Head(HeadShape(3, 3)), {"base": "hf:org/clip"})
     card = interop.head_card(public)
     assert yaml.safe_load(card.split("---\n")[1])["base_model"] == "org/clip"
-    assert "from_pretrained" in card
+    assert "head:" in card
     assert "SPEC" not in card
 
 
@@ -186,10 +186,6 @@ def test_what_cannot_be_shared_is_refused(head: Path, tmp_path: Path):
     for name in ("shapes", "org/shapes/x", "org/sh apes", ""):
         with pytest.raises(InputError, match="ORG/NAME"):
             interop.push_to_hub(head, name, api=Hub(tmp_path))
-    with pytest.raises(InputError, match="ORG/NAME"):
-        interop.from_pretrained("no such folder")
-    with pytest.raises(InputError, match="revisions"):
-        interop.from_pretrained(head, revision="main")
     with pytest.raises(InputError, match="metrics"):
         interop.write_card(head, {"values": {}})
     with pytest.raises(InputError, match="verdict"):
@@ -211,7 +207,7 @@ def test_a_repository_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UnavailableError, match="org/none"):
-        interop.from_pretrained("org/none")
+        adapters.load("head:hf-hub:org/none")
 
 
 def test_the_command_line_writes_cards(head: Path, tmp_path: Path):

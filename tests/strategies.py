@@ -4,14 +4,11 @@ import math
 from typing import NamedTuple
 
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo._core import extras
 from hiergeo._core.polar import Polar
 from hiergeo.testing.samples import frame
-
-extras.require("hypothesis", "hiergeo.testing.strategies")
-from hypothesis import strategies as st  # noqa: E402 - where it is missing the line above says what to install
 
 KINDS = (
     "ordinary",

@@ -1,4 +1,4 @@
-"""Models whose embeddings are kept on disk by the hash of their content, shared by cells, spaces and heads."""
+"""Models whose embeddings are kept on disk by the hash of their content, shared by spaces, heads and processes."""
 
 import copy
 import hashlib
@@ -15,26 +15,31 @@ from torch import Tensor
 from hiergeo._core.errors import HiergeoError, InputError, warn
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
-from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
+from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import NpzModel
-from hiergeo.datasets import ImageRef
-from hiergeo.datasets.pictures import open_rgb
+from hiergeo.datasets.hierarchy import ImageRef
+from hiergeo.datasets.pictures import ImageLike, open_rgb
 
 ENTRY = {"rows": Array("f", (2,)), "key": Array("U", (0,))}
 
 
-def cached(model: Model, folder: Path) -> Model:
+def cached(model: Model, folder: Path, image_key: Callable[[ImageLike], str] | None = None) -> Model:
     """A copy of the model that embeds each batch once: later calls, of any process, read its rows from a folder.
 
     Of a head the embeddings of the model that it stands on are kept. Stored embeddings (``npz:``) are there already,
     and the model is returned as it is. Several models and processes can share a folder.
+
+    Args:
+        model: that embeds.
+        folder: of the rows.
+        image_key: what tells images apart, all that were ever embedded into the folder; None are their pixels.
     """
     if isinstance(model, HeadModel):
-        return HeadModel(cached(model.base, folder), model.head, model.name, model.trained_in)
+        return HeadModel(cached(model.base, folder, image_key), model.head, model.name, model.trained_in)
     if isinstance(model, NpzModel):
         return model
-    made, rows = copy.copy(model), _Rows(model, folder)
+    made, rows = copy.copy(model), _Rows(model, folder, image_key)
     vars(made).update(text_rows=rows.of_texts, image_rows=rows.of_images)
     return made
 
@@ -47,8 +52,9 @@ class _Rows:
     in order, and the dtype of the rows, so that rows do not depend on what was embedded before.
     """
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: Model, folder: Path, image_key: Callable[[ImageLike], str] | None) -> None:
         self._model, self._folder = model, folder
+        self._image_key = image_key or self._image_hash
         self._identity = [model.fingerprint(), model.preprocessing]
         self._image_hashes: dict[int, tuple[ImageRef, str]] = {}
 
@@ -58,7 +64,7 @@ class _Rows:
 
     def of_images(self, images: Sequence[ImageLike]) -> Tensor:
         """(B, dim), as `Model.image_rows`."""
-        return self._rows("image", [self._image_hash(image) for image in images], images, self._model.image_rows)
+        return self._rows("image", list(map(self._image_key, images)), images, self._model.image_rows)
 
     def _rows(self, kind: str, content: list[str], items: Sequence[Any], compute: Callable[..., Tensor]) -> Tensor:
         key = hashlib.sha256(json.dumps([*self._identity, kind, "float32", content]).encode()).hexdigest()
