@@ -128,8 +128,8 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, lev
     """The interval of sum(part) / sum(whole) over independent groups of items, such as images with several captions.
 
     That of Clopper and Pearson, exact where a group is one item, for as many items as have the variance of the share
-    over groups. Where fewer than `SMALL_SAMPLE` groups have hits, or misses, that is too rough: each group counts as one
-    item. Of nothing the share may be anything.
+    over groups. Where fewer than `SMALL_SAMPLE` groups have hits, or misses, that is too rough, and a group counts as
+    one item. Of nothing the share may be anything.
 
     Args:
         part: (n,) sums of items from `least` to 1.
