@@ -18,7 +18,7 @@ from hiergeo.adapters import Model
 from hiergeo.construction import agreement
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.making import judge_named
-from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier, interval
+from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU
@@ -82,10 +82,8 @@ class Quality:
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """95 % bootstrap intervals over images of the metrics that have one."""
-        draws = self.pooled.draws(self.settings["bootstrap_samples"], self.settings["seed"])
-        bounds = {name: interval(each) for name, each in draws.items()}
-        return {name: each for name, each in bounds.items() if each is not None}
+        """95 % intervals over images of the metrics that have one: `Pooled.intervals`."""
+        return self.pooled.intervals(self.settings["bootstrap_samples"], self.settings["seed"])
 
     def less(self, other: "Quality") -> dict[str, Difference]:
         """The metrics of this set less those of another, over the images that both have; empty without any."""
@@ -126,7 +124,7 @@ def quality(
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
 ) -> Quality:
-    """Measure chains; intervals are bootstraps over images.
+    """Measure chains; intervals are over images.
 
     Args:
         chains: n rows; negatives are judged where there are any.

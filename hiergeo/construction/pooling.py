@@ -1,9 +1,10 @@
-"""Rates over chains as ratios of sums over images, resampled by image, and their paired differences between two sets.
+"""Rates over chains as ratios of sums over images, and their paired differences between two sets.
 
 Chains of one image resemble each other, so a bootstrap draws images and takes all chains of each. A rate is the sum of
 its numerators over the sum of its denominators: the share of pairs that are entailed, the mean number of words.
 """
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.addresses import UNNUMBERED
-from hiergeo.evaluation.metrics import Interval, percentile_interval
+from hiergeo.evaluation.metrics import Interval, find_metric, percentile_interval, share_interval
 from hiergeo.evaluation.metrics.resampling import resamples
 
 SCENES = "scenes"
@@ -136,6 +137,16 @@ class Pooled:
         places = self._places(among)
         drawn = [self._at(self._counts(places, counts)) for counts in resamples(len(places), samples, seed)]
         return {name: np.array([values[name] for values in drawn]) for name in (*self.sums, *self.statistics)}
+
+    def intervals(self, samples: int, seed: int) -> dict[str, Interval]:
+        """95 % intervals over images of the metrics that have one: of shares those of `share_interval`, bootstraps of
+        the others; `samples` and `seed` are of these.
+        """
+        bounds = {name: interval(each) for name, each in self.draws(samples, seed).items()}
+        for name, parts in self.sums.items():
+            if math.isfinite(least := find_metric(name).least):
+                bounds[name] = share_interval(*parts.T, least=least)
+        return {name: each for name, each in bounds.items() if each is not None}
 
     def less(self, other: "Pooled", samples: int, seed: int) -> dict[str, Difference]:
         """The metrics that both have, less those of `other`, over the images that both have; empty without any.

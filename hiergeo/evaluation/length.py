@@ -49,7 +49,7 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
     chains = [row.positive for row in hierarchy.rows]
     words, characters = chain_lengths(chains), chain_lengths(chains, "characters")
     outcome = Outcome(numbers={"tied_share": tied_share(radii)})
-    outcome.add("tau_d", mean_of(tau_d_rows(radii)), length=tau_d(words), characters=tau_d(characters))
+    outcome.add("tau_d", mean_of(tau_d_rows(radii)), length=tau_d(words), characters=tau_d(characters), chance=0.0)
     equal = tier_pairs(radii, words, "equal").measurable
     if len(equal.pairs):
         by_characters = tier_pairs(characters, words, "equal").tau()
@@ -80,8 +80,8 @@ def matched_by_length(
     alone = Ranking(child - parent, wrong - parent)
     outcome = Outcome(
         baselines={
-            f"auroc{name}": {LENGTH: alone.auroc()},
-            f"average_precision{name}": {LENGTH: alone.average_precision()},
+            f"auroc{name}": {LENGTH: alone.auroc(), "chance": CHANCE},
+            f"average_precision{name}": {LENGTH: alone.average_precision(), "chance": CHANCE},
         }
     )
     matched = Ranking(true, false, (np.stack([parent, child], axis=-1), np.stack([parent, wrong], axis=-1)))

@@ -24,8 +24,8 @@ def formatted(result: Reported, form: str) -> str:
 
     CSV has one line a geometry and metric, unrounded: `low` and `high` are the bounds of the 95 % interval, `best` is 1
     where a geometry beats all others; a study has one line a dimension, geometry and metric, with means and standard
-    deviations over seeds. Markdown and LaTeX (with the package booktabs) have a row a metric, the best figure
-    bold. JSON is what ``--json`` writes.
+    deviations over seeds, and lines of the model without a head. Markdown and LaTeX (with the package booktabs) have a
+    row a metric, the best figure bold. JSON is what ``--json`` writes.
     """
     check_format(form)
     if form == "json":
@@ -36,5 +36,5 @@ def formatted(result: Reported, form: str) -> str:
             for name, value in result.metrics.items()
         ]
         return markdown_table(("metric", "value", "95 % interval"), rows)
-    findings = result.findings
-    return {"csv": findings.to_csv, "markdown": findings.to_markdown, "latex": findings.to_latex}[form]()
+    shown = result if isinstance(result, Study) else result.findings
+    return {"csv": shown.to_csv, "markdown": shown.to_markdown, "latex": shown.to_latex}[form]()

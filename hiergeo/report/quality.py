@@ -134,7 +134,7 @@ def _summary(sets: dict[str, Quality]) -> DotPlots:
             if metric in each.metrics
         ]
         plots.append(DotPlot(metric, tuple(dots)))
-    return DotPlots(tuple(plots), "Value and 95 % bootstrap interval over images, each metric on a scale of its own.")
+    return DotPlots(tuple(plots), "Value and 95 % interval over images, each metric on a scale of its own.")
 
 
 def _examples(quality: Quality, places: tuple[int, ...]) -> list[Example]:
@@ -163,7 +163,7 @@ def _example(quality: Quality, at: int) -> Example:
 
 def _overall_table(appraisal: Appraisal) -> Table:
     sets = {OWN: appraisal.quality, **appraisal.baselines}
-    notes = "Below each value its 95 % bootstrap interval over images"
+    notes = "Below each value its 95 % interval over images"
     if any(appraisal.differences.values()):
         notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
     judge = appraisal.quality.settings["judge"]

@@ -12,7 +12,7 @@ from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report.labels import SAID, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
-from hiergeo.training.study.result import DRIFT, is_of_pairs
+from hiergeo.training.study.result import DRIFT, NO_HEAD, is_of_pairs
 
 WIDE = 4
 """Largest number of metrics that are shown as columns; more of them become rows."""
@@ -220,7 +220,7 @@ def _details(comparison: Comparison) -> Iterator[str]:
 def _study_table(study: Study, at: int, full: bool) -> Table:
     findings = study.findings
     geometries = findings.geometries(at)
-    table = light("metric", "no head", *geometries, notes="\n".join(_study_notes(study, at)))
+    table = light("metric", NO_HEAD, *geometries, notes="\n".join(_study_notes(study, at)))
     table.columns[0].max_width = LONGEST_NAME
     before = study.before[geometries[0]]
     frozen = before.metrics

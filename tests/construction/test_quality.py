@@ -248,11 +248,22 @@ def test_intervals_come_from_as_many_samples_as_asked_for_and_from_the_seed():
         (samples, seed): quality(chains, judge=TableJudge(TWO_ANSWERS), samples=samples, seed=seed)
         for samples, seed in ((1, 0), (20, 0), (20, 1))
     }
-    hits = np.array([image % 3 > 0 for image in range(9)], float)
+    words = np.array([1 + (image % 3 > 0) for image in range(9)], float)
     for (samples, seed), each in found.items():
-        drawn = [counts @ hits / counts.sum() for counts in resamples(9, samples, seed)]
-        assert each.intervals["chain_entailed"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+        drawn = [counts @ words / counts.sum() for counts in resamples(9, samples, seed)]
+        assert each.intervals["words_tier1"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
     assert found[20, 0].intervals != found[20, 1].intervals
+
+
+def test_what_never_or_always_happens_in_few_images_may_happen_in_others():
+    """Three chains of every image; the same exact ends as of one."""
+    chains = chains_of(*((DOG, "food => cat => " + CAT.split(" => ")[2], image) for image in range(12) for _ in "abc"))
+    found = quality(chains, judge=TableJudge(TWO_ANSWERS), samples=20)
+    assert (found.metrics["forward_contradicted"], found.metrics["chain_entailed"]) == (0, 1)
+    none = stats.binomtest(0, 12).proportion_ci(method="exact")
+    assert found.intervals["forward_contradicted"] == pytest.approx((0, none.high))
+    assert found.intervals["chain_entailed"] == pytest.approx((1 - none.high, 1))
+    assert found.intervals["words_tier0"] == (1, 1)  # no share
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"seed": -1}, {"judge": "ruels"}])

@@ -86,6 +86,7 @@ def test_pairs_carry_their_baseline(model, scenes):
     wins = np.subtract.outer(true, false)
     expected = ((wins > 0) + (wins == 0) / 2).mean()
     assert result.baselines["auroc"]["length"] == pytest.approx(expected, abs=1e-12)
+    assert result.baselines["auroc"]["chance"] == result.baselines["average_precision"]["chance"] == 0.5
     assert result.baselines["auroc_margin"] == result.baselines["auroc"]
     for name in (f"auroc{score}{kind}" for score in ("", "_margin") for kind in ("", "_sibling")):
         assert result.baselines[f"{name}_equal_length"] == {"length": 0.5}

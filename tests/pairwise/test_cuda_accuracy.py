@@ -11,6 +11,8 @@ from hiergeo.pairwise.settings import TileProduct
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import ANGLE_MOST, DISTANCE_WORST
 from hiergeo.testing.samples import bar_block
+from tests.geometry.near_points import largest_errors
+from tests.geometry.test_near_points import CURVATURES, GAPS
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, needs_kernels, random_points
 from tests.pairwise.native_problems import FLOATS
 
@@ -108,6 +110,15 @@ def test_pairs_near_a_line(numbers: str, dim: int) -> None:
     assert not bool(found[same].any()), "a point has an angle to itself"
     assert float((found - angle).abs()[~same].max()) <= 1e-4
     assert float((found - angle).abs()[~same].median()) <= 1e-6
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("curvature", CURVATURES)
+def test_embeddings_near_each_other(curvature: float, gap: float) -> None:
+    distance, angle, *gradients = largest_errors(curvature, 48, gap, DEVICE)
+    assert distance <= DISTANCE_WORST
+    assert angle <= ANGLE_MOST
+    assert max(gradients) <= 1e-4
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

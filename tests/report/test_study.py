@@ -1,5 +1,7 @@
 """The report of a study: it stands alone, escapes what captions bring, and draws what was measured."""
 
+import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +47,32 @@ def test_page_needs_nothing_from_outside(page, path):
     sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
     assert [each for each in sources if not each.startswith(("data:", "#"))] == ["https://arxiv.org/abs/2407.08521"]
     assert path.stat().st_size < 1_000_000
+
+
+def test_tables_to_paste_have_what_the_terminal_shows(study):
+    """No head, spreads and what they are, words alone, the learning rate; in CSV intervals too."""
+    (dim,) = study.plan.dims
+    score = study.cube.score("recall", "lorentz:-1", dim)
+    before = study.before["euclidean"]
+    recall = [f"{value:.3f}" for value in (before.metrics["recall"], score.value, score.spread)]
+    markdown, latex = study.to_markdown(), study.to_latex()
+    (row,) = (line.split("|") for line in markdown.splitlines() if line.startswith("| recall |"))
+    assert row[2].strip() == recall[0]
+    assert row[4].strip().strip("*") == f"{recall[1]} ± {recall[2]}"
+    (row,) = (line.split("&") for line in latex.splitlines() if line.startswith("{}recall &"))
+    assert recall[0] in row[1]
+    assert rf"{recall[1]} \pm {recall[2]}" in row[3].replace(r"\mathbf{", "").replace("}", "")
+    for text in (markdown, latex):
+        assert re.search(r"2 seeds.*±|±.*2 seeds", text.replace(r"$\pm$", "±"))
+        assert "0.005" in text
+        assert "words alone" in text
+    rows = list(csv.DictReader(io.StringIO(study.to_csv())))
+    (trained,) = (row for row in rows if (row["geometry"], row["metric"]) == ("lorentz:-1", "recall"))
+    (frozen,) = (row for row in rows if (row["geometry"], row["metric"]) == ("no head", "recall"))
+    names = ("mean", "deviation", "low", "high")
+    assert [float(trained[name]) for name in names] == [score.value, score.spread, *score.interval]
+    known = [before.metrics["recall"], *before.intervals["recall"]]
+    assert [float(frozen[name]) for name in ("mean", "low", "high")] == known
 
 
 def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):

@@ -210,7 +210,7 @@ def control_of(seen: Evidence) -> Control | None:
     lengths = {name: key for name, key in LENGTHS.items() if key in seen.numbers}
     if not lengths or "tau_d" not in seen.intervals:
         return None
-    known = {name: seen.numbers[key] for name, key in lengths.items()}
+    known = {"chance": 0.0} | {name: seen.numbers[key] for name, key in lengths.items()}
     return strongest_control("tau_d", [Reached("", seen.numbers["tau_d"], seen.intervals["tau_d"], known)])
 
 

@@ -17,6 +17,9 @@ NOUNS = {
 }
 """Controls by name and what a sentence calls them; others are called by their names."""
 
+CHANCE = "chance"
+"""The control of knowing nothing, which the others have to beat."""
+
 Standing = Literal["better", "level", "worse"]
 
 
@@ -42,6 +45,7 @@ class Control:
         value: of the control, on the same items.
         space: that does best against it.
         score: of that space.
+        unbeaten: whether it is chance and there are other controls, none of which beats it.
         standing: ``better`` where the control lies beyond the 95 % interval of every space, ``worse`` where that of
             some space lies beyond the control, ``level`` otherwise. The value of the control counts as known.
     """
@@ -52,6 +56,7 @@ class Control:
     space: str
     score: float
     standing: Standing
+    unbeaten: bool = False
 
     @property
     def noun(self) -> str:
@@ -65,13 +70,17 @@ class Control:
 
     @property
     def figures(self) -> str:
-        """Both values, the winner's first."""
+        """Both values, the winner's first, and whether chance is as good as any control."""
         ordered = (self.value, self.score) if self.standing == "better" else (self.score, self.value)
-        return f"{number(ordered[0])} vs {number(ordered[1])}"
+        said = f"{number(ordered[0])} vs {number(ordered[1])}"
+        return f"{said}, no control beats chance" if self.unbeaten else said
 
 
 def strongest_control(metric: str, spaces: Iterable[Reached]) -> Control | None:
-    """The strongest control of a metric against several spaces; None without one, or where no value is better."""
+    """The strongest control of a metric against several spaces; None without one, or where no value is better.
+
+    It is chance where chance is known and no control is ahead of it by more than half the interval of the space.
+    """
     if find_metric(metric).higher_is_better is None:
         return None
     found = [control for each in spaces if (control := _against(metric, each)) is not None]
@@ -87,11 +96,13 @@ def _against(metric: str, reached: Reached) -> Control | None:
     known = {name: value for name, value in reached.controls.items() if math.isfinite(value)}
     if not known:
         return None
-    name = max(known, key=lambda each: sign * known[each])
     low, high = sorted(sign * end for end in reached.interval)
+    least = sign * known.get(CHANCE, -sign * math.inf) + (high - low) / 2
+    name = max(known, key=lambda each: (sign * known[each] > least, each == CHANCE, sign * known[each]))
     value = sign * known[name]
     standing: Standing = "better" if value > high else "worse" if value < low else "level"
-    return Control(metric, name, known[name], reached.space, reached.value, standing)
+    unbeaten = name == CHANCE and len(known) > 1
+    return Control(metric, name, known[name], reached.space, reached.value, standing, unbeaten)
 
 
 def _sign(metric: str) -> int:

@@ -8,7 +8,16 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number
-from hiergeo.evaluation.metrics import Interval, Metric, crossed_draws, find_metric, interval_of, percentile_interval
+from hiergeo.evaluation.metrics import (
+    Interval,
+    Metric,
+    crossed_draws,
+    find_metric,
+    interval_of,
+    percentile_interval,
+    share_interval,
+)
+from hiergeo.evaluation.metrics.resampling import are_hits
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
@@ -65,6 +74,18 @@ class Score:
     spread: float | None
     interval: Interval | None
     seeds: tuple[float, ...]
+
+
+def _over_seeds(metric: str, entries: Sequence[Entry]) -> Interval:
+    """The interval over items and seeds; where items are hits or misses, at least that over items alone."""
+    crossed = percentile_interval(crossed_draws([each.draws[metric] for each in entries]))
+    least = find_metric(metric).least
+    hits = [each.rows[metric] for each in entries if are_hits(each.rows.get(metric), least)]
+    if len(hits) < len(entries):
+        return crossed
+    items = np.mean(hits, axis=0)
+    alone = share_interval(items, np.ones(len(items)), least=least)
+    return Interval(min(crossed.low, alone.low), max(crossed.high, alone.high))
 
 
 def _within(metric: Metric, interval: Interval) -> Interval:
@@ -179,8 +200,7 @@ class Cube(Exported):
         several = len(values) > 1
         interval = None
         if metric in entries[0].draws and several:
-            interval = percentile_interval(crossed_draws([each.draws[metric] for each in entries]))
-            interval = _within(find_metric(metric), interval)
+            interval = _within(find_metric(metric), _over_seeds(metric, entries))
         elif metric in entries[0].draws:
             interval = entries[0].interval(metric)
         return Score(float(np.mean(values)), float(np.std(values, ddof=1)) if several else None, interval, values)

@@ -37,11 +37,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: its corner, column heads, and rows of a label and figures."""
+    """A table: its corner, column heads, rows of a metric and figures, and what must be known to read them."""
 
     corner: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Figure, ...]], ...]
+    notes: str = ""
 
 
 class Exported(ABC):
@@ -115,7 +116,7 @@ def markdown(grid: Grid) -> str:
         return [written(figure), *["same"] * (figure.across - 1)]
 
     rows = [(find_metric(name).label, *chain(*map(spread, figures))) for name, figures in grid.rows]
-    return markdown_table((grid.corner, *grid.heads), rows)
+    return "\n\n".join(filter(None, (markdown_table((grid.corner, *grid.heads), rows), grid.notes)))
 
 
 def html(grid: Grid) -> str:
@@ -127,7 +128,7 @@ def html(grid: Grid) -> str:
         )
         for name, figures in grid.rows
     )
-    return notebook.table((grid.corner, *grid.heads), rows)
+    return notebook.table((grid.corner, *grid.heads), rows) + notebook.sentences(grid.notes)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -151,6 +152,7 @@ def latex(grid: Grid) -> str:
     def spread(figure: Figure) -> str:
         return rf"\multicolumn{{{figure.across}}}{{c}}{{{written(figure)}}}" if figure.across > 1 else written(figure)
 
+    notes = rf"\multicolumn{{{len(grid.heads) + 1}}}{{l}}{{\footnotesize {latex_text(grid.notes)}}}"
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
         r"\toprule",
@@ -158,6 +160,7 @@ def latex(grid: Grid) -> str:
         r"\midrule",
         *(latex_row((_latex_label(name), *map(spread, figures))) for name, figures in grid.rows),
         r"\bottomrule",
+        *([latex_row([notes])] if grid.notes else []),
         r"\end{tabular}",
     ]
     return "\n".join(lines)
@@ -171,6 +174,7 @@ LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "↓": r"$\downarrow$",
+    "±": r"$\pm$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 

@@ -193,10 +193,11 @@ class Findings(Exported):
     def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
         """One row a geometry, dimension and metric; `best` is 1 for leaders.
 
-        Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
+        `low` and `high` bound the 95 % interval; with seeds, means have their standard deviation over them beside.
         """
         if len(self.cube.seeds) > 1:
-            return ("dim", "geometry", "metric", "mean", "deviation", "best"), self._rows(several=True)
+            names = ("dim", "geometry", "metric", "mean", "deviation", "low", "high", "best")
+            return names, self._rows(several=True)
         return ("geometry", "metric", "value", "low", "high", "best"), self._rows(several=False)
 
     def _rows(self, *, several: bool) -> Iterator[tuple[object, ...]]:
@@ -204,11 +205,11 @@ class Findings(Exported):
             for metric in self.cube.cells[self.cube.models[0], space.geometry, space.dim][0].metrics:
                 score = self.cube.score(metric, space.geometry, space.dim)
                 assert score is not None
-                best = int(self.is_best(metric, space.geometry, space.dim))
+                ends = *(score.interval or (None, None)), int(self.is_best(metric, space.geometry, space.dim))
                 if several:
-                    yield space.dim, space.geometry, metric, score.value, score.spread, best
+                    yield space.dim, space.geometry, metric, score.value, score.spread, *ends
                 else:
-                    yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
+                    yield space.geometry, metric, score.value, *ends
 
     def grids(self) -> Iterator[Grid]:
         """One table for each dimension; metrics without intervals are left out where spaces are compared.

@@ -40,6 +40,7 @@ from hiergeo.evaluation.metrics.resampling import (
     proportion_interval,
     random_sign_test,
     resamples,
+    share_interval,
     sign_test,
     simultaneous_intervals,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "random_sign_test",
     "reconstruction",
     "resamples",
+    "share_interval",
     "sign_test",
     "similarity_drift",
     "simultaneous_intervals",

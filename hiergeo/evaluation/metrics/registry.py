@@ -4,6 +4,7 @@ Third parties add metrics through the entry-point group ``hiergeo.metrics``: the
 its value is a `Metric` or a function without arguments that returns one.
 """
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -32,6 +33,7 @@ class Metric:
         control: whether it repeats another metric with a confound held fixed. Controls are shown with their intervals,
             but differences between geometries are not tested in them.
         least: smallest value of an item, where the largest is 1: a metric whose items have no others is a proportion.
+            -inf where items are not bounded.
     """
 
     name: str
@@ -128,7 +130,11 @@ def _chain_metrics() -> list[Metric]:
         ("reference_overlap", "words shared with the reference", True),
         ("reference_similarity", "similarity to the reference", True),
     )
-    return [Metric(name, label, merit, depends_on_curvature=False, unit="images") for name, label, merit in labels]
+    least = {"words": -math.inf, "words_negative": -math.inf, "reference_similarity": -1.0}
+    return [
+        Metric(name, label, merit, depends_on_curvature=False, unit="images", least=least.get(name, 0.0))
+        for name, label, merit in labels
+    ]
 
 
 METRICS: dict[str, Metric] = {

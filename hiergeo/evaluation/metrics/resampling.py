@@ -13,8 +13,9 @@ comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from c
 the interval over seeds alone is then close to Student's t.
 
 Percentile intervals of few rows are too narrow (`SMALL_SAMPLE`), and of no hits among any number of rows they are
-[0, 0]: a proportion has the exact interval of Clopper and Pearson instead. The sign test, the test by random signs and
-the test by exchanged ranks hold their level for any number of rows.
+[0, 0]: a proportion has the exact interval of Clopper and Pearson instead, a share of items in groups that of Korn and
+Graubard. The sign test, the test by random signs and the test by exchanged ranks hold their level for any number of
+rows.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
@@ -24,7 +25,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,6 +38,9 @@ SMALL_SAMPLE = 30
 
 PARTS = 256
 """Groups of rows at most whose differences get random signs, and that a jackknife leaves out in turn."""
+
+TINY = 1e-20
+"""Variances of shares that are rounding errors."""
 
 FLIPS = 9999
 """Random assignments of signs to paired differences."""
@@ -122,7 +126,7 @@ def _tail(level: float) -> float:
     return (1 - level) / 2
 
 
-def proportion_interval(hits: int, count: int, level: float = 0.95) -> Interval:
+def proportion_interval(hits: float, count: float, level: float = 0.95) -> Interval:
     """The exact interval of a proportion, `hits` of `count` independent items.
 
     Raises:
@@ -145,9 +149,45 @@ def interval_of(
 
     It is one where its `values`, whose mean it is, are all `least` or 1: the misses and the hits.
     """
-    if values is None or not np.isin(values, (least, 1)).all():
+    if not are_hits(values, least):
         return percentile_interval(draws, level)
-    low, high = proportion_interval(int((values == 1).sum()), len(values), level)
+    return share_interval(values, np.ones(len(values)), least=least, level=level)
+
+
+def are_hits(values: np.ndarray | None, least: float) -> TypeGuard[np.ndarray]:
+    """Whether values (n,) are known and all `least` or 1."""
+    return values is not None and math.isfinite(least) and bool(np.isin(values, (least, 1)).all())
+
+
+def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, level: float = 0.95) -> Interval:
+    """The interval of sum(part) / sum(whole) over independent groups of items, such as images with several captions.
+
+    That of Clopper and Pearson, exact where a group is one item, for as many items as have the variance of the share
+    over groups. Where fewer than `SMALL_SAMPLE` groups have hits, or misses, that is too rough, and a group counts as
+    one item. Of nothing the share may be anything.
+
+    Args:
+        part: (n,) sums of items from `least` to 1.
+        whole: (n,) numbers of items.
+        least: the smallest value of an item.
+        level: in (0, 1).
+
+    Raises:
+        InputError: a level out of range.
+
+    Source: Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data (Survey Methodology, 1998), who trust variances of any number of groups.
+    """
+    below = np.asarray(whole, dtype=np.float64)
+    above = (np.asarray(part, dtype=np.float64) - least * below) / (1 - least)
+    if not below.any():
+        return Interval(least, 1.0)
+    share = above.sum() / below.sum()
+    size = float(np.count_nonzero(below))
+    spread = float(np.square(above - share * below).sum() / below.sum() ** 2)
+    if min(np.count_nonzero(above), np.count_nonzero(above < below)) >= SMALL_SAMPLE and spread > TINY:
+        size = share * (1 - share) / spread
+    low, high = proportion_interval(share * size, size, level)
     return Interval(least + (1 - least) * low, least + (1 - least) * high)
 
 

@@ -15,7 +15,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.evaluation.findings import Control, Reached, strongest_control
 from hiergeo.evaluation.metrics.correlation import RankCorrelation
-from hiergeo.evaluation.metrics.resampling import Interval, bootstrap_statistic
+from hiergeo.evaluation.metrics.resampling import Interval, bootstrap_statistic, share_interval
 from hiergeo.search.taxonomy.growing import Taxonomy
 from hiergeo.search.taxonomy.reduction import depths, pairs_among
 
@@ -48,7 +48,7 @@ class Judgement:
 
     Attributes:
         scores: name -> value, as `judge` defines them.
-        intervals: name -> 95 % bootstrap interval over judged items.
+        intervals: name -> 95 % interval over judged items.
         random: name -> mean of the same with every parent exchanged for a random item of smaller radius.
         counts: judged ``items``, ``children`` (those with true ancestors) and true ``pairs``.
     """
@@ -87,7 +87,8 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
         ``depth``: Spearman's correlation of the depth by best parents with the known one.
         ``depth_radius``: the same of the radius.
 
-    Intervals resample judged items with all their edges and ancestors. A share of nothing is 0.
+    Intervals are over judged items with all their edges and ancestors: of shares those of `share_interval`, bootstraps
+    of depths. A share of nothing is 0.
 
     Raises:
         InputError: no true pair, or fewer than two judged items.
@@ -106,7 +107,12 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
     rows, once = len(truth.items), np.ones(len(truth.items))
     return Judgement(
         {name: each(once) for name, each in found.items()},
-        {name: bootstrap_statistic(each, rows, samples=samples, seed=seed) for name, each in found.items()},
+        {
+            name: share_interval(each.part, each.whole)
+            if isinstance(each, _Share)
+            else bootstrap_statistic(each, rows, samples=samples, seed=seed)
+            for name, each in found.items()
+        },
         {name: float(np.mean([each[name](once) for each in drawn])) for name in found},
         {"items": rows, "children": len(np.unique(truth.pairs[:, 0])), "pairs": len(truth.pairs)},
     )
@@ -128,13 +134,13 @@ def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, t
     right = _per_item(reached[np.isin(_keys(reached, n), true), 0], items)
     depth, known = depths(parent[:, 0])[items], truth.depth
     return {
-        "first": _share(listed[:, :1].any(axis=1), has),
-        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _share(listed.any(axis=1), has)}),
-        "parent": _share(kept.any(axis=1), has),
-        "edge_precision": _share(kept.sum(axis=1), judged.sum(axis=1)),
-        "precision": _share(right, ancestors),
-        "recall": _share(right, above),
-        "f1": _share(2 * right, ancestors + above),
+        "first": _Share(listed[:, :1].any(axis=1), has),
+        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _Share(listed.any(axis=1), has)}),
+        "parent": _Share(kept.any(axis=1), has),
+        "edge_precision": _Share(kept.sum(axis=1), judged.sum(axis=1)),
+        "precision": _Share(right, ancestors),
+        "recall": _Share(right, above),
+        "f1": _Share(2 * right, ancestors + above),
         "depth": RankCorrelation(depth, known).rho,
         "depth_radius": RankCorrelation(radius[items], known).rho,
     }
@@ -197,9 +203,15 @@ def _noun(caption: str) -> str:
     return "_".join(text.split())
 
 
-def _share(part: ArrayLike, whole: ArrayLike) -> Statistic:
-    above, below = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    return lambda counts: float(counts @ above) / max(float(counts @ below), 1.0)
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """A share over judged items: sums of what they add above and below, both (q,)."""
+
+    part: ArrayLike
+    whole: ArrayLike
+
+    def __call__(self, counts: np.ndarray) -> float:
+        return float(counts @ np.asarray(self.part)) / max(float(counts @ np.asarray(self.whole)), 1.0)
 
 
 def _keys(pairs: np.ndarray, n: int) -> np.ndarray:

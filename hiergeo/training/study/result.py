@@ -1,8 +1,10 @@
 """What a study returns: every head of every geometry on the same data, and what their differences amount to."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from hiergeo.evaluation.findings import (
     SpaceFacts,
     identity,
 )
-from hiergeo.evaluation.findings.exports import json_text, omissions
+from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number, omissions
 from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary, Trained
 from hiergeo.training.study.design import StudyPlan, StudySettings
@@ -32,6 +34,9 @@ from hiergeo.training.trainer import at_step
 DRIFT = ("similarity_change", "similarity_correlation")
 """Metrics of how far a head moved the embeddings: neither more nor less of it is better."""
 
+
+NO_HEAD = "no head"
+"""What tables call the frozen model."""
 
 PAIRS = ("auroc", "average_precision", "score_ties")
 """How the names of metrics of pairs begin, which are measured on the chains that were set aside."""
@@ -145,8 +150,12 @@ class StudyCell:
         )
 
 
+def _figure(value: float | None) -> Figure:
+    return Figure() if value is None else Figure(number(value))
+
+
 @dataclass(frozen=True, repr=False)
-class Study:
+class Study(Exported):
     """Heads of several geometries, trained alike and measured on the same rows.
 
     Attributes:
@@ -182,7 +191,32 @@ class Study:
     def _repr_html_(self) -> str:
         """The conclusion and the tables."""
         concluded = self.conclusion.headline, *self.conclusion.remarks
-        return notebook.sentences(*concluded) + self.findings._repr_html_() + notebook.sentences(self.omissions)
+        return notebook.sentences(*concluded) + super()._repr_html_() + notebook.sentences(self.omissions)
+
+    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+        """That of the findings, after rows of the frozen model, whose geometry is called "no head"."""
+        header, rows = self.findings.long_form()
+        return header, chain(self._rows_without_head(), rows)
+
+    def _rows_without_head(self) -> Iterator[tuple[object, ...]]:
+        for dim in self.findings.dims:
+            before = self.before[self.findings.geometries(dim)[0]]
+            for metric, value in before.metrics.items():
+                yield dim, NO_HEAD, metric, value, None, *before.intervals.get(metric, (None, None)), 0
+
+    def grids(self) -> Iterator[Grid]:
+        """Those of the findings with what the frozen model reaches, learning rates, and how to read them."""
+        for dim, grid in zip(self.findings.dims, self.findings.grids(), strict=True):
+            geometries = self.findings.geometries(dim)
+            frozen = self.before[geometries[0]].metrics
+            rows = [(name, (_figure(frozen.get(name)), *figures)) for name, figures in grid.rows]
+            rates = (Figure(f"{self.cell(geometry, dim).learning_rate:g}") for geometry in geometries)
+            empty = (Figure(),) * (len(grid.heads) - len(geometries))
+            rows.append(("learning rate", (Figure(), *rates, *empty)))
+            notes = f"Means over {len(self.plan.seeds)} seeds ± their standard deviation."
+            if self.findings.has_leaders:
+                notes += " Bold: better than every other geometry."
+            yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows), notes=notes)
 
     @property
     def omissions(self) -> str:

@@ -42,6 +42,40 @@ def test_one_space_that_beats_its_control_is_enough_whatever_its_value():
     assert strongest_control("recall", [high]).standing == "better"
 
 
+@pytest.mark.parametrize(
+    ("words", "value", "name", "standing"),
+    [
+        (0.503, 0.45, "chance", "better"),
+        (0.503, 0.51, "chance", "level"),
+        (0.4, 0.62, "chance", "worse"),
+        (0.56, 0.45, "length", "better"),
+        (0.56, 0.57, "length", "level"),
+        (0.56, 0.62, "length", "worse"),
+    ],
+)
+def test_a_control_that_does_not_beat_chance_gives_way_to_chance(words, value, name, standing):
+    """Nearer to it than half the interval is wide, words are chance: no headline begins with them."""
+    control = strongest_control("auroc", [reached(value, controls={"length": words, "chance": 0.5})])
+    assert (control.name, control.standing, control.unbeaten) == (name, standing, name == "chance")
+    assert control.value == (0.5 if name == "chance" else words)
+
+
+def test_chance_alone_is_a_control_like_others():
+    assert not strongest_control("image_to_text_r1", [reached(0.5, controls={"chance": 0.01})]).unbeaten
+    least = strongest_control("tie", [reached(2.5, 0.1, {"shuffled": 2.95, "chance": 3.0})])
+    assert (least.name, least.standing, least.unbeaten) == ("chance", "worse", True)
+
+
+def test_a_headline_does_not_begin_with_words_at_chance():
+    found = led(0.5, "auroc")
+    entries = (replace(each, baselines={"auroc": {"length": 0.502, "chance": 0.5}}) for each in found.cube.entries)
+    turned = (replace(each, draws={"auroc": each.draws["auroc"] - 0.4}, rows={}) for each in entries)
+    headline = conclude_comparison(replace(found, cube=Cube(tuple(turned)))).headline
+    assert headline.lower().startswith("chance")
+    assert "0.502" not in headline
+    assert "words" not in headline
+
+
 def test_without_a_merit_or_a_known_value_there_is_no_control():
     assert strongest_control("words", [reached(0.5)]) is None
     assert strongest_control("recall", [reached(0.5, controls={})]) is None

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.evaluation.findings import (
@@ -62,6 +63,17 @@ def test_the_interval_of_a_score_is_over_the_seeds_too():
         Entry("m", "euclidean", 8, seed, {"recall": v}, {"recall": np.full(400, v)}) for seed, v in ((0, 0), (1, 1))
     ]
     assert Cube(tuple(seeds)).score("recall", "euclidean", 8).interval == (0, 1)
+
+
+@pytest.mark.parametrize(("metric", "least"), [("recall", 0.0), ("tau_d_equal_length", -1.0)])
+def test_seeds_that_are_right_on_every_item_may_err_on_others(metric, least):
+    for missed in (0, 1):
+        rows = np.r_[np.full(missed, least), np.ones(24 - missed)]
+        seeds = [measured("euclidean", values, metric, seed) for seed, values in enumerate((rows, np.ones(24), rows))]
+        low, high = Cube(tuple(seeds)).score(metric, "euclidean", 8).interval
+        certain = binomtest(24, 24).proportion_ci(method="exact").low
+        assert (low - least) / (1 - least) <= certain + 1e-9
+        assert high == 1
 
 
 def test_a_cube_refuses_nothing_and_twice_the_same():

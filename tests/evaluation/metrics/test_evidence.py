@@ -21,6 +21,7 @@ from hiergeo.evaluation.metrics import (
     paired_test,
     proportion_interval,
     random_sign_test,
+    share_interval,
     sign_test,
 )
 from hiergeo.evaluation.metrics.registry import PLUGINS
@@ -53,6 +54,36 @@ def test_intervals_of_proportions_are_exact(hits, count):
     exact = binomtest(hits, count).proportion_ci(0.9, method="exact")
     assert proportion_interval(hits, count, 0.9) == pytest.approx((exact.low, exact.high))
     assert bootstrap_mean(np.arange(count) < hits, level=0.9) == pytest.approx((exact.low, exact.high))
+
+
+def test_intervals_of_shares_of_independent_items_are_exact():
+    hits = np.r_[np.ones(7), np.zeros(23)]
+    assert share_interval(hits, np.ones(30)) == pytest.approx(proportion_interval(7, 30))
+    signs, tau = 2 * hits - 1, share_interval(2 * hits - 1, np.ones(30), least=-1.0)
+    assert tau == pytest.approx([2 * end - 1 for end in proportion_interval(7, 30)])
+    assert share_interval(signs[:7], np.ones(7), least=-1.0) == (2 * proportion_interval(7, 7).low - 1, 1)
+
+
+def test_shares_without_hits_count_each_group_once():
+    """Whatever the groups hold; groups without items say nothing."""
+    whole = np.r_[np.full(20, 3), np.zeros(5)]
+    assert share_interval(np.zeros(25), whole) == pytest.approx(proportion_interval(0, 20))
+    assert share_interval(whole, whole) == pytest.approx(proportion_interval(20, 20))
+    assert share_interval(np.zeros(4), np.zeros(4)) == (0, 1)
+
+
+@pytest.mark.parametrize(("groups", "chance"), [(300, 0.01), (60, 0.05), (100, 0.5)])
+def test_shares_of_items_that_are_alike_within_groups_are_covered(groups, chance):
+    """Groups of one to five items, in each of which nearly all are hits or misses together."""
+    generator = np.random.default_rng(groups)
+    covered = []
+    for _ in range(1500):
+        size = generator.integers(1, 6, size=groups)
+        together = generator.random(groups) < chance
+        hits = generator.binomial(size, np.where(together, 0.9, 0.1 * chance / (1 - chance)))
+        covered.append(share_interval(hits, size))
+    low, high = np.array(covered).T
+    assert np.mean((low <= chance) & (chance <= high)) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1500)
 
 
 def enumerated(values):

@@ -7,7 +7,7 @@ from collections import Counter
 import networkx as nx
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, spearmanr
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli.tree import _largest
@@ -70,6 +70,18 @@ def test_scores_are_those_of_the_definitions():
     assert found.counts == {"items": 5, "children": 4, "pairs": 7}
     assert all(found.intervals[name].low <= value + 1e-9 for name, value in found.scores.items() if name != "depth")
     assert json.loads(found.to_json())["metrics"]["f1"]["value"] == found.scores["f1"]
+
+
+def test_scores_of_all_or_none_are_uncertain():
+    """Of a chain that is turned round nothing is true, and of the chain itself everything."""
+    parents = [[i - 1] if i else [] for i in range(9)]
+    pairs = np.array([(i, above) for i in range(9) for above in range(i)])
+    for truth, value in ((pairs, 1.0), (pairs[:, ::-1], 0.0)):
+        found = judge(taxonomy_of(parents), Truth(np.arange(9), truth, np.arange(9)), samples=20)
+        exact = binomtest(8 if value else 0, 8).proportion_ci(method="exact")
+        assert found.intervals["precision"] == pytest.approx((exact.low, exact.high))
+        assert found.scores["first"] == found.scores["precision"] == value
+        assert found.intervals["recall"].high - found.intervals["recall"].low > 0.3
 
 
 def test_a_perfect_taxonomy_has_perfect_scores():
