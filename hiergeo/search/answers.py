@@ -51,6 +51,11 @@ class Hit:
     angle: float
     distance: float
 
+    @property
+    def key(self) -> str | int:
+        """Its caption; the id of an item without one."""
+        return self.id if self.caption is None else self.caption
+
 
 class Written:
     """Base of what is written as JSON: answers and ladders."""
@@ -75,6 +80,7 @@ class Answer(Written):
         rows: rows in the index.
         radius: of the query, geodesic units.
         recall: of the settings, for an approximate answer that was audited.
+        repeats: items that were passed over for a better one of the same caption.
     """
 
     hits: tuple[Hit, ...]
@@ -83,6 +89,7 @@ class Answer(Written):
     rows: int
     radius: float
     recall: Recall | None = None
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,14 +118,14 @@ class Climb(Written):
 
     @property
     def hits(self) -> tuple[Hit, ...]:
-        """The items of the ladder; one that stays for several thresholds is listed once."""
+        """The items of the ladder; one that stays for several thresholds is listed once, as is its caption."""
         return tuple(_changes(rung.hit for rung in self.rungs))
 
 
 def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
     last: Hit | None = None
     for hit in hits:
-        if hit is not None and (last is None or hit.id != last.id):
+        if hit is not None and (last is None or hit.key != last.key):
             yield hit
         last = hit if hit is not None else last
 

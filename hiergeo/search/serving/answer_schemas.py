@@ -27,7 +27,7 @@ TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int, "re
 """How an answer was found."""
 
 Hit = schema("Hit", id=int, caption=str | None, image=str | None, **NUMBERS)
-Hits = schema("Hits", hits=list_of(Hit), radius=Number, **TRUST)
+Hits = schema("Hits", hits=list_of(Hit), radius=Number, repeats=int, **TRUST)
 Rung = schema("Rung", threshold=Number, hit=Hit | None)
 ANSWERS: dict[str, Any] = {
     **dict.fromkeys(("children", "parents", "neighbours"), Hits),

@@ -62,22 +62,34 @@ class Client:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, retries=False, maxsize=CONNECTIONS)
 
     def children(
-        self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
+        self,
+        query: Query | Sequence[Query],
+        k: int = 10,
+        *,
+        by: By = "margin",
+        distinct: bool = True,
+        geometry: str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that the query comes nearest to entailing; as `Index.children`."""
-        return self._asked("children", query, answer_of, k=k, by=by, geometry=geometry)
+        return self._asked("children", query, answer_of, k=k, by=by, distinct=distinct, geometry=geometry)
 
     def parents(
-        self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
+        self,
+        query: Query | Sequence[Query],
+        k: int = 10,
+        *,
+        by: By = "margin",
+        distinct: bool = True,
+        geometry: str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that come nearest to entailing the query; as `Index.parents`."""
-        return self._asked("parents", query, answer_of, k=k, by=by, geometry=geometry)
+        return self._asked("parents", query, answer_of, k=k, by=by, distinct=distinct, geometry=geometry)
 
     def neighbours(
-        self, query: Query | Sequence[Query], k: int = 10, *, geometry: str | None = None
+        self, query: Query | Sequence[Query], k: int = 10, *, distinct: bool = True, geometry: str | None = None
     ) -> Answer | list[Answer]:
         """The k nearest items; as `Index.neighbours`."""
-        return self._asked("neighbours", query, answer_of, k=k, geometry=geometry)
+        return self._asked("neighbours", query, answer_of, k=k, distinct=distinct, geometry=geometry)
 
     def ladder(
         self, query: Query | Sequence[Query], steps: int = 50, *, geometry: str | None = None
@@ -203,8 +215,8 @@ class Client:
 
 def answer_of(raw: Mapping[str, Any]) -> Answer:
     """The answer that `Answer.as_dict` gave."""
-    hits = tuple(_hit(each) for each in raw["hits"])
-    return Answer(hits, raw["guarantee"], raw["scored"], raw["rows"], _number(raw["radius"]), _recall(raw))
+    hits, radius = tuple(_hit(each) for each in raw["hits"]), _number(raw["radius"])
+    return Answer(hits, raw["guarantee"], raw["scored"], raw["rows"], radius, _recall(raw), int(raw["repeats"]))
 
 
 def climb_of(raw: Mapping[str, Any]) -> Climb:
