@@ -90,6 +90,7 @@ def quality_command(
             None,
             format,
             appraisal_tables(appraisal, full=full or format != "table"),
+            appraisal.omissions,
             first=(f"{appraisal.headline}.", *(finding.sentence for finding in appraisal.findings)),
             lines=page_lines(html),
         )

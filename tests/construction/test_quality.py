@@ -66,6 +66,13 @@ def test_rates_that_a_judge_gives(found):
     assert {name: found.metrics[name] for name in wanted} == pytest.approx(wanted)
 
 
+def test_metrics_that_were_not_measured_are_left_out_with_a_reason(found):
+    without_model = {"tau_d", "tau_d_equal_length", "radii_grow", "auroc"}
+    assert set(found.left_out) == {*without_model, "reference_overlap"}
+    assert len({found.left_out[name] for name in without_model}) == 1
+    assert found.as_dict()["left_out"] == found.left_out
+
+
 def test_rates_of_texts_alone(found):
     wanted = {
         "words_grow": 1 / 3,  # animal, cat and furniture, chair have one word each
@@ -246,9 +253,10 @@ def test_a_model_measures_as_the_protocols_do():
         assert found.metrics[name] == pytest.approx(same.metrics[name]), name
         assert found.baselines[name] == pytest.approx(same.baselines[name]), name
     without = Hierarchy("scenes", "test", tuple(row.__class__(row.row_id, row.positive) for row in scenes.rows))
-    metrics = quality(without, judge=TableJudge({}), model="tiny", samples=5).metrics
-    assert metrics["tau_d"] == pytest.approx(found.metrics["tau_d"])
-    assert "auroc" not in metrics
+    other = quality(without, judge=TableJudge({}), model="tiny", samples=5)
+    assert other.metrics["tau_d"] == pytest.approx(found.metrics["tau_d"])
+    assert set(other.left_out) == {"negative_contradicted", "words_negative", "auroc", "reference_overlap"}
+    assert not other.left_out.keys() & other.metrics.keys()
 
 
 def test_the_best_chains_come_first(found):
