@@ -89,9 +89,9 @@ class Quality:
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """95 % bootstrap intervals over images of the metrics that have one."""
+        """95 % bootstrap intervals over images of the metrics that have one; exact ones of shares of all or none."""
         draws = self.pooled.draws(self.settings["bootstrap_samples"], self.settings["seed"])
-        bounds = {name: interval(each) for name, each in draws.items()}
+        bounds = {name: self.pooled.exact(name) or interval(each) for name, each in draws.items()}
         return {name: each for name, each in bounds.items() if each is not None}
 
     def less(self, other: "Quality") -> dict[str, Difference]:

@@ -14,10 +14,13 @@ import numpy as np
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.addresses import UNNUMBERED
 from hiergeo.evaluation.metrics import Interval, percentile_interval
-from hiergeo.evaluation.metrics.resampling import resamples
+from hiergeo.evaluation.metrics.resampling import proportion_interval, resamples
 
 SCENES = "scenes"
 """The dataset whose images are numbered as its rows are."""
+
+COUNTED = ("words", "words_negative")
+"""Metrics that are means of counts; all other rates are shares."""
 
 TIER = "_tier"
 """What stands between the name of a metric and the number of a tier, from 0 for the most general one."""
@@ -136,6 +139,15 @@ class Pooled:
     def values(self) -> dict[str, float]:
         """Every metric of the data as they are."""
         return self._at(np.ones(len(self.groups)))
+
+    def exact(self, name: str) -> Interval | None:
+        """The exact interval of a share that is 0, or 1, in every image, where no resample differs; None for others."""
+        if name not in self.sums or name.partition(TIER)[0] in COUNTED:
+            return None
+        above, below = self.sums[name][self.sums[name][:, 1] > 0].T
+        if above.any() and (above < below).any():
+            return None
+        return proportion_interval(len(above) if above.any() else 0, len(above))
 
     def draws(self, samples: int, seed: int, among: Sequence[Hashable] | None = None) -> dict[str, np.ndarray]:
         """Values of every metric under resampling of the images, each (samples,).

@@ -165,7 +165,7 @@ def _example(quality: Quality, at: int) -> Example:
 
 def _overall_table(appraisal: Appraisal) -> Table:
     sets = {OWN: appraisal.quality, **appraisal.baselines}
-    notes = "Below each value its 95 % bootstrap interval over images"
+    notes = "Below each value its 95 % interval over images"
     if any(appraisal.differences.values()):
         notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
     judge = appraisal.quality.settings["judge"]
