@@ -8,9 +8,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias, get_args
 
+import torch
+from torch import Tensor
+
 from hiergeo.search.answers import Answer, Guarantee, Hit
 from hiergeo.search.groups import Result
 from hiergeo.search.requests import MOST_HITS, Request
+from hiergeo.search.stores.exact import ExactStore
 
 GROWTH = 8
 """How many times as many items are asked for where captions repeat."""
@@ -104,6 +108,20 @@ def distinct_answers(
         place: replace(last[place], hits=tuple(hits[place, item] for item in of.items), repeats=of.repeats)
         for place, of in zip(places, found, strict=True)
     }
+
+
+def distinct_items(store: ExactStore, first: Callable[[int], Tensor], k: int) -> Tensor:
+    """Ids (at most k,) of the first items of distinct captions; `first` gives the first n ids of all."""
+    most = k
+    while True:
+        ids = first(most)
+        named = zip(ids.tolist(), store.labels(ids).captions, strict=True)
+        items: dict[str | int, int] = {}
+        for item, caption in named:
+            items.setdefault(item if caption is None else caption, item)
+        if len(items) >= k or len(ids) < most:
+            return torch.tensor(list(items.values())[:k], dtype=torch.int64)
+        most *= GROWTH
 
 
 WEAKER = get_args(Guarantee)

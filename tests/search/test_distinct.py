@@ -1,6 +1,7 @@
 """Answers of distinct captions, against folding the order of all items by hand."""
 
 import json
+from functools import partial
 from itertools import product
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hiergeo import search
 from hiergeo.geometry import Space
 from hiergeo.search import Item, Request, serving
+from hiergeo.search.distinct import distinct_items
 from hiergeo.search.requests import MOST_HITS
 from tests.search.search_common import DIM, embeddings, shrink_shards
 from tests.search.serving.serving_common import served
@@ -89,3 +91,19 @@ def test_the_command_line_lists_captions_once_unless_asked_for_all(run, tmp_path
         code, out, _ = run(*words, *more)
         (answer,) = json.loads(out)["answers"]
         assert (code, len({hit["caption"] for hit in answer["hits"]})) == (0, captions)
+
+
+def test_the_innermost_items_and_those_that_hold_a_text_are_of_distinct_captions(repeated) -> None:
+    rows = [
+        each
+        for rows in repeated.store.scan()
+        for each in zip(rows.radii[:, 0].tolist(), rows.ids.tolist(), strict=True)
+    ]
+    order = torch.tensor([item for _, item in sorted(rows)])
+    named = dict(zip(order.tolist(), repeated.store.labels(order).captions, strict=True))
+    first = {caption or item: item for item, caption in reversed(named.items())}
+    wanted = [item for item, caption in named.items() if first[caption or item] == item]
+    for k in (1, 7, len(wanted), 1000):
+        assert distinct_items(repeated.store, repeated.store.innermost, k).tolist() == wanted[:k]
+    holding = [item for item in wanted if named[item] and "caption 1" in named[item]]
+    assert distinct_items(repeated.store, partial(repeated.store.matching, "caption 1"), 5).tolist() == holding[:5]

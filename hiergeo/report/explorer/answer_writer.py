@@ -40,7 +40,7 @@ class AnswerWriter:
                 for first, last, hit in changes(given.rungs)
             ]
         else:
-            values |= {"hits": [self.hit(hit) for hit in given.hits], "repeats": given.repeats}
+            values["hits"] = [self.hit(hit) for hit in given.hits]
         return values | self._trust(given)
 
     def hit(self, hit: Hit) -> dict[str, Any]:
