@@ -49,7 +49,10 @@ def compare_command(
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures."""
+    """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.
+
+    Several models side by side: hiergeo suite -m SPEC -m SPEC -d NAME.
+    """
     check_writable(json, html)
     check_page(html, overwrite)
     ProtocolSettings(protocol, steps)
