@@ -86,7 +86,5 @@ def run(monkeypatch, capsys):
 def pages(monkeypatch):
     """Pages that would be written."""
     written = []
-    monkeypatch.setattr(
-        "hiergeo.report.write_page", lambda study, path, *, images, seed: written.append(path), raising=False
-    )
+    monkeypatch.setattr("hiergeo.report.write_page", lambda study, path, **_: written.append(path), raising=False)
     return written

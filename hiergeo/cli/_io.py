@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage.files import atomic_write_text, refuse_special
+from hiergeo._core.storage.files import atomic_write_text, refuse_special, writing
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
@@ -36,6 +37,9 @@ ALIKE = 0.02
 """Relative difference up to which curvatures count as one, so that a rounded one can be named."""
 
 
+PAGE_HEAD = 1 << 12
+"""Bytes of a page in which its mark is."""
+
 SPEC_SHOWN = 80
 """Characters of the spec of a geometry in a note: that of a product of 64 factors has 1,500."""
 
@@ -50,6 +54,22 @@ def check_writable(*paths: Path | None) -> None:
         folder = next(parent for parent in path.parents if parent.exists())
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
+
+
+def made_by() -> str:
+    """What marks the page of the command that is being run: a hash of its options; empty outside the command line."""
+    command = running()
+    return "" if command is None else sha256(jsonlib.dumps(command.as_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def check_page(path: Path, overwrite: bool) -> None:
+    """Refuse, before any work starts, to replace a page that another command made."""
+    if overwrite or not path.exists():
+        return
+    with writing(path), path.open("rb") as page:
+        if made_by().encode() in page.read(PAGE_HEAD):
+            return
+    raise InputError(f"{path} is of another command: replace it (--overwrite), or name another page (--html).")
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def audit_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
-    from hiergeo.report import audit_numbers, audit_tables, length_table, write_audit
+    from hiergeo.report import audit_numbers, audit_tables, length_numbers, length_table, write_audit
 
     check_writable(json, html)
     if length and html is not None:
@@ -66,13 +66,14 @@ def audit_command(
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
     tables: list[Table]
+    exact = format in ("csv", "json")
     with sole_writer(json, html):
         if length:
             facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            document, tables, sentences = facts.to_json(), [length_table(facts)], facts.sentences
+            document, sentences = facts.to_json(), facts.sentences
+            tables = [length_numbers(facts) if exact else length_table(facts)]
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            exact = format in ("csv", "json")
             shown = [audit_numbers(result)] if exact else audit_tables(result, full=full and format == "table")
             document, tables = result.to_json(), list(shown)
             sentences = (*result.findings.sentences, result.omissions)

@@ -9,8 +9,10 @@ from hiergeo.cli import options
 from hiergeo.cli._io import (
     SpaceOptions,
     beside,
+    check_page,
     check_writable,
     load_data,
+    made_by,
     note_geometry,
     page_lines,
     publish,
@@ -39,6 +41,7 @@ def compare_command(
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = Path("hiergeo-compare.html"),
+    overwrite: options.Overwrite = False,
     images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -46,8 +49,12 @@ def compare_command(
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
-    """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures."""
+    """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.
+
+    Several models side by side: hiergeo suite -m SPEC -m SPEC -d NAME.
+    """
     check_writable(json, html)
+    check_page(html, overwrite)
     ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
     named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
@@ -70,7 +77,7 @@ def publish_comparison(
     from hiergeo.report import comparison_tables, write_page
 
     write_json(json, comparison)
-    write_page(comparison, html, images=images, seed=seed)
+    write_page(comparison, html, images=images, seed=seed, made_by=made_by())
     conclusion = comparison.conclusion
     spaces = {each.geometry: each.space_verdict for each in comparison.results if each.diagnostics} if full else {}
     publish(

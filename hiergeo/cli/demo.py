@@ -6,7 +6,7 @@ from typing import Annotated
 from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable
+from hiergeo.cli._io import check_page, check_writable
 from hiergeo.cli._terminal import console, show_page
 from hiergeo.cli.compare import publish_comparison
 from hiergeo.cli.options import option
@@ -27,6 +27,7 @@ def demo_command(
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = Path("hiergeo-demo.html"),
+    overwrite: options.Overwrite = False,
     rows: Annotated[int, option("N", "Scenes to draw.", min=1, max=limits.COUNT)] = 500,
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -35,6 +36,7 @@ def demo_command(
 ) -> None:
     """Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes."""
     check_writable(json, html)
+    check_page(html, overwrite)
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)

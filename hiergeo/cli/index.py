@@ -1,5 +1,6 @@
 """``hiergeo index``: indexes of captions and images, built, appended to, checked and compacted."""
 
+import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -110,6 +111,8 @@ def build_command(
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
     settings = {"model": model, "geometry": manifest.geometry, "dtype": dtype, "out": str(out)}
     _report("built", out, len(index), size, time.monotonic() - start, json, settings)
+    if index.manifest.model is not None:
+        console().print(f"Next: hiergeo search {shlex.quote(str(out))} TEXT", soft_wrap=True)
 
 
 @app.command("add", cls=Verb)

@@ -53,6 +53,9 @@ def search_command(
     by: Annotated[
         str | None, option("NAME", "Order of children and parents: margin, angle or distance. (by default margin)")
     ] = None,
+    duplicates: Annotated[
+        bool, flag("--duplicates", "List every item; otherwise of items with one caption the best counts.")
+    ] = False,
     geometry: options.IndexGeometry = None,
     steps: Annotated[
         int | None, option("N", "Thresholds of a ladder. (by default 50)", min=1, max=limits.PROTOCOL_STEPS)
@@ -93,10 +96,8 @@ def search_command(
     check_writable(json)
     flags = {"children": children, "parents": parents, "neighbours": neighbours, "ladder": ladder, "count": count}
     kind = kind_of(flags)
-    check_fitting(
-        kind,
-        {"-k": k, "--by": by, "--steps": steps, "--within": within, "--min-radius": min_radius, "--store": store},
-    )
+    given = {"-k": k, "--by": by, "--steps": steps, "--within": within, "--min-radius": min_radius, "--store": store}
+    check_fitting(kind, {**given, "--duplicates": duplicates or None})
     if model is not None:
         if kind != "ladder" or store is not None:
             raise InputError("--model climbs a --ladder without an index: give both, and leave out --store.")
@@ -112,7 +113,8 @@ def search_command(
     if geometry is not None:
         Space(geometry)
     settings: dict[str, Any] = {"k": k or 10, "by": by or "margin", "thresholds": steps or 50, "within": within}
-    settings |= {"low": low, "high": math.inf if high is None else high, "min_radius": min_radius}
+    settings |= {"low": low, "high": math.inf if high is None else high}
+    settings |= {"min_radius": min_radius, "distinct": not duplicates}
     requests = [Request(kind, query, space=geometry, store=store, **settings) for query in asked]
     settings |= {"path": str(path), "store": None if store is None else without_password(store)}
     index = open(path, device=device, skip_damaged=skip_damaged)
@@ -137,6 +139,7 @@ def search_command(
 FITTING: dict[str, tuple[Kind, ...]] = {
     "-k": ("children", "parents", "neighbours"),
     "--by": ("children", "parents"),
+    "--duplicates": ("children", "parents", "neighbours"),
     "--steps": ("ladder",),
     "--within": ("count",),
     "--min-radius": ("children", "parents", "count"),
@@ -195,6 +198,8 @@ def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> I
         yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else f"{NEAREST[kind]} (none is).")
     yield _table(kind, result)
     yield Text(f"{result.guarantee}: {result.scored:,} of {result.rows:,} items scored.")
+    if isinstance(result, Answer) and result.repeats:
+        yield Text(f"{counted(result.repeats, 'item')} with the caption of a better hit left out (--duplicates).")
     if kind == "ladder":
         yield Text("Each step: the closest item at most this far from the root.")
     yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, at {apex(kind)}.")
@@ -236,7 +241,7 @@ def _lines(result: Answer | Climb) -> list[tuple[list[str], Hit]]:
         return [([], hit) for hit in result.hits]
     lines: list[tuple[list[str], Hit]] = []
     for rung in result.rungs:
-        if rung.hit is not None and (not lines or lines[-1][1].id != rung.hit.id):
+        if rung.hit is not None and (not lines or lines[-1][1].key != rung.hit.key):
             lines.append(([f"{rung.threshold:.4f}"], rung.hit))
     return lines
 

@@ -11,7 +11,7 @@ from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer, write_json
+from hiergeo.cli._io import check_page, check_writable, load_data, made_by, page_lines, publish, sole_writer, write_json
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch, Patience
@@ -50,6 +50,7 @@ def study_command(
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = Path("hiergeo-study.html"),
+    overwrite: options.Overwrite = False,
     images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -62,6 +63,7 @@ def study_command(
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
     check_writable(json, html)
+    check_page(html, overwrite)
     resolve_dtype(dtype)
     check_whole("--seeds", seeds, 1, limits.COUNT)
     loaded = adapters.load(model, device=device)
@@ -117,7 +119,7 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
     from hiergeo.report import study_tables, write_page
 
     write_json(json, done)
-    write_page(done, html, images=images, seed=seed)
+    write_page(done, html, images=images, seed=seed, made_by=made_by())
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {verdict}")
         for (of, dim), verdict in (done.verdicts.items() if full else ())

@@ -20,7 +20,7 @@ from hiergeo.cli.verbs import WithDefault
 from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
-    from hiergeo.training.suite import Leaderboard, Place
+    from hiergeo.training.suite import Leaderboard, Place, SuitePlan
     from hiergeo.training.suite.board import Board, BoardRow
 
 PAGE = "leaderboard.html"
@@ -42,6 +42,23 @@ app = typer.Typer(
 @app.command("run", cls=Verb)
 def run_command(
     plan: Annotated[str | None, argument("PLAN.toml", "A TOML file, or a plan that is shipped: demo, paper.")] = None,
+    model: Annotated[
+        list[str] | None,
+        option("SPEC", "Without a plan: a model, once for each, such as tiny and head:DIR.", "--model", "-m"),
+    ] = None,
+    data: Annotated[
+        str | None, option("NAME", "With --model: a dataset of chains. (by default hierarcaps)", "--data", "-d")
+    ] = None,
+    rows: Annotated[int | None, option("N", "With --model: only the first N rows.", min=1)] = None,
+    geometry: Annotated[
+        list[str] | None,
+        option(
+            "SPEC",
+            "With --model: a geometry, once for each. (by default the space that each model brings)",
+            "--geometry",
+            "-g",
+        ),
+    ] = None,
     out: Annotated[
         Path, path_option("DIR", "The folder of cells, embeddings and trained models.", "--out", "-o")
     ] = Path("hiergeo-suite"),
@@ -55,14 +72,17 @@ def run_command(
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 
-    if plan is None and not demo:
-        raise InputError("name the plan of the suite, or --demo for the one that runs on bundled data.")
-    if plan is not None and demo:
-        raise InputError(f"name a plan ({plan}) or --demo, not both.")
+    if (plan is not None) + bool(model) + demo != 1:
+        raise InputError("name the plan of the suite, or models (--model), or --demo for bundled data: one of them.")
+    if not model and (data or rows or geometry):
+        raise InputError("--data, --rows and --geometry go with --model; a plan says them itself.")
     if out.is_file():
         raise InputError(f"{out} is a file: name a folder for the suite.")
     check_writable(out / PAGE)
-    made = suite.read_plan(plan) if plan is not None else suite.shipped_plan("demo")
+    if plan is not None:
+        made = suite.read_plan(plan)
+    else:
+        made = _beside(model, data or "hierarcaps", rows, geometry) if model else suite.shipped_plan("demo")
     made = made if device is None else made.model_copy(update={"device": device})
     table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
     for (model, reason), cells in _grouped(table).items():
@@ -105,6 +125,15 @@ def table_command(
         print(made)
     else:
         atomic_write_text(out, made + "\n")
+
+
+def _beside(models: list[str], data: str, rows: int | None, geometries: list[str] | None) -> "SuitePlan":
+    """The plan of models side by side on one dataset."""
+    from hiergeo.training.suite.plan import of_table
+
+    chains = {"name": "hierarcaps", "title": data, "data": data} | ({"take": rows} if rows else {})
+    table = {"title": f"Models on {data}", "models": [{"spec": spec} for spec in models], "benchmarks": [chains]}
+    return of_table(table | ({"spaces": geometries} if geometries else {}))
 
 
 def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:

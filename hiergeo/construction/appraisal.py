@@ -20,7 +20,7 @@ from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.embedded import ON_THE_CPU
 from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.findings.exports import json_text, percent
+from hiergeo.evaluation.findings.exports import json_text, omissions, percent
 from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 
 CORRECTED, AUTOMATIC = "corrected", "expanded"
@@ -74,6 +74,11 @@ class Appraisal:
         if "negative_contradicted" in metrics:
             sentence += f" and {percent(metrics['negative_contradicted'])} of negatives contradict"
         return f"{sentence}, by the judge {judge}"
+
+    @property
+    def omissions(self) -> str:
+        """What was not measured of the set and why, in words; empty where nothing was left out."""
+        return omissions(self.quality.left_out)
 
     def to_json(self) -> str:
         """As `Quality.to_json`, and ``beside``, ``differences``, ``drops``, ``headline`` and ``cautions``."""

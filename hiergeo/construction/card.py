@@ -14,7 +14,7 @@ from typing import Any
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json, validated
-from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
+from hiergeo._core.storage.files import atomic_write_text, sha256, size_of, together
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.version import __version__
 from hiergeo.construction.card_text import readme
@@ -227,7 +227,8 @@ def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None = None) -> 
         validated(dict[str, dict[str, Json]], card["quality"])
     except ValueError as error:
         raise InputError(f"the card of {folder} cannot be written: {error}") from error
-    if leaks is not None:
-        leaks.write(folder / LEAKS)
-    atomic_write_text(folder / README, readme(card))
-    documents.write(folder / JSON, card)
+    with together(folder, LEAKS, README, JSON) as scratch:
+        if leaks is not None:
+            leaks.write(scratch / LEAKS)
+        atomic_write_text(scratch / README, readme(card))
+        documents.write(scratch / JSON, card)

@@ -23,7 +23,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU
 from hiergeo.evaluation.findings.exports import json_text
-from hiergeo.evaluation.length import LENGTH, PairLengths, order_and_length
+from hiergeo.evaluation.length import LENGTH, NO_EQUAL_TIERS, PairLengths, order_and_length
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.evaluation.metrics import Interval, tau_d_rows
 from hiergeo.evaluation.metrics.length import chain_lengths, tier_pairs
@@ -66,6 +66,7 @@ class Quality:
         baselines: metric -> baseline by name -> its value where the model plays no part.
         verdicts: what the judge answered for each row.
         settings: dataset, split, judge, model, geometry, numbers of rows and images, seed, samples, version.
+        left_out: metric that was not measured -> why.
     """
 
     chains: Hierarchy
@@ -74,6 +75,7 @@ class Quality:
     baselines: dict[str, dict[str, float]]
     verdicts: Verdicts
     settings: dict[str, Any]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -106,6 +108,7 @@ class Quality:
             "metrics": self.metrics,
             "intervals": {name: list(each) for name, each in self.intervals.items()},
             "baselines": self.baselines,
+            "left_out": self.left_out,
             "settings": self.settings,
         }
 
@@ -148,9 +151,10 @@ def quality(
         verdicts = judged(chains, asked, progress=progress)
         identity = asked.identity
     measured = ModelRates() if loaded is None else modelled(loaded, chains, compute, progress=progress)
+    pooled = Pooled.of(chains, judged_rates(verdicts) | ratios | measured.ratios, measured.statistics)
     return Quality(
         chains,
-        Pooled.of(chains, judged_rates(verdicts) | ratios | measured.ratios, measured.statistics),
+        pooled,
         agreement.distinct_shares(chains),
         measured.baselines,
         verdicts,
@@ -168,7 +172,19 @@ def quality(
             "bootstrap_samples": samples,
             "hiergeo": __version__,
         },
+        {name: why for name, why in _whys(chains, loaded).items() if name not in pooled.values},
     )
+
+
+def _whys(chains: Hierarchy, model: Model | None) -> dict[str, str]:
+    """Metrics that may not be measured, and why."""
+    has = [row.negative is not None for row in chains.rows]
+    some = "not every chain has negatives" if any(has) else "the chains have no negatives"
+    no_model = "no model embeds the texts (--model)"
+    by_model = ("tau_d", "tau_d_equal_length", "radii_grow", "auroc")
+    whys = dict.fromkeys(by_model, no_model) if model is None else {"tau_d_equal_length": NO_EQUAL_TIERS}
+    whys = {"negative_contradicted": some, "words_negative": some, "auroc": some, **whys}
+    return {**whys, "reference_overlap": "there are no corrected chains of the same images (--reference)"}
 
 
 @contextmanager

@@ -20,6 +20,9 @@ from hiergeo.evaluation.metrics.resampling import resamples
 SCENES = "scenes"
 """The dataset whose images are numbered as its rows are."""
 
+COUNTED = ("words", "words_negative")
+"""Metrics that are means of counts; all other rates are shares."""
+
 TIER = "_tier"
 """What stands between the name of a metric and the number of a tier, from 0 for the most general one."""
 

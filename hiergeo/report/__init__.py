@@ -1,7 +1,7 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
 from hiergeo.report.assets import design
-from hiergeo.report.audits import audit_numbers, audit_tables, length_table, write_audit
+from hiergeo.report.audits import audit_numbers, audit_tables, length_numbers, length_table, write_audit
 from hiergeo.report.formats import FORMATS, check_format, formatted
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
@@ -16,6 +16,7 @@ __all__ = [
     "comparison_tables",
     "design",
     "formatted",
+    "length_numbers",
     "length_table",
     "result_table",
     "study_tables",

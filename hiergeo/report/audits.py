@@ -126,20 +126,36 @@ def length_table(facts: LengthFacts) -> Table:
     about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
     notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
     table = light("", "tau_d", "equal length", "shorter", notes=f"{about}\n{notes}")
-    rows: dict[str, RadialOrder | None] = {
+    table.add_row("words alone", _figure(facts.words), "", "")
+    for name, order in _controlled(facts).items():
+        table.add_row(name, _figure(order.tau_d), _share(order.equal), _share(order.shorter))
+    if facts.partial_tau is not None:
+        table.add_row("partial tau", _figure(facts.partial_tau), "", "")
+    return table
+
+
+def length_numbers(facts: LengthFacts) -> Table:
+    """The same for other programs: a row a number, shares between 0 and 1, with its interval and how many items."""
+    table = light("control", "metric", "value", "low", "high", "items")
+    figures = [("words alone", "tau_d", facts.words), ("partial tau", "tau_d", facts.partial_tau)]
+    for name, order in _controlled(facts).items():
+        figures += [(name, "tau_d", order.tau_d), (name, "equal", order.equal), (name, "shorter", order.shorter)]
+    for name, metric, figure in figures:
+        if figure is not None:
+            table.add_row(name, metric, *_plain(figure.value, *figure.interval), str(figure.items))
+    return table
+
+
+def _controlled(facts: LengthFacts) -> dict[str, RadialOrder]:
+    """The order of the model, and those of its controls that were measured."""
+    orders = {
         "the model": facts.order,
         "content-free": facts.content_free,
         "words shuffled": facts.shuffled,
         "words exchanged": facts.exchanged,
         **{f"untrained {copy}": each for copy, each in enumerate(facts.untrained)},
     }
-    table.add_row("words alone", _figure(facts.words), "", "")
-    for name, order in rows.items():
-        if order is not None:
-            table.add_row(name, _figure(order.tau_d), _share(order.equal), _share(order.shorter))
-    if facts.partial_tau is not None:
-        table.add_row("partial tau", _figure(facts.partial_tau), "", "")
-    return table
+    return {name: order for name, order in orders.items() if order is not None}
 
 
 def _share(estimate: Measured | None) -> Text:

@@ -110,6 +110,16 @@ def appraisal_tables(appraisal: Appraisal, *, full: bool = True) -> Iterator[Tab
         yield _drops_table(appraisal)
 
 
+def appraisal_numbers(appraisal: Appraisal) -> Table:
+    """Every metric, those of tiers too, for other programs: a row a metric and set, with its interval if it has one."""
+    table = light("metric", "set", "value", "low", "high")
+    for name, each in {OWN: appraisal.quality, **appraisal.baselines}.items():
+        for metric, value in each.metrics.items():
+            low, high = map(repr, each.intervals[metric]) if metric in each.intervals else ("", "")
+            table.add_row(metric, caption(name), repr(float(value)), low, high)
+    return table
+
+
 def overall(quality: Quality) -> list[str]:
     """The metrics that are not of a single tier."""
     return [name for name in quality.metrics if TIER not in name]

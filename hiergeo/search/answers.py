@@ -45,6 +45,11 @@ class Hit:
     angle: Number
     distance: Number
 
+    @property
+    def key(self) -> str | int:
+        """Its caption; the id of an item without one."""
+        return self.id if self.caption is None else self.caption
+
 
 class Written:
     """Base of what is written as JSON: answers and ladders."""
@@ -77,6 +82,7 @@ class Answer(Written):
         scored: rows whose exact score was computed.
         rows: rows in the index.
         radius: of the query, geodesic units.
+        repeats: items that were passed over for a better one of the same caption.
     """
 
     hits: tuple[Hit, ...]
@@ -84,6 +90,7 @@ class Answer(Written):
     scored: int
     rows: int
     radius: Number
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,14 +118,14 @@ class Climb(Written):
 
     @property
     def hits(self) -> tuple[Hit, ...]:
-        """The items of the ladder; one that stays for several thresholds is listed once."""
+        """The items of the ladder; one that stays for several thresholds is listed once, as is its caption."""
         return tuple(_changes(rung.hit for rung in self.rungs))
 
 
 def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
     last: Hit | None = None
     for hit in hits:
-        if hit is not None and (last is None or hit.id != last.id):
+        if hit is not None and (last is None or hit.key != last.key):
             yield hit
         last = hit if hit is not None else last
 

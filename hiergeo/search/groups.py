@@ -71,7 +71,7 @@ class RequestGroup:
         by: By = "distance" if first.kind == "neighbours" else first.by
         k = max(request.k for request in self.requests)
         side: Side = "parents" if first.kind == "parents" else "children"
-        return Best(self.space, self.x, k, by, side, first.min_radius, span)
+        return Best(self.space, self.x, k, by, side, first.min_radius, span, self.store.captioned(first.without))
 
     def _thresholds(self, thresholds: int | Tensor) -> Tensor:
         if isinstance(thresholds, Tensor):

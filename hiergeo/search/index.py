@@ -17,6 +17,7 @@ from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.appending import Added
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
+from hiergeo.search.distinct import distinct_answers
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.groups import RequestGroup, Result, query_rows
 from hiergeo.search.layout import Manifest
@@ -81,6 +82,7 @@ class Index:
         low: float = 0.0,
         high: float = float("inf"),
         store: Store | str | None = None,
+        distinct: bool = True,
     ) -> Answer | list[Answer]:
         """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
 
@@ -95,12 +97,13 @@ class Index:
             high: items of a larger radius are left out.
             store: search through a store that holds the items, or the store of this spec such as "faiss:flat"; None
                 scans the index.
+            distinct: of items with one caption the best counts; False lists every item.
 
         Raises:
             InputError: an empty index, a query that it cannot take, an argument out of range.
         """
-        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
-        return self._asked("children", query, shared)
+        ranked = {"k": k, "by": by, "min_radius": min_radius, "distinct": distinct}
+        return self._asked("children", query, {**ranked, "space": space, "low": low, "high": high, "store": store})
 
     def parents(
         self,
@@ -113,10 +116,11 @@ class Index:
         low: float = 0.0,
         high: float = float("inf"),
         store: Store | str | None = None,
+        distinct: bool = True,
     ) -> Answer | list[Answer]:
         """The k items that come nearest to entailing the query; arguments as for `children`."""
-        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
-        return self._asked("parents", query, shared)
+        ranked = {"k": k, "by": by, "min_radius": min_radius, "distinct": distinct}
+        return self._asked("parents", query, {**ranked, "space": space, "low": low, "high": high, "store": store})
 
     def neighbours(
         self,
@@ -127,9 +131,11 @@ class Index:
         low: float = 0.0,
         high: float = float("inf"),
         store: Store | str | None = None,
+        distinct: bool = True,
     ) -> Answer | list[Answer]:
         """The k nearest items by geodesic distance; arguments as for `children`."""
-        return self._asked("neighbours", query, {"k": k, "space": space, "low": low, "high": high, "store": store})
+        shared = {"k": k, "distinct": distinct, "space": space, "low": low, "high": high, "store": store}
+        return self._asked("neighbours", query, shared)
 
     def ladder(
         self,
@@ -182,25 +188,11 @@ class Index:
             raise InputError("the index is empty: add items before searching.")
         store = self.store.pinned()
         embedded = self.encoder.encode([request.query for request in requests])
-        groups: dict[Any, list[int]] = {}
-        for place, request in enumerate(requests):
-            groups.setdefault(request.group, []).append(place)
-        rest = store, self.engines, self.device
-        asked = [
-            RequestGroup([requests[i] for i in places], embedded[places], self.chosen(requests[places[0]].space), *rest)
-            for places in groups.values()
-        ]
-        scanned = [group for group in asked if group.engine is None]
-        if scanned:
-            low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
-            counts = run(store.stream(low, high), [group.task for group in scanned], self.device)
-            for group, count in zip(scanned, counts, strict=True):
-                group.scored = count
-        results: list[Result] = [0] * len(requests)
-        for group, places in zip(asked, groups.values(), strict=True):
-            group.ask_store()
-            for place, result in zip(places, group.results(), strict=True):
-                results[place] = result
+        results = self._swept(store, requests, embedded)
+        folded = {i: each for i, each in enumerate(results) if isinstance(each, Answer) and requests[i].distinct}
+        if folded:
+            more = distinct_answers(requests, folded, lambda at, asked: self._swept(store, asked, embedded[at]))
+            results = [more.get(i, each) for i, each in enumerate(results)]
         return results
 
     def points(self, queries: Sequence[Query], space: Space | str | None = None) -> Points:
@@ -319,6 +311,29 @@ class Index:
     def close(self) -> None:
         """Let go of the files."""
         self.store.close()
+
+    def _swept(self, store: ExactStore, requests: Sequence[Request], embedded: Tensor) -> list[Result]:
+        """The answers to requests whose queries have these embeddings (Q, D), captions repeated, from one pass."""
+        groups: dict[Any, list[int]] = {}
+        for place, request in enumerate(requests):
+            groups.setdefault(request.group, []).append(place)
+        rest = store, self.engines, self.device
+        asked = [
+            RequestGroup([requests[i] for i in places], embedded[places], self.chosen(requests[places[0]].space), *rest)
+            for places in groups.values()
+        ]
+        scanned = [group for group in asked if group.engine is None]
+        if scanned:
+            low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
+            counts = run(store.stream(low, high), [group.task for group in scanned], self.device)
+            for group, count in zip(scanned, counts, strict=True):
+                group.scored = count
+        results: list[Result] = [0] * len(requests)
+        for group, places in zip(asked, groups.values(), strict=True):
+            group.ask_store()
+            for place, result in zip(places, group.results(), strict=True):
+                results[place] = result
+        return results
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> Any:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)

@@ -35,6 +35,7 @@ class Request:
         thresholds: of a ladder, as for `Index.ladder`.
         within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
         low: this and the rest as for `Index.children`; counts always scan.
+        without: captions whose items are left out; of the first three kinds.
 
     Raises:
         InputError: a kind or an order that is unknown, k or a number of thresholds out of range, a range of radii that
@@ -52,6 +53,8 @@ class Request:
     space: Space | str | None = None
     min_radius: float | None = None
     store: Store | str | None = None
+    distinct: bool = True
+    without: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for what, name, known in (("kind of search", self.kind, get_args(Kind)), ("order", self.by, get_args(By))):
@@ -82,7 +85,7 @@ class Request:
             return *shared, tuple(steps.tolist()) if isinstance(steps, Tensor) else steps
         if self.kind == "count":
             return *shared, self.within is None
-        return *shared, None if self.kind == "neighbours" else self.by
+        return *shared, self.without, None if self.kind == "neighbours" else self.by
 
 
 def _check_thresholds(thresholds: Tensor) -> None:

@@ -249,6 +249,16 @@ class OpenShard:
                 break
         return np.concatenate([np.empty(0, np.int64), *found])[:most]
 
+    def captioned(self, captions: Sequence[str]) -> NDArray[np.int64]:
+        """The rows, deleted ones too, that have one of these captions."""
+        from pyarrow import array, compute
+
+        wanted, found = array(captions), [np.empty(0, np.int64)]
+        for start in range(0, self.shard.rows, ROW_GROUP):
+            matches = compute.is_in(self._group(start // ROW_GROUP).column("caption"), value_set=wanted)
+            found.append(start + np.flatnonzero(matches.to_numpy(zero_copy_only=False)))
+        return np.concatenate(found)
+
     def _group(self, group: int) -> Any:
         with self._lock:
             table = self._groups.pop(group, None)

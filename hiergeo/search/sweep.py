@@ -31,6 +31,7 @@ class RadiusRange(NamedTuple):
 
 
 EVERY = RadiusRange()
+NONE = torch.empty(0, dtype=torch.int64)
 
 
 class SweepTask(Protocol):
@@ -86,7 +87,10 @@ def _given(task: SweepTask, rows: Rows, points: Points) -> int:
 
 @final
 class Best:
-    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id."""
+    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id.
+
+    Items of the ids `without` (n,) are left out.
+    """
 
     def __init__(
         self,
@@ -97,12 +101,18 @@ class Best:
         side: Side = "children",
         min_radius: float | None = None,
         span: RadiusRange = EVERY,
+        without: Tensor = NONE,
     ) -> None:
-        self.space, self.x, self.span = space, x, span
+        self.space, self.x, self.span, self.without = space, x, span, without
         self.k, self.by, self.side, self.min_radius = k, by, side, min_radius
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
+        if len(self.without):
+            kept = torch.nonzero(~torch.isin(rows.ids, self.without))[:, 0]
+            rows, points = rows.take(kept), points.rows(kept.to(points.radius.device))
+            if not len(rows):
+                return
         values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
         part = _found(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)

@@ -152,13 +152,16 @@ class Stage:
         self.verb, self.out, self.inputs = verb, folder / "out", folder / "inputs"
         self.inputs.mkdir(exist_ok=True)
         prepare(self.inputs)
-        self.old: str | None = None
         self.begun: Path | None = None
         cleared(self.out)
         if verb.earlier:
             self._do(earlier=True)
-            self.old, self.begun = verb.result(self.out), folder / "begun"
+            self.begun = folder / "begun"
             shutil.copytree(self.out, self.begun)
+        elif verb.starts:
+            self.begun = self.inputs / verb.starts
+            shutil.copytree(self.begun, self.out, dirs_exist_ok=True)
+        self.old = verb.result(self.out)
         count, start = folder / "count", time.monotonic()
         self._must(undisturbed(counted(partial(run, self.words(), self.out), count)))
         self.seconds, self.operations = time.monotonic() - start, int(count.read_text())

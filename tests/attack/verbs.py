@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiergeo import adapters, cli, search
+from hiergeo import adapters, cli, datasets, search
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives, documents, tensors
 from hiergeo._core.storage.documents import Json
@@ -23,7 +23,10 @@ from hiergeo.construction import card
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import scenes
+from hiergeo.datasets.chains import Chain, write_test
 from hiergeo.report.explorer import export
+from hiergeo.report.review import open_desk
+from hiergeo.training import suite
 from tests.attack import mirror
 from tests.construction.construction_toys import ToyBackend, ToyJudge
 from tests.search.corpus import corpus_common
@@ -45,6 +48,7 @@ class Verb:
         result: a digest of what the folder holds, read as its users read it; None while there is nothing.
         again: arguments with which it is run again after a death.
         earlier: a line whose result is there before, and is replaced.
+        starts: a folder among its inputs whose content is there before.
         instead: another command, that is run after a death in place of the first; its result is what counts.
         ranks: processes that run it together.
     """
@@ -54,6 +58,7 @@ class Verb:
     result: Callable[[Path], str | None]
     again: Words = ()
     earlier: Words = ()
+    starts: str = ""
     instead: Words = ()
     ranks: int = 1
 
@@ -88,6 +93,8 @@ def prepare(inputs: Path) -> None:
     write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     _inputs_of_corpus(inputs / "corpus")
     (inputs / "clip.toml").write_text(PLAN)
+    (inputs / "suite.toml").write_text(SUITE_PLAN)
+    _reviewed(inputs / "reviewed" / "chains")
     search.build(inputs / "small", "tiny", corpus_common.captions(40)).close()
     adapters.load("tiny").encode_text(["a red square"])
     BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]  # a toy is what it stands for
@@ -244,6 +251,42 @@ def _chains(out: Path) -> str | None:
     return json.dumps(told, sort_keys=True)
 
 
+def _graded(out: Path) -> str | None:
+    """The chains, and what the card says of their quality."""
+    quality = card.read_card(out / "chains").get("quality")
+    return f"{_chains(out)} {json.dumps(quality, sort_keys=True)}"
+
+
+def _reviewed(folder: Path) -> None:
+    """Chains with a card, the first of which is accepted."""
+    folder.mkdir(parents=True)
+    rows = datasets.load("scenes").take(6).rows
+    write_test(folder / "test.csv", [Chain(row.row_id, row.positive) for row in rows])
+    with open_desk(folder) as desk:
+        desk.decide(0, desk.standing(0).version, "Anna", "accept")
+
+
+def _review(out: Path) -> str | None:
+    """What was exported of decisions, all of which stay."""
+    folder = out / "chains"
+    with open_desk(folder) as desk:
+        if len(desk.journal.entries) != 1:
+            raise InputError("a decision is lost.")
+    if not (folder / "reviewed.json").exists():
+        return None
+    return (folder / "reviewed.csv").read_text() + (folder / "reviewed.json").read_text()
+
+
+def _suite(out: Path) -> str | None:
+    """The numbers of every cell of a suite that has its page; each cell is whole."""
+    folder = out / "suite"
+    if not (folder / "plan.json").exists():
+        return None
+    cells = suite.read(folder).to_json()
+    page = folder / "leaderboard.html"
+    return cells if page.exists() and page.read_text().rstrip().endswith("</html>") else None
+
+
 CORPUS_ITEMS = 23
 """Captions in the inputs of an index, without the poisoned one."""
 
@@ -280,6 +323,33 @@ every = 1
 space = "product:lorentz:-1?learnablex32,euclidean:x32"
 data = { rows = 40, held_out = 8 }
 """
+SUITE_PLAN = """
+title = "A head, and its base"
+samples = 20
+device = "cpu"
+
+[[models]]
+name = "tiny"
+spec = "tiny"
+spaces = ["euclidean", "lorentz:-1"]
+
+[[models]]
+name = "head"
+spec = "tiny"
+train = { kind = "head", data = "scenes", rows = 20, geometry = "euclidean", steps = 4, batch = 8, hidden = 4 }
+
+[[benchmarks]]
+title = "HierarCaps"
+name = "hierarcaps"
+data = "scenes"
+take = 8
+"""
+SUITE = ("suite", "run", "INPUTS/suite.toml", "--out", "OUT/suite")
+QUALITY = (
+    *("chains", "quality", "INPUTS/reviewed/chains", "--samples", "20"),
+    *("--html", "OUT/a.html", "--json", "OUT/a.json"),
+)
+REVIEW = ("chains", "review", "OUT/chains", "--export")
 COMPARE = (
     *("compare", "-m", "tiny", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--steps", "5", "--images", "1"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
@@ -321,4 +391,8 @@ VERBS = (
     Verb("explore --export", EXPORT, _page, again=("--overwrite",)),
     Verb("data fetch", FETCH, _fetched),
     Verb("chains build", BUILD, _chains),
+    Verb("chains quality", QUALITY, _report),
+    Verb("chains quality --card", ("chains", "quality", "OUT/chains", "--card"), _graded, earlier=BUILD),
+    Verb("chains review --export", REVIEW, _review, starts="reviewed"),
+    Verb("suite", SUITE, _suite),
 )

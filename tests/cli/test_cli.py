@@ -49,6 +49,22 @@ def test_compare_takes_several_geometries(run, tmp_path):
     assert page.is_file()
 
 
+@pytest.mark.parametrize("verb", ["compare", "demo"])
+def test_a_page_of_another_command_is_replaced_on_request_alone(run, tmp_path, monkeypatch, verb):
+    monkeypatch.chdir(tmp_path)
+    words = (verb, "-m", "tiny", "-d", "scenes", "-g", "euclidean") if verb == "compare" else (verb, "--no-open")
+    page = tmp_path / f"hiergeo-{verb}.html"
+    assert run(*words, "--rows", 8)[0] == 0
+    first = page.read_bytes()
+    assert run(*words, "--rows", 8)[0] == 0
+    assert page.read_bytes() == first
+    code, _, said = run(*words, "--rows", 9)
+    assert (code, page.read_bytes()) == (2, first)
+    assert "--overwrite" in said
+    assert run(*words, "--rows", 9, "--overwrite")[0] == 0
+    assert page.read_bytes() != first
+
+
 def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
     from hiergeo.datasets import scenes
 

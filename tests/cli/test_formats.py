@@ -70,6 +70,25 @@ def test_the_numbers_of_an_audit_are_a_row_each(run, tmp_path):
             assert float(row["low"]) <= float(row["high"])
 
 
+def test_the_numbers_of_length_and_of_quality_are_a_row_each(run, printed, tmp_path):
+    told = tmp_path / "told.json"
+    words = ("audit", "--length", "-m", "tiny", "-d", "scenes", "--rows", 20, "--samples", 20, "--copies", 0)
+    _, text, _ = run(*words, "--format", "csv", "--json", told)
+    order = json.loads(told.read_text())["order"]
+    rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(text)) if row["control"] == "the model"}
+    for name, row in rows.items():
+        assert float(row["value"]) == order[name]["value"]
+        assert [float(row["low"]), float(row["high"])] == order[name]["interval"]
+    assert set(rows) == {"tau_d", "equal", "shorter"}
+    _, text, _ = run("chains", "quality", "own.csv", "--split", "train", "--format", "csv", "--json", told)
+    known = json.loads(told.read_text())
+    found = {row["metric"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert {name: float(row["value"]) for name, row in found.items()} == known["metrics"]
+    assert {name: [float(row["low"]), float(row["high"])] for name, row in found.items() if row["low"]} == known[
+        "intervals"
+    ]
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_numbers_are_printed_alone_in_every_format(printed, folder, verb):
     words, columns, key = VERBS[verb]

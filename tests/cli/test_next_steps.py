@@ -91,3 +91,14 @@ def test_the_next_steps_of_a_build_run(run, tmp_path, monkeypatch, name):
     parse(steps[1])
     with review.open_desk(Path(shlex.split(steps[1])[2]), "test", None) as desk:
         assert desk.rows
+
+
+def test_the_next_step_of_an_index_runs(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "captions.txt").write_text("a red circle\na circle\na big red circle\n")
+    code, printed, _ = run("index", "build", "my index", "-m", "tiny", "--captions", "captions.txt")
+    assert code == 0
+    (step,) = [match[2] for line in printed.splitlines() if (match := COMMAND.search(line))]
+    code, printed, _ = run(*shlex.split(step))
+    assert code == 0
+    assert "a red circle" in printed

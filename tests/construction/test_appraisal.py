@@ -94,6 +94,8 @@ def test_the_page_holds_every_number_and_escapes_what_is_from_outside(appraisal,
         assert caution.replace("\N{NO-BREAK SPACE}", " ") in page.text
     assert len([attributes for attributes in page.having("article") if attributes.get("class") == "chain"]) == 3
     assert "What was dropped" in page.text
+    assert appraisal.omissions
+    assert appraisal.omissions in page.text
     headline = text.partition("<h1>")[2].partition("</h1>")[0]
     assert "%" in headline
     assert " %" not in headline

@@ -1,6 +1,7 @@
 """Dataset cards: counts from the files themselves, heads that hubs read, and nothing that ties to one machine."""
 
 import csv
+import errno
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -194,13 +195,28 @@ def test_two_updates_at_once_are_both_kept(tmp_path, monkeypatch):
 
 
 def test_the_readme_is_there_before_the_card(tmp_path, monkeypatch):
-    def killed(*_):
-        raise KeyboardInterrupt
+    replace = Path.replace
 
-    monkeypatch.setattr(card.documents, "write", killed)
+    def killed(self, target):
+        if self.name == card.JSON:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         write_card(folder_of(tmp_path), MADE, Leakage())
     assert {"README.md", "leakage.csv"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_card_that_cannot_be_written_leaves_its_folder_as_it_was(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = {path.name: path.read_bytes() for path in folder_of(tmp_path).iterdir()}
+    monkeypatch.setattr(card.documents, "write", full)
+    with pytest.raises(UnavailableError, match="No space"):
+        write_card(tmp_path, MADE, Leakage())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_altered_and_missing_cards_are_refused(tmp_path):

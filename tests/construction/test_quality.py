@@ -66,6 +66,13 @@ def test_rates_that_a_judge_gives(found):
     assert {name: found.metrics[name] for name in wanted} == pytest.approx(wanted)
 
 
+def test_metrics_that_were_not_measured_are_left_out_with_a_reason(found):
+    without_model = {"tau_d", "tau_d_equal_length", "radii_grow", "auroc"}
+    assert set(found.left_out) == {*without_model, "reference_overlap"}
+    assert len({found.left_out[name] for name in without_model}) == 1
+    assert found.as_dict()["left_out"] == found.left_out
+
+
 def test_rates_of_texts_alone(found):
     wanted = {
         "words_grow": 1 / 3,  # animal, cat and furniture, chair have one word each
@@ -176,6 +183,18 @@ def test_intervals_are_those_of_scipy_where_each_row_is_an_image():
     assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([bounds.low, bounds.high], abs=0.01)
 
 
+def test_shares_of_all_or_none_have_exact_intervals():
+    chains = chains_of(*((DOG, None, image) for image in range(19)))
+    every, none = Ratio(np.ones(19), np.ones(19)), Ratio(np.zeros(19), np.ones(19))
+    some = Ratio(np.arange(19.0) / 18, np.ones(19))
+    pooled = Pooled.of(chains, {"all": every, "none": none, "some": some, "words": every})
+    edge = 0.025 ** (1 / 19)  # 19 of 19 are seen with this probability at the end of the interval
+    assert pooled.exact("all") == pytest.approx((edge, 1))
+    assert pooled.exact("none") == pytest.approx((0, 1 - edge))
+    assert pooled.exact("some") is None
+    assert pooled.exact("words") is None
+
+
 def test_differences_are_paired_over_common_images():
     left = chains_of((DOG, None, 1), (DOG, None, 1), (CAT, None, 2), (SEAT, None, 3), (SEAT, None, None))
     right = chains_of((DOG, None, 3), (CAT, None, 9), (DOG, None, 1))
@@ -225,9 +244,10 @@ def test_a_model_measures_as_the_protocols_do():
         assert found.metrics[name] == pytest.approx(same.metrics[name]), name
         assert found.baselines[name] == pytest.approx(same.baselines[name]), name
     without = Hierarchy("scenes", "test", tuple(row.__class__(row.row_id, row.positive) for row in scenes.rows))
-    metrics = quality(without, judge=TableJudge({}), model="tiny", samples=5).metrics
-    assert metrics["tau_d"] == pytest.approx(found.metrics["tau_d"])
-    assert "auroc" not in metrics
+    other = quality(without, judge=TableJudge({}), model="tiny", samples=5)
+    assert other.metrics["tau_d"] == pytest.approx(found.metrics["tau_d"])
+    assert set(other.left_out) == {"negative_contradicted", "words_negative", "auroc", "reference_overlap"}
+    assert not other.left_out.keys() & other.metrics.keys()
 
 
 def test_the_best_chains_come_first(found):

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import atomic_write
+from hiergeo._core.text import shortened
+
+NAMED = 200
+"""Characters of the names of arrays that a message holds."""
 
 HASH = "content_sha256"
 """The array that holds the hash of all others."""
@@ -86,11 +90,13 @@ def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any
         digest = hashlib.sha256() if HASH in members else None
         needed = [name for name in sorted(members) if name in wanted or digest]
         headers = {name: _header(archive, members[name]) for name in needed}
+        missing = [name for name, schema in wanted.items() if schema.required and name not in members]
+        if missing:
+            others = shortened(", ".join(sorted(members)), NAMED) or "nothing"
+            raise InputError(f"{path} has no array {' and '.join(map(repr, missing))}, but {others}: rename or add it.")
         for name, schema in wanted.items():
             if name in headers:
                 _check(path, name, schema, *headers[name])
-            elif schema.required:
-                raise InputError(f"{path} has no array '{name}'.")
         found: dict[str, NDArray[Any]] = {}
         for name in needed:
             if name == HASH:

@@ -153,6 +153,26 @@ def atomic_write_text(path: Path | str, text: str) -> None:
         handle.write(text.encode("utf-8"))
 
 
+@contextmanager
+def together(folder: Path, *names: str) -> Iterator[Path]:
+    """A scratch folder whose files, of these names and in their order, replace those of `folder` when the block ends.
+
+    Raises:
+        UnavailableError: the folder cannot be written or the disk is full; all of its files are left as they were.
+    """
+    with writing(folder):
+        scratch = temporary(folder.resolve() / names[-1])
+        scratch.mkdir()
+        try:
+            yield scratch
+            for name in names:
+                if (scratch / name).exists():
+                    (scratch / name).replace(folder / name)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        sync_folder(folder)
+
+
 WriteRow: TypeAlias = Callable[[Sequence[object]], object]
 """Writes a row of a table."""
 

@@ -74,14 +74,14 @@ def _beyond(said: set[str] | None, hit: Hit) -> list[str]:
 
 
 def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
-    """The items of a ladder, each with the first and the last of the thresholds that follow each other at which it is
-    the nearest."""
+    """The items of a ladder, each with the first and the last of the thresholds that follow each other at which it, or
+    one of the same caption, is the nearest."""
     stays: list[tuple[float, float, Hit]] = []
     for rung in rungs:
         if rung.hit is None:
             continue
-        if stays and stays[-1][2].id == rung.hit.id:
-            stays[-1] = (stays[-1][0], rung.threshold, rung.hit)
+        if stays and stays[-1][2].key == rung.hit.key:
+            stays[-1] = (stays[-1][0], rung.threshold, stays[-1][2])
         else:
             stays.append((rung.threshold, rung.threshold, rung.hit))
     return stays

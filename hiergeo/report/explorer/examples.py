@@ -60,7 +60,7 @@ def reach(lens: Lens, ids: Ids) -> float | None:
     rank = math.ceil((len(some) + 1) * (1 - LEVEL))
     if rank > len(some):
         return None
-    near = lens.index.neighbours(list(map(Item, some)), 2, space=lens.spec)
+    near = lens.index.neighbours(list(map(Item, some)), 2, space=lens.spec, distinct=False)
     assert isinstance(near, list)
     others = ((hit.distance for hit in answer.hits if hit.id != item) for item, answer in zip(some, near, strict=True))
     return finite(sorted(next(each, math.inf) for each in others)[rank - 1])

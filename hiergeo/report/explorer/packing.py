@@ -18,9 +18,9 @@ where the margin is the half aperture of the apex less the exterior angle:
 A place is that of an item among all, in ascending order of ids.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo.geometry import ConstantCurvature, Points
+from hiergeo.geometry.space import By, Side
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.search.sweep import Best, Count, Steps, run
+from hiergeo.search.distinct import Listed, distinct
+from hiergeo.search.sweep import Best, Count, Steps, SweepTask, run
 
 CHUNK = 512
 """Items whose answers are in one file."""
@@ -45,6 +47,9 @@ K = 10
 
 STEPS = 50
 """Thresholds of a ladder."""
+
+LISTS: tuple[tuple[By, Side], ...] = (("margin", "children"), ("margin", "parents"), ("distance", "children"))
+"""How children, parents and neighbours are searched."""
 
 NOBODY = 0xFFFF
 """The place of a hit that is not there."""
@@ -70,6 +75,9 @@ class Packer:
         self._space, self._ids = lens.space, torch.from_numpy(ids)
         rows = lens.index.store.fetch(self._ids)
         self._points = rows.points(lens.space.geometry)
+        first: dict[str | int, int] = {}
+        named = enumerate(lens.index.store.labels(self._ids).captions)
+        self._firsts = torch.tensor([first.setdefault(at if name is None else name, at) for at, name in named])
         radius = rows.radius(lens.space.geometry).numpy()
         self._rows = rows.take(torch.from_numpy(np.lexsort((ids, radius))))
         ends = float(radius.min()), float(radius.max())
@@ -84,23 +92,49 @@ class Packer:
     def _answers(self, places: Tensor) -> "_Answers":
         """What is asked about the items of some places (Q,)."""
         x = self._points.rows(places)
-        lists = (
-            Best(self._space, x, K, "margin", "children"),
-            Best(self._space, x, K, "margin", "parents"),
-            Best(self._space, x, K, "distance", "children"),
-        )
+        lists = [Best(self._space, x, K, by, side) for by, side in LISTS]
         steps, count = Steps(self._space, x, self.thresholds), Count(self._space, x)
-        starts = range(0, len(self._rows), SWEPT)
-        run((self._rows.take(slice(start, start + SWEPT)) for start in starts), (*lists, steps, count))
+        self._sweep([*lists, steps, count])
         assert steps.found is not None
         climbs = self._places(steps.found.ids, len(self.thresholds))
-        before = torch.nn.functional.pad(climbs[:, :-1], (1, 0), value=-1)
-        row, step = torch.nonzero((climbs >= 0) & (climbs != before), as_tuple=True)
-        hits = [self._places(task.found.ids, K) for task in lists if task.found is not None]
+        named = torch.where(climbs < 0, -1, self._firsts[climbs])
+        before = torch.nn.functional.pad(named[:, :-1], (1, 0), value=-1)
+        row, step = torch.nonzero((climbs >= 0) & (named != before), as_tuple=True)
+        hits = [self._distinct(task) for task in lists]
         numbers = [self._numbers(x, *_pairs(places_of), side == 1) for side, places_of in enumerate(hits)]
         rungs = climbs[row, step]
         climbed = self._numbers(x, row, rungs, True)
         return _Answers(count.total, hits, numbers, climbed, row.bincount(minlength=len(x)), rungs, step)
+
+    def _sweep(self, tasks: Sequence[SweepTask]) -> None:
+        starts = range(0, len(self._rows), SWEPT)
+        run((self._rows.take(slice(start, start + SWEPT)) for start in starts), tasks)
+
+    def _distinct(self, task: Best) -> Tensor:
+        """Places (Q, K) of the best items of distinct captions, of a task that is done; -1 where there are fewer."""
+
+        def listed(done: Best) -> list[Listed]:
+            assert done.found is not None
+            places = (row[row >= 0] for row in self._places(done.found.ids, done.k))
+            return [list(zip(row.tolist(), self._firsts[row].tolist(), strict=True)) for row in places]
+
+        def again(some: Sequence[int], most: Sequence[int], without: Sequence[frozenset[Any]]) -> list[Listed]:
+            alike: dict[tuple[int, frozenset[Any]], list[int]] = {}
+            for at, asked in zip(some, zip(most, without, strict=True), strict=True):
+                alike.setdefault(asked, []).append(at)
+            tasks = []
+            for (k, keys), queries in alike.items():
+                dropped = self._ids[torch.isin(self._firsts, torch.tensor(list(keys), dtype=torch.int64))]
+                x = task.x.rows(torch.tensor(queries))
+                tasks.append(Best(self._space, x, k, task.by, task.side, without=dropped))
+            self._sweep(tasks)
+            answers: dict[int, Listed] = {}
+            for queries, done in zip(alike.values(), tasks, strict=True):
+                answers |= zip(queries, listed(done), strict=True)
+            return [answers[at] for at in some]
+
+        found = distinct(listed(task), [K] * len(task.x), again)
+        return torch.tensor([each.items + [-1] * (K - len(each.items)) for each in found])
 
     def _places(self, ids: Tensor, width: int) -> Tensor:
         """The places (Q, width) of ids (Q, up to width); -1 where there are fewer."""

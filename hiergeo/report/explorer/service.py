@@ -27,6 +27,7 @@ from hiergeo.report.explorer.prepared import Prepared
 from hiergeo.report.explorer.questions import Asked, Pair, Questions
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item
+from hiergeo.search.distinct import distinct_items
 from hiergeo.search.groups import Result
 from hiergeo.search.serving import Service, Settings
 from hiergeo.search.serving.limits import Refused
@@ -156,15 +157,15 @@ class Explorer:
         return [by_id[item] for item in wanted]
 
     def roots(self, lens: Lens, k: int) -> list[dict[str, Any]]:
-        """The k items of smallest radius."""
+        """The k items of smallest radius and of distinct captions."""
         store = self.current(lens)
-        return self.through(lens, store, store.innermost(k))
+        return self.through(lens, store, distinct_items(store, store.innermost, k))
 
     def find(self, text: str, k: int) -> list[dict[str, Any]]:
-        """The k items of smallest radius whose caption contains a text."""
+        """The k items of smallest radius and of distinct captions that contain a text."""
         lens = self.collection.lenses[0]
         store = self.current(lens)
-        return self.through(lens, store, store.matching(text, k))
+        return self.through(lens, store, distinct_items(store, partial(store.matching, text), k))
 
     def current(self, lens: Lens) -> ExactStore:
         """The items of a lens as they are now, whatever changes while they are read."""

@@ -10,7 +10,7 @@ from typing import Any, final
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.files import retire, size_of
+from hiergeo._core.storage.files import retire, size_of, together
 from hiergeo.construction.card import JSON as CARD
 from hiergeo.construction.card import update_card
 from hiergeo.construction.claiming import REVIEWED, SUMMARY
@@ -109,12 +109,14 @@ def export(desk: Desk) -> Reviewed:
     kept = [each.chain for each in desk.standings() if each.state == ACCEPT]
     if not kept:
         raise InputError(f"no row of {desk.folder} is accepted yet: there is nothing to export.")
-    chains.write_test(desk.folder / PLAIN, kept)
-    if all(each.negative is not None for each in kept):
-        chains.write_train(desk.folder / EXPANDED, kept)
-    else:
+    contradicted = all(each.negative is not None for each in kept)
+    with together(desk.folder, PLAIN, EXPANDED, SUMMARY) as scratch:
+        chains.write_test(scratch / PLAIN, kept)
+        if contradicted:
+            chains.write_train(scratch / EXPANDED, kept)
+        documents.write(scratch / SUMMARY, reviewed.as_dict())
+    if not contradicted:
         retire(desk.folder / EXPANDED)
-    documents.write(desk.folder / SUMMARY, reviewed.as_dict())
     if size_of(desk.folder / CARD) is not None:
         update_card(desk.folder)
     return reviewed

@@ -52,22 +52,34 @@ class Client:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, maxsize=CONNECTIONS)
 
     def children(
-        self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
+        self,
+        query: Query | Sequence[Query],
+        k: int = 10,
+        *,
+        by: By = "margin",
+        distinct: bool = True,
+        geometry: str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that the query comes nearest to entailing; as `Index.children`."""
-        return self._asked("children", query, Answer.of_dict, k=k, by=by, geometry=geometry)
+        return self._asked("children", query, Answer.of_dict, k=k, by=by, distinct=distinct, geometry=geometry)
 
     def parents(
-        self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
+        self,
+        query: Query | Sequence[Query],
+        k: int = 10,
+        *,
+        by: By = "margin",
+        distinct: bool = True,
+        geometry: str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that come nearest to entailing the query; as `Index.parents`."""
-        return self._asked("parents", query, Answer.of_dict, k=k, by=by, geometry=geometry)
+        return self._asked("parents", query, Answer.of_dict, k=k, by=by, distinct=distinct, geometry=geometry)
 
     def neighbours(
-        self, query: Query | Sequence[Query], k: int = 10, *, geometry: str | None = None
+        self, query: Query | Sequence[Query], k: int = 10, *, distinct: bool = True, geometry: str | None = None
     ) -> Answer | list[Answer]:
         """The k nearest items; as `Index.neighbours`."""
-        return self._asked("neighbours", query, Answer.of_dict, k=k, geometry=geometry)
+        return self._asked("neighbours", query, Answer.of_dict, k=k, distinct=distinct, geometry=geometry)
 
     def ladder(
         self, query: Query | Sequence[Query], steps: int = 50, *, geometry: str | None = None

@@ -129,6 +129,7 @@ class IndexService:
                 next(embedded),
                 k=question.k,
                 by=question.by,
+                distinct=question.distinct,
                 thresholds=question.steps,
                 space=self.space(question.geometry),
                 store=self._settings.store,

@@ -111,6 +111,7 @@ class Question:
         by: how they are ordered; of children and parents.
         geometry: spec of the geometry; None is that of the index.
         steps: thresholds of a ladder.
+        distinct: whether of items with one caption the best counts; of children, parents and neighbours.
     """
 
     verb: Verb
@@ -119,6 +120,7 @@ class Question:
     by: By = "margin"
     geometry: str | None = None
     steps: int = 50
+    distinct: bool = True
 
     @property
     def pixels(self) -> int:
@@ -137,10 +139,12 @@ class Addition:
     images: list[str | None] | None
 
 
+HITS = ("k", "by", "distinct", "geometry")
+
 VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
-    "children": ("The items that a query comes nearest to entailing: what is more specific.", ("k", "by", "geometry")),
-    "parents": ("The items that come nearest to entailing a query: what is more general.", ("k", "by", "geometry")),
-    "neighbours": ("The items nearest to a query by geodesic distance.", ("k", "geometry")),
+    "children": ("The items that a query comes nearest to entailing: what is more specific.", HITS),
+    "parents": ("The items that come nearest to entailing a query: what is more general.", HITS),
+    "neighbours": ("The items nearest to a query by geodesic distance.", ("k", "distinct", "geometry")),
     "ladder": ("From general to specific: the nearest item within each of ascending radii.", ("steps", "geometry")),
     "count": ("How many items a query entails.", ("geometry",)),
 }
@@ -166,6 +170,7 @@ class RequestModels:
         self.settings: dict[str, Any] = {
             "k": (Whole, Field(10, ge=1, le=limits.k, description="Hits of one query.")),
             "by": (Literal["margin", "angle", "distance"], Field("margin", description=ordered)),
+            "distinct": (bool, Field(True, description="Of items with one caption the best counts.")),
             "geometry": (str | None, Field(None, max_length=1024, description=frame)),
             "steps": (Whole, Field(50, ge=1, le=limits.steps, description="Thresholds of radius.")),
         }

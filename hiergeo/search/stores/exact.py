@@ -1,6 +1,6 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
 from pathlib import Path
@@ -171,6 +171,13 @@ class ExactStore:
     def matching(self, text: str, k: int) -> Tensor:
         """Ids (at most k,) of the items whose caption contains a text, in any case; smallest radius first."""
         return self._innermost(k, lambda opened: opened.matching(text, k))
+
+    def captioned(self, captions: Iterable[str]) -> Tensor:
+        """Ids (n,) of the items that have one of these captions."""
+        wanted, snapshot = list(captions), self.snapshot
+        opened = map(snapshot.open, snapshot.manifest.shards if wanted else ())
+        found = [shard.array(IDS)[shard.captioned(wanted)] for shard in opened]
+        return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *found]))
 
     def _innermost(self, k: int, places: Callable[[OpenShard], NDArray[np.int64]]) -> Tensor:
         """Ids of the k items of smallest radius among some rows of every shard."""

@@ -21,6 +21,9 @@ HOSTILE = {
 }
 """Captions by the number of their item."""
 
+REPEATED = range(60, 70)
+"""Items with the captions of others."""
+
 
 def build(folder: Path) -> Collection:
     """A collection in two geometries; every ninth item has a picture."""
@@ -34,7 +37,7 @@ def build(folder: Path) -> Collection:
             image = folder / "photos" / f"{i}.png" if i % 9 == 0 else ""
             if image:
                 Image.fromarray(rng.integers(0, 256, (8, 10, 3), np.uint8)).resize((100, 80)).save(image)
-            rows.writerow([HOSTILE.get(i, f"thing {i}"), image])
+            rows.writerow([HOSTILE.get(i, f"thing {i % 50 if i in REPEATED else i}"), image])
     embeddings = (
         torch.randn(ROWS, 5, generator=torch.Generator().manual_seed(4)) * torch.linspace(0.1, 2, ROWS)[:, None]
     )

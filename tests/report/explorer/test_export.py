@@ -107,7 +107,11 @@ def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) ->
             for ids in ([kept[place]], kept)
         )
     )
-    nearest = distances[0].argsort(stable=True)[: packing.K].tolist()
+    captions = json.loads(held["data/items.json"])["captions"]
+    first: dict[str, int] = {}
+    for other in distances[0].argsort(stable=True).tolist():
+        first.setdefault(captions[other], other)
+    nearest = list(first.values())[: packing.K]
     n, k, *_ = np.frombuffer(held["data/lens-1/answers/000.bin"], "<u4", 4)
     content = held["data/lens-1/answers/000.bin"]
     rungs = int(np.frombuffer(content, "<u4", 4)[2])

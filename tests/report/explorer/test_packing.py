@@ -82,6 +82,25 @@ def test_packed_answers_are_those_of_searches(built, tmp_path, spec) -> None:
             np.testing.assert_allclose(numbers[part], [getattr(hit, name) for hit in climb.hits], rtol=1e-6, atol=2e-6)
 
 
+def test_packed_answers_of_repeated_captions_are_those_of_searches(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("hiergeo.search.distinct.MOST_HITS", 64)
+    generator = torch.Generator().manual_seed(5)
+    kinds, noise = torch.randn(15, 6, generator=generator), torch.randn(180, 6, generator=generator)
+    near = 0.4 * kinds.repeat(12, 1) + 0.01 * noise
+    captions = [f"caption {i % 15 if i % 3 else 0}" for i in range(180)]
+    search.build(tmp_path / "ix", None, captions, embeddings=near)
+    lens = open_collection([tmp_path / "ix"], ["lorentz:-1"]).lenses[0]
+    (file,) = map(unpacked, packing.Packer(lens, np.arange(180)).chunks())
+    for place in (0, 1, 100):
+        for side, verb in enumerate(("children", "parents", "neighbours")):
+            hits = getattr(lens.index, verb)(Item(place), packing.K, space=lens.space).hits
+            assert file["hits"][side, place].tolist() == [hit.id for hit in hits]
+            assert len({hit.caption for hit in hits}) == packing.K
+        part = slice(*file["first"][place : place + 2])
+        climb = lens.index.ladder(Item(place), packing.STEPS, space=lens.space)
+        assert file["rungs"][part].tolist() == [hit.id for hit in climb.hits]
+
+
 def test_few_items_leave_places_empty(tmp_path) -> None:
     search.build(tmp_path / "few", None, ["a", "b", "c"], embeddings=torch.eye(3))
     lens = open_collection([tmp_path / "few"], ["euclidean"]).lenses[0]

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.documents import validated
+from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.head_files import write_head
 from hiergeo.cli.app import app
 from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
@@ -249,6 +251,15 @@ class TestCommandLine:
         assert self.run("suite", "table", str(out), "--format", "html")[0] == 0
         assert (out / "leaderboard.html").is_file()
 
+    def test_models_are_compared_side_by_side_without_a_plan(self, tmp_path):
+        write_head(tmp_path / "head", Head(HeadShape(64, 64)), {"base": "tiny", "geometry": "euclidean"})
+        words = ("-m", "tiny", "-m", f"head:{tmp_path / 'head'}", "-d", "scenes", "--rows", "8")
+        assert self.run("suite", *words, "--out", str(tmp_path / "out"))[0] == 0
+        table = suite.read(tmp_path / "out")
+        assert [row.space for row in table.rows] == ["native", "native"]
+        assert all(table.boards[0].value(row, "tau_d") is not None for row in table.rows)
+        assert len(table.boards[0].contrasts("recall")) == 1
+
     def test_a_failed_cell_is_an_exit_code(self, tmp_path):
         file = tmp_path / "plan.toml"
         file.write_text(PLAN.replace("bar = 1.5", 'broken = "toy:c"'))
@@ -258,9 +269,11 @@ class TestCommandLine:
         (tmp_path / "taken").touch()
         for words, named in (
             (["suite"], "--demo"),
-            (["suite", "paper", "--demo"], "not both"),
+            (["suite", "paper", "--demo"], "one of them"),
             (["suite", "--demo", "--out", str(tmp_path / "taken")], "name a folder"),
             (["suite", "papr.toml"], "papr"),
+            (["suite", "demo", "-d", "scenes"], "--model"),
+            (["suite", "demo", "-m", "tiny"], "one of them"),
             (["suite", "demo", "--worker", "5/2"], "worker"),
             (["suite", "table", str(tmp_path), "--format", "markdwn"], "markdown"),
         ):

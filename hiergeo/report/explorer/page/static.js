@@ -95,19 +95,15 @@ export class StaticSource {
   /** Items of smallest radius. */
   async roots(lens, k) {
     const [items, seen] = await Promise.all([this.items_(), this.lens(lens)]);
-    return [...seen.order.subarray(0, k)].map((place) => this.hit(items, seen, place, {}));
+    return distinct(seen.order, items, k).map((place) => this.hit(items, seen, place, {}));
   }
 
   /** Items whose caption contains a text, smallest radius first. */
   async find(text, k) {
     const [items, seen] = await Promise.all([this.items_(), this.lens(this.layout.first)]);
     const wanted = folded(text);
-    const found = [];
-    for (const place of seen.order) {
-      if (found.length >= k) break;
-      if (items.folded[place].includes(wanted)) found.push(this.hit(items, seen, place, {}));
-    }
-    return found;
+    const matching = seen.order.filter((/** @type {number} */ place) => items.folded[place].includes(wanted));
+    return distinct(matching, items, k).map((place) => this.hit(items, seen, place, {}));
   }
 
   /** URL of a picture of an item; of the one size that is stored. */
@@ -284,6 +280,20 @@ function added(items, place, caption) {
   if (said === null) return [];
   const own = new Set([...said.split(" "), ...wordsOf(items.captions[place])]);
   return [...new Set(wordsOf(caption))].filter((word) => !own.has(word));
+}
+
+/** The first places of distinct captions, k at most; those without a caption all count. */
+function distinct(places, items, k) {
+  const seen = new Set();
+  const found = [];
+  for (const place of places) {
+    if (found.length >= k) break;
+    const caption = items.captions[place];
+    if (caption !== null && seen.has(caption)) continue;
+    seen.add(caption);
+    found.push(place);
+  }
+  return found;
 }
 
 function known(items, id) {
