@@ -1,13 +1,13 @@
 """Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiergeo.evaluation.findings.exports import plain
 from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.items import words_of
 from hiergeo.report.explorer.questions import name_of
@@ -32,11 +32,11 @@ class AnswerWriter:
         """The answer to one query."""
         if isinstance(given, int):
             return {"query": {"kind": name_of(query), "radius": None}, "count": given}
-        values: dict[str, Any] = {"query": {"kind": name_of(query), "radius": finite(given.radius)}}
+        values: dict[str, Any] = {"query": {"kind": name_of(query), "radius": plain(given.radius)}}
         if isinstance(given, Climb):
             said = self._said(query, given)
             values["rungs"] = [
-                {"from": finite(first), "to": finite(last), "hit": self.hit(hit), "adds": _beyond(said, hit)}
+                {"from": plain(first), "to": plain(last), "hit": self.hit(hit), "adds": _beyond(said, hit)}
                 for first, last, hit in changes(given.rungs)
             ]
         else:
@@ -45,7 +45,7 @@ class AnswerWriter:
 
     def hit(self, hit: Hit) -> dict[str, Any]:
         """One item that was found, with its numbers."""
-        numbers = {name: finite(getattr(hit, name)) for name in ("radius", "margin", "angle", "distance")}
+        numbers = {name: plain(getattr(hit, name)) for name in ("radius", "margin", "angle", "distance")}
         return self.item(hit.id, hit.caption, hit.image is not None) | numbers
 
     def item(self, item: int, caption: str | None, image: bool) -> dict[str, Any]:
@@ -90,8 +90,3 @@ def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
 def written(value: Any) -> bytes:
     """A value in JSON; half of a surrogate pair, which names of files can hold, becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def finite(value: float) -> float | None:
-    """The number itself; None for one that JSON cannot hold."""
-    return value if math.isfinite(value) else None

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hiergeo.evaluation.auditing.population import Ids
-from hiergeo.report.explorer.answer_writer import changes, finite
+from hiergeo.evaluation.findings.exports import plain
+from hiergeo.report.explorer.answer_writer import changes
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.items import words_of
 from hiergeo.search import Hit, Item
@@ -63,7 +64,7 @@ def reach(lens: Lens, ids: Ids) -> float | None:
     near = lens.index.neighbours(list(map(Item, some)), 2, space=lens.spec, distinct=False)
     assert isinstance(near, list)
     others = ((hit.distance for hit in answer.hits if hit.id != item) for item, answer in zip(some, near, strict=True))
-    return finite(sorted(next(each, math.inf) for each in others)[rank - 1])
+    return plain(sorted(next(each, math.inf) for each in others)[rank - 1])
 
 
 def some_of(ids: Ids, rows: int) -> Ids:

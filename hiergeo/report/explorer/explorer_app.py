@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiergeo._core.errors import InputError
+from hiergeo.evaluation.findings.exports import plain
 from hiergeo.report.explorer import schemas
-from hiergeo.report.explorer.answer_writer import finite, written
+from hiergeo.report.explorer.answer_writer import written
 from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId
@@ -138,7 +139,7 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
         placed = (await explorer.map(values.lens)).places(points)
         rows = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
-        return {"places": [dict(zip(("x", "y", "radius"), map(finite, each), strict=True)) for each in rows]}
+        return {"places": [dict(zip(("x", "y", "radius"), map(plain, each), strict=True)) for each in rows]}
 
     async def select(values: Any) -> dict[str, Any]:
         drawn = await explorer.map(values.lens)

@@ -17,8 +17,9 @@ from torch import Tensor
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.version import __version__
 from hiergeo.evaluation.auditing.survey import Survey
+from hiergeo.evaluation.findings.exports import plain
 from hiergeo.geometry import Points
-from hiergeo.report.explorer.answer_writer import AnswerWriter, finite
+from hiergeo.report.explorer.answer_writer import AnswerWriter
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
@@ -134,7 +135,7 @@ class Explorer:
             "specific": other.radius,
         }
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        return [dict(zip(columns, map(finite, row), strict=True)) for row in rows]
+        return [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
 
     def items(self, ids: Tensor) -> list[dict[str, Any]]:
         """Items by their ids (n,), with their radius in every lens, None in one whose index does not hold them.
@@ -176,7 +177,7 @@ class Explorer:
         """Items of a store by their ids (n,), with their radius in a lens."""
         radii = store.fetch(ids).radius(lens.space.geometry).tolist()
         items = self.answers.items(ids.numpy(), store.labels(ids))
-        return [item | {"radius": finite(radius)} for item, radius in zip(items, radii, strict=True)]
+        return [item | {"radius": plain(radius)} for item, radius in zip(items, radii, strict=True)]
 
     def picture(self, item: int, side: int) -> bytes:
         """The picture of an item as a small JPEG file.
