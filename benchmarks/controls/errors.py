@@ -38,7 +38,7 @@ COMPARED = ((10, 2, 1), (30, 2, 1), (30, 5, 1), (30, 2, 6), (30, 6, 8), (200, 3,
 ITEMS = (10, 30, 200)
 """Of audits."""
 
-ALONE = (10, 30, 100)
+ALONE = (10, 30, 100, 257, 500, 1000)
 """Items of single tests."""
 
 PAIRS = (*range(1, 21), 30, 60, 100, 300, 1000)
@@ -87,25 +87,28 @@ def comparison_rates(items: int, spaces: int, metrics: int, repeats: int) -> dic
 
 def compared(items: int, spaces: int, metrics: int, lead: float, seed: int) -> Comparison:
     """A comparison of spaces that do equally well, but for the first, which leads by `lead`."""
+    made = zip(SPACES, drawn(items, spaces, metrics, lead, seed), strict=False)
+    return Comparison(_embedded([("a", "b")]), tuple(_result(spec, statistics) for spec, statistics in made))
+
+
+def drawn(items: int, spaces: int, metrics: int, lead: float, seed: int) -> Iterator[dict[str, Statistic]]:
+    """The statistics of such spaces by metric."""
     generator = np.random.default_rng((seed, items, spaces, metrics))
     shared = generator.normal(size=(metrics, items))
-    results = []
-    for place, spec in enumerate(SPACES[:spaces]):
+    for place in range(spaces):
         own = generator.normal(size=(metrics, items, 2)) + lead * (place == 0)
-        results.append(_result(spec, dict(zip(METRICS, _values(shared, own), strict=False))))
-    return Comparison(_embedded([("a", "b")]), tuple(results))
+        yield dict(zip(METRICS, _values(shared, own), strict=False))
 
 
 def test_rates(items: int, repeats: int) -> dict[str, float]:
     """Shares of uncorrected p-values of at most 0.05, between two equal spaces and where the first leads."""
     rates = {}
     for name, lead in (("none there", 0.0), ("there", LEAD / items**0.5)):
-        pairs = [
-            compared(items, 2, METRICS.index("average_precision") + 1, lead, seed).results for seed in range(repeats)
-        ]
+        metrics = METRICS.index("average_precision") + 1
+        pairs = [tuple(drawn(items, 2, metrics, lead, seed)) for seed in range(repeats)]
         for metric in ("auroc", "average_precision"):
-            found = [paired_test([a.rows[metric]], [b.rows[metric]]) <= ALPHA for a, b in pairs]
-            rates[f"{metric}, {name}"] = float(np.mean(found))
+            tests = (paired_test([a[metric].contributions], [b[metric].contributions]) for a, b in pairs)
+            rates[f"{metric}, {name}"] = float(np.mean([p_value <= ALPHA for p_value in tests]))
     return rates
 
 
