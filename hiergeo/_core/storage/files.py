@@ -161,7 +161,9 @@ def together(folder: Path, *names: str) -> Iterator[Path]:
         UnavailableError: the folder cannot be written or the disk is full; all of its files are left as they were.
     """
     with writing(folder):
-        scratch = temporary(folder.resolve() / names[-1])
+        folder = folder.resolve()
+        _tidy(folder)
+        scratch = temporary(folder / names[-1])
         scratch.mkdir()
         try:
             yield scratch

@@ -322,3 +322,21 @@ def test_of_many_writers_one_at_a_time_is_in(tmp_path):
 def test_temporary_names_are_recognised(tmp_path):
     for name in ("a", "x" * 255, "ä ö", ".hidden"):
         assert files.LEFTOVER.fullmatch(temporary(tmp_path / name).name)
+
+
+def test_files_that_belong_together_are_replaced_all_or_none(tmp_path):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "c").write_text("kept")
+
+    def replaced(error: Exception | None) -> None:
+        with files.together(tmp_path, "a", "b", "c") as scratch:
+            for name in "ab":
+                (scratch / name).write_text("new")
+            if error:
+                raise error
+
+    with pytest.raises(UnavailableError, match="No space"):
+        replaced(OSError(errno.ENOSPC, "No space left on device"))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "c": "kept"}
+    replaced(None)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new", "b": "new", "c": "kept"}
