@@ -309,9 +309,9 @@ def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[],
     out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
     order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
     two, distance = [Factor(x, y, k) for k in (-0.3, 0.2)], QUANTITIES["distance"]
-    numbers = (torch.ones(shape[0], dtype=torch.float64, device=DEVICE) for _ in range(2))
-    matching = tuple(torch.arange(size, device=DEVICE).expand(shape[0], size) % 7 for size in shape[1:])
-    terms = LogitTerms(*numbers, matching, False, "logsumexp")
+    one = torch.ones(shape[0], dtype=torch.float64, device=DEVICE)
+    of_x, of_y = (torch.arange(size, device=DEVICE).expand(shape[0], size) % 7 for size in shape[1:])
+    terms = LogitTerms(one, one, (of_x, of_y), False, "logsumexp")
     reach, target = x.radius + 1, (torch.arange(shape[1], device=DEVICE) % shape[2]).expand(shape[:2])
 
     def store(factors: list[Factor], quantity: str) -> list[Tensor]:

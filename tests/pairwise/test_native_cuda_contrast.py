@@ -68,23 +68,61 @@ def batch_of_two(count: int, seed: int, dtype: torch.dtype) -> Polar:
     return Polar(*(torch.cat(fields) for fields in zip(one, other, strict=True)))
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_many_chunks_of_several_problems(reduction: str, dtype: torch.dtype) -> None:
-    """Rows and columns beyond a chunk, logits that rise along them; each problem has numbers and labels of its own."""
-    n, m = sized(700, 301), sized(40_000, 1203)
-    x, y = (batch_of_two(count, seed, dtype) for seed, count in ((0, n), (2, m)))
-    y.radius.mul_(torch.linspace(3, 0.1, m, dtype=torch.float64, device=DEVICE))
-    scale, bias = torch.tensor([[9.0, 3.0], [2.0, -1.0]], dtype=torch.float64, device=DEVICE)
-    one = labels(n, m, 90)
-    terms = LogitTerms(scale, bias, tuple(torch.stack((side, side // 2)) for side in one), False, reduction)
+def assert_agree(x: Polar, y: Polar, reduction: str, kinds: int = 9) -> None:
+    """Problems of which each has numbers and labels of its own are as their stored matrices have it."""
+    batches, n, m = *x.radius.shape, y.radius.shape[-1]
+    scale, bias = (torch.linspace(start, -start / 9, batches, dtype=torch.float64, device=DEVICE) for start in (9, 3))
+    each = [torch.stack([side // (b + 1) for b in range(batches)]) for side in labels(n, m, kinds)]
+    terms = LogitTerms(scale + 1, bias, (each[0], each[1]), False, reduction)
     found = NATIVE.contrast([Factor(x, y, -0.25)], DISTANCE, terms)
     assert found is not None
     upstream = [normal(*part.shape, seed=place).to(DEVICE) for place, part in enumerate(found)]
     pulled = NATIVE.contrast_backward([Factor(x, y, -0.25)], terms, found[:2], upstream)
     assert pulled is not None
-    for b in range(2):
+    for b in range(batches):
         assert_one_problem(b, x, y, terms, found, upstream, pulled)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_many_chunks_of_two_problems(reduction: str, dtype: torch.dtype) -> None:
+    """Rows and columns beyond a chunk; logits that rise along the columns."""
+    n, m = sized(700, 301), sized(40_000, 1203)
+    x, y = (batch_of_two(count, seed, dtype) for seed, count in ((0, n), (2, m)))
+    y.radius.mul_(torch.linspace(3, 0.1, m, dtype=torch.float64, device=DEVICE))
+    assert_agree(x, y, reduction, kinds=90)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_small_problems_share_a_chunk(reduction: str) -> None:
+    x, y = (batch_of_two(count, seed, torch.float32) for seed, count in ((0, 5), (2, 70)))
+    assert_agree(x, y, reduction, kinds=3)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_few_rows_meet_many_columns(turned: bool) -> None:
+    """More squares of a line than a warp has lanes."""
+    few, many = (batch_of_two(count, seed, torch.float32) for seed, count in ((0, 3), (2, sized(30_000, 5000))))
+    assert_agree(*((many, few) if turned else (few, many)), "logsumexp")
+
+
+@pytest.mark.parametrize("curvature", [-1.0, 0.7])
+def test_curvature_near_the_root(curvature: float) -> None:
+    """Distances from the root have derivatives by K of a higher order, which their homogeneity loses."""
+    x, y = (random_points(count, 12, seed) for seed, count in ((0, 70), (1, 90)))
+    points = [Polar(side.direction, 0.02 * side.radius) for side in (x, y)]
+    one = torch.ones(1, dtype=torch.float64, device=DEVICE)
+    terms = LogitTerms(5 * one, one, None, False, "logsumexp")
+    found = NATIVE.contrast([Factor(points[0], points[1], curvature)], DISTANCE, terms)
+    assert found is not None
+    upstream = [torch.ones_like(found[0]), *(torch.zeros_like(part) for part in found[1:])]
+    pulled = NATIVE.contrast_backward([Factor(points[0], points[1], curvature)], terms, found[:2], upstream)
+    assert pulled is not None
+    leaf = torch.tensor(curvature, dtype=torch.float64, device=DEVICE, requires_grad=True)
+    with pairwise.backend(native=False):
+        wide = [Polar(side.direction.double(), side.radius) for side in points]
+        (true,) = torch.autograd.grad((1 - 5 * pairwise.distance(*wide, leaf)).logsumexp(-1).sum(), leaf)
+    assert float(pulled[4]) == pytest.approx(float(true), rel=1e-4)
 
 
 def assert_one_problem(

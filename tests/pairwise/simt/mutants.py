@@ -17,9 +17,10 @@ from pathlib import Path
 
 from tests.pairwise.simt.build import FOLDER, KERNELS, variant
 from tests.pairwise.simt.mutations import IN_TILES, Mutant
+from tests.pairwise.simt.mutations_of_contrast import IN_CONTRAST, OF_NEAR_POINTS
 from tests.pairwise.simt.mutations_of_operations import IN_OPERATIONS
 
-MUTANTS = (*IN_TILES, *IN_OPERATIONS)
+MUTANTS = (*IN_TILES, *IN_OPERATIONS, *IN_CONTRAST, *OF_NEAR_POINTS)
 
 TESTS = (
     "tests/pairwise/test_native_cuda.py",
