@@ -27,9 +27,9 @@ from tests.pairwise.fuzz_rules import (
 TANGENTS = {"to_ux": "ux", "to_rx": "rx", "to_uy": "uy", "to_ry": "ry"}
 
 
-def _sides(o: Operands) -> tuple[Shape, Shape] | None:
+def _sides(o: Operands, derived: bool = False) -> tuple[Shape, Shape] | None:
     """The shapes (..., N) and (..., M)."""
-    shape = paired(o)
+    shape = paired(o, derived=derived)
     if shape is None or o["quantity"] not in DISTANCES or o["reduction"] not in ("logsumexp", "softplus"):
         return None
     if not all(plain(o[name], FLOATS, shape[:-2]) for name in ("scale", "bias")):
@@ -44,7 +44,7 @@ def _reduced(o: Operands) -> Shapes | None:
 
 
 def _found(o: Operands) -> tuple[Shape, Shape] | None:
-    sides = _sides(o)
+    sides = _sides(o, derived=True)
     if sides is None or not all(
         plain(o[name], FLOATS, side) for name, side in zip(("rows", "columns"), sides, strict=True)
     ):

@@ -114,6 +114,11 @@ def _placed(o: Operands) -> bool:
     return True
 
 
+def _placed_on_a_sphere(o: Operands) -> bool:
+    """The same for derivatives, whose points were checked before: elsewhere they take any."""
+    return o["curvature"].item() <= 0 or _placed(o)
+
+
 def _conic(o: Operands, quantity: str = "energy") -> Shape | None:
     shape = _points(o)
     if shape is None or quantity not in QUANTITIES:
@@ -123,8 +128,8 @@ def _conic(o: Operands, quantity: str = "energy") -> Shape | None:
     return shape if fits else None
 
 
-def paired(o: Operands, swap: bool = False) -> Shape | None:
-    """The shape (..., N, M) of the pairs of a product of spaces, whose cones are at y with `swap`."""
+def paired(o: Operands, swap: bool = False, derived: bool = False) -> Shape | None:
+    """The shape (..., N, M) of the pairs of a product of spaces: with `swap` cones are at y; perhaps of derivatives."""
     parts, quantity = factors(o), o["quantity"]
     if parts is None or quantity not in QUANTITIES or not one_a_factor(o, quantity, len(parts)):
         return None
@@ -132,9 +137,9 @@ def paired(o: Operands, swap: bool = False) -> Shape | None:
     if shape is None or any(len({u.dtype for u in o[side]}) > 1 for side in ("ux", "uy")):
         return None
     apexes = tuple(o["ry" if swap else "rx"][0].shape)
-    if any(not plain(psi, FLOATS, apexes) for psi in o["aperture"]) or not all(map(_placed, parts)):
+    if any(not plain(psi, FLOATS, apexes) for psi in o["aperture"]):
         return None
-    return shape
+    return shape if all(map(_placed_on_a_sphere if derived else _placed, parts)) else None
 
 
 def _pair_store(o: Operands) -> Shapes | None:
@@ -173,7 +178,7 @@ def _pair_store_out(o: Operands) -> Shapes | None:
 
 def _pair_backward(o: Operands) -> Shapes | None:
     shape = _conic(o, o["quantity"])
-    if shape is None or not plain(o["upstream"], FLOATS, shape):
+    if shape is None or not plain(o["upstream"], FLOATS, shape) or not _placed_on_a_sphere(o):
         return None
     return [*(tuple(o[name].shape) for name in POINTS[:4]), shape[:-2], shape[:-1]]
 
@@ -185,7 +190,7 @@ def _pair_forward(o: Operands) -> Shapes | None:
     tangents = {"to_ux": "ux", "to_rx": "rx", "to_uy": "uy", "to_ry": "ry"}
     if any(not plain(o[name], FLOATS, tuple(o[like].shape)) for name, like in tangents.items()):
         return None
-    if not plain(o["to_curvature"], FLOATS, shape[:-2]):
+    if not plain(o["to_curvature"], FLOATS, shape[:-2]) or not _placed_on_a_sphere(o):
         return None
     if o["aperture"] is not None and not plain(o["to_aperture"], FLOATS, shape[:-1]):
         return None

@@ -5,11 +5,13 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.pairwise.fuzz_calls import NATIVE_SHAPES, SHAPES
+from tests.pairwise.fuzz_calls import NATIVE_SHAPES, SHAPES, Fuzzer
+from tests.pairwise.fuzz_operators import examine
 from tests.pairwise.native_problems import MISSING
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
@@ -49,6 +51,24 @@ def test_operators_never_crash(seed: int, tmp_path: Path) -> None:
 def test_operators_do_not_leak() -> None:
     done = run("leak_operators", LEAK_CALLS)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
+@pytest.mark.parametrize("name", ["pair_contrast", "pair_contrast_backward", "pair_contrast_forward"])
+def test_rules_of_points_out_of_place(name: str, curvature: float) -> None:
+    """Radii without directions, in a factor of no dimensions: derivatives refuse them on a sphere alone."""
+    fuzzer = Fuzzer(0)
+    call = next(call for call in (fuzzer.right(False, name) for _ in range(1000)) if suitable(call.operands))
+    call.operands["curvature"][0] = torch.tensor(curvature)
+    call.operands["rx"][0] = torch.ones(1, dtype=torch.float64).expand(call.operands["rx"][0].shape)
+    assert examine(call) is None
+
+
+def suitable(operands: dict[str, Any]) -> bool:
+    """Whether x are points of two factors, the first of no dimensions, that were not rounded from anything."""
+    ux = operands["ux"]
+    *batch, rows, width = ux[0].shape
+    return len(ux) == 2 and width == 0 < rows and 0 not in batch and not operands["exact"]
 
 
 @pytest.mark.parametrize(("namespace", "rules"), [("hiergeo", SHAPES), ("hiergeo_native", NATIVE_SHAPES)])
