@@ -32,6 +32,33 @@ FEW = 64
 """Points of each side in the pass that warms up."""
 
 Step = Callable[[], object]
+Formula = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What x, y and a temperature give."""
+
+
+def by_cosine(x: Tensor, y: Tensor, temperature: Tensor) -> Tensor:
+    """The loss of CLIP."""
+    return _infonce(normalize(x, dim=-1) @ normalize(y, dim=-1).T / temperature)
+
+
+def by_distance(x: Tensor, y: Tensor, temperature: Tensor) -> Tensor:
+    """The same of distances in `lorentz:-1` by the textbook: tangent vectors lifted to the hyperboloid."""
+    (time_x, space_x), (time_y, space_y) = map(_lifted, (x, y))
+    cosh = time_x * time_y.T - space_x @ space_y.T
+    return _infonce(-cosh.clamp_min(1 + torch.finfo(cosh.dtype).eps).acosh() / temperature)
+
+
+def _infonce(logits: Tensor) -> Tensor:
+    own = torch.arange(len(logits))
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
+
+
+def _lifted(x: Tensor) -> tuple[Tensor, Tensor]:
+    r = x.norm(dim=-1, keepdim=True)
+    return r.cosh(), x * (r.sinh() / r)
+
+
+STORED: dict[str, Formula] = {"cosine": by_cosine, "lorentz:-1": by_distance}
 
 
 class Batch:
@@ -59,11 +86,9 @@ class Batch:
         """SigLIP by distance in a space."""
         self._backward(siglip_loss(space, self.x, self.y, self.temperature, BIAS))
 
-    def stored(self) -> None:
-        """InfoNCE of CLIP as it is written down in PyTorch, which stores every pair."""
-        logits = normalize(self.x, dim=-1) @ normalize(self.y, dim=-1).T / self.temperature
-        own = torch.arange(len(self.x))
-        self._backward((cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2)
+    def stored(self, loss: Formula) -> None:
+        """A loss as it is written down in PyTorch, which stores every pair."""
+        self._backward(loss(self.x, self.y, self.temperature))
 
     def _backward(self, loss: Tensor) -> None:
         torch.autograd.grad(loss, (self.x, self.y, self.temperature))
@@ -76,7 +101,10 @@ class Batch:
             **{f"InfoNCE, {name}": partial(self.infonce, space) for name, space in spaces.items()},
             "InfoNCE, cosine": self.cosine,
             "SigLIP, lorentz:-1": partial(self.siglip, spaces["lorentz:-1"]),
-            "InfoNCE, cosine, stored by PyTorch": self.stored,
+            **{f"InfoNCE, {name}, stored": partial(self.stored, loss) for name, loss in STORED.items()},
+            **{
+                f"InfoNCE, {name}, compiled": partial(self.stored, torch.compile(loss)) for name, loss in STORED.items()
+            },
         }
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks._points import points
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 
@@ -103,6 +103,10 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
         Factor(Polar(ux, x.radius), Polar(uy, y.radius), CURVATURE)
         for ux, uy in zip(x.direction.chunk(2, -1), y.direction.chunk(2, -1), strict=True)
     ]
+    one = torch.ones(1, dtype=torch.float64, device="cuda")
+    terms = LogitTerms(14 * one, 0 * one, None, False, "logsumexp")
+    reduced = NATIVE.contrast([points], distance, terms)
+    assert reduced is not None, "the library has no kernels of contrast for CUDA"
     native: dict[str, Callable[[], object]] = {
         "exterior angle, stored": lambda: NATIVE.store([points], angle, out[None]),
         "distance, stored": lambda: NATIVE.store([points], distance, out[None]),
@@ -117,6 +121,8 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
         f"ladder by distance, {THRESHOLDS} thresholds": lambda: NATIVE.nearest_ladder([points], distance, order, ends),
         f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends),
         "energy total and its gradients": lambda: NATIVE.energy_total(x, y, CURVATURE, psi, None, True),
+        "contrast of distances": lambda: NATIVE.contrast([points], distance, terms),
+        "contrast of distances, backward": lambda: NATIVE.contrast_backward([points], terms, reduced[:2], reduced),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }
     if kind == "float32":

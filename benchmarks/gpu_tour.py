@@ -3,7 +3,7 @@
 import torch
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.resolver import NATIVE
 
@@ -50,6 +50,7 @@ def tour(x: Polar, y: Polar, curvature: float) -> None:
     NATIVE.energy_min(x, y, curvature, psi)
     for margin, gradients in ((None, True), (0.3, True), (0.3, False)):
         NATIVE.energy_total(x, y, curvature, psi, margin, gradients)
+    contrast(x, y, curvature)
     first = Polar(x.direction[:1], x.radius[:1]), Polar(y.direction[:1], y.radius[:1])
     NATIVE.members(*first, curvature, psi[:1])
     order, ends = torch.arange(shape[-1], device="cuda").flip(0), torch.tensor([0, 1, shape[-1]], device="cuda")
@@ -57,6 +58,18 @@ def tour(x: Polar, y: Polar, curvature: float) -> None:
         NATIVE.ladder(x.direction[0], y.direction[0], norms, order, ends)
     two = [Factor(*first, k) for k in (curvature, -0.2)]
     NATIVE.nearest_ladder(two, QUANTITIES["distance"], order, ends)
+
+
+def contrast(x: Polar, y: Polar, curvature: float) -> None:
+    """Logits reduced both ways, of one space with their gradients and of a product, with labels and without."""
+    one = torch.ones(len(x.radius), dtype=torch.float64, device="cuda")
+    labels = tuple(torch.arange(side.radius.shape[-1], device="cuda").expand(side.radius.shape) % 3 for side in (x, y))
+    for matching, squared, reduction in (((labels[0], labels[1]), False, "logsumexp"), (None, True, "softplus")):
+        terms = LogitTerms(5 * one, one, matching, squared, reduction)
+        NATIVE.contrast([Factor(x, y, k) for k in (curvature, -0.2)], QUANTITIES["distance_l1"], terms)
+        found = NATIVE.contrast([Factor(x, y, curvature)], QUANTITIES["distance"], terms)
+        assert found is not None, "the library has no kernels of contrast for CUDA"
+        NATIVE.contrast_backward([Factor(x, y, curvature)], terms, found[:2], found)
 
 
 def search(x: Polar, y: Polar, curvature: float, quantity: Quantity) -> None:

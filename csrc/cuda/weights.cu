@@ -9,11 +9,12 @@ enum class Law { angle, distance, loss, contrast };
 
 template <Law LAW, class T, int SIGN> __device__ Partials<T> partials_of(const Triangle<T, SIGN>& triangle) {
   if (LAW == Law::angle || LAW == Law::loss) return triangle.exterior_angle_partials();
-  Partials<T> slope = triangle.distance_partials();
   if (LAW == Law::contrast && SIGN != 0 && triangle.scale * triangle.x.radius >= T(kHomogeneous)) {
+    Partials<T> slope = triangle.distance_partials();
     slope.curvature = triangle.distance_by_curvature(slope, triangle.distance());
+    return slope;
   }
-  return slope;
+  return triangle.distance_partials();
 }
 
 // The logits of the pairs of one column, and what they weigh.
