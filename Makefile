@@ -153,14 +153,14 @@ sanitize: $(VENV)/installed-test
 	$(call instrumented,sanitize,$(SANITIZERS))
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(call kernels_of,sanitize) \
-		$(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py
+		$(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py tests/pairwise/test_contrast.py
 
 # setarch: ThreadSanitizer needs addresses where they are by default.
 threads: $(VENV)/installed-test
 	$(call instrumented,threads,$(THREADS))
 	LD_PRELOAD="$$($(CXX) -print-file-name=libtsan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		TSAN_OPTIONS=exitcode=66 $(call kernels_of,threads) \
-		setarch -R $(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py
+		setarch -R $(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py tests/pairwise/test_contrast.py
 
 clean:
 	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html

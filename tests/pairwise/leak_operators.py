@@ -20,7 +20,7 @@ import torch
 from tests.pairwise.fuzz_calls import OPERATORS, Call, Fuzzer
 from tests.pairwise.fuzz_operators import outcome
 
-DIFFERENTIABLE = ("pair_store", "energy_sum", "energy_total", "energy_min")
+DIFFERENTIABLE = ("pair_store", "energy_sum", "energy_total", "energy_min", "pair_contrast")
 WINDOWS = 3
 """After a first one, memory has to grow in all of these for a leak: caches fill up once."""
 
@@ -58,12 +58,15 @@ def _emptied(operand: object) -> object:
 
 
 def differentiated(call: Call) -> None:
-    operands = [
-        operand.detach().requires_grad_() if isinstance(operand, torch.Tensor) else operand
-        for operand in call.operands.values()
-    ]
-    result = call.operator(*operands)
+    result = call.operator(*map(_learnt, call.operands.values()))
     (result if isinstance(result, torch.Tensor) else result[0]).sum().backward()
+
+
+def _learnt(operand: object) -> object:
+    if isinstance(operand, list):
+        return [_learnt(each) for each in operand]
+    learns = isinstance(operand, torch.Tensor) and operand.is_floating_point()
+    return operand.detach().requires_grad_() if learns else operand
 
 
 def main(calls: int) -> int:
