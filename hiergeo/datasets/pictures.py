@@ -1,6 +1,7 @@
 """Opens pictures of every kind as 8-bit RGB, which vision towers are trained on."""
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -85,6 +86,20 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
         return _rgb(_upright(opened))
 
     return _read(image, _label(image), use)
+
+
+def cut_out(image: "Image", edges: tuple[float, float, float, float]) -> "Image":
+    """The part of a picture between its left, top, right and bottom edge, in fractions of its width and height.
+
+    A side is at least 1 / `limits.IMAGE_ASPECT` of the picture's longer one, so that no part is a mere line.
+    """
+    least = -(-max(image.size) // limits.IMAGE_ASPECT)
+    spans = []
+    for size, low, high in zip(image.size, edges[:2], edges[2:], strict=True):
+        start = max(0, min(int(low * size), size - least))
+        spans.append((start, min(size, max(math.ceil(high * size), start + least))))
+    (left, right), (top, bottom) = spans
+    return image if image.size == (right - left, bottom - top) else image.crop((left, top, right, bottom))
 
 
 def file_ref(image_id: int, path: Path) -> ImageRef:

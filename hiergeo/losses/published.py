@@ -77,16 +77,29 @@ def hycoclip_loss(
     boxes = contrastive_loss(space, box_image, text, temperature, **one)
     phrases = contrastive_loss(space, box_text, image, temperature, **one)
     contrast = contrastive_loss(space, image, text, temperature, gather=gather) / 2 + (boxes + phrases) / 4
-    cones = compositional_entailment_loss(
-        space,
-        [
-            Relation("text over image", text, image, INTER_MODAL),
-            Relation("box text over box image", box_text, box_image, INTER_MODAL),
-            Relation("box image over image", box_image, image, INTRA_MODAL),
-            Relation("box text over text", box_text, text, INTRA_MODAL),
-        ],
-    )
+    cones = compositional_entailment_loss(space, hycoclip_relations(image, text, box_image, box_text))
     return CompositionalLoss(contrast + entail_weight * cones.total, {"contrastive": contrast, **cones.terms})
+
+
+def hycoclip_relations(
+    image: Tensor, text: Tensor, box_image: Tensor, box_text: Tensor, whole: Tensor | None = None
+) -> list[Relation]:
+    """HyCoCLIP's four relations of pairs (N, D) and their boxes (M, D), for `compositional_entailment_loss`.
+
+    Args:
+        image: (N, D).
+        text: (N, D).
+        box_image: (M, D).
+        box_text: (M, D).
+        whole: (M,) int64, the pair each box is of; None where every pair has one box, M = N.
+    """
+    images, texts = (image, text) if whole is None else (image[whole], text[whole])
+    return [
+        Relation("text over image", text, image, INTER_MODAL),
+        Relation("box text over box image", box_text, box_image, INTER_MODAL),
+        Relation("box image over image", box_image, images, INTRA_MODAL),
+        Relation("box text over text", box_text, texts, INTRA_MODAL),
+    ]
 
 
 def uncha_loss(

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import reading
-from hiergeo.datasets.reading import Columns, Defect, Sample, UnreadableError
+from hiergeo.datasets.reading import Box, Columns, Defect, Sample, UnreadableError
 from hiergeo.search.corpus import Options, embed
 from tests.search.corpus.corpus_common import NAMES, Quick, captions, inputs, parquet, picture, samples, tar
 
@@ -200,6 +200,63 @@ def test_webdataset(tmp_path):
         5: (None, f"{tmp_path}/a.tar#5.jpg"),
     }
     assert found[2].image == picture(3)
+
+
+def test_grit_as_hycoclip_stores_it(tmp_path):
+    members = [
+        ("1.child.jpg", picture(1)),
+        ("1.child.txt", b"a dog on a lawn"),
+        ("1.numparents.txt", b"3"),
+        ("1.parent001.jpg", picture(3)),
+        ("1.parent001.txt", b"a lawn"),
+        ("1.parent000.jpg", picture(2)),
+        ("1.parent000.txt", b"a dog"),
+        ("1.parent002.jpg", picture(4)),
+        ("1.parent002.txt", b"\xff"),
+        ("1.parent003.txt", b"without a picture"),
+        ("1.parent004.json", b"{}"),
+        ("2.jpg", picture(5)),
+        ("2.txt", b"a plain pair"),
+    ]
+    tar(tmp_path / "a.tar", members)
+    boxes = Columns("pairs", boxes="boxes")
+    first, second = (each for each in read(tmp_path / "a.tar", boxes) if isinstance(each, Sample))
+    assert (first.caption, first.image) == ("a dog on a lawn", picture(1))
+    assert first.boxes == (Box("a dog", picture(2)), Box("a lawn", picture(3)))
+    assert (second.caption, second.boxes) == ("a plain pair", ())
+    assert [each.boxes for each in read(tmp_path / "a.tar", PAIRS) if isinstance(each, Sample)] == [(), ()]
+    assert defects(tmp_path / "a.tar", boxes) == {}
+
+
+CUTS = [{"phrase": "a dog", "box": [0, 0.25, 0.5, 1]}, {"phrase": "a lawn", "box": [0, 0, 1, 1], "score": 0.9}]
+CUT = (Box("a dog", None, (0, 0.25, 0.5, 1)), Box("a lawn", None, (0, 0, 1, 1)))
+
+
+def test_tables_with_a_column_of_boxes(tmp_path):
+    rows = [{"caption": "one", "image": "1.png", "boxes": CUTS}, {"caption": "two", "image": "2.png", "boxes": []}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    quoted = json.dumps(CUTS).replace('"', '""')
+    (tmp_path / "a.csv").write_text(f'caption,image,boxes\none,1.png,"{quoted}"\ntwo,2.png,\n')
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.csv", "a.parquet"):
+        held = read(tmp_path / name, Columns("pairs", boxes="boxes"))
+        assert [each.boxes for each in held] == [CUT, ()], name
+        assert [each.boxes for each in read(tmp_path / name, PAIRS)] == [(), ()], name
+        with pytest.raises(UnreadableError, match="boxen"):
+            read(tmp_path / name, Columns("pairs", boxes="boxen"))
+
+
+@pytest.mark.parametrize(
+    "box",
+    [[0, 0, 2, 1], [0.5, 0, 0.5, 1], [0, 1, 1, 0], [0, 0, 1], "all", [0, 0, None, 1], [-0.1, 0, 1, 1]],
+)
+def test_boxes_that_are_not_boxes_set_their_row_aside(tmp_path, box):
+    row = {"caption": "one", "image": "1.png", "boxes": [{"phrase": "a dog", "box": box}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(row | {"boxes": CUTS}) + "\n")
+    held = read(tmp_path / "a.jsonl", Columns("pairs", boxes="boxes"))
+    assert isinstance(held[0], Defect)
+    assert "box" in held[0].reason
+    assert held[1].boxes == CUT
 
 
 def test_hostile_members_of_an_archive(tmp_path):

@@ -3,6 +3,7 @@
 from hiergeo.datasets.reading.inputs import Inputs, Source, is_input, listing, peek, read, sound
 from hiergeo.datasets.reading.samples import (
     ITEMS,
+    Box,
     Columns,
     Defect,
     Items,
@@ -14,6 +15,7 @@ from hiergeo.datasets.reading.samples import (
 
 __all__ = [
     "ITEMS",
+    "Box",
     "Columns",
     "Defect",
     "Inputs",

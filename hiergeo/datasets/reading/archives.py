@@ -1,6 +1,7 @@
 """Inputs whose rows are several files under one key: the tar archives of WebDataset, and folders of images."""
 
 import os
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,12 +15,14 @@ from hiergeo._core.storage.documents import parse_json
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading.samples import (
     NOT_UTF8,
+    Box,
     BrokenError,
     Cells,
     Columns,
     Defect,
     Read,
     UnreadableError,
+    fault_of,
     sample,
     spelled,
 )
@@ -27,6 +30,9 @@ from hiergeo.datasets.reading.streams import opened
 
 EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, b"X")
 """Kinds of tar members that hold names and other facts of the next one, and are read whole."""
+
+BOX = re.compile(r"\.parent(\d{3})(\.\w+)")
+"""The endings of the files of a box in GRIT as HyCoCLIP stores it: a more general part of the picture, the child."""
 
 
 class _Part(NamedTuple):
@@ -44,8 +50,9 @@ def read_webdataset(path: Path, columns: Columns) -> Iterator[Read]:
     """The samples of a tar archive: consecutive files whose names agree up to the first dot.
 
     The caption is ``.txt``, or without one the usual column of ``.json``; a column that is named is one of ``.json``.
-    The image has a usual suffix; a second image of one sample is a defect where images are wanted. Nothing is unpacked
-    to a disk; links, devices, folders, hidden files and names without a dot are passed over.
+    The image has a usual suffix; a second image of one sample is a defect where images are wanted. ``.child`` may stand
+    before either ending, and boxes are ``.parent000.jpg`` with ``.parent000.txt`` and so on. Nothing is unpacked to a
+    disk; links, devices, folders, hidden files and names without a dot are passed over.
 
     The library webdataset is not used: it takes damage in the middle of an archive for its end, without a word, and
     reads members of any size.
@@ -72,9 +79,14 @@ def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read
     image: bytes | Path | None = None
     reference = fault = None
     more: list[str] = []
+    boxes: dict[str, dict[str, bytes]] = {}
     wanted = (".json",) if columns.caption is not None else (".txt", ".json")
     for part in parts:
-        if part.ending in wanted and part.ending not in captions:
+        if box := BOX.fullmatch(part.ending):
+            kind, most = ("text", limits.RECORD_CHARACTERS) if box[2] == ".txt" else ("image", limits.IMAGE_BYTES)
+            if columns.boxes and part.size <= most and box[2] in {".txt", *SUFFIXES}:
+                boxes.setdefault(box[1], {})[kind] = part.read()
+        elif part.ending in wanted and part.ending not in captions:
             captions[part.ending] = _caption(part, columns)
         elif part.ending in SUFFIXES and reference is None:
             reference = part.reference
@@ -89,10 +101,19 @@ def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read
     if caption is None:
         fault = next((each.reason for each in candidates), fault)
     yield (
-        sample(row, columns, Cells(caption, image), reference, reference or "") if fault is None else Defect(row, fault)
+        sample(row, columns, Cells(caption, image, None, _cut_out(boxes)), reference, reference or "")
+        if fault is None
+        else Defect(row, fault)
     )
     for place, name in enumerate(more, row + 1):
         yield Defect(place, f"{name} is a second image of one name: rename it")
+
+
+def _cut_out(boxes: dict[str, dict[str, bytes]]) -> list[Box]:
+    """The boxes that have a picture and a phrase, in order of their numbers."""
+    whole = (boxes[number] for number in sorted(boxes) if len(boxes[number]) == 2)
+    cut = (Box(each["text"].decode("utf-8", "surrogateescape").strip(), each["image"]) for each in whole)
+    return [box for box in cut if fault_of(box.phrase) is None]
 
 
 def _caption(part: _Part, columns: Columns) -> Any:
@@ -124,7 +145,8 @@ def _members(path: Path) -> Iterator[_Part]:
             stem, dot, ending = base.partition(".")
             if member.isreg() and dot and stem:
                 reference, read = spelled(f"{path}#{member.name}"), partial(_content, archive, member)
-                yield _Part(f"{folder}/{stem}", f".{ending}".lower(), member.size, reference, read)
+                ending = f".{ending}".lower().removeprefix(".child")
+                yield _Part(f"{folder}/{stem}", ending, member.size, reference, read)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -61,13 +61,14 @@ def _check_size(group: Any, kept: list[str]) -> None:
 
 
 def _cells(batch: Any, names: Cells, pictures: bool) -> Iterator[Cells]:
-    caption, image, number = (None if name is None else batch.column(name) for name in names)
+    caption, image, number, boxes = (None if name is None else batch.column(name) for name in names)
     nothing = [None] * len(batch)
     return map(
         Cells,
         nothing if caption is None else _texts(caption),
         nothing if image is None else _images(image, pictures),
         nothing if number is None else number.to_pylist(),
+        nothing if boxes is None else boxes.to_pylist(),
     )
 
 

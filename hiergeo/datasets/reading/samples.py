@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
+
+from pydantic import Field
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError, reason, unknown_name
+from hiergeo._core.storage.documents import Foreign, parse_json, validated
 
 Items: TypeAlias = Literal["captions", "images", "pairs"]
 """What becomes an item: captions (with the reference of their image), images (with their caption), or both as two."""
@@ -22,16 +25,20 @@ IMAGES = ("image", "image_path", "file_name", "image_url", "url")
 REFERENCES = ("http://", "https://", "s3://", "gs://")
 """Beginnings of addresses, which are kept as references but not opened."""
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+"""A place within an image, relative to its width or height."""
+
 EMPTY, MISSING, NOT_UTF8 = "it is empty", "there is no caption", "the bytes are not UTF-8"
 """Faults of captions."""
 
 
 class Cells(NamedTuple):
-    """What belongs to the caption, the image and the id of a row: their columns, or what is in them; None for none."""
+    """What belongs to the caption, image, id and boxes of a row: their columns, or what is in them; None for none."""
 
     caption: Any
     image: Any = None
     id: Any = None
+    boxes: Any = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Columns:
         id: the column of ids, if they are wanted; it may be missing.
         folder: what names of images in tables are relative to; None is the folder of the table.
         several: whether a row may hold a list of captions of its image.
+        boxes: the column of the boxes of an image, if they are wanted; in archives they are files.
     """
 
     items: Items = "captions"
@@ -53,6 +61,7 @@ class Columns:
     id: str | None = None
     folder: Path | None = None
     several: bool = False
+    boxes: str | None = None
 
     @property
     def texts(self) -> bool:
@@ -73,14 +82,14 @@ class Columns:
         others = [name for name in header if name not in (self.caption, self.image)]
         caption = self.caption or _usual(others, CAPTIONS, self.texts, where)
         image = self.image or _usual(others, IMAGES, self.pictures, where)
-        for name in filter(None, (caption, image)):
+        for name in filter(None, (caption, image, self.boxes)):
             if name not in header:
                 raise MissingColumnError(str(unknown_name("column", name, header or ["none"], f" of {where}")))
             if header.count(name) > 1:
                 raise MissingColumnError(f"{where} has the column '{name}' twice: rename or remove one.")
         if caption is not None and caption == image:
             raise MissingColumnError(f"captions and images cannot both be in the column '{image}': name two columns.")
-        return Cells(caption, image, self.id if self.id in header else None)
+        return Cells(caption, image, self.id if self.id in header else None, self.boxes)
 
 
 def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Path) -> str | None:
@@ -95,6 +104,20 @@ def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Pa
     return column
 
 
+class Box(NamedTuple):
+    """A part of an image with the phrase that describes it.
+
+    Attributes:
+        phrase: its caption.
+        image: the bytes of the part; None where `edges` say what it is of the whole.
+        edges: left, top, right and bottom, in fractions of the width and the height of the whole.
+    """
+
+    phrase: str
+    image: bytes | None = None
+    edges: tuple[float, float, float, float] = (0, 0, 1, 1)
+
+
 class Sample(NamedTuple):
     """One row of an input.
 
@@ -106,6 +129,7 @@ class Sample(NamedTuple):
         name: the image as the row names it, empty where it names none; None in inputs without images.
         id: as its cell holds it, empty for none; None in inputs without ids.
         others: captions beside the first, where `Columns.several`.
+        boxes: parts of the image, where `Columns.boxes`.
     """
 
     row: int
@@ -115,6 +139,7 @@ class Sample(NamedTuple):
     name: str | None = None
     id: Any = None
     others: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
 
     @property
     def size(self) -> int:
@@ -157,7 +182,7 @@ class BrokenError(Exception):
 def sample(row: int, columns: Columns, cells: Cells, reference: str | None = None, name: str | None = None) -> Read:
     """The sample of a row, or what keeps it from being embedded as far as can be seen without a model.
 
-    Its caption is a string, or a list of strings where `Columns.several`; its image bytes or a file.
+    Its caption is a string, or a list of strings where `Columns.several`; its image bytes or a file; boxes are `Box`.
     """
     captions = cells.caption if columns.several and isinstance(cells.caption, list) else (cells.caption,)
     for each in captions or (None,):
@@ -173,7 +198,7 @@ def sample(row: int, columns: Columns, cells: Cells, reference: str | None = Non
         return Defect(row, "the image is an address: download it first" if address else "there is no image")
     kept = [each for each in captions if each and not each.isspace()] or (None,)
     image = cells.image if columns.pictures else None
-    return Sample(row, kept[0], image, reference, name, cells.id, tuple(kept[1:]))
+    return Sample(row, kept[0], image, reference, name, cells.id, tuple(kept[1:]), tuple(cells.boxes or ()))
 
 
 def in_table(row: int, columns: Columns, where: Path, names: Cells, cells: Cells) -> Read:
@@ -182,6 +207,11 @@ def in_table(row: int, columns: Columns, where: Path, names: Cells, cells: Cells
     Of a name that is too long for either, such as an image in letters, no image is made.
     """
     cells = cells if names.id is None or cells.id is not None else cells._replace(id="")
+    if names.boxes is not None:
+        try:
+            cells = cells._replace(boxes=_boxes(cells.boxes))
+        except ValueError as error:
+            return Defect(row, f"its boxes cannot be used ({reason(error)})")
     if names.image is None:
         return sample(row, columns, cells)
     if isinstance(cells.image, bytes):
@@ -195,6 +225,26 @@ def in_table(row: int, columns: Columns, where: Path, names: Cells, cells: Cells
     address = name.startswith(REFERENCES)
     file = None if address else (columns.folder or where.parent) / name
     return sample(row, columns, cells._replace(image=file), spelled(name if address else str(file)), name)
+
+
+class _Cut(Foreign):
+    """A box in a table: what it is called, and its left, top, right and bottom edge."""
+
+    phrase: Annotated[str, Field(min_length=1)]
+    box: tuple[Fraction, Fraction, Fraction, Fraction]
+
+
+def _boxes(cell: Any) -> tuple[Box, ...]:
+    """The boxes in a cell, a list of objects or its JSON. Raises ValueError for one that cannot be used."""
+    listed = parse_json(cell.encode("utf-8", "surrogateescape")) if isinstance(cell, str) and cell.strip() else cell
+    cuts = validated(list[_Cut], listed or [])
+    for cut in cuts:
+        left, top, right, bottom = cut.box
+        if fault := fault_of(cut.phrase):
+            raise ValueError(f"of a phrase, {fault}")
+        if not (left < right and top < bottom):
+            raise ValueError(f"the box {list(cut.box)} is empty: its edges are left, top, right, bottom")
+    return tuple(Box(cut.phrase, None, cut.box) for cut in cuts)
 
 
 def fault_of(caption: str) -> str | None:

@@ -11,8 +11,8 @@ from zlib import crc32
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import Hierarchy, scenes
-from hiergeo.datasets.pictures import ImageLike, decoded, open_rgb
-from hiergeo.datasets.reading import Columns, Sample, listing, read
+from hiergeo.datasets.pictures import ImageLike, cut_out, decoded, open_rgb
+from hiergeo.datasets.reading import Box, Columns, Defect, listing, read
 from hiergeo.training.clip.plan import SCENES, PairData
 
 ONE_OF = (16, 4)
@@ -25,22 +25,30 @@ Item = TypeVar("Item")
 
 
 class Pair(NamedTuple):
-    """A picture with one of the captions that describe it.
+    """A picture with the captions that describe it.
 
     Attributes:
         image: a file, the bytes of one, or an image of a dataset.
         captions: at least one.
         key: the same for the same picture.
+        boxes: parts of it with their phrases.
     """
 
     image: "ImageLike | bytes"
     captions: tuple[str, ...]
     key: str
+    boxes: tuple[Box, ...] = ()
 
     def picture(self) -> Any:
         """The picture in RGB. Raises InputError, naming it, for one that cannot be read."""
+        return self._replace(boxes=()).pictures()[0]
+
+    def pictures(self) -> list[Any]:
+        """The picture and those of its boxes; as `picture`."""
         try:
-            return open_rgb(decoded(self.image) if isinstance(self.image, bytes) else self.image)
+            whole = open_rgb(decoded(self.image) if isinstance(self.image, bytes) else self.image)
+            cut = ((box.edges, whole if box.image is None else open_rgb(decoded(box.image))) for box in self.boxes)
+            return [whole, *(cut_out(picture, edges) for edges, picture in cut)]
         except (OSError, InputError) as error:
             raise InputError(f"the picture {self.key} cannot be read: {error}") from error
 
@@ -62,40 +70,52 @@ class Batch(NamedTuple):
 class Pairs:
     """The pairs of a source, without those of the pictures that are held out.
 
+    Args:
+        data: the source.
+        seed: of the order and of what is drawn.
+        boxed: draw boxes as well, and leave out pictures without any.
+
     Attributes:
-        held_out: one pair for each picture that is held out, with the last of its captions.
+        held_out: one pair for each picture that is held out, with the first of its boxes.
         identity: what tells this data from others, values of JSON.
 
     Raises:
         InputError: nothing that can be read, or too few pictures to hold any out.
     """
 
-    def __init__(self, data: PairData, seed: int) -> None:
-        self.data, self.seed = data, seed
+    def __init__(self, data: PairData, seed: int, boxed: bool = False) -> None:
+        self.data, self.seed, self.boxed, self._fault = data, seed, boxed, ""
         if data.source == SCENES:
             self._scenes = _of_hierarchy(scenes.load("train", count=data.rows, balanced=data.balanced))
             self.held_out = _of_hierarchy(scenes.load("validation", count=data.held_out, balanced=data.balanced))
             self.identity: dict[str, Any] = {"source": SCENES, "rows": data.rows, "balanced": data.balanced}
             self._held: set[str] = set()
             return
-        self._columns = Columns("pairs", data.caption_column, data.image_column, several=True)
+        boxes = data.box_column if boxed else None
+        self._columns = Columns("pairs", data.caption_column, data.image_column, several=True, boxes=boxes)
         self._inputs = listing(data.source, self._columns)
         facts = [[each.name, each.bytes, each.modified] for each in self._inputs.sources]
         self.identity = {"source": data.source, "sha256": sha256(repr(facts).encode()).hexdigest()}
         for one_of in ONE_OF:
-            self.held_out = list(_first(self._all(), data.held_out, f"{seed}/", one_of))
+            held = _first(self._all(), data.held_out, f"{seed}/", one_of)
+            self.held_out = [pair._replace(boxes=pair.boxes[:1]) for pair in held]
             if len(self.held_out) == data.held_out:
                 break
         self._held = {pair.key for pair in self.held_out}
         if len(self.held_out) < 2:
-            raise InputError(f"{data.source} holds too few pairs to hold pictures out: give at least a few hundred.")
+            few = f"{data.source} holds too few pairs{' with boxes' * boxed} to hold pictures out"
+            raise InputError(f"{few}: give at least a few hundred{self._fault}.")
 
     def epoch(self, number: int) -> Iterator[tuple[Pair, str]]:
-        """The pairs of a pass, each with one of its captions."""
+        """The pairs of a pass, each with one of its captions and, where boxes are wanted, so many of them."""
         random = Random(f"{self.seed}/{number}")
         for pair in shuffled(self._all(random), self._window, random):
             if pair.key not in self._held:
-                yield pair, pair.captions[int(random.random() * len(pair.captions))]
+                caption = pair.captions[int(random.random() * len(pair.captions))]
+                if self.boxed:
+                    drawn = random.sample(pair.boxes, min(self.data.boxes, len(pair.boxes)))
+                    pair = pair._replace(boxes=tuple(drawn))
+                yield pair, caption
 
     def batches(self, size: int, start: Place) -> Iterator[Batch]:
         """Endless batches from a place on; one may reach from a pass into the next.
@@ -132,8 +152,11 @@ class Pairs:
             random.shuffle(sources)
         for source in sources:
             for row in read(self._inputs.base / source.name, self._columns):
-                if isinstance(row, Sample) and row.image is not None and row.caption is not None:
-                    yield Pair(row.image, (row.caption, *row.others), row.name or f"{source.name}#{row.row}")
+                if isinstance(row, Defect):
+                    self._fault = self._fault or f" (of {source.name}, row {row.row}: {row.reason})"
+                elif row.image is not None and row.caption is not None and (row.boxes or not self.boxed):
+                    captions, key = (row.caption, *row.others), row.name or f"{source.name}#{row.row}"
+                    yield Pair(row.image, captions, key, row.boxes)
 
 
 def _of_hierarchy(hierarchy: Hierarchy) -> list[Pair]:
@@ -173,25 +196,28 @@ def shuffled(items: Iterable[Item], window: int, random: Random) -> Iterator[Ite
 
 def decoded_ahead(
     batches: Iterable[Batch], share: slice, prepare: Callable[[Any], Any], workers: int
-) -> Generator[tuple[list[Any], list[str], Place], None, None]:
-    """Prepared pictures and captions of the pairs in `share` of each batch, and the place behind it.
+) -> Generator[tuple[list[Any], list[str], Place, list[int]], None, None]:
+    """Prepared pictures and captions of the pairs in `share` of each batch, the place behind it, the pair of each box.
 
-    Pictures of the batches that come next are decoded meanwhile.
+    Boxes with their phrases come behind the pairs. Pictures of the batches that come next are decoded meanwhile.
     """
 
-    def work(pair: Pair) -> Any:
-        return prepare(pair.picture())
+    def work(pair: Pair) -> list[Any]:
+        return [prepare(picture) for picture in pair.pictures()]
 
-    waiting: deque[tuple[list[Future[Any]], list[str], Place]] = deque()
+    waiting: deque[tuple[list[Future[list[Any]]], Batch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for batch in chain(batches, [None] * AHEAD):
                 if batch is not None:
-                    mine = batch.pairs[share]
-                    futures = [pool.submit(work, pair) for pair, _ in mine]
-                    waiting.append((futures, [caption for _, caption in mine], batch.place))
+                    mine = batch._replace(pairs=batch.pairs[share])
+                    waiting.append(([pool.submit(work, pair) for pair, _ in mine.pairs], mine))
                 if waiting and (batch is None or len(waiting) > AHEAD):
-                    futures, captions, place = waiting.popleft()
-                    yield [future.result() for future in futures], captions, place
+                    futures, (pairs, place) = waiting.popleft()
+                    made = [future.result() for future in futures]
+                    captions = [caption for _, caption in pairs]
+                    boxes = [(row, box.phrase) for row, (pair, _) in enumerate(pairs) for box in pair.boxes]
+                    pixels = [each[0] for each in made] + [part for each in made for part in each[1:]]
+                    yield pixels, captions + [phrase for _, phrase in boxes], place, [row for row, _ in boxes]
         finally:
             pool.shutdown(cancel_futures=True)

@@ -15,7 +15,7 @@ from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters.trained import COSINE
 from hiergeo.geometry import parse
 from hiergeo.losses import check_curvature
-from hiergeo.training.clip.objective import CONTRASTS, LOSSES
+from hiergeo.training.clip.objective import CONTRASTS, LOSSES, OF_BOXES, OF_COSINES
 
 SCENES = "scenes"
 """The source of generated pictures."""
@@ -36,6 +36,9 @@ class PairData(Raising, Document):
         image_column: of tables; None is the usual one.
         rows: pictures of scenes.
         balanced: whether captions of scenes keep their length.
+        boxes: of a picture, drawn anew in every pass where a loss needs boxes; pictures without any are left out then.
+        box_column: of tables, a list of objects ``{"phrase": TEXT, "box": [left, top, right, bottom]}`` in fractions
+            of the picture. In archives, boxes are pictures and texts of their own (GRIT as HyCoCLIP stores it).
         held_out: pictures that are not trained on, and measured at every look; of small data fewer, a quarter or so.
         buffer: pairs among which the order is shuffled; in archives they are held with the bytes of their images.
         workers: threads that decode pictures.
@@ -46,6 +49,8 @@ class PairData(Raising, Document):
     image_column: Name | None = None
     rows: Count = 20_000
     balanced: bool = False
+    boxes: Count = 1
+    box_column: Name = "boxes"
     held_out: Annotated[int, Field(strict=True, ge=2, le=limits.COUNT)] = 200
     buffer: Count = 2048
     workers: Annotated[int, Field(strict=True, ge=1, le=256)] = 4
@@ -61,7 +66,7 @@ class ClipPlan(Raising, Document):
         lora: rank of low-rank adapters that are trained in the place of the towers, and merged at the end.
         space: ``cosine``, or the spec of a geometry around the origin, such as ``lorentz:-1?learnable``.
         min_radius: of its cones.
-        losses: name -> weight, one of them ``contrastive`` or ``siglip``.
+        losses: name -> weight, one of them of `CONTRASTS`.
         data: pairs of pictures and captions.
         steps: in all.
         batch: pairs a step, over all processes; each is a negative of every other.
@@ -100,19 +105,29 @@ class ClipPlan(Raising, Document):
     seed: Annotated[int, Field(strict=True, ge=0, le=limits.SEED)] = 0
     device: Name = AUTO
 
+    @property
+    def boxed(self) -> bool:
+        """Whether a loss needs boxes."""
+        return bool(OF_BOXES & self.losses.keys())
+
     def check(self) -> None:
         """Check what a type cannot say.
 
         Raises:
-            InputError: an unknown loss (the nearest is suggested), none or both of `CONTRASTS`, a space that does not
-                exist or that a loss cannot use, a curvature that starts out of its bounds.
+            InputError: an unknown loss (the nearest is suggested), none or several of `CONTRASTS`, a space that does
+                not exist or that a loss cannot use, boxes that scenes do not have or a loss does not take, a curvature
+                that starts out of its bounds.
         """
         for name in self.losses:
             if name not in LOSSES:
                 raise unknown_name("loss", name, LOSSES)
         if len(CONTRASTS & self.losses.keys()) != 1:
-            raise InputError(f"losses must name one of {' and '.join(sorted(CONTRASTS))}, not none and not both.")
-        if self.space == COSINE and (others := self.losses.keys() - CONTRASTS):
+            raise InputError(f"losses must name exactly one of {', '.join(sorted(CONTRASTS))}.")
+        if self.boxed and self.data.source == SCENES:
+            raise InputError(f"the loss '{min(OF_BOXES & self.losses.keys())}' needs boxes, and scenes have none.")
+        if "hycoclip" in self.losses and self.data.boxes != 1:
+            raise InputError(f"hycoclip takes one box of each picture: data.boxes must be 1, not {self.data.boxes}.")
+        if self.space == COSINE and (others := self.losses.keys() - OF_COSINES):
             raise InputError(
                 f"the loss '{min(others)}' needs a space with distances: 'cosine' has none, name a geometry."
             )

@@ -1,7 +1,7 @@
 """A training: one step, one look, and their state."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
@@ -14,7 +14,7 @@ from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.towers import adapt
 from hiergeo.adapters.trained import COSINE, LiftedClip
 from hiergeo.evaluation.matching import match_pairs
-from hiergeo.geometry import Space, parse
+from hiergeo.geometry import Points, Space, parse
 from hiergeo.training.chains import chunks
 from hiergeo.training.clip.data import Pairs, Place
 from hiergeo.training.clip.objective import ClipObjective, PairBatch
@@ -88,8 +88,17 @@ class ClipRun:
         size = self.plan.batch // self.accelerator.num_processes
         return slice(size * self.accelerator.process_index, size * (self.accelerator.process_index + 1))
 
-    def step(self, number: int, pixels: list[Tensor], captions: list[str], place: Place) -> dict[str, Any]:
+    def step(
+        self, number: int, pixels: list[Tensor], captions: list[str], place: Place, whole: Sequence[int] = ()
+    ) -> dict[str, Any]:
         """Take a step, counted from 1; returns what it tells of itself.
+
+        Args:
+            number: of the step.
+            pixels: prepared pictures of pairs and, behind them, of their boxes.
+            captions: of each, of boxes the phrase.
+            place: of the data behind this batch.
+            whole: the pair of each box.
 
         Raises:
             Divergence: an embedding, a loss or a gradient that is not finite; the step is not taken.
@@ -98,7 +107,7 @@ class ClipRun:
         for group in self.adam.param_groups:
             group["lr"] = self.plan.rate(number)
         self.adam.zero_grad(set_to_none=True)
-        terms = self._backward((torch.stack(pixels), self.model.tokenizer(captions)), captions, number)
+        terms = self._backward((torch.stack(pixels), self.model.tokenizer(captions)), captions, whole, number)
         self._share_gradients(number)
         self.adam.step()
         told: dict[str, Any] = mean_over_ranks(self.accelerator, terms)
@@ -112,7 +121,7 @@ class ClipRun:
 
         The record's radii are the means of captions and of pictures, its tau_d tells how often a caption is nearer to
         the root than its picture; validation holds R@1, the shares of pictures in the cone of their own caption and of
-        any one, and u = sqrt|K| r of both modalities in each curved factor.
+        any one, and u = sqrt|K| r of both modalities in each curved factor; the same of boxes where there are any.
         """
         self.network.eval()
         pairs, transform = self.pairs.held_out, self.model.transform
@@ -134,12 +143,29 @@ class ClipRun:
             "in_any_cone": float(space.count(captions, images).double().mean() / len(images)),
             "temperature": float(self.objective.temperature),
         }
-        for name, points in (("text", captions), ("image", images)):
+        seen = {"text": captions, "image": images}
+        if self.plan.boxed:
+            seen |= self._boxes_held_out(space)
+            relations = {"text": ("box_text", own), "image": ("box_image", images)}
+            relations["box_image"] = ("box_text", seen["box_image"])
+            for name, (parent, child) in relations.items():
+                validation[f"{name}_in_{parent}_cone"] = float(space.entails(seen[parent], child).double().mean())
+        for name, points in seen.items():
             factors = zip(space.geometry.parts(points.dim), points.radii, strict=True)
             curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
             validation |= {f"u_{name}{place or ''}": float(u) for place, u in enumerate(curved)}
         radii = torch.stack((own.radius, images.radius), dim=1)
         self.looks.append(EvalRecord.of(step, dict(training), validation, radii, space, image.shape[1]))
+
+    def _boxes_held_out(self, space: Space) -> dict[str, Points]:
+        """The boxes of the pictures that are held out, and their phrases."""
+        pairs, transform = self.pairs.held_out, self.model.transform
+        phrases = [pair.boxes[0].phrase for pair in pairs]
+        text = self._encoded(self.network.encode_text, self.model.tokenizer, phrases)
+        image = self._encoded(
+            self.network.encode_image, lambda part: torch.stack([transform(pair.pictures()[1]) for pair in part]), pairs
+        )
+        return {"box_text": space.points(text), "box_image": space.points(image)}
 
     def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
         """The state after the last look."""
@@ -152,7 +178,9 @@ class ClipRun:
         checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         self.looks = list(checkpoint.looks)
 
-    def _backward(self, inputs: tuple[Tensor, Tensor], captions: list[str], step: int) -> dict[str, Tensor]:
+    def _backward(
+        self, inputs: tuple[Tensor, Tensor], captions: list[str], boxes: Sequence[int], step: int
+    ) -> dict[str, Tensor]:
         """The losses, with the gradients of the whole batch on all weights, whatever `ClipPlan.chunk` is.
 
         Pairs are embedded without their graphs, the loss gives the gradients of the embeddings, and these are taken
@@ -163,9 +191,10 @@ class ClipRun:
         with torch.set_grad_enabled(whole):
             rows = torch.cat([self._embedded(inputs, part, step) for part in parts], dim=1)
         rows = rows if whole else rows.requires_grad_()
-        image, text = rows.unbind()
-        labels = torch.tensor([hashed(caption) for caption in captions], device=rows.device)
-        terms = self._terms(PairBatch(image, text, labels), step)
+        pairs = len(captions) - len(boxes)
+        labels = torch.tensor([hashed(caption) for caption in captions[:pairs]], device=rows.device)
+        of = torch.tensor(boxes, dtype=torch.int64, device=rows.device)
+        terms = self._terms(PairBatch(*rows[:, :pairs].unbind(), labels, *rows[:, pairs:].unbind(), of), step)
         terms["total"].backward()
         if not whole:
             assert rows.grad is not None
@@ -194,7 +223,7 @@ class ClipRun:
 
     def _terms(self, batch: PairBatch, step: int) -> dict[str, Tensor]:
         """The losses; every process ends where one of them cannot go on: alone it would leave the others waiting."""
-        rows, fits = torch.cat((batch.image, batch.text)).detach(), False
+        rows, fits = torch.cat((batch.image, batch.text, batch.box_image, batch.box_text)).detach(), False
         with suppress(InputError):
             self.objective.space.points(rows)
             fits = bool(rows.isfinite().all())
@@ -226,7 +255,9 @@ class ClipRun:
 
     def _learnt(self) -> dict[str, Any]:
         parts = self.objective.space.geometry.parts(int(self.model.config["embed_dim"]))
-        return {
+        boxes = (-self.objective.log_box_scales.detach()).exp().tolist()
+        of_boxes = {"temperatures of boxes": boxes} if "uncha" in self.plan.losses else {}
+        return of_boxes | {
             "K": [factor.value for factor, _ in parts],
             "temperature": float(self.objective.temperature.detach()),
             "factors": self.network.log_factors.detach().exp().tolist(),

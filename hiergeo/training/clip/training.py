@@ -80,7 +80,7 @@ def train_clip(
     with sole_writer(out, out / CHECKPOINTS), torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         model = _model(plan)
-        pairs = Pairs(plan.data, plan.seed)
+        pairs = Pairs(plan.data, plan.seed, plan.boxed)
         with accelerated(model.device, plan.precision, None, out, {}) as accelerator:
             if plan.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
