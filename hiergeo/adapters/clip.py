@@ -48,6 +48,15 @@ class OpenClipModel(ClipModel):
         """The space that the spec names; None where it names none."""
         return self._space
 
+    @property
+    def embed_dim(self) -> int:
+        """The dimension of the embedding space, without an embedding."""
+        return int(self.config["embed_dim"])
+
+    def save(self, folder: Path, place: Path, towers: Any) -> None:
+        """Write other towers of this architecture; as `save_folder`."""
+        save_folder(folder, place, towers, self)
+
     def rebuilt_network(self) -> nn.Module:
         kind = type(self.network)
         known = inspect.signature(kind).parameters

@@ -12,7 +12,7 @@ from hiergeo._core import extras
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.documents import Document
 from hiergeo.adapters import hub
-from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.model import ClipModel, NetworkModel
 from hiergeo.adapters.towers import Tower, on
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ PADDING: dict[str, tuple[bool | str, int | None]] = {
 }
 """Model type -> padding and length that its documentation prescribes (None: all positions). SigLIP attends to its
 padding, so another choice would move every embedding and the root."""
+
+PAIRED = ("clip", "siglip")
+"""Model types whose pictures are one tensor of pixels each, which training takes."""
+
+WEIGHTS = "model.safetensors"
+"""What transformers looks for in a folder."""
 
 
 class _HuggingFaceOptions(Document):
@@ -121,6 +127,89 @@ def features(output: Any) -> Tensor:
     """The embeddings (B, dim) in what get_*_features returns: a tensor, or since transformers 5 an object around it."""
     rows: Tensor = output if isinstance(output, Tensor) else output.pooler_output
     return rows
+
+
+class DualEncoder(nn.Module):
+    """A dual encoder of transformers with the methods of the towers of open_clip.
+
+    Args:
+        network: of transformers.
+        inputs: names of what a text becomes, stacked along the second dimension of tokens.
+    """
+
+    def __init__(self, network: Any, inputs: Sequence[str]) -> None:
+        super().__init__()
+        self.network, self.inputs = network, tuple(inputs)
+
+    @property
+    def logit_scale(self) -> nn.Parameter:
+        """The logarithm of the inverse temperature."""
+        scale: nn.Parameter = self.network.logit_scale
+        return scale
+
+    @property
+    def logit_bias(self) -> nn.Parameter | None:
+        """What SigLIP adds to its logits."""
+        return getattr(self.network, "logit_bias", None)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(B, 3, side, side) normalised pixels -> (B, D)."""
+        return features(self.network.get_image_features(pixel_values=pixels))
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """(B, inputs, context) tokens -> (B, D)."""
+        return features(self.network.get_text_features(**dict(zip(self.inputs, tokens.unbind(1), strict=True))))
+
+
+class HuggingFaceClip(ClipModel):
+    """A model of transformers as training takes it: towers, a tokenizer and a preparation of single pictures.
+
+    Raises:
+        InputError: a model type that is not among `PAIRED`.
+    """
+
+    def __init__(self, model: HuggingFaceModel) -> None:
+        kind, self.processor = model.network.config.model_type, model.processor
+        if kind not in PAIRED:
+            raise InputError(f"{model.name} is of type '{kind}': trained are {' and '.join(PAIRED)}, and open_clip's.")
+        known = self.processor.tokenizer.model_input_names
+        inputs = [name for name in ("input_ids", "attention_mask") if name in known]
+
+        def tokenizer(texts: Sequence[str]) -> Tensor:
+            tokens = self.processor(text=list(texts), **model.text_options)
+            return torch.stack([tokens[name] for name in inputs], dim=1)
+
+        def transform(picture: "Image") -> Tensor:
+            pixels: Tensor = self.processor(images=picture, return_tensors="pt")["pixel_values"][0]
+            return pixels
+
+        prepared: dict[str, Any] = {"tokenizer": tokenizer, "transform": transform}
+        told = {"preprocessing": model.preprocessing, "settings": model.settings}
+        super().__init__(model.name, DualEncoder(model.network, inputs), model.device, **prepared, **told)
+        self._model = model
+
+    @property
+    def embed_dim(self) -> int:
+        """The dimension of the embedding space."""
+        return self._model.dim
+
+    def rebuilt_network(self) -> nn.Module:
+        return DualEncoder(self._model.rebuilt_network(), self.network.inputs)
+
+    def save(self, folder: Path, place: Path, towers: Any) -> None:
+        """Write other towers of this architecture, in one file of weights, for transformers.
+
+        Args:
+            folder: where they are written.
+            place: where that folder goes when it is whole.
+            towers: a `DualEncoder`.
+
+        Raises:
+            UnavailableError: the folder cannot be written.
+        """
+        with hub.saving(folder), hub.quiet_transformers():
+            towers.network.save_pretrained(folder, max_shard_size="1000TB")
+            self.processor.save_pretrained(folder)
 
 
 class HuggingFaceTower(Tower):

@@ -1,13 +1,13 @@
-"""Image-text models that hiergeo trained: towers of open_clip, a factor of each modality, and the space they learnt in.
+"""Image-text models that hiergeo trained: two towers, a factor of each modality, and the space they learnt in.
 
 An embedding is the projected feature times the factor of its modality: a tangent vector at the origin of the space. The
-folder is one of open_clip besides, which knows the towers alone.
+folder is one of open_clip or of transformers besides, which know the towers alone.
 """
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
 from pydantic import Field
@@ -17,10 +17,12 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Open, Sha256
-from hiergeo._core.storage.files import path_of, sha256
-from hiergeo.adapters.clip import FOLDER, WEIGHTS, OpenClipModel, save_folder
+from hiergeo._core.storage.files import path_of, retire, sha256, sync_files, temporary, writing
+from hiergeo.adapters import huggingface
+from hiergeo.adapters.clip import FOLDER, WEIGHTS, OpenClipModel
 from hiergeo.adapters.head_files import HUB
 from hiergeo.adapters.hub import snapshot
+from hiergeo.adapters.huggingface import HuggingFaceClip, load_huggingface
 from hiergeo.adapters.model import ClipModel
 from hiergeo.geometry import Space, parse
 
@@ -29,6 +31,9 @@ DESCRIPTION = "hiergeo.json"
 
 COSINE = "cosine"
 """The space of models whose unit rows are compared by their cosine."""
+
+Trainable: TypeAlias = OpenClipModel | HuggingFaceClip
+"""Models whose towers are trained."""
 
 Factor = Annotated[float, Field(gt=0, le=1e4)]
 
@@ -40,14 +45,16 @@ class _Description(Open):
     min_radius: Annotated[float, Field(gt=0)]
     dim: Annotated[int, Field(gt=0, le=limits.WIDTH)]
     factors: tuple[Factor, Factor]
+    weights: Literal["open_clip_model.safetensors", "model.safetensors"] = "open_clip_model.safetensors"
     weights_sha256: Sha256
+    files: list[str] | None = None
 
 
 class LiftedClip(nn.Module):
-    """Towers of open_clip, and the logarithms of the factors of images and of texts, which may be learnt.
+    """Two towers, and the logarithms of the factors of images and of texts, which may be learnt.
 
     Attributes:
-        towers: the network.
+        towers: the network, of open_clip or a `DualEncoder`.
         log_factors: (2,), of images and of texts.
     """
 
@@ -62,7 +69,7 @@ class LiftedClip(nn.Module):
         return rows
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """(B, context) tokens -> tangent vectors (B, D), float32."""
+        """(B, ...) tokens -> tangent vectors (B, D), float32."""
         rows: Tensor = self.towers.encode_text(tokens).float() * self.log_factors[1].exp()
         return rows
 
@@ -72,12 +79,12 @@ class TrainedModel(ClipModel):
 
     Args:
         name: the spec that loads the model.
-        base: the towers, with what open_clip knows of them.
+        base: the towers, with what their library knows of them.
         log_factors: (2,), of images and of texts.
         space: the native space; None for cosines, whose rows have norm one.
     """
 
-    def __init__(self, name: str, base: OpenClipModel, log_factors: Tensor, space: Space | None) -> None:
+    def __init__(self, name: str, base: Trainable, log_factors: Tensor, space: Space | None) -> None:
         network = LiftedClip(base.network, log_factors)
         prepared: dict[str, Any] = {"tokenizer": base.tokenizer, "transform": base.transform}
         settings = "" if space is None else space.geometry.spec
@@ -98,7 +105,7 @@ def native_space(space: str, min_radius: float, dim: int) -> Space | None:
     return None if space == COSINE else Space(parse(space).fixed(), torch.zeros(dim), min_radius=min_radius)
 
 
-def write_trained(folder: Path, model: OpenClipModel, network: LiftedClip, described: Mapping[str, Any]) -> None:
+def write_trained(folder: Path, model: Trainable, network: LiftedClip, described: Mapping[str, Any]) -> None:
     """Write a trained model into a folder; it is one once `DESCRIPTION` is there, the last file that is written.
 
     Args:
@@ -110,9 +117,20 @@ def write_trained(folder: Path, model: OpenClipModel, network: LiftedClip, descr
     Raises:
         UnavailableError: the folder cannot be written.
     """
-    save_folder(folder, folder, network.towers, model)
-    factors = network.log_factors.detach().exp().tolist()
-    documents.write(folder / DESCRIPTION, {**described, "factors": factors, "weights_sha256": sha256(folder / WEIGHTS)})
+    with writing(folder):
+        scratch = temporary(folder / "model")
+        scratch.mkdir()
+        try:
+            model.save(scratch, folder, network.towers)
+            sync_files(scratch)
+            files = sorted(path.name for path in scratch.iterdir())
+            for name in files:
+                (scratch / name).replace(folder / name)
+        finally:
+            retire(scratch)
+    weights = WEIGHTS if WEIGHTS in files else huggingface.WEIGHTS
+    own = {"factors": network.log_factors.detach().exp().tolist(), "files": files, "weights": weights}
+    documents.write(folder / DESCRIPTION, {**described, **own, "weights_sha256": sha256(folder / weights)})
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -125,7 +143,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{folder} holds no model that was trained here: there is no {DESCRIPTION} in it.")
     described = documents.read(path, _Description, hashed=True)
-    weights = folder / WEIGHTS
+    weights = folder / described.weights
     if not weights.is_file() or sha256(weights) != described.weights_sha256:
         raise InputError(f"{weights} is missing or damaged: restore the file or train again.")
     return described.as_dict()
@@ -144,6 +162,10 @@ def load_trained(rest: str, *, device: torch.device) -> TrainedModel:
     folder = path_of(rest) if repository == rest else snapshot(repository, f"the model {repository}", "trained:DIR")
     described = read_description(folder)
     space = native_space(described["space"], described["min_radius"], described["dim"])
-    base = load_folder(f"{FOLDER}{folder.resolve()}", device=device)
+    base: Trainable
+    if described.get("weights") == huggingface.WEIGHTS:
+        base = HuggingFaceClip(load_huggingface(str(folder.resolve()), device=device))
+    else:
+        base = load_folder(f"{FOLDER}{folder.resolve()}", device=device)
     log_factors = torch.tensor([math.log(factor) for factor in described["factors"]])
     return TrainedModel(f"trained:{rest}", base, log_factors, space)

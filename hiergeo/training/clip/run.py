@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.towers import adapt
-from hiergeo.adapters.trained import COSINE, LiftedClip
+from hiergeo.adapters.trained import COSINE, LiftedClip, Trainable
 from hiergeo.evaluation.matching import match_pairs
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.training.chains import chunks
@@ -50,9 +49,9 @@ class ClipRun:
         InputError: a product of other dimensions than the model's.
     """
 
-    def __init__(self, model: OpenClipModel, plan: ClipPlan, pairs: Pairs, accelerator: Any) -> None:
+    def __init__(self, model: Trainable, plan: ClipPlan, pairs: Pairs, accelerator: Any) -> None:
         self.plan, self.pairs, self.accelerator, self.model = plan, pairs, accelerator, model
-        dim, flat = int(model.config["embed_dim"]), plan.space == COSINE
+        dim, flat = model.embed_dim, plan.space == COSINE
         towers = model.network.requires_grad_(True)
         for name in ("logit_scale", "logit_bias"):  # those of the objective take their place
             if isinstance(getattr(towers, name, None), nn.Parameter):
@@ -254,7 +253,7 @@ class ClipRun:
         return held
 
     def _learnt(self) -> dict[str, Any]:
-        parts = self.objective.space.geometry.parts(int(self.model.config["embed_dim"]))
+        parts = self.objective.space.geometry.parts(self.model.embed_dim)
         boxes = (-self.objective.log_box_scales.detach()).exp().tolist()
         of_boxes = {"temperatures of boxes": boxes} if "uncha" in self.plan.losses else {}
         return of_boxes | {

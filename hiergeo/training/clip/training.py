@@ -16,10 +16,12 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write_text, path_of, retire, writing
 from hiergeo._core.version import __version__
+from hiergeo.adapters import huggingface
 from hiergeo.adapters.clip import CONFIG, WEIGHTS, OpenClipModel
+from hiergeo.adapters.huggingface import HuggingFaceClip, HuggingFaceModel
 from hiergeo.adapters.open_clip import fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
-from hiergeo.adapters.trained import COSINE, DESCRIPTION, write_trained
+from hiergeo.adapters.trained import COSINE, DESCRIPTION, Trainable, write_trained
 from hiergeo.training.clip.data import Pairs, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
 from hiergeo.training.clip.run import ClipRun
@@ -29,6 +31,9 @@ from hiergeo.training.trainer import Divergence, EvalRecord
 
 CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"
 """Names of the parts of a training's folder beside those of the model."""
+
+OWN = (CARD, LOG, CONFIG, WEIGHTS, huggingface.WEIGHTS)
+"""Files that are not overwritten in a folder that no training made."""
 
 TEMPLATE = Path(__file__).parent / "card.md"
 
@@ -75,7 +80,7 @@ def train_clip(
     plan = _checked(plan)
     out = path_of(plan.out)
     ours = any((out / name).exists() for name in (DESCRIPTION, CHECKPOINTS))
-    if not ours and (strange := [name for name in (CARD, LOG, CONFIG, WEIGHTS) if (out / name).exists()]):
+    if not ours and (strange := [name for name in OWN if (out / name).exists()]):
         raise InputError(f"{out / strange[0]} exists but was not created by a training: choose another folder.")
     with sole_writer(out, out / CHECKPOINTS), torch.random.fork_rng():
         torch.manual_seed(plan.seed)
@@ -105,21 +110,21 @@ def _checked(plan: ClipPlan | Mapping[str, Any] | Path | str) -> ClipPlan:
     return made
 
 
-def _model(plan: ClipPlan) -> OpenClipModel:
+def _model(plan: ClipPlan) -> Trainable:
     name, _, rest = plan.model.partition(":")
     device = local(plan.device)
     if plan.fresh and name == "open_clip" and "/" not in rest:
         return fresh_open_clip(rest, plan.seed, device=torch.device(device))
     model = adapters.load(plan.model, device=device)
     model = adapters.untrained(model, plan.seed) if plan.fresh else model
+    if isinstance(model, HuggingFaceModel):
+        return HuggingFaceClip(model)
     if not isinstance(model, OpenClipModel):
-        raise InputError(
-            f"{plan.model} is not a model of open_clip: name one, such as tiny or open_clip:ViT-B-32/openai."
-        )
+        raise InputError(f"{plan.model} has no two towers to train: name tiny, open_clip:ARCH/TAG or hf:NAME_OR_PATH.")
     return model
 
 
-def _identity(model: OpenClipModel, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
+def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
     """What a training is: only one that agrees in all of this goes on from its checkpoints."""
     settings = plan.model_dump(mode="json", exclude={"out", "device", "data"})
     data = plan.data.model_dump(mode="json", exclude={"workers"}) | pairs.identity
@@ -199,7 +204,7 @@ def _described(run: ClipRun, diverged: str | None) -> dict[str, Any]:
         "base": run.plan.model,
         "space": COSINE if run.plan.space == COSINE else space.geometry.fixed().spec,
         "min_radius": run.plan.min_radius,
-        "dim": int(run.model.config["embed_dim"]),
+        "dim": run.model.embed_dim,
         "temperature": float(run.objective.temperature.detach()),
         "steps": run.looks[-1].step,
         "diverged": diverged,
