@@ -14,6 +14,7 @@ from PIL import Image
 
 from hiergeo import Space, adapters, evaluate
 from hiergeo._core.errors import InputError
+from hiergeo._core.markdown import plain
 from hiergeo.datasets import scenes
 from hiergeo.training.clip import objective
 from hiergeo.training.clip.data import Pairs, Place
@@ -149,6 +150,22 @@ def test_bounds_are_held_and_told(tmp_path):
         assert max(line["factors"]) <= 1
 
 
+def test_a_log_of_tensorboard_holds_the_numbers_of_every_line(tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trained(tmp_path / "a", log="tensorboard")
+    read = accumulators.EventAccumulator(str(tmp_path / "a" / "log")).Reload()
+    lines = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
+    steps, looks = ([line for line in lines if key in line] for key in ("total", "look"))
+
+    def scalars(name):
+        return {each.step: pytest.approx(each.value, rel=1e-6) for each in read.Scalars(name)}
+
+    assert scalars("total") == {line["step"]: line["total"] for line in steps}
+    assert scalars("K/0") == {line["step"]: line["K"][0] for line in steps}
+    name = "validation/image_to_text_r1"
+    assert scalars(name) == {line["look"]: line["validation"]["image_to_text_r1"] for line in looks}
+
+
 def test_what_is_not_finite_ends_with_the_last_look(tmp_path, monkeypatch):
     calls = iter([1.0, 1.0, math.nan])
     real = objective.LOSSES["contrastive"]
@@ -218,6 +235,8 @@ def test_a_picture_that_cannot_be_read_is_named(table):
     with pytest.raises(InputError, match=r"7\.png"):
         trained(table.parent / "a", data={"source": str(table), "held_out": 3}, steps=30, every=30)
 
+
+COLOURS = ("red", "green", "blue", "black", "white", "yellow", "orange", "purple")
 
 PLANS = {
     "unknown key": ("stepz = 3", r"stepz.*did you mean 'steps'"),
@@ -291,10 +310,19 @@ def test_another_plan_is_refused_and_the_same_one_goes_on(tmp_path):
 def test_the_command_line_trains_and_names_the_model(tmp_path, run):
     plan = tmp_path / "plan.toml"
     plan.write_text("out = 'x'\nsteps = 2\nbatch = 8\nevery = 2\n[data]\nrows = 40\nheld_out = 8\n")
-    code, out, _ = run("train", "clip", plan, "--out", tmp_path / "a", "--json", tmp_path / "a.json")
+    rows = [{"captions": f"a shape => a {word} => a {word} square => a small {word} square"} for word in COLOURS]
+    (tmp_path / "chains.csv").write_text("captions\n" + "".join(f"{row['captions']}\n" for row in rows))
+    audit = ("--audit", f"chains:{tmp_path / 'chains.csv'}")
+    code, out, _ = run("train", "clip", plan, "--out", tmp_path / "a", "--json", tmp_path / "a.json", *audit)
     assert code == 0
     assert f"trained:{tmp_path / 'a'}" in out
-    assert json.loads((tmp_path / "a.json").read_text())["history"][-1]["step"] == 2
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["history"][-1]["step"] == 2
+    headline = document["audit"]["verdict"].splitlines()[0]
+    assert headline in out
+    assert plain(headline) in (tmp_path / "a" / "README.md").read_text()
+    assert run("train", "clip", plan, "--out", tmp_path / "a")[0] == 0  # takes no step, and the card stays
+    assert plain(headline) in (tmp_path / "a" / "README.md").read_text()
 
 
 @pytest.mark.slow

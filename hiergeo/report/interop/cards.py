@@ -1,4 +1,4 @@
-"""Model cards of heads: geometry, curvature, losses, data, metrics and the verdict of an audit, from stored files."""
+"""Model cards of heads and image-text models: what they are, measurements and an audit, from stored files."""
 
 import json
 import os
@@ -17,11 +17,13 @@ from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.version import __version__
 from hiergeo.adapters.head_files import HUB, read_head_config
+from hiergeo.adapters.trained import DESCRIPTION, read_description
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
+from hiergeo.training.clip.card import clip_card
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
-"""The files beside a head: its card, and what the card tells of its measurements and its audit."""
+"""The files beside a head or a model: its card, and what the card tells of its measurements and its audit."""
 
 HASHED = "SHA-256 of the weights"
 """The row of a card by which it belongs to the weights of a head."""
@@ -91,7 +93,7 @@ def write_card(
     What is stored belongs to the present weights: once the head is trained again, its card leaves it out.
 
     Args:
-        folder: of the head.
+        folder: of the head, or of a model of `hiergeo.training.train_clip`.
         result: of `evaluate` or `measure`, or its JSON as an object; None keeps what is stored.
         audit: of `hiergeo.audit`, or its JSON as an object, or a verdict in words; None keeps what is stored.
         name: of the repository, as for `head_card`.
@@ -135,6 +137,8 @@ def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    if (folder / DESCRIPTION).is_file():
+        return read_description(folder)
     config = read_head_config(folder)
     try:
         validated(TrainedHead, config)
@@ -164,11 +168,11 @@ def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str) -> N
     shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
     if "settings" in values:
         shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
-    documents.write(path, {**shared, WEIGHTS: read_head_config(path.parent)[WEIGHTS]})
+    documents.write(path, {**shared, WEIGHTS: _config(path.parent)[WEIGHTS]})
 
 
 def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:
-    """The model card of a stored head, in Markdown with the metadata that the Hugging Face hub reads.
+    """The card of a stored head or image-text model, in Markdown with the metadata that the Hugging Face hub reads.
 
     Args:
         folder: of the head.
@@ -184,15 +188,21 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
     audited = of_these_weights(folder / AUDIT, StoredAudit, config)
     base, result = config.get("base"), measured or {}
     settings = result.get("settings", {})
+    named = (str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings)
+    told: dict[str, Any] = {
+        "title": name or folder.resolve().name,
+        "metrics": None if measured is None else _metrics(measured),
+        "about": ", ".join(named),
+        "verdict": audited["verdict"] if audited else "",
+    }
+    if (folder / DESCRIPTION).is_file():
+        return clip_card(config, license=license, **told)
     return markdown.card(
         "ModelCard",
         TEMPLATE,
         _head(config, license),
-        title=name or folder.resolve().name,
         facts=_facts(config),
-        metrics=None if measured is None else _metrics(measured),
-        about=", ".join(str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings),
-        verdict=audited["verdict"] if audited else "",
+        **told,
         base_argument=', base="SPEC"' if base is None or names_a_path(base) else "",
     )
 

@@ -1,5 +1,6 @@
 """Heads on the Hugging Face hub: uploaded with their cards, and loaded by the name of the repository."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hiergeo.report.interop.cards import (
     of_these_weights,
     write_card,
 )
+from hiergeo.training.clip.training import LOG
 
 
 def push_to_hub(
@@ -40,7 +42,7 @@ def push_to_hub(
 
     Uploaded are the configuration, weights and history of the head, its card (written where there is none, or one that
     was written for other weights) and what `write_card` stored of these weights; nothing else that lies in the folder.
-    A model of `hiergeo.training.train_clip` goes there with all but its checkpoints.
+    Of a model of `hiergeo.training.train_clip` its own files, its log and the same go there.
 
     Args:
         folder: of the head, or of the model.
@@ -57,11 +59,11 @@ def push_to_hub(
     """
     folder = path_of(folder)
     _check_repository(repo_id)
-    if (folder / DESCRIPTION).is_file():
-        read_description(folder)
-        return _uploaded(folder, repo_id, {"ignore_patterns": ["checkpoints/*", ".*"]}, private, token, message, api)
-    config = read_head_config(folder)
-    if config.get("base") and names_a_path(str(config["base"])):
+    trained = (folder / DESCRIPTION).is_file()
+    config = read_description(folder) if trained else read_head_config(folder)
+    if trained and config.get("files") is None:
+        raise InputError(f"{folder} does not say which files it has: run its training again, which takes no step.")
+    if not trained and config.get("base") and names_a_path(str(config["base"])):
         warn(
             f"the head needs the model {config['base']}, a path that others do not have and that is uploaded with the "
             "configuration: they load the head with base=SPEC."
@@ -69,18 +71,26 @@ def push_to_hub(
     card = folder / CARD
     if not card.is_file() or is_outdated(card, config):
         write_card(folder, name=repo_id, license=license)
+    files = [CARD, *_stored(folder, config)]
+    if trained:
+        files += [DESCRIPTION, LOG, *config["files"]]
+    else:
+        files += [CONFIG, config["weights"], *([config["history"]] if "history" in config else [])]
+    return _uploaded(folder, repo_id, files, private, token, message, api)
+
+
+def _stored(folder: Path, config: Mapping[str, Any]) -> list[str]:
+    """The measurements beside a head or a model that are of its weights; it is said which are not."""
     schemas: dict[str, type[Open]] = {EVALUATION: StoredResult, AUDIT: StoredAudit}
     stored = [name for name, schema in schemas.items() if of_these_weights(folder / name, schema, config) is not None]
     for name in schemas.keys() - set(stored):
         if (folder / name).is_file():
-            warn(f"{folder / name} is not of the weights of this head and is not uploaded: write_card stores it anew.")
-    files = [CARD, *stored]
-    files += [CONFIG, config["weights"], *([config["history"]] if "history" in config else [])]
-    return _uploaded(folder, repo_id, {"allow_patterns": files}, private, token, message, api)
+            warn(f"{folder / name} is not of these weights and is not uploaded: write_card stores it anew.")
+    return stored
 
 
 def _uploaded(
-    folder: Path, repo_id: str, chosen: dict[str, list[str]], private: bool, token: str | None, message: str, api: Any
+    folder: Path, repo_id: str, files: list[str], private: bool, token: str | None, message: str, api: Any
 ) -> str:
     if api is None:
         from huggingface_hub import HfApi
@@ -88,7 +98,7 @@ def _uploaded(
         api = HfApi(token=token)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=str(folder), commit_message=message, **chosen)
+        api.upload_folder(repo_id=repo_id, folder_path=str(folder), commit_message=message, allow_patterns=files)
     except Exception as error:  # clients of the hub raise errors of their own for "no route" and "no permission"
         raise UnavailableError(f"cannot upload {folder} to {repo_id}: {reason(error)}.") from error
     return f"https://huggingface.co/{repo_id}"

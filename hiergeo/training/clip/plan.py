@@ -81,6 +81,7 @@ class ClipPlan(Raising, Document):
         every: steps between looks, each of which leaves a checkpoint.
         seed: of weights, order and captions.
         device: where the model is trained.
+        log: where the lines of ``log.jsonl`` go besides, ``tensorboard`` or ``wandb``.
     """
 
     out: Name
@@ -104,6 +105,7 @@ class ClipPlan(Raising, Document):
     every: Steps = 100
     seed: Annotated[int, Field(strict=True, ge=0, le=limits.SEED)] = 0
     device: Name = AUTO
+    log: Literal["tensorboard", "wandb"] | None = None
 
     @property
     def boxed(self) -> bool:

@@ -1,7 +1,7 @@
 """Training of image-text models: takes a plan, leaves a folder that is a model, with its log and its checkpoints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from hiergeo import adapters
-from hiergeo._core import markdown
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
@@ -22,6 +21,7 @@ from hiergeo.adapters.huggingface import HuggingFaceClip, HuggingFaceModel
 from hiergeo.adapters.open_clip import fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, Trainable, write_trained
+from hiergeo.training.clip.card import clip_card
 from hiergeo.training.clip.data import Pairs, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
 from hiergeo.training.clip.run import ClipRun
@@ -34,8 +34,6 @@ CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"
 
 OWN = (CARD, LOG, CONFIG, WEIGHTS, huggingface.WEIGHTS)
 """Files that are not overwritten in a folder that no training made."""
-
-TEMPLATE = Path(__file__).parent / "card.md"
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,8 @@ def train_clip(
         torch.manual_seed(plan.seed)
         model = _model(plan)
         pairs = Pairs(plan.data, plan.seed, plan.boxed)
-        with accelerated(model.device, plan.precision, None, out, {}) as accelerator:
+        told = plan.model_dump(mode="json")
+        with accelerated(model.device, plan.precision, plan.log, out, told) as accelerator:
             if plan.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
                 raise InputError(f"a batch of {plan.batch} pairs does not part evenly among {shares} processes.")
@@ -126,7 +125,7 @@ def _model(plan: ClipPlan) -> Trainable:
 
 def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
     """What a training is: only one that agrees in all of this goes on from its checkpoints."""
-    settings = plan.model_dump(mode="json", exclude={"out", "device", "data"})
+    settings = plan.model_dump(mode="json", exclude={"out", "device", "data", "log"})
     data = plan.data.model_dump(mode="json", exclude={"workers"}) | pairs.identity
     return {"base_fingerprint": model.fingerprint(), "plan": settings, "data": data}
 
@@ -141,7 +140,7 @@ def _train(run: ClipRun, out: Path, begun: dict[str, Any], *, overwrite: bool, p
     if saved is not None:
         checkpoints.check_same(folder, saved.run, begun)
         run.restore(saved)
-    log = _Log(out / LOG, -1 if saved is None else saved.step, run.accelerator.is_main_process)
+    log = _Log(out / LOG, -1 if saved is None else saved.step, run.accelerator)
     if run.accelerator.is_main_process:
         checkpoints.forget_after(folder, log.step)
     if saved is None:
@@ -174,20 +173,35 @@ def _look(
 
 
 class _Log:
-    """Lines of JSON in a file, of the process that writes; those behind the step of a checkpoint are taken back."""
+    """Lines of JSON in a file, of the process that writes, and the trackers of accelerate.
 
-    def __init__(self, path: Path, step: int, writes: bool) -> None:
-        self.path, self.step, self.writes, self.note = path, step, writes, ""
-        if writes:
+    Lines behind the step of a checkpoint are taken back.
+    """
+
+    def __init__(self, path: Path, step: int, accelerator: Any) -> None:
+        self.path, self.step, self.accelerator, self.note = path, step, accelerator, ""
+        if accelerator.is_main_process:
             known = path.read_text("utf-8").splitlines() if path.is_file() else []
             atomic_write_text(path, "".join(f"{line}\n" for line in known if _step_of(line) <= step))
 
     def write(self, values: dict[str, Any]) -> None:
         """Add a line."""
         self.note = f"loss {values['total']:.4f}" if "total" in values else self.note
-        if self.writes:
+        self.accelerator.log(dict(_numbers(values)), step=values["step"])
+        if self.accelerator.is_main_process:
             with writing(self.path), self.path.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(values) + "\n")
+
+
+def _numbers(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a line by name; those of lists and inner objects with their place or name behind a slash."""
+    for name, value in values.items():
+        if isinstance(value, list | tuple):
+            value = dict(zip(map(str, range(len(value))), value, strict=True))
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{above}{name}/")
+        elif isinstance(value, int | float):
+            yield f"{above}{name}", value
 
 
 def _step_of(line: str) -> float:
@@ -222,17 +236,5 @@ def _write(run: ClipRun, out: Path, described: dict[str, Any]) -> None:
             counted.zero_()
     run.network.towers.logit_scale.data.copy_(run.objective.log_scale.detach())
     retire(out / DESCRIPTION)
-    atomic_write_text(out / CARD, _card(out, described))
+    atomic_write_text(out / CARD, clip_card(described, out.resolve().name))
     write_trained(out, run.model, run.network, described)
-
-
-def _card(out: Path, described: Mapping[str, Any]) -> str:
-    facts = {name: described[name] for name in ("base", "space", "min_radius", "steps")}
-    losses = ", ".join(f"{name} x {weight:g}" for name, weight in described["plan"]["losses"].items())
-    facts |= {"temperature": f"{described['temperature']:.4g}", "losses": losses}
-    facts |= {"data": described["data"]["source"], "hiergeo": __version__}
-    look = described["last_look"]
-    measured = {**look["validation"], "radius of captions": look["radius"][0], "radius of pictures": look["radius"][1]}
-    data = {"library_name": "hiergeo", "tags": ["hiergeo", "open_clip", "vision-language", "hierarchy"]}
-    rows = {"facts": [(name, str(value)) for name, value in facts.items()], "measured": list(measured.items())}
-    return markdown.card("ModelCard", TEMPLATE, data, title=out.resolve().name, **rows)

@@ -251,25 +251,55 @@ class Whole(Hub):
     """A hub that is given folders."""
 
     def upload_folder(  # type: ignore[override]  # another call of the same method of the hub
-        self, *, repo_id: str, folder_path: str, ignore_patterns: list[str], commit_message: str
+        self, *, repo_id: str, folder_path: str, allow_patterns: list[str], commit_message: str
     ) -> None:
         from huggingface_hub.utils import filter_repo_objects
 
         names = [path.relative_to(folder_path).as_posix() for path in Path(folder_path).rglob("*") if path.is_file()]
-        for name in filter_repo_objects(names, ignore_patterns=ignore_patterns):
+        for name in filter_repo_objects(names, allow_patterns=allow_patterns):
             target = self.root / repo_id / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(folder_path) / name, target)
 
 
-def test_an_image_text_model_goes_to_the_hub_without_its_checkpoints(tmp_path: Path):
+def test_an_image_text_model_goes_to_the_hub_with_its_own_files_alone(tmp_path: Path):
     plan = {"steps": 1, "batch": 4, "every": 1, "data": {"rows": 8, "held_out": 4}}
     spec = train_clip({"out": str(tmp_path / "a"), **plan}).spec
+    (tmp_path / "a" / "notes.txt").write_text("my own")
+    (tmp_path / "a" / "runs").mkdir()
+    (tmp_path / "a" / "runs" / "README.md").write_text("of tensorboard")
     interop.push_to_hub(tmp_path / "a", "org/clip", api=Whole(tmp_path / "hub"))
     there = tmp_path / "hub" / "org" / "clip"
-    assert {"README.md", "hiergeo.json", "log.jsonl"} < {path.name for path in there.iterdir()}
-    assert not (there / "checkpoints").exists()
+    own = {"README.md", "hiergeo.json", "log.jsonl", "open_clip_config.json", "open_clip_model.safetensors"}
+    own.add("merges.txt.gz")
+    assert {path.relative_to(there).as_posix() for path in there.rglob("*")} == own
     texts = ["a circle"]
     torch.testing.assert_close(
         adapters.load(f"trained:{there}").encode_text(texts), adapters.load(spec).encode_text(texts)
     )
+
+
+def test_the_card_of_an_image_text_model_tells_the_audit_of_its_weights(tmp_path: Path):
+    plan = {"out": str(tmp_path / "a"), "steps": 1, "batch": 4, "every": 1, "data": {"rows": 8, "held_out": 4}}
+    spec = train_clip(plan).spec
+    assert "No audit" in (tmp_path / "a" / "README.md").read_text()
+    audit = {"verdict": "flat: nothing survives", "numbers": {"u_median": 0.25}, "settings": {"model": spec}}
+    card = interop.write_card(tmp_path / "a", {"metrics": {"tau_d": 0.75}}, audit, license="mit").read_text()
+    assert "flat: nothing survives" in card
+    assert "0.7500" in card
+    assert "license: mit" in card
+    stored = json.loads((tmp_path / "a" / "audit.json").read_text())
+    assert "model" not in stored["settings"]
+    hub = tmp_path / "hub"
+    interop.push_to_hub(tmp_path / "a", "org/clip", api=Whole(hub))
+    assert "flat: nothing survives" in (hub / "org" / "clip" / "README.md").read_text()
+    assert (hub / "org" / "clip" / "audit.json").is_file()
+    train_clip(plan | {"seed": 1}, overwrite=True)
+    with pytest.warns(UserWarning, match="weights") as told:
+        interop.push_to_hub(tmp_path / "a", "org/other", api=Whole(hub))
+    assert {name for each in told for name in ("audit.json", "evaluation.json") if name in str(each.message)} == {
+        "audit.json",
+        "evaluation.json",
+    }
+    assert "No audit" in (hub / "org" / "other" / "README.md").read_text()
+    assert not (hub / "org" / "other" / "audit.json").exists()
