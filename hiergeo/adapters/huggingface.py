@@ -184,8 +184,8 @@ class HuggingFaceClip(ClipModel):
             return pixels
 
         prepared: dict[str, Any] = {"tokenizer": tokenizer, "transform": transform}
-        told = {"preprocessing": model.preprocessing, "settings": model.settings}
-        super().__init__(model.name, DualEncoder(model.network, inputs), model.device, **prepared, **told)
+        prepared |= {"preprocessing": model.preprocessing, "settings": model.settings}
+        super().__init__(model.name, DualEncoder(model.network, inputs), model.device, **prepared)
         self._model = model
 
     @property

@@ -9,6 +9,7 @@ import torch
 
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
+from hiergeo.adapters.model import Model, NetworkModel
 from tests.adapters.huggingface_common import FAMILIES, transformers
 from tests.training.clip_common import trained
 
@@ -21,6 +22,11 @@ def folder_of(kind: str, place: Path) -> Path:
     network.save_pretrained(place)
     processor.save_pretrained(place)
     return place
+
+
+def network_of(model: Model) -> Any:
+    assert isinstance(model, NetworkModel)
+    return model.network
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
@@ -65,17 +71,18 @@ def test_a_training_begins_with_what_the_model_embeds(tmp_path: Path):
 @pytest.mark.slow
 def test_fresh_weights_low_rank_adapters_and_another_training(tmp_path: Path):
     source = folder_of("clip", tmp_path / "source")
-    plan = {"model": f"hf:{source}", "lora": 2, "fresh": True, "steps": 1, "every": 1, "learning_rate": 1e-2}
+    plan: dict[str, Any] = {"model": f"hf:{source}", "lora": 2, "fresh": True}
+    plan |= {"steps": 1, "every": 1, "learning_rate": 1e-2}
     made = trained(tmp_path / "a", **plan)
-    start = adapters.untrained(adapters.load(f"hf:{source}"), 0).network.state_dict()
-    after = adapters.load(made.spec).network.towers.network.state_dict()
+    start = network_of(adapters.untrained(adapters.load(f"hf:{source}"), 0)).state_dict()
+    after = network_of(adapters.load(made.spec)).towers.network.state_dict()
     assert after.keys() == start.keys()
     moved = {name for name in after if not torch.equal(after[name], start[name])}
     assert moved
     layers = {name.rpartition(".")[0].rpartition(".")[2] for name in moved - {"logit_scale"}}
     assert layers == {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2", "text_projection", "visual_projection"}
     trained(tmp_path / "a", steps=1, overwrite=True)  # towers of open_clip in the same folder
-    assert adapters.load(made.spec).network.towers.logit_scale.ndim == 0
+    assert network_of(adapters.load(made.spec)).towers.logit_scale.ndim == 0
     assert "open_clip" in json.loads((tmp_path / "a" / "hiergeo.json").read_text())["weights"]
 
 

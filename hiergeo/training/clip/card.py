@@ -32,10 +32,11 @@ def clip_card(
     facts = {name: described[name] for name in ("base", "space", "min_radius", "steps")}
     losses = ", ".join(f"{name} x {weight:g}" for name, weight in described["plan"]["losses"].items())
     facts |= {"temperature": f"{described['temperature']:.4g}", "losses": losses}
-    facts |= {"data": described["data"]["source"], "hiergeo": described.get("hiergeo", __version__)}
+    facts |= {"data": Path(described["data"]["source"]).name, "hiergeo": described.get("hiergeo", __version__)}
     look = described["last_look"]
     seen = {**look["validation"], "radius of captions": look["radius"][0], "radius of pictures": look["radius"][1]}
-    tags = ["hiergeo", "open_clip", "vision-language", "hierarchy"]
+    library = "transformers" if described["base"].startswith("hf:") else "open_clip"
+    tags = ["hiergeo", library, "vision-language", "hierarchy"]
     return markdown.card(
         "ModelCard",
         TEMPLATE,

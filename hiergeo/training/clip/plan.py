@@ -61,7 +61,7 @@ class ClipPlan(Raising, Document):
 
     Attributes:
         out: the folder of the model, its log and its checkpoints.
-        model: ``tiny``, ``open_clip:ARCH/TAG`` and the like, or ``open_clip:ARCH`` with `fresh`.
+        model: ``tiny``, ``open_clip:ARCH/TAG``, ``hf:NAME_OR_PATH`` (CLIP, SigLIP), or ``open_clip:ARCH`` with `fresh`.
         fresh: begin with random weights.
         lora: rank of low-rank adapters that are trained in the place of the towers, and merged at the end.
         space: ``cosine``, or the spec of a geometry around the origin, such as ``lorentz:-1?learnable``.

@@ -193,7 +193,8 @@ class ClipRun:
         pairs = len(captions) - len(boxes)
         labels = torch.tensor([hashed(caption) for caption in captions[:pairs]], device=rows.device)
         of = torch.tensor(boxes, dtype=torch.int64, device=rows.device)
-        terms = self._terms(PairBatch(*rows[:, :pairs].unbind(), labels, *rows[:, pairs:].unbind(), of), step)
+        (image, text), (box_image, box_text) = rows[:, :pairs], rows[:, pairs:]
+        terms = self._terms(PairBatch(image, text, labels, box_image, box_text, of), step)
         terms["total"].backward()
         if not whole:
             assert rows.grad is not None

@@ -59,7 +59,7 @@ def train_clip(
 ) -> ClipTrained:
     """Train an image-text model in a space, or go on with a training that was interrupted.
 
-    ``plan.out`` becomes the model's folder: ``trained:OUT`` loads it, in its native space, and open_clip its towers.
+    ``plan.out`` becomes the model's folder: ``trained:OUT`` loads it, in its native space, and its library the towers.
     ``log.jsonl`` there gets a line for every step and every look. The same plan goes on from the newest intact
     checkpoint, to the same weights as without the interruption, bit for bit on the same number of threads and
     processes. Of several processes (torchrun, accelerate launch) each takes its share of every batch, and the first

@@ -250,9 +250,7 @@ def test_no_text_breaks_a_table(text: str):
 class Whole(Hub):
     """A hub that is given folders."""
 
-    def upload_folder(  # type: ignore[override]  # another call of the same method of the hub
-        self, *, repo_id: str, folder_path: str, allow_patterns: list[str], commit_message: str
-    ) -> None:
+    def upload_folder(self, *, repo_id: str, folder_path: str, allow_patterns: list[str], commit_message: str) -> None:
         from huggingface_hub.utils import filter_repo_objects
 
         names = [path.relative_to(folder_path).as_posix() for path in Path(folder_path).rglob("*") if path.is_file()]
