@@ -134,7 +134,9 @@ def questions(runs: Runs) -> tuple[Question, ...]:
         return tuple((arm, base) for arm in arms if arm in runs)
 
     def added(weight: float) -> tuple[tuple[Arm, Arm], ...]:
-        return tuple((Arm(space, weight), Arm(space)) for space in SPACES if Arm(space, weight) in runs)
+        return tuple(
+            (Arm(space, weight), Arm(space)) for space in SPACES if {Arm(space, weight), Arm(space)} <= runs.keys()
+        )
 
     light = WEIGHTS[1]
     asked = (
@@ -291,7 +293,7 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
         squeeze=False,
     )
     for row, (block, runs) in zip(panels, found.items(), strict=True):
-        spaces = [space for space in SPACES if Arm(space) in runs][::-1]
+        spaces = [space for space in SPACES if space in {arm.space for arm in runs}][::-1]
         for axes, metric in zip(row, DRAWN, strict=True):
             for arm in runs:
                 if arm.space in SPACES:
