@@ -134,7 +134,9 @@ def questions(runs: Runs) -> tuple[Question, ...]:
         return tuple((arm, base) for arm in arms if arm in runs)
 
     def added(weight: float) -> tuple[tuple[Arm, Arm], ...]:
-        return tuple((Arm(space, weight), Arm(space)) for space in SPACES if Arm(space, weight) in runs)
+        return tuple(
+            (Arm(space, weight), Arm(space)) for space in SPACES if {Arm(space, weight), Arm(space)} <= runs.keys()
+        )
 
     light = WEIGHTS[1]
     asked = (
@@ -204,6 +206,9 @@ def findings(runs: Runs) -> Iterator[str]:
         for metric, name in COMPARED.items():
             yield f"{question}, {name}: {_told([each for each in differences if each.metric == metric])}."
     yield f"flat (bend below {100 * FLAT_BEND:g} %): {_flat(runs, trained)}."
+    verdicts = [record["audit"]["case"] for arm in trained for record in runs[arm].values()]
+    counts = [f"{verdicts.count(case)} {case}" for case in dict.fromkeys(verdicts)]
+    yield f"audits: of {len(verdicts)} trained models {listing(counts)}."
 
 
 def _before(runs: Runs, metric: str) -> np.ndarray:
@@ -239,8 +244,11 @@ def tables(runs: Runs) -> Iterator[str]:
         seeds = values(runs, [arm], metric)[0]
         return f"{number(float(seeds.mean()))} ± {number(float(seeds.std(ddof=1)))}"
 
-    rows = [[str(arm), *(cell(arm, metric) for metric in columns), _curvature(runs[arm])] for arm in runs]
-    yield markdown_table(["", *columns.values(), "K"], rows)
+    rows = [
+        [str(arm), *(cell(arm, metric) for metric in columns), _curvature(runs[arm]), _audits(runs[arm])]
+        for arm in runs
+    ]
+    yield markdown_table(["", *columns.values(), "K", "audit"], rows)
     differences = [
         [
             question,
@@ -263,6 +271,10 @@ def _curvature(seeds: Mapping[int, Mapping[str, Any]]) -> str:
     factors = [sorted(factor) for factor in zip(*last, strict=True)]
     ranges = (" to ".join(dict.fromkeys(number(each) for each in (low, high))) for low, *_, high in factors)
     return ", ".join(ranges)
+
+
+def _audits(seeds: Mapping[int, Mapping[str, Any]]) -> str:
+    return ", ".join(dict.fromkeys(record["audit"]["case"] for record in seeds.values()))
 
 
 def budget(records: Sequence[Mapping[str, Any]]) -> str:
@@ -291,7 +303,7 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
         squeeze=False,
     )
     for row, (block, runs) in zip(panels, found.items(), strict=True):
-        spaces = [space for space in SPACES if Arm(space) in runs][::-1]
+        spaces = [space for space in SPACES if space in {arm.space for arm in runs}][::-1]
         for axes, metric in zip(row, DRAWN, strict=True):
             for arm in runs:
                 if arm.space in SPACES:
