@@ -36,10 +36,10 @@ def rows() -> Iterator[list[str]]:
 def largest_errors(curvature: float, dim: int, gap: float, device: str) -> list[float]:
     """Of distances and angles of every pair, and of the gradients of both, relative to their norms."""
     x, y, root = drawn(gap, dim)
-    wide = [part[:ROWS].double().requires_grad_() for part in (x, y)]
+    wide_x, wide_y = wide = [part[:ROWS].double().requires_grad_() for part in (x, y)]
     narrow = [part[:ROWS].to(device, copy=True).requires_grad_() for part in (x, y)]
     space, found, gradients = Space(spec(curvature), root.to(device)), [], []
-    for name, exact in truth(*wide, root, curvature)._asdict().items():
+    for name, exact in truth(wide_x, wide_y, root, curvature)._asdict().items():
         measure = space.pairwise_distance if name == "distance" else space.pairwise_exterior_angle
         values = measure(*narrow).diagonal()
         off = (values.cpu().double() - exact).abs() / (exact if name == "distance" else 1)

@@ -22,21 +22,25 @@ def near(
     return Space(spec(curvature), root.to(DEVICE)), x[:count].to(dtype), y[:count].to(dtype), root
 
 
+def diagonals(space: Space, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance and exterior angle of every point to its partner."""
+    x, y = x.to(DEVICE), y.to(DEVICE)
+    return space.pairwise_distance(x, y).diagonal().cpu(), space.pairwise_exterior_angle(x, y).diagonal().cpu()
+
+
 @pytest.mark.parametrize("gap", [1e-1, 1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
 def test_every_pair(curvature: float, gap: float) -> None:
     space, x, y, root = near(gap, curvature)
-    measures = (space.pairwise_distance, space.pairwise_exterior_angle)
-    found = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
-    assert_bars(*found, truth(x, y, root, curvature))
+    distance, angle = diagonals(space, x, y)
+    assert_bars(distance, angle, truth(x, y, root, curvature))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_embeddings_of_16_bits(dtype: torch.dtype) -> None:
     space, x, y, root = near(1e-1, -1.0, dtype)
-    measures = (space.pairwise_distance, space.pairwise_exterior_angle)
-    found = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
-    assert_bars(*found, truth(x, y, root, -1.0))
+    distance, angle = diagonals(space, x, y)
+    assert_bars(distance, angle, truth(x, y, root, -1.0))
 
 
 @pytest.mark.parametrize(("gap", "count"), [(1e-2, COUNT), (1e-6, 400)])
@@ -44,11 +48,12 @@ def test_embeddings_of_16_bits(dtype: torch.dtype) -> None:
 def test_gradients(name: str, gap: float, count: int) -> None:
     """Of pairs with their partners, against autograd through the oracle; the larger problem has several chunks."""
     space, x, y, root = near(gap, -1.0, count=count)
-    narrow = [part.to(DEVICE).requires_grad_() for part in (x, y)]
-    wide = [part.double().requires_grad_() for part in (x, y)]
-    exact = truth(*wide, root, -1.0)
+    narrow_x, narrow_y = narrow = [part.to(DEVICE).requires_grad_() for part in (x, y)]
+    wide_x, wide_y = wide = [part.double().requires_grad_() for part in (x, y)]
+    exact = truth(wide_x, wide_y, root, -1.0)
     if name == "contrastive":
-        value = space.contrastive(*narrow, 1.0, labels=(torch.arange(count, device=DEVICE),) * 2).matched_rows.sum()
+        labels = (torch.arange(count, device=DEVICE),) * 2
+        value = space.contrastive(narrow_x, narrow_y, 1.0, labels=labels).matched_rows.sum()
         wanted = torch.autograd.grad(-exact.distance.sum(), wide)
     else:
         value = getattr(space, name)(*narrow).diagonal().sum()
@@ -73,7 +78,8 @@ def test_searches_find_near_points_in_their_order() -> None:
     assert bool((within == 4).all())
     radius = torch.arange(160, device=DEVICE).flip(0).double()
     thresholds = torch.tensor([39.0, 159.0], device=DEVICE)
-    distances, best = pairwise.nearest_ladder(*points.factors, *others.factors, -1.0, radius, thresholds)
+    (px,), (py,) = points.factors, others.factors
+    distances, best = pairwise.nearest_ladder(px, py, -1.0, radius, thresholds)
     for place, admitted in enumerate((every[:, 120:], every)):
         torch.testing.assert_close(distances[:, place].cpu().double(), admitted.min(-1).values, rtol=1e-5, atol=0)
     assert torch.equal(best[:, 1].cpu(), every.argmin(-1))
