@@ -183,18 +183,6 @@ def test_intervals_are_those_of_scipy_where_each_row_is_an_image():
     assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([bounds.low, bounds.high], abs=0.01)
 
 
-def test_shares_of_all_or_none_have_exact_intervals():
-    chains = chains_of(*((DOG, None, image) for image in range(19)))
-    every, none = Ratio(np.ones(19), np.ones(19)), Ratio(np.zeros(19), np.ones(19))
-    some = Ratio(np.arange(19.0) / 18, np.ones(19))
-    pooled = Pooled.of(chains, {"all": every, "none": none, "some": some, "words": every})
-    edge = 0.025 ** (1 / 19)  # 19 of 19 are seen with this probability at the end of the interval
-    assert pooled.exact("all") == pytest.approx((edge, 1))
-    assert pooled.exact("none") == pytest.approx((0, 1 - edge))
-    assert pooled.exact("some") is None
-    assert pooled.exact("words") is None
-
-
 def test_differences_are_paired_over_common_images():
     left = chains_of((DOG, None, 1), (DOG, None, 1), (CAT, None, 2), (SEAT, None, 3), (SEAT, None, None))
     right = chains_of((DOG, None, 3), (CAT, None, 9), (DOG, None, 1))
