@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.closeness import reference_rates
 from benchmarks.learnt_judge import LearntJudge
 from benchmarks.length import Remembered
 from benchmarks.report import table
@@ -35,7 +36,6 @@ from hiergeo import adapters, datasets, evaluate, training
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.construction import BuildPlan, Built, appraise, build, hierarcaps_baselines
-from hiergeo.construction.agreement import reference_rates
 from hiergeo.construction.grading import modelled
 from hiergeo.construction.making import judge_named
 from hiergeo.construction.output import DROPPED
@@ -112,8 +112,8 @@ def appraise_all(out: Path, splits: Sequence[str], judges: Sequence[str], sample
             write_appraisal(appraisal, out / f"quality-{split}-{name}.html")
             for each in appraisal_tables(appraisal):
                 Console(width=100).print(each)
-            for finding in appraisal.findings:
-                print(finding.sentence)
+            for caution in appraisal.cautions:
+                print(caution)
     return found
 
 
