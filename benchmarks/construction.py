@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.closeness import reference_rates
 from benchmarks.learnt_judge import LearntJudge
 from benchmarks.length import Remembered
 from benchmarks.report import table

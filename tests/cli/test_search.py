@@ -236,7 +236,7 @@ def test_flags_are_off_unless_they_are_given(verb):
 def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
     names = [f"{i}.csv" for i in range(13)]
     failed, broken = dict.fromkeys(names, "no rows."), tuple(names[:11])
-    summary = Summary(24, 0, 0, failed, broken, 0, 0, 0, 1.0, 0.0, False, ())
+    summary = Summary(24, 0, 0, failed, broken, 0, 0, 0, 1.0, 0.0, False)
     index_shards._show(summary, tmp_path)
     notes = capsys.readouterr().err.splitlines()
     assert sum("left out" in line for line in notes) == sum("broke off: what" in line for line in notes) == 10

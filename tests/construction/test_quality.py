@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import hiergeo
+from benchmarks.closeness import reference_rates
 from hiergeo._core.errors import InputError
 from hiergeo.construction.appraisal import CORRECTED, appraise
 from hiergeo.construction.grading import judged, quality, radial_rates
@@ -121,6 +122,22 @@ def test_a_perfect_chain_scores_one():
         assert metrics[name] == 1, name
     for name in ("forward_neutral", "negative_entailed", "negative_equal", "texts_repeated", "texts_shared"):
         assert metrics[name] == 0, name
+
+
+def test_closeness_to_corrected_chains_of_the_same_image():
+    chains = chains_of((DOG, None, 1), ("Animal. => cat => a cat", None, 2), (SEAT, None, 3))
+    truth = chains_of(
+        ("animal => white dog => a dog runs", None, 1), ("animal => dog => dogs", None, 1), (CAT, None, 2)
+    )
+    metrics = Pooled.of(chains, reference_rates(chains, truth, None)).values
+    wanted = {
+        "reference_equal_tier0": 1 / 2,
+        "reference_same_tier0": 1,
+        "reference_equal": (1 + 0 + 0 + 1) / 4,  # without the most specific tier
+        "reference_overlap_tier1": (1 / 2 + 1) / 2,  # dog of brown dog and dog
+        "reference_overlap_tier2": (2 / 4 + 1 / 2) / 2,
+    }
+    assert {name: metrics[name] for name in wanted} == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(("images", "name"), [((1, 2), "made"), ((UNNUMBERED, UNNUMBERED), "made"), ((1, 1), "scenes")])

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 import torch
@@ -177,7 +177,7 @@ def test_embeddings_that_are_none_are_refused(folder, tmp_path, kind) -> None:
 @pytest.mark.parametrize("name", ["low", "high", "within"])
 def test_ends_of_radii_are_numbers(folder, name) -> None:
     with pytest.raises(InputError):
-        search.open(folder).count(QUERY, **{name: float("nan")})  # type: ignore[arg-type]
+        search.open(folder).count(QUERY, **cast(Any, {name: float("nan")}))
 
 
 def test_embeddings_that_run_backwards_are_taken(tmp_path) -> None:
