@@ -85,8 +85,8 @@ def run_command(
         made = _beside(model, data or "hierarcaps", rows, geometry) if model else suite.shipped_plan("demo")
     made = made if device is None else made.model_copy(update={"device": device})
     table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
-    for (model, reason), cells in _grouped(table).items():
-        note(f"{model}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
+    for (name, reason), cells in _grouped(table).items():
+        note(f"{name}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
     console().print(

@@ -2,20 +2,26 @@
 
 import json
 from functools import partial
-from itertools import product
 
 import pytest
 import torch
 
 from hiergeo import search
 from hiergeo.geometry import Space
+from hiergeo.geometry.space import By
 from hiergeo.search import Item, Request, serving
 from hiergeo.search.distinct import distinct_items
-from hiergeo.search.requests import MOST_HITS
+from hiergeo.search.requests import MOST_HITS, Kind
 from tests.search.search_common import DIM, embeddings, shrink_shards
 from tests.search.serving.serving_common import served
 
-KINDS = (*product(("children", "parents"), ("margin", "distance")), ("neighbours", "distance"))
+KINDS: tuple[tuple[Kind, By], ...] = (
+    ("children", "margin"),
+    ("children", "distance"),
+    ("parents", "margin"),
+    ("parents", "distance"),
+    ("neighbours", "distance"),
+)
 K = 6
 
 
