@@ -38,6 +38,8 @@ OPTIONAL = {
     "image_id": Array("iu", (1,), required=False),
     "caption": Array("U", (1,), required=False),
     "dataset": Array("U", (0,), required=False),
+    "model": Array("U", (0,), required=False),
+    "fingerprint": Array("U", (0,), required=False),
 }
 """Optional arrays of a training file; in one of ``hiergeo embed`` `image_id` is of images and the other of chains."""
 
@@ -132,7 +134,8 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
-        base: the model that the embeddings are of, so that the trained head can name it.
+        base: the model that the embeddings are of, so that the trained head can name it; None is the one that the file
+            names, if it does.
         force: train on rows of HierarCaps' test images anyway; every result says so.
 
     Raises:
@@ -157,6 +160,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
     unit_rows(text, f"embeddings of {path}", rows[:-1])
     unit_rows(root[None], f"the root of {path}", rows[-1:])
     captions = np.char.strip(arrays["caption"]) if "caption" in arrays else None
+    known = (str(arrays["model"]), str(arrays["fingerprint"])) if {"model", "fingerprint"} <= arrays.keys() else None
     made = Chains(
         text=rows[:-1],
         positive=positive,
@@ -164,7 +168,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         root=rows[-1],
         group=torch.arange(len(positive)) if image_id is None else torch.from_numpy(image_id.astype(np.int64)),
         origin=path.name,
-        base=None if base is None else (base.name, base.fingerprint()),
+        base=known if base is None else (base.name, base.fingerprint()),
         texts=None if captions is None else tuple(captions.tolist()),
     )
     if str(arrays.get("dataset", HIERARCAPS)).partition(":")[0] not in (HIERARCAPS, OWN):

@@ -49,7 +49,7 @@ def test_compare_takes_several_geometries(run, tmp_path):
     assert page.is_file()
 
 
-@pytest.mark.parametrize("verb", ["compare", "demo"])
+@pytest.mark.parametrize("verb", ["compare", pytest.param("demo", marks=pytest.mark.slow)])
 def test_a_page_of_another_command_is_replaced_on_request_alone(run, tmp_path, monkeypatch, verb):
     monkeypatch.chdir(tmp_path)
     words = (verb, "-m", "tiny", "-d", "scenes", "-g", "euclidean") if verb == "compare" else (verb, "--no-open")

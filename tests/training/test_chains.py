@@ -71,6 +71,12 @@ def test_a_dataset_is_embedded_once():
     torch.testing.assert_close(made.text[made.negative[3]], model.encode_text(row.negative), atol=1e-5, rtol=0)
 
 
+def test_a_file_of_embed_names_the_model_that_its_chains_are_of(tmp_path):
+    model = adapters.load("tiny")
+    adapters.embed(model, datasets.load("scenes", "train", count=8), tmp_path / "e.npz")
+    assert from_file(tmp_path / "e.npz").base == ("tiny", model.fingerprint())
+
+
 def test_rows_without_negatives_are_refused():
     scenes = datasets.load("scenes", "train", count=4)
     rows = tuple(dataclasses.replace(row, negative=None) for row in scenes.rows)

@@ -251,6 +251,7 @@ class TestCommandLine:
         assert self.run("suite", "table", str(out), "--format", "html")[0] == 0
         assert (out / "leaderboard.html").is_file()
 
+    @pytest.mark.slow
     def test_models_are_compared_side_by_side_without_a_plan(self, tmp_path):
         write_head(tmp_path / "head", Head(HeadShape(64, 64)), {"base": "tiny", "geometry": "euclidean"})
         words = ("-m", "tiny", "-m", f"head:{tmp_path / 'head'}", "-d", "scenes", "--rows", "8")
