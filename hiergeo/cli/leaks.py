@@ -57,7 +57,7 @@ def leaks_command(
             raise UnavailableError(f"nothing was compared. {reasons}")
         if kept is not None:
             raise UnavailableError(f"{kept} is not written. {reasons}")
-    found = leakage(rows, others, folder=folder, similarity=similarity)
+    found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
     if out is not None:
         found.write(out)
     if kept is not None:

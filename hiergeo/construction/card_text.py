@@ -24,6 +24,7 @@ def readme(card: Mapping[str, Any]) -> str:
     splits, leakage = card["splits"], card["leakage"]
     leaks = leakage.get("counts", {})
     compared = [(split, against, counts) for split, others in leaks.items() for against, counts in others.items()]
+    shared_texts = [(split, against, *each["rows_with_a_shared_text_by_tier"]) for split, against, each in compared]
     return markdown.card(
         "DatasetCard",
         TEMPLATE,
@@ -51,6 +52,8 @@ def readme(card: Mapping[str, Any]) -> str:
             if count
         ],
         compared=", ".join(sorted({markdown.plain(against) for _, against, _ in compared})),
+        shared_texts=shared_texts,
+        tier_names=[f"tier {tier}" for tier in range(max(map(len, shared_texts), default=2) - 2)],
         unchecked=leakage.get("unchecked", {}),
         as_json=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     )

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import add
 from pathlib import Path
 from typing import Any, final
 from urllib.parse import unquote, urlsplit
@@ -12,16 +14,16 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.files import csv_rows, sha256
 from hiergeo._core.text import inert
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.resemblance import NearTexts
+from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.hierarcaps.published import image_name
 
-NUMBER, ADDRESS, BYTES = "coco number", "image address", "same picture"
+NUMBER, ADDRESS, BYTES, PICTURE = "coco number", "image address", "same picture", "similar picture"
 TEXT, NEAR_TEXT = "text", "similar text"
 
-KINDS = (NUMBER, ADDRESS, BYTES, TEXT, NEAR_TEXT)
+KINDS = (NUMBER, ADDRESS, BYTES, PICTURE, TEXT, NEAR_TEXT)
 """How a row can share its image or its most specific text with a row of another set, the surest first."""
 
 SIMILARITY = 0.8
@@ -81,13 +83,14 @@ class Leakage:
     Attributes:
         leaks: at most one for each row, kind and other set.
         rows: how many rows were compared, by split.
-        compared: names of the other sets.
+        tiers: by split and other set, how many rows have a text at each tier, general to specific, that occurs anywhere
+            in the other set. Short texts such as ``dog`` are shared by any two sets.
         unchecked: other sets that could not be compared, and why.
     """
 
     leaks: tuple[Leak, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
-    compared: tuple[str, ...] = ()
+    tiers: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -97,12 +100,10 @@ class Leakage:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values for a card, the same on every machine."""
-        found = self.counts
-
-        def of(split: str, name: str) -> dict[str, Any]:
-            return {"kinds": {kind: found.get((split, name, kind), 0) for kind in KINDS}}
-
-        counts = {split: {name: of(split, name) for name in self.compared} for split in self.rows}
+        counts: dict[str, dict[str, Any]] = {split: {} for split in self.rows}
+        for (split, against), tiers in self.tiers.items():
+            kinds = {kind: self.counts.get((split, against, kind), 0) for kind in KINDS}
+            counts[split][against] = {"kinds": kinds, "rows_with_a_shared_text_by_tier": list(tiers)}
         return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
     def without(self, rows: Iterable[Chain], split: str) -> list[Chain]:
@@ -123,11 +124,12 @@ def leakage(
     *,
     folder: Path | None = None,
     similarity: float = SIMILARITY,
+    progress: bool = False,
 ) -> Leakage:
     """Compare the rows of splits with other sets.
 
     Images are compared by their number in MS-COCO, their address, and, where both files are
-    there, by their bytes. Texts are compared without case, blanks and full stops at the end, and the
+    there, by their bytes and their look. Texts are compared without case, blanks and full stops at the end, and the
     most specific ones also by the words that they share.
 
     Args:
@@ -135,6 +137,7 @@ def leakage(
         against: the other sets.
         folder: where the files of the images of `rows` may be.
         similarity: least share of common words of similar texts, in (0, 1].
+        progress: draw a bar while pictures are read.
 
     Raises:
         InputError: the similarity is out of its range.
@@ -142,35 +145,36 @@ def leakage(
     if not 0 < similarity <= 1:
         raise InputError(f"similarity must be above 0 and at most 1, not {similarity}.")
     leaks: list[Leak] = []
-    compared: list[str] = []
+    tiers: dict[tuple[str, str], tuple[int, ...]] = {}
     unchecked: dict[str, str] = {}
     counts: dict[str, int] = {}
     for other in against:
         if other.missing:
             unchecked[other.name] = other.missing
             continue
-        compared.append(other.name)
         known = _Known(other.rows, similarity)
         pictures = _files(enumerate(other.rows), other.folder) if folder is not None else {}
         for split, chains_of_split in rows.items():
             numbers: list[int] = []
+            shared: list[int] = []
             found: list[tuple[int, str, int, str]] = []
             files: dict[Path, list[int]] = defaultdict(list)
             for place, row in enumerate(chains_of_split):
                 numbers.append(row.row)
+                shared = list(map(add, shared or repeat(0), known.tiers(row)))
                 found += ((place, *each) for each in known.shared(row))
                 for file in _files([(place, row)], folder) if pictures else ():
                     files[file].append(place)
-            for file, same in _by_bytes(list(files), list(pictures)):
-                found += ((place, BYTES, pictures[same][0], same.name) for place in files[file])
+            for file, kind, same in _by_picture(list(files), list(pictures), progress):
+                found += ((place, kind, pictures[same][0], same.name) for place in files[file])
             found.sort(key=lambda leak: (leak[0], KINDS.index(leak[1])))
             leaks += (
                 Leak(split, numbers[place], kind, other.name, other.rows[theirs].row, detail)
                 for place, kind, theirs, detail in found
             )
-            counts[split] = len(numbers)
+            tiers[split, other.name], counts[split] = tuple(shared), len(numbers)
     rows_of = {split: counts[split] if split in counts else sum(1 for _ in each) for split, each in rows.items()}
-    return Leakage(tuple(leaks), rows_of, tuple(compared), unchecked)
+    return Leakage(tuple(leaks), rows_of, tiers, unchecked)
 
 
 def reference(name: str, split: str = "test", **options: Any) -> Reference:
@@ -218,6 +222,7 @@ class _Known:
         self._specific = [row.positive[-1] for row in rows]
         self._equal = _firsts(map(normalised, self._specific))
         self._near = NearTexts(self._specific, similarity)
+        self._texts = {normalised(text) for row in rows for text in row.positive}
 
     def shared(self, row: Chain) -> Iterator[tuple[str, int, str]]:
         """What a row shares with them: the kind, the place of their row, and a detail."""
@@ -232,6 +237,10 @@ class _Known:
             yield TEXT, equal, self._specific[equal]
         elif near is not None:
             yield NEAR_TEXT, near[0], f"{near[1]:.2f} {self._specific[near[0]]}"
+
+    def tiers(self, row: Chain) -> Iterator[bool]:
+        """Whether the text of each tier is one of theirs."""
+        return (normalised(text) in self._texts for text in row.positive)
 
 
 def _firsts(values: Iterable[str]) -> dict[str, int]:
@@ -263,13 +272,21 @@ KEYS = ((NUMBER, _number), (ADDRESS, _address))
 """What tells an image by its name, for each kind."""
 
 
-def _by_bytes(mine: Sequence[Path], theirs: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Files with the first file of theirs that has the same bytes; those alone are read whose size is there."""
+def _by_picture(mine: Sequence[Path], theirs: Sequence[Path], progress: bool) -> Iterator[tuple[Path, str, Path]]:
+    """Files with the file of theirs that has the same bytes, or else with one that looks alike, and the kind."""
+    if not (mine and theirs):
+        return
     sizes, known_sizes = ({file.stat().st_size for file in files} for files in (mine, theirs))
     digests = {sha256(file): file for file in reversed(theirs) if file.stat().st_size in sizes}
+    rest = []
     for file in mine:
         if file.stat().st_size in known_sizes and (same := digests.get(sha256(file))) is not None:
-            yield file, same
+            yield file, BYTES, same
+        else:
+            rest.append(file)
+    near = near_pictures(thumbnails(rest, progress=progress), thumbnails(theirs, progress=progress))
+    for place, other in near:
+        yield rest[place], PICTURE, theirs[other]
 
 
 def _files(rows: Iterable[tuple[int, Chain]], folder: Path | None) -> dict[Path, list[int]]:

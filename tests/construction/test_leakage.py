@@ -17,6 +17,7 @@ from hiergeo.construction.leakage import (
     BYTES,
     NEAR_TEXT,
     NUMBER,
+    PICTURE,
     TEXT,
     Leak,
     Reference,
@@ -57,9 +58,10 @@ def test_texts_by_their_words():
     assert kinds(row(0, "a dog runs on the grey sand"), row(1, "a dog runs on the sand")) == {NEAR_TEXT}
 
 
-def test_only_the_last_tier_is_a_leak():
+def test_every_tier_is_counted_and_only_the_last_is_a_leak():
     mine = Chain(3, ("animal", "dog", "a wet dog"))
     found = leakage({"train": [mine]}, [Reference("other", (Chain(0, ("Dog.", "a big animal", "animal")),))])
+    assert found.tiers == {("train", "other"): (1, 1, 0)}
     assert not found.leaks
 
 
@@ -88,7 +90,7 @@ def scene(seed: int) -> Image.Image:
     return Image.fromarray(small).resize((240, 160), Image.Resampling.BICUBIC)
 
 
-def test_pictures_by_bytes(tmp_path: Path):
+def test_pictures_by_bytes_and_by_look(tmp_path: Path):
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     mine.mkdir()
     theirs.mkdir()
@@ -104,7 +106,7 @@ def test_pictures_by_bytes(tmp_path: Path):
     rows = [row(place, f"caption {place} {name}", name) for place, name in enumerate(files)]
     others = [row(place, f"text {place}", f"{place}.png") for place in range(8)] + [row(8, "text", "flat.png")]
     found = leakage({"train": rows}, [Reference("other", tuple(others), theirs)], folder=mine)
-    assert [(each.row, each.kind, each.other_row) for each in found.leaks] == [(0, BYTES, 3)]
+    assert [(each.row, each.kind, each.other_row) for each in found.leaks] == [(0, BYTES, 3), (1, PICTURE, 4)]
 
 
 def test_files_of_one_size_are_not_the_same_picture(tmp_path: Path):
@@ -118,6 +120,26 @@ def test_files_of_one_size_are_not_the_same_picture(tmp_path: Path):
     )
     assert len(sizes) == 1
     assert not leakage({"train": [mine]}, [other], folder=tmp_path / "mine").leaks
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_similar_pictures_are_those_of_all_pairs(seed):
+    generator = np.random.default_rng(seed)
+    known = generator.uniform(0, 255, (6, resemblance.SIDE, resemblance.SIDE + 1)).astype(np.float32)
+    noise = generator.normal(0, generator.uniform(0, 9, (6, 1, 1)), known.shape)
+    thumbs = (known[::-1] + noise).astype(np.float32)
+    expected = {}
+    for place, thumb in enumerate(thumbs):
+        levels = [np.abs(thumb - other).mean() for other in known]
+        bits = [(np.diff(thumb, axis=1) > 0) != (np.diff(other, axis=1) > 0) for other in known]
+        near = [
+            other
+            for other in range(len(known))
+            if bits[other].sum() <= resemblance.DIFFERING and levels[other] <= resemblance.LEVELS
+        ]
+        if near:
+            expected[place] = min(near, key=levels.__getitem__)
+    assert dict(resemblance.near_pictures(thumbs, known)) == expected
 
 
 def test_rows_that_leak_are_left_out(tmp_path):
