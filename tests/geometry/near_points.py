@@ -39,7 +39,7 @@ def largest_errors(curvature: float, dim: int, gap: float, device: str) -> list[
     wide = [part[:ROWS].double().requires_grad_() for part in (x, y)]
     narrow = [part[:ROWS].to(device, copy=True).requires_grad_() for part in (x, y)]
     space, found, gradients = Space(spec(curvature), root.to(device)), [], []
-    for name, exact in truth(*wide, root, curvature)._asdict().items():
+    for name, exact in truth(wide[0], wide[1], root, curvature)._asdict().items():
         measure = space.pairwise_distance if name == "distance" else space.pairwise_exterior_angle
         values = measure(*narrow).diagonal()
         off = (values.cpu().double() - exact).abs() / (exact if name == "distance" else 1)
