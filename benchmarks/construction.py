@@ -2,12 +2,13 @@
 
     python -m benchmarks.construction build --out DIR
     python -m benchmarks.construction quality --out DIR
+    python -m benchmarks.construction closeness --out DIR
     python -m benchmarks.construction heads --out DIR
 
 ``build`` makes chains out of the most specific captions of HierarCaps, of its test split and of all 23,479 rows of
 `expanded`, and tells how long that took. ``quality`` appraises both beside HierarCaps as it was corrected by hand and
-as machines wrote it. ``heads`` trains linear heads on
-MiniLM embeddings alike: on chains built from the captions of `expanded-train`, on the rows of `expanded-train`
+as machines wrote it, ``closeness`` compares with what machines wrote of the same captions. ``heads`` trains linear
+heads on MiniLM embeddings alike: on chains built from the captions of `expanded-train`, on the rows of `expanded-train`
 themselves, and on half of each. It compares what they gain on the test split and on the negatives of `expanded-test`,
 with intervals over images and seeds. Embeddings are kept in DIR.
 """
@@ -114,6 +115,33 @@ def appraise_all(out: Path, splits: Sequence[str], judges: Sequence[str], sample
             for caution in appraisal.cautions:
                 print(caution)
     return found
+
+
+def closeness(out: Path, samples: int) -> dict[str, Any]:
+    """How close built chains are to the corrected ones, and how close automatic chains of the same captions are.
+
+    `expanded` has four or five captions of each image, the corrected split one of them: only rows of that one compare.
+    """
+    model = minilm(out)
+    truth, built = datasets.load("hierarcaps"), built_chains(out / TEST)
+    of = {row.image_id: row.positive[-1] for row in built.rows}
+    whole = datasets.load("hierarcaps", "expanded-test")
+    alike = tuple(row for row in whole.rows if of.get(row.image_id) == row.positive[-1])
+    automatic = replace(whole, rows=alike, images=())
+
+    def vectors(texts: Sequence[str]) -> np.ndarray:
+        return model.encode_text(texts).double().numpy()
+
+    sets = {
+        name: Pooled.of(each, reference_rates(each, truth, vectors))
+        for name, each in {"built": built, "expanded, same captions": automatic}.items()
+    }
+    keep(model, out)
+    less = sets["built"].less(sets["expanded, same captions"], samples, 0)
+    return {
+        "values": {name: each.values for name, each in sets.items()},
+        "difference": {name: each._asdict() for name, each in less.items()},
+    }
 
 
 def built_chains(folder: Path) -> Hierarchy:
@@ -295,7 +323,7 @@ def _difference(each: dict[str, Any]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.construction", description=__doc__)
-    parser.add_argument("what", choices=("build", "quality", "heads"))
+    parser.add_argument("what", choices=("build", "quality", "closeness", "heads"))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--backend", default="wordnet", metavar="SPEC")
     parser.add_argument("--processes", type=int, default=2, help="that build")
@@ -316,6 +344,8 @@ def main(words: Sequence[str] | None = None) -> None:
         told = appraise_all(
             args.out, args.split or (TEST, EXPANDED), args.judge or ("rules", LearntJudge.name), args.samples
         )
+    elif args.what == "closeness":
+        told = closeness(args.out, args.samples)
         print(json.dumps(told, indent=2))
     else:
         how = Training(args.losses, args.seeds, args.steps, args.rows, args.samples)

@@ -13,9 +13,8 @@ comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from c
 the interval over seeds alone is then close to Student's t.
 
 Percentile intervals of few rows are too narrow (`SMALL_SAMPLE`), and of no hits among any number of rows they are
-[0, 0]: a proportion has the exact interval of Clopper and Pearson instead, a share of items in groups that of Korn and
-Graubard. The sign test, the test by random signs and the test by exchanged ranks hold their level for any number of
-rows.
+[0, 0]: proportions have the exact interval of Clopper and Pearson instead, shares over groups that of Korn and
+Graubard. The sign test and those by random signs and exchanged ranks hold their level for any number of rows.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
@@ -169,22 +168,21 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, lev
     Args:
         part: (n,) sums of items from `least` to 1.
         whole: (n,) numbers of items.
-        least: the smallest value of an item.
+        least: smallest value of an item.
         level: in (0, 1).
 
     Raises:
         InputError: a level out of range.
 
     Source: Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
-    estimated from survey data (Survey Methodology, 1998), who trust variances of any number of groups.
+    estimated from survey data (Survey Methodology, 1998), but for few groups.
     """
     below = np.asarray(whole, dtype=np.float64)
-    above = (np.asarray(part, dtype=np.float64) - least * below) / (1 - least)
+    above = (np.asarray(part) - least * below) / (1 - least)
     if not below.any():
         return Interval(least, 1.0)
     share = above.sum() / below.sum()
-    size = float(np.count_nonzero(below))
-    spread = float(np.square(above - share * below).sum() / below.sum() ** 2)
+    size, spread = float(np.count_nonzero(below)), float(np.square(above - share * below).sum() / below.sum() ** 2)
     if min(np.count_nonzero(above), np.count_nonzero(above < below)) >= SMALL_SAMPLE and spread > TINY:
         size = share * (1 - share) / spread
     low, high = proportion_interval(share * size, size, level)
