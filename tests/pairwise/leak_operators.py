@@ -65,8 +65,9 @@ def differentiated(call: Call) -> None:
 def _learnt(operand: object) -> object:
     if isinstance(operand, list):
         return [_learnt(each) for each in operand]
-    learns = isinstance(operand, torch.Tensor) and operand.is_floating_point()
-    return operand.detach().requires_grad_() if learns else operand
+    if isinstance(operand, torch.Tensor) and operand.is_floating_point():
+        return operand.detach().requires_grad_()
+    return operand
 
 
 def main(calls: int) -> int:

@@ -27,16 +27,16 @@ def near(
 def test_every_pair(curvature: float, gap: float) -> None:
     space, x, y, root = near(gap, curvature)
     measures = (space.pairwise_distance, space.pairwise_exterior_angle)
-    found = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
-    assert_bars(*found, truth(x, y, root, curvature))
+    distance, angle = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
+    assert_bars(distance, angle, truth(x, y, root, curvature))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_embeddings_of_16_bits(dtype: torch.dtype) -> None:
     space, x, y, root = near(1e-1, -1.0, dtype)
     measures = (space.pairwise_distance, space.pairwise_exterior_angle)
-    found = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
-    assert_bars(*found, truth(x, y, root, -1.0))
+    distance, angle = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
+    assert_bars(distance, angle, truth(x, y, root, -1.0))
 
 
 @pytest.mark.parametrize(("gap", "count"), [(1e-2, COUNT), (1e-6, 400)])
@@ -44,14 +44,14 @@ def test_embeddings_of_16_bits(dtype: torch.dtype) -> None:
 def test_gradients(name: str, gap: float, count: int) -> None:
     """Of pairs with their partners, against autograd through the oracle; the larger problem has several chunks."""
     space, x, y, root = near(gap, -1.0, count=count)
-    narrow = [part.to(DEVICE).requires_grad_() for part in (x, y)]
+    one, other = narrow = [part.to(DEVICE).requires_grad_() for part in (x, y)]
     wide = [part.double().requires_grad_() for part in (x, y)]
-    exact = truth(*wide, root, -1.0)
+    exact = truth(wide[0], wide[1], root, -1.0)
     if name == "contrastive":
-        value = space.contrastive(*narrow, 1.0, labels=(torch.arange(count, device=DEVICE),) * 2).matched_rows.sum()
+        value = space.contrastive(one, other, 1.0, labels=(torch.arange(count, device=DEVICE),) * 2).matched_rows.sum()
         wanted = torch.autograd.grad(-exact.distance.sum(), wide)
     else:
-        value = getattr(space, name)(*narrow).diagonal().sum()
+        value = getattr(space, name)(one, other).diagonal().sum()
         wanted = torch.autograd.grad((exact.distance if "distance" in name else exact.angle).sum(), wide)
     for found, true in zip(torch.autograd.grad(value, narrow), wanted, strict=True):
         assert float(((found.cpu().double() - true).norm(dim=-1) / true.norm(dim=-1)).max()) <= 1e-4
@@ -73,7 +73,7 @@ def test_searches_find_near_points_in_their_order() -> None:
     assert bool((within == 4).all())
     radius = torch.arange(160, device=DEVICE).flip(0).double()
     thresholds = torch.tensor([39.0, 159.0], device=DEVICE)
-    distances, best = pairwise.nearest_ladder(*points.factors, *others.factors, -1.0, radius, thresholds)
+    distances, best = pairwise.nearest_ladder(points.factors[0], others.factors[0], -1.0, radius, thresholds)
     for place, admitted in enumerate((every[:, 120:], every)):
         torch.testing.assert_close(distances[:, place].cpu().double(), admitted.min(-1).values, rtol=1e-5, atol=0)
     assert torch.equal(best[:, 1].cpu(), every.argmin(-1))
