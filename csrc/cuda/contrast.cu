@@ -1,5 +1,5 @@
-// Contrast: logits of every pair reduced over rows and over columns. Scores of a chunk are written to a bounded buffer that stays in
-// the cache; then blocks reduce squares of it both ways, and what the squares of a row or of a column found is merged in their order.
+// Contrast: logits of every pair reduced over rows and over columns. Scores of a chunk are written to a bounded buffer that
+// stays in the cache; then blocks reduce squares of it both ways, and what squares found of a line is merged in their order.
 #include "contrast.cuh"
 
 #include "../pair_math.h"
@@ -145,7 +145,8 @@ template <class T> class Folds {
 
   // What logits are reduced to, and sums of those that match.
   std::tuple<Tensor, Tensor> result(bool softplus) const {
-    Tensor reduced = empty(memory_, {batches_, count_}, ScalarType::Double), matched = empty(memory_, {batches_, count_}, ScalarType::Double);
+    Tensor reduced = empty(memory_, {batches_, count_}, ScalarType::Double);
+    Tensor matched = empty(memory_, {batches_, count_}, ScalarType::Double);
     launch_.run(write_folds<T>, ceil_div(size(), kThreads), kThreads, 0, const_data<Fold<T>>(memory_), size(), softplus,
                 data<double>(reduced), data<double>(matched));
     return {reduced, matched};

@@ -120,8 +120,8 @@ def test_curvature_near_the_root(curvature: float) -> None:
     assert pulled is not None
     leaf = torch.tensor(curvature, dtype=torch.float64, device=DEVICE, requires_grad=True)
     with pairwise.backend(native=False):
-        wide_x, wide_y = (Polar(side.direction.double(), side.radius) for side in points)
-        (true,) = torch.autograd.grad((1 - 5 * pairwise.distance(wide_x, wide_y, leaf)).logsumexp(-1).sum(), leaf)
+        one_side, other = (Polar(side.direction.double(), side.radius) for side in points)
+        (true,) = torch.autograd.grad((1 - 5 * pairwise.distance(one_side, other, leaf)).logsumexp(-1).sum(), leaf)
     assert float(pulled[4]) == pytest.approx(float(true), rel=1e-4)
 
 

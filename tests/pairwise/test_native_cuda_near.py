@@ -22,24 +22,20 @@ def near(
     return Space(spec(curvature), root.to(DEVICE)), x[:count].to(dtype), y[:count].to(dtype), root
 
 
-def diagonals(space: Space, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance and exterior angle of every point to its partner."""
-    x, y = x.to(DEVICE), y.to(DEVICE)
-    return space.pairwise_distance(x, y).diagonal().cpu(), space.pairwise_exterior_angle(x, y).diagonal().cpu()
-
-
 @pytest.mark.parametrize("gap", [1e-1, 1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
 def test_every_pair(curvature: float, gap: float) -> None:
     space, x, y, root = near(gap, curvature)
-    distance, angle = diagonals(space, x, y)
+    measures = (space.pairwise_distance, space.pairwise_exterior_angle)
+    distance, angle = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
     assert_bars(distance, angle, truth(x, y, root, curvature))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_embeddings_of_16_bits(dtype: torch.dtype) -> None:
     space, x, y, root = near(1e-1, -1.0, dtype)
-    distance, angle = diagonals(space, x, y)
+    measures = (space.pairwise_distance, space.pairwise_exterior_angle)
+    distance, angle = (measure(x.to(DEVICE), y.to(DEVICE)).diagonal().cpu() for measure in measures)
     assert_bars(distance, angle, truth(x, y, root, -1.0))
 
 
@@ -48,15 +44,14 @@ def test_embeddings_of_16_bits(dtype: torch.dtype) -> None:
 def test_gradients(name: str, gap: float, count: int) -> None:
     """Of pairs with their partners, against autograd through the oracle; the larger problem has several chunks."""
     space, x, y, root = near(gap, -1.0, count=count)
-    narrow_x, narrow_y = narrow = [part.to(DEVICE).requires_grad_() for part in (x, y)]
-    wide_x, wide_y = wide = [part.double().requires_grad_() for part in (x, y)]
-    exact = truth(wide_x, wide_y, root, -1.0)
+    one, other = narrow = [part.to(DEVICE).requires_grad_() for part in (x, y)]
+    wide = [part.double().requires_grad_() for part in (x, y)]
+    exact = truth(wide[0], wide[1], root, -1.0)
     if name == "contrastive":
-        labels = (torch.arange(count, device=DEVICE),) * 2
-        value = space.contrastive(narrow_x, narrow_y, 1.0, labels=labels).matched_rows.sum()
+        value = space.contrastive(one, other, 1.0, labels=(torch.arange(count, device=DEVICE),) * 2).matched_rows.sum()
         wanted = torch.autograd.grad(-exact.distance.sum(), wide)
     else:
-        value = getattr(space, name)(*narrow).diagonal().sum()
+        value = getattr(space, name)(one, other).diagonal().sum()
         wanted = torch.autograd.grad((exact.distance if "distance" in name else exact.angle).sum(), wide)
     for found, true in zip(torch.autograd.grad(value, narrow), wanted, strict=True):
         assert float(((found.cpu().double() - true).norm(dim=-1) / true.norm(dim=-1)).max()) <= 1e-4
@@ -78,8 +73,7 @@ def test_searches_find_near_points_in_their_order() -> None:
     assert bool((within == 4).all())
     radius = torch.arange(160, device=DEVICE).flip(0).double()
     thresholds = torch.tensor([39.0, 159.0], device=DEVICE)
-    (px,), (py,) = points.factors, others.factors
-    distances, best = pairwise.nearest_ladder(px, py, -1.0, radius, thresholds)
+    distances, best = pairwise.nearest_ladder(points.factors[0], others.factors[0], -1.0, radius, thresholds)
     for place, admitted in enumerate((every[:, 120:], every)):
         torch.testing.assert_close(distances[:, place].cpu().double(), admitted.min(-1).values, rtol=1e-5, atol=0)
     assert torch.equal(best[:, 1].cpu(), every.argmin(-1))
