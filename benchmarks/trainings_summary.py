@@ -318,6 +318,8 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
             axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--", label="before training")
             axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
             axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
+            axes.set_ylim(-0.6, len(spaces) - 0.4)
+            axes.locator_params(axis="x", nbins=4)
             axes.grid(axis="y", linewidth=0.3)
         row[0].set_ylabel(str(block).replace(", ", "\n"))
     handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
