@@ -139,10 +139,12 @@ def questions(runs: Runs) -> tuple[Question, ...]:
         )
 
     light = WEIGHTS[1]
+    units = (Arm("K = -0.1", light), Arm("Euclidean, wide", light))
     asked = (
         Question("distances against cosines", against(Arm("cosine"), 0.0)),
         Question("spaces against Euclidean", against(Arm("Euclidean"), 0.0)),
         Question(f"spaces against Euclidean, entailment {light:g}", against(Arm("Euclidean", light), light)),
+        Question("K = -0.1 against the same cones in flat space", (units,) if {*units} <= runs.keys() else ()),
         Question(f"entailment {light:g} against none", added(light)),
         Question(f"entailment {HEAVY:g} against none", added(HEAVY)),
     )
@@ -225,8 +227,8 @@ def _told(differences: Sequence[Difference]) -> str:
     level = [each for each in differences if each.standing == "level"]
     if level:
         reach = max(max(map(abs, each.simultaneous)) for each in level)
-        others = f"in {len(level)} others" if parts else f"in any of {len(level)}"
-        parts.append(f"no difference shown {others} (intervals reach ±{number(reach)})")
+        others = f" in {len(level)} others" if parts else f" in any of {len(level)}" if len(level) > 1 else ""
+        parts.append(f"no difference shown{others} (intervals reach ±{number(reach)})")
     return "; ".join(parts)
 
 
@@ -316,6 +318,8 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
             axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--", label="before training")
             axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
             axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
+            axes.set_ylim(-0.6, len(spaces) - 0.4)
+            axes.locator_params(axis="x", nbins=4)
             axes.grid(axis="y", linewidth=0.3)
         row[0].set_ylabel(str(block).replace(", ", "\n"))
     handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
