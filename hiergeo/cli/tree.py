@@ -27,6 +27,7 @@ from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
 from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
+from hiergeo.search.taxonomy.exports import left_out
 from hiergeo.search.taxonomy.growing import MOST_PARENTS
 
 DEFAULTS = TreeSettings()
@@ -58,8 +59,8 @@ def tree_command(
         str | None,
         option(
             "NAME",
-            "table; csv, markdown or latex for the numbers alone on standard output; json or graphml for the taxonomy, "
-            "in --out if there is one. (by default branches are printed, and a file is json)",
+            "table; csv, markdown or latex for the numbers alone on standard output; json, graphml or newick for the "
+            "taxonomy, in --out if there is one. (by default branches are printed, and a file is json)",
         ),
     ] = None,
     out: Annotated[Path | None, path_option("FILE", "Write the taxonomy here.", "--out", "-o")] = None,
@@ -119,6 +120,9 @@ def tree_command(
         else:
             first = () if judgement is None else (_against_chance(judgement),)
             publish(document, json, "table" if exported else form, tables, first=first, screen=screen, lines=lines)
+    if form == "newick" and left_out(taxonomy):
+        lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
+        note(f"Newick holds one parent of each item; left out: {lost}.")
 
 
 def _summary(about: dict[str, Any]) -> str:

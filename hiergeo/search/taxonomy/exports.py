@@ -1,6 +1,7 @@
-"""Taxonomies as files: JSON and GraphML."""
+"""Taxonomies as files: JSON and GraphML with all parents, Newick with the best parent of each item."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.files import atomic_write
+from hiergeo._core.text import tame
 from hiergeo.search.taxonomy.growing import Taxonomy
 
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -64,9 +66,31 @@ def to_graphml(taxonomy: Taxonomy) -> Iterator[str]:
     yield "</graph>\n</graphml>\n"
 
 
+def to_newick(taxonomy: Taxonomy) -> Iterator[str]:
+    """Newick: the tree of best parents below one root without a name; lengths are differences of radii.
+
+    Names are quoted captions; line ends and tabs in them become blanks, other control characters U+FFFD. Other parents
+    are left out: see `left_out`.
+    """
+    below: list[list[int]] = [[] for _ in range(len(taxonomy) + 1)]
+    for place, above in enumerate(taxonomy.best.tolist()):
+        below[above].append(place)
+    top = len(taxonomy)
+    todo: list[tuple[int, int]] = [(top, 0)]
+    while todo:
+        node, at = todo.pop()
+        if at < len(below[node]):
+            yield "(" if at == 0 else ","
+            todo += [(node, at + 1), (below[node][at], 0)]
+            continue
+        yield ")" if below[node] else ""
+        yield ";\n" if node == top else _newick(taxonomy, node)
+
+
 FORMATS: dict[str, Callable[[Taxonomy], Iterator[str]]] = {
     "json": to_json,
     "graphml": to_graphml,
+    "newick": to_newick,
 }
 
 
@@ -82,6 +106,11 @@ def export(taxonomy: Taxonomy, path: Path | str, form: str = "json") -> None:
     with atomic_write(path) as handle:
         for piece in FORMATS[form](taxonomy):
             handle.write(piece.encode())
+
+
+def left_out(taxonomy: Taxonomy) -> int:
+    """How many edges `to_newick` leaves out: all but one of each item."""
+    return taxonomy.edges - int((taxonomy.best >= 0).sum())
 
 
 def _parents(taxonomy: Taxonomy, place: int) -> Iterator[tuple[int, float, float]]:
@@ -101,3 +130,11 @@ def _unicode(text: str | None) -> str | None:
 
 def _xml(text: str) -> str:
     return escape(NO_XML.sub("\ufffd", text), LINE_ENDS)
+
+
+def _newick(taxonomy: Taxonomy, place: int) -> str:
+    above = taxonomy.best[place]
+    start = float(taxonomy.radius[above]) if above >= 0 else 0.0
+    length = float(taxonomy.radius[place]) - start
+    name = tame(taxonomy.name(place)).replace("'", "''")
+    return f"'{name}':{length:.6g}" if math.isfinite(length) else f"'{name}'"

@@ -1,14 +1,16 @@
-"""Exports come back as they were: GraphML through networkx, JSON."""
+"""Exports come back as they were: GraphML through networkx, Newick through a reader of its grammar, JSON."""
 
 import json
 
 import networkx as nx
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search.taxonomy import FORMATS, export
+from hiergeo.search.taxonomy.exports import left_out
 from tests.search.taxonomy.taxonomy_common import edges, taxonomy_of
 from tests.search.taxonomy.test_taxonomy import tables
 
@@ -26,10 +28,60 @@ HOSTILE = [
 ]
 
 
+def read_newick(text: str) -> list[tuple[str, list, float]]:
+    """The children of the unnamed root: (name, children, length), by the grammar of Newick with quoted labels."""
+    at = 0
+
+    def label() -> str:
+        nonlocal at
+        if text[at] != "'":
+            return ""
+        at += 1
+        found = ""
+        while True:
+            end = text.index("'", at)
+            found += text[at:end]
+            at = end + 1
+            if text[at] != "'":
+                return found
+            found += "'"
+            at += 1
+
+    def length() -> float:
+        nonlocal at
+        if text[at] != ":":
+            return 0.0
+        start = at = at + 1
+        while text[at] not in ",();":
+            at += 1
+        return float(text[start:at])
+
+    stack: list[list] = [[]]
+    while True:
+        if text[at] == "(":
+            stack.append([])
+            at += 1
+            continue
+        children: list = []
+        if text[at] == ")":
+            children = stack.pop()
+            at += 1
+        if text[at] == ";":
+            assert text[at:] == ";\n"
+            assert len(stack) == 1
+            return children
+        stack[-1].append((label(), children, length()))
+        at += text[at] == ","
+
+
 def written(taxonomy, tmp_path, form: str) -> str:
     path = tmp_path / f"out.{form}"
     export(taxonomy, path, form)
     return path.read_text(encoding="utf-8")
+
+
+def shape(nodes: list) -> list:
+    return sorted((name, shape(children)) for name, children, _ in nodes)
 
 
 @settings(max_examples=15)
@@ -47,6 +99,26 @@ def test_all_formats_hold_the_same_graph(tmp_path_factory, parent, data):
     assert [node["caption"] for node in held["nodes"]] == words
     assert held["roots"] == taxonomy.ids[taxonomy.roots].tolist()
 
+    assert read_newick(written(taxonomy, tmp_path, "newick")) is not None
+
+
+@settings(max_examples=15)
+@given(tables)
+def test_newick_is_the_tree_of_best_parents_with_radii_as_lengths(tmp_path_factory, parent):
+    tmp_path = tmp_path_factory.mktemp("newick")
+    names = [f"n{i} 'x'" for i in range(len(parent))]
+    taxonomy = taxonomy_of([[p for p in row if p >= 0] for row in parent.tolist()], names)
+    found, todo = {}, [(-1, 0.0, read_newick(written(taxonomy, tmp_path, "newick")))]
+    while todo:
+        above, start, children = todo.pop()
+        for name, below, length in children:
+            place = names.index(name)
+            found[place] = above
+            assert start + length == pytest.approx(place)
+            todo.append((place, start + length, below))
+    assert [found[i] for i in range(len(parent))] == taxonomy.best.tolist()
+    assert left_out(taxonomy) == taxonomy.edges - np.count_nonzero(taxonomy.best >= 0)
+
 
 def test_hostile_captions_survive_or_are_replaced(tmp_path):
     taxonomy = taxonomy_of([[], *([[0]] * (len(HOSTILE) - 1))], HOSTILE)
@@ -58,6 +130,16 @@ def test_hostile_captions_survive_or_are_replaced(tmp_path):
         assert read == text if kept else "\ufffd" in read
     held = json.loads(written(taxonomy, tmp_path, "json"))
     assert [node["caption"] for node in held["nodes"]] == [t.replace("\ud800", "\ufffd") for t in HOSTILE]
+    tree = read_newick(written(taxonomy, tmp_path, "newick"))
+    names = [name for name, *_ in tree] + [name for name, *_ in tree[0][1]]
+    assert names[0] == HOSTILE[0]
+    assert "item 17" in names
+    assert not any(c in name for name in names for c in "\n\r\t\x00\x1b")
+
+
+def test_a_long_chain_needs_no_recursion(tmp_path):
+    taxonomy = taxonomy_of([[], *([i] for i in range(5000))])
+    assert written(taxonomy, tmp_path, "newick").count("(") == 5001
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -67,8 +149,8 @@ def test_a_taxonomy_of_unconnected_items_is_written(tmp_path, form):
 
 def test_unknown_formats_and_unwritable_files_are_refused(tmp_path):
     taxonomy = taxonomy_of([[]])
-    with pytest.raises(InputError, match="graphml"):
-        export(taxonomy, tmp_path / "a", "graphm")
+    with pytest.raises(InputError, match="newick"):
+        export(taxonomy, tmp_path / "a", "newik")
     with pytest.raises(UnavailableError, match="folder"):
         export(taxonomy, tmp_path, "json")
     assert list(tmp_path.iterdir()) == []
