@@ -7,6 +7,7 @@ import warnings
 import webbrowser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -28,17 +29,22 @@ PLAIN = str.maketrans("−–—·’", "---|'", "\u2068\u2069")
 HELD = "\ufdd0"
 """Stands for a blank at which no line ends, while lines are made; no text has this character."""
 
+FOREIGN = 3
+"""Different warnings of other libraries that are shown."""
+
+PACKAGE = Path(__file__).parents[1]
+
 
 @contextmanager
 def prepared() -> Iterator[None]:
     """Make the environment and the streams of this process fit to print on; meanwhile warnings take one line."""
     _prepare_streams()
-    before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_: f"Warning: {one_line(str(message))}\n"
+    before = warnings.showwarning
+    warnings.showwarning = _Warnings().show
     try:
         yield
     finally:
-        warnings.formatwarning = before
+        warnings.showwarning = before
 
 
 def _prepare_streams() -> None:
@@ -108,3 +114,24 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
         raise error
     characters = error.object[error.start : error.end].translate(PLAIN)
     return characters.encode("ascii", "backslashreplace").decode(), error.end
+
+
+class _Warnings:
+    """Prints each warning once, and only the first few of other libraries."""
+
+    def __init__(self) -> None:
+        self.shown: set[str] = set()
+        self.foreign = 0
+
+    def show(self, message: Warning | str, category: type[Warning], filename: str, *_: Any, **__: Any) -> None:
+        line = one_line(str(message))
+        if line in self.shown:
+            return
+        self.shown.add(line)
+        self.foreign += not Path(filename).is_relative_to(PACKAGE)
+        if self.foreign > FOREIGN and not Path(filename).is_relative_to(PACKAGE):
+            return
+        print(f"Warning: {line}", file=sys.stderr)
+        if self.foreign == FOREIGN:
+            self.foreign += 1
+            print("Warning: more warnings of other libraries are not shown.", file=sys.stderr)

@@ -45,8 +45,8 @@ def test_the_hub_is_put_back_after_blocks_that_overlap_in_threads(unreachable):
 
 
 def test_warnings_are_printed_as_before_once_a_command_has_ended(monkeypatch, capsys):
-    before = warnings.formatwarning
+    before = warnings.showwarning
     monkeypatch.setattr(sys, "argv", ["hiergeo", "--version"])
     with pytest.raises(SystemExit):
         cli.main()
-    assert warnings.formatwarning is before
+    assert warnings.showwarning is before
