@@ -80,8 +80,9 @@ def blocks(records: Sequence[Mapping[str, Any]]) -> dict[Block, dict[Arm, dict[i
         arms = found.setdefault(Block(case["start"], case["captions"]), {})
         arms.setdefault(Arm(case["space"], case["entailment"]), {})[case["seed"]] = record
     for block, arms in found.items():
-        common = set.intersection(*(set(runs) for runs in arms.values()))
-        found[block] = {arm: {seed: runs[seed] for seed in sorted(common)} for arm, runs in arms.items()}
+        common = sorted(set.intersection(*(set(runs) for runs in arms.values())))
+        ordered = sorted(arms, key=lambda arm: ([*BEFORE, *SPACES].index(arm.space), arm.entailment))
+        found[block] = {arm: {seed: arms[arm][seed] for seed in common} for arm in ordered}
     return {block: arms for block, arms in found.items() if len(next(iter(arms.values()))) > 1}
 
 
@@ -233,7 +234,7 @@ def _told(differences: Sequence[Difference]) -> str:
 
 
 def _flat(runs: Runs, arms: Sequence[Arm]) -> str:
-    curved = [arm for arm in arms if arm.space not in ("cosine", "Euclidean")]
+    curved = [arm for arm in arms if SPACES[arm.space] not in ("cosine", "euclidean")]
     flat = [str(arm) for arm in curved if (abs(values(runs, [arm], "bend_high")) < FLAT_BEND).all()]
     return listing(flat) if flat else f"none of {len(curved)} curved ones"
 
@@ -313,13 +314,21 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
                     at = [spaces.index(arm.space) + (0.25, 0.0, -0.25)[place]] * len(runs[arm])
                     label = f"entailment {arm.entailment:g}" if place else "contrastive loss alone"
                     axes.plot(
-                        values(runs, [arm], metric)[0], at, "osD"[place], color=f"C{place}", alpha=0.7, label=label
+                        values(runs, [arm], metric)[0],
+                        at,
+                        "osD"[place],
+                        color=f"C{place}",
+                        alpha=0.7,
+                        label=label,
                     )
             axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--", label="before training")
             axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
             axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
             axes.set_ylim(-0.6, len(spaces) - 0.4)
-            axes.locator_params(axis="x", nbins=4)
+            shown = values(runs, list(runs), metric)
+            margin = max(0.05 * float(np.ptp(shown)), 1e-3)
+            axes.set_xlim(shown.min() - margin, shown.max() + margin)
+            axes.locator_params(axis="x", nbins=3)
             axes.grid(axis="y", linewidth=0.3)
         row[0].set_ylabel(str(block).replace(", ", "\n"))
     handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))

@@ -88,7 +88,7 @@ def write_card(
         UnavailableError: the folder cannot be written.
     """
     folder = Path(folder)
-    read_head_config(folder)
+    _config(folder)
     if result is not None:
         store_result(folder, result)
     if audit is not None:
