@@ -17,7 +17,7 @@ from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, publish, 
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
-from hiergeo.cli.stores import push_command
+from hiergeo.cli.stores import audit_command, push_command
 from hiergeo.search.checking import check
 from hiergeo.search.sources import ids_of
 
@@ -252,6 +252,7 @@ def info_command(
 
 
 app.command("push", cls=Verb)(push_command)
+app.command("audit", cls=Verb)(audit_command)
 
 
 def _report(

@@ -197,7 +197,8 @@ def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> I
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
         yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else f"{NEAREST[kind]} (none is).")
     yield _table(kind, result)
-    yield Text(f"{result.guarantee}: {result.scored:,} of {result.rows:,} items scored.")
+    recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
+    yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
     if isinstance(result, Answer) and result.repeats:
         yield Text(f"{counted(result.repeats, 'item')} with the caption of a better hit left out (--duplicates).")
     if kind == "ladder":

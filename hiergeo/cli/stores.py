@@ -1,14 +1,23 @@
-"""``hiergeo index push``: stores beside an index."""
+"""``hiergeo index push`` and ``hiergeo index audit``: stores beside an index, and what searches through them find."""
 
 import time
-from typing import Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 from hiergeo import search
+from hiergeo._core import limits
+from hiergeo._core.storage.texts import read_lines
+from hiergeo._core.tables import light
 from hiergeo._core.text import without_password
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, write_json
+from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
-from hiergeo.cli.options import option
+from hiergeo.cli.options import option, path_option
+from hiergeo.evaluation.findings.exports import number, percent
+from hiergeo.search.queries import Query
+from hiergeo.search.recall import sampled
+from hiergeo.search.requests import MOST_HITS
 
 StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
 
@@ -27,3 +36,51 @@ def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json
     write_json(json, {"metrics": metrics, "settings": settings})
     name, items = store.partition(":")[0], counted(len(index), "item")
     console().print(f"{name} holds the {items} of {path}; sent: {sent:,} in {seconds:.1f} s", soft_wrap=True)
+
+
+def audit_command(
+    path: options.IndexFolder,
+    store: StoreSpec,
+    queries: Annotated[
+        Path | None,
+        path_option("FILE", "Texts like those that will be searched for, one a line. (by default items of the index)"),
+    ] = None,
+    sample: Annotated[
+        int, option("N", "How many items of the index are queries without --queries.", min=1, max=limits.COUNT)
+    ] = 100,
+    k: Annotated[int, option("K", "Hits of each query, thresholds of its ladder.", "-k", min=1, max=MOST_HITS)] = 10,
+    by: Annotated[str, option("NAME", "Order: margin, angle or distance.")] = "margin",
+    geometry: options.IndexGeometry = None,
+    format: options.Format = "table",
+    json: options.Json = None,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Measure the recall of searches through a store; later approximate answers carry it."""
+    check_writable(json)
+    index = search.open(path, device=device)
+    if queries is None:
+        asked: list[Query] = [*sampled(index.store, sample)]
+    else:
+        asked = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
+    order: Any = by
+    audits = index.audit(store, asked, k, by=order, space=geometry)
+    settings = {
+        "path": str(path),
+        "generation": index.manifest.generation,
+        "store": without_password(store),
+        "queries": None if queries is None else str(queries),
+        "sample": sample if queries is None else None,
+        "k": k,
+        "by": by,
+        "space": audits[0].geometry,
+    }
+    metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
+    figures = (f"recall@{k}", "95 %", "certified", "scored", "min shell")
+    table = light("", *figures, numbers=figures)
+    for each in audits:
+        value, low, high = (number(end, 3) for end in (each.recall.value, each.recall.low, each.recall.high))
+        worst = min(shell.value for shell in each.shells if shell is not None)
+        shares = percent(each.certified, 0), percent(each.scored)
+        table.add_row(each.kind, value, f"{low} to {high}", *shares, number(worst, 3))
+    document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
+    publish(document, json, format, [table])

@@ -1,6 +1,6 @@
 """Search at any size: what entails what among millions of texts and images, and ladders through them."""
 
-from hiergeo.search.answers import Answer, Climb, Hit, Rung
+from hiergeo.search.answers import Answer, Climb, Hit, Recall, Rung
 from hiergeo.search.appending import Added
 from hiergeo.search.building import build, open
 from hiergeo.search.checking import Checked
@@ -26,6 +26,7 @@ __all__ = [
     "Index",
     "Item",
     "Query",
+    "Recall",
     "Request",
     "Rows",
     "Rung",

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 Guarantee = Literal["exact", "certified", "approximate"]
 """``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
-``approximate``: neither."""
+``approximate``: neither; see the measured recall."""
 
 Number = Annotated[
     float,
@@ -20,6 +20,23 @@ Number = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
 """A number that is null in JSON where it is not finite."""
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Measured recall of the settings of an approximate search, with a 95 % interval.
+
+    Attributes:
+        value: share of the exact answer that is found, in [0, 1]; items of one caption are told apart.
+        low: lower end of the interval.
+        high: upper end.
+        queries: how many queries it was measured on.
+    """
+
+    value: float
+    low: float
+    high: float
+    queries: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,7 @@ class Answer(Written):
         scored: rows whose exact score was computed.
         rows: rows in the index.
         radius: of the query, geodesic units.
+        recall: of the settings, for an approximate answer that was audited.
         repeats: items that were passed over for a better one of the same caption.
     """
 
@@ -90,6 +108,7 @@ class Answer(Written):
     scored: int
     rows: int
     radius: Number
+    recall: Recall | None = None
     repeats: int = 0
 
 
@@ -115,6 +134,7 @@ class Climb(Written):
     scored: int
     rows: int
     radius: Number
+    recall: Recall | None = None
 
     @property
     def hits(self) -> tuple[Hit, ...]:

@@ -22,7 +22,8 @@ from hiergeo.search.embedding import Embedder
 from hiergeo.search.groups import RequestGroup, Result, query_rows
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
-from hiergeo.search.queries import Encoder, Query
+from hiergeo.search.queries import Encoder, Item, Query
+from hiergeo.search.recall import KindAudit, audit, with_recall
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
@@ -193,7 +194,7 @@ class Index:
         if folded:
             more = distinct_answers(requests, folded, lambda at, asked: self._swept(store, asked, embedded[at]))
             results = [more.get(i, each) for i, each in enumerate(results)]
-        return results
+        return with_recall(store, requests, results, self.chosen)
 
     def points(self, queries: Sequence[Query], space: Space | str | None = None) -> Points:
         """Queries as points of a space, rounded as searches round them; items are where they are stored.
@@ -222,6 +223,41 @@ class Index:
                 f"{store} is held in memory and filled whenever it is opened: there is nothing to push, search with it."
             )
         return push(self.store, engine, progress=progress)
+
+    def audit(
+        self,
+        store: Store | str,
+        queries: Sequence[Query] | Tensor,
+        k: int = 10,
+        *,
+        by: By = "margin",
+        space: Space | str | None = None,
+    ) -> tuple[KindAudit, ...]:
+        """Measure the recall of searches through a store against scans, each item counting, whatever its caption.
+
+        Args:
+            store: it, or its spec; later approximate answers of the same settings through the spec carry the recall.
+            queries: like those that will be searched for; or embeddings (Q, D).
+            k: hits of each query, and thresholds of its ladder.
+            by: order of children and parents.
+            space: as for `children`.
+
+        Returns:
+            One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
+
+        Raises:
+            InputError: as for `children`.
+            UnavailableError: the store cannot be reached, or the folder of the index not be written.
+        """
+        self.engines.checked(store)
+        chosen, asked = self.chosen(space), list(queries)
+        points = zip(asked, self.encoder.encode(asked), strict=True)
+        settings: dict[str, Any] = {"k": k, "by": by, "thresholds": k, "space": chosen, "store": store}
+        requests = [
+            Request("children", query if isinstance(query, Item) else embedded, distinct=False, **settings)
+            for query, embedded in points
+        ]
+        return audit(self.search, self.store, chosen, requests)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.

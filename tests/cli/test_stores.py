@@ -1,4 +1,4 @@
-"""``hiergeo index push`` and ``hiergeo search --store`` on an index of the tiny model."""
+"""``hiergeo index push``, ``hiergeo index audit`` and ``hiergeo search --store`` on an index of the tiny model."""
 
 import json
 
@@ -33,12 +33,38 @@ def test_an_index_is_searched_through_a_store_in_memory_that_takes_no_push(run, 
     assert "certified" in printed
 
 
+def test_an_audit_is_written_and_printed(run, items, tmp_path):
+    asked, out = tmp_path / "queries.txt", tmp_path / "out.json"
+    asked.write_text("a dog\n\na cup in the rain\n")
+    code, _, _ = run("index", "audit", items, "--store", "faiss:hnsw8", "--queries", asked, "-k", 4, "--json", out)
+    assert code == 0
+    audits, settings = json.loads(out.read_text())["audit"], json.loads(out.read_text())["settings"]
+    assert (settings["store"], settings["queries"], settings["k"]) == ("faiss:hnsw8", str(asked), 4)
+    assert settings["space"] == search.open(items).space.geometry.spec
+    assert [each["kind"] for each in audits] == ["children", "parents", "neighbours", "ladder"]
+    assert audits[0]["recall"]["queries"] == 2
+    code, printed, _ = run("index", "audit", items, "--store", "faiss:flat", "--sample", 5, "-g", "lorentz:-1")
+    assert code == 0
+    assert "100 %" in printed
+    code, printed, _ = run("search", items, "a red dog", "-k", 4, "--store", "faiss:hnsw8")
+    assert "recall" in printed
+
+
+def test_an_audit_is_one_of_the_settings_that_are_asked_for(run, items, tmp_path):
+    words = ("--sample", 5, "-k", 3, "--by", "angle", "-g", "lorentz:-1", "--json", tmp_path / "out.json")
+    assert run("index", "audit", items, "--store", "faiss:flat", *words)[0] == 0
+    for each in json.loads((tmp_path / "out.json").read_text())["audit"]:
+        assert (each["recall"]["queries"], each["k"], each["by"], each["geometry"]) == (5, 3, "angle", "lorentz:-1")
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
         (["index", "push", "ITEMS", "--store", "fais:flat"], "faiss"),
         (["index", "push", "ITEMS", "--store", "faiss:pq"], "pq"),
         (["index", "push", "NOWHERE", "--store", "faiss:flat"], "NOWHERE"),
+        (["index", "audit", "ITEMS", "--store", "faiss:flat", "--by", "margins"], "margin"),
+        (["index", "audit", "ITEMS", "--store", "faiss:flat", "--queries", "NOWHERE"], "NOWHERE"),
         (["search", "ITEMS", "a dog", "--store", "nothing"], "nothing"),
     ],
 )
