@@ -88,6 +88,7 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
                 *("POST", path, several, f"{about} Several queries."),
                 model=body,
                 told=answers,
+                queries=True,
             ),
         ]
 
@@ -156,7 +157,8 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         async def answer(request: "Request", values: Any = None) -> "Response":
             return _json(written(await unless_gone(request, task(values))))
 
-        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told)
+        queries = name in ("pairs", "places")
+        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told, queries=queries)
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
     seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")

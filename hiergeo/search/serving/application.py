@@ -19,7 +19,7 @@ from hiergeo._core.version import __version__
 from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response, may_pass
-from hiergeo.search.serving.routes import StrictRoute
+from hiergeo.search.serving.routes import Bodies, StrictRoute
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -73,7 +73,7 @@ def application(
         },
         lifespan=lifespan,
     )
-    app.state.limits = settings.limits
+    app.state.limits, app.state.bodies = settings.limits, Bodies(settings.limits.held_bytes)
     return app
 
 

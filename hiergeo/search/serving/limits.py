@@ -54,12 +54,19 @@ def refusal_of(error: Exception) -> Refused:
     return Refused(500, UNEXPECTED)
 
 
+VALUE_BYTES, STRUCTURE = 8, 1 << 14
+"""Bytes that a body must have for each of its values, and lists, objects and keys that it may hold. The time to parse
+grows with them and hardly with the bytes, of which images in base64 have many."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much one request may ask for, and how many may wait.
 
     Attributes:
-        body_bytes: of the body of a request.
+        body_bytes: of the body of a request with texts, embeddings or images.
+        plain_bytes: of another body.
+        held_bytes: of all bodies that are read or parsed at a time, beyond which requests get 503.
         image_bytes: of one image file.
         image_pixels: of the images of one request, width times height.
         waiting_pixels: of the images in the queue, beyond which requests with images get 503.
@@ -78,6 +85,8 @@ class Limits:
     """
 
     body_bytes: int = 1 << 24
+    plain_bytes: int = 1 << 20
+    held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
     waiting_pixels: int = 1 << 27

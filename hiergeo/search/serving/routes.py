@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hiergeo._core.storage.documents import parse_json
-from hiergeo.search.serving.limits import Limits, Refused
+from hiergeo.search.serving.limits import STRUCTURE, VALUE_BYTES, Limits, Refused
 
 Done = TypeVar("Done")
 
@@ -75,6 +75,7 @@ class StrictRoute(APIRoute):
         told: type of the JSON of an answer.
         media: type of an answer that is not JSON.
         named: types of the parameters of the path.
+        queries: whether the body may be long, since it holds texts, embeddings or images.
         allowed: called before the body is read; raises Refused.
     """
 
@@ -89,6 +90,7 @@ class StrictRoute(APIRoute):
         told: Any = dict[str, Any],
         media: str = JSON,
         named: Mapping[str, Any] | None = None,
+        queries: bool = False,
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
         async def endpoint(**given: Any) -> Response:
@@ -102,7 +104,7 @@ class StrictRoute(APIRoute):
             [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}
-        self.allowed = allowed
+        self.queries, self.allowed = queries, allowed
         answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
         answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
         super().__init__(
@@ -122,7 +124,7 @@ class StrictRoute(APIRoute):
         async def read(request: Request) -> Response:
             query = query_values(request.scope["query_string"])
             self.allowed()
-            content = None if self.body_field is None else await _content(request)
+            content = None if self.body_field is None else await _content(request, self.queries)
             return await handle(_Read(request, query, content))
 
         return read
@@ -177,31 +179,59 @@ async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Do
             each.cancel()
 
 
-async def body_of(request: Request, limits: Limits) -> bytes:
-    """The body of a request.
+@final
+class Bodies:
+    """How many bytes the bodies that a server holds may still grow by, all together."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def extend(self, body: bytearray, part: bytes) -> None:
+        """Add a part to a body; raises Refused."""
+        if len(part) > self.left:
+            raise Refused(503, "the server reads too many bodies at a time: try again.", retry_after=1)
+        self.left -= len(part)
+        body += part
+
+
+async def read_body(request: Request, body: bytearray, bodies: Bodies, limits: Limits, *, queries: bool = True) -> None:
+    """Read the body of a request; what follows too many values is dropped, so that the client hears of it.
 
     Raises:
-        Refused: it is too long (413), or does not arrive in time (408) or whole (400).
+        Refused: it is too long or holds too many values (413) or too much structure (400), or does not arrive in time
+            (408) or whole (400); the server holds too much (503).
     """
-    too_long = Refused(413, f"the body is longer than {limits.body_bytes:,} bytes: send less at a time.")
+    most = limits.body_bytes if queries else min(limits.plain_bytes, limits.body_bytes)
+    too_long = Refused(413, f"the body is longer than {most:,} bytes: send less at a time.")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
+    if length.isdigit() and len(length) < 20 and int(length) > most:
         raise too_long
 
-    async def read() -> bytes:
-        body = bytearray()
+    async def read() -> None:
+        size = values = structure = 0
         async for part in request.stream():
-            body += part
-            if len(body) > limits.body_bytes:
+            size += len(part)
+            values += _count(part, b",\\")
+            structure += _count(part, b":[{")
+            if size > most:
                 raise too_long
-        return bytes(body)
+            if values * VALUE_BYTES <= most and structure <= STRUCTURE:
+                bodies.extend(body, part)
+        if structure > STRUCTURE:
+            raise Refused(400, "the body holds more lists, objects and keys than a request needs: send less at a time.")
+        if values * VALUE_BYTES > most:
+            raise Refused(413, "the body holds more values than it may: send less at a time.")
 
     try:
-        return await asyncio.wait_for(read(), limits.read_seconds)
+        await asyncio.wait_for(read(), limits.read_seconds)
     except asyncio.TimeoutError:
         raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
     except ClientDisconnect:
         raise Refused(400, "the connection was closed before the body had arrived.") from None
+
+
+def _count(part: bytes, characters: bytes) -> int:
+    return len(part) - len(part.translate(None, characters))
 
 
 def query_values(content: bytes) -> dict[str, str]:
@@ -220,12 +250,15 @@ def query_values(content: bytes) -> dict[str, str]:
     return values
 
 
-async def _content(request: Request) -> Any:
+async def _content(request: Request, queries: bool) -> Any:
     """The value of a JSON body; raises Refused."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise Refused(415, f"the body must be {JSON}: set Content-Type.")
-    content = await body_of(request, request.app.state.limits)
+    state, body = request.app.state, bytearray()
     try:
-        return await run_in_thread(partial(parse_json, content, digits=DIGITS))
+        await read_body(request, body, state.bodies, state.limits, queries=queries)
+        return await run_in_thread(partial(parse_json, bytes(body), digits=DIGITS))
     except ValueError as error:
         raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
+    finally:
+        state.bodies.left += len(body)

@@ -146,7 +146,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
-            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, queries=True),
         ]
 
     async def add(request: "Request", values: Any) -> "Response":
@@ -159,6 +159,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             *("POST", "/api/add", add, about),
             model=models.addition(limits),
             told=Added,
+            queries=True,
             allowed=service.check_writable,
         )
     )

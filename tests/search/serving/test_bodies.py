@@ -1,16 +1,131 @@
-"""Bodies that are not read, and requests whose end is in doubt."""
+"""What a body may hold is told before it is parsed, all bodies have a bound, and requests whose end is in doubt."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
+import torch
+import urllib3
 
-from hiergeo.search import Index
-from tests.search.serving.serving_common import build_index, served
+from hiergeo.report.explorer.collection import open_collection
+from hiergeo.report.explorer.explorer_app import create_explorer
+from hiergeo.search import Index, serving
+from tests.attack import serving as attacks
+from tests.search.serving.serving_common import build_index, process, served, until
 
 pytest.importorskip("uvicorn")
+
+SEARCHES = ("/api/children", "/api/parents", "/api/neighbours", "/api/ladder", "/api/count")
+SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": (*SEARCHES, "/api/pairs", "/api/places", "/api/select")}
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     return build_index(tmp_path_factory.mktemp("bodies") / "index")
+
+
+@pytest.fixture(scope="module", params=SERVED)
+def running(index: Index, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A server, and what it serves."""
+    if request.param == "serve":
+        app = serving.create_app(index, serving.Settings(writable=True))
+    else:
+        app = create_explorer(open_collection([index.store.folder]))
+    with serving.running(app) as url:
+        yield url, request.param
+
+
+def posted(url: str, body: bytes) -> urllib3.BaseHTTPResponse:
+    return urllib3.request("POST", url, body=body, headers={"Content-Type": "application/json"}, timeout=60)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("mark", [b",", b":", b"[", b"{", b"\\"])
+def test_a_body_that_holds_too_much_is_refused_before_it_is_parsed(running, mark, monkeypatch) -> None:
+    url, what = running
+    monkeypatch.setattr("hiergeo.search.serving.routes.parse_json", lambda *_, **__: pytest.fail("it was parsed"))
+    for path in SERVED[what]:
+        refused, most = ("413", 1 << 21) if mark in b",\\" else ("400", 1 << 14)
+        body = mark * (min(most, 1 << 17 if path == "/api/select" else most) + 1)
+        assert attacks.met(port_of(url), attacks.request("POST", path, body)) == refused, path
+
+
+def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) -> None:
+    url, what = running
+    numbers = torch.randn(64, 64, dtype=torch.float64).tolist()
+    for queries in (
+        [","] * 64,
+        ["[:{," * 60] * 64,
+        ["\n" * 4096] * 64,
+        numbers,
+        [{"embedding": each} for each in numbers],
+    ):
+        given = json.dumps({"queries": queries, "k": 1}).encode()
+        assert posted(f"{url}/api/neighbours", given).status == 200
+    if what == "explore":
+        pairs = torch.randn(1024, 2, 64, dtype=torch.float64).tolist()
+        assert posted(f"{url}/api/pairs", json.dumps({"pairs": pairs}).encode()).status == 200
+        polygon = torch.randn(512, 2, dtype=torch.float64).tolist()
+        assert posted(f"{url}/api/select", json.dumps({"polygon": polygon}).encode()).status == 200
+    else:
+        rows = torch.nn.functional.normalize(torch.randn(4096, 64)).tolist()
+        added = json.dumps({"embeddings": rows, "captions": ['a "quoted", [odd]: caption\n'] * 4096}).encode()
+        assert posted(f"{url}/api/add", added).status == 200
+
+
+def test_routes_without_queries_take_less(index) -> None:
+    length = (1 << 20) + 1
+    declared = f"Content-Length: {length}\r\n\r\n".encode()
+    streamed = f"Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n".encode() + b" " * length
+    with serving.running(create_explorer(open_collection([index.store.folder]))) as url:
+        for body in (declared, streamed):
+            head = b"POST /api/select HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            assert attacks.met(port_of(url), head + body) == "413"
+        assert posted(f"{url}/api/places", b'{"queries": ["a"]}'.ljust(length)).status == 200
+
+
+def test_all_bodies_together_are_held_up_to_a_sum_of_bytes(index) -> None:
+    settings = serving.Settings(limits=serving.Limits(body_bytes=1000, held_bytes=1500))
+    head = b"POST /api/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    body = b'{"queries": ["a"]}'.ljust(900)
+    with served(index, settings) as server:
+
+        def answered(status: int) -> bool:
+            return attacks.met(server.port, attacks.request("POST", "/api/count", body)) == str(status)
+
+        with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+            waiting.sendall(head + body)
+            until(lambda: answered(503))
+            assert urllib3.request("GET", f"{server.url}/api/health").status == 200
+        until(lambda: answered(200))
+        assert all(answered(200) for _ in range(4))
+        with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+            waiting.sendall(head + body)
+            until(lambda: answered(503))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", SERVED)
+def test_health_is_answered_at_once_while_heavy_bodies_arrive(tmp_path, verb) -> None:
+    build_index(tmp_path / "index")
+    body = b'{"queries": [' + b"[]," * 5_000_000 + b"[]]}"
+    with process(verb, tmp_path / "index", cold=True) as (_, url):
+        health, waits = urllib3.PoolManager(), list[float]()
+        health.request("GET", f"{url}/api/health")
+        senders = [threading.Thread(target=posted, args=(f"{url}/api/children", body)) for _ in range(3)]
+        for sender in senders:
+            sender.start()
+        while any(sender.is_alive() for sender in senders):
+            start = time.monotonic()
+            assert health.request("GET", f"{url}/api/health").status == 200
+            waits.append(time.monotonic() - start)
+    assert max(waits) < 0.2
 
 
 def test_a_read_only_server_reads_no_addition(index) -> None:

@@ -25,7 +25,7 @@ from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response
 from hiergeo.search.serving.requests import Question
-from hiergeo.search.serving.routes import body_of
+from hiergeo.search.serving.routes import Bodies, read_body
 from tests.search.serving.serving_common import PATIENCE, build_index, served, until
 
 pytest.importorskip("uvicorn")
@@ -135,7 +135,7 @@ def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
     headers = [(b"content-length", b"101")]
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     with pytest.raises(Refused) as refusal:
-        asyncio.run(body_of(request, dataclasses.replace(Limits(), body_bytes=100)))
+        asyncio.run(read_body(request, bytearray(), Bodies(1000), Limits(body_bytes=100)))
     assert refusal.value.status == 413
 
 
