@@ -85,7 +85,7 @@ class Encoder:
 
     def _vector(self, query: Tensor) -> Tensor:
         if not are_numbers(query, 1):
-            raise InputError(f"a query must be a floating-point tensor (D,), not {tensor_kind(query)}.")
+            raise InputError(f"a query must be a dense floating-point tensor (D,), not {tensor_kind(query)}.")
         if len(query) != self.dim:
             raise InputError(f"the query has dimension {len(query)} and the index {self.dim}: embed it by its model.")
         if not bool(query.isfinite().all()):
@@ -103,12 +103,21 @@ class Encoder:
 
 
 def are_numbers(value: object, dimensions: int) -> bool:
-    """Whether a value is a tensor of floating-point numbers with so many dimensions."""
-    return isinstance(value, Tensor) and value.ndim == dimensions and value.is_floating_point()
+    """Whether a value is a dense tensor of floating-point numbers with so many dimensions."""
+    if not isinstance(value, Tensor) or not is_dense(value):
+        return False
+    return value.ndim == dimensions and value.is_floating_point()
+
+
+def is_dense(value: Tensor) -> bool:
+    """Whether every number of a tensor is there, one behind the other."""
+    return value.layout is torch.strided and not (value.is_nested or value.is_meta)
 
 
 def tensor_kind(value: Any) -> str:
     """What a message calls a value that is not the tensor that it should be."""
+    if isinstance(value, Tensor) and not is_dense(value):
+        return "nested" if value.is_nested else "meta" if value.is_meta else f"{value.layout}"
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor | np.ndarray) else type(value).__name__
 
 

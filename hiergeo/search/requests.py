@@ -12,7 +12,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
-from hiergeo.search.queries import Query, tensor_kind
+from hiergeo.search.queries import Query, is_dense, tensor_kind
 from hiergeo.search.store import Store
 
 Kind = Literal["children", "parents", "neighbours", "ladder", "count"]
@@ -89,7 +89,7 @@ class Request:
 
 
 def _check_thresholds(thresholds: Tensor) -> None:
-    if thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
+    if not is_dense(thresholds) or thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
         raise InputError(f"thresholds must be one row of numbers (T,), not {tensor_kind(thresholds)}.")
     radii = thresholds.double()
     if not bool(torch.isfinite(radii).all()) or bool((radii.diff() < 0).any()):

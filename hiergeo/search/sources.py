@@ -17,7 +17,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
-from hiergeo.search.queries import are_numbers, tensor_kind
+from hiergeo.search.queries import are_numbers, is_dense, tensor_kind
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
@@ -265,6 +265,8 @@ def _checked(name: str, items: Any, gaps: bool = False) -> Iterator[Any]:
     """The entries of a column, None among them with `gaps`; raises InputError for an unusable one, with its row."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
         raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
+    if isinstance(items, Tensor) and not is_dense(items):
+        raise InputError(f"{name} must be a dense tensor, not {tensor_kind(items)}.")
     if isinstance(items, Tensor | np.ndarray) and name == "ids":
         items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
     rows = ((row, item, None if gaps and item is None else _problem(name, item)) for row, item in enumerate(items))
@@ -335,7 +337,9 @@ class _Blocks:
         else:
             tensor = block
         if not are_numbers(tensor, 2) or not tensor.shape[1]:
-            raise InputError(f"embeddings must be floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}.")
+            raise InputError(
+                f"embeddings must be dense floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}."
+            )
         if self._dim and tensor.shape[1] != self._dim:
             raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
         self._dim = tensor.shape[1]

@@ -161,6 +161,8 @@ def test_readers_of_radii_that_are_cut_short_say_so(folder, tmp_path, read) -> N
 DENSE = torch.randn(5, DIM, generator=torch.Generator().manual_seed(0))
 ODD: dict[str, Any] = {
     "no numbers": torch.zeros(5, 0),
+    "sparse": DENSE.to_sparse(),
+    "without values": DENSE.to("meta"),
     "strings": torch.zeros(5, DIM).numpy().astype(str),
     "a number": 5,
 }
@@ -172,6 +174,18 @@ def test_embeddings_that_are_none_are_refused(folder, tmp_path, kind) -> None:
         with pytest.raises(InputError, match="embeddings"):
             give(embeddings=ODD[kind])
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("kind", ["sparse", "without values"])
+def test_queries_ids_and_thresholds_are_dense(folder, kind) -> None:
+    index, odd = search.open(folder), ODD[kind]
+    with pytest.raises(InputError):
+        index.children(odd if kind == "sparse" else odd[0])
+    for ask in (lambda ids: index.delete(ids), lambda ids: index.add(embeddings=DENSE, ids=ids)):
+        with pytest.raises(InputError, match="ids"):
+            ask(torch.arange(5).to_sparse() if kind == "sparse" else torch.arange(5, device="meta"))
+    with pytest.raises(InputError, match="thresholds"):
+        index.ladder(QUERY, thresholds=torch.ones(3).to_sparse() if kind == "sparse" else torch.ones(3, device="meta"))
 
 
 @pytest.mark.parametrize("name", ["low", "high", "within"])

@@ -1,20 +1,27 @@
 """What a body may hold is told before it is parsed, all bodies have a bound, and requests whose end is in doubt."""
 
+import io
 import json
+import os
 import socket
+import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 import urllib3
+from PIL import Image
 
 from hiergeo.report.explorer.collection import open_collection
 from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.search import Index, serving
 from tests.attack import serving as attacks
-from tests.search.serving.serving_common import build_index, process, served, until
+from tests.search.serving.serving_common import PATIENCE, build_index, process, served, until
 
 pytest.importorskip("uvicorn")
 
@@ -144,3 +151,57 @@ def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(index, 
             answer = server.exchange(line + head + body)
             assert answer.startswith(b"HTTP/1.1 400 ")
             assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize("requests", [1, 3])
+def test_clients_that_end_their_side_get_their_answers(index, close, requests) -> None:
+    asked = b"GET /api/count?q=a HTTP/1.1\r\nHost: x\r\n"
+    content = (asked + b"\r\n") * (requests - 1) + asked + close + b"\r\n"
+    with served(index) as server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(content)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 200 ") == requests
+
+
+def test_a_client_that_ends_its_side_waits_for_a_slow_answer(index, monkeypatch) -> None:
+    monkeypatch.setattr("hiergeo.search.serving.server.ASKED", 0.1)
+    with served(index) as server:
+        whole, done = server.service.engine.answer, threading.Event()
+
+        def slow(questions):
+            assert done.wait(PATIENCE)
+            return whole(questions)
+
+        server.service._batcher._answer = slow
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            connection.sendall(b"GET /api/count?q=a HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 102 ")
+            done.set()
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert b"HTTP/1.1 200 " in answer
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux keeps memory, and /proc tells of it")
+def test_the_memory_of_pictures_is_returned(tmp_path) -> None:
+    build_index(tmp_path / "index")
+    file = io.BytesIO()
+    Image.new("RGB", (5000, 5000), "red").save(file, "JPEG")
+    body = json.dumps({"queries": [{"image": b64encode(file.getvalue()).decode()}]}).encode()
+    with process("serve", tmp_path / "index", cold=True) as (child, url), ThreadPoolExecutor(4) as pool:
+
+        def resident() -> int:
+            pages = int(Path(f"/proc/{child.pid}/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGESIZE") >> 20
+
+        def ask(_: int) -> int:
+            return posted(f"{url}/api/count", body).status
+
+        assert ask(0) == 200
+        before = resident()
+        assert set(pool.map(ask, range(24))) <= {200, 503}
+        until(lambda: resident() < before + 100)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import signal
 import socket
 import threading
@@ -206,5 +207,7 @@ def test_connections_beyond_the_limit_are_refused_until_others_close(tmp_path) -
         with contextlib.ExitStack() as clients:
             for _ in range(20):
                 clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
-            assert running.exchange(ask).startswith(b"HTTP/1.1 503 ")
+            refused = running.exchange(b"")
+            assert refused.startswith(b"HTTP/1.1 503 ")
+            assert json.loads(refused.partition(b"\r\n\r\n")[2])["field"] is None
         until(lambda: running.exchange(ask).startswith(b"HTTP/1.1 200 "))
