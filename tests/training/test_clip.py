@@ -189,6 +189,9 @@ def table(tmp_path):
 def test_a_table_of_pictures_is_trained_on(table):
     made = trained(table.parent / "a", data={"source": str(table), "held_out": 3}, steps=2, every=2)
     assert made.described["data"]["source"] == str(table)
+    data = {"source": str(table), "held_out": 3, "boxes": 2, "box_column": "none", "workers": 1}
+    again = trained(table.parent / "a", data=data, steps=2, every=2)  # what it does not use makes it no other training
+    assert again.described == made.described
 
 
 def test_an_archive_of_pairs_is_trained_on_and_equal_captions_match_each_others_pictures(table, monkeypatch):

@@ -126,7 +126,8 @@ def _model(plan: ClipPlan) -> Trainable:
 def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
     """What a training is: only one that agrees in all of this goes on from its checkpoints."""
     settings = plan.model_dump(mode="json", exclude={"out", "device", "data", "log"})
-    data = plan.data.model_dump(mode="json", exclude={"workers"}) | pairs.identity
+    unused = {"workers"} | (set() if plan.boxed else {"boxes", "box_column"})
+    data = plan.data.model_dump(mode="json", exclude=unused) | pairs.identity
     return {"base_fingerprint": model.fingerprint(), "plan": settings, "data": data}
 
 
