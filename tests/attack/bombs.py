@@ -22,7 +22,7 @@ from hiergeo import adapters, datasets, geometry
 from hiergeo.adapters import tiny
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
-from hiergeo.datasets import hierarcaps, hyperlex, mammals
+from hiergeo.datasets import hierarcaps, hyperlex
 from hiergeo.datasets.pictures import open_rgb
 from tests.attack.apart import cap
 from tests.attack.kills import ended, launched
@@ -183,7 +183,6 @@ def _tables(folder: Path) -> dict[str, Deed]:
         "captions of one cell of 300 MB": partial(hierarcaps.read, folder / "cell.csv"),
         "captions of 50 million cells": partial(hierarcaps.read, folder / "line.csv"),
         "captions of 20 GB of nothing": partial(hierarcaps.read, folder / "nothing.csv"),
-        "closure of 20 GB of nothing": partial(mammals.load_mammals, folder / "nothing.tsv"),
         "lexicon of 20 GB of nothing": partial(hyperlex.load_hyperlex, folder / "nothing.tsv"),
     }
 

@@ -4,14 +4,13 @@ import gzip
 import io
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 from PIL import Image, features
 
 from hiergeo import datasets
-from hiergeo.datasets import hierarcaps, hyperlex, mammals
+from hiergeo.datasets import hierarcaps, hyperlex
 from hiergeo.datasets.pictures import open_rgb
 from tests.attack.mutants import WORDS, damaged_bytes, damaged_text
 from tests.attack.trial import Attack, Family, Silent
@@ -53,21 +52,15 @@ def tables(folder: Path) -> Attack:
 
 
 def lists(folder: Path) -> Attack:
-    """The pairs of WordNet's mammals and of HyperLex."""
-    closure = "".join(f"dog{n}.n.01\tanimal{n % 3}.n.01\n" for n in range(30))
+    """The pairs of HyperLex."""
     lexicon = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10 STD\n" + "".join(
         f"dog{n} animal N hyp-2 5.5 {n / 3:.2f} 0.4\n" for n in range(30)
     )
-    sources: tuple[tuple[str, Callable[[Path], object]], ...] = (
-        (closure, mammals.load_mammals),
-        (lexicon, hyperlex.load_hyperlex),
-    )
 
     def attack(random: Random) -> None:
-        text, load = random.choice(sources)
-        path = folder / "list.txt"
-        path.write_bytes(damaged_bytes(random, text.encode()) if random.random() < 0.4 else damaged_text(random, text))
-        if not load(path):
+        path, torn = folder / "list.txt", random.random() < 0.4
+        path.write_bytes(damaged_bytes(random, lexicon.encode()) if torn else damaged_text(random, lexicon))
+        if not hyperlex.load_hyperlex(path):
             raise Silent("an empty list")
 
     return attack

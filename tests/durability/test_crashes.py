@@ -63,8 +63,8 @@ EXCUSED: dict[str, dict[str, str]] = {
 
 NEEDED = re.compile("fsync|fdatasync|sync_folder|sync_files|make_folder")
 
-SLOW = "training/re/fine_tuning.py"
-"""The module whose own synchronisations count where a library writes the files of a model: not the tiny one."""
+SLOW = ("training/re/fine_tuning.py", "adapters/trained.py")
+"""Modules whose own synchronisations count where a library writes the files of a model: trainings are too long here."""
 
 
 @pytest.fixture(scope="module", autouse=True)
