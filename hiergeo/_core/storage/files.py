@@ -170,9 +170,9 @@ def together(folder: Path, *names: str) -> Iterator[Path]:
             for name in names:
                 if (scratch / name).exists():
                     (scratch / name).replace(folder / name)
+                    sync_folder(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        sync_folder(folder)
 
 
 WriteRow: TypeAlias = Callable[[Sequence[object]], object]

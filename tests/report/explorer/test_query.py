@@ -20,13 +20,15 @@ collection, files, page = fixtures()
 WATCH = """window.sent = [];
 const send = window.fetch;
 window.fetch = (url, init) => {
-  if (init?.body instanceof FormData) window.sent.push(init.body.get('image'));
+  const body = typeof init?.body === 'string' ? JSON.parse(init.body) : {};
+  for (const query of body.queries ?? []) if (query.image) window.sent.push(query.image);
   return send(url, init);
 }"""
 """Keep the photos that are sent."""
 
 SIZES = """const done = arguments[0];
-Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
+const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+Promise.all(window.sent.map((photo) => createImageBitmap(new Blob([bytes(photo)])))).then((all) =>
   done(all.map((each) => [each.width, each.height])))"""
 
 
