@@ -221,7 +221,7 @@ def _fetched(out: Path) -> str | None:
         if path.read_bytes() != mirror.FILES[path.name]:
             raise InputError(f"{path.name} is not what the server sent.")
     found = [name for name in listing(out) if not Path(name).name.startswith(".")]
-    return json.dumps(found) if len(found) == len(mirror.FILES) + 3 else None
+    return json.dumps(found) if len(found) == len(mirror.FILES) + 2 else None
 
 
 def _corpus(out: Path) -> str | None:
