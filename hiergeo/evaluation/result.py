@@ -21,7 +21,8 @@ from hiergeo.evaluation.findings import (
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
-from hiergeo.evaluation.metrics.resampling import EXCHANGED, PARTS, each_of, part_of, stacks
+from hiergeo.evaluation.metrics.paired_tests import EXCHANGED, PARTS, part_of
+from hiergeo.evaluation.metrics.resampling import each_of, stacks
 
 Counts = np.ndarray
 

@@ -19,7 +19,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.evaluation.metrics.resampling import in_parts
+from hiergeo.evaluation.metrics.paired_tests import in_parts
 
 FOLDER = "cells"
 """The folder of cells in that of a suite."""
