@@ -15,6 +15,9 @@ BUILDING := Installing torch and compiling the native kernels: one to three minu
 # Puts the folder itself on the path, where type checkers find it too.
 VISIBLE := --config-settings editable_mode=compat
 
+# pip would compile against a torch of its own that it installs for it, and $(VENV)/kernels once more.
+WITHOUT_KERNELS := HIERGEO_NATIVE=0 HIERGEO_CUDA=0
+
 MAIN := --ignore-glob 'tests/pairwise/test_*cuda*.py' --ignore tests/services
 QUICK := --numprocesses 2 --dist worksteal -m 'not slow' --hypothesis-profile quick $(MAIN)
 
@@ -62,12 +65,12 @@ $(VENV)/installed-explore: $(PACKAGING) | $(VENV)/installed
 
 $(VENV)/installed-test: $(PACKAGING) | $(BIN)/python
 	@echo "$(BUILDING)"
-	$(BIN)/python -m pip install $(VISIBLE) --editable ".[test]"
+	$(WITHOUT_KERNELS) $(BIN)/python -m pip install $(VISIBLE) --editable ".[test]"
 	touch $@
 
 $(VENV)/installed-dev: $(PACKAGING) | $(BIN)/python
 	@echo "$(BUILDING)"
-	$(BIN)/python -m pip install $(VISIBLE) --editable ".[dev]"
+	$(WITHOUT_KERNELS) $(BIN)/python -m pip install $(VISIBLE) --editable ".[dev]"
 	touch $(VENV)/installed-test $@
 
 # Not an editable installation: that would take the kernels of the checkout away.
@@ -139,10 +142,10 @@ bench: $(VENV)/kernels
 native: $(VENV)/installed-test
 	HIERGEO_NATIVE=1 $(BIN)/python setup.py build_ext --inplace
 
-simt: $(VENV)/installed-test
+simt: $(VENV)/kernels
 	$(BIN)/python -m tests.pairwise.simt
 
-mutants: $(VENV)/installed-test
+mutants: $(VENV)/kernels
 	$(BIN)/python -m tests.pairwise.simt.mutants
 
 attack: $(VENV)/kernels
