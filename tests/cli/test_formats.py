@@ -25,6 +25,7 @@ def folder(tmp_path_factory):
 def printed(run, monkeypatch, tmp_path):
     """What a verb prints in a format, its exit code aside."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(info, "collect", lambda _: {"torch": "2.10", "torch threads": 1})
     outcome = KernelOutcome("store", "float32", 1, float("inf"), 1e-4, "RuntimeError: no")
     monkeypatch.setattr(pairwise, "check_kernels", lambda seed: {"cpu": [outcome]})
@@ -50,7 +51,7 @@ VERBS = {
     "index check": (("index", "check", "INDEX"), ("shard", "defect"), "metrics"),
     "chains quality": (("chains", "quality", "own.csv", "--split", "train"), (), "metrics"),
     "benchmark --list": (("benchmark", "hyperlex", "--list"), ("benchmark", "metrics"), "benchmarks"),
-    "chains leaks": (("chains", "leaks", "scenes@test", "--against", "scenes@test"), ("split", "rows"), "metrics"),
+    "chains leaks": (("chains", "leaks", "own.csv", "--against", "chains:own.csv"), ("split", "rows"), "metrics"),
 }
 
 

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.training.re import processes
 from tests.search.serving.port_common import reserved_port
+from tests.tools import warm
 from tests.training.test_fine_tuning_processes import gloo
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -69,7 +70,7 @@ def environment(monkeypatch):
 
 
 def opened(command: list[str], **values: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, *command],
         env={**os.environ, **{name: str(value) for name, value in values.items()}, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,

@@ -16,6 +16,7 @@ from hiergeo.search.serving import Limits
 from tests.report import browser_common
 from tests.report.explorer.explorer_common import Page
 from tests.report.review.review_common import HOSTILE, ROWS, Client, built, served
+from tests.tools import warm
 
 pytest.importorskip("starlette")
 
@@ -130,7 +131,7 @@ def test_no_decision_of_two_reviewers_is_lost(folder):
 def test_a_killed_server_loses_nothing_that_it_acknowledged(folder):
     command = [sys.executable, "-m", "hiergeo", "chains", "review", str(folder), "--port", "0", "--no-open"]
     kept: set[str] = set()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with warm.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         client = Client(server.stdout.readline().split()[-1] + "/")
         for place in range(1000):
