@@ -1,7 +1,5 @@
 """Answers of language models survive a kill at any byte, and are those that were put."""
 
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hiergeo.construction.answer_store import AnswerStore
+from tests.tools import warm
 
 VALUES = {f"key{number}": {"text": "a dog\n" * number, "tokens": number} for number in range(8)}
 
@@ -55,7 +54,7 @@ def test_what_was_put_outlives_a_killed_process(tmp_path: Path) -> None:
         "answers = AnswerStore(Path(sys.argv[1])); answers.begin('x'); answers.put('k', [1, 2])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=os.environ, check=False)
+    done = warm.run([sys.executable, "-c", script, str(tmp_path)])
     assert done.returncode == -9
     answers = AnswerStore(tmp_path)
     answers.begin("x")

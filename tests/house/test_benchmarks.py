@@ -5,7 +5,6 @@ import itertools
 import json
 import mmap
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,6 +29,7 @@ from benchmarks.report import Results, to_markdown
 from hiergeo import Polar, adapters
 from hiergeo.datasets import hierarcaps
 from hiergeo.pairwise import kernel_info
+from tests.tools import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,7 +93,7 @@ def test_a_run_times_everything_and_records_where(tmp_path: Path):
     words = ["--scale", "tiny", "--out", str(tmp_path), *(f"--only={name}" for name in only)]
     command = [sys.executable, "-m", "benchmarks", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
+    run = warm.run(command, cwd=ROOT, env=environment, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout == (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
 

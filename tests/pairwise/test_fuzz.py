@@ -13,6 +13,7 @@ import torch
 from tests.pairwise.fuzz_calls import NATIVE_SHAPES, SHAPES, Fuzzer
 from tests.pairwise.fuzz_operators import examine
 from tests.pairwise.native_problems import MISSING
+from tests.tools import warm
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -26,13 +27,8 @@ LEAK_CALLS = int(os.environ.get("HIERGEO_LEAK_CALLS", "5000"))
 
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, "-m", f"tests.pairwise.{program}", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", f"tests.pairwise.{program}", *map(str, arguments)]
+    return warm.run(command, env={**os.environ, "PYTHONPATH": paths}, text=True)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -20,11 +20,18 @@ from hiergeo.training import Batch, ChainLoss, chain_loss
 from tests.testing.conformance_common import failures
 
 
+@cache
+def drawn(split: str) -> Hierarchy:
+    return datasets.load("scenes", split)
+
+
 class TestScenes(DatasetConformance):
+    """The split is drawn once for all tests, and again where it is found by its name."""
+
     name = "scenes"
 
     def load(self, split: str) -> Hierarchy:
-        return datasets.load("scenes", split)
+        return drawn(split)
 
 
 @pytest.mark.usefixtures("data_home")

@@ -74,7 +74,7 @@ def run(command: list[str], timeout: float = 600, **options: Any) -> "subprocess
 def ranks(work: Callable[..., object], count: int, *arguments: object) -> None:
     """Call a function of a module in so many processes at a time, with its rank and further arguments.
 
-    They hash strings differently, so that work shared by the order of a set shows.
+    Neighbours hash strings differently, so that work shared by the order of a set shows.
     """
     code = f"import json, sys; from {work.__module__} import {work.__name__} as work; work(*json.loads(sys.argv[1]))"
     group = [
@@ -82,7 +82,7 @@ def ranks(work: Callable[..., object], count: int, *arguments: object) -> None:
             [sys.executable, "-c", code, json.dumps([rank, *arguments])],
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONHASHSEED": str(rank + 1)},
+            env=os.environ | {"PYTHONHASHSEED": str(rank % 2)},
         )
         for rank in range(count)
     ]
