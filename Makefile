@@ -97,9 +97,10 @@ test: $(VENV)/kernels
 test-all: $(VENV)/kernels
 	$(MAKE) --jobs 2 test-services test-rest
 
+# Slow tests wait for servers, browsers and dying processes a third of the time: three workers keep two cores busy.
 test-rest: $(VENV)/kernels
 	$(BIN)/python -m tests.pairwise.simt --numprocesses 2 --hypothesis-profile $(PROFILE)
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN)
 
 test-services: $(SERVICES)/installed
 	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope
