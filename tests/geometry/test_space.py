@@ -14,7 +14,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import max_margin_loss
 from hiergeo.testing import oracle
-from tests.strategies import embeddings
+from tests.tools.strategies import embeddings
 
 GEOMETRIES = (Euclidean(), Lorentz(-0.3), PoincareBall(-2.3), Sphere(0.05))
 

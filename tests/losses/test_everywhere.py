@@ -12,7 +12,7 @@ from hiergeo import Lorentz, Space, Sphere, losses
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import Geometry
 from tests.losses.losses_common import DIM, EVERY, LOSSES, PRODUCT, Loss, chains, normal, rotation
-from tests.strategies import embeddings
+from tests.tools.strategies import embeddings
 
 
 @pytest.mark.filterwarnings("ignore:points lie beyond the equator")

@@ -15,7 +15,7 @@ from hiergeo.testing import oracle
 from hiergeo.training import Objective
 from hiergeo.training.objective import Batch
 from tests.losses.losses_common import DIM, PRODUCT, SINGLE, chains, normal
-from tests.strategies import embeddings
+from tests.tools.strategies import embeddings
 
 ROOT = normal(DIM, seed=2) / 9
 BACKENDS = ("0", "")

@@ -15,7 +15,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import batch_hard, prior_loss, re_loss
 from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle, rotation
-from tests.strategies import embeddings
+from tests.tools.strategies import embeddings
 
 
 def turned(base: Tensor, root: Tensor, angle: np.ndarray, seed: int) -> Tensor:

@@ -17,7 +17,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_absent
 from hiergeo.pairwise.settings import SIMD_LEVELS
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
-from tests.strategies import curvatures
+from tests.tools.strategies import curvatures
 
 MISSING = why_absent(torch.device("cpu"))
 """Why there are no native kernels here; those that fail their self-test are there."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, Polar, Product, Space, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing.samples import special_points
-from tests.strategies import Pair, pairs
+from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, -1e-3, 0.0, 1e-3, 0.7)
 OPERATIONS: dict[str, Callable[..., Tensor]] = {

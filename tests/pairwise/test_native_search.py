@@ -17,8 +17,8 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
-from tests.strategies import curvatures
 from tests.tools.examples import examples
+from tests.tools.strategies import curvatures
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 

@@ -15,8 +15,8 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
-from tests.strategies import curvatures
 from tests.tools.examples import examples
+from tests.tools.strategies import curvatures
 
 Combine = Literal["l1", "l2"]
 MIXES = (

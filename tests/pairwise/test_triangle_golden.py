@@ -12,7 +12,7 @@ from hypothesis import given
 from hiergeo import Lorentz, PoincareBall, Polar, Space, Sphere, pairwise
 from hiergeo.geometry.charts import geoopt
 from hiergeo.pairwise import rows
-from tests.strategies import Pair, curvatures, pairs
+from tests.tools.strategies import Pair, curvatures, pairs
 
 mp.mp.dps = 50
 

@@ -12,8 +12,8 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
 from hiergeo.testing.samples import bar_block, bar_rows, special_points
-from tests.strategies import Pair, pairs
 from tests.tools.examples import examples
+from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
 STORED: dict[str, Callable[..., Tensor]] = {

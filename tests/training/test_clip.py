@@ -334,8 +334,8 @@ def test_training_from_scratch_learns_retrieval(space, tmp_path):
     """48 scenes that were never seen: chance is 1 in 48."""
     losses = {"contrastive": 1.0} if space == "cosine" else {"contrastive": 1.0, "entailment": 0.2}
     data = {"rows": 1500, "held_out": 48}
-    options = {"learning_rate": 1e-3, "warmup": 20, "weight_decay": 0.05, "data": data, "losses": losses}
-    made = trained(tmp_path / "a", space=space, fresh=True, steps=120, batch=96, every=120, **options)
+    options = {"learning_rate": 1.5e-3, "warmup": 15, "weight_decay": 0.05, "data": data, "losses": losses}
+    made = trained(tmp_path / "a", space=space, fresh=True, steps=90, batch=64, every=90, **options)
     before, after = (look.validation for look in (made.history[0], made.history[-1]))
     assert before["image_to_text_r1"] < 0.1
     assert after["image_to_text_r1"] > 0.25
