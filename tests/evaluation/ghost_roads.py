@@ -71,7 +71,7 @@ EXITS = {
     "evaluation.image_pairs.score_image_pairs",
     "evaluation.auditing.attribution.hierarchy_metrics",
     "evaluation.auditing.subject.array",
-    "evaluation.auditing.walks._met",
+    "evaluation.auditing.walks.scores",
     "evaluation.auditing.walks._starts",
     "evaluation.measuring.diagnose",
     "_core.devices._tested",

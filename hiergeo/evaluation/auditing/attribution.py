@@ -30,8 +30,11 @@ def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[s
         steps: thresholds of ladders.
         progress: draw bars.
     """
-    altered = {"native": subject, **{name: change(subject) for name, change in CONTROLS.items()}}
-    return {name: hierarchy_metrics(each, steps, progress=progress) for name, each in altered.items()}
+    found = {"native": hierarchy_metrics(subject, steps, progress=progress)}
+    for name, change in CONTROLS.items():
+        same = name == "flat" and not any(subject.curvatures)
+        found[name] = found["native"] if same else hierarchy_metrics(change(subject), steps, progress=progress)
+    return found
 
 
 def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, Statistic]:

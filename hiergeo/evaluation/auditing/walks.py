@@ -12,6 +12,7 @@ from hiergeo._core.progress import track
 from hiergeo.evaluation.auditing.subject import Subject
 from hiergeo.evaluation.metrics import ladder, ladder_metrics
 from hiergeo.geometry import Euclidean
+from hiergeo.geometry.lines import LineSearch
 
 WALKS_AT_ONCE = 256
 """Walks whose points are held at a time."""
@@ -45,9 +46,13 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     text, texts = subject.embedded.text, subject.embedded.texts
     root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
     origins = text[starts]
+    is_unit = bool(((text.norm(dim=-1) - 1).abs() < UNIT).all())
+    search = LineSearch(subject.space, text, renormalised=is_unit and isinstance(subject.space.geometry, Euclidean))
 
     def scores(target: Tensor, label: str) -> dict[str, np.ndarray]:
-        met = _met(subject, origins, target.expand_as(origins), steps, label, progress)
+        ends, met = target.expand_as(origins), []
+        for some in track(torch.arange(len(origins)).split(WALKS_AT_ONCE), label, enabled=progress):
+            met += search.nearest(origins[some], ends[some], steps).indices.tolist()
         if subject.image is None:
             met = [[place for place in walk if place != walk[0]] for walk in met]
         return ladder_metrics([ladder(met[walk], texts) for walk in walk_of], truths)
@@ -98,20 +103,3 @@ def _targets(origins: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator
         yield "random_root", [root.norm() * rays(len(origins)) for _ in range(draws)]
     yield "data_mean", [wide(text).mean(0).to(text.dtype)]
     yield "random_direction", [origins + (origins - root).norm(dim=-1, keepdim=True) * rays(len(origins))]
-
-
-def _met(subject: Subject, origins: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:
-    """For each start the positions of the captions nearest to the points of its walk, in order."""
-    space, text = subject.space, subject.embedded.text
-    located = space.points(text)
-    left = 1 - torch.arange(steps, dtype=wide(origins).dtype, device=origins.device)[:, None] / steps
-    is_unit = bool(((text.norm(dim=-1) - 1).abs() < UNIT).all())
-    renormalise = is_unit and isinstance(space.geometry, Euclidean)
-    found: list[list[int]] = []
-    for start in track(range(0, len(origins), WALKS_AT_ONCE), label, enabled=progress):
-        e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (origins, target))
-        line = t + left.to(e.dtype) * (e - t)
-        points = (normalize(line, dim=-1) if renormalise else line).flatten(0, 1)
-        _, nearest = space.nearest(points, located)
-        found += nearest.view(-1, steps).tolist()
-    return found

@@ -1,6 +1,6 @@
 """Ranking quality of scores, also within strata that hold a confound fixed; graph reconstruction from distances."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,31 +54,25 @@ class Ranking:
         false = checked("negative scores", np.atleast_1d(negative))
         self._rows = len(true), len(false)
         self._stratified = strata is not None
-        stratum = np.zeros(true.size + false.size, dtype=np.int64)
+        is_true = np.arange(true.size + false.size) < true.size
+        row = np.concatenate([np.repeat(np.arange(len(side)), side[0].size) for side in (true, false)])
+        score = np.concatenate([true.ravel(), false.ravel()])
+        stratum = np.zeros(len(score), dtype=np.int64)
         if strata is not None:
             stratum = _strata((true, false), strata)
-        is_true = np.arange(len(stratum)) < true.size
-        kept = np.isin(stratum, np.intersect1d(stratum[is_true], stratum[~is_true]))
-        row = np.concatenate([np.repeat(np.arange(len(side)), side[0].size) for side in (true, false)])
-        score = np.concatenate([true.ravel(), false.ravel()])[kept]
+            kept = np.isin(stratum, np.intersect1d(stratum[is_true], stratum[~is_true]))
+            is_true, row, score, stratum = is_true[kept], row[kept], score[kept], stratum[kept]
         distinct, level = np.unique(-score, return_inverse=True)
-        cells, cell = np.unique(stratum[kept] * max(len(distinct), 1) + level, return_inverse=True)
-        own, level_of_cell = np.divmod(cells, max(len(distinct), 1))
-        named, self._stratum_of_cell = np.unique(own, return_inverse=True)
-        places = np.arange(len(cells))
-        self._per_stratum = _adding(self._stratum_of_cell, places, (len(named), len(cells)))
-        self._per_level = _adding(level_of_cell, places, (len(distinct), len(cells)))
-        sides = is_true[kept], ~is_true[kept]
-        self._sides = [(cell[side], row[kept][side]) for side in sides]
-        self._per_cell = [
-            _adding(cell, own, (len(cells), rows)) for (cell, own), rows in zip(self._sides, self._rows, strict=True)
-        ]
+        self._level = level[is_true], level[~is_true]
+        self._pooled = _Sides.of(level, is_true, row, stratum)
+        self._own = self._pooled
+        if strata is not None:
+            self._own = _Sides.of(stratum * max(len(distinct), 1) + level, is_true, row, stratum)
 
     @property
     def pairs(self) -> int:
         """How many pairs of a positive and a negative are compared."""
-        true, false = (self._per_stratum @ mass for mass in self._mass())
-        return round(float(true @ false))
+        return int((self._own.stop - self._own.start).sum())
 
     def auroc(self, weights: np.ndarray | None = None, negative: np.ndarray | None = None) -> Any:
         """Probability that a positive scores higher than a negative of its stratum, ties counting one half; in [0, 1].
@@ -93,12 +87,14 @@ class Ranking:
         Returns:
             A number, or for weights (samples, rows) one for each sample, (samples,).
         """
-        true, false = self._mass(weights, negative)
-        total = self._per_stratum @ false
-        before = np.cumsum(total, axis=0) - total
-        below = (total + before)[self._stratum_of_cell] - np.cumsum(false, axis=0) + false / 2
-        compared = ((self._per_stratum @ true) * total).sum(axis=0)
-        return _ratio((true * below).sum(axis=0), compared)
+        return self._each(self._auroc, weights, negative)
+
+    def _auroc(self, own: np.ndarray, other: np.ndarray) -> float:
+        sides = self._own
+        true, false = own[sides.true], _cumulated(other[sides.false])
+        whole, above = false[sides.stop], false[sides.through]
+        below = whole - (above if sides.through is sides.before else (above + false[sides.before]) / 2)
+        return _ratio(true @ below, true @ (whole - false[sides.start]))
 
     def average_precision(self, weights: np.ndarray | None = None) -> Any:
         """The mean, over positives, of the precision at their score (equal scores enter together); in (0, 1].
@@ -109,17 +105,22 @@ class Ranking:
         Args:
             weights: as for `auroc`, as is what is returned.
         """
-        true, false = self._mass(weights)
+        return self._each(self._average_precision, weights)
+
+    def _average_precision(self, own: np.ndarray, other: np.ndarray) -> float:
+        sides = self._pooled
+        true, false = own[sides.true], other[sides.false]
         if self._stratified:
-            positives, negatives = self._per_stratum @ true, self._per_stratum @ false
-            scale = np.divide(positives, negatives, out=np.zeros_like(positives), where=negatives > 0)
-            true = true * (negatives > 0)[self._stratum_of_cell]
-            false = false * scale[self._stratum_of_cell]
-        true, false = self._per_level @ true, self._per_level @ false
-        above = np.cumsum(true, axis=0)
-        retrieved = above + np.cumsum(false, axis=0)
+            count = int(sides.stratum[0].max(initial=-1)) + 1
+            positives, negatives = (
+                np.bincount(of, mass, count) for of, mass in zip(sides.stratum, (true, false), strict=True)
+            )
+            scale = np.divide(positives, negatives, out=np.zeros(count), where=negatives > 0)
+            true, false = true * (negatives > 0)[sides.stratum[0]], false * scale[sides.stratum[1]]
+        above = _cumulated(true)[sides.level_ends]
+        retrieved = above + _cumulated(false)[sides.through]
         precision = np.divide(above, retrieved, out=np.zeros_like(retrieved), where=retrieved > 0)
-        return _ratio((true * precision).sum(axis=0), true.sum(axis=0))
+        return _ratio(true @ precision, true.sum())
 
     @property
     def ranks(self) -> np.ndarray | None:
@@ -129,49 +130,96 @@ class Ranking:
         """
         if self._stratified or self._rows[0] != self._rows[1]:
             return None
-        count = sum(self._mass())
+        count = sum(np.bincount(side, minlength=self._levels) for side in self._level)
         rank = np.cumsum(count) - (count - 1) / 2
-        true, false = (rank[cell].reshape(self._rows[0], -1) for cell, _ in self._sides)
+        true, false = (rank[side].reshape(self._rows[0], -1) for side in self._level)
         return np.concatenate([true, -false], axis=1)
 
     def tie_share(self) -> float:
         """The share of the compared pairs whose scores are exactly equal, in [0, 1]."""
-        true, false = self._mass()
-        return float(true @ false / self.pairs)
+        return float((self._own.through - self._own.before).sum() / self.pairs)
 
     def roc(self) -> Roc:
         """Rates of accepted pairs as the threshold decreases; equal scores are accepted together."""
-        true, false = (self._per_level @ mass for mass in self._mass())
-        return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in (false, true)))
+        true, false = (np.cumsum(np.bincount(side, minlength=self._levels)) for side in self._level)
+        return Roc(*(np.append(0, accepted) / accepted[-1] for accepted in (false, true)))
 
-    def _mass(
-        self, weights: np.ndarray | None = None, negative: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the positives and of the negatives in each cell, a stratum and a score; largest score first.
+    @property
+    def _levels(self) -> int:
+        """How many distinct scores there are."""
+        return 1 + max(int(side.max()) for side in self._level)
 
-        (cells,), or (cells, samples) for weights (samples, rows).
-        """
+    def _each(
+        self,
+        statistic: Callable[[np.ndarray, np.ndarray], float],
+        weights: np.ndarray | None,
+        negative: np.ndarray | None = None,
+    ) -> Any:
+        """A statistic of the weights of the rows of positives and of those of negatives: of each sample, or of one."""
         given = weights, weights if negative is None else negative
         for each, rows in zip(given, self._rows, strict=True):
             if each is not None and each.shape[-1] != rows:
                 raise InputError(f"{each.shape[-1]} weights for {rows} rows of scores: there must be one each.")
-        true, false = (
-            per_cell @ (np.ones(rows) if each is None else np.asarray(each, np.float64).T)
-            for per_cell, each, rows in zip(self._per_cell, given, self._rows, strict=True)
+        own, other = (
+            np.ones(rows) if each is None else np.asarray(each, np.float64)
+            for each, rows in zip(given, self._rows, strict=True)
         )
-        return true, false
+        if own.ndim == 1:
+            return statistic(own, other)
+        return np.array([statistic(*pair) for pair in zip(own, other, strict=True)])
 
 
-def _adding(to: np.ndarray, of: np.ndarray, shape: tuple[int, int]) -> Any:
-    """The matrix that adds what is at `of` to what it is part of."""
-    from scipy.sparse import csr_array
+class _Sides(NamedTuple):
+    """Positives and negatives in one order, best first, and where they meet.
 
-    return csr_array((np.ones(len(to)), (to, of)), shape=shape)
+    Attributes:
+        true: (p,) rows of the positives.
+        false: (n,) rows of the negatives.
+        before: (p,) how many negatives precede the keys equal to that of each positive.
+        through: (p,) and how many come before the keys after them; the same array where no two sides' keys are equal.
+        start: (p,) how many negatives precede the stratum of each positive.
+        stop: (p,) and how many precede the next one.
+        level_ends: (p,) how many positives come before the keys after that of each.
+        stratum: of the positives and of the negatives.
+    """
+
+    true: np.ndarray
+    false: np.ndarray
+    before: np.ndarray
+    through: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    level_ends: np.ndarray
+    stratum: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, key: np.ndarray, is_true: np.ndarray, row: np.ndarray, stratum: np.ndarray) -> "_Sides":
+        """Sorted by their keys, in which strata, where they matter, come first."""
+        order = np.argsort(key, kind="stable")
+        true, false = order[is_true[order]], order[~is_true[order]]
+        before, through = (np.searchsorted(key[false], key[true], side) for side in ("left", "right"))
+        own, other = stratum[true], stratum[false]
+        return cls(
+            row[true],
+            row[false],
+            before,
+            before if np.array_equal(before, through) else through,
+            np.searchsorted(other, own, "left"),
+            np.searchsorted(other, own, "right"),
+            np.searchsorted(key[true], key[true], "right"),
+            (own, other),
+        )
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> Any:
-    ratio = np.divide(part, whole, out=np.full_like(whole, CHANCE), where=whole != 0)
-    return ratio if ratio.ndim else float(ratio)
+def _cumulated(mass: np.ndarray) -> np.ndarray:
+    """Sums of the first 0, 1, ... of some masses, (n,) -> (n + 1,)."""
+    sums = np.zeros(len(mass) + 1)
+    np.cumsum(mass, out=sums[1:])
+    return sums
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else CHANCE
 
 
 def _strata(scores: tuple[np.ndarray, np.ndarray], strata: tuple[ArrayLike, ArrayLike]) -> np.ndarray:

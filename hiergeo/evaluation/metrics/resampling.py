@@ -80,8 +80,8 @@ def bootstrap_draws(
 STACK = 1 << 18
 """Counts of a stack of resamples, whose statistics are computed at once."""
 
-KEPT = 1 << 25
-"""Counts up to which resamples are kept for the next statistic of as many rows."""
+KEPT = 1 << 27
+"""Counts, of a byte each, up to which resamples are kept for the next statistic of as many rows."""
 
 
 @lru_cache(maxsize=2)
@@ -90,8 +90,8 @@ def _kept_stacks(rows: int, samples: int, seed: int) -> list[np.ndarray]:
 
 
 def _drawn_stacks(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
-    dtype = np.min_scalar_type(rows)
-    return stacks((counts.astype(dtype) for counts in resamples(rows, samples, seed)), rows)
+    for stack in stacks(resamples(rows, samples, seed), rows):
+        yield stack.astype(np.min_scalar_type(stack.max()))
 
 
 def stacks(counts: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:

@@ -19,6 +19,7 @@ from hiergeo.evaluation.auditing.depth import DETECTION, SMALLEST_P
 from hiergeo.evaluation.auditing.operating import REACH, _median_interval, point_of
 from hiergeo.evaluation.auditing.subject import angles_alone, flattened, subject_of
 from hiergeo.evaluation.auditing.walks import walks
+from hiergeo.geometry.lines import LineSearch
 from tests.evaluation.auditing.audit_common import (
     exterior_angle,
     half_aperture,
@@ -371,14 +372,14 @@ def test_of_many_rows_some_are_walked_from(monkeypatch):
 def test_of_many_starts_each_has_one_random_root(monkeypatch):
     points, chains = sample(dim=2)
     subject = subject_of(made(points, chains, root=np.full(2, 0.4)), hiergeo.Space("euclidean"))
-    searched = []
-    nearest = hiergeo.Space.nearest
+    walked = []
+    nearest = LineSearch.nearest
 
-    def counted(space, x, y):
-        searched.append(len(x))
-        return nearest(space, x, y)
+    def counted(search, starts, ends, steps):
+        walked.append(len(starts))
+        return nearest(search, starts, ends, steps)
 
-    monkeypatch.setattr(hiergeo.Space, "nearest", counted)
+    monkeypatch.setattr(LineSearch, "nearest", counted)
     monkeypatch.setattr("hiergeo.evaluation.auditing.walks.MOST", 12)
     walks(subject, 8, seed=3)
-    assert searched == [12 * 8] * 4
+    assert walked == [12] * 4
