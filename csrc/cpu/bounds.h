@@ -13,7 +13,7 @@
 namespace hiergeo {
 namespace {
 
-constexpr int64_t kScreenColumns = 64;  // compared at once
+constexpr int64_t kScreenColumns = 128;  // compared at once
 
 // What a screen sees of a row, at most kScreenColumns columns of it: the products are cosines by then. `bound` is that of the row, in terms of this factor.
 template <class T> struct ScreenedRow {

@@ -14,9 +14,7 @@ template <class T, class Before> inline int64_t add_before(typename Search<T>::R
   for (int64_t start = 0; start < row.real; start += kScreenColumns) {
     const int64_t width = smaller(kScreenColumns, row.real - start);
     row.template compare<false>(bound, start, width, possible);
-    int promising = 0;
-    for (int64_t j = 0; j < width; ++j) promising |= possible[j] >= 0;
-    if (!promising) continue;
+    if (!any_within(possible, width)) continue;
     row.template compare<true>(bound, start, width, certain);
     int32_t sure = 0, doubtful = 0;
     for (int64_t j = 0; j < width; ++j) {

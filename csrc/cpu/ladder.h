@@ -98,6 +98,7 @@ inline void nearest_ladder(const Factors& factors, Quantity quantity, const int6
       const int64_t width = smaller(kScreenColumns, row.real - start);
       const T best = rungs.best(row.index);
       row.template compare<false>(best, start, width, found);
+      if (!any_within(found, width)) continue;
       for (int64_t j = 0; j < width; ++j) {
         if (!(found[j] >= 0)) continue;
         rungs.offer(row.index, row.score(start + j), row.source(start + j), row.place(start + j));

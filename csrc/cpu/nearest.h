@@ -81,9 +81,7 @@ inline void smallest(const Factors& factors, Quantity quantity, bool swap, int64
       const bool open = !best.full();
       if (!open) {
         row.template compare<false>(best.values[0], start, width, found);
-        int promising = 0;
-        for (int64_t j = 0; j < width; ++j) promising |= found[j] >= 0;
-        if (!promising) continue;
+        if (!any_within(found, width)) continue;
       }
       for (int64_t j = 0; j < width; ++j) {
         if (!open && !(found[j] >= 0)) continue;

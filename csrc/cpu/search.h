@@ -43,6 +43,13 @@ class ExactSide {
   Buffer<Radial<double>> radial_;
 };
 
+// Whether any of the pairs that were compared may reach its bound.
+template <class T> inline bool any_within(const T* found, int64_t width) {
+  int within = 0;
+  for (int64_t j = 0; j < width; ++j) within |= found[j] >= 0;
+  return within;
+}
+
 template <class T> class Search {
  public:
   // `total` columns of y, those of `order` if there is one. With `swap` y is the apex.
