@@ -106,7 +106,8 @@ class ClipRun:
         for group in self.adam.param_groups:
             group["lr"] = self.plan.rate(number)
         self.adam.zero_grad(set_to_none=True)
-        terms = self._backward((torch.stack(pixels), self.model.tokenizer(captions)), captions, whole, number)
+        tokens = self.network.unpadded(self.model.tokenizer(captions))
+        terms = self._backward((torch.stack(pixels), tokens), captions, whole, number)
         self._share_gradients(number)
         self.adam.step()
         told: dict[str, Any] = mean_over_ranks(self.accelerator, terms)
