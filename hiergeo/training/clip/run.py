@@ -59,7 +59,8 @@ class ClipRun:
         if plan.lora is not None:
             adapt(towers, dict(towers.named_parameters()), plan.lora)
         start = torch.zeros(2) if flat else torch.full((2,), -0.5 * math.log(dim))
-        self.network = LiftedClip(towers, start).to(model.device, memory_format=torch.channels_last)
+        self.network = LiftedClip(towers, start).to(model.device)
+        nn.utils.convert_conv2d_weight_memory_format(self.network, torch.channels_last)
         self.network.log_factors.requires_grad_(not flat)
         geometry = None if flat else parse(plan.space)
         if geometry is not None:
