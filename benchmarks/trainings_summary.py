@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.peers import peer
-from benchmarks.trainings import BEFORE, HEAVY, SPACES, WEIGHTS, known
+from benchmarks.trainings import BEFORE, SPACES, WEIGHTS, known
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.evaluation.findings import FLAT_BEND, Reached, listing, strongest_control
 from hiergeo.evaluation.findings.exports import markdown_table, number, signed
@@ -134,20 +134,15 @@ def questions(runs: Runs) -> tuple[Question, ...]:
         arms = (Arm(space, weight) for space in SPACES if space not in ("cosine", base.space))
         return tuple((arm, base) for arm in arms if arm in runs)
 
-    def added(weight: float) -> tuple[tuple[Arm, Arm], ...]:
-        return tuple(
-            (Arm(space, weight), Arm(space)) for space in SPACES if {Arm(space, weight), Arm(space)} <= runs.keys()
-        )
-
-    light = WEIGHTS[1]
-    units = (Arm("K = -0.1", light), Arm("Euclidean, wide", light))
+    weight = WEIGHTS[1]
+    units = (Arm("K = -0.1", weight), Arm("Euclidean, wide", weight))
+    added = tuple((arm, Arm(arm.space)) for arm in runs if arm.entailment and Arm(arm.space) in runs)
     asked = (
         Question("distances against cosines", against(Arm("cosine"), 0.0)),
         Question("spaces against Euclidean", against(Arm("Euclidean"), 0.0)),
-        Question(f"spaces against Euclidean, entailment {light:g}", against(Arm("Euclidean", light), light)),
+        Question(f"spaces against Euclidean, entailment {weight:g}", against(Arm("Euclidean", weight), weight)),
         Question("K = -0.1 against the same cones in flat space", (units,) if {*units} <= runs.keys() else ()),
-        Question(f"entailment {light:g} against none", added(light)),
-        Question(f"entailment {HEAVY:g} against none", added(HEAVY)),
+        Question(f"entailment {weight:g} against none", added),
     )
     return tuple(question for question in asked if question.pairs)
 
@@ -164,18 +159,14 @@ def spread(arms: np.ndarray) -> tuple[float, int]:
 
 
 def compared(runs: Runs) -> dict[str, list[Difference]]:
-    """Question -> its differences in every metric, with intervals that hold over all questions of the block.
-
-    Arms of a heavy entailment loss, whose cones differ from all others', have a spread of their own.
-    """
+    """Question -> its differences in every metric, with intervals that hold over all questions of the block."""
     asked = questions(runs)
     family = len(COMPARED) * sum(len(question.pairs) for question in asked)
     found: dict[str, list[Difference]] = {question.name: [] for question in asked}
-    usual = [arm for arm in runs if arm.space in SPACES and arm.entailment in WEIGHTS]
+    trained = [arm for arm in runs if arm.space in SPACES]
     for metric in COMPARED:
+        sd, freedom = spread(values(runs, trained, metric))
         for question in asked:
-            alone = question.pairs[0][0].entailment == HEAVY
-            sd, freedom = spread(values(runs, [*sum(question.pairs, ())] if alone else usual, metric))
             for arm, base in question.pairs:
                 (ours,), (theirs,) = values(runs, [arm], metric), values(runs, [base], metric)
                 mean, own = seed_mean(ours - theirs)
@@ -310,13 +301,13 @@ def draw(found: Mapping[Block, Runs], path: Path) -> None:
         for axes, metric in zip(row, DRAWN, strict=True):
             for arm in runs:
                 if arm.space in SPACES:
-                    place = (*WEIGHTS, HEAVY).index(arm.entailment)
-                    at = [spaces.index(arm.space) + (0.25, 0.0, -0.25)[place]] * len(runs[arm])
+                    place = WEIGHTS.index(arm.entailment)
+                    at = [spaces.index(arm.space) + (0.15, -0.15)[place]] * len(runs[arm])
                     label = f"entailment {arm.entailment:g}" if place else "contrastive loss alone"
                     axes.plot(
                         values(runs, [arm], metric)[0],
                         at,
-                        "osD"[place],
+                        "os"[place],
                         color=f"C{place}",
                         alpha=0.7,
                         label=label,

@@ -69,9 +69,29 @@ class LiftedClip(nn.Module):
         return rows
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """(B, ...) tokens -> tangent vectors (B, D), float32."""
-        rows: Tensor = self.towers.encode_text(tokens).float() * self.log_factors[1].exp()
+        """(B, ...) tokens, also `unpadded` ones -> tangent vectors (B, D), float32."""
+        length, mask = tokens.shape[-1], getattr(self.towers, "attn_mask", None)
+        cut = {}
+        if mask is not None and length < len(mask):
+            position = self.towers.positional_embedding
+            cut = {"towers.attn_mask": mask[:length, :length], "towers.positional_embedding": position[:length]}
+        rows: Tensor = torch.func.functional_call(self, cut, (tokens,))
+        return rows.float() * self.log_factors[1].exp()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, ...) tokens -> features of texts (B, D)."""
+        rows: Tensor = self.towers.encode_text(tokens)
         return rows
+
+    def unpadded(self, tokens: Tensor) -> Tensor:
+        """Tokens without what lies behind the end, the largest token, of all texts, if the tower never looks there.
+
+        That is so of open_clip's CLIP, which reads from left to right.
+        """
+        causal = getattr(self.towers, "attn_mask", None) is not None
+        if not causal or getattr(self.towers, "text_pool_type", None) != "argmax":
+            return tokens
+        return tokens[:, : int(tokens.argmax(dim=1).max()) + 1]
 
 
 class TrainedModel(ClipModel):

@@ -39,6 +39,7 @@ def test_every_run_has_a_plan_that_trainings_accept(tmp_path: Path):
     recipe = Recipe()
     every = list(cases(range(3)))
     assert len(set(every)) == len(every)
+    assert [case.seed for case in every] == sorted(case.seed for case in every)  # a part of them has whole seeds
     for case in every:
         if case.space not in BEFORE:
             ClipPlan(**plan(case, recipe, tmp_path / "pairs.jsonl", tmp_path)).check()
@@ -51,7 +52,7 @@ def test_runs_of_a_seed_differ_in_space_and_losses_alone(tmp_path: Path):
         if (case.start, case.captions) == SCRATCH and case.space not in BEFORE
     ]
     own = {"space": "", "losses": {}, "min_radius": 0.1}
-    assert len(made) == 2 * len(SPACES)  # no cosine with entailment, wide cones with it alone, and two of a heavy one
+    assert len(made) == 2 * len(SPACES) - 2  # no cosine with entailment, wide cones with it alone
     assert all({**each, **own} == {**made[0], **own} for each in made)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from hiergeo import Space, adapters, evaluate
 from hiergeo._core.errors import InputError
 from hiergeo._core.markdown import plain
+from hiergeo.adapters.trained import LiftedClip
 from hiergeo.datasets import scenes
 from hiergeo.training.clip import objective
 from hiergeo.training.clip.data import Pairs, Place
@@ -124,6 +125,24 @@ def test_a_batch_in_chunks_has_the_gradient_of_the_whole(losses):
     largest = max(float(gradient.abs().max()) for gradient in whole.values())
     for name, gradient in whole.items():
         torch.testing.assert_close(parts[name], gradient, rtol=1e-3, atol=1e-6 * largest, msg=name)
+
+
+def test_training_reads_texts_without_their_padding_to_the_same_gradients():
+    model = adapters.load("tiny", device="cpu")
+    network = LiftedClip(model.network.double().requires_grad_(True), torch.zeros(2))
+    seen: list[int] = []
+    network.towers.transformer.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[1]))
+    tokens, found = model.tokenizer(["", "a red circle above a blue square", "two shapes"]), []
+    for read in (tokens, network.unpadded(tokens)):
+        network.zero_grad()
+        rows = network.encode_text(read)
+        rows.square().sum().backward()
+        gradients = [weight.grad.clone() for weight in network.parameters() if weight.grad is not None]
+        found.append([rows.detach(), *gradients])
+    assert seen == [tokens.shape[1], int((tokens != 0).sum(1).max())]
+    assert len(found[0]) > 20
+    for whole, cut in zip(*found, strict=True):
+        torch.testing.assert_close(cut, whole, rtol=1e-4, atol=1e-6)  # rows are rounded to float32
 
 
 @pytest.mark.slow

@@ -60,6 +60,7 @@ class ClipRun:
             adapt(towers, dict(towers.named_parameters()), plan.lora)
         start = torch.zeros(2) if flat else torch.full((2,), -0.5 * math.log(dim))
         self.network = LiftedClip(towers, start).to(model.device)
+        nn.utils.convert_conv2d_weight_memory_format(self.network, torch.channels_last)
         self.network.log_factors.requires_grad_(not flat)
         geometry = None if flat else parse(plan.space)
         if geometry is not None:
@@ -106,7 +107,8 @@ class ClipRun:
         for group in self.adam.param_groups:
             group["lr"] = self.plan.rate(number)
         self.adam.zero_grad(set_to_none=True)
-        terms = self._backward((torch.stack(pixels), self.model.tokenizer(captions)), captions, whole, number)
+        tokens = self.network.unpadded(self.model.tokenizer(captions))
+        terms = self._backward((torch.stack(pixels), tokens), captions, whole, number)
         self._share_gradients(number)
         self.adam.step()
         told: dict[str, Any] = mean_over_ranks(self.accelerator, terms)
@@ -234,14 +236,12 @@ class ClipRun:
 
     def _share_gradients(self, step: int) -> None:
         """Average gradients and batch statistics over processes, and refuse gradients that are not finite."""
-        finite = torch.ones((), device=self.model.device)
-        for weight in self._trained.values():
-            if weight.grad is not None:
-                weight.grad = self.accelerator.reduce(weight.grad, "mean")
-                finite = finite * weight.grad.isfinite().all()
-        for moving in self._moving.values():
-            moving.copy_(self.accelerator.reduce(moving, "mean"))
-        if not finite:
+        gradients = [weight.grad for weight in self._trained.values() if weight.grad is not None]
+        if self.accelerator.num_processes > 1:
+            for own in (*gradients, *self._moving.values()):
+                own.copy_(self.accelerator.reduce(own, "mean"))
+        largest = nn.utils.get_total_norm(gradients, math.inf)
+        if not largest.isfinite():
             raise Divergence("a gradient became NaN or infinite", step, None)
 
     @torch.no_grad()
