@@ -29,8 +29,11 @@ def label(metric: str) -> str:
     return find_metric(metric).label
 
 
-SAID = "tau_d_equal_length"
-"""The metric that a sentence says in per cent of pairs, so that tables for people do not say it again in [-1, 1]."""
+def said(results: Iterable[Result]) -> frozenset[str]:
+    """The metric that one sentence says of all results in per cent of pairs: tables do not repeat it in [-1, 1]."""
+    sentences = {result.beyond_length for result in results}
+    return frozenset({"tau_d_equal_length"} if len(sentences) == 1 and all(sentences) else ())
+
 
 UNBOUNDED = "edges of the tree"
 """What has no largest value of what axes measure; rank correlations lie in [-1, 1], the others in [0, 1]."""

@@ -22,6 +22,7 @@ from hiergeo.report.labels import (
     listing,
     number,
     protocol_name,
+    said,
     short_model,
 )
 from hiergeo.report.ladders import check_image_count, exhibits
@@ -206,6 +207,7 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
         "findings": findings,
         "conclusion": source.conclusion,
         "omissions": source.omissions,
+        "said": said(source.results if isinstance(source, Comparison) else ()),
         "first": first,
         "beside": baseline_heading(findings.baselines(metric, findings.dims[0]) for metric in findings.cube.metrics),
         "model": model,

@@ -10,7 +10,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Findings, Score
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import SAID, baseline, baseline_heading, label, listing, number, setting_line
+from hiergeo.report.labels import baseline, baseline_heading, label, listing, number, said, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT, NO_HEAD, is_of_pairs
 
@@ -49,10 +49,11 @@ def bounds(interval: Interval, digits: int = 3) -> str:
     return " to ".join(number(end, digits) for end in interval)
 
 
-def read_metrics(metrics: Iterable[str], *, full: bool = False) -> tuple[str, ...]:
-    """Those of some metrics that tables show: all but the one that a sentence says in per cent, and unless `full`
-    neither controls nor metrics without merit."""
-    shown = (name for name in metrics if name != SAID)
+def read_metrics(metrics: Iterable[str], results: Iterable[Result] = (), *, full: bool = False) -> tuple[str, ...]:
+    """Those of some metrics that tables show: all but the one that a sentence says of the results in per cent, and
+    unless `full` neither controls nor metrics without merit."""
+    told = said(results)
+    shown = (name for name in metrics if name not in told)
     if full:
         return tuple(shown)
     known = ((name, find_metric(name)) for name in shown)
@@ -67,7 +68,7 @@ def result_table(result: Result, *, full: bool = False) -> Table:
     table = light("metric", *figures, numbers=figures, notes=about)
     table.min_width = NARROWEST
     intervals = result.intervals
-    for metric in read_metrics(result.metrics, full=full):
+    for metric in read_metrics(result.metrics, [result], full=full):
         ends = Text(bounds(intervals[metric], 4)) if metric in intervals else dim(NONE)
         beside = () if heading is None else (_beside(result.baselines.get(metric, {}), heading, 4),)
         table.add_row(label(metric), number(result.metrics[metric], 4), ends, *beside)
@@ -140,7 +141,7 @@ def is_across(comparison: Comparison, full: bool = False) -> bool:
 
 
 def _metrics(comparison: Comparison, full: bool) -> tuple[str, ...]:
-    return read_metrics(comparison.findings.metrics(comparison.dim), full=full)
+    return read_metrics(comparison.findings.metrics(comparison.dim), comparison.results, full=full)
 
 
 def _across(comparison: Comparison, full: bool) -> Table:

@@ -66,7 +66,7 @@ def test_no_figure_is_broken_whatever_the_width(pairs, width):
     assert "95 %" in text
     assert not any(line.lstrip().startswith("%") for line in text.splitlines())
     for result in pairs.results:
-        for name in read_metrics(result.intervals, full=True):
+        for name in read_metrics(result.intervals, [result], full=True):
             if name != "tau_d":
                 low, high = result.intervals[name]
                 assert number(result.metrics[name]) in text

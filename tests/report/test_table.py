@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 import hiergeo
+from hiergeo import datasets
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Contrast
 from hiergeo.evaluation.metrics import Interval, find_metric
@@ -15,6 +16,7 @@ from hiergeo.report import comparison_table, result_table, write_page
 from hiergeo.report.drawing import ticks
 from hiergeo.report.labels import baseline, label, listing, number, short_model
 from hiergeo.report.terminal import comparison_tables, read_metrics
+from tests.report.page_common import read
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
 
 
@@ -247,6 +249,20 @@ def test_details_are_for_those_who_ask(pairs):
     shown = [[str(cell).partition("\n")[0] for cell in table.columns[0].cells] for table in (short, full)]
     assert shown == [[label(name) for name in names] for names in (plain, metrics)]
     assert len(str(full.caption)) > len(str(short.caption))
+
+
+@pytest.mark.parametrize(("other", "said"), [("lorentz:-1", True), ("product:lorentz:-1x32,euclidean:x32,l1", False)])
+def test_pairs_of_equal_length_are_told_on_one_scale(other, said, tmp_path):
+    """By one sentence in per cent where all spaces order them alike, else by a row; on pages downloads keep it."""
+    metric, data = "tau_d_equal_length", datasets.load("scenes", count=30, balanced=True)
+    found = hiergeo.compare("tiny", data, ["euclidean", other], steps=5, samples=20)
+    assert any("chance 50 %" in remark for remark in found.conclusion.remarks) is said
+    headers = [str(column.header) for column in comparison_table(found, full=True).columns]
+    assert (label(metric) in headers) is not said
+    page = read(write_page(found, tmp_path / "page.html", images=1))
+    (at,) = (place for place, (tag, each) in enumerate(page.tags) if tag == "th" and each.get("data-value") == metric)
+    assert page.tags[at - 1][0] == "tr"
+    assert ("hidden" in page.tags[at - 1][1]) is said
 
 
 def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
