@@ -83,7 +83,7 @@ DEEP = "[" * 200_000 + "]" * 200_000
 
 TRANSFORMERS = {
     "layers": setting("config.json", "text_config", "num_hidden_layers", value=10**9),
-    "99 layers": setting("config.json", "text_config", "num_hidden_layers", value=99),
+    "999 layers": setting("config.json", "text_config", "num_hidden_layers", value=999),
     "width": setting("config.json", "text_config", "hidden_size", value=1 << 20),
     "width of 2^40": setting("config.json", "text_config", "hidden_size", value=1 << 40),
     "positions": setting("config.json", "text_config", "max_position_embeddings", value=1 << 31),
@@ -104,7 +104,7 @@ TRANSFORMERS = {
 
 OPEN_CLIP = {
     "layers": setting("open_clip_config.json", "model_cfg", "text_cfg", "layers", value=10**9),
-    "99 layers": setting("open_clip_config.json", "model_cfg", "text_cfg", "layers", value=99),
+    "999 layers": setting("open_clip_config.json", "model_cfg", "text_cfg", "layers", value=999),
     "width": setting("open_clip_config.json", "model_cfg", "text_cfg", "width", value=1 << 16),
     "vocabulary": setting("open_clip_config.json", "model_cfg", "text_cfg", "vocab_size", value=1 << 40),
     "negative": setting("open_clip_config.json", "model_cfg", "embed_dim", value=-5),
@@ -135,7 +135,7 @@ def slow(names, *ones):
     return [pytest.param(name, marks=pytest.mark.slow) if name in ones else name for name in names]
 
 
-@pytest.mark.parametrize("name", slow(TRANSFORMERS, "99 layers"))
+@pytest.mark.parametrize("name", slow(TRANSFORMERS, "999 layers"))
 def test_altered_folders_of_transformers_are_refused_in_one_sentence(name, clip, tmp_path, capfd):
     folder = altered(clip, TRANSFORMERS[name], tmp_path)
     with pytest.raises(InputError, match=str(folder)):
@@ -143,7 +143,7 @@ def test_altered_folders_of_transformers_are_refused_in_one_sentence(name, clip,
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", slow(OPEN_CLIP, "99 layers"))
+@pytest.mark.parametrize("name", slow(OPEN_CLIP, "999 layers"))
 def test_altered_folders_of_open_clip_are_refused_in_one_sentence(name, open_clip_folder, tmp_path):
     folder = altered(open_clip_folder, OPEN_CLIP[name], tmp_path)
     with pytest.raises(HiergeoError, match=str(folder)):

@@ -58,12 +58,14 @@ def work(name: str, first: int, last: int, seed: int) -> None:
 
 
 def cap(room: int) -> None:
-    """Allow this process `room` bytes of address space more than it has.
+    """Allow this process `room` bytes of address space more than it has, or what a limit from outside leaves of them.
 
     Arrow's own allocator reserves a gibibyte of it at once, so that memory comes from the system.
     """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + room
+    _, outside = resource.getrlimit(resource.RLIMIT_AS)
+    most = most if outside == resource.RLIM_INFINITY else min(most, outside)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 

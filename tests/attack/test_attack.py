@@ -52,6 +52,14 @@ def test_bombs_do_not_take_the_memory(tmp_path) -> None:
     assert done.stdout.count("refused") > 30
 
 
+def test_a_limit_from_outside_is_kept() -> None:
+    code = (
+        "import resource; from tests.attack import apart; of = resource.RLIMIT_AS;"
+        "resource.setrlimit(of, (6 << 30, 6 << 30)); apart.cap(8 << 30); assert resource.getrlimit(of)[0] == 6 << 30"
+    )
+    assert warm.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_verdicts_tell_the_ends_of_attacks_apart() -> None:
     from hiergeo._core.errors import InputError
 
