@@ -1,6 +1,10 @@
 """The command line: one file a verb, errors of one sentence, and exit codes that `hiergeo.cli._guard` lists."""
 
+import gc
 import sys
+
+COLLECTED_AFTER = (50_000, 10, 10)
+"""Thresholds of the collection of garbage: imports make many objects, of which none is garbage."""
 
 
 def main() -> None:
@@ -9,6 +13,7 @@ def main() -> None:
     0 on success, 1 where a check found something wrong, 2 when the user has to change something, 70 after an error that
     nobody foresaw, whose traceback is printed; 130, 141 and 143 where the command was stopped from outside.
     """
+    gc.set_threshold(*COLLECTED_AFTER)
     from hiergeo.cli import _terminal
     from hiergeo.cli._guard import guarded
 

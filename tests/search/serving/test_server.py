@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import json
 import signal
 import socket
@@ -211,3 +212,30 @@ def test_connections_beyond_the_limit_are_refused_until_others_close(tmp_path) -
             assert refused.startswith(b"HTTP/1.1 503 ")
             assert json.loads(refused.partition(b"\r\n\r\n")[2])["field"] is None
         until(lambda: running.exchange(ask).startswith(b"HTTP/1.1 200 "))
+
+
+def test_what_is_there_at_the_start_is_left_out_of_collections() -> None:
+    """Of a process that does nothing but serve; a thread of another one changes nothing for it."""
+    frozen: list[int] = []
+
+    async def nothing(scope, receive, send) -> None:
+        while scope["type"] == "lifespan":
+            event = (await receive())["type"]
+            await send({"type": f"{event}.complete"})
+            if event == "lifespan.shutdown":
+                return
+
+    def ready(stop) -> None:
+        frozen.append(gc.get_freeze_count())
+        stop()
+
+    thresholds = gc.get_threshold()
+    gc.unfreeze()
+    with serving.running(nothing):
+        assert gc.get_freeze_count() == 0
+    try:
+        with serving.bind("127.0.0.1", 0) as bound:
+            serving.serve(nothing, bound, serving.Limits(), ready)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert frozen[0] > 10 * len(gc.get_objects())
