@@ -168,7 +168,7 @@ inline WideOpening exact_opening(const Points& x, int64_t i, const Points& y, in
 
 // Four rows become four columns, each times its factor.
 template <class T>
-inline void transpose(const T* const from[4], const T factors[4], int64_t steps, T* to, int64_t to_step) {
+inline void transpose_four(const T* const from[4], const T factors[4], int64_t steps, T* to, int64_t to_step) {
   int64_t k = 0;
 #if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
   typedef T Four __attribute__((vector_size(4 * sizeof(T))));
@@ -188,6 +188,49 @@ inline void transpose(const T* const from[4], const T factors[4], int64_t steps,
   for (; k < steps; ++k)
     for (int n = 0; n < 4; ++n) to[k * to_step + n] = from[n][k] * factors[n];
 }
+
+// As many rows as are transposed together.
+template <class T> constexpr int64_t kTransposed = 4;
+
+template <class T>
+inline void transpose(const T* const* from, const T* factors, int64_t steps, T* to, int64_t to_step) {
+  transpose_four(from, factors, steps, to, to_step);
+}
+
+#if defined(__AVX512F__)
+template <> constexpr int64_t kTransposed<float> = 16;
+
+// Of every two rows D apart, the blocks of D numbers that lie across the diagonal change places.
+template <int D> HIERGEO_FN void exchange(__m512 rows[16]) {
+  alignas(64) int32_t first[16], second[16];
+  for (int n = 0; n < 16; ++n) {
+    first[n] = n & D ? 16 + n - D : n;
+    second[n] = n & D ? 16 + n : n + D;
+  }
+  const __m512i low = _mm512_load_si512(first), high = _mm512_load_si512(second);
+  for (int i = 0; i < 16; ++i) {
+    if (i & D) continue;
+    const __m512 a = rows[i], b = rows[i + D];
+    rows[i] = _mm512_permutex2var_ps(a, low, b);
+    rows[i + D] = _mm512_permutex2var_ps(a, high, b);
+  }
+}
+
+// Sixteen rows become sixteen columns.
+template <> inline void transpose(const float* const* from, const float* factors, int64_t steps, float* to, int64_t to_step) {
+  if (steps < 16) {
+    for (int64_t n = 0; n < 16; n += 4) transpose_four(from + n, factors + n, steps, to + n, to_step);
+    return;
+  }
+  __m512 rows[16];
+  for (int n = 0; n < 16; ++n) rows[n] = _mm512_mul_ps(_mm512_loadu_ps(from[n]), _mm512_set1_ps(factors[n]));
+  exchange<1>(rows);
+  exchange<2>(rows);
+  exchange<4>(rows);
+  exchange<8>(rows);
+  for (int n = 0; n < 16; ++n) _mm512_storeu_ps(to + n * to_step, rows[n]);
+}
+#endif
 
 // A stretch of the points y as panels of adjacent columns, [panel][k][column], zero columns up to a whole register block;
 // in the order of `order` if there is one. For few rows there are their products with the columns instead, [row][column].
@@ -228,7 +271,7 @@ template <class T> struct ColumnSide {
     begin = from;
     count = columns;
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(larger(width, 4 * kSteps));
+      Buffer<T> scratch(larger(width, kTransposed<T> * kSteps));
       for (int64_t block = first; block < last; ++block) {
         const int64_t start = block * kBlockColumns<T>;
         if (!few) fill(start, curvature, scratch.data());
@@ -261,9 +304,9 @@ template <class T> struct ColumnSide {
     T* to = copy.data() + start / panel * panel * width + start % panel;
     for (int64_t k = 0; k < width; k += steps) {
       const int64_t last = smaller(width - k, steps);
-      for (int64_t c = 0; c < columns; c += 4) {
-        const T* from[4];
-        for (int64_t n = 0; n < 4; ++n) {
+      for (int64_t c = 0; c < columns; c += kTransposed<T>) {
+        const T* from[kTransposed<T>];
+        for (int64_t n = 0; n < kTransposed<T>; ++n) {
           T* own = scratch + n * steps;
           from[n] = start + c + n < count ? part_of(points.direction, source(start + c + n), k, last, own) : zeros;
           if (!centre || from[n] == zeros) continue;
