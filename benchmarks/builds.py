@@ -76,6 +76,10 @@ def cases() -> Iterator[Case]:
     yield from _of_shape("few rows, ", 256, 4096, 512)
     yield from _of_shape("few columns, ", 4096, 256, 512)
     square = (4096, 4096, 512)
+    for name, call in (("margin", pairwise.cone_margin), ("energy", pairwise.energy), ("distance", pairwise.distance)):
+        into = partial(call, out=torch.empty(square[:2]))
+        yield Case(f"{name}, stored", partial(every_pair, call, *square), _flops(*square))
+        yield Case(f"{name}, into out=", partial(every_pair, into, *square), _flops(*square))
     for name, call in (("count", pairwise.cone_count), ("stored", pairwise.exterior_angle)):
         yield Case(f"narrow cone, {name}", partial(every_pair, call, *square, make=narrow), _flops(*square))
         for dtype in (torch.bfloat16, torch.float16):
@@ -218,7 +222,7 @@ def main() -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Print the table."""
-    peak = machine.fma_peak(args.threads)
+    peak = machine.fma_peak(1, time.process_time) if args.processor else machine.fma_peak(args.threads)
     chosen = [case for case in cases() if not args.only or any(name in case.name for name in args.only)]
     clock = "processor time" if args.processor else "time"
     print(f"{args.threads} threads, FMA peak {peak / 1e9:.0f} GFLOP/s, {clock}, best of {args.rounds} rounds.\n")

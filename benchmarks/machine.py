@@ -85,27 +85,27 @@ def on_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def fma_peak(threads: int) -> float:
+def fma_peak(threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """FLOP/s of multiply-adds on registers alone, on `threads` threads at once: the best of some rounds.
 
-    The work of all threads over the time from the common start to the last end. Raises Missing without the operator.
+    The work of all threads over the time of a clock from the common start to the last end. Raises Missing without the
+    operator.
     """
     measure, repeats = _peak_operator(), 1 << 16
     while (took := _seconds(partial(measure, repeats))) < PEAK_SECONDS / 8:
         repeats *= 2
     repeats = int(repeats * PEAK_SECONDS / took)
-    return max(_together(measure, repeats, threads) for _ in range(PEAK_ROUNDS))
+    return max(_together(measure, repeats, threads, clock) for _ in range(PEAK_ROUNDS))
 
 
-def _together(measure: Callable[[int], float], repeats: int, threads: int) -> float:
+def _together(measure: Callable[[int], float], repeats: int, threads: int, clock: Callable[[], float]) -> float:
     start = Barrier(threads)
 
     def work() -> tuple[float, float, float]:
         start.wait()
-        begin = time.perf_counter()
+        begin, called = clock(), time.perf_counter()
         rate = measure(repeats)
-        end = time.perf_counter()
-        return begin, end, rate * (end - begin)
+        return begin, clock(), rate * (time.perf_counter() - called)
 
     with ThreadPoolExecutor(threads) as pool:
         runs = [task.result() for task in [pool.submit(work) for _ in range(threads)]]

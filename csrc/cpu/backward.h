@@ -16,7 +16,7 @@ template <class T> class Rays {
  public:
   Rays(int64_t capacity, int64_t width, Product product)
       : capacity_(capacity), padded_(rounded_up(width, kBlockColumns<T>)), panel_(panel_columns<T>(product, padded_)),
-        data_(capacity * padded_, Pages::huge) {}
+        data_(capacity * padded_) {}
 
   // From ray i on.
   Panels<T> from(int64_t i) const { return {data_.data() + i * panel_, padded_, panel_, capacity_ * panel_}; }
@@ -48,7 +48,7 @@ template <class T> struct Pulls {
   Buffer<T> data;
 
   Pulls(int64_t count, int64_t width, ParallelFor parallel)
-      : stride(rounded_up(width, kBlockColumns<T>) + 16), data(count * stride, Pages::huge) {
+      : stride(rounded_up(width, kBlockColumns<T>) + 16), data(count * stride) {
     auto body = [&](int64_t first, int64_t last) { memset(row(first), 0, size_t((last - first) * stride) * sizeof(T)); };
     for_each(count, 256, body, parallel);
   }

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "pages.h"
 #include "parallel.h"
 #include "problem.h"
 
@@ -177,7 +178,9 @@ struct GradientTensors {
  private:
   static Tensor points(const Tensor& like, std::initializer_list<int64_t> size, bool paired) {
     if (!paired) return zeros(like, size, compute_type(like));
-    return torch::stable::new_empty(like, {size.begin(), size.size()}, compute_type(like));
+    const Tensor made = torch::stable::new_empty(like, {size.begin(), size.size()}, compute_type(like));
+    prefer_huge_pages(made.data_ptr(), made.numel() * bytes_of(dtype_of(made)));
+    return made;
   }
   static Tensor zeros(const Tensor& like, std::initializer_list<int64_t> size, ScalarType type) {
     return torch::stable::new_zeros(like, {size.begin(), size.size()}, type);

@@ -9,13 +9,11 @@
 #endif
 #include <stddef.h>
 #include <stdlib.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include <new>
 
 #include "../elementary.h"
+#include "pages.h"
 #include "problem.h"
 
 #if defined(__AVX512F__)
@@ -74,24 +72,18 @@ HIERGEO_FN double total(Wide v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1
 
 HIERGEO_FN int64_t rounded_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-// How memory is mapped: `huge` for megabytes that are all written, which takes a page fault for 2 MiB instead of 4 KiB.
-enum class Pages { plain, huge };
+// How memory is mapped: `sparse` for megabytes of which few are written.
+enum class Pages { huge, sparse };
 
 // Uninitialised numbers on cache-line boundaries; `kSlack` readable bytes follow the last.
 template <class T> class Buffer {
  public:
-  explicit Buffer(int64_t count, Pages pages = Pages::plain) {
-    int64_t bytes = int64_t(sizeof(T)) * count + kSlack;
-    if (bytes < kHugePage) pages = Pages::plain;
-    const int64_t unit = pages == Pages::huge ? kHugePage : 64;
-    bytes = rounded_up(bytes, unit);
-    data_ = static_cast<T*>(aligned_alloc(size_t(unit), size_t(bytes)));
+  explicit Buffer(int64_t count, Pages pages = Pages::huge) : bytes_(rounded_up(int64_t(sizeof(T)) * count + kSlack, 64)) {
+    block_ = bytes_ >= kBlockFrom && pages == Pages::huge;
+    data_ = static_cast<T*>(block_ ? take_block(bytes_) : aligned_alloc(64, size_t(bytes_)));
     if (!data_) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-    if (pages == Pages::huge) madvise(data_, size_t(bytes), MADV_HUGEPAGE);
-#endif
   }
-  ~Buffer() { free(data_); }
+  ~Buffer() { block_ ? give_block(data_, bytes_) : free(data_); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   T* data() { return data_; }
@@ -100,7 +92,9 @@ template <class T> class Buffer {
   const T& operator[](int64_t i) const { return data_[i]; }
 
  private:
-  static constexpr int64_t kSlack = 256, kHugePage = 2 << 20;
+  static constexpr int64_t kSlack = 256;
+  int64_t bytes_;
+  bool block_;
   T* data_;
 };
 

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "entries.h"
-#include "pages.h"
 
 namespace hiergeo {
 namespace {

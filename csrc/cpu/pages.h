@@ -1,27 +1,27 @@
-// Large results lie in huge pages where the system has them for the asking: a page fault for 2 MiB instead of 512 for 4 KiB.
+// Memory of megabytes that are all written: in huge pages where the system has them for the asking, which takes a page fault for
+// 2 MiB instead of 512 for 4 KiB.
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace hiergeo {
 
-// Asks for huge pages for the memory that is about to be written; memory in use is left unchanged, and systems without
-// them, or that were told not to use them, do nothing.
-inline void prefer_huge_pages(void* data, int64_t bytes) {
-#if defined(MADV_HUGEPAGE)
-  constexpr uintptr_t page = uintptr_t(2) << 20;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + uintptr_t(bytes)) / page * page;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+constexpr int64_t kHugePage = int64_t(2) << 20;
+
+// Asks for huge pages for memory that is about to be written; memory in use is left unchanged, and systems without them, or
+// that were told not to use them, do nothing.
+void prefer_huge_pages(void* data, int64_t bytes);
+
+// Uninitialised scratch on a boundary of huge pages; null where there is no memory. Blocks that are given back are kept for the
+// next call, at most 80 MiB in all, whose pages the system may take when it runs short.
+void* take_block(int64_t bytes);
+void give_block(void* block, int64_t bytes);
+
+// Smaller scratch is no block, and none is where AddressSanitizer is to see where it ends.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kBlockFrom = INT64_MAX;
 #else
-  (void)data;
-  (void)bytes;
+constexpr int64_t kBlockFrom = kHugePage;
 #endif
-}
 
 }  // namespace hiergeo

@@ -100,6 +100,9 @@ struct Gradients {
 // Calls body(context, begin, end) on parts of [0, count), possibly on several threads; returns when all are done.
 using ParallelFor = void (*)(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context);
 
+// How many threads that may be.
+int64_t threads();
+
 // A matrix of numbers of one dtype that lies anywhere.
 struct Strided {
   const void* data;

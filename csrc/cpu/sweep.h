@@ -8,12 +8,19 @@ namespace {
 
 constexpr int64_t kBlockBytes = 512 << 10;    // columns that all rows of a thread pass over stay in the second
 constexpr int64_t kStretchBytes = 8 << 20;    // columns that are packed at once
+constexpr int64_t kThinBytes = 1 << 20;       // rows that stay in the second-level cache
 
-template <class T> inline int64_t stretch_of(int64_t width, int64_t total) {
-  int64_t columns = kStretchBytes / int64_t(sizeof(T)) / larger<int64_t>(width, 1);
-  columns = columns / kTileColumns * kTileColumns;
-  columns = smaller<int64_t>(larger(columns, kTileColumns), 64 * kTileColumns);
-  return smaller(columns, rounded_up(total, kTileColumns));
+// Whole units of columns.
+template <class T> inline int64_t stretch_of(int64_t width, int64_t total, int64_t bytes = kStretchBytes, int64_t unit = kTileColumns) {
+  const int64_t columns = smaller(bytes / int64_t(sizeof(T)) / larger<int64_t>(width, 1), 64 * kTileColumns);
+  return smaller(larger(columns / unit * unit, unit), rounded_up(total, unit));
+}
+
+// Where rows are so few that they are read again at little cost, no more columns are packed at once than stay in the second-level
+// caches of all threads.
+template <class T> inline int64_t packed_at_once(int64_t rows, int64_t width) {
+  const bool thin = rows * width * int64_t(sizeof(T)) <= kThinBytes && !are_few(rows);
+  return thin ? smaller(kStretchBytes, kBlockBytes * threads()) : kStretchBytes;
 }
 
 struct TileShape {
@@ -206,9 +213,11 @@ template <class T>
 inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm norm, Sink<T>& sink, ParallelFor parallel,
                   int64_t together = 4 * kBlockRows) {
   const FactorRows<T> x(factors, parallel);
-  const int64_t total = factors[0].y.direction.count, stretch = stretch_of<T>(x.width, total);
+  const TileShape tile = tile_of<T>(factors[0].product, x.width);
+  const int64_t total = factors[0].y.direction.count;
+  // Whole tiles: sums must not depend on how many are packed at once.
+  const int64_t stretch = stretch_of<T>(x.width, total, packed_at_once<T>(x.count, x.width), tile.columns);
   FactorColumns<T> y(factors, x, stretch);
-  const TileShape tile = tile_of<T>(y.product(), x.width);
   const int64_t layer = tile.rows * kTileColumns;
   for (int64_t begin = 0; begin < total; begin += stretch) {
     y.load(begin, smaller(stretch, total - begin), parallel);

@@ -1,4 +1,5 @@
-// Products by torch's own matrix multiplication, for levels whose vectors are narrower than those that its library uses.
+// What kernels ask torch: how many threads there are, and products by its own matrix multiplication, for levels whose vectors are
+// narrower than those that its library uses.
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
@@ -38,6 +39,8 @@ template <class T> void product_of(const Strided& a, const Strided& b, T* c, int
 }
 
 }  // namespace
+
+int64_t threads() { return torch::stable::get_num_threads(); }
 
 void torch_product(Dtype dtype, const Strided& a, const Strided& b, void* c, int64_t c_stride, bool add) {
   if (dtype == Dtype::float64)

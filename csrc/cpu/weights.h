@@ -142,8 +142,8 @@ template <class T> class Weights {
   Weights(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, int64_t rows)
       : pairs_(pairs), quantity_(quantity), weigher_(weigher),
         differentiate_(differentiation_of<T>(quantity, weigher.measures(), pairs.curvature)),
-        capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride, Pages::huge),
-        near_(capacity_ * kWeightColumns), radius_sums_(chunks() * kWeightColumns) {}
+        capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
+        near_(capacity_ * kWeightColumns, Pages::sparse), radius_sums_(chunks() * kWeightColumns) {}
 
   T* row(int64_t i) { return weights_.data() + i * kWeightStride; }
   const NearPair<T>* near(int64_t chunk) const { return near_.data() + chunk * kChunkRows * kWeightColumns; }
