@@ -273,7 +273,7 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
 def test_a_study_and_its_page(place: torch.device, tmp_path: Path) -> None:
     model, test = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
     learnt = from_hierarchy(datasets.load("scenes", "train", count=16), model)
-    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=2, batch=8, every=1, validation=0.2)
+    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=2, batch=8, every=2, validation=0.2)
     plan = StudyPlan(
         ("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3
     )

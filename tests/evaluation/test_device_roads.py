@@ -1,12 +1,13 @@
 """Embeddings stay on the device they are put on, from the model to the number: on a ghost device and on real ones."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.tools import warm
 
 ROADS = Path(__file__).with_name("ghost_roads.py")
 SETUP = (
@@ -20,9 +21,7 @@ SETUP = (
 def run(device: str, program: list[str]) -> None:
     """Run the roads on a device in a process of their own."""
     command = [sys.executable, *program, str(ROADS), "-q", "-p", "no:cacheprovider", "--tb=short", "-W", "ignore"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "HIERGEO_ROAD_DEVICE": device}, check=False
-    )
+    done = warm.run(command, text=True, env={**os.environ, "HIERGEO_ROAD_DEVICE": device})
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
