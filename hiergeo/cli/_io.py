@@ -21,7 +21,7 @@ from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
-from hiergeo.datasets import Hierarchy, scenes
+from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.findings.exports import csv_text, latex_row, latex_text, markdown_table, plain
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
@@ -175,10 +175,7 @@ def _written(table: Table, form: str) -> str:
 
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
     """The split of a dataset, cut to its first `rows`; of generated data no others are made."""
-    if rows is not None and name == "scenes":
-        return datasets.load(name, split, count=min(rows, scenes.COUNTS.get(split, rows)))
-    hierarchy = datasets.load(name, split)
-    return hierarchy if rows is None else hierarchy.take(rows)
+    return datasets.load(name, split, rows=rows)
 
 
 class SpaceOptions(NamedTuple):

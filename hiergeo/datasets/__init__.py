@@ -7,7 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_whole, unknown_name
 from hiergeo._core.plugins import Plugins
 from hiergeo.datasets.classification import labelled
 from hiergeo.datasets.controls import balanced_by_length, content_free, exchanged_words, shuffled_words
@@ -53,7 +54,7 @@ def __getattr__(name: str) -> ModuleType:
     raise AttributeError(f"module 'hiergeo.datasets' has no attribute '{name}'")
 
 
-def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
+def load(name: str, split: str = "test", *, rows: int | None = None, **options: Any) -> Hierarchy:
     """Read a split of a dataset.
 
     Args:
@@ -61,12 +62,15 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
             another package registers (entry-point group ``hiergeo.datasets``: a function ``(split, **options) ->
             Hierarchy``). What follows a colon is its option `address`.
         split: a split of that dataset.
+        rows: only the first rows; a dataset whose `load` takes `first` makes no others.
         options: what that dataset's own `load` takes besides the split.
 
     Raises:
         InputError: the name, the split or an option is unknown (the nearest one is suggested), or the data is damaged.
         UnavailableError: the data is not on this machine; the message says how to get it.
     """
+    if rows is not None:
+        check_whole("rows", rows, 1, limits.COUNT)
     if name not in DATASETS.names():
         kind, colon, address = name.partition(":")
         if colon and kind in DATASETS:
@@ -82,7 +86,9 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
         for option in options:
             if option not in known:
                 raise unknown_name(f"option of {name}", option, known)
+        if rows is not None and "first" in known:
+            options = {**options, "first": rows}
         hierarchy = loader(split, **options)
     if not isinstance(hierarchy, Hierarchy):
         raise InputError(f"the dataset '{name}' is a {type(hierarchy).__name__}, not a hiergeo.datasets.Hierarchy.")
-    return hierarchy
+    return hierarchy if rows is None else hierarchy.take(rows)

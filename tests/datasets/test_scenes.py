@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
-from hiergeo.datasets import load
+from hiergeo.datasets import load, scenes
 from hiergeo.datasets.scenes import drawing, scene_and_chain, world
 from hiergeo.datasets.scenes.world import Scene, Thing, chain, facts, phrase
 
@@ -122,6 +122,23 @@ def test_smaller_counts_are_prefixes_and_seeds_and_splits_differ() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("split", ["test", "balanced"])
+def test_of_the_first_rows_no_others_are_made(monkeypatch: pytest.MonkeyPatch, split: str) -> None:
+    made: list[int] = []
+
+    def counted(*row: Any) -> Any:
+        made.append(row[2])
+        return scene_and_chain(*row)
+
+    whole = load("scenes", split).take(7)
+    monkeypatch.setattr(scenes, "scene_and_chain", counted)
+    some = load("scenes", split, rows=7)
+    assert made == [*range(7)]
+    assert some.rows == whole.rows
+    assert [image.image_id for image in some.images] == [image.image_id for image in whole.images]
+    assert len(load("scenes", "validation", rows=10**6).rows) == scenes.COUNTS["validation"]
+
+
 def test_splits_share_no_full_description() -> None:
     descriptions = {
         split: {row.positive[3] for row in load("scenes", split, count=2000, seed=seed).rows}

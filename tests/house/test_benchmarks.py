@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import hiergeo
-from benchmarks import large_probe, memory, ours, paste, ptxas, textbook, timing
+from benchmarks import large_probe, memory, ours, paste, ptxas, textbook, timing, verbs
 from benchmarks.__main__ import chosen
 from benchmarks.cases import SCALES, Case, main_cases, twice_as_wide
 from benchmarks.competitors import BASELINE, Competitor, competitors
@@ -306,3 +306,23 @@ def test_the_large_probe_makes_data_that_the_loaders_take(tmp_path: Path) -> Non
     assert metrics["recall"] > 0
     texts = hierarcaps.load("train", home=tmp_path / "home")
     assert set(hiergeo.evaluate(model, texts, samples=2).metrics) == {"tau_d", "tied_share"}
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_law_of_a_verb_is_told_from_its_start(power: float) -> None:
+    sizes = [1000, 10_000, 100_000]
+    times = [3 + 1e-4 * size**power for size in sizes]
+    assert verbs.exponent(sizes, times) == pytest.approx(power)
+    assert verbs.exponent(sizes[1:], [time - 3 for time in times[1:]]) == pytest.approx(power)
+    costs = [verbs.Cost("probe", size, time, time, 1 << 30) for size, time in zip(sizes, times, strict=True)]
+    (row,) = verbs.table(costs).splitlines()[2:]
+    assert f"N^{power:.2f}" in row
+    assert row.count("1.00 GB") == 3
+
+
+def test_a_verb_is_measured_on_data_of_its_size(tmp_path: Path) -> None:
+    large_probe.make(tmp_path, 20)
+    spent = verbs.measured("index build", tmp_path)
+    assert spent.code == 0, spent.printed
+    assert spent.processor_seconds > 0
+    assert verbs.measured("search, 1 query", tmp_path).code == 0

@@ -1,7 +1,7 @@
 """`scenes`: a procedural, licence-free hierarchy of captions and images of coloured shapes."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,14 @@ BALANCED = "balanced"
 """The test split with captions that do not grow, as a split of its own."""
 
 
-def load(split: str = "test", *, count: int | None = None, seed: int = 0, balanced: bool = False) -> Hierarchy:
+def load(
+    split: str = "test",
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    balanced: bool = False,
+    first: int | None = None,
+) -> Hierarchy:
     """Scenes with a chain of four captions each and the contradicting chain, the same on every platform.
 
     Splits share no full description of a scene, whatever their seeds; a smaller `count` gives the first rows of a
@@ -38,9 +45,10 @@ def load(split: str = "test", *, count: int | None = None, seed: int = 0, balanc
         seed: which of the endless draws of that split.
         balanced: whether captions keep their number of words from tier to tier, or lose some, so that length says
             nothing of how specific a caption is: see `hiergeo.datasets.scenes.balanced`.
+        first: only so many of these rows, at least 1; None is all.
 
     Raises:
-        InputError: the split is unknown or `count` is below 1.
+        InputError: the split is unknown, or `count` or `first` below 1.
     """
     name, balanced = split, balanced or split == BALANCED
     split = "test" if split == BALANCED else split
@@ -48,6 +56,9 @@ def load(split: str = "test", *, count: int | None = None, seed: int = 0, balanc
         raise unknown_name("split of scenes", split, [*SPLITS, BALANCED])
     count = COUNTS[split] if count is None else count
     check_whole("count", count, 1, limits.COUNT)
+    if first is not None:
+        check_whole("first", first, 1, limits.COUNT)
+        count = min(count, first)
     rows, images = zip(*(_row(split, seed, row_id, balanced) for row_id in range(count)), strict=True)
     return Hierarchy("scenes", f"{name}, balanced" if balanced and name != BALANCED else name, rows, images)
 
@@ -69,6 +80,7 @@ def lone_shapes(*, count: int = COUNTS["test"], seed: int = 0, templates: Sequen
     )
 
 
+@lru_cache(maxsize=1 << 12)
 def scene_and_chain(
     split: str, seed: int, row_id: int, balanced: bool = False
 ) -> tuple[Scene, tuple[str, ...], tuple[str, ...]]:

@@ -39,8 +39,7 @@ class ChainBenchmark(Benchmark):
     @cached_property
     def hierarchy(self) -> Hierarchy:
         """The chains, read when first needed."""
-        hierarchy = datasets.load(self.data, self.split)
-        return hierarchy if self.rows is None else hierarchy.take(self.rows)
+        return datasets.load(self.data, self.split, rows=self.rows)
 
     @property
     def source(self) -> str:

@@ -116,8 +116,7 @@ def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> 
     base = adapters.load(spec, device=device)
     geometry = parse(train.geometry)
     geometry = geometry.learnable() if train.learn_curvature else geometry
-    hierarchy = datasets.load(train.data, train.split)
-    hierarchy = hierarchy if train.rows is None else hierarchy.take(train.rows)
+    hierarchy = datasets.load(train.data, train.split, rows=train.rows)
     if isinstance(recipe := train.recipe, TowerRecipe):
         tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
         found, learnt, diverged = tuned.spec, tuned.geometry.fixed().spec, tuned.diverged
