@@ -69,7 +69,7 @@ def test_scratch_that_held_other_points(level: str, monkeypatch: pytest.MonkeyPa
     sizes = ((256, 40), (40, 256), (200, 200), (256, 256))
     parts = [[Polar(p.direction[:n], p.radius[:n]) for p, n in ((x, rows), (y, columns))] for rows, columns in sizes]
     with at(level):
-        found = [pairwise.exterior_angle(*points, -0.7) for points in parts]
+        found = [pairwise.exterior_angle(few, many, -0.7) for few, many in parts]
     monkeypatch.setenv("HIERGEO_NATIVE", "0")
-    for points, angles in zip(parts, found, strict=True):
-        assert float((angles - pairwise.exterior_angle(*points, -0.7)).abs().max()) < 5e-6
+    for (few, many), angles in zip(parts, found, strict=True):
+        assert float((angles - pairwise.exterior_angle(few, many, -0.7)).abs().max()) < 5e-6
