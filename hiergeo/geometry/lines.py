@@ -95,8 +95,9 @@ class LineSearch:
         of_start = e @ self._weighted.T
         of_end = (self._weighted @ t[0])[None].expand_as(of_start) if constant else t @ self._weighted.T
         kept = []
-        for lines in torch.arange(len(e)).split(max(1, SCREENED // len(self.candidates))):
-            some = slice(int(lines[0]), int(lines[-1]) + 1)
+        block = max(1, SCREENED // len(self.candidates))
+        for start in range(0, len(e), block):
+            some = slice(start, start + block)
             screen = Screen(self._level, of_start[some], of_end[some], height[some], share, slack[some])
             kept += screen.possible()
         return kept
@@ -104,14 +105,16 @@ class LineSearch:
     def _closest(self, points: Tensor, kept: list[Tensor]) -> Tensor:
         """The nearest of the candidates `kept` for each line to each of its points; lines of like numbers together."""
         found = torch.empty(points.shape[:2], dtype=torch.int64, device=points.device)
-        sizes = torch.tensor([1 << (len(each) - 1).bit_length() for each in kept])
-        for size in sizes.unique().tolist():
-            lines = (sizes == size).nonzero()[:, 0]
-            of_lines = torch.stack([_padded(kept[line], size) for line in lines.tolist()])
+        sizes = [1 << (len(each) - 1).bit_length() for each in kept]
+        for size in sorted(set(sizes)):
+            lines = [line for line, own in enumerate(sizes) if own == size]
             batch = max(1, SCREENED // (size * points.shape[-1]))
-            for some, which in zip(lines.split(batch), of_lines.split(batch), strict=True):
-                _, place = self.space.nearest(points[some], self.candidates[which])
-                found[some] = which.gather(1, place)
+            for start in range(0, len(lines), batch):
+                some = lines[start : start + batch]
+                which = torch.stack([_padded(kept[line], size) for line in some])
+                place = torch.tensor(some).to(points.device)
+                _, nearest = self.space.nearest(points[place], self.candidates[which])
+                found[place] = which.gather(1, nearest)
         return found
 
 

@@ -44,6 +44,7 @@ ENTRIES = {
     "evaluation.image_pairs.score_image_pairs",
     "evaluation.auditing.walks._starts",
     "evaluation.auditing.walks.rays",
+    "geometry.lines._closest",
     "evaluation.measuring.diagnose",
     "evaluation.embedded.positions",
     "geometry.space.rooted",

@@ -51,7 +51,8 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
 
     def scores(target: Tensor, label: str) -> dict[str, np.ndarray]:
         ends, met = target.expand_as(origins), []
-        for some in track(torch.arange(len(origins)).split(WALKS_AT_ONCE), label, enabled=progress):
+        for start in track(range(0, len(origins), WALKS_AT_ONCE), label, enabled=progress):
+            some = slice(start, start + WALKS_AT_ONCE)
             met += search.nearest(origins[some], ends[some], steps).indices.tolist()
         if subject.image is None:
             met = [[place for place in walk if place != walk[0]] for walk in met]
