@@ -53,7 +53,7 @@ MIN_RADIUS = {"Euclidean, wide": 0.1 / math.sqrt(0.1)}
 WEIGHTS = (0.0, 0.2)
 """Weights of the entailment loss: without it, and as published recipes have it."""
 
-BLOCKS = (("scratch", "growing"), ("scratch", "balanced"), ("tiny", "balanced"))
+BLOCKS = (("scratch", "growing"), ("tiny", "balanced"), ("scratch", "balanced"))
 """What training starts from, and its captions: those of scenes that grow from tier to tier, or those whose number of
 words says nothing of the tier. The bundled model already finds nearly every picture of growing captions."""
 
