@@ -247,6 +247,7 @@ def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
     whole = load_data("scenes", "test", None)
     made = []
     sample = world.sample
+    scenes.scene_and_chain.cache_clear()
     monkeypatch.setattr(scenes, "sample", lambda *where: made.append(where) or sample(*where))
     assert load_data("scenes", "test", 7).rows == whole.rows[:7]
     assert len(made) == 7

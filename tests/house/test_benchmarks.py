@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import json
+import math
 import mmap
 import os
 import sys
@@ -313,7 +314,7 @@ def test_the_law_of_a_verb_is_told_from_its_start(power: float) -> None:
     sizes = [1000, 10_000, 100_000]
     times = [3 + 1e-4 * size**power for size in sizes]
     assert verbs.exponent(sizes, times) == pytest.approx(power)
-    assert verbs.exponent(sizes[1:], [time - 3 for time in times[1:]]) == pytest.approx(power)
+    assert math.isnan(verbs.exponent(sizes[1:], times[1:])), "two sizes do not tell the start from the work"
     costs = [verbs.Cost("probe", size, time, time, 1 << 30) for size, time in zip(sizes, times, strict=True)]
     (row,) = verbs.table(costs).splitlines()[2:]
     assert f"N^{power:.2f}" in row
