@@ -76,14 +76,14 @@ def cases() -> Iterator[Case]:
     yield from _of_shape("few rows, ", 256, 4096, 512)
     yield from _of_shape("few columns, ", 4096, 256, 512)
     square = (4096, 4096, 512)
-    stored: dict[str, Callable[..., Tensor]] = {
+    stored: dict[str, Callable[..., object]] = {
         "margin": pairwise.cone_margin,
         "energy": pairwise.energy,
         "distance": pairwise.distance,
     }
-    for name, result in stored.items():
-        into = partial(result, out=torch.empty(square[:2]))
-        yield Case(f"{name}, stored", partial(every_pair, result, *square), _flops(*square))
+    for name, store in stored.items():
+        into = partial(store, out=torch.empty(square[:2]))
+        yield Case(f"{name}, stored", partial(every_pair, store, *square), _flops(*square))
         yield Case(f"{name}, into out=", partial(every_pair, into, *square), _flops(*square))
     for name, call in (("count", pairwise.cone_count), ("stored", pairwise.exterior_angle)):
         yield Case(f"narrow cone, {name}", partial(every_pair, call, *square, make=narrow), _flops(*square))

@@ -28,6 +28,10 @@ def wide(seed: int) -> Polar:
     return Polar(torch.randn(256, MEGABYTES * 2**10, generator=generator), torch.rand(256, generator=generator))
 
 
+def first(points: Polar, count: int) -> Polar:
+    return Polar(points.direction[:count], points.radius[:count])
+
+
 def faults() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
@@ -67,9 +71,9 @@ def test_scratch_is_there_from_call_to_call() -> None:
 def test_scratch_that_held_other_points(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = wide(2), wide(3)
     sizes = ((256, 40), (40, 256), (200, 200), (256, 256))
-    parts = [[Polar(p.direction[:n], p.radius[:n]) for p, n in ((x, rows), (y, columns))] for rows, columns in sizes]
+    parts = [(first(x, rows), first(y, columns)) for rows, columns in sizes]
     with at(level):
-        found = [pairwise.exterior_angle(few, many, -0.7) for few, many in parts]
+        found = [pairwise.exterior_angle(a, b, -0.7) for a, b in parts]
     monkeypatch.setenv("HIERGEO_NATIVE", "0")
-    for (few, many), angles in zip(parts, found, strict=True):
-        assert float((angles - pairwise.exterior_angle(few, many, -0.7)).abs().max()) < 5e-6
+    for (a, b), angles in zip(parts, found, strict=True):
+        assert float((angles - pairwise.exterior_angle(a, b, -0.7)).abs().max()) < 5e-6
