@@ -22,9 +22,6 @@ from benchmarks.large_probe import TIERS, make
 SIZES = (10_000, 100_000, 1_000_000)
 """Captions by default."""
 
-FAR = 10**9
-"""Captions for which the law is stated."""
-
 VERBS = {
     "probe": ("probe", "--model", "{model}", "--split", "expanded"),
     "probe, pairs": ("probe", "--model", "{model}", "--split", "expanded", "--protocol", "pairs"),
@@ -77,7 +74,7 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 def table(costs: Sequence[Cost]) -> str:
     """Seconds on the processor and GB by size, and the laws that they follow, as Markdown."""
     sizes = sorted({cost.texts for cost in costs})
-    head = ["captions", *(f"{size:,}" for size in sizes), "time grows as", "memory as", f"time at {FAR:,}"]
+    head = ["captions", *(f"{size:,}" for size in sizes), "time grows as", "memory as"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for verb in dict.fromkeys(cost.verb for cost in costs):
         own = sorted((cost for cost in costs if cost.verb == verb), key=lambda cost: cost.texts)
@@ -85,10 +82,8 @@ def table(costs: Sequence[Cost]) -> str:
         counts = [cost.texts for cost in own]
         times, peaks = [cost.processor_seconds for cost in own], [float(cost.peak) for cost in own]
         laws = [exponent(counts, values) for values in (times, peaks)]
-        far = [last * (FAR / counts[-1]) ** law for last, law in zip((times[-1], peaks[-1]), laws, strict=True)]
         row = [verb, *(cells.get(size, "") for size in sizes)]
         row += ["" if math.isnan(law) else f"N^{law:.2f}" for law in laws]
-        row += ["" if math.isnan(far[0]) else f"{far[0] / 3600:,.0f} h"]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
