@@ -98,7 +98,7 @@ class LineSearch:
         block = max(1, SCREENED // len(self.candidates))
         for start in range(0, len(e), block):
             some = slice(start, start + block)
-            screen = Screen(self._level, of_start[some], of_end[some], height[some], share, slack[some])
+            screen = Screening(self._level, of_start[some], of_end[some], height[some], share, slack[some])
             kept += screen.possible()
         return kept
 
@@ -123,7 +123,7 @@ def _padded(places: Tensor, size: int) -> Tensor:
     return torch.cat((places, places[-1:].expand(size - len(places))))
 
 
-class Screen(NamedTuple):
+class Screening(NamedTuple):
     """What a block of lines is screened by, in the terms above.
 
     Attributes:

@@ -43,9 +43,9 @@ def test_the_nearest_along_lines_is_that_of_each_of_their_points(spec: str, dtyp
     starts = torch.cat([rows[:20], points(20, 3).to(dtype)])
     for ends in (root.expand_as(starts), rows.mean(0).expand_as(starts), points(40, 4).to(dtype), starts):
         for steps in (1, 2, STEPS):
-            assert search.nearest(starts, ends, steps).indices.tolist() == everywhere(
-                space, search, starts, ends, steps
-            )
+            found = search.nearest(starts, ends, steps).indices
+            # Of rows that are there twice the reference finds either in float64: sums depend on where a row lies.
+            assert torch.equal(rows[found], rows[everywhere(space, search, starts, ends, steps)])
 
 
 def test_renormalised_lines() -> None:
