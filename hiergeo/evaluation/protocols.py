@@ -90,12 +90,13 @@ def located_rows(located: Located, which: slice | Tensor) -> Located:
 
 
 def pair_scores(score: Callable[[Located, Located], Tensor], captions: Located, x: Tensor, y: Tensor) -> Tensor:
-    """Apply `score`, a row-wise method of a space, to captions at positions `x` and `y`; all of one shape."""
+    """Apply `score`, which goes row by row, to captions at positions `x` and `y` of one shape: (*shape, ...)."""
 
     def of(i: Tensor, j: Tensor) -> Tensor:
         return score(located_rows(captions, i), located_rows(captions, j))
 
-    return row_by_row(of, x.flatten(), y.flatten()).view(x.shape)
+    scores = row_by_row(of, x.flatten(), y.flatten())
+    return scores.view(*x.shape, *scores.shape[1:])
 
 
 class Protocol(ABC):
@@ -244,21 +245,27 @@ def score_pairs(
     """
     parent, child = positive[:, :-1], positive[:, 1:]
     negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
-    scores: dict[str, Callable[[Located, Located], Tensor]] = {"_margin": space.margin}
-    if space.geometry.dim is None:
-        scores = {"": lambda x, y: -space.exterior_angle(x, y)} | scores
-
+    has_angle = space.geometry.dim is None
     outcome, controls = Outcome(), Outcome()
-    if space.geometry.dim is not None:
+    if not has_angle:
         by_angle = ("auroc", "average_precision", "auroc_sibling", "average_precision_sibling")
         outcome.left_out.update(dict.fromkeys(by_angle, "a product has no single angle"))
-    for name, score in scores.items():
-        true = pair_scores(score, captions, parent, child).cpu().numpy()
-        for kind, wrong in negatives.items():
-            false = pair_scores(score, captions, parent, wrong).cpu().numpy()
-            outcome.add_ranking(f"{name}{kind}", Ranking(true, false), len(true))
+
+    def scores(x: Located, y: Located) -> Tensor:
+        if not has_angle:
+            return space.margin(x, y)[:, None]
+        x = space.points(x)
+        angle = space.exterior_angle(x, y)
+        return torch.stack((-angle, space.half_aperture(x) - angle), -1)
+
+    true = pair_scores(scores, captions, parent, child).cpu().numpy()
+    false = {kind: pair_scores(scores, captions, parent, wrong).cpu().numpy() for kind, wrong in negatives.items()}
+    for place, name in enumerate(("", "_margin") if has_angle else ("_margin",)):
+        for kind, wrong in false.items():
+            own, others = true[..., place], wrong[..., place]
+            outcome.add_ranking(f"{name}{kind}", Ranking(own, others), len(own))
             if lengths is not None:
-                controls |= matched_by_length(f"{name}{kind}", true, false, lengths, sibling=kind == "_sibling")
+                controls |= matched_by_length(f"{name}{kind}", own, others, lengths, sibling=kind == "_sibling")
     return outcome | controls
 
 
