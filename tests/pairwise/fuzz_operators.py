@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.polar import Exact, Polar
-from hiergeo.pairwise import kernel_info
+from hiergeo.pairwise import backend, kernel_info
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.operands import thirds
 from hiergeo.pairwise.quantity import QUANTITIES
@@ -46,9 +46,9 @@ def outcome(call: Call) -> tuple[list[Tensor] | None, Exception | None]:
     return [results] if isinstance(results, Tensor) else list(results), None
 
 
+@backend(native=True)
 def examine(call: Call) -> str | None:
     """What is wrong with how a call ended, or None."""
-    os.environ["HIERGEO_NATIVE"] = "1"
     results, error = outcome(call)
     if call.traced:
         return "accepted, though operands are on two devices" if error is None and call.scattered else None
@@ -83,8 +83,8 @@ def disagreement(call: Call, results: Sequence[Tensor]) -> str | None:
     if call.native:
         expected = referred(call)
     else:
-        os.environ["HIERGEO_NATIVE"] = "0"
-        expected, refusal = outcome(call)
+        with backend(native=False):
+            expected, refusal = outcome(call)
         if expected is None:
             return f"the reference refuses it: {refusal!r}"
     for result, wanted in zip(results, expected, strict=True):
