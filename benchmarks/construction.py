@@ -333,7 +333,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--arm", action="append", choices=ARMS, help="rows that heads are trained on; all by default")
     parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
     parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
-    parser.add_argument("--steps", type=int, default=200, help="of a head")
+    parser.add_argument("--steps", type=int, default=3000, help="of a head at most")
     parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
     args = parser.parse_args(words)
     args.out.mkdir(parents=True, exist_ok=True)
