@@ -56,14 +56,11 @@ template <class T> class Screen {
 // What is multiplied, the cheapest first.
 enum class Precision { int8, bfloat16, float32 };
 
-// Products of longer rows in 8 bits leave the range of their sums, 2^31 > 127^2 D.
-constexpr int64_t kLongestQuantised = 1 << 17;
-
 // The cheapest precision with instructions on this machine, or the one that HIERGEO_SCREEN names.
 inline Precision cheapest_precision(int64_t width) {
   const char* named = getenv("HIERGEO_SCREEN");
   auto may_be = [&](const char* name) { return !(named && *named) || !strcmp(named, name); };
-  if (may_be("int8") && width <= kLongestQuantised && __builtin_cpu_supports("avx512vnni")) return Precision::int8;
+  if (are_bytes_multiplied(width)) return Precision::int8;
   return may_be("bfloat16") && __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;
 }
 
@@ -102,6 +99,7 @@ template <> class Screen<float> {
     return {residual + rounding_ * span, span + residual};
   }
   const float* residual(int64_t column) const {
+    if (y_.shadow.wanted()) return y_.shadow.residuals(y_.begin + column);
     return (precision_ == Precision::int8       ? quantised_y_[0].residual
             : precision_ == Precision::bfloat16 ? narrow_y_[0].residual
                                                 : none_)
@@ -121,6 +119,7 @@ template <> class Screen<float> {
     }
   }
   float residual_of_row(int64_t i) const {
+    if (y_.shadow.wanted()) return y_.shadow.residual(i);
     return precision_ == Precision::int8       ? quantised_x_[0].residual[i]
            : precision_ == Precision::bfloat16 ? narrow_x_[0].residual[i]
                                                : 0;
@@ -156,8 +155,8 @@ inline void screened_cosines(const Screen<T>& screen, const RowSide<T>& x, int64
   }
 }
 
-// More exact scores than this share of the pairs and a cheap product no longer pays.
-constexpr int64_t kWidenAbove = 32;
+// More exact scores than this share of the pairs and a cheap product no longer pays; shadows of so many columns.
+constexpr int64_t kWidenAbove = 32, kLeaveAbove = 2;
 
 // The points of a search with their screens, a stretch of columns at a time.
 template <class T> class Screened {
@@ -200,8 +199,11 @@ template <class T> class Screened {
         __atomic_fetch_add(&scored, mine, __ATOMIC_RELAXED);
       };
       for_each(x.padded / kBlockRows, 4, body, parallel_);
-      if (scored * kWidenAbove > x.count * y.count())
-        for (int64_t f = 0; f < factors; ++f) screens_[f].widen();
+      if (y[0].shadow.wanted() ? scored * kLeaveAbove > y.count() : scored * kWidenAbove > x.count * y.count())
+        for (int64_t f = 0; f < factors; ++f) {
+          screens_[f].widen();
+          y[f].leave_shadow();
+        }
     }
   }
 
