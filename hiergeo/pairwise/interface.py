@@ -8,6 +8,9 @@ from torch import Tensor
 from hiergeo._core.polar import Polar, Shadow
 from hiergeo.pairwise.quantity import Quantity
 
+FEW = 8
+"""At most so many queries read shadows."""
+
 
 class Factor(NamedTuple):
     """The points of one factor of a product of spaces; a space that is no product is one factor.
@@ -101,7 +104,7 @@ class PairBackend(Protocol):
         """
 
     def shadow(self, point: Polar, curvature: float) -> Shadow | None:
-        """What `smallest` reads of y instead of directions where x are few, at most 8; None where it is of no use."""
+        """What `smallest` reads of y instead of directions where x are at most `FEW`; None where it is of no use."""
 
     def rank(self, factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
         """How many columns come before column `target` (B, N) int64 of each row in the order of `smallest`.

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
 from hiergeo._core.polar import Exact, Polar, Shadow, exact, flat_exact
-from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
+from hiergeo.pairwise.interface import FEW, Factor, Gradients, LogitTerms
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
 
@@ -27,9 +27,6 @@ BUILD = Path(__file__).parents[1] / "_build.json"
 """Record of the build: "reason" says why no library was built, "cuda_reason" why it has no CUDA kernels."""
 
 NAMESPACE = "hiergeo_native"
-
-FEW = 8
-"""So many queries, or fewer, read shadows."""
 
 MOST_FACTORS = 12
 """The largest number of factors whose operands fit the parameters of a CUDA kernel."""
