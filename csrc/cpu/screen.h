@@ -15,6 +15,9 @@ namespace {
 
 template <class T> constexpr T kFlat = 16 * Limits<T>::epsilon;
 
+// More exact scores than one in so many pairs and a cheap product no longer pays; than one in so many columns, a shadow.
+constexpr int64_t kWidenAbove = 32, kLeaveAbove = 2;
+
 // What a row does to the error of its cosines: by the span of the column and by the residual of the column.
 template <class T> struct RowError {
   T by_span, by_residual;
@@ -33,6 +36,7 @@ template <class T> class Screen {
 
   void load(ParallelFor) {}
   void widen() {}
+  int64_t widens_above() const { return kWidenAbove; }
 
   // The products of a tile, and what bounds the error of their cosines: numbers of the row and one for each column.
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, T* products) const {
@@ -81,10 +85,8 @@ template <> class Screen<float> {
   }
 
   // From here on products are more precise: for points so close together that too little is excluded.
-  void widen() {
-    const bool next = precision_ == Precision::int8 && __builtin_cpu_supports("avx512bf16");
-    begin(next ? Precision::bfloat16 : Precision::float32);
-  }
+  void widen() { begin(is_followed_by_bfloat16() ? Precision::bfloat16 : Precision::float32); }
+  int64_t widens_above() const { return precision_ == Precision::int8 && !is_followed_by_bfloat16() ? 8 : kWidenAbove; }
 
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, float* products) const {
     if (precision_ == Precision::int8)
@@ -108,6 +110,10 @@ template <> class Screen<float> {
   }
 
  private:
+  // Where the processor multiplies twice as many of them as float32.
+  bool is_followed_by_bfloat16() const {
+    return precision_ == Precision::int8 && __builtin_cpu_supports("avx512bf16") && !__builtin_cpu_is("intel");
+  }
   void begin(Precision precision) {
     precision_ = precision;
     if (precision == Precision::int8) {
@@ -155,9 +161,6 @@ inline void screened_cosines(const Screen<T>& screen, const RowSide<T>& x, int64
   }
 }
 
-// More exact scores than this share of the pairs and a cheap product no longer pays; shadows of so many columns.
-constexpr int64_t kWidenAbove = 32, kLeaveAbove = 2;
-
 // The points of a search with their screens, a stretch of columns at a time.
 template <class T> class Screened {
  public:
@@ -199,7 +202,7 @@ template <class T> class Screened {
         __atomic_fetch_add(&scored, mine, __ATOMIC_RELAXED);
       };
       for_each(x.padded / kBlockRows, 4, body, parallel_);
-      if (y[0].shadow.wanted() ? scored * kLeaveAbove > y.count() : scored * kWidenAbove > x.count * y.count())
+      if (y[0].shadow.wanted() ? scored * kLeaveAbove > y.count() : scored * screens_[0].widens_above() > x.count * y.count())
         for (int64_t f = 0; f < factors; ++f) {
           screens_[f].widen();
           y[f].leave_shadow();
