@@ -101,10 +101,10 @@ inline void check_extent(const char* name, const Tensor& direction) {
   STD_TORCH_CHECK(numbers < kMostNumbers, name, " of the shape ", listed(direction.sizes()), " is too large.");
 }
 
-// Directions (B, N, D).
-// The next multiple of what is in a line of 64 bytes, or a multiple of that.
+// n up to a multiple of 64.
 constexpr int64_t whole_lines(int64_t n) { return (n + 63) / 64 * 64; }
 
+// Directions (B, N, D).
 inline void check_directions(const char* name, const Tensor& direction, int64_t dims) {
   check_float(name, direction);
   check_dims(name, direction, dims);
