@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from benchmarks._points import clustered, narrow, points
-from benchmarks.ours import BY_DISTANCE, INTO, REDUCTIONS, SEARCHES
+from benchmarks.ours import BY_DISTANCE, INTO, REDUCTIONS, SEARCHES, SHADOWED
 from benchmarks.problem import Problem, Shape
 
 TRAINED = ", forward and backward"
@@ -181,6 +181,7 @@ def _searched(wide: Shape) -> list[Case]:
         *(Case(name, name, wide, grouped) for name in BY_DISTANCE),
         Case("top-10, bfloat16 rows", "top-10", wide, sixteen_bits, peers=False),
         Case("top-10, one query", "top-10", one, grouped, peers=False),
+        *(Case(f"{name}, one query", name, one, grouped, peers=False, goals=("<= 0.4",)) for name in SHADOWED),
         Case("top-10, one query, bfloat16 rows", "top-10", one, sixteen_bits, peers=False),
         Case("ladder, one query", "ladder, 50 thresholds", one, grouped, peers=False),
     ]

@@ -51,6 +51,12 @@ SEARCHES: dict[str, Callable[[Problem], object]] = {
 }
 """Exact searches behind a screen."""
 
+SHADOWED: dict[str, Callable[[Problem], object]] = {
+    "top-10 by a shadow": lambda p: pairwise.topk(*p.prepared, NEIGHBOURS, by="angle"),
+    "top-10 by distance by a shadow": lambda p: pairwise.topk(*p.prepared, NEIGHBOURS),
+}
+"""Searches of few queries among candidates that were prepared for them."""
+
 BY_DISTANCE: dict[str, Callable[[Problem], object]] = {
     "top-10 by distance": lambda p: pairwise.topk(p.x, p.y, p.curvature, NEIGHBOURS),
     "rank by distance": lambda p: pairwise.rank(p.x, p.y, p.curvature, p.partners),
@@ -66,6 +72,7 @@ REDUCTIONS: dict[str, Callable[[Problem], object]] = {
     "row mean of energy": lambda p: pairwise.energy_mean(p.x, p.y, p.curvature),
     "row minimum of energy": lambda p: pairwise.energy_min(p.x, p.y, p.curvature),
     **SEARCHES,
+    **SHADOWED,
     **BY_DISTANCE,
 }
 """What stores nothing of the size N x M."""

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo import Polar
+from hiergeo import Polar, pairwise
+from hiergeo._core.polar import Exact, Lifted
 
 THRESHOLDS = 50
 """Thresholds of a ladder."""
@@ -70,6 +71,14 @@ class Problem:
         """The points and curvatures of a product of two spaces: each half of the coordinates with all of the radius."""
         x, y = ([Polar(u, p.radius) for u in p.direction.chunk(2, -1)] for p in (self.x, self.y))
         return x, y, [self.curvature, self.curvature]
+
+    @cached_property
+    def prepared(self) -> tuple[Lifted, Lifted, list[float]]:
+        """The points as `Space.points` prepares them, y with a copy of its directions in 8 bits."""
+        vectors = self.y.direction * self.y.radius.to(self.y.direction.dtype).unsqueeze(-1)
+        origin = torch.zeros(self.shape.dim, dtype=torch.float64)
+        y = pairwise.shadowed(Exact.of(self.y, vectors, origin), self.curvature)
+        return Lifted([self.x]), Lifted([y]), [self.curvature]
 
     @cached_property
     def partners(self) -> Tensor:

@@ -21,6 +21,9 @@ STABLE_TORCH_LIBRARY(hiergeo_native, m) {
       "members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, int product)"
       " -> (Tensor, Tensor)");
   m.def("smallest(" HIERGEO_FACTORS ", int k, bool swap, int product) -> (Tensor, Tensor)");
+  // Of one problem: bytes (M, D up to a multiple of 64) and numbers (16, M likewise); no rows where they would not be read.
+  m.def("shadow(Tensor uy, Tensor ry, float curvature) -> (Tensor, Tensor)");
+  m.def("smallest_among(" HIERGEO_FACTORS ", Tensor[] rows, Tensor[] numbers, int k, bool swap, int product) -> (Tensor, Tensor)");
   m.def("rank(" HIERGEO_FACTORS ", Tensor target, bool swap, int product) -> Tensor");
   m.def("nearest_ladder(" HIERGEO_FACTORS ", Tensor order, Tensor ends, int product) -> (Tensor, Tensor)");
   m.def("energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, Tensor[] exact, int product) -> Tensor");

@@ -103,6 +103,10 @@ struct Operands {
 
 const std::optional<Tensor> kNone;
 
+Shadow shadow_of(const Tensor& rows, const Tensor& numbers) {
+  return {static_cast<uint8_t*>(rows.data_ptr()), static_cast<float*>(numbers.data_ptr()), rows.size(1), numbers.size(1)};
+}
+
 template <class T> T* data_of(const Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
 
 // Entry `batch` of a contiguous (B, ...) tensor of the compute type.
@@ -116,6 +120,7 @@ struct FactorOperands {
   std::vector<Numbers> rx, ry, number;
   std::vector<double> curvature;
   const std::vector<Tensor>& exact;
+  std::vector<Shadow> shadow;  // of y; empty where there are none
   bool apex_y;
   Product product;
 
@@ -147,7 +152,8 @@ struct FactorOperands {
       const double* of = number[f].row(batch);
       const Exact exact_x = exact_of(exact, 0, f, ux.size(), batch), exact_y = exact_of(exact, 1, f, ux.size(), batch);
       factors.push_back({{rows_of(ux[f], batch), rx[f].row(batch), apex_y ? nullptr : of, nullptr, exact_x},
-                         {rows_of(uy[f], batch), ry[f].row(batch), apex_y ? of : nullptr, nullptr, exact_y},
+                         {rows_of(uy[f], batch), ry[f].row(batch), apex_y ? of : nullptr, nullptr, exact_y,
+                          shadow.empty() ? Shadow{} : shadow[f]},
                          curvature[f],
                          product});
     }

@@ -149,7 +149,7 @@ inline void contrast_gradients_of(const Pairs& pairs, const Logits& logits, Cont
 constexpr Level level_named(const char* name) {
   return {name,       store,        backward_of,      count,      count_within_of, members,
           energy_sum, energy_total, energy_gradients, energy_min, contrast_of,     contrast_gradients_of,
-          smallest_of, rank_of, nearest_ladder_of, ladder_of, multiply_adds};
+          shade,      smallest_of, rank_of, nearest_ladder_of, ladder_of, multiply_adds};
 }
 
 }  // namespace

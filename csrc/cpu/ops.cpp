@@ -72,19 +72,44 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
   return {offsets, columns};
 }
 
-std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
-                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
-                                    std::vector<Tensor> exact, int64_t quantity, int64_t k, bool swap, int64_t product) {
-  check_smallest({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, k, product);
-  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product, swap);
+std::tuple<Tensor, Tensor> smallest_of(const FactorOperands& all, int64_t quantity, int64_t k, bool swap) {
   const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
-  Tensor values = torch::stable::new_empty(ux[0], shape, compute_type(ux[0]));
-  Tensor indices = torch::stable::new_empty(ux[0], shape, ScalarType::Long);
+  Tensor values = torch::stable::new_empty(all.ux[0], shape, compute_type(all.ux[0]));
+  Tensor indices = torch::stable::new_empty(all.ux[0], shape, ScalarType::Long);
   all.each([&](int64_t b, const Factors& factors) {
     level().smallest(factors, Quantity(quantity), swap, k, entry(values, b, all.rows() * k),
                      data_of<int64_t>(indices) + b * all.rows() * k, in_parallel);
   });
   return {values, indices};
+}
+
+std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                    std::vector<Tensor> exact, int64_t quantity, int64_t k, bool swap, int64_t product) {
+  check_smallest({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, k, product);
+  return smallest_of({ux, rx, uy, ry, curvature, aperture, exact, product, swap}, quantity, k, swap);
+}
+
+std::tuple<Tensor, Tensor> shadow(Tensor uy, Tensor ry, double curvature) {
+  check_shadow(uy, ry, curvature);
+  const auto made = [&](ScalarType type, std::vector<int64_t> size) { return torch::stable::new_empty(uy, size, type); };
+  Tensor rows = made(ScalarType::Byte, {uy.size(1), operands::whole_lines(uy.size(2))});
+  Tensor numbers = made(ScalarType::Float, {kShadowNumbers, operands::whole_lines(uy.size(1))});
+  const Numbers radius(ry);
+  const bool useful = level().shade({rows_of(uy, 0), radius.row(0), nullptr}, curvature, shadow_of(rows, numbers), in_parallel);
+  if (useful) return {rows, numbers};
+  return {made(ScalarType::Byte, {0, 0}), made(ScalarType::Float, {kShadowNumbers, 0})};
+}
+
+// `smallest` of one problem whose points y have a shadow in every factor.
+std::tuple<Tensor, Tensor> smallest_among(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                          std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                          std::vector<Tensor> exact, int64_t quantity, std::vector<Tensor> rows,
+                                          std::vector<Tensor> numbers, int64_t k, bool swap, int64_t product) {
+  check_smallest_among({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, rows, numbers, k, product);
+  FactorOperands all(ux, rx, uy, ry, curvature, aperture, exact, product, swap);
+  for (size_t f = 0; f < rows.size(); ++f) all.shadow.push_back(shadow_of(rows[f], numbers[f]));
+  return smallest_of(all, quantity, k, swap);
 }
 
 Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
@@ -190,6 +215,8 @@ STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CPU, m) {
   m.impl("count", TORCH_BOX(&count));
   m.impl("members", TORCH_BOX(&members));
   m.impl("smallest", TORCH_BOX(&smallest));
+  m.impl("shadow", TORCH_BOX(&shadow));
+  m.impl("smallest_among", TORCH_BOX(&smallest_among));
   m.impl("rank", TORCH_BOX(&rank));
   m.impl("nearest_ladder", TORCH_BOX(&nearest_ladder));
   m.impl("energy_sum", TORCH_BOX(&energy_sum));

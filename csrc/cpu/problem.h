@@ -32,16 +32,26 @@ struct Exact {
   const double* origin;
 };
 
+// Points in 8 bits (shadow.h): bytes + 128, `stride` a row, and kShadowNumbers arrays of `count` numbers: radial statistics
+// (side.h), the scale of a row, and the relative norm of what rounding left over. Null where there are none.
+constexpr int64_t kShadowNumbers = 16;
+struct Shadow {
+  uint8_t* rows;
+  float* numbers;
+  int64_t stride, count;
+};
+
 // Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point
 // beside the radius: the half aperture of x, or what is subtracted from the angle for y; null where there is none. `norm`, the
 // Euclidean norms of the directions; null if they are not known yet. `exact`, what directions were rounded from: vectors as long
-// as the radii.
+// as the radii. `shadow`, the same in 8 bits, with the statistics of one curvature.
 struct Points {
   Rows direction;
   const double* radius;
   const double* number;
   const double* norm = nullptr;
   Exact exact = {};
+  Shadow shadow = {};
 };
 
 struct Pairs {
@@ -132,6 +142,8 @@ struct Level {
   void (*contrast)(const Factors&, Quantity, const Logits&, Contrast to, ParallelFor);
   void (*contrast_gradients)(const Pairs&, const Logits&, Contrast found, Contrast upstream, Gradients, double* scale,
                              double* bias, ParallelFor);
+  // Whether shadows are multiplied here; if so, writes that of the points.
+  bool (*shade)(const Points&, double curvature, Shadow to, ParallelFor);
   // Searches by what is to be small: an angle, a distance or the negative of a margin. With `swap` y is the apex.
   void (*smallest)(const Factors&, Quantity, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
   void (*rank)(const Factors&, Quantity, bool swap, const int64_t* target, int64_t* ranks, ParallelFor);

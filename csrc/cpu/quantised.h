@@ -11,25 +11,6 @@
 namespace hiergeo {
 namespace {
 
-// A row is whole numbers of -127 to 127 times a scale, or zeros where it is next to nothing.
-constexpr float kNothing = 1e-30f;
-HIERGEO_FN float steps_of(float largest) { return largest > kNothing ? 127 / largest : 0.0f; }
-HIERGEO_FN float scale_of(float largest) { return largest > kNothing ? largest / 127 : 0.0f; }
-
-// x * steps to the nearest whole number in 8 bits, and the square of what that left over of x; |x * steps| <= 127.
-HIERGEO_FN uint32_t quantised(float x, float steps, float scale, float& left_over) {
-  constexpr float whole = 12582912;  // numbers near it have no fraction
-  float shifted = x * steps + whole;
-  uint32_t bits;
-  memcpy(&bits, &shifted, sizeof bits);
-  float rest = x - (shifted - whole) * scale;
-  left_over += rest * rest;
-  return bits & 0xff;
-}
-
-// Norm of what rounding left over, relative to the norm of the row where the copy is not centred; an upper bound.
-HIERGEO_FN float residual_norm(float squares, float inverse) { return square_root(squares) * inverse * 1.001f; }
-
 // Rows of x as words of four numbers + 128, without sign as the instruction wants one side.
 struct QuantisedRows {
   int64_t words;

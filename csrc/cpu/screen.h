@@ -15,6 +15,9 @@ namespace {
 
 template <class T> constexpr T kFlat = 16 * Limits<T>::epsilon;
 
+// More exact scores than one in so many pairs and a cheap product no longer pays; than one in so many columns, a shadow.
+constexpr int64_t kWidenAbove = 32, kLeaveAbove = 2;
+
 // What a row does to the error of its cosines: by the span of the column and by the residual of the column.
 template <class T> struct RowError {
   T by_span, by_residual;
@@ -33,6 +36,7 @@ template <class T> class Screen {
 
   void load(ParallelFor) {}
   void widen() {}
+  int64_t widens_above() const { return kWidenAbove; }
 
   // The products of a tile, and what bounds the error of their cosines: numbers of the row and one for each column.
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, T* products) const {
@@ -56,14 +60,11 @@ template <class T> class Screen {
 // What is multiplied, the cheapest first.
 enum class Precision { int8, bfloat16, float32 };
 
-// Products of longer rows in 8 bits leave the range of their sums, 2^31 > 127^2 D.
-constexpr int64_t kLongestQuantised = 1 << 17;
-
 // The cheapest precision with instructions on this machine, or the one that HIERGEO_SCREEN names.
 inline Precision cheapest_precision(int64_t width) {
   const char* named = getenv("HIERGEO_SCREEN");
   auto may_be = [&](const char* name) { return !(named && *named) || !strcmp(named, name); };
-  if (may_be("int8") && width <= kLongestQuantised && __builtin_cpu_supports("avx512vnni")) return Precision::int8;
+  if (are_bytes_multiplied(width)) return Precision::int8;
   return may_be("bfloat16") && __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;
 }
 
@@ -84,10 +85,8 @@ template <> class Screen<float> {
   }
 
   // From here on products are more precise: for points so close together that too little is excluded.
-  void widen() {
-    const bool next = precision_ == Precision::int8 && __builtin_cpu_supports("avx512bf16");
-    begin(next ? Precision::bfloat16 : Precision::float32);
-  }
+  void widen() { begin(is_followed_by_bfloat16() ? Precision::bfloat16 : Precision::float32); }
+  int64_t widens_above() const { return precision_ == Precision::int8 && !is_followed_by_bfloat16() ? 8 : kWidenAbove; }
 
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, float* products) const {
     if (precision_ == Precision::int8)
@@ -102,6 +101,7 @@ template <> class Screen<float> {
     return {residual + rounding_ * span, span + residual};
   }
   const float* residual(int64_t column) const {
+    if (y_.shadow.wanted()) return y_.shadow.residuals(y_.begin + column);
     return (precision_ == Precision::int8       ? quantised_y_[0].residual
             : precision_ == Precision::bfloat16 ? narrow_y_[0].residual
                                                 : none_)
@@ -110,6 +110,10 @@ template <> class Screen<float> {
   }
 
  private:
+  // Where the processor multiplies twice as many of them as float32.
+  bool is_followed_by_bfloat16() const {
+    return precision_ == Precision::int8 && __builtin_cpu_supports("avx512bf16") && !__builtin_cpu_is("intel");
+  }
   void begin(Precision precision) {
     precision_ = precision;
     if (precision == Precision::int8) {
@@ -121,6 +125,7 @@ template <> class Screen<float> {
     }
   }
   float residual_of_row(int64_t i) const {
+    if (y_.shadow.wanted()) return y_.shadow.residual(i);
     return precision_ == Precision::int8       ? quantised_x_[0].residual[i]
            : precision_ == Precision::bfloat16 ? narrow_x_[0].residual[i]
                                                : 0;
@@ -155,9 +160,6 @@ inline void screened_cosines(const Screen<T>& screen, const RowSide<T>& x, int64
     error[j] = of_row.by_span * span[j] + (of_row.by_residual * residual[j] + kFlat<T>);
   }
 }
-
-// More exact scores than this share of the pairs and a cheap product no longer pays.
-constexpr int64_t kWidenAbove = 32;
 
 // The points of a search with their screens, a stretch of columns at a time.
 template <class T> class Screened {
@@ -200,8 +202,11 @@ template <class T> class Screened {
         __atomic_fetch_add(&scored, mine, __ATOMIC_RELAXED);
       };
       for_each(x.padded / kBlockRows, 4, body, parallel_);
-      if (scored * kWidenAbove > x.count * y.count())
-        for (int64_t f = 0; f < factors; ++f) screens_[f].widen();
+      if (y[0].shadow.wanted() ? scored * kLeaveAbove > y.count() : scored * screens_[0].widens_above() > x.count * y.count())
+        for (int64_t f = 0; f < factors; ++f) {
+          screens_[f].widen();
+          y[f].leave_shadow();
+        }
     }
   }
 

@@ -6,6 +6,7 @@
 #include "direct.h"
 #include "product.h"
 #include "rows.h"
+#include "shadow.h"
 
 namespace hiergeo {
 namespace {
@@ -15,20 +16,33 @@ constexpr int64_t kTileColumns = 256;  // a tile and its values stay in the firs
 // Radial statistics of many points as one array a number, so that loops over points load whole vectors.
 template <class T> class Statistics {
  public:
-  explicit Statistics(int64_t count) : stride_(rounded_up(count, 64)), fields_(stride_ * kFields), norms_(stride_) {}
+  static constexpr int kFields = 14;
+
+  explicit Statistics(int64_t count)
+      : own_stride_(rounded_up(count, 64)), own_(own_stride_ * kFields), norms_(own_stride_) {
+    look_at_own();
+  }
+
+  // From here on others, `stride` numbers apart, which are only read and have no norms in double.
+  void look_at(T* fields, int64_t stride) {
+    fields_ = fields;
+    stride_ = stride;
+  }
+  void look_at_own() { look_at(own_.data(), own_stride_); }
+  const T* fields() const { return fields_; }
 
   HIERGEO_FN Radial<T> at(int64_t i) const {
-    const T* f = fields_.data() + i;
+    const T* f = fields_ + i;
     const int64_t s = stride_;
     return {f[0], {f[s], f[2 * s]}, {f[3 * s], f[4 * s]}, f[5 * s], f[6 * s], f[7 * s], f[8 * s], f[9 * s]};
   }
   // 1 / |scaled copy|, by which products of copies become cosines; 0 for a zero row, NaN for one that is not finite.
-  const T* inverse() const { return fields_.data() + 10 * stride_; }
+  const T* inverse() const { return fields_ + 10 * stride_; }
   // The number that the operation takes per point; 0 where it takes none.
-  const T* number() const { return fields_.data() + 11 * stride_; }
+  const T* number() const { return fields_ + 11 * stride_; }
   // Half the squared norm of what is multiplied, in units of `inverse`, and the norm: 1/2 and 1 where it is not centred.
-  const T* half() const { return fields_.data() + 12 * stride_; }
-  const T* span() const { return fields_.data() + 13 * stride_; }
+  const T* half() const { return fields_ + 12 * stride_; }
+  const T* span() const { return fields_ + 13 * stride_; }
   // 1 / |row| in double for the rows that repairs read: those of x as `exact_row` gives them, the original rows of y.
   const double* exact_inverse() const { return norms_.data(); }
 
@@ -46,10 +60,10 @@ template <class T> class Statistics {
   }
 
  private:
-  static constexpr int kFields = 14;
-  int64_t stride_;
-  Buffer<T> fields_;
+  int64_t own_stride_, stride_;
+  Buffer<T> own_;
   Buffer<double> norms_;
+  T* fields_;
 };
 
 struct Scaling {
@@ -166,6 +180,33 @@ inline WideOpening exact_opening(const Points& x, int64_t i, const Points& y, in
                       exact_inverse_of(y, j), width);
 }
 
+// Writes the shadow of the points.
+inline bool shade(const Points& points, double curvature, Shadow to, ParallelFor parallel) {
+  const int64_t width = points.direction.width;
+  if (!are_bytes_multiplied(width)) return false;
+  Statistics<float> statistics(to.count);
+  float* const more = to.numbers + Statistics<float>::kFields * to.count;
+  auto body = [&](int64_t begin, int64_t end) {
+    Buffer<float> scratch(width);
+    for (int64_t i = begin; i < end; ++i) {
+      if (i >= points.direction.count) {
+        statistics.set(i, statistics_of(0.0f, 0, 0), 0, 0, 0);
+        more[i] = more[to.count + i] = 0;
+        continue;
+      }
+      const float* from = row_of(points.direction, i, scratch.data());
+      const Scaling scaling = scaling_of(points, i, from);
+      describe(points, i, curvature, scaling, 0, statistics, i);
+      const QuantisedRow row(from, width, float(scaling.factor), float(scaling.inverse), 0x80, to.stride, to.rows + i * to.stride);
+      more[i] = row.scale;
+      more[to.count + i] = row.residual;
+    }
+  };
+  for_each(to.count, 64, body, parallel);
+  memcpy(to.numbers, statistics.fields(), size_t(Statistics<float>::kFields * to.count) * sizeof(float));
+  return true;
+}
+
 // Four rows become four columns, each times its factor.
 template <class T>
 inline void transpose_four(const T* const from[4], const T factors[4], int64_t steps, T* to, int64_t to_step) {
@@ -233,7 +274,8 @@ template <> inline void transpose(const float* const* from, const float* factors
 #endif
 
 // A stretch of the points y as panels of adjacent columns, [panel][k][column], zero columns up to a whole register block;
-// in the order of `order` if there is one. For few rows there are their products with the columns instead, [row][column].
+// in the order of `order` if there is one. For few rows there are their products with the columns instead, [row][column]; with
+// the shadows of the columns where these are given and there is no order.
 template <class T> struct ColumnSide {
   Points points;
   const int64_t* order;
@@ -242,19 +284,25 @@ template <class T> struct ColumnSide {
   const double* centre;
   int64_t width, panel, stride, begin = 0, count = 0;
   Statistics<T> statistics;
+  ShadowProduct<T> shadow;
   Buffer<T> copy;
 
   ColumnSide(const Points& of, int64_t capacity, Product by, const int64_t* in_order = nullptr,
              const RowSide<T>* few_rows = nullptr, const double* around = nullptr)
       : points(of), order(in_order), product(by), few(few_rows), centre(around), width(of.direction.width),
         panel(panel_columns<T>(by, kTileColumns)), stride(rounded_up(capacity, panel)), statistics(stride),
-        copy(stride * (few ? few->count : width)) {}
+        shadow(order || points.number ? nullptr : few, points.shadow), copy(stride * (few ? few->count : width)) {}
 
   // 1 / |row| of a column in double, whose row is `row`.
   double exact_inverse(int64_t column, const T* row) const {
     if (!few) return statistics.exact_inverse()[column];
     const Scaling scaling = scaling_of(points, source(column), row);
     return scaling.inverse * scaling.factor;
+  }
+  // From here on the columns themselves are multiplied.
+  void leave_shadow() {
+    shadow.drop();
+    statistics.look_at_own();
   }
   // The products of a row of the few with the columns from `column` on.
   const T* products(int64_t i, int64_t column) const { return copy.data() + i * stride + column; }
@@ -270,6 +318,7 @@ template <class T> struct ColumnSide {
   void load(int64_t from, int64_t columns, double curvature, ParallelFor parallel) {
     begin = from;
     count = columns;
+    if (shadow.wanted()) return load_shadow(parallel);
     auto body = [&](int64_t first, int64_t last) {
       Buffer<T> scratch(larger(width, kTransposed<T> * kSteps));
       for (int64_t block = first; block < last; ++block) {
@@ -282,6 +331,14 @@ template <class T> struct ColumnSide {
   }
 
  private:
+  void load_shadow(ParallelFor parallel) {
+    if constexpr (sizeof(T) == sizeof(float)) statistics.look_at(points.shadow.numbers + begin, points.shadow.count);
+    auto body = [&](int64_t first, int64_t last) {
+      for (int64_t column = first; column < last; ++column) shadow.multiply(begin + column, copy.data() + column, stride);
+    };
+    for_each(count, 1024, body, parallel);
+  }
+
   static constexpr int64_t kSteps = 16;  // of all columns of a block, transposed at a time
 
   void fill(int64_t start, double curvature, T* scratch) {

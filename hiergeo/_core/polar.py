@@ -33,18 +33,36 @@ class Exact(Polar):
         vectors: shape (..., N, D); less `origin` they have the directions and, in float64, the lengths `radius`.
         origin: shape (D,), float64.
         source: what the origin was taken from: points that share it are measured on their vectors.
+        shadow: the directions in 8 bits, if they are kept.
     """
 
     vectors: Tensor
     origin: Tensor
     source: object
+    shadow: "Shadow | None"
 
     @staticmethod
-    def of(point: Polar, vectors: Tensor, origin: Tensor, source: object = None) -> "Exact":
+    def of(
+        point: Polar, vectors: Tensor, origin: Tensor, source: object = None, shadow: "Shadow | None" = None
+    ) -> "Exact":
         """The point with what it was rounded from."""
         made = Exact(*point)
-        made.vectors, made.origin, made.source = vectors, origin, source
+        made.vectors, made.origin, made.source, made.shadow = vectors, origin, source, shadow
         return made
+
+
+class Shadow(NamedTuple):
+    """Directions in 8 bits with the radial statistics of one curvature, by which few queries exclude most points.
+
+    Attributes:
+        rows: (M, D up to a multiple of 64) uint8.
+        numbers: (16, M up to a multiple of 64) float32.
+        curvature: signed K.
+    """
+
+    rows: Tensor
+    numbers: Tensor
+    curvature: float
 
 
 def part_of(point: Polar, *index: Any) -> Polar:

@@ -38,6 +38,7 @@ from hiergeo.pairwise.searches import (
     ladder,
     nearest_ladder,
     rank,
+    shadowed,
     topk,
 )
 from hiergeo.pairwise.settings import backend
@@ -71,5 +72,6 @@ __all__ = [
     "least",
     "nearest_ladder",
     "rank",
+    "shadowed",
     "topk",
 ]

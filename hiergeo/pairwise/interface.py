@@ -5,8 +5,11 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from hiergeo._core.polar import Polar
+from hiergeo._core.polar import Polar, Shadow
 from hiergeo.pairwise.quantity import Quantity
+
+FEW = 8
+"""At most so many queries read shadows."""
 
 
 class Factor(NamedTuple):
@@ -99,6 +102,9 @@ class PairBackend(Protocol):
         Scores (B, N, k), ascending in the compute dtype, and indices, int64. Ties go to the lower index; rows with
         fewer than k numbers end in NaN and -1.
         """
+
+    def shadow(self, point: Polar, curvature: float) -> Shadow | None:
+        """What `smallest` reads of y instead of directions where x are at most `FEW`; None where it is of no use."""
 
     def rank(self, factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
         """How many columns come before column `target` (B, N) int64 of each row in the order of `smallest`.

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
-from hiergeo._core.polar import Polar, exact, flat_exact
-from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
+from hiergeo._core.polar import Exact, Polar, Shadow, exact, flat_exact
+from hiergeo.pairwise.interface import FEW, Factor, Gradients, LogitTerms
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
 
@@ -144,7 +144,20 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `PairBackend.smallest`."""
-    return _call("smallest", *_factors(factors, quantity), k, swap, _product(factors[0].x.direction))
+    first = factors[0].x
+    if first.radius.shape[-1] > FEW or not (shadows := _shadows(factors)):
+        return _call("smallest", *_factors(factors, quantity), k, swap, _product(first.direction))
+    rows, numbers, _ = map(list, zip(*shadows, strict=True))
+    return _call("smallest_among", *_factors(factors, quantity), rows, numbers, k, swap, _product(first.direction))
+
+
+def shadow(point: Polar, curvature: float) -> Shadow | None:
+    """As `PairBackend.shadow`."""
+    u = point.direction
+    if u.ndim != 2 or u.dtype != torch.float32 or not _has_kernels(u.device.type, "shadow"):
+        return None
+    rows, numbers = _call("shadow", *_in_rows([u.unsqueeze(0)]), point.radius.double().unsqueeze(0), curvature)
+    return Shadow(rows, numbers, curvature) if numbers.numel() else None
 
 
 def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
@@ -227,6 +240,16 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
         return *lists, _in_rows(exact(factors[0].x, factors[0].y)), quantity.code
     found = flat_exact([each.x for each in factors], [each.y for each in factors])
     return *lists, _in_rows(found), quantity.code
+
+
+def _shadows(factors: Sequence[Factor]) -> list[Shadow]:
+    """Those of y under the curvatures of the factors; none where a factor has none."""
+    found = []
+    for _, y, curvature, _ in factors:
+        if not isinstance(y, Exact) or y.shadow is None or y.shadow.curvature != curvature:
+            return []
+        found.append(y.shadow)
+    return found
 
 
 def _terms(terms: LogitTerms) -> tuple[Any, ...]:

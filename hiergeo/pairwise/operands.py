@@ -226,7 +226,9 @@ class Problem(NamedTuple):
             flat = Polar(self.flat(of.direction, 2), self.flat(of.radius))
             return Exact.of(flat, self.flat(of.vectors, 2), of.origin, of.source) if isinstance(of, Exact) else flat
         flat = Polar(of.direction.unsqueeze(0), of.radius.unsqueeze(0))
-        return Exact.of(flat, of.vectors.unsqueeze(0), of.origin, of.source) if isinstance(of, Exact) else flat
+        if not isinstance(of, Exact):
+            return flat
+        return Exact.of(flat, of.vectors.unsqueeze(0), of.origin, of.source, of.shadow)
 
     def batched(self, result: Tensor) -> Tensor:
         """A result of the backend with its leading dimensions restored."""

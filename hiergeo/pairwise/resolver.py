@@ -7,7 +7,7 @@ import torch
 
 from hiergeo._core.errors import UnavailableError, warn
 from hiergeo.pairwise import native, reference, settings
-from hiergeo.pairwise.agreement import Case
+from hiergeo.pairwise.case import Case
 from hiergeo.pairwise.interface import PairBackend
 from hiergeo.pairwise.selftest import KernelOutcome, KernelVerdicts, compared
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from hiergeo.pairwise.agreement import IN_TF32, Case, kernels
+from hiergeo.pairwise.agreement import IN_TF32, kernels
+from hiergeo.pairwise.case import Case
 from hiergeo.pairwise.interface import PairBackend
 
 VALUES, GRADIENTS = 1e-4, 1e-3

@@ -33,7 +33,7 @@ OPERATORS = [*((False, name) for name in SHAPES), *((True, name) for name in NAT
 
 SIZES = (0, 1, 2, 3, 5, 8, 17, 40)
 DTYPES = (*FLOATS, torch.int64, torch.int32, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.uint16)
-CHOICES = {"smallest": ORDERED, "rank": ORDERED, "ladder": DISTANCES}
+CHOICES = {"smallest": ORDERED, "among": ORDERED, "rank": ORDERED, "ladder": DISTANCES}
 """The quantities of operators, by the last word of their names; those that are not here take all."""
 
 ANYWHERE = ("curvature", "thresholds")
@@ -72,6 +72,8 @@ class Call:
     def comparable(self) -> bool:
         """Whether the reference has to agree: not where numbers became NaN, nor with norms of other candidates."""
         norms = self.operands.get("norms") is not None
+        if self.name == "shadow" or (self.name == "smallest_among" and self.changes):
+            return False
         return not any(
             "values" in change or (norms and change.endswith(("norms", "candidates"))) for change in self.changes
         )
@@ -109,10 +111,13 @@ class Fuzzer:
         pick, arguments = self.random.choice, schema(native, name)
         n, m = pick(SIZES), max(pick(SIZES), 1 if name.endswith("rank") else 0)
         batch = (pick((0, 1, 2, 3)),) if native else pick(((), (2,), (0,), (2, 1), (1, 3)))
-        if name.endswith(("members", "ladder")):
+        if name.endswith(("members", "ladder", "shadow", "among")):
             batch = (1,) if native else ()
         count = pick((1, 1, 2, 3)) if any(is_list for _, is_list in arguments) else 1
-        dtypes, radii = self._dtypes(native), torch.float64 if native else pick(FLOATS)
+        dtypes = self._dtypes(native)
+        if name in ("shadow", "smallest_among"):
+            dtypes = pick((FLOATS[0], *FLOATS[2:])), pick((FLOATS[0], *FLOATS[2:]))
+        radii = torch.float64 if native else pick(FLOATS)
         spaces = [self._space(batch, (n, m), dtypes, radii) for _ in range(count)]
         drawn: dict[str, Any] = {key: [space[key] for space in spaces] for key in spaces[0]}
         if not native:
@@ -154,6 +159,10 @@ class Fuzzer:
                 kinds = [compute] * 4 + [torch.float64] * 2
                 drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
         drawn |= self._exact(drawn, torch.float64 in dtypes)
+        if name == "smallest_among":
+            shade = torch.ops.hiergeo_native.shadow
+            points = zip(drawn["uy"], drawn["ry"], drawn["curvature"], strict=True)
+            drawn["rows"], drawn["numbers"] = map(list, zip(*(shade(*each) for each in points), strict=True))
         if "contrast" in name:
             drawn |= fuzz_contrast.operands(self.random, drawn, batch, n, m, native)
         if name == "widened_half":

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import torch
 from torch import Tensor
@@ -147,6 +147,23 @@ def _smallest(o: Operands) -> Shapes | None:
     return [(*shape[:2], o["k"])] * 2 if shape is not None and 1 <= o["k"] <= MOST else None
 
 
+def _shadow(o: Operands) -> Shapes | None:
+    fits = _native_points(o | {"ux": o["uy"], "rx": o["ry"]}) is not None and o["uy"].dtype != torch.float64
+    return [None, None] if fits and len(o["uy"]) == 1 else None
+
+
+def _smallest_among(o: Operands) -> Shapes | None:
+    for u, rows, numbers in zip_longest(o["uy"], o["rows"], o["numbers"]):
+        if any(each is None for each in (u, rows, numbers)) or u.ndim != 3 or len(u) != 1 or u.dtype == torch.float64:
+            return None
+        lines = [-(-size // 64) * 64 for size in u.shape[1:]]
+        if not (plain(rows, (torch.uint8,), (u.shape[1], lines[1])) and plain(numbers, FLOATS[:1], (16, lines[0]))):
+            return None
+        if not (rows.is_contiguous() and numbers.is_contiguous()):
+            return None
+    return _smallest(o)
+
+
 def _rank(o: Operands) -> Shapes | None:
     shape, target = _native_product(o, ORDERED, o["swap"]), o["target"]
     if shape is None or not plain(target, (torch.int64,), shape[:2]):
@@ -195,6 +212,8 @@ NATIVE_SHAPES: dict[str, Rule] = {
     "count": _count,
     "members": _members,
     "smallest": _smallest,
+    "shadow": _shadow,
+    "smallest_among": _smallest_among,
     "rank": _rank,
     "nearest_ladder": _nearest_ladder,
     "energy_sum": _native_reduced(1),
@@ -204,4 +223,4 @@ NATIVE_SHAPES: dict[str, Rule] = {
     "contrast_backward": _contrast_backward,
     "ladder": _native_ladder,
 }
-NATIVE_SHAPES |= {name: _with_exact(rule) for name, rule in NATIVE_SHAPES.items() if name != "ladder"}
+NATIVE_SHAPES |= {name: _with_exact(rule) for name, rule in NATIVE_SHAPES.items() if name not in ("ladder", "shadow")}

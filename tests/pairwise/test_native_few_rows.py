@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from hiergeo import Polar, pairwise
-from hiergeo.pairwise import search_ops
+from hiergeo import Polar, Space, pairwise
+from hiergeo._core.polar import Exact
+from hiergeo.geometry import Points
+from hiergeo.pairwise import By, search_ops
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import FLOATS, MISSING, at, levels
 
@@ -105,7 +110,7 @@ import sys
 sys.path.append({root!r})
 import torch
 from benchmarks.memory import reset_peak, resident
-from hiergeo import Polar, pairwise
+from hiergeo import Polar, Space, pairwise
 x, y = (Polar(torch.randn(count, 512).to(torch.float16), torch.rand(count)) for count in (1, 60_000))
 radius, thresholds = y.radius, torch.linspace(0.2, 0.9, 5)
 def search():
@@ -128,3 +133,72 @@ def test_one_query_copies_no_base() -> None:
     script = MEMORY.format(root=str(Path(__file__).parents[2]))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert int(done.stdout) < 16 * 2**20
+
+
+def beside_their_shadows(
+    spec: str, count: int, dim: int, seed: int, spread: float = 1.0
+) -> tuple[Space, Points, Points]:
+    """A space and points in it, without and with their shadow; some at the root, repeated or not numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(count, dim, generator=generator) * torch.rand(count, 1, generator=generator)
+    rows = torch.randn(dim, generator=generator) + spread * rows
+    rows[::17], rows[3::29], rows[5::31] = 0, rows[0].clone(), torch.nan
+    space = Space(spec, 0.01 * torch.randn(dim, generator=generator))
+    points = space.points(rows), space.points(rows, shadow=True)
+    if not isinstance(points[1].factors[0], Exact) or points[1].factors[0].shadow is None:
+        pytest.skip("this processor has no instruction for products of bytes")
+    return space, *points
+
+
+@given(
+    st.sampled_from(("euclidean", "lorentz:-1", "lorentz:-9", "sphere:1e-5", "product:lorentz:-1x3,euclidean:x5")),
+    st.sampled_from((1, 63, 64, 65, 700, 9000)),
+    st.sampled_from((1, 5, 64, 77, 200)),
+    st.integers(1, 9),
+    st.sampled_from(("distance", "angle", "margin")),
+    st.booleans(),
+    st.sampled_from((1e-4, 1e-2, 1.0, 10.0)),
+    st.integers(0, 1000),
+)
+def test_shadows_change_no_result(
+    spec: str, count: int, dim: int, queries: int, by: By, parents: bool, spread: float, seed: int
+) -> None:
+    space, plain, shadowed = beside_their_shadows(spec, count, 8 if "product" in spec else dim, seed, spread)
+    x = space.points(torch.randn(queries, plain.dim, generator=torch.Generator().manual_seed(seed)))
+    found, expected = (
+        space.topk(x, points, 10, by=by, side="parents" if parents else "children") for points in (shadowed, plain)
+    )
+    assert torch.equal(found[1], expected[1])
+    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=0, equal_nan=True)
+
+
+def test_shadows_say_what_their_rounding_leaves_over() -> None:
+    _, plain, shadowed = beside_their_shadows("euclidean", 300, 77, 0)
+    kept, known = shadowed.factors[0], plain.factors[0].known & (plain.radius > 0)
+    assert isinstance(kept, Exact)
+    assert kept.shadow is not None
+    scale, inverse, residual = (kept.shadow.numbers[place][:300][known].double() for place in (14, 10, 15))
+    rays = (kept.shadow.rows[known, :77].double() - 128) * (scale * inverse).unsqueeze(-1)
+    left_over = torch.linalg.vector_norm(rays - normalize(kept.direction[known].double(), dim=-1), dim=-1)
+    assert (left_over <= residual).all()
+    assert (left_over > 0.99 * residual).all()
+
+
+def test_shadows_are_read_by_few_rows_under_their_curvature() -> None:
+    _, plain, shadowed = beside_their_shadows("lorentz:-1", 500, 40, 0)
+    kept = shadowed.factors[0]
+    assert isinstance(kept, Exact)
+    assert kept.shadow is not None
+    kept.shadow.numbers[10].fill_(torch.nan)  # by which products become cosines
+    for queries, curvature, read in ((1, -1.0, True), (8, -1.0, True), (MANY, -1.0, False), (1, -0.5, False)):
+        x = plain.rows(slice(1, 1 + queries)).factors[0]
+        _, found = pairwise.topk(x, kept, curvature, 3)
+        assert torch.equal(found, pairwise.topk(x, plain.factors[0], curvature, 3)[1]) is not read
+
+
+def test_other_numbers_are_screened_in_full() -> None:
+    wide = Space("lorentz:-1").points(torch.ones(3, 2, dtype=torch.float64), shadow=True)
+    assert not isinstance(wide.factors[0], Exact)
+    batched = Space("lorentz:-1").points(torch.ones(2, 3, 2), shadow=True).factors[0]
+    assert isinstance(batched, Exact)
+    assert batched.shadow is None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import UnavailableError
+from hiergeo._core.polar import Shadow
 from hiergeo.pairwise import native, resolver, selftest
 from hiergeo.pairwise.agreement import OF_ONE_SPACE, OF_PRODUCTS
 from hiergeo.pairwise.interface import PairBackend
@@ -59,7 +60,8 @@ RESULTS = {
     "energy_min": 2,
     "ladder": 2,
 }
-FAULTS = [(name, result) for name in (*OF_PRODUCTS, *OF_ONE_SPACE) for result in range(RESULTS.get(name, 1))]
+KERNELS = [name for name in (*OF_PRODUCTS, *OF_ONE_SPACE) if name != "shadow"]
+FAULTS = [(name, result) for name in KERNELS for result in range(RESULTS.get(name, 1))]
 
 
 def broken(name: str, result: int) -> Callable[..., Any]:
@@ -84,6 +86,22 @@ def test_a_wrong_number_is_found(monkeypatch: pytest.MonkeyPatch, name: str, res
     reason = resolver.why_reference("cpu")
     assert reason is not None
     assert reason.startswith(f"the self-test of the kernels failed: {name} (float32) is off by ")
+
+
+@needs_kernels
+def test_a_shadow_of_other_points_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = native.shadow
+
+    def wrong(point: Polar, curvature: float) -> Shadow | None:
+        found = right(point, curvature)
+        if found is not None:
+            found.rows[:] = found.rows.flip(0)
+        return found
+
+    if right(Polar(torch.ones(1, 1), torch.ones(1)), 0.0) is None:
+        pytest.skip("this processor has no instruction for products of bytes")
+    monkeypatch.setattr(native, "shadow", wrong)
+    assert "shadow (float32) is off by" in str(resolver.why_reference("cpu"))
 
 
 @needs_kernels
