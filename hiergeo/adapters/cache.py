@@ -19,7 +19,7 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets.hierarchy import ImageRef
-from hiergeo.datasets.pictures import ImageLike, open_rgb
+from hiergeo.datasets.pictures import ImageLike, pixels_hash
 
 ENTRY = {"rows": Array("f", (2,)), "key": Array("U", (0,))}
 
@@ -54,9 +54,8 @@ class _Rows:
 
     def __init__(self, model: Model, folder: Path, image_key: Callable[[ImageLike], str] | None) -> None:
         self._model, self._folder = model, folder
-        self._image_key = image_key or self._image_hash
+        self._image_key = image_key or _image_hash
         self._identity = [model.fingerprint(), model.preprocessing]
-        self._image_hashes: dict[int, tuple[ImageRef, str]] = {}
 
     def of_texts(self, texts: Sequence[str]) -> Tensor:
         """(B, dim), as `Model.text_rows`."""
@@ -80,14 +79,6 @@ class _Rows:
         archives.write(path, {"rows": rows.numpy(), "key": np.array(key)})
         return rows
 
-    def _image_hash(self, image: ImageLike) -> str:
-        """The hash of an image's pixels; that of a dataset's image is remembered while the reference lives here."""
-        if not isinstance(image, ImageRef):
-            return _pixels_hash(image)
-        if id(image) not in self._image_hashes:
-            self._image_hashes[id(image)] = image, _pixels_hash(image)
-        return self._image_hashes[id(image)][1]
-
 
 def _stored(path: Path, key: str, count: int) -> Tensor | None:
     """The rows of an entry on disk; None where there is none, or a damaged one."""
@@ -103,6 +94,6 @@ def _stored(path: Path, key: str, count: int) -> Tensor | None:
     return torch.from_numpy(entry["rows"])
 
 
-def _pixels_hash(image: ImageLike) -> str:
-    picture = open_rgb(image)
-    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
+def _image_hash(image: ImageLike) -> str:
+    """The hash of an image's pixels, which a dataset's image remembers."""
+    return image.pixels_hash if isinstance(image, ImageRef) else pixels_hash(image)

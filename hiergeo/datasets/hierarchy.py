@@ -33,6 +33,13 @@ class ImageRef:
     open: Callable[[], "Image"] = field(compare=False, repr=False)
     path: Path | None = None
 
+    @cached_property
+    def pixels_hash(self) -> str:
+        """The hash of its pixels, which it is opened for once. Raises as `hiergeo.datasets.pictures.open_rgb`."""
+        from hiergeo.datasets.pictures import pixels_hash
+
+        return pixels_hash(self)
+
 
 @dataclass(frozen=True, repr=False)
 class Hierarchy:

@@ -1,9 +1,8 @@
 """`scenes`: a procedural, licence-free hierarchy of captions and images of coloured shapes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from random import Random
-from typing import TYPE_CHECKING
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole, unknown_name
@@ -11,9 +10,6 @@ from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.datasets.scenes.balanced import balanced_chain, sample_balanced
 from hiergeo.datasets.scenes.drawing import picture
 from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, chain, phrase, sample
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 COUNTS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 """Default number of rows of each split."""
@@ -73,7 +69,7 @@ def lone_shapes(*, count: int = COUNTS["test"], seed: int = 0, templates: Sequen
     alone = [(row_id, scene) for row_id, scene in enumerate(scenes) if len(scene.things) == 1]
     return Labelled(
         name="scenes",
-        images=tuple(ImageRef(row_id, _opener(scene)) for row_id, scene in alone),
+        images=tuple(_image(row_id, scene) for row_id, scene in alone),
         labels=tuple(KINDS.index(scene.things[0].kind) for _, scene in alone),
         classes=KINDS,
         templates=tuple(templates),
@@ -93,8 +89,10 @@ def scene_and_chain(
 
 def _row(split: str, seed: int, row_id: int, balanced: bool) -> tuple[Row, ImageRef]:
     scene, positive, negative = scene_and_chain(split, seed, row_id, balanced)
-    return Row(row_id, positive, negative, image_id=row_id), ImageRef(row_id, _opener(scene))
+    return Row(row_id, positive, negative, image_id=row_id), _image(row_id, scene)
 
 
-def _opener(scene: Scene) -> "Callable[[], Image]":
-    return partial(picture, scene)
+@lru_cache(maxsize=1 << 12)
+def _image(row_id: int, scene: Scene) -> ImageRef:
+    """The image of a scene, of all datasets that hold it, so that it is drawn once to be known by its pixels."""
+    return ImageRef(row_id, partial(picture, scene))

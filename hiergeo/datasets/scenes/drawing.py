@@ -112,27 +112,29 @@ def picture(scene: Scene) -> "Image":
     """The picture of a scene, `SIDE` x `SIDE` RGB; a pure function of the scene."""
     from PIL import Image
 
-    return Image.fromarray(_fine_picture(scene)).reduce(FINENESS)
+    tones, palette = _fine_picture(scene)
+    fine = Image.fromarray(tones)
+    fine.putpalette(np.rint(palette).astype(np.uint8).tobytes())
+    return fine.convert("RGB").reduce(FINENESS)
 
 
-def _fine_picture(scene: Scene) -> NDArray[np.uint8]:
-    """The scene without antialiasing, `FINENESS` times larger.
+def _fine_picture(scene: Scene) -> tuple[NDArray[np.uint8], list[Plane]]:
+    """The tone of every pixel of the scene without antialiasing, `FINENESS` times larger, and the RGB of each tone.
 
     Tones are paper and shadow, then the ink and the light tone of each thing.
     """
-    paper = np.array(PAPERS[scene.ground])
+    paper = np.array(PAPERS[scene.ground], dtype=float)
     palette = [paper, (1.0 - SHADOW_DEPTH) * paper]
     tones = np.zeros((SIDE * FINENESS, SIDE * FINENESS), dtype=np.uint8)
     for thing in scene.things:
         part, x, y = _surroundings(tones, thing)
-        part[_body(thing, x - SHADOW_OFFSET, y - SHADOW_OFFSET)] = 1
+        np.copyto(part, 1, where=_body(thing, x - SHADOW_OFFSET, y - SHADOW_OFFSET))
     for thing in scene.things:
         part, x, y = _surroundings(tones, thing)
-        body = _body(thing, x, y)
-        part[body] = len(palette) + PATTERNS[thing.pattern](x, y)[body]
-        ink = np.array(INKS[thing.colour])
+        np.copyto(part, np.uint8(len(palette)) + PATTERNS[thing.pattern](x, y), where=_body(thing, x, y))
+        ink = np.array(INKS[thing.colour], dtype=float)
         palette += [ink, ink + LIGHT_TONE * (255 - ink)]
-    return np.rint(palette).astype(np.uint8)[tones]
+    return tones, palette
 
 
 def _surroundings(tones: NDArray[np.uint8], thing: Thing) -> tuple[NDArray[np.uint8], Plane, Plane]:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -89,12 +91,11 @@ def swap_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
     Sources: Venkatraman and Begg, A distribution-free procedure for comparing receiver operating characteristic curves
     from a paired experiment (Biometrika, 1996); Besag and Clifford, Sequential Monte Carlo p-values (Biometrika, 1991).
     """
-    kept = _random_signs(len(a[0])) > 0
-    observed = abs(float(_exchanged(a, b, np.ones_like(kept[:1]))[0]))
+    signs = _random_signs(len(a[0])).T.astype(np.float32)
+    observed = abs(float(_exchanged(a, b, np.ones_like(signs[:, :1]))[0]))
     as_large = np.empty(0, dtype=bool)
-    for start in range(0, FLIPS, CHUNK):
-        found = np.abs(_exchanged(a, b, kept[start : start + CHUNK])) >= observed * (1 - 1e-9)
-        as_large = np.append(as_large, found)
+    for drawn in np.split(signs, [FIRST], axis=1):
+        as_large = np.append(as_large, np.abs(_exchanged(a, b, drawn)) >= observed - ROUNDING)
         if as_large.sum() >= EXCEEDED:
             return EXCEEDED / (1 + int(np.flatnonzero(as_large)[EXCEEDED - 1]))
     return (1 + int(as_large.sum())) / (1 + FLIPS)
@@ -106,31 +107,44 @@ EXCHANGED = 8192
 EXCEEDED = 100
 """Random exchanges with a difference as large as the observed one after which no more are drawn."""
 
-CHUNK = 250
-"""Random exchanges that are computed at once."""
+ROUNDING = 1e-12
+"""More than the rounding error of a difference in average precision of `EXCHANGED` pairs."""
+
+FIRST = 500
+"""Random exchanges after which it is seen whether more are needed."""
 
 
-def _exchanged(a: Sequence[np.ndarray], b: Sequence[np.ndarray], kept: np.ndarray) -> np.ndarray:
-    """Mean differences (n,) over seeds when the rows that `kept` (n, rows) leaves out have been exchanged."""
-    return np.mean([_precision_differences(x, y, kept) for x, y in zip(a, b, strict=True)], axis=0)
+def _exchanged(a: Sequence[np.ndarray], b: Sequence[np.ndarray], signs: np.ndarray) -> np.ndarray:
+    """Mean differences (n,) over seeds when the rows whose signs (rows, n) are -1 have been exchanged."""
+    return np.mean([_precision_differences(x, y, signs) for x, y in zip(a, b, strict=True)], axis=0)
 
 
-def _precision_differences(a: np.ndarray, b: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    ranks = np.stack([a, b])
-    order = np.argsort(np.abs(ranks), axis=None, kind="stable")
-    space, row, _ = np.unravel_index(order, ranks.shape)
-    rank = ranks.ravel()[order]
-    true, last = rank > 0, np.flatnonzero(np.diff(np.abs(rank), append=np.inf))
-    own = kept[:, row] ^ (space == 1)
-    above, below = (np.cumsum(own & side, axis=1, dtype=np.int32)[:, last] for side in (true, ~true))
-    others = np.cumsum(true)[last] - above, np.cumsum(~true)[last] - below
-    return _precisions(above, below) - _precisions(*others)
+def _precision_differences(a: np.ndarray, b: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Differences (n,) in average precision; a pair has the sign v of its row in `a`, and the opposite one in `b`.
 
-
-def _precisions(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Average precisions (n,) of cumulative counts (n, levels) of positives and negatives."""
-    gained = np.diff(above, axis=1, prepend=0)
-    return (gained * above / np.maximum(above + below, 1)).sum(axis=1) / above[:, -1]
+    Where down to some rank the signs of N pairs add up to s, (N + v s) / 2 of them have the sign v; likewise of P
+    positives (P + v p) / 2. So v times the precision of that sign there is (v P + p) / (N + v s). Up to 2^24 pairs
+    both are exact in float32.
+    """
+    ranks = enumerate(np.concatenate([a, b]).tolist())
+    pairs = sorted((abs(rank), rank > 0, row) for row, own in ranks for rank in own)
+    sign = [*signs, *-signs]
+    every, positives = 0, 0
+    balance, lead = np.zeros((2, signs.shape[1]), signs.dtype)
+    total = np.zeros(signs.shape[1])
+    for _, level in groupby(pairs, itemgetter(0)):
+        true = []
+        for _, is_true, row in level:
+            every += 1
+            balance += sign[row]
+            if is_true:
+                true.append(sign[row])
+        positives += len(true)
+        for own in true:
+            lead += own
+        for own in true:
+            total += np.divide(own * positives + lead, own * balance + every, dtype=np.float64)
+    return total / (positives / 2)
 
 
 def paired_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
@@ -161,9 +175,9 @@ def part_of(rows: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _random_signs(count: int) -> np.ndarray:
-    """(FLIPS, count) of -1 and 1, the same whenever `count` is."""
+    """(FLIPS, count) of -1 and 1, the same whenever `count` is; those of one item lie side by side in memory."""
     drawn = np.random.default_rng(0).integers(2, size=(FLIPS, count), dtype=np.int8)
-    return np.asarray(2.0 * drawn - 1.0)
+    return np.asarray(2.0 * drawn - 1.0, order="F")
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
