@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._core.numerics import compute_dtype, wide
+from hiergeo.evaluation.auditing.rays import ray_ranks
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
 from hiergeo.evaluation.protocols import pair_scores
@@ -85,8 +87,16 @@ def parent_ranks(subject: Subject) -> np.ndarray:
     size = len(subject.embedded.texts)
     pairs, pair_of = torch.unique(subject.children * size + subject.parents, return_inverse=True)
     child, parent = pairs // size, pairs % size
-    ranks = subject.space.rank(subject.captions.rows(child), subject.text, parent, by="distance")
-    apart = pair_scores(subject.space.distance, subject.captions, child, parent)
-    itself = (child != parent) & ((apart > 0) | (child < parent))
+    if subject.on_a_ray:
+        of_pairs = compute_dtype(subject.text.factors[0].direction.dtype)
+        ranks = ray_ranks(wide(subject.text.factors[0].radius), child, parent, of_pairs)
+    else:
+        ranks = subject.space.rank(subject.captions.rows(child), subject.text, parent, by="distance")
+    level = torch.stack([factor.radius[child] == factor.radius[parent] for factor in subject.text.factors]).all(0)
+    ahead = torch.ones_like(level)  # whether the child comes before its parent
+    if bool(level.any()):
+        apart = pair_scores(subject.space.distance, subject.captions, child[level], parent[level])
+        ahead[level] = (apart > 0) | (child < parent)[level]
+    itself = (child != parent) & ahead
     others = (ranks - itself.long()).clamp_min(0).masked_fill(child == parent, 0)
     return array(others[pair_of])
