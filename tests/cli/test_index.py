@@ -52,7 +52,7 @@ def test_an_index_from_captions_to_its_end(run, tmp_path) -> None:
     assert "sound" in printed
     index = search.open(out)
     assert index.manifest.model.name == "tiny"
-    assert index.children("a shape", k=1).hits[0].caption == "a shape"
+    assert index.neighbours("a shape", k=1).hits[0].caption == "a shape"
 
 
 def test_embeddings_without_their_model(run, tmp_path, stored) -> None:
