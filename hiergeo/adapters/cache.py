@@ -19,7 +19,7 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets.hierarchy import ImageRef
-from hiergeo.datasets.pictures import ImageLike, pixels_hash
+from hiergeo.datasets.pictures import ImageLike, open_rgb
 
 ENTRY = {"rows": Array("f", (2,)), "key": Array("U", (0,))}
 
@@ -95,5 +95,14 @@ def _stored(path: Path, key: str, count: int) -> Tensor | None:
 
 
 def _image_hash(image: ImageLike) -> str:
-    """The hash of an image's pixels, which a dataset's image remembers."""
-    return image.pixels_hash if isinstance(image, ImageRef) else pixels_hash(image)
+    """The hash of an image's pixels; that of a dataset's image is remembered with it."""
+    if not isinstance(image, ImageRef):
+        return _pixels_hash(image)
+    if "pixels" not in image.known:
+        image.known["pixels"] = _pixels_hash(image)
+    return image.known["pixels"]
+
+
+def _pixels_hash(image: ImageLike) -> str:
+    picture = open_rgb(image)
+    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()

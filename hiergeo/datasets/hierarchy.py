@@ -27,18 +27,12 @@ class Row:
 
 @dataclass(frozen=True)
 class ImageRef:
-    """An image by id, opened only when its pixels are needed."""
+    """An image by id, opened only when its pixels are needed; `known` is what was computed of them, by name."""
 
     image_id: int
     open: Callable[[], "Image"] = field(compare=False, repr=False)
     path: Path | None = None
-
-    @cached_property
-    def pixels_hash(self) -> str:
-        """The hash of its pixels, which it is opened for once. Raises as `hiergeo.datasets.pictures.open_rgb`."""
-        from hiergeo.datasets.pictures import pixels_hash
-
-        return pixels_hash(self)
+    known: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, repr=False)

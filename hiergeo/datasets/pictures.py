@@ -1,6 +1,5 @@
 """Opens pictures of every kind as 8-bit RGB, which vision towers are trained on."""
 
-import hashlib
 import io
 import math
 import warnings
@@ -87,12 +86,6 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
         return _rgb(_upright(opened))
 
     return _read(image, _label(image), use)
-
-
-def pixels_hash(image: ImageLike) -> str:
-    """The hash of a picture in RGB and of its size. Raises as `open_rgb`."""
-    picture = open_rgb(image)
-    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
 
 
 def cut_out(image: "Image", edges: tuple[float, float, float, float]) -> "Image":

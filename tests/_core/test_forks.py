@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 
 PROGRAM = """
 import os, signal, sys, warnings, torch
-from hiergeo import Polar, pairwise
+from hiergeo import Polar, Space, pairwise
 from hiergeo.pairwise import search_ops
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
@@ -57,6 +57,7 @@ OPERATIONS = {
     "combined": lambda: pairwise.combined([x.radius, x.radius], "l2"),
     "distance in a product": lambda: pairwise.distance(*SPACES),
     "cone_count in a product": lambda: pairwise.cone_count(*SPACES),
+    "shadowed": lambda: pairwise.topk(y, Space("lorentz:-1").points(x.direction, shadow=True).factors[0], -1.0, 2)[0],
     "topk in a product": lambda: pairwise.topk(*SPACES, 2)[0],
 }
 
