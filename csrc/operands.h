@@ -101,9 +101,6 @@ inline void check_extent(const char* name, const Tensor& direction) {
   STD_TORCH_CHECK(numbers < kMostNumbers, name, " of the shape ", listed(direction.sizes()), " is too large.");
 }
 
-// n up to a multiple of 64.
-constexpr int64_t whole_lines(int64_t n) { return (n + 63) / 64 * 64; }
-
 // Directions (B, N, D).
 inline void check_directions(const char* name, const Tensor& direction, int64_t dims) {
   check_float(name, direction);
@@ -278,15 +275,6 @@ inline void check_targets(const int64_t* target, int64_t count, int64_t candidat
                     " points y, not ", target[i], ".");
 }
 
-// That of the points of one problem.
-inline void check_shadow(const Tensor& uy, const Tensor& rows, const Tensor& numbers) {
-  STD_TORCH_CHECK(uy.size(0) == 1, "uy must hold one problem where it has a shadow, not ", uy.size(0), ".");
-  STD_TORCH_CHECK(compute_type(uy) == ScalarType::Float, "uy must not be float64 where it has a shadow.");
-  check("rows", rows, ScalarType::Byte, {uy.size(1), whole_lines(uy.size(2))}, uy);
-  check("numbers", numbers, ScalarType::Float, {kShadowNumbers, whole_lines(uy.size(1))}, uy);
-  STD_TORCH_CHECK(rows.is_contiguous() && numbers.is_contiguous(), "rows and numbers must be contiguous.");
-}
-
 }  // namespace operands
 
 // One function for every list of operands in library.cpp.
@@ -364,21 +352,6 @@ inline void check_smallest(const operands::FactorLists& of, int64_t k, int64_t p
   operands::check_ordered(of);
   STD_TORCH_CHECK(0 < k && k <= kMostNeighbours, "k must be between 1 and ", kMostNeighbours, ", not ", k, ".");
   operands::check_product(product);
-}
-
-inline void check_shadow(const Tensor& uy, const Tensor& ry, double curvature) {
-  operands::check_directions("uy", uy, 3);
-  operands::check_numbers("ry", ry, uy);
-  operands::check_curvature(curvature);
-  STD_TORCH_CHECK(uy.size(0) == 1, "uy must hold one problem, not ", uy.size(0), ".");
-  STD_TORCH_CHECK(compute_type(uy) == ScalarType::Float, "uy must not be float64.");
-}
-
-inline void check_smallest_among(const operands::FactorLists& of, const std::vector<Tensor>& rows,
-                                 const std::vector<Tensor>& numbers, int64_t k, int64_t product) {
-  check_smallest(of, k, product);
-  STD_TORCH_CHECK(rows.size() == of.uy.size() && numbers.size() == of.uy.size(), "rows and numbers must hold one entry a factor.");
-  for (size_t f = 0; f < rows.size(); ++f) operands::check_shadow(of.uy[f], rows[f], numbers[f]);
 }
 
 inline void check_rank(const operands::FactorLists& of, const Tensor& target, int64_t product) {

@@ -103,10 +103,6 @@ struct Operands {
 
 const std::optional<Tensor> kNone;
 
-Shadow shadow_of(const Tensor& rows, const Tensor& numbers) {
-  return {static_cast<uint8_t*>(rows.data_ptr()), static_cast<float*>(numbers.data_ptr()), rows.size(1), numbers.size(1)};
-}
-
 template <class T> T* data_of(const Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
 
 // Entry `batch` of a contiguous (B, ...) tensor of the compute type.

@@ -72,6 +72,37 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
   return {offsets, columns};
 }
 
+// n up to a multiple of 64.
+constexpr int64_t whole_lines(int64_t n) { return (n + 63) / 64 * 64; }
+
+// That of the points of one problem.
+void check_shadow(const Tensor& uy, const Tensor& rows, const Tensor& numbers) {
+  STD_TORCH_CHECK(uy.size(0) == 1, "uy must hold one problem where it has a shadow, not ", uy.size(0), ".");
+  STD_TORCH_CHECK(compute_type(uy) == ScalarType::Float, "uy must not be float64 where it has a shadow.");
+  operands::check("rows", rows, ScalarType::Byte, {uy.size(1), whole_lines(uy.size(2))}, uy);
+  operands::check("numbers", numbers, ScalarType::Float, {kShadowNumbers, whole_lines(uy.size(1))}, uy);
+  STD_TORCH_CHECK(rows.is_contiguous() && numbers.is_contiguous(), "rows and numbers must be contiguous.");
+}
+
+void check_shadow(const Tensor& uy, const Tensor& ry, double curvature) {
+  operands::check_directions("uy", uy, 3);
+  operands::check_numbers("ry", ry, uy);
+  operands::check_curvature(curvature);
+  STD_TORCH_CHECK(uy.size(0) == 1, "uy must hold one problem, not ", uy.size(0), ".");
+  STD_TORCH_CHECK(compute_type(uy) == ScalarType::Float, "uy must not be float64.");
+}
+
+void check_smallest_among(const operands::FactorLists& of, const std::vector<Tensor>& rows,
+                                 const std::vector<Tensor>& numbers, int64_t k, int64_t product) {
+  check_smallest(of, k, product);
+  STD_TORCH_CHECK(rows.size() == of.uy.size() && numbers.size() == of.uy.size(), "rows and numbers must hold one entry a factor.");
+  for (size_t f = 0; f < rows.size(); ++f) check_shadow(of.uy[f], rows[f], numbers[f]);
+}
+
+Shadow shadow_of(const Tensor& rows, const Tensor& numbers) {
+  return {static_cast<uint8_t*>(rows.data_ptr()), static_cast<float*>(numbers.data_ptr()), rows.size(1), numbers.size(1)};
+}
+
 std::tuple<Tensor, Tensor> smallest_of(const FactorOperands& all, int64_t quantity, int64_t k, bool swap) {
   const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
   Tensor values = torch::stable::new_empty(all.ux[0], shape, compute_type(all.ux[0]));
@@ -93,8 +124,8 @@ std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> 
 std::tuple<Tensor, Tensor> shadow(Tensor uy, Tensor ry, double curvature) {
   check_shadow(uy, ry, curvature);
   const auto made = [&](ScalarType type, std::vector<int64_t> size) { return torch::stable::new_empty(uy, size, type); };
-  Tensor rows = made(ScalarType::Byte, {uy.size(1), operands::whole_lines(uy.size(2))});
-  Tensor numbers = made(ScalarType::Float, {kShadowNumbers, operands::whole_lines(uy.size(1))});
+  Tensor rows = made(ScalarType::Byte, {uy.size(1), whole_lines(uy.size(2))});
+  Tensor numbers = made(ScalarType::Float, {kShadowNumbers, whole_lines(uy.size(1))});
   const Numbers radius(ry);
   const bool useful = level().shade({rows_of(uy, 0), radius.row(0), nullptr}, curvature, shadow_of(rows, numbers), in_parallel);
   if (useful) return {rows, numbers};

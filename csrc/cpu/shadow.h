@@ -4,8 +4,7 @@
 // bytes adds to a product depends on the query alone.
 #pragma once
 
-#include "../pair_math.h"
-#include "rows.h"
+#include "statistics.h"
 
 namespace hiergeo {
 namespace {
@@ -57,6 +56,33 @@ struct QuantisedRow {
     residual = residual_norm(squares, inverse);
   }
 };
+
+// Writes the shadow of the points.
+inline bool shade(const Points& points, double curvature, Shadow to, ParallelFor parallel) {
+  const int64_t width = points.direction.width;
+  if (!are_bytes_multiplied(width)) return false;
+  Statistics<float> statistics(to.count);
+  float* const more = to.numbers + Statistics<float>::kFields * to.count;
+  auto body = [&](int64_t begin, int64_t end) {
+    Buffer<float> scratch(width);
+    for (int64_t i = begin; i < end; ++i) {
+      if (i >= points.direction.count) {
+        statistics.set(i, statistics_of(0.0f, 0, 0), 0, 0, 0);
+        more[i] = more[to.count + i] = 0;
+        continue;
+      }
+      const float* from = row_of(points.direction, i, scratch.data());
+      const Scaling scaling = scaling_of(points, i, from);
+      describe(points, i, curvature, scaling, 0, statistics, i);
+      const QuantisedRow row(from, width, float(scaling.factor), float(scaling.inverse), 0x80, to.stride, to.rows + i * to.stride);
+      more[i] = row.scale;
+      more[to.count + i] = row.residual;
+    }
+  };
+  for_each(to.count, 64, body, parallel);
+  memcpy(to.numbers, statistics.fields(), size_t(Statistics<float>::kFields * to.count) * sizeof(float));
+  return true;
+}
 
 // A few rows x against shadows of the points y. None of this without the instruction, or for rows of doubles.
 template <class T> class ShadowProduct {
