@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from hiergeo._core.errors import InputError
+from hiergeo.training.re import processes
 from tests.attack.trial import Attack, Family, Hung, Silent
 from tests.attack.verbs import VERBS, Verb, cleared, listing, prepare, run
 from tests.search.serving.port_common import reserved_port
@@ -293,6 +294,7 @@ def _member(rank: int, ranks: int, port: int, words: list[str]) -> list[str]:
     """The words, in a process that is one of several."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    processes.MEETING = 20.0
     return words
 
 

@@ -3,6 +3,8 @@
 import ctypes
 import importlib.util
 import os
+import socket
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -95,7 +97,10 @@ def joined(device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        patience = timedelta(seconds=MEETING)
+        until = time.monotonic() + MEETING
+        if here.rank > 0:
+            _await_listener(until)
+        patience = timedelta(seconds=max(until - time.monotonic(), 1.0))
         store, rank, size = next(dist.rendezvous("env://", timeout=patience))
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
@@ -117,6 +122,22 @@ def joined(device: torch.device) -> Iterator[None]:
         if dist.is_initialized():
             with suppress(Exception):  # of connections that are gone
                 dist.destroy_process_group()
+
+
+def _await_listener(until: float) -> None:
+    """Return once somebody listens at MASTER_ADDR and MASTER_PORT.
+
+    `torch.distributed` would wait for up to twice its timeout: the pauses between its attempts grow without a limit.
+
+    Raises:
+        torch.distributed.DistNetworkError: nobody does by a time of the monotonic clock.
+    """
+    meeting = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    while (left := until - time.monotonic()) > 0:
+        with suppress(OSError), socket.create_connection(meeting, timeout=left):
+            return
+        time.sleep(0.1)
+    raise dist.DistNetworkError(f"nobody listens at {meeting[0]}:{meeting[1]}")
 
 
 def _keep(held: object) -> None:
