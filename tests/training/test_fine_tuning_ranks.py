@@ -187,6 +187,7 @@ def test_errors_of_libraries_are_those_of_a_dead_process_where_one_is_dead(error
     def failing(*_: object, **__: object) -> None:
         raise error
 
+    environment.setattr(processes, "_await_listener", lambda _: None)
     environment.setattr(dist, "rendezvous", failing)
     with pytest.raises(raised) as caught, processes.joined(CPU):
         pass
