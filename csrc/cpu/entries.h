@@ -22,9 +22,9 @@ namespace {
 void check_screen() {
   const char* named = std::getenv("HIERGEO_SCREEN");
   if (!named || !*named) return;
-  for (const char* word : {"int8", "bfloat16", "float32"})
+  for (const char* word : {"amx", "int8", "bfloat16", "float32"})
     if (!std::strcmp(named, word)) return;
-  STD_TORCH_CHECK(false, "HIERGEO_SCREEN=", named, " must be int8, bfloat16 or float32.");
+  STD_TORCH_CHECK(false, "HIERGEO_SCREEN=", named, " must be amx, int8, bfloat16 or float32.");
 }
 
 // The level that every operator runs at.

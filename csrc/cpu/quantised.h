@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sweep.h"
+#include "tiles.h"
 
 #if defined(__AVX512VNNI__)
 
@@ -11,14 +12,24 @@
 namespace hiergeo {
 namespace {
 
+// Whether bytes are multiplied by tiles here.
+inline bool are_tiled() {
+  const char* named = getenv("HIERGEO_SCREEN");
+  return !(named && !strcmp(named, "int8")) && are_tiles_given();
+}
+
+// Words of four numbers that a row of so many takes; tiles have no fewer than 16.
+inline int64_t words_of(int64_t width) { return rounded_up((width + 3) / 4, are_tiled() ? kTileWords : 1); }
+
 // Rows of x as words of four numbers + 128, without sign as the instruction wants one side.
 struct QuantisedRows {
   int64_t words;
+  bool tiled;
   Buffer<uint32_t> copy;
   Buffer<float> scale, residual;
 
   QuantisedRows(const RowSide<float>& x, ParallelFor parallel)
-      : words((x.width + 3) / 4), copy(x.padded * words), scale(x.padded), residual(x.padded) {
+      : words(words_of(x.width)), tiled(are_tiled()), copy(x.padded * words), scale(x.padded), residual(x.padded) {
     auto body = [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) fill(x, i);
     };
@@ -53,7 +64,7 @@ struct QuantisedColumns {
   Buffer<float> scale, residual;
 
   QuantisedColumns(int64_t capacity, int64_t of_width)
-      : width(of_width), words((of_width + 3) / 4), copy(rounded_up(capacity, kColumns) * words),
+      : width(of_width), words(words_of(of_width)), copy(rounded_up(capacity, kColumns) * words),
         offset(rounded_up(capacity, kColumns)), scale(rounded_up(capacity, kColumns)),
         residual(rounded_up(capacity, kColumns)) {}
 
@@ -99,6 +110,13 @@ struct QuantisedColumns {
   }
 };
 
+// The products of a row with adjacent columns, from the sums of their bytes.
+inline void save_products(__m512i sums, const QuantisedRows& x, int64_t row, const QuantisedColumns& y, int64_t column, float* to) {
+  const __m512i offset = _mm512_loadu_si512(y.offset.data() + column);
+  const Vector<float> scale = load(y.scale.data() + column) * x.scale[row];
+  save<float>(to, _mm512_cvtepi32_ps(_mm512_add_epi32(sums, offset)) * scale);
+}
+
 // A function of its own: inlined, its sums are spilt at every step, and it takes twice the time.
 __attribute__((noinline)) void block_product(const QuantisedRows& x, int64_t block, const QuantisedColumns& y,
                                              int64_t column, float* products) {
@@ -118,16 +136,33 @@ __attribute__((noinline)) void block_product(const QuantisedRows& x, int64_t blo
 #pragma GCC unroll 6
   for (int m = 0; m < kBlockRows; ++m)
 #pragma GCC unroll 4
-    for (int v = 0; v < kBlockVectors; ++v) {
-      const __m512i offset = _mm512_loadu_si512(y.offset.data() + column + v * kLanes<float>);
-      const Vector<float> scale = load(y.scale.data() + column + v * kLanes<float>) * x.scale[block + m];
-      const Vector<float> product = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[m][v], offset)) * scale;
-      save<float>(products + m * kTileColumns + v * kLanes<float>, product);
-    }
+    for (int v = 0; v < kBlockVectors; ++v)
+      save_products(sums[m][v], x, block + m, y, column + v * kLanes<float>, products + m * kTileColumns + v * kLanes<float>);
 }
+
+#if HIERGEO_TILES
+
+inline void tiled_product(const QuantisedRows& x, int64_t block, int64_t rows, const QuantisedColumns& y, int64_t column,
+                          int64_t n, float* products) {
+  constexpr int64_t panel = kBlockColumns<float>;
+  alignas(64) int32_t sums[2 * kMostTileRows * kTileStep];
+  const Tiles tiles(rows / 2);
+  for (int64_t c = 0; c < n; c += kTileStep) {
+    const uint32_t* columns = y.block((column + c) / panel * panel) + (column + c) % panel;
+    tiled_sums(x.copy.data() + block * x.words, x.words, rows / 2, columns, panel, x.words, sums);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t v = 0; v < kTileStep; v += kLanes<float>)
+        save_products(_mm512_load_si512(sums + i * kTileStep + v), x, block + i, y, column + c + v, products + i * kTileColumns + c + v);
+  }
+}
+
+#endif
 
 inline void tile_product(const QuantisedRows& x, int64_t block, int64_t rows, const QuantisedColumns& y, int64_t column,
                          int64_t n, float* products) {
+#if HIERGEO_TILES
+  if (x.tiled) return tiled_product(x, block, rows, y, column, n, products);
+#endif
   for (int64_t c = 0; c < n; c += kBlockColumns<float>)
     for (int64_t i = 0; i < rows; i += kBlockRows)
       block_product(x, block + i, y, column + c, products + i * kTileColumns + c);

@@ -37,6 +37,7 @@ template <class T> class Screen {
   void load(ParallelFor) {}
   void widen() {}
   int64_t widens_above() const { return kWidenAbove; }
+  TileShape tile(TileShape usual) const { return usual; }
 
   // The products of a tile, and what bounds the error of their cosines: numbers of the row and one for each column.
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, T* products) const {
@@ -87,6 +88,10 @@ template <> class Screen<float> {
   // From here on products are more precise: for points so close together that too little is excluded.
   void widen() { begin(is_followed_by_bfloat16() ? Precision::bfloat16 : Precision::float32); }
   int64_t widens_above() const { return precision_ == Precision::int8 && !is_followed_by_bfloat16() ? 8 : kWidenAbove; }
+  TileShape tile(TileShape usual) const {
+    const bool tiled = precision_ == Precision::int8 && quantised_x_[0].tiled;
+    return tiled ? TileShape{kTiledRows, kTileColumns} : usual;
+  }
 
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, float* products) const {
     if (precision_ == Precision::int8)
@@ -182,9 +187,9 @@ template <class T> class Screened {
   // threads. It returns how many pairs it scored exactly.
   template <class Prepare, class Work> void run(Prepare prepare, Work work) {
     const int64_t factors = screens_.size();
-    const TileShape tile = tile_of<T>(y.product(), x.width);
-    const int64_t layer = tile.rows * kTileColumns;
     for (int64_t begin = 0; begin < total_; begin += stretch_) {
+      const TileShape tile = screens_[0].tile(tile_of<T>(y.product(), x.width));
+      const int64_t layer = tile.rows * kTileColumns;
       y.load(begin, smaller(stretch_, total_ - begin), parallel_);
       for (int64_t f = 0; f < factors; ++f) screens_[f].load(parallel_);
       prepare(begin, y.count());

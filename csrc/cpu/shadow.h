@@ -32,7 +32,7 @@ HIERGEO_FN float residual_norm(float squares, float inverse) { return square_roo
 inline bool are_bytes_multiplied(int64_t width) {
 #if defined(__AVX512VNNI__)
   const char* named = getenv("HIERGEO_SCREEN");
-  return !(named && *named && strcmp(named, "int8")) && width <= 1 << 16 && __builtin_cpu_supports("avx512vnni");
+  return !(named && *named && strcmp(named, "int8") && strcmp(named, "amx")) && width <= 1 << 16 && __builtin_cpu_supports("avx512vnni");
 #else
   return false;
 #endif

@@ -25,7 +25,7 @@ SIMD_LEVELS: tuple[Simd, ...] = get_args(Simd)
 WORDS = {
     NATIVE: ("0", "1"),
     SIMD: SIMD_LEVELS,
-    SCREEN: ("int8", "bfloat16", "float32"),
+    SCREEN: ("amx", "int8", "bfloat16", "float32"),
     PRODUCT: ("own", "torch"),
 }
 """What each variable may hold; unset or empty leaves the choice to hiergeo."""

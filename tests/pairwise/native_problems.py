@@ -150,7 +150,7 @@ def _laid_out(point: Polar, layout: str, dtype: torch.dtype) -> Polar:
     return Polar(direction, radius)
 
 
-SCREENS = ("int8", "bfloat16", "float32")
+SCREENS = ("amx", "int8", "bfloat16", "float32")
 """What HIERGEO_SCREEN may name; where there is no instruction for one, the next takes its place."""
 
 OWN = ", own product"

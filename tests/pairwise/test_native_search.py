@@ -232,7 +232,7 @@ def test_several_python_threads_at_once() -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("screen", ["int8", "bfloat16", "float32"])
+@pytest.mark.parametrize("screen", SCREENS)
 def test_sums_of_very_long_rows_fit_the_screen(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of equal numbers are the largest that products of 8 bits add up to."""
     monkeypatch.setenv("HIERGEO_SCREEN", screen)

@@ -124,7 +124,7 @@ def test_build_information(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("HIERGEO_NATIVE", "0 or 1"),
         ("HIERGEO_SIMD", "baseline, avx2 or avx512"),
-        ("HIERGEO_SCREEN", "int8, bfloat16 or float32"),
+        ("HIERGEO_SCREEN", "amx, int8, bfloat16 or float32"),
     ],
 )
 def test_unknown_words_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
