@@ -22,6 +22,7 @@ template <class T> struct ScreenedRow {
   int64_t column, n;
   const T *cosine, *error;
   T bound, scale, curvature;
+  T limit = 0;  // of distances: `limit_of` the bound
 };
 
 // Calls `body` with whether positions are taken from the end of the ray as a constant: loops that choose do not become vectors.
@@ -81,13 +82,19 @@ inline void compare_angles(const ScreenedRow<T>& row, T* found) {
 // Beyond these the squares and hyperbolic sines below leave the range of float: distances are formed instead.
 constexpr double kFarthest = 1e18, kMostCurved = 40;
 
+// What compares distances with a bound: cosh(s d) - 1 of the bound and its like, in place of distances themselves.
+template <class T> inline T limit_of(T bound, double curvature) {
+  if (curvature == 0) return bound * bound;
+  const double half = double(T(sqrt(fabs(curvature)))) * double(bound) / 2;
+  const T sine = curvature < 0 ? T(sinh(half)) : T(sin(smaller(half, kPi / 2)));
+  return 2 * sine * sine;
+}
+
 // For bounds within `comparable`.
 template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const ScreenedRow<T>& row, T* found) {
   constexpr T rounding = 16 * Limits<T>::epsilon, least = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-290);
   const ScreenedRow<T> r = row;
   const double half = double(r.scale) * double(r.bound) / 2;
-  const T sine = SIGN < 0 ? T(sinh(half)) : T(sin(smaller(half, kPi / 2)));
-  const T limit = SIGN == 0 ? r.bound * r.bound : 2 * sine * sine;
   const bool beyond = r.bound < 0, all = SIGN > 0 && half >= kPi / 2 * (1 + (CERTAIN ? 1e-5 : 0.0));
   by_anchor(row, [&](auto near_end) {
     HIERGEO_INDEPENDENT
@@ -100,19 +107,19 @@ template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const S
       if (SIGN == 0) {
         T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
         apart = step * step + 2 * r.point.radius * other.radius * versine;
-        allowed = limit;
+        allowed = r.limit;
       } else if (SIGN > 0) {
         T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
         T half_step = sine_half_turn(r.scale * step / 2);
         apart = 2 * half_step * half_step + (r.scale * r.point.sine) * (r.scale * other.sine) * versine;
-        allowed = limit;
+        allowed = r.limit;
       } else {
         Triangle<T, SIGN> on_ray = {r.point, other, {T(0), T(2)}, near_end.value, r.scale, r.curvature};
         T lead = r.scale * on_ray.lead(), both = r.point.shrink * other.shrink;
         T gap_x = -r.scale * r.point.end.hi, gap_y = -r.scale * other.end.hi;
         T whole = gap_x + gap_y - gap_x * gap_y + both;  // cosh(a_x - a_y) + 1 in units of cosh(a_x) cosh(a_y)
         apart = lead * lead + (r.scale * r.point.sine) * (r.scale * other.sine) * versine * whole;
-        allowed = limit * both * whole;
+        allowed = r.limit * both * whole;
       }
       T slack = rounding * (apart + allowed) + least;
       T value = allowed - apart + (CERTAIN ? -slack : slack);

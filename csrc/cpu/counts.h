@@ -24,7 +24,7 @@ template <class T, class Before> inline int64_t add_before(typename Search<T>::R
     count += sure;
     for (int64_t j = 0; doubtful && j < width; ++j) {
       if (!(possible[j] >= 0) || certain[j] > 0) continue;
-      count += before(row.score(start + j), row.source(start + j));
+      count += row.comes_before(bound, start + j, before);
       ++scored;
     }
   }

@@ -50,6 +50,10 @@ template <class T> inline bool any_within(const T* found, int64_t width) {
   return within;
 }
 
+// Shares by which `Search::excess` may differ from 0 though the score, rounded to float, is the bound: of bounds within `comparable`
+// 40 * 2^-23, and what `limit_of` rounds.
+constexpr double kHidden = 1e-5;
+
 template <class T> class Search {
  public:
   // `total` columns of y, those of `order` if there is one. With `swap` y is the apex.
@@ -88,15 +92,25 @@ template <class T> class Search {
       }
     }
 
-    T score(int64_t j) const {
-      const auto candidate = [&](int64_t f, const T* row) {
-        const double inverse = search_.screened_.y[f].exact_inverse(column_ + j, row);
-        return Candidate{search_.ahead_ ? search_.exact_y_[f][column_ + j] : search_.radial_of(f, source(j)), inverse};
-      };
-      return search_.score(index, source(j), candidate, scratch_);
+    T score(int64_t j) const { return search_.score(index, source(j), described(j), scratch_); }
+
+    // Whether column j comes before `bound`, where `before(score, index)` holds for all scores below it and for none above.
+    template <class Before> bool comes_before(T bound, int64_t j, Before before) {
+      if (search_.is_hyperbolic() && search_.apart(index, bound)) {
+        const double excess = search_.excess(index, source(j), described(j), limit(bound), scratch_);
+        if (magnitude(excess) > kHidden) return excess < 0;
+      }
+      return before(score(j), source(j));
     }
 
    private:
+    auto described(int64_t j) const {
+      return [this, j](int64_t f, const T* row) {
+        const double inverse = search_.screened_.y[f].exact_inverse(column_ + j, row);
+        return Candidate{search_.ahead_ ? search_.exact_y_[f][column_ + j] : search_.radial_of(f, source(j)), inverse};
+      };
+    }
+
     ScreenedRow<T> screened(int64_t f, T bound, int64_t start, int64_t width) {
       const RowSide<T>& x = search_.screened_.x[f];
       const ColumnSide<T>& y = search_.screened_.y[f];
@@ -110,8 +124,16 @@ template <class T> class Search {
     template <bool CERTAIN> void compare_factor(int64_t f, T bound, int64_t start, int64_t width, T* found) {
       const Pairs& pairs = search_.factors_[f];
       const T own = pairs.x.number ? bound + search_.screened_.x[f].statistics.number()[index] : bound;
-      comparison_of<T, CERTAIN>(search_.quantity_, pairs.curvature, search_.swap_, pairs.y.number != nullptr)(
-          screened(f, own, start, width), found);
+      ScreenedRow<T> row = screened(f, own, start, width);
+      if (is_distance(search_.quantity_)) row.limit = limit(own);
+      comparison_of<T, CERTAIN>(search_.quantity_, pairs.curvature, search_.swap_, pairs.y.number != nullptr)(row, found);
+    }
+
+    // That of the one factor; a row asks about one bound again and again.
+    T limit(T bound) {
+      if (!(bound == bound_)) limit_ = limit_of(bound, search_.factors_[0].curvature);
+      bound_ = bound;
+      return limit_;
     }
 
     template <bool CERTAIN> void compare_combined(T bound, int64_t start, int64_t width, T* found) {
@@ -142,6 +164,7 @@ template <class T> class Search {
     const T* products_;
     const int64_t layer_;
     T* scratch_;
+    T bound_ = T(NAN), limit_ = 0;
     alignas(64) T cosine_[kScreenColumns], error_[kScreenColumns];
   };
 
@@ -191,19 +214,47 @@ template <class T> class Search {
     return !is_distance(quantity_) || comparable(screened_.x[0].statistics.at(i), bound, factors_[0].curvature);
   }
 
+  // Whether scores are distances of float in a space of K < 0, which `excess` compares.
+  bool is_hyperbolic() const {
+    return sizeof(T) == sizeof(float) && factors_.count == 1 && is_distance(quantity_) && factors_[0].curvature < 0;
+  }
+
+  // The opening of row i with y number `other` in factor f, whose direction is `row`.
+  WideOpening opening_with(int64_t f, int64_t i, int64_t other, const T* row, double inverse, T* scratch) const {
+    const RowSide<T>& x = screened_.x[f];
+    const Pairs& pairs = factors_[f];
+    const WideOpening opening =
+        wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], row, inverse, x.width);
+    const bool near = smaller(opening.versine, opening.coversine) < kNear<T> && are_exact(pairs.x, pairs.y);
+    return near ? exact_opening(pairs.x, i, pairs.y, other, scratch) : opening;
+  }
+
+  // cosh(s d) - 1 less `limit`, as a share of both; a third of the cost of a distance. 0 where that leaves the range of double.
+  template <class Described>
+  double excess(int64_t i, int64_t other, Described candidate, double limit, T* scratch) const {
+    const T* row = row_of(factors_[0].y.direction, other, scratch);
+    const Candidate y = candidate(0, row);
+    const Radial<double>& x = exact_x_[0][i];
+    const double curvature = factors_[0].curvature, scale = sqrt(-curvature);
+    if (scale * (x.radius + y.radial.radius) > kFar) return 0;
+    const WideOpening opening = opening_with(0, i, other, row, y.inverse, scratch);
+    const Triangle<double, -1> triangle = {x, y.radial, {opening.versine, opening.coversine}, anchored_at_end(x, scale), scale,
+                                           curvature};
+    const double along = scale * triangle.adjacent(), across = scale * triangle.opposite();
+    const double both = x.shrink * y.radial.shrink, reached = along * along + across * across;
+    const double allowed = limit * (triangle.distance_cosine() + both) * both;
+    return (reached - allowed) / (reached + allowed);
+  }
+
   // The score of row i with y number `other`, of which candidate(f, row) tells the statistics in factor f.
   template <class Described> T score(int64_t i, int64_t other, Described candidate, T* scratch) const {
     double sum = 0;
     for (int64_t f = 0; f < factors_.count; ++f) {
-      const RowSide<T>& x = screened_.x[f];
       const Pairs& pairs = factors_[f];
       const T* row = row_of(pairs.y.direction, other, scratch);
       const Candidate of_y = candidate(f, row);
       const Radial<double>& point = exact_x_[f][i];
-      WideOpening opening =
-          wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], row, of_y.inverse, x.width);
-      if (smaller(opening.versine, opening.coversine) < kNear<T> && are_exact(pairs.x, pairs.y))
-        opening = exact_opening(pairs.x, i, pairs.y, other, scratch);
+      const WideOpening opening = opening_with(f, i, other, row, of_y.inverse, scratch);
       double value = exact_value<T>(quantity_, swap_ ? of_y.radial : point, swap_ ? point : of_y.radial, point, opening,
                                     pairs.curvature);
       if (pairs.x.number) value -= pairs.x.number[i];
