@@ -39,7 +39,14 @@ DIALECT = ("-std=c++17", f"-DTORCH_TARGET_VERSION=0x{TORCH_TARGET[0]:02x}{TORCH_
 SIMD = {
     "baseline": (),
     "avx2": ("-march=x86-64-v3",),
-    "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512", "-mavx512bf16", "-mavx512vnni", "-mamx-tile", "-mamx-int8"),
+    "avx512": (
+        "-march=x86-64-v4",
+        "-mprefer-vector-width=512",
+        "-mavx512bf16",
+        "-mavx512vnni",
+        "-mamx-tile",
+        "-mamx-int8",
+    ),
 }
 """Flags of `cpu/*_NAME.cpp`; those with flags are for x86-64, where compilers that know x86-64-v4 know bfloat16,
 8-bit products and tiles too.
