@@ -229,14 +229,13 @@ template <class T> class Search {
     return near ? exact_opening(pairs.x, i, pairs.y, other, scratch) : opening;
   }
 
-  // cosh(s d) - 1 less `limit`, as a share of both; a third of the cost of a distance. 0 where that leaves the range of double.
+  // cosh(s d) - 1 less `limit`, as a share of both; a third of the cost of a distance. NaN where both leave the range of double.
   template <class Described>
   double excess(int64_t i, int64_t other, Described candidate, double limit, T* scratch) const {
     const T* row = row_of(factors_[0].y.direction, other, scratch);
     const Candidate y = candidate(0, row);
     const Radial<double>& x = exact_x_[0][i];
     const double curvature = factors_[0].curvature, scale = sqrt(-curvature);
-    if (scale * (x.radius + y.radial.radius) > kFar) return 0;
     const WideOpening opening = opening_with(0, i, other, row, y.inverse, scratch);
     const Triangle<double, -1> triangle = {x, y.radial, {opening.versine, opening.coversine}, anchored_at_end(x, scale), scale,
                                            curvature};

@@ -242,3 +242,19 @@ def test_sums_of_very_long_rows_fit_the_screen(screen: str, monkeypatch: pytest.
     _, found = pairwise.topk(x, y, -1.0, 5)
     nearest = [j for j in torch.argsort((y.radius - 0.7).abs()).tolist() if j % 3 == 1][:5]
     assert found.tolist() == [nearest] * 12
+
+
+@pytest.mark.parametrize("far", [5.0, 25.0, 183.0, 184.0, 185.0, 300.0, 700.0])
+def test_on_one_ray_distances_are_differences_of_radii_however_far_out(far: float) -> None:
+    """There products of 1 / cosh(r) leave the range of double, while the points are near each other."""
+    ray = torch.randn(1, 16, generator=torch.Generator().manual_seed(0))
+    x, y = (
+        Polar(ray.expand(24, -1), far + 0.0004 + 0.02 * torch.arange(24)),
+        Polar(ray.expand(90, -1), far + 0.013 * torch.arange(90)),
+    )
+    apart = (x.radius[:, None].double() - y.radius.double()).abs()
+    found = pairwise.count_within(x, y, -1.0, torch.full((24,), 0.0507))
+    assert found.tolist() == (apart <= 0.0507).sum(1).tolist()
+    target = torch.arange(24) * 3
+    ranks = pairwise.rank(x, y, -1.0, target, "distance")
+    assert ranks.tolist() == (apart < apart.gather(1, target[:, None])).sum(1).tolist()
