@@ -59,8 +59,8 @@ $(VENV)/installed: $(PACKAGING) $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install $(VISIBLE) --editable .
 	touch $@
 
-$(VENV)/installed-explore: $(PACKAGING) | $(VENV)/installed
-	$(BIN)/python -m pip install $(VISIBLE) --editable ".[explore]"
+$(VENV)/installed-serve: $(PACKAGING) | $(VENV)/installed
+	$(BIN)/python -m pip install $(VISIBLE) --editable ".[serve]"
 	touch $@
 
 $(VENV)/installed-test: $(PACKAGING) | $(BIN)/python
@@ -87,7 +87,7 @@ $(VENV)/kernels: $(VENV)/installed-test $(KERNELS)
 demo: $(VENV)/installed
 	$(BIN)/hiergeo demo
 
-explore: $(VENV)/installed-explore
+explore: $(VENV)/installed-serve
 	$(BIN)/hiergeo explore --demo
 
 test: $(VENV)/kernels

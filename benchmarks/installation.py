@@ -197,7 +197,7 @@ def measure(places: Sequence[Place], links: Sequence[str], count: int) -> Iterat
     rounds(places, count, started)
     if count:
         for place in places:
-            place.run(install(place, links, "[explore]"))
+            place.run(install(place, links, "[serve]"))
     rounds(places, count, first_page)
     for place in places:
         times = {name: (min(each), median(each), max(each)) for name, each in place.seconds.items()}
