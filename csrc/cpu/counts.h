@@ -37,7 +37,7 @@ inline void count_within(const Factors& factors, Quantity quantity, const double
   search.run([&](typename Search<T>::Row& row) {
     const double limit = reach[row.index];
     return add_before<T>(row, T(limit), [=](T score, int64_t) { return score <= limit; }, counts[row.index]);
-  });
+  }, true);
 }
 
 // The scores of the targets are those of a search among them alone, one column for each row.
@@ -54,7 +54,7 @@ inline void rank(const Factors& factors, Quantity quantity, bool swap, const int
     if (!(score == score)) return int64_t(0);
     auto before = [=](T other, int64_t index) { return other < score || (other == score && index < chosen); };
     return add_before<T>(row, score, before, ranks[row.index]);
-  });
+  }, true);
 }
 
 }  // namespace

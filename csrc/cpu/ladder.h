@@ -80,7 +80,7 @@ inline void ladder(const Points& queries, const Points& candidates, const int64_
     }
     return scored;
   };
-  screened.run([](int64_t, int64_t) {}, work);
+  screened.run([](int64_t, int64_t) {}, work, false);
   rungs.finish();
   for (int64_t rung = 0; rung < count * thresholds; ++rung) cosines[rung] = -cosines[rung];
 }

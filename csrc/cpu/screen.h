@@ -16,7 +16,8 @@ namespace {
 template <class T> constexpr T kFlat = 16 * Limits<T>::epsilon;
 
 // More exact scores than one in so many pairs and a cheap product no longer pays; than one in so many columns, a shadow.
-constexpr int64_t kWidenAbove = 32, kLeaveAbove = 2;
+// What a score takes longer than a pair whatever its width, in steps of the inner dimension.
+constexpr int64_t kWidenAbove = 32, kLeaveAbove = 2, kScoreSteps = 1 << 14;
 
 // What a row does to the error of its cosines: by the span of the column and by the residual of the column.
 template <class T> struct RowError {
@@ -36,7 +37,7 @@ template <class T> class Screen {
 
   void load(ParallelFor) {}
   void widen() {}
-  int64_t widens_above() const { return kWidenAbove; }
+  int64_t widens_above(bool) const { return kWidenAbove; }
   TileShape tile(TileShape usual) const { return usual; }
 
   // The products of a tile, and what bounds the error of their cosines: numbers of the row and one for each column.
@@ -87,7 +88,10 @@ template <> class Screen<float> {
 
   // From here on products are more precise: for points so close together that too little is excluded.
   void widen() { begin(is_followed_by_bfloat16() ? Precision::bfloat16 : Precision::float32); }
-  int64_t widens_above() const { return precision_ == Precision::int8 && !is_followed_by_bfloat16() ? 8 : kWidenAbove; }
+  int64_t widens_above(bool steady) const {
+    if (steady) return kScoreSteps / larger<int64_t>(x_.width, 1) + 16;
+    return precision_ == Precision::int8 && !is_followed_by_bfloat16() ? 8 : kWidenAbove;
+  }
   TileShape tile(TileShape usual) const {
     const bool tiled = precision_ == Precision::int8 && quantised_x_[0].tiled;
     return tiled ? TileShape{kTiledRows, kTileColumns} : usual;
@@ -184,8 +188,8 @@ template <class T> class Screened {
 
   // `prepare(begin, count)` hears of every stretch; `work` gets the row, the first column of a tile and how many there are, the
   // products of the first factor and how far those of the next lie behind them, and scratch for two rows, on several
-  // threads. It returns how many pairs it scored exactly.
-  template <class Prepare, class Work> void run(Prepare prepare, Work work) {
+  // threads. It returns how many pairs it scored exactly. `steady`: those do not become fewer, as where bounds tighten.
+  template <class Prepare, class Work> void run(Prepare prepare, Work work, bool steady) {
     const int64_t factors = screens_.size();
     for (int64_t begin = 0; begin < total_; begin += stretch_) {
       const TileShape tile = screens_[0].tile(tile_of<T>(y.product(), x.width));
@@ -207,7 +211,7 @@ template <class T> class Screened {
         __atomic_fetch_add(&scored, mine, __ATOMIC_RELAXED);
       };
       for_each(x.padded / kBlockRows, 4, body, parallel_);
-      if (y[0].shadow.wanted() ? scored * kLeaveAbove > y.count() : scored * screens_[0].widens_above() > x.count * y.count())
+      if (y[0].shadow.wanted() ? scored * kLeaveAbove > y.count() : scored * screens_[0].widens_above(steady) > x.count * y.count())
         for (int64_t f = 0; f < factors; ++f) {
           screens_[f].widen();
           y[f].leave_shadow();

@@ -168,8 +168,8 @@ template <class T> class Search {
     alignas(64) T cosine_[kScreenColumns], error_[kScreenColumns];
   };
 
-  // Calls `work(row)` for every row and tile, on several threads; it returns how many pairs it scored exactly.
-  template <class Work> void run(Work work) {
+  // Calls `work(row)` for every row and tile, on several threads; it returns how many pairs it scored exactly (see `Screened::run`).
+  template <class Work> void run(Work work, bool steady = false) {
     auto prepare = [&](int64_t begin, int64_t count) {
       for (int64_t f = 0; ahead_ && f < factors_.count; ++f)
         exact_y_[f].load(factors_[f].y, order_, begin, count, factors_[f].curvature, parallel_);
@@ -178,7 +178,7 @@ template <class T> class Search {
       Row row(*this, i, column, n, products, layer, scratch);
       return work(row);
     };
-    screened_.run(prepare, each);
+    screened_.run(prepare, each, steady);
   }
 
   // The score of each row with its partner among all y.
