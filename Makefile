@@ -25,7 +25,7 @@ instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIER
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo explore test test-all test-rest test-simt test-services coverage lint docs docs-version notebooks pictures bench native simt mutants \
+.PHONY: help demo explore test test-all test-rest test-services coverage lint docs docs-version notebooks pictures bench native simt mutants \
 	mutants-python attack sanitize threads clean
 
 help:
@@ -95,13 +95,11 @@ test: $(VENV)/kernels
 
 # The services wait for their server most of the time.
 test-all: $(VENV)/kernels
-	$(MAKE) --jobs 3 test-rest test-simt test-services
+	$(MAKE) --jobs 2 test-services test-rest
 
-# Slow tests wait for servers, browsers and dying processes a third of the time: the emulated GPU computes meanwhile.
-test-simt: $(VENV)/kernels
-	nice -n 19 $(BIN)/python -m tests.pairwise.simt --numprocesses 2 --hypothesis-profile $(PROFILE)
-
+# Slow tests wait for servers, browsers and dying processes a third of the time: three workers keep two cores busy.
 test-rest: $(VENV)/kernels
+	$(BIN)/python -m tests.pairwise.simt --numprocesses 2 --hypothesis-profile $(PROFILE)
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN)
 
 test-services: $(SERVICES)/installed
