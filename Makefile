@@ -91,7 +91,7 @@ explore: $(VENV)/installed-serve
 	$(BIN)/hiergeo explore --demo
 
 test: $(VENV)/kernels
-	$(BIN)/python -m pytest $(QUICK)
+	$(BIN)/python -m pytest $(QUICK) $(if $(PASSED),--passed="$(PASSED)")
 
 # The services wait for their server most of the time.
 test-all: $(VENV)/kernels
@@ -100,7 +100,7 @@ test-all: $(VENV)/kernels
 # Slow tests wait for servers, browsers and dying processes a third of the time: three workers keep two cores busy.
 test-rest: $(VENV)/kernels
 	$(BIN)/python -m tests.pairwise.simt --numprocesses 2 --hypothesis-profile $(PROFILE)
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --slowest=20 --hypothesis-profile $(PROFILE) $(MAIN) $(if $(WITHOUT),--without="$(WITHOUT)")
 
 test-services: $(SERVICES)/installed
 	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope

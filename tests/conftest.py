@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hiergeo import cli
 from tests.tools.examples import THOROUGH
 
-pytest_plugins = ("tests.tools.processor_time",)
+pytest_plugins = ("tests.tools.passed", "tests.tools.processor_time")
 
 settings.register_profile(
     "hiergeo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
