@@ -167,7 +167,7 @@ def test_whoever_never_comes_is_not_awaited_for_ever(rank, environment):
         start = time.monotonic()
         with pytest.raises(UnavailableError, match="did not come within 3 seconds"), processes.joined(CPU):
             pass
-        assert time.monotonic() - start < 4.0
+        assert time.monotonic() - start < 4.5  # torch looks once a second
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_errors_of_libraries_are_those_of_a_dead_process_where_one_is_dead(error
     def failing(*_: object, **__: object) -> None:
         raise error
 
-    environment.setattr(processes, "_await_listener", lambda _: None)
+    environment.setattr(processes, "_await_listener", lambda: None)
     environment.setattr(dist, "rendezvous", failing)
     with pytest.raises(raised) as caught, processes.joined(CPU):
         pass

@@ -97,10 +97,9 @@ def joined(device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        until = time.monotonic() + MEETING
         if here.rank > 0:
-            _await_listener(until)
-        patience = timedelta(seconds=max(until - time.monotonic(), 1.0))
+            _await_listener()
+        patience = timedelta(seconds=MEETING)
         store, rank, size = next(dist.rendezvous("env://", timeout=patience))
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
@@ -124,15 +123,16 @@ def joined(device: torch.device) -> Iterator[None]:
                 dist.destroy_process_group()
 
 
-def _await_listener(until: float) -> None:
+def _await_listener() -> None:
     """Return once somebody listens at MASTER_ADDR and MASTER_PORT.
 
     `torch.distributed` would wait for up to twice its timeout: the pauses between its attempts grow without a limit.
 
     Raises:
-        torch.distributed.DistNetworkError: nobody does by a time of the monotonic clock.
+        torch.distributed.DistNetworkError: nobody does within `MEETING` seconds.
     """
     meeting = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    until = time.monotonic() + MEETING
     while (left := until - time.monotonic()) > 0:
         with suppress(OSError), socket.create_connection(meeting, timeout=left):
             return
