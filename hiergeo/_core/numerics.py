@@ -79,9 +79,11 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     x = x.contiguous()
     power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
-    rough = torch.linalg.vector_norm(x.detach(), dim=-1, keepdim=True)
-    factor = torch.ones_like(rough).masked_fill(rough > 2.0 ** (2 * power), 2.0 ** (-3 * power))
-    factor = factor.masked_fill(rough < 2.0 ** (-2 * power), 2.0 ** (3 * power))
+    rough = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    large, small = rough > 2.0 ** (2 * power), rough < 2.0 ** (-2 * power)
+    if not x.is_cuda and readable(x) and not bool((large | small).any()):
+        return x / rough, rough.squeeze(-1)
+    factor = torch.ones_like(rough).masked_fill(large, 2.0 ** (-3 * power)).masked_fill(small, 2.0 ** (3 * power))
     norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
     zero = norm == 0
     return x * factor.masked_fill(zero, 1.0) / norm.masked_fill(zero, 1.0), (norm / factor).squeeze(-1)

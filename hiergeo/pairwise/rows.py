@@ -23,7 +23,7 @@ from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.triangle import Triangle
 
 BLOCK = 1 << 15
-"""Numbers in the rows that are processed at a time on the CPU, so that intermediate results stay in its caches."""
+"""Numbers that a thread of the CPU processes at a time, so that intermediate results stay in its caches."""
 
 
 def exterior_angle(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
@@ -183,13 +183,14 @@ def _opening(ux: Tensor, uy: Tensor, given: Sequence[Tensor]) -> Opening:
     versine, coversine = (wide(ux.new_empty(ux.shape[:-1])) for _ in range(2))
     vx, vy, *origin = given or (ux, uy)
     for x, y, *parts in _blocks(vx, vy, versine.unsqueeze(-1), coversine.unsqueeze(-1)):
-        for part, value in zip(parts, row_opening(_rays(x, origin), _rays(y, origin)), strict=True):
+        for part, value in zip(parts, row_opening(*_rays(x, origin), *_rays(y, origin)), strict=True):
             part.copy_(value.unsqueeze(-1))
     return Opening(versine, coversine)
 
 
-def _rays(vectors: Tensor, origin: Sequence[Tensor]) -> Tensor:
-    return unit(wide(vectors) - origin[0] if origin else wide(vectors))[0]
+def _rays(vectors: Tensor, origin: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Unit rays and lengths in the widest dtype, that of the origin."""
+    return unit(vectors - origin[0] if origin else wide(vectors))
 
 
 def _known(direction: Tensor, radius: Tensor) -> Tensor:
@@ -206,7 +207,7 @@ def _pulls(ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, open
     scalars = (part.unsqueeze(-1) for part in (weight, *opening))
     vx, vy, *origin = given or (ux, uy)
     for u, v, a, b, by_u, by_v, pull, versine, coversine in _blocks(ux, uy, vx, vy, to_x, to_y, *scalars):
-        x, y = _rays(a, origin), _rays(b, origin)
+        (x, _), (y, _) = _rays(a, origin), _rays(b, origin)
         norm_x, norm_y = unit(wide(u))[1], unit(wide(v))[1]
         for out, ray, norm, other in ((by_u, x, norm_x, y), (by_v, y, norm_y, x)):
             found = torch.where(pull == 0, 0.0, -pull * _pull(ray, other, versine, coversine))
@@ -224,7 +225,7 @@ def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Blocks of corresponding rows of tensors (..., D) and (..., 1); views of tensors that are contiguous."""
     *batch, dim = tensors[0].shape
     rows = math.prod(batch)
-    step = max(1, BLOCK // max(1, dim)) if tensors[0].device.type == "cpu" else max(1, rows)
+    step = max(1, BLOCK * torch.get_num_threads() // max(1, dim)) if tensors[0].device.type == "cpu" else max(1, rows)
     flat = [tensor.reshape(rows, tensor.shape[-1]) for tensor in tensors]
     return (tuple(tensor[start : start + step] for tensor in flat) for start in range(0, rows, step))
 

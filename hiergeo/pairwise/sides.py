@@ -92,9 +92,9 @@ class Opening(NamedTuple):
         return torch.sqrt(self.versine * self.coversine)
 
 
-def row_opening(x: Tensor, y: Tensor) -> Opening:
-    """Angles between corresponding unit rays, (..., D), (..., D) -> (...), from the two chords; pi/2 to a zero ray."""
-    rays = (x != 0).any(-1) & (y != 0).any(-1)
+def row_opening(x: Tensor, length_x: Tensor, y: Tensor, length_y: Tensor) -> Opening:
+    """Angles between unit rays x and y (..., D) of some lengths (...), from the two chords; pi/2 to one of length 0."""
+    rays = (length_x != 0) & (length_y != 0)
     versine, coversine = _half_squared(x - y), _half_squared(x + y)
     return Opening(torch.where(rays, versine, 1.0), torch.where(rays, coversine, 1.0))
 
