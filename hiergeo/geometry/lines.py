@@ -113,8 +113,10 @@ class LineSearch:
                 some = lines[start : start + batch]
                 which = torch.stack([_padded(kept[line], size) for line in some])
                 place = torch.tensor(some).to(points.device)
-                _, nearest = self.space.nearest(points[place], self.candidates[which])
-                found[place] = which.gather(1, nearest)
+                if size > 1:
+                    _, nearest = self.space.nearest(points[place], self.candidates[which])
+                    which = which.gather(1, nearest)
+                found[place] = which
         return found
 
 
