@@ -49,20 +49,20 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     is_unit = bool(((text.norm(dim=-1) - 1).abs() < UNIT).all())
     search = LineSearch(subject.space, text, renormalised=is_unit and isinstance(subject.space.geometry, Euclidean))
 
-    def scores(target: Tensor, label: str) -> dict[str, np.ndarray]:
-        ends, met = target.expand_as(origins), []
-        for start in track(range(0, len(origins), WALKS_AT_ONCE), label, enabled=progress):
-            some = slice(start, start + WALKS_AT_ONCE)
-            met += search.nearest(origins[some], ends[some], steps).indices.tolist()
-        if subject.image is None:
-            met = [[place for place in walk if place != walk[0]] for walk in met]
-        return ladder_metrics([ladder(met[walk], texts) for walk in walk_of], truths)
+    targets = [(name, ends.expand_as(origins)) for name, each in _targets(origins, text, root, seed) for ends in each]
+    met: list[list[list[int]]] = [[] for _ in targets]
+    for start in track(range(0, len(origins), WALKS_AT_ONCE), "walking", enabled=progress):
+        some = slice(start, start + WALKS_AT_ONCE)
+        begins = origins[some]
+        for found, (_, ends) in zip(met, targets, strict=True):
+            found += search.nearest(begins, ends[some], steps).indices.tolist()
 
-    found = {}
-    for name, targets in _targets(origins, text, root, seed):
-        drawn = [scores(target, f"walking: {name.replace('_', ' ')}") for target in targets]
-        found[name] = {metric: np.mean([each[metric] for each in drawn], axis=0) for metric in drawn[0]}
-    return found
+    drawn: dict[str, list[dict[str, np.ndarray]]] = {}
+    for (name, _), walked in zip(targets, met, strict=True):
+        if subject.image is None:
+            walked = [[place for place in walk if place != walk[0]] for walk in walked]
+        drawn.setdefault(name, []).append(ladder_metrics([ladder(walked[walk], texts) for walk in walk_of], truths))
+    return {name: {key: np.mean([one[key] for one in each], axis=0) for key in each[0]} for name, each in drawn.items()}
 
 
 def _starts(subject: Subject, seed: int) -> tuple[Tensor, list[int], list[list[tuple[str, ...]]]]:
