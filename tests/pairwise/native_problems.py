@@ -1,6 +1,7 @@
 """What native kernels are compared on: point sets of every size, dtype and layout, ordinary and hard ones."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from tests.tools.strategies import curvatures
 
 MISSING = why_absent(torch.device("cpu"))
 """Why there are no native kernels here; those that fail their self-test are there."""
+
+SANITIZER = next((name for name in ("asan", "tsan") if name in os.environ.get("LD_PRELOAD", "")), "")
+"""That which runs, if any."""
 
 LAYOUTS = ("packed", "every other row", "column-major", "one point set for the whole batch", "unaligned")
 SIZES = (0, 1, 2, 3, 7, 17, 33, 70, 131)

@@ -16,7 +16,7 @@ from hiergeo._core.polar import Exact
 from hiergeo.geometry import Points
 from hiergeo.pairwise import By, search_ops
 from hiergeo.testing import oracle
-from tests.pairwise.native_problems import FLOATS, MISSING, at, levels
+from tests.pairwise.native_problems import FLOATS, MISSING, SANITIZER, at, levels
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -128,6 +128,7 @@ print(resident("VmHWM") - before)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system does not tell peak memory")
+@pytest.mark.skipif(bool(SANITIZER), reason="sanitizers have memory of their own")
 def test_one_query_copies_no_base() -> None:
     """60,000 float16 candidates of 512 numbers are 61 MB, and 123 MB in float32."""
     script = MEMORY.format(root=str(Path(__file__).parents[2]))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hiergeo import Polar, pairwise
-from tests.pairwise.native_problems import MISSING, at, levels
+from tests.pairwise.native_problems import MISSING, SANITIZER, at, levels
 
 resource = pytest.importorskip("resource")
 
@@ -58,7 +58,7 @@ def test_all_of_a_fresh_result_asks_for_huge_pages() -> None:
     assert wants_huge_pages(stored.data_ptr() + stored.nbytes - 1)
 
 
-@pytest.mark.skipif("libasan" in Path("/proc/self/maps").read_text(), reason="AddressSanitizer is to see all memory")
+@pytest.mark.skipif(bool(SANITIZER), reason="sanitizers have memory of their own")
 def test_scratch_is_there_from_call_to_call() -> None:
     x, y = wide(0), wide(1)
     pairwise.cone_count(x, y, -1.0)

@@ -16,7 +16,7 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
-from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
+from tests.pairwise.native_problems import MISSING, SANITIZER, SCREENS, at, levels
 from tests.tools.examples import examples
 from tests.tools.strategies import curvatures
 
@@ -212,6 +212,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.skipif(SANITIZER == "tsan", reason="ThreadSanitizer lets no forked child begin threads")
 def test_a_forked_child_does_not_hang() -> None:
     """A child has the locks of its parent's thread pool but not the threads: kernels run there on one."""
     assert subprocess.run([sys.executable, "-c", FORK], timeout=300, check=False).returncode == 0
