@@ -40,6 +40,9 @@ STABLE_TORCH_LIBRARY(hiergeo_native, m) {
   m.def(
       "ladder(Tensor queries, Tensor candidates, Tensor? norms, Tensor order, Tensor ends, int product)"
       " -> (Tensor, Tensor)");
+  // Items, best first: 4 * row + 2 if it is a positive + 1 if it is the last of its score. Weights (samples, rows) of the positives and
+  // of the negatives, the same tensor where these share their rows -> (samples,): the area under the ROC curve, or the average precision.
+  m.def("weigh(Tensor items, Tensor positive, Tensor negative, bool precision, float chance) -> Tensor");
   m.def("simd_level() -> str");
   m.def("fma_peak(int repeats) -> float");
 }

@@ -268,6 +268,14 @@ inline void check_steps(const Tensor& order, const Tensor& ends, const Tensor& f
   check("ends", ends, ScalarType::Long, {ends.size(0)}, first);
 }
 
+// Rows of a ranking's items; see the operator `weigh`.
+inline void check_items(const int32_t* items, int64_t count, int64_t positives, int64_t negatives) {
+  for (int64_t at = 0; at < count; ++at) {
+    const int64_t rows = items[at] & 2 ? positives : negatives;
+    STD_TORCH_CHECK(0 <= items[at] && items[at] >> 2 < rows, "items must hold four times one of the ", rows, " rows, not ", items[at], ".");
+  }
+}
+
 // On the host alone, as `check_prefixes`.
 inline void check_targets(const int64_t* target, int64_t count, int64_t candidates) {
   for (int64_t i = 0; i < count; ++i)
@@ -366,6 +374,15 @@ inline void check_nearest_ladder(const operands::FactorLists& of, const Tensor& 
   STD_TORCH_CHECK(of.ux[0].size(0) == 1, "ux must hold one problem, not ", of.ux[0].size(0), ".");
   operands::check_steps(order, ends, of.ux[0]);
   operands::check_product(product);
+}
+
+inline void check_weighings(const Tensor& items, const Tensor& positive, const Tensor& negative) {
+  operands::check_dims("items", items, 1);
+  operands::check_type("items", items, ScalarType::Int);
+  operands::check_dims("positive", positive, 2);
+  operands::check_type("positive", positive, ScalarType::Double);
+  operands::check_dims("negative", negative, 2);
+  operands::check("negative", negative, ScalarType::Double, {positive.size(0), negative.size(1)}, positive);
 }
 
 inline void check_ladder(const Tensor& queries, const Tensor& candidates, const std::optional<Tensor>& norms,

@@ -9,6 +9,7 @@
 #include "nearest.h"
 #include "peak.h"
 #include "sinks.h"
+#include "weighings.h"
 
 namespace hiergeo {
 namespace {
@@ -149,7 +150,7 @@ inline void contrast_gradients_of(const Pairs& pairs, const Logits& logits, Cont
 constexpr Level level_named(const char* name) {
   return {name,       store,        backward_of,      count,      count_within_of, members,
           energy_sum, energy_total, energy_gradients, energy_min, contrast_of,     contrast_gradients_of,
-          shade,      smallest_of, rank_of, nearest_ladder_of, ladder_of, multiply_adds};
+          shade,      smallest_of, rank_of, nearest_ladder_of, ladder_of, weigh_all, multiply_adds};
 }
 
 }  // namespace

@@ -122,6 +122,16 @@ struct Strided {
 // c (+)= a b by torch's product; rows of c are `c_stride` numbers apart. For float32 and float64.
 void torch_product(Dtype dtype, const Strided& a, const Strided& b, void* c, int64_t c_stride, bool add);
 
+// A ranking of positives and negatives under `samples` weights of their rows.
+struct Weighings {
+  const int32_t* item;  // best first: 4 * row + 2 if it is a positive + 1 if it is the last of its score
+  int64_t items;
+  const double *positive, *negative;  // (samples, positives) and (samples, negatives), the same where they share their rows
+  int64_t positives, negatives, samples;
+  double chance;  // the value where no pair has a weight
+  double* values;
+};
+
 // The operations of one instruction set level.
 struct Level {
   const char* name;
@@ -151,6 +161,8 @@ struct Level {
                          int64_t* indices, void* distances, ParallelFor);
   void (*ladder)(const Points& queries, const Points& candidates, const int64_t* order, const int64_t* ends,
                  int64_t thresholds, int64_t* indices, void* cosines, Product, ParallelFor);
+  // The area under the ROC curve, or the average precision.
+  void (*weigh)(const Weighings&, bool precision, ParallelFor);
   // For benchmarks: multiply-adds on registers; returns the number of operations.
   double (*multiply_adds)(int64_t repeats);
 };

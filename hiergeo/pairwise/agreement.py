@@ -189,6 +189,23 @@ def contrast_backward(backend: PairBackend, case: Case, device: torch.device) ->
     return max(errors)
 
 
+def weigh(backend: PairBackend, case: Case, device: torch.device) -> float:
+    """The largest error of an area under the ROC curve or an average precision; 0 where there is no kernel."""
+    true, false = case.integers(9, 2, 20)
+    weights = case.uniform(11, 20)
+    level, rank = torch.cat((true, false)).sort(stable=True)
+    last = torch.cat((level.diff() > 0, level.new_ones(1, dtype=torch.bool)))
+    items = (4 * (rank % 20) + 2 * (rank < 20) + last).int()
+    wins = (true[:, None] < false).double() + (true[:, None] == false).double() / 2
+    mass = weights.sum(1)
+    area = (weights @ wins * weights).sum(1) / mass.square()
+    above, wrong = (weights @ (side[:, None] <= true).double() for side in (true, false))
+    precision = (weights * above / (above + wrong)).sum(1) / mass
+    found = (backend.weigh(items, weights, weights, precise, 0.5) for precise in (False, True))
+    pairs = zip(found, (area, precision), strict=True)
+    return max(0.0 if values is None else _relative(values, expected) for values, expected in pairs)
+
+
 def _reductions(case: Case) -> Iterator[tuple[str, LogitTerms]]:
     batch, *sizes = case.shape
     of_x, of_y = (case.integers(4, batch, size) for size in sizes)
@@ -223,6 +240,7 @@ OF_ONE_SPACE: dict[str, Kernel] = {
     "energy_total": energy_total,
     "energy_min": energy_min,
     "ladder": ladder,
+    "weigh": weigh,
 }
 
 IN_TF32 = (

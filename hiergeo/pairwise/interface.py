@@ -150,6 +150,14 @@ class PairBackend(Protocol):
         candidate; -1 and NaN where all cosines of a prefix are NaN. Cosines are in the compute dtype.
         """
 
+    def weigh(self, items: Tensor, positive: Tensor, negative: Tensor, precision: bool, chance: float) -> Tensor | None:
+        """AUROC or average precision of one ranking under many weights, see `weighing`, (samples,); None is no kernel.
+
+        `items` (n,) int32 lists it best first: 4 times a row, 2 more if it is a positive, 1 more if it is the last of
+        its score. The weights `positive` (samples, rows) and `negative` (samples, rows), float64, are of rows, and one
+        tensor where these are shared.
+        """
+
     def nearest_ladder(
         self, factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor
     ) -> tuple[Tensor, Tensor]:

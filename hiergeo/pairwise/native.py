@@ -220,6 +220,14 @@ def ladder(
     return _call("ladder", *_directions(queries, candidates), norms, order, ends, _product(queries))
 
 
+def weigh(items: Tensor, positive: Tensor, negative: Tensor, precision: bool, chance: float) -> Tensor | None:
+    """As `PairBackend.weigh`."""
+    if not _has_kernels(items.device.type, "weigh"):
+        return None
+    found: Tensor = _call("weigh", items, positive, negative, precision, chance)
+    return found
+
+
 def _call(name: str, *operands: object) -> Any:
     return getattr(getattr(torch.ops, NAMESPACE), name).default(*operands)
 

@@ -105,6 +105,10 @@ def contrast_backward(
     """No kernel: `logits` forms blocks of weights."""
 
 
+def weigh(items: Tensor, positive: Tensor, negative: Tensor, precision: bool, chance: float) -> None:
+    """No kernel: a `Ranking` evaluates one weight after the other."""
+
+
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
     """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N), or margins >= 0; NaN is excluded."""
     result = torch.zeros_like(factors[0].x.radius, dtype=torch.int64)

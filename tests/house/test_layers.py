@@ -35,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {}
 for room, beneath in FLOORS:
     ALLOWED[room] = beneath.union(*(ALLOWED[below] for below in beneath))
 
-INSIDES_OF_PAIRWISE = {f"hiergeo.pairwise{inside}" for inside in ("", ".checks", ".rows", ".widening")}
-"""What others may see of `pairwise`: public functions, the row-wise law, refusals and embeddings in a wider dtype."""
+INSIDES_OF_PAIRWISE = {f"hiergeo.pairwise{inside}" for inside in ("", ".checks", ".rows", ".weighing", ".widening")}
+"""What others may see: public functions, the row-wise law, refusals, weighed rankings, embeddings in a wider dtype."""
 
 HEAVY = (
     "PIL",

@@ -136,7 +136,7 @@ class Fuzzer:
             "reach": self._uniform(*batch, n).mul(2).to(radii) if reach else None,
             "target": torch.randint(max(m, 1), (*batch, n), generator=self.generator),
             "margin": pick((None, 0.8)), "gradients": pick((True, False)), "found": [],
-            **self._search(n, m, dtypes, native),
+            **self._search(n, m, dtypes, native), **self._ranking(n, m),
         }  # fmt: skip
         apex = m if drawn["swap"] and "swap" in dict(arguments) else n
         cones = [self._uniform(*batch, apex).mul(1.5).to(radii) for _ in range(count)]
@@ -221,6 +221,17 @@ class Fuzzer:
             "queries": self._normal(n, d).to(dtypes[0]), "candidates": candidates, "norms": pick((None, norms)),
             "order": order, "ends": torch.tensor(stops, dtype=torch.int64), "radius": radius,
             "thresholds": self._uniform(pick((0, 1, 4))).sort().values,
+        }  # fmt: skip
+
+    def _ranking(self, n: int, m: int) -> dict[str, Any]:
+        """A ranking of positives of n rows and negatives of m, and weights of them."""
+        rows = [(2, n)] * (n > 0) + [(0, m)] * (m > 0)
+        sides = [self.random.choice(rows) for _ in range(self.random.choice(SIZES) if rows else 0)]
+        listed = [4 * self.random.randrange(count) + side + self.random.randint(0, 1) for side, count in sides]
+        samples = self.random.choice(SIZES)
+        return {
+            "items": torch.tensor(listed, dtype=torch.int32), "positive": self._uniform(samples, n),
+            "negative": self._uniform(samples, m), "precision": self.random.choice((True, False)), "chance": 0.5,
         }  # fmt: skip
 
     def _points(

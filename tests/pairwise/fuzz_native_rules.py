@@ -197,6 +197,34 @@ def _native_ladder(o: Operands) -> Shapes | None:
     return [(len(q), len(o["ends"]))] * 2 if _prefixes(o, len(c)) else None
 
 
+def _weigh(o: Operands) -> Shapes | None:
+    items, own, other = o["items"], o["positive"], o["negative"]
+    if not plain(items, (torch.int32,)) or items.ndim != 1:
+        return None
+    if any(not plain(side, (torch.float64,)) or side.ndim != 2 or len(side) != len(own) for side in (own, other)):
+        return None
+    rows = {True: own.shape[1], False: other.shape[1]}
+    fits = is_huge(items) or all(0 <= item < 4 * rows[bool(item & 2)] for item in items.tolist())
+    return [(len(own),)] if fits else None
+
+
+def weighed(items: Tensor, positive: Tensor, negative: Tensor, precision: bool, chance: float) -> Tensor:
+    """What `weigh` gives, one weight after the other."""
+    values = []
+    for own, other in zip(positive.tolist(), negative.tolist(), strict=True):
+        true = false = above = wrong = total = 0.0
+        for item in items.tolist():
+            true, false = (true + own[item // 4], false) if item & 2 else (true, false + other[item // 4])
+            if item & 1:
+                total += 0 if precision else true * (2 * wrong + false)
+                above, wrong = above + true, wrong + false
+                total += true * above / (above + wrong) if precision and true else 0
+                true = false = 0.0
+        whole = above if precision else 2 * above * wrong
+        values.append((total if precision else whole - total) / whole if whole else chance)
+    return torch.tensor(values, dtype=torch.float64)
+
+
 def _with_exact(rule: Rule) -> Rule:
     def checked(o: Operands) -> Shapes | None:
         exact = exact_of(o)
@@ -222,5 +250,8 @@ NATIVE_SHAPES: dict[str, Rule] = {
     "contrast": _contrast,
     "contrast_backward": _contrast_backward,
     "ladder": _native_ladder,
+    "weigh": _weigh,
 }
-NATIVE_SHAPES |= {name: _with_exact(rule) for name, rule in NATIVE_SHAPES.items() if name not in ("ladder", "shadow")}
+NATIVE_SHAPES |= {
+    name: _with_exact(rule) for name, rule in NATIVE_SHAPES.items() if name not in ("ladder", "shadow", "weigh")
+}

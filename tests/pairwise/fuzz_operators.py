@@ -28,7 +28,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import REFERENCE
 from tests.pairwise import fuzz_contrast
 from tests.pairwise.fuzz_calls import Call, Fuzzer
-from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
+from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES, weighed
 from tests.pairwise.fuzz_rules import CODES, SHAPES, exact_of
 
 MEMORY = ("allocate memory", "bad_alloc", "API call failed", "overflow", "too large", "invalid argument", "numel")
@@ -107,6 +107,8 @@ def difference(result: Tensor, wanted: Tensor) -> str | None:
 def referred(call: Call) -> list[Tensor]:
     """What the reference gives for the operands of a native operator."""
     given = dict(call.operands)
+    if call.name == "weigh":
+        return [weighed(**given)]
     given.pop("product")
     if "quantity" in given:
         given["quantity"] = QUANTITIES[CODES[given["quantity"]]]

@@ -1,6 +1,7 @@
 """Ranking quality of scores, also within strata that hold a confound fixed; graph reconstruction from distances."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics._checks import checked
+from hiergeo.pairwise.weighing import ranked_items, weighed
 
 
 class Roc(NamedTuple):
@@ -64,7 +66,7 @@ class Ranking:
             kept = np.isin(stratum, np.intersect1d(stratum[is_true], stratum[~is_true]))
             is_true, row, score, stratum = is_true[kept], row[kept], score[kept], stratum[kept]
         distinct, level = np.unique(-score, return_inverse=True)
-        self._level = level[is_true], level[~is_true]
+        self._level, self._row = ((side[is_true], side[~is_true]) for side in (level, row))
         self._pooled = _Sides.of(level, is_true, row, stratum)
         self._own = self._pooled
         if strata is not None:
@@ -166,12 +168,21 @@ class Ranking:
             if each is not None and each.shape[-1] != rows:
                 raise InputError(f"{each.shape[-1]} weights for {rows} rows of scores: there must be one each.")
         own, other = (
-            np.ones(rows) if each is None else np.asarray(each, np.float64)
+            np.ones(rows) if each is None else np.array(each, np.float64)
             for each, rows in zip(given, self._rows, strict=True)
         )
         if own.ndim == 1:
             return statistic(own, other)
+        other = own if negative is None else other
+        precise = statistic == self._average_precision
+        values = None if self._stratified else weighed(self._items, own, other, precision=precise, chance=CHANCE)
+        if values is not None:
+            return values
         return np.array([statistic(*pair) for pair in zip(own, other, strict=True)])
+
+    @cached_property
+    def _items(self) -> torch.Tensor:
+        return ranked_items(self._level, self._row)
 
 
 class _Sides(NamedTuple):

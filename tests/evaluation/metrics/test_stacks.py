@@ -31,6 +31,7 @@ def test_rankings_of_stacks_are_those_of_each_resample(rows, seed, levels, strat
 @pytest.mark.parametrize("kept", [0, 1 << 25])
 def test_stacks_hold_every_resample_in_its_order(monkeypatch, kept):
     monkeypatch.setattr(resampling, "STACK", 300)
+    monkeypatch.setattr(resampling, "LEAST", 3)
     monkeypatch.setattr(resampling, "KEPT", kept)
     values = np.random.default_rng(0).standard_normal(70)
     sizes = []
@@ -45,8 +46,10 @@ def test_stacks_hold_every_resample_in_its_order(monkeypatch, kept):
     np.testing.assert_allclose(draws, expected, rtol=1e-12)
 
 
-def test_two_threads_take_no_longer_than_one():
+@pytest.mark.parametrize("native", ["", "0"])
+def test_two_threads_take_no_longer_than_one(native, monkeypatch):
     """Threads of torch that fill memory, and those of NumPy's products, wait for each other: twenty times as long."""
+    monkeypatch.setenv("HIERGEO_NATIVE", native)
     generator = np.random.default_rng(0)
     statistic = auroc_of(Ranking(generator.random((20_000, 3)), generator.random((20_000, 3))), 20_000)
 
