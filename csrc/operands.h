@@ -272,7 +272,7 @@ inline void check_steps(const Tensor& order, const Tensor& ends, const Tensor& f
 inline void check_items(const int32_t* items, int64_t count, int64_t positives, int64_t negatives) {
   for (int64_t at = 0; at < count; ++at) {
     const int64_t rows = items[at] & 2 ? positives : negatives;
-    STD_TORCH_CHECK(0 <= items[at] && items[at] >> 2 < rows, "items must hold four times one of the ", rows, " rows, not ", items[at], ".");
+    STD_TORCH_CHECK(0 <= items[at] && items[at] >> 2 < rows, "items must name one of the ", rows, " rows of their side, not ", items[at] >> 2, ".");
   }
 }
 

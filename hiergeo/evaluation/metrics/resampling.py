@@ -80,8 +80,8 @@ def bootstrap_draws(
 STACK = 1 << 18
 """Counts of a stack of resamples, whose statistics are computed at once."""
 
-LEAST = 8
-"""Resamples of a stack at least: as many as the kernels weigh side by side."""
+TOGETHER, MOST = 8, 1 << 24
+"""Resamples that the kernels weigh side by side, and counts up to which a stack holds so many."""
 
 KEPT = 1 << 27
 """Counts, of a byte each, up to which resamples are kept for the next statistic of as many rows."""
@@ -100,7 +100,8 @@ def _drawn_stacks(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
 def stacks(counts: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
     """Counts (rows,) in stacks (k, rows)."""
     left = iter(counts)
-    while stack := list(islice(left, max(LEAST, STACK // rows))):
+    size = max(1, STACK // rows, min(TOGETHER, MOST // rows))
+    while stack := list(islice(left, size)):
         yield np.stack(stack)
 
 

@@ -31,7 +31,7 @@ def test_rankings_of_stacks_are_those_of_each_resample(rows, seed, levels, strat
 @pytest.mark.parametrize("kept", [0, 1 << 25])
 def test_stacks_hold_every_resample_in_its_order(monkeypatch, kept):
     monkeypatch.setattr(resampling, "STACK", 300)
-    monkeypatch.setattr(resampling, "LEAST", 3)
+    monkeypatch.setattr(resampling, "TOGETHER", 3)
     monkeypatch.setattr(resampling, "KEPT", kept)
     values = np.random.default_rng(0).standard_normal(70)
     sizes = []
