@@ -74,7 +74,7 @@ EXITS = {
     "evaluation.auditing.attribution.hierarchy_metrics",
     "evaluation.auditing.subject.array",
     "evaluation.auditing.rays.ray_ranks",
-    "evaluation.auditing.walks.scores",
+    "evaluation.auditing.walks.walks",
     "evaluation.auditing.walks._starts",
     "evaluation.measuring.diagnose",
     "_core.devices._tested",
