@@ -1,5 +1,7 @@
 """Rankings under many weights, by the kernels: what scikit-learn says of each weight."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,15 @@ def test_weights_that_leave_no_pair_leave_it_to_chance() -> None:
     nothing = np.zeros((3, 2))
     assert (ranking.auroc(nothing) == CHANCE).all()
     assert (ranking.average_precision(nothing) == CHANCE).all()
+
+
+def test_a_long_sum_loses_nothing() -> None:
+    generator = np.random.default_rng(0)
+    scores = generator.permutation(120_000.0 * np.ones(120_000).cumsum()).reshape(2, 60_000)
+    found = Ranking(*scores).average_precision(np.ones((1, 60_000)))
+    best = np.argsort(-scores.ravel(), kind="stable") < 60_000
+    expected = math.fsum((np.cumsum(best) / np.arange(1, 120_001))[best]) / 60_000
+    assert abs(found[0] - expected) < 3e-16
 
 
 def test_threads_change_no_bit() -> None:
