@@ -87,7 +87,7 @@ class Bench:
 
     def __init__(self, copies: int, seed: int, samples: int) -> None:
         self.copies, self.seed = copies, seed
-        self.settings = AuditSettings(seed=seed, samples=samples)
+        self.settings = AuditSettings(seed=seed)
         self.facts: dict[str, LengthFacts] = {}
         self.data: dict[str, Hierarchy] = {}
         self.bases: dict[str, Remembered] = {}

@@ -206,7 +206,7 @@ def run(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
 def measured(model: Model, data: Hierarchy, samples: int) -> dict[str, Any]:
     """The audit of a model in its space, with R@1 and what the cones of captions hold of pictures."""
     embedded, space = embed(model, data, negatives=True), native_space(model)
-    audit = hiergeo.audit(embedded, space=space, settings=AuditSettings(steps=20, samples=samples))
+    audit = hiergeo.audit(embedded, space=space, settings=AuditSettings(steps=20))
     match, findings = retrieve(embedded, space), audit.findings
     recall = [float((ranks < 1).mean()) for ranks in match]
     found = {"image_to_text_r1": recall[0], "text_to_image_r1": recall[1], "retrieval": sum(recall) / 2}

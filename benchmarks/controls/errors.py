@@ -153,7 +153,7 @@ def audited(items: int, lead: float, seed: int) -> Audit:
         own = generator.normal(size=(len(METRICS), items, 2)) + lead * (name == "native")
         statistics = list(_values(shared, own))
         measured[name] = dict(zip(AUDITED, (statistics[at] for at in order), strict=True))
-    gathered = Numbers(AuditSettings(samples=SAMPLES), progress=False)
+    gathered = Numbers(AuditSettings(), progress=False)
     rows, some = gathered.add_table("", measured), _some_audit()
     numbers, intervals = some.numbers | gathered.numbers, some.intervals | gathered.intervals
     return Audit(numbers, intervals, some.settings, rows, some.walks, some.primary, some.u_quantiles)
@@ -163,7 +163,7 @@ def audited(items: int, lead: float, seed: int) -> Audit:
 def _some_audit() -> Audit:
     """An audit of random points, for the numbers that a verdict needs beside those that are made up."""
     made = _embedded([(f"a{row % 3}", f"b{row} b", f"c{row} c c") for row in range(12)])
-    return audit(made, None, "lorentz:-1", AuditSettings(samples=20, steps=5))
+    return audit(made, None, "lorentz:-1", AuditSettings(steps=5))
 
 
 def _embedded(chains: Sequence[tuple[str, ...]]) -> Embedded:
@@ -195,7 +195,7 @@ def survives(right: int, pairs: int) -> bool:
 
 def facts_of(chains: Sequence[tuple[str, ...]], radii: np.ndarray) -> LengthFacts:
     """What the controls of length say of chains with made-up radii (n, T)."""
-    return length_facts(_embedded(chains), radii, Space("euclidean"), AuditSettings(samples=SAMPLES))
+    return length_facts(_embedded(chains), radii, Space("euclidean"), AuditSettings())
 
 
 def coverage(items: int, chance: float) -> dict[str, float]:

@@ -43,7 +43,6 @@ def audit_command(
     json: options.Json = None,
     html: options.Page = None,
     seed: options.Seed = 0,
-    samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
@@ -59,7 +58,7 @@ def audit_command(
     words = None if filler is None else tuple(filler.split())
     if copies is None:
         copies = 3 if length else 0
-    settings = AuditSettings(steps, seed, samples, copies, words)
+    settings = AuditSettings(steps, seed, copies, words)
     compute = Compute(**options.embedding(device, dtype, batch_size))
     asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
@@ -76,7 +75,7 @@ def audit_command(
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
             shown = [audit_numbers(result)] if exact else audit_tables(result, full=full and format == "table")
             document, tables = result.to_json(), list(shown)
-            sentences = (*result.findings.sentences, result.omissions)
+            sentences = (*result.sentences, result.omissions)
             if html is not None:
                 write_audit(result, html)
         publish(document, json, format, tables, first=sentences, lines=page_lines(html))

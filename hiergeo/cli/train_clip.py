@@ -50,7 +50,7 @@ def clip_command(
     for side, before, after in zip(("captions", "pictures"), first.radius, last.radius, strict=True):
         table.add_row(f"radius of {side}", number(before, 4), number(after, 4))
     curvature = ", ".join(f"{k:.4g}" for k in last.curvature[:8])
-    told = [] if verdict is None else [verdict.findings.headline]
+    told = [] if verdict is None else [verdict.headline]
     lines = [f"K {curvature}", *told, f"Model of step {last.step}: --model {trained.spec}"]
     document = {"settings": trained.described, "history": [look.as_dict() for look in trained.history]}
     document |= {} if verdict is None else {"audit": verdict.as_dict()}

@@ -16,7 +16,7 @@ Every question may also be ``unclear``, or ``inapplicable`` where it does not ar
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
 from hiergeo.evaluation.metrics.order import EqualLength
 from hiergeo.evaluation.metrics.resampling import Interval
@@ -145,16 +145,29 @@ def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) 
     return Answer.of(word, gain, f"{says}: they hold {shares}, {_counted(gain, 'chain')}.")
 
 
-def headline(answers: Mapping[str, Answer], *, toy: bool = False) -> str:
-    """Order, length and, in a curved space, curvature, in one sentence of at most 25 words."""
-    order, beyond, curvature = (answers[name] for name in ("order", "beyond_length", "curvature"))
+def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
+    """Order, length and, in a curved space, curvature, in one sentence of at most 25 words.
+
+    Args:
+        answers: to the five questions; those that are not there are not spoken of.
+        setting: where they hold, such as `setting_of`.
+    """
+    order = answers["order"]
     said = [_ORDER[order.word].format(f"{order.value:.2f}".replace("-", "−"))]
-    if order.word == "forward":
+    if order.word == "forward" and "beyond_length" in answers:
+        beyond = answers["beyond_length"]
         said.append(_BEYOND[beyond.word].format(_percent(beyond.value) if beyond.n else ""))
-    if curvature.word != "inapplicable":
-        said.append(_CURVATURE[curvature.word])
+    if "curvature" in answers:
+        said.append(_CURVATURE[answers["curvature"].word])
     sentence = "; ".join(filter(None, said))
-    return f"A toy model on generated scenes: {sentence[0].lower()}{sentence[1:]}." if toy else f"{sentence}."
+    return f"{setting}: {sentence[0].lower()}{sentence[1:]}." if setting else f"{sentence}."
+
+
+def setting_of(model: str, dataset: str) -> str:
+    """What a headline says first where the data are a toy; empty for other data."""
+    if dataset != "scenes":
+        return ""
+    return "A toy model on generated scenes" if model == "tiny" else "On generated scenes"
 
 
 _ORDER = {
@@ -174,6 +187,7 @@ _CURVATURE = {
     "harms": "curvature harms the search for parents",
     "none": "curvature makes no difference",
     "unclear": "curvature makes no measurable difference",
+    "inapplicable": "",
 }
 
 
@@ -208,8 +222,3 @@ def _counted(tested: Tested, thing: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}"
-
-
-def plain_answers(answers: Mapping[str, Answer]) -> dict[str, Any]:
-    """JSON values of answers."""
-    return {name: vars(answer) for name, answer in answers.items()}

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.devices import AUTO, resolve_device
@@ -13,6 +15,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.hierarchy import distinct
+from hiergeo.evaluation.metrics.sharing import Sharing
 
 
 class Compute(NamedTuple):
@@ -70,6 +73,24 @@ class Embedded:
     def chains(self) -> Tensor:
         """(n, T) positions of the positive chains in `texts`."""
         return positions(self.texts, (row.positive for row in self.hierarchy.rows), self.captions.device)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """Which chains share captions."""
+        return Sharing(self.chains.cpu().numpy())
+
+    @cached_property
+    def image_captions(self) -> NDArray[np.int64]:
+        """(m, W) positions in `texts` of the captions of all chains of each image, filled up with -1."""
+        index = {caption: position for position, caption in enumerate(self.texts)}
+        captions = [[index[caption] for chain in chains for caption in chain] for chains in self.truths]
+        widest = max(map(len, captions))
+        return np.array([each + [-1] * (widest - len(each)) for each in captions])
+
+    @cached_property
+    def image_sharing(self) -> Sharing:
+        """Which images share captions of their chains."""
+        return Sharing(self.image_captions)
 
     @property
     def why_no_images(self) -> str:

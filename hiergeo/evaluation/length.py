@@ -12,8 +12,9 @@ from torch import Tensor
 
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, tier_pairs
+from hiergeo.evaluation.metrics.length import LENGTH, TierPairs, chain_lengths, tier_pairs
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located, Points, Space
 
@@ -46,22 +47,31 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
         radii: (n, T) radii of the positive chains.
         hierarchy: whose chains they are.
     """
-    chains = [row.positive for row in hierarchy.rows]
-    words, characters = chain_lengths(chains), chain_lengths(chains, "characters")
+    captions = [row.positive for row in hierarchy.rows]
+    words, characters = chain_lengths(captions), chain_lengths(captions, "characters")
+    chains = np.unique(np.array(captions), return_inverse=True)[1].reshape(radii.shape)
     outcome = Outcome(numbers={"tied_share": tied_share(radii)})
-    outcome.add("tau_d", mean_of(tau_d_rows(radii)), length=tau_d(words), characters=tau_d(characters), chance=0.0)
-    equal = tier_pairs(radii, words, "equal").measurable
+    order = mean_of(tau_d_rows(radii), Sharing(chains))
+    outcome.add("tau_d", order, length=tau_d(words), characters=tau_d(characters), chance=0.0)
+    pairs = tier_pairs(radii, words, "equal")
+    equal = pairs.measurable
     if len(equal.pairs):
         by_characters = tier_pairs(characters, words, "equal").tau()
-        statistic = Statistic(len(equal.pairs), equal.tau, equal.values)
+        statistic = equal_length_of(equal, chains[pairs.pairs > 0])
         outcome.add("tau_d_equal_length", statistic, length=0.0, characters=by_characters)
     else:
         outcome.left_out["tau_d_equal_length"] = NO_EQUAL_TIERS
     return outcome
 
 
+def equal_length_of(pairs: TierPairs, chains: np.ndarray) -> Statistic:
+    """tau_d over selected pairs of tiers, of chains (n, T) that have some."""
+    sharing = Sharing(chains)
+    return Statistic(len(pairs.pairs), pairs.tau, pairs.values, sharing=sharing, influence=lambda: pairs.influence)
+
+
 def matched_by_length(
-    name: str, true: np.ndarray, false: np.ndarray, lengths: PairLengths, *, sibling: bool
+    name: str, true: np.ndarray, false: np.ndarray, lengths: PairLengths, sharing: Sharing, *, sibling: bool
 ) -> Outcome:
     """AUROC and AP of pairs with lengths matched, and what lengths alone achieve with and without.
 
@@ -73,6 +83,7 @@ def matched_by_length(
         true: (n, T - 1) scores of the pairs (p_i, p_{i+1}).
         false: (n, T - 1) scores of the pairs (p_i, n_i), or (p_i, n_{i+1}).
         lengths: of the chains.
+        sharing: which chains share captions.
         sibling: whether the second kind.
     """
     parent, child = lengths.positive[:, :-1], lengths.positive[:, 1:]
@@ -86,8 +97,8 @@ def matched_by_length(
     )
     matched = Ranking(true, false, (np.stack([parent, child], axis=-1), np.stack([parent, wrong], axis=-1)))
     if matched.pairs:
-        outcome.add(f"auroc{name}_equal_length", auroc_of(matched, len(true)), length=CHANCE)
-        precision = average_precision_of(matched, len(true))
+        outcome.add(f"auroc{name}_equal_length", auroc_of(matched, len(true), sharing), length=CHANCE)
+        precision = average_precision_of(matched, len(true), sharing)
         outcome.add(f"average_precision{name}_equal_length", precision, length=CHANCE)
     else:
         names = (f"auroc{name}_equal_length", f"average_precision{name}_equal_length")

@@ -21,6 +21,7 @@ from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.length import PairLengths, matched_by_length, nearest_within
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_metrics
 from hiergeo.evaluation.metrics.length import word_count
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.points import row_by_row
@@ -80,7 +81,7 @@ class View:
         words = nearest_within(embedded.image, self.text, lengths, self.space, steps)
         by_length = ladder_metrics([ladder(row, embedded.texts) for row in words], embedded.truths)
         for name in metrics:
-            outcome.add(name, mean_of(own[name]), length=float(by_length[name].mean()))
+            outcome.add(name, mean_of(own[name], embedded.image_sharing), length=float(by_length[name].mean()))
         return outcome
 
 
@@ -247,6 +248,7 @@ def score_pairs(
     negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
     has_angle = space.geometry.dim is None
     outcome, controls = Outcome(), Outcome()
+    sharing = Sharing(positive.cpu().numpy())
     if not has_angle:
         by_angle = ("auroc", "average_precision", "auroc_sibling", "average_precision_sibling")
         outcome.left_out.update(dict.fromkeys(by_angle, "a product has no single angle"))
@@ -263,9 +265,10 @@ def score_pairs(
     for place, name in enumerate(("", "_margin") if has_angle else ("_margin",)):
         for kind, wrong in false.items():
             own, others = true[..., place], wrong[..., place]
-            outcome.add_ranking(f"{name}{kind}", Ranking(own, others), len(own))
+            outcome.add_ranking(f"{name}{kind}", Ranking(own, others), len(own), sharing)
             if lengths is not None:
-                controls |= matched_by_length(f"{name}{kind}", own, others, lengths, sibling=kind == "_sibling")
+                sibling = kind == "_sibling"
+                controls |= matched_by_length(f"{name}{kind}", own, others, lengths, sharing, sibling=sibling)
     return outcome | controls
 
 

@@ -23,6 +23,7 @@ from hiergeo.evaluation.findings.exports import json_text, omissions
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
 from hiergeo.evaluation.metrics.paired_tests import EXCHANGED, PARTS, part_of
 from hiergeo.evaluation.metrics.resampling import each_of, stacks
+from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray
 
@@ -40,6 +41,9 @@ class Statistic:
         values: (rows,) the value of each row, where the statistic is their mean; None otherwise.
         ranks: (rows, pairs) `Ranking.ranks`, where the statistic is their average precision; None otherwise.
         stacked: whether `of` also takes counts (k, rows) and then returns (k,).
+        sharing: which rows share captions, where they do; None for independent rows.
+        influence: gives the derivatives (rows,) by the weights of rows, times their number, where rows share captions
+            and the statistic is not a mean.
     """
 
     rows: int
@@ -47,6 +51,8 @@ class Statistic:
     values: np.ndarray | None = None
     ranks: np.ndarray | None = None
     stacked: bool = False
+    sharing: Sharing | None = None
+    influence: Callable[[], np.ndarray] | None = None
 
     @property
     def value(self) -> float:
@@ -54,8 +60,45 @@ class Statistic:
         return float(self.of(np.ones(self.rows)))
 
     def draws(self, samples: int, seed: int) -> np.ndarray:
-        """Values under resampling of the rows, (samples,)."""
-        return bootstrap_draws(self.of, self.rows, samples=samples, seed=seed, stacked=self.stacked)
+        """Values under resampling of the rows, (samples,); farther from the value where rows share captions."""
+        drawn = bootstrap_draws(self.of, self.rows, samples=samples, seed=seed, stacked=self.stacked)
+        if self.sharing is None:
+            return drawn
+        value = self.value
+        return value + self._widening * (drawn - value)
+
+    @property
+    def effective(self) -> float:
+        """The number of independent rows that are as precise."""
+        return self.rows if self.sharing is None else self.sharing.effective
+
+    @property
+    def interval(self) -> Interval:
+        """95 % interval by Student's t, of means and of statistics whose influence is known, in [-1, 1]."""
+        return self._tested.interval
+
+    def minus(self, other: "Statistic") -> Tested:
+        """The difference to another statistic of the same rows, tested against 0."""
+        assert self.sharing is not None
+        return deviating_test(self.sharing, self.value - other.value, self.deviations - other.deviations)
+
+    @cached_property
+    def deviations(self) -> np.ndarray:
+        """(rows,) how far rows lie from the mean, or the influence of rows on a statistic that is not a mean."""
+        if self.influence is not None:
+            return self.influence()
+        assert self.values is not None
+        return self.values - self.values.mean()
+
+    @property
+    def _tested(self) -> Tested:
+        assert self.sharing is not None
+        return deviating_test(self.sharing, self.value, self.deviations)
+
+    @cached_property
+    def _widening(self) -> float:
+        assert self.sharing is not None
+        return self.sharing.widening(self.deviations)
 
     @cached_property
     def contributions(self) -> np.ndarray:
@@ -80,19 +123,26 @@ class Statistic:
         return parts * self.value - (parts - 1) * np.asarray(without)
 
 
-def mean_of(values: np.ndarray) -> Statistic:
+def mean_of(values: np.ndarray, sharing: Sharing | None = None) -> Statistic:
     """The mean of one value per row."""
-    return Statistic(len(values), lambda counts: counts @ values / len(values), values, stacked=True)
+    return Statistic(len(values), lambda counts: counts @ values / len(values), values, stacked=True, sharing=sharing)
 
 
-def auroc_of(ranking: Ranking, rows: int) -> Statistic:
+def auroc_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
     """The AUROC of a ranking of `rows` rows."""
-    return Statistic(rows, ranking.auroc, stacked=True)
+    return Statistic(rows, ranking.auroc, stacked=True, sharing=sharing, influence=ranking.auroc_influence)
 
 
-def average_precision_of(ranking: Ranking, rows: int) -> Statistic:
+def average_precision_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
     """The average precision of a ranking of `rows` rows."""
-    return Statistic(rows, ranking.average_precision, ranks=ranking.ranks, stacked=True)
+    return Statistic(
+        rows,
+        ranking.average_precision,
+        ranks=ranking.ranks,
+        stacked=True,
+        sharing=sharing,
+        influence=ranking.average_precision_influence,
+    )
 
 
 @dataclass(frozen=True)
@@ -122,10 +172,10 @@ class Outcome:
         if baselines:
             self.baselines[name] = baselines
 
-    def add_ranking(self, suffix: str, ranking: Ranking, rows: int) -> None:
+    def add_ranking(self, suffix: str, ranking: Ranking, rows: int, sharing: Sharing | None = None) -> None:
         """Add AUROC with its ROC curve, average precision and the share of ties; `suffix` ends their names."""
-        self.add(f"auroc{suffix}", auroc_of(ranking, rows))
-        self.add(f"average_precision{suffix}", average_precision_of(ranking, rows))
+        self.add(f"auroc{suffix}", auroc_of(ranking, rows, sharing))
+        self.add(f"average_precision{suffix}", average_precision_of(ranking, rows, sharing))
         self.numbers[f"score_ties{suffix}"] = ranking.tie_share()
         self.rocs[f"auroc{suffix}"] = ranking.roc()
 
@@ -138,6 +188,11 @@ class Outcome:
             if each.values is not None or not find_metric(name).control
         }
         return {name: each for name, each in found.items() if np.isfinite(each).all()}
+
+    @property
+    def effective(self) -> dict[str, float]:
+        """Metric -> how many independent rows would be as precise, of metrics whose rows share captions."""
+        return {name: each.effective for name, each in self.statistics.items() if each.sharing is not None}
 
     def __or__(self, other: "Outcome") -> "Outcome":
         """The measurements of both; of a metric that both have, those of the other one."""
@@ -182,6 +237,7 @@ class Outcome:
             radii=radii,
             rows=self.contributions,
             items={name: statistic.rows for name, statistic in self.statistics.items()},
+            effective=self.effective,
             rocs=self.rocs,
             baselines=self.baselines,
             left_out={name: why for name, why in self.left_out.items() if name not in metrics},
@@ -202,6 +258,7 @@ class Result:
         rows: metric -> (rows,) its value for each row, where it is their mean, or `Statistic.contributions`; not part
             of the JSON.
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
+        effective: metric whose rows share captions -> how many independent ones would be as precise.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
         baselines: metric -> baseline by name -> its value where the model plays no part.
         left_out: metric that was not measured -> why.
@@ -215,6 +272,7 @@ class Result:
     radii: np.ndarray = field(default_factory=lambda: NO_RADII)
     rows: dict[str, np.ndarray] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
+    effective: dict[str, float] = field(default_factory=dict)
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -281,13 +339,15 @@ class Result:
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
         model = str(self.settings["model"])
-        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items, self.baselines)
+        measured = self.metrics, self.draws, self.rows, self.items, self.effective, self.baselines
+        return Entry(model, self.geometry, dim, seed, *measured)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""
         return {
             "metrics": self.metrics,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "effective": self.effective,
             "baselines": self.baselines,
             "left_out": self.left_out,
             "diagnostics": self.diagnostics,

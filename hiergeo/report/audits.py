@@ -23,7 +23,7 @@ WALKS = (
     ("", "to the root"),
     ("random_root", "random root"),
     ("data_mean", "data mean"),
-    ("random_direction", "random direction"),
+    ("random_target", "random target"),
 )
 """Controls and what columns call them; the first column is what they are compared with."""
 
@@ -53,10 +53,10 @@ def write_audit(audit: Audit, path: Path) -> Path:
         "audit.html",
         picture=summary.of_audit(audit, ATTRIBUTION),
         audit=audit,
-        conclusion=audit.findings,
+        conclusion=audit,
         title=f"Audit of {caption(model)} on {caption(data)}",
         kicker=("audit", model, data, str(settings["geometry"])),
-        attribution_controls=ATTRIBUTION,
+        attribution_controls=_present(ATTRIBUTION, audit.attribution),
         walk_controls=_present(WALKS, audit.walks),
         factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
         chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
@@ -73,9 +73,9 @@ def audit_tables(audit: Audit, *, full: bool = False) -> Iterator[Table]:
     legend = (
         f"Below each value what '{ATTRIBUTION[0][1]}' gains over it, and the 95 % interval of the gain."
         if full
-        else f"{MARK} differs from the first column: the paired 95 % interval of the difference excludes 0."
+        else f"{MARK} differs from the first column: the 95 % interval of the difference excludes 0."
     )
-    yield _table(audit, audit.attribution, "", ATTRIBUTION, full)
+    yield _table(audit, audit.attribution, "", _present(ATTRIBUTION, audit.attribution), full)
     yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks), full, f"{about}\n{legend}")
 
 
@@ -97,7 +97,8 @@ def _plain(*values: float) -> tuple[str, ...]:
 
 
 def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, title) for name, title in controls if not name or name in rows[0].controls)
+    measured = {name for row in rows for name in row.controls}
+    return tuple((name, title) for name, title in controls if not name or name in measured)
 
 
 def _table(
@@ -114,6 +115,9 @@ def _table(
         cells = [stacked(number(row.native), bounds(audit.intervals[name]) if full else None)]
         for control, _ in controls[1:]:
             gain = f"{name}_minus_{control}"
+            if control not in row.controls:
+                cells.append(Text(""))
+                continue
             low, high = audit.intervals[gain]
             below = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}" if full else None
             cells.append(stacked(number(row.controls[control]), below, best=not full and not low <= 0 <= high))
@@ -124,7 +128,7 @@ def _table(
 def length_table(facts: LengthFacts) -> Table:
     """One row a control of length: tau_d, and the shares of pairs in the right order at equal and reversed lengths."""
     about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
-    notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
+    notes = "Below each value its 95 % interval. Equal, shorter: share of pairs of tiers in the right order."
     table = light("", "tau_d", "equal length", "shorter", notes=f"{about}\n{notes}")
     table.add_row("words alone", _figure(facts.words), "", "")
     for name, order in _controlled(facts).items():

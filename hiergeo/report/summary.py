@@ -102,6 +102,8 @@ def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
         row = rows[metric]
         dots = [Dot(controls[0][1], row.native, audit.intervals.get(metric))]
         for control, title in controls[1:]:
+            if control not in row.controls:
+                continue
             gain = audit.intervals.get(f"{metric}_minus_{control}")
             bounds = None if gain is None else Interval(row.native - gain.high, row.native - gain.low)
             dots.append(Dot(title, row.controls[control], bounds))

@@ -25,6 +25,7 @@ from hiergeo.evaluation.metrics import (
     tau_d_rows,
 )
 from hiergeo.evaluation.metrics.length import chain_lengths
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
@@ -164,16 +165,18 @@ def measured(
     """A protocol's result with `tau_d_unseen` and the retrievals among its metrics; arguments as for `summarise`."""
     result = measure(embedded, space, settings, progress=progress)
     rows: dict[str, np.ndarray] = {}
+    sharing: dict[str, Sharing] = {}
     baselines: dict[str, dict[str, float]] = {}
     if unseen is not None:
         rows["tau_d_unseen"] = tau_d_rows(result.radii[unseen])
+        sharing["tau_d_unseen"] = Sharing(embedded.chains.cpu().numpy()[unseen])
         words = chain_lengths(row.positive for row in embedded.hierarchy.rows)
         baselines["tau_d_unseen"] = {LENGTH: tau_d(words[unseen])}
     if embedded.image is not None:
         match = retrieve(embedded, space, held_out)
         rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
         rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
-    means = {name: mean_of(values) for name, values in rows.items()}
+    means = {name: mean_of(values, sharing.get(name)) for name, values in rows.items()}
     return extended(result, Outcome(means, baselines=baselines), settings)
 
 
@@ -187,6 +190,7 @@ def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Re
         draws=result.draws | {name: each.draws(settings.samples, settings.seed) for name, each in statistics.items()},
         rows=result.rows | outcome.contributions,
         items=result.items | {name: each.rows for name, each in statistics.items()},
+        effective=result.effective | outcome.effective,
         rocs=result.rocs | outcome.rocs,
         baselines=result.baselines | outcome.baselines,
     )

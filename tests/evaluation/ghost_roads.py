@@ -236,7 +236,7 @@ LOSSES: dict[str, Any] = {
 @pytest.mark.parametrize("spec", ["euclidean", "lorentz:-0.7", "product:lorentz:-1x32,euclidean:x32"])
 def test_an_audit(place: torch.device, spec: str) -> None:
     model, data = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=8)
-    settings = hiergeo.auditing.AuditSettings(steps=3, samples=5)
+    settings = hiergeo.auditing.AuditSettings(steps=3)
     embedded = embed(model, data, negatives=True)
     rows: dict[str, Any] = {name: getattr(embedded, name) for name in ("captions", "contradicting", "image", "root")}
     there: dict[str, Any] = {name: None if x is None else x.to(place) for name, x in rows.items()}

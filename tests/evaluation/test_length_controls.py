@@ -166,7 +166,7 @@ def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
 @pytest.mark.slow
 def test_facts_are_the_metrics_of_each_control(model):
     data = datasets.load("scenes", count=80)
-    facts = length_controls(model, data, settings=AuditSettings(samples=50, copies=2))
+    facts = length_controls(model, data, settings=AuditSettings(copies=2))
     radii = hiergeo.evaluate(model, data, samples=5).radii
     assert facts.order.tau_d.value == pytest.approx(tau_d(radii))
     assert facts.order.equal.value == pytest.approx(share_right(radii, words(data), "equal"))
@@ -187,7 +187,7 @@ def test_facts_are_the_metrics_of_each_control(model):
 
 def test_copies_and_shuffled_words_follow_the_seed(model):
     data = datasets.load("scenes", count=12)
-    facts = length_controls(model, data, settings=AuditSettings(seed=5, samples=2, copies=2))
+    facts = length_controls(model, data, settings=AuditSettings(seed=5, copies=2))
 
     def measured(which, hierarchy):
         embedded = embed(which, hierarchy, images=False)
@@ -218,12 +218,12 @@ def test_stored_embeddings_are_measured_without_other_texts(run, model, tmp_path
     data = datasets.load("scenes", count=20)
     adapters.embed(model, data, tmp_path / "e.npz")
     stored = adapters.load(f"npz:{tmp_path / 'e.npz'}")
-    alive = length_controls(embed(model, data, images=False), settings=AuditSettings(samples=20))
+    alive = length_controls(embed(model, data, images=False), settings=AuditSettings())
     for facts in (
-        length_controls(embed(stored, data, images=False), settings=AuditSettings(samples=20, copies=1)),
-        length_controls(stored, data, settings=AuditSettings(samples=20, copies=1)),
+        length_controls(embed(stored, data, images=False), settings=AuditSettings(copies=1)),
+        length_controls(stored, data, settings=AuditSettings(copies=1)),
         length_controls(
-            HeadModel(stored, Head(HeadShape(64, 64), 0)), data, settings=AuditSettings(samples=20, copies=1)
+            HeadModel(stored, Head(HeadShape(64, 64), 0)), data, settings=AuditSettings(copies=1)
         ),
     ):
         assert (facts.content_free, facts.untrained, facts.untrained_equal) == (None, (), None)
@@ -234,7 +234,7 @@ def test_facts_of_an_order_that_is_one_of_length():
     """Radii that are numbers of words, and radii that are tiers, on the same chains."""
     rows = [(f"w{i}", f"v{i}", f"w{i} x", f"w{i} x y") for i in range(40)]
     hierarchy = Hierarchy("made", "test", tuple(Row(i, chain) for i, chain in enumerate(rows)))
-    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, settings=AuditSettings(samples=50))
+    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, settings=AuditSettings())
     assert (length.order.tau_d.value, length.words.value) == pytest.approx((5 / 6, 5 / 6))
     assert length.survives is False
     assert "does not survive" in length.verdict
@@ -243,7 +243,7 @@ def test_facts_of_an_order_that_is_one_of_length():
     tier = length_controls(
         _Radial(lambda text: len(text.split()) + text.startswith("v") / 2),
         hierarchy,
-        settings=AuditSettings(samples=50),
+        settings=AuditSettings(),
     )
     assert tier.order.tau_d.value == 1
     assert tier.survives is True
@@ -253,7 +253,7 @@ def test_resamples_without_a_partial_correlation_are_left_out():
     rows = (Row(0, ("a", "b", "c d")), Row(1, ("e", "f g", "h")))
     data = Hierarchy("made", "test", rows)
     radii = {"a": 1, "b": 2, "c d": 3, "e": 1, "f g": 1, "h": 1}
-    facts = length_controls(_Radial(lambda text: radii.get(text, 0)), data, settings=AuditSettings(samples=50))
+    facts = length_controls(_Radial(lambda text: radii.get(text, 0)), data, settings=AuditSettings())
     assert facts.partial_tau is not None
     assert np.isfinite(facts.partial_tau.interval).all()
     assert json.loads(facts.to_json())["partial_tau"]["interval"][0] is not None
@@ -262,7 +262,7 @@ def test_resamples_without_a_partial_correlation_are_left_out():
 def test_content_free_captions_have_no_share_of_a_spread_of_nothing():
     rows = tuple(Row(i, (f"w{i}", f"v{i}", f"w{i} x")) for i in range(5))
     facts = length_controls(
-        _Radial(lambda text: 1.0), Hierarchy("made", "test", rows), settings=AuditSettings(samples=20)
+        _Radial(lambda text: 1.0), Hierarchy("made", "test", rows), settings=AuditSettings()
     )
     assert facts.content_free is not None
     assert facts.content_free_share is None

@@ -31,7 +31,7 @@ def shorter(tmp_path_factory) -> tuple[Path, Path]:
     """The pages of a comparison and of an audit."""
     folder, scenes = tmp_path_factory.mktemp("shorter"), hiergeo.datasets.load("scenes", count=20)
     comparison = hiergeo.compare("tiny", scenes, ["euclidean", "lorentz:-1"], samples=20, steps=5)
-    audit = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20))
+    audit = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5))
     return write_page(comparison, folder / "comparison.html", images=2), write_audit(audit, folder / "audit.html")
 
 

@@ -33,7 +33,7 @@ def test_a_comparison_with_a_space_that_has_no_angle(scenes, tmp_path: Path) -> 
 
 def test_an_audit_of_captions_alone(scenes, tmp_path: Path) -> None:
     blind = Hierarchy("blind", "test", tuple(replace(row, image_id=None) for row in scenes.rows))
-    audit = hiergeo.audit("tiny", blind, "euclidean", AuditSettings(steps=5, samples=20))
+    audit = hiergeo.audit("tiny", blind, "euclidean", AuditSettings(steps=5))
     assert "precision" in audit.omissions
     assert audit.omissions in read(write_audit(audit, tmp_path / "page.html")).text
 

@@ -41,7 +41,7 @@ def pairs(path: Path) -> Path:
 
 def audit(path: Path) -> Path:
     scenes = hiergeo.datasets.load("scenes", count=20)
-    return write_audit(hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20)), path)
+    return write_audit(hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5)), path)
 
 
 def study(path: Path) -> Path:

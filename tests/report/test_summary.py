@@ -38,7 +38,7 @@ def comparison():
 @pytest.fixture(scope="module")
 def audit():
     scenes = hiergeo.datasets.load("scenes", count=24)
-    return hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=40))
+    return hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5))
 
 
 def test_a_comparison_shows_its_metrics_where_they_are(comparison):

@@ -3,20 +3,16 @@
 from hiergeo.evaluation.auditing.assess import audit
 from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.confounds import LengthFacts, length_controls
-from hiergeo.evaluation.auditing.depth import Depth, radial_depth
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, Finding
+from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 
 __all__ = [
     "PRIMARY",
     "Audit",
     "AuditSettings",
-    "AuditVerdict",
     "Controlled",
-    "Depth",
-    "Finding",
     "LengthFacts",
+    "answers_of",
     "audit",
     "length_controls",
-    "radial_depth",
 ]

@@ -13,20 +13,21 @@ from hiergeo import datasets
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
-from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
 from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
 from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
-from hiergeo.evaluation.auditing.depth import radial_depth
-from hiergeo.evaluation.auditing.operating import occupancy, operating_point
+from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
+from hiergeo.evaluation.auditing.questions import questions
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
-from hiergeo.evaluation.auditing.subject import Subject, subject_of
+from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
 from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
-from hiergeo.evaluation.metrics import Interval, holm, interval_of, paired_test, percentile_interval
+from hiergeo.evaluation.metrics import Interval, holm
+from hiergeo.evaluation.metrics.order import order_of_tiers
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
@@ -95,39 +96,33 @@ def assess(
 ) -> Audit:
     """Audit embeddings on the device where they are; arguments as for `audit`, and `altered_orders`, if any."""
     subject = subject_of(embedded, space)
-    gathered = Numbers(settings, progress)
+    gathered = Numbers(progress)
     point = operating_point(subject)
     gathered.numbers |= point.numbers
     gathered.intervals["u_median"] = point.median
-    _add_cones(gathered, subject)
-    depth = radial_depth(subject.radii)
-    gathered.numbers |= {
-        "depth_null": 0.0,
-        "depth_null_std": depth.null_std,
-        "depth_p": depth.p_value,
-        "depth_sensitivity": depth.sensitivity,
-    }
+    cones = occupancy(subject, progress=progress)
+    _add_cones(gathered, subject, cones)
     facts = length_facts(embedded, subject.radii, subject.space, settings)
     _add_length(gathered, replace(facts, **altered))
     attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
-    gathered.numbers["depth"] = gathered.numbers["tau_d"]
-    gathered.intervals["depth"] = gathered.intervals["tau_d"]
-    primary = {"native": PRIMARY, **{control: f"{PRIMARY}_{control}" for control in CONTROLS}}
-    gathered.numbers |= {name: gathered.numbers[metric] for name, metric in primary.items()}
-    gathered.intervals |= {name: gathered.intervals[metric] for name, metric in primary.items()}
-    scores = {
-        name: {score: mean_of(values) for score, values in walk.items()}
-        for name, walk in walks(subject, settings.steps, settings.seed, progress=progress).items()
-    }
-    walked = gathered.add_table("walk_", scores)
+    numbers, intervals = gathered.numbers, gathered.intervals
+    for name in CONTROLS:  # a flat space is its own control
+        control = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
+        numbers[name], intervals[name] = numbers[control], intervals[control]
+    numbers["native"], intervals["native"] = numbers[PRIMARY], intervals[PRIMARY]
+    order = order_of_tiers(array(subject.text.radius), embedded.chains.cpu().numpy(), seed=settings.seed)
+    numbers |= {"depth": numbers["tau_d"], "depth_p": order.p_value, "depth_effective": order.effective}
+    intervals["depth"] = intervals["tau_d"] = order.interval
+    numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
+    answers = questions(subject, cones, numbers["cone_saturated"], order=order, seed=settings.seed)
+    walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))
     about = described(embedded, subject.space) | {
         "steps": settings.steps,
         "seed": settings.seed,
-        "bootstrap_samples": settings.samples,
         "copies": settings.copies,
     }
     left_out = _left_out(subject, facts)
-    return Audit(gathered.numbers, gathered.intervals, about, attribution, walked, PRIMARY, point.quantiles, left_out)
+    return Audit(numbers, intervals, answers, about, attribution, walked, PRIMARY, point.quantiles, left_out)
 
 
 def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
@@ -143,23 +138,21 @@ def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
 
 
 class Numbers:
-    """Numbers and their intervals as they are gathered; one bootstrap of the rows, or images, pairs them all."""
+    """Numbers and their intervals as they are gathered."""
 
-    def __init__(self, settings: AuditSettings, progress: bool) -> None:
+    def __init__(self, progress: bool) -> None:
         self.numbers: dict[str, float] = {}
         self.intervals: dict[str, Interval] = {}
-        self.settings, self.progress = settings, progress
+        self.progress = progress
 
-    def add(self, name: str, statistic: Statistic) -> np.ndarray:
-        """A number with its interval; returns its bootstrap values."""
-        draws = statistic.draws(self.settings.samples, self.settings.seed)
-        self.numbers[name], self.intervals[name] = statistic.value, interval_of(draws, statistic.values)
-        return draws
+    def add(self, name: str, statistic: Statistic) -> None:
+        """Add a number with its interval."""
+        self.numbers[name], self.intervals[name] = statistic.value, statistic.interval
 
     def add_table(self, prefix: str, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
         """Metrics, the same under controls, and the differences: ``M``, ``M_C``, ``M_minus_C`` and ``M_minus_C_p``.
 
-        The last is the p-value of the difference, after Holm's correction over all that are not 0 in every row.
+        The last is the p-value of the difference, after Holm's correction over all differences of the table.
 
         Args:
             prefix: of the names of metrics.
@@ -167,39 +160,42 @@ class Numbers:
         """
         native, *controls = measured
         rows, p_values = [], {}
-        for metric in track(list(measured[native]), "resampling", enabled=self.progress):
+        for metric, own in measured[native].items():
             name = f"{prefix}{metric}"
-            draws = self.add(name, measured[native][metric])
+            self.add(name, own)
             values = {}
             for control in controls:
-                others = self.add(f"{name}_{control}", measured[control][metric])
+                if (other := measured[control].get(metric)) is None:
+                    continue
+                self.add(f"{name}_{control}", other)
                 values[control] = self.numbers[f"{name}_{control}"]
-                difference = f"{name}_minus_{control}"
-                self.numbers[difference] = self.numbers[name] - values[control]
-                self.intervals[difference] = percentile_interval(draws - others)
-                ours, theirs = (measured[each][metric].contributions for each in (native, control))
-                if (ours != theirs).any():
-                    p_values[f"{difference}_p"] = paired_test([ours], [theirs])
+                difference, compared = f"{name}_minus_{control}", own.minus(other)
+                self.numbers[difference], self.intervals[difference] = compared.value, compared.interval
+                p_values[f"{difference}_p"] = compared.p_value
             rows.append(Controlled(metric, self.numbers[name], values))
         if p_values:
             self.numbers |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
         return tuple(rows)
 
 
-def _add_cones(gathered: Numbers, subject: Subject) -> None:
-    cones = occupancy(subject, progress=gathered.progress)
-    kept = ~np.isnan(cones.true)
-    if not kept.any():
+def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
+    matched = ~np.isnan(cones.true)
+    if not matched.any():
         raise InputError(
             "no caption can be matched to any child: all are children of the same parents. "
             "Give chains of at least two branches."
         )
-    true, matched, inactive = (values[kept] for values in cones)
-    gathered.add("cone_true", mean_of(true))
-    gathered.add("cone_random", mean_of(matched))
-    gathered.add("cone_gain", mean_of(true - matched))
-    gathered.add("cone_inactive", mean_of(inactive))
-    gathered.add("cone_misaligned", mean_of(1 - true))
+    sharing = Sharing(subject.embedded.chains.cpu().numpy()[matched])
+    true, random, inactive = (values[matched] for values in cones)
+    measured = {
+        "cone_true": true,
+        "cone_random": random,
+        "cone_gain": true - random,
+        "cone_inactive": inactive,
+        "cone_misaligned": 1 - true,
+    }
+    for name, values in measured.items():
+        gathered.add(name, mean_of(values, sharing))
 
 
 def _add_length(gathered: Numbers, facts: LengthFacts) -> None:

@@ -27,35 +27,41 @@ CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType
 def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, dict[str, Statistic]]:
     """Metrics of the points as they are, ``native``, and of what every control makes of them, over the same items.
 
+    What a control settles by construction is left out: tau_d, which is of radii alone; ladders where all radii are
+    equal, which hold a single caption; and the control ``flat`` of a flat space.
+
     Args:
         subject: the points.
         steps: thresholds of ladders.
         progress: draw bars.
     """
-    found = {"native": hierarchy_metrics(subject, steps, progress=progress)}
+    order = mean_of(tau_d_rows(subject.radii), subject.embedded.sharing)
+    measured = {"native": {"tau_d": order, **hierarchy_metrics(subject, steps, progress=progress)}}
     for name, change in CONTROLS.items():
-        same = name == "flat" and not any(subject.curvatures)
-        found[name] = found["native"] if same else hierarchy_metrics(change(subject), steps, progress=progress)
-    return found
+        if name != "flat" or any(subject.curvatures):
+            ladders = steps if name != "angle_only" else None
+            measured[name] = hierarchy_metrics(change(subject), ladders, progress=progress)
+    return measured
 
 
-def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, Statistic]:
-    """Every metric of hierarchy that the data allow.
+def hierarchy_metrics(subject: Subject, steps: int | None, *, progress: bool = False) -> dict[str, Statistic]:
+    """Every metric of hierarchy that the data allow; without ladders where `steps` is None.
 
-    `tau_d`; `parent_mrr` (see `parent_ranks`); with negative chains `auroc` and `average_precision` of children against
+    `parent_mrr` (see `parent_ranks`); with negative chains `auroc` and `average_precision` of children against
     contradicting captions (p_i, n_i), by -Xi, by the radius of the child minus that of the parent where angles say
     nothing (`radii_alone`), in a product by the cone margin; with images `precision` and `recall` of ladders.
     """
     reciprocal = (1 / (1 + parent_ranks(subject))).mean(axis=1)
-    found = {"tau_d": mean_of(tau_d_rows(subject.radii)), PRIMARY: mean_of(reciprocal)}
-    if subject.embedded.contradicting is not None:
-        found |= _pair_metrics(subject)
-    if subject.image is not None:
+    embedded = subject.embedded
+    measured = {PRIMARY: mean_of(reciprocal, embedded.sharing)}
+    if embedded.contradicting is not None:
+        measured |= _pair_metrics(subject)
+    if subject.image is not None and steps is not None:
         indices = subject.space.ladder(subject.image, subject.text, steps, progress=progress)
-        ladders = [ladder(row, subject.embedded.texts) for row in indices.cpu().numpy()]
-        precision, recall = ladder_scores(ladders, subject.embedded.truths)
-        found |= {"precision": mean_of(precision), "recall": mean_of(recall)}
-    return found
+        ladders = [ladder(row, embedded.texts) for row in indices.cpu().numpy()]
+        precision, recall = (mean_of(each, embedded.image_sharing) for each in ladder_scores(ladders, embedded.truths))
+        measured |= {"precision": precision, "recall": recall}
+    return measured
 
 
 def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
@@ -73,8 +79,8 @@ def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
     ranking = Ranking(array(true), array(false))
     rows = len(parent)
     return {
-        "auroc": auroc_of(ranking, rows),
-        "average_precision": average_precision_of(ranking, rows),
+        "auroc": auroc_of(ranking, rows, subject.embedded.sharing),
+        "average_precision": average_precision_of(ranking, rows, subject.embedded.sharing),
     }
 
 

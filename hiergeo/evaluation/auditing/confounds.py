@@ -7,7 +7,7 @@ out anew. *Untrained*: copies of the network with random weights.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,15 +23,17 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
-from hiergeo.evaluation.auditing.population import NO_INTERVAL, Measured
+from hiergeo.evaluation.answers import Answer, length_answer, order_answer
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.findings.exports import json_text, number, percent, plain, signed
+from hiergeo.evaluation.findings.exports import json_text, percent, plain
 from hiergeo.evaluation.measuring import as_space, ready
-from hiergeo.evaluation.metrics import interval_of, sign_test, tau_d_rows
+from hiergeo.evaluation.metrics import Interval, tau_d_rows
 from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
+from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
+from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test, mean_test
 from hiergeo.evaluation.protocols import View
-from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
 
@@ -68,6 +70,8 @@ class LengthFacts:
         data: dataset and split.
         geometry: spec of the space.
         order: the model as it is.
+        in_order: whether radii follow the tiers.
+        beyond_length: whether they do at equal length.
         words: tau_d of counting words, the baseline.
         characters: tau_d of counting characters.
         gain: tau_d of the model minus that of counting words, paired by chain.
@@ -83,6 +87,8 @@ class LengthFacts:
     data: str
     geometry: str
     order: RadialOrder
+    in_order: Answer
+    beyond_length: Answer
     words: Measured
     characters: float
     gain: Measured
@@ -118,18 +124,21 @@ class LengthFacts:
     def survives(self) -> bool | None:
         """Whether the order of the tiers is more than one of length; None where no tiers have equal lengths.
 
-        The share of equal-length pairs in the right order must exceed one half by an exact sign test over chains, and
-        its interval must lie above the share of every untrained copy.
+        The answer to that question must be yes, and the interval must lie above the share of every untrained copy.
         """
         if self.order.equal is None:
             return None
         best = self.untrained_equal
-        return self.order.equal.above_chance and (best is None or self.order.equal.interval.low > best[2])
+        return self.beyond_length.word == "yes" and (best is None or self.order.equal.interval.low > best[2])
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Whether the order survives, and how it compares with a count of words."""
-        return tuple(_sentences(self))
+        """Whether radii follow the tiers, whether they do at equal length, and what untrained copies reach there."""
+        said = (self.in_order.sentence, self.beyond_length.sentence)
+        if self.untrained_equal is None:
+            return said
+        low, _, high = (percent(share) for share in self.untrained_equal)
+        return (*said, f"Untrained copies have {low} to {high} of these pairs in the right order.")
 
     @property
     def verdict(self) -> str:
@@ -186,20 +195,31 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     """The facts that need no other texts than those embedded, whose radii are (n, T)."""
     hierarchy, words = embedded.hierarchy, _words(embedded.hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
-    own, counted = tau_d_rows(radii), tau_d_rows(words)
-    partial = PartialTau(radii, words)
+    own, counted, sharing = tau_d_rows(radii), tau_d_rows(words), embedded.sharing
+    partial, pairs = PartialTau(radii, words), _pairs(radii)
     given = None
     if not math.isnan(partial.value()):
-        given = _measured(Statistic(len(radii), partial.value), _pairs(radii), how)
+        given = _measured(deviating_test(sharing, partial.value(), partial.influence), pairs)
+    chains = embedded.chains.cpu().numpy()
+    by_caption = np.empty((3, len(embedded.texts)))
+    by_caption[:, chains] = radii, words, characters
+    in_order = order_of_tiers(by_caption[0], chains, seed=how.seed)
+    at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
+    order = order_of(radii, words, chains)
+    if at_equal is not None:
+        equal = _measured(at_equal.words, at_equal.words.items, share=True)
+        order = replace(order, tau_d=_measured(in_order, pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",
         geometry=space.geometry.fixed().spec,
-        order=order_of(radii, words, how),
-        words=_measured(mean_of(counted), _pairs(radii), how),
+        order=order,
+        in_order=order_answer(in_order),
+        beyond_length=length_answer(at_equal),
+        words=_measured(mean_test(sharing, counted), pairs),
         characters=float(tau_d_rows(characters).mean()),
-        gain=_measured(mean_of(own - counted), _pairs(radii), how),
-        partial_tau=None if given is None or math.isnan(given.interval.low) else given,
+        gain=_measured(mean_test(sharing, own - counted), pairs),
+        partial_tau=given,
         partial_spearman=partial_spearman(radii, words),
     )
 
@@ -220,7 +240,7 @@ def altered_orders(
 
     def order(which: Model, hierarchy: Hierarchy) -> RadialOrder:
         embedded = embed(which, hierarchy, images=False, compute=compute)
-        return order_of(_radii(embedded, space), words, how)
+        return order_of(_radii(embedded, space), words, embedded.chains.cpu().numpy())
 
     texts = track(list(altered.items()), "controls of length", enabled=progress)
     seeds = track(range(how.seed, how.seed + how.copies), "untrained copies", enabled=progress)
@@ -228,18 +248,24 @@ def altered_orders(
     return orders | {"untrained": tuple(order(adapters.untrained(model, seed), data) for seed in seeds)}
 
 
-def order_of(radii: np.ndarray, words: np.ndarray, how: AuditSettings) -> RadialOrder:
-    """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
+def order_of(radii: np.ndarray, words: np.ndarray, chains: np.ndarray) -> RadialOrder:
+    """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones.
+
+    Args:
+        radii: (n, T).
+        words: (n, T) lengths by which pairs of tiers are chosen.
+        chains: (n, T) positions of the captions, which chains share.
+    """
 
     def share_right(condition: Condition) -> Measured | None:
-        chosen = tier_pairs(radii, words, condition).measurable
+        pairs = tier_pairs(radii, words, condition)
+        chosen = pairs.measurable
         if not len(chosen.pairs):
             return None
-        share = Statistic(len(chosen.pairs), chosen.share_right, (1 + chosen.values) / 2)
-        p_value = sign_test(chosen.concordance).p_value
-        return replace(_measured(share, int(chosen.pairs.sum()), how), p_value=p_value)
+        tested = deviating_test(Sharing(chains[pairs.pairs > 0]), chosen.tau(), chosen.influence)
+        return _measured(tested, int(chosen.pairs.sum()), share=True)
 
-    tau_d = _measured(mean_of(tau_d_rows(radii)), _pairs(radii), how)
+    tau_d = _measured(mean_test(Sharing(chains), tau_d_rows(radii)), _pairs(radii))
     return RadialOrder(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))
 
 
@@ -251,11 +277,10 @@ def _words(hierarchy: Hierarchy) -> np.ndarray:
     return chain_lengths(row.positive for row in hierarchy.rows)
 
 
-def _measured(statistic: Statistic, pairs: int, how: AuditSettings) -> Measured:
-    """A statistic with its interval; resamples in which it is undefined (NaN) are left out."""
-    draws = statistic.draws(how.samples, how.seed)
-    draws = draws[~np.isnan(draws)]
-    return Measured(statistic.value, interval_of(draws, statistic.values) if len(draws) else NO_INTERVAL, pairs)
+def _measured(tested: Tested, pairs: int, *, share: bool = False) -> Measured:
+    """A number of so many pairs of tiers; `share` makes the share of right ones of right less wrong ones."""
+    value, low, high = ((1 + each) / 2 if share else each for each in (tested.value, *tested.interval))
+    return Measured(value, Interval(low, high), pairs, tested.p_value)
 
 
 def _pairs(radii: np.ndarray) -> int:
@@ -265,23 +290,3 @@ def _pairs(radii: np.ndarray) -> int:
 
 def _range(values: Sequence[float]) -> tuple[float, float, float] | None:
     return (min(values), float(np.mean(values)), max(values)) if values else None
-
-
-def _sentences(facts: LengthFacts) -> Iterator[str]:
-    equal, copies = facts.order.equal, facts.untrained_equal
-    if equal is None:
-        yield "Length was not controlled: no two tiers of a chain have equally many words."
-    else:
-        bounds = " to ".join(f"{100 * bound:.1f}" for bound in equal.interval)
-        of_copies = "" if copies is None else f"; in untrained copies {100 * copies[0]:.1f} to {100 * copies[2]:.1f} %"
-        yield (
-            f"The order of the tiers {'survives' if facts.survives else 'does not survive'} the controls of length: "
-            f"of {equal.items} equal-length pairs {percent(equal.value)} ({bounds} %) are in the right order "
-            f"(chance 50 %){of_copies}."
-        )
-    low, high = facts.gain.interval
-    compared = "better than" if low > 0 else "worse than" if high < 0 else "no better than"
-    yield (
-        f"By tau_d, radii ({number(facts.order.tau_d.value)}) order the tiers {compared} a count of words "
-        f"({number(facts.words.value)}): difference {signed(facts.gain.value)} ({signed(low)} to {signed(high)})."
-    )

@@ -20,7 +20,7 @@ from hiergeo.evaluation.auditing.gains import gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
-from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
+from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test
 from hiergeo.geometry import Space
 
 
@@ -45,20 +45,23 @@ def answers_of(embedded: Embedded, space: Space, *, seed: int = 0) -> dict[str, 
     return questions(subject, occupancy(subject), saturated, seed=seed)
 
 
-def questions(subject: Subject, cones: Occupancy, saturated: float, *, seed: int) -> dict[str, Answer]:
+def questions(
+    subject: Subject, cones: Occupancy, saturated: float, *, order: Tested | None = None, seed: int
+) -> dict[str, Answer]:
     """The answers about a subject whose cones have been looked into.
 
     Args:
         subject: the points.
         cones: what they hold.
         saturated: share of them that are half-spaces.
+        order: the test of the order of the tiers; None tests it.
         seed: of permutations, samples and halves.
     """
     radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
     lengths = CaptionLengths.of(subject.embedded)
     by_radii, by_curvature = gains(subject, seed=seed)
     return {
-        "order": order_answer(order_of_tiers(radii, chains, seed=seed)),
+        "order": order_answer(order or order_of_tiers(radii, chains, seed=seed)),
         "beyond_length": length_answer(order_at_equal_length(radii, chains, *lengths, seed=seed)),
         "radii": radii_answer(by_radii),
         "curvature": curvature_answer(by_curvature),

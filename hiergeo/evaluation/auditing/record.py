@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from hiergeo._core import limits, notebook
 from hiergeo._core.errors import check_whole
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, verdict
+from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
 from hiergeo.evaluation.findings.exports import json_text, number, omissions, plain
 from hiergeo.evaluation.metrics import Interval, find_metric
 
@@ -18,8 +18,7 @@ class AuditSettings:
 
     Attributes:
         steps: points of a walk and thresholds of a ladder.
-        seed: of the bootstrap, the random targets of walks, the shuffling of words and the copies.
-        samples: bootstrap resamples.
+        seed: of permutations, samples of pairs, the random targets of walks, the shuffling of words and the copies.
         copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...; an audit with copies measures
             captions without content and of shuffled words too. Both need the model, not its embeddings alone.
         filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
@@ -30,14 +29,12 @@ class AuditSettings:
 
     steps: int = 50
     seed: int = 0
-    samples: int = 1000
     copies: int = 0
     filler: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.COUNT)
         check_whole("copies", self.copies, 0, MOST_COPIES)
 
 
@@ -48,7 +45,7 @@ class Controlled:
     Attributes:
         metric: its name.
         native: its value.
-        controls: control -> value under it.
+        controls: control -> value under it, without what the control settles by construction.
     """
 
     metric: str
@@ -63,6 +60,7 @@ class Audit:
     Attributes:
         numbers: flat object name -> number; `docs/audit.md` defines every one.
         intervals: name -> 95 % interval, for numbers that have one. Those of ``A_minus_B`` are paired.
+        answers: question -> answer: order, beyond_length, radii, curvature and cones.
         settings: model, data, space, seed and versions.
         attribution: hierarchy metrics as measured and from angles alone, radii alone and without curvature.
         walks: scores of the walk to the root and of the control walks.
@@ -73,6 +71,7 @@ class Audit:
 
     numbers: dict[str, float]
     intervals: dict[str, Interval]
+    answers: dict[str, Answer]
     settings: dict[str, str | int | float]
     attribution: tuple[Controlled, ...]
     walks: tuple[Controlled, ...]
@@ -82,35 +81,49 @@ class Audit:
 
     def __repr__(self) -> str:
         about = " ".join(str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
-        return f"<Audit {about}: {self.findings.headline}>"
+        return f"<Audit {about}: {self.headline}>"
 
     def _repr_html_(self) -> str:
         """The verdict, and metrics as measured and under controls."""
-        controls = list(self.attribution[0].controls)
+        controls = list(dict.fromkeys(name for each in self.attribution for name in each.controls))
         rows = (
             (
                 find_metric(each.metric).label,
-                [notebook.HtmlCell(number(value)) for value in (each.native, *each.controls.values())],
+                [
+                    notebook.HtmlCell("" if value is None else number(value))
+                    for value in (each.native, *map(each.controls.get, controls))
+                ],
             )
             for each in self.attribution
         )
         heads = ("metric", "native", *(name.replace("_", " ") for name in controls))
-        return notebook.sentences(*self.verdict.splitlines(), self.omissions) + notebook.table(heads, rows)
+        return notebook.sentences(*self.sentences, self.omissions) + notebook.table(heads, rows)
 
     @property
-    def findings(self) -> AuditVerdict:
-        """The typed findings."""
-        return verdict(self.numbers, self.intervals)
+    def headline(self) -> str:
+        """The answers about order, length and curvature in one sentence."""
+        return headline(self.answers, setting_of(str(self.settings.get("model")), str(self.settings.get("dataset"))))
 
-    def sure(self, difference: str) -> bool:
-        """Whether a difference holds: its interval excludes 0, and so says a paired test corrected over its table."""
-        seen = Evidence(self.numbers, self.intervals)
-        return seen.above(difference) or seen.below(difference)
+    @property
+    def tier_captions(self) -> tuple[int, ...]:
+        """How many distinct captions each tier has, from general to specific."""
+        counts = [value for name, value in self.numbers.items() if name.startswith("captions_tier")]
+        return tuple(map(int, counts))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The headline, and one sentence an answer."""
+        return (self.headline, *(answer.sentence for answer in self.answers.values()))
 
     @property
     def verdict(self) -> str:
-        """The findings in words: a headline and one line a finding."""
-        return str(self.findings)
+        """The same, a line each."""
+        return "\n".join(self.sentences)
+
+    def sure(self, difference: str) -> bool:
+        """Whether a difference holds: its interval excludes 0, and so says its test, corrected over its table."""
+        low, high = self.intervals[difference]
+        return not low <= 0 <= high and self.numbers[f"{difference}_p"] <= ALPHA
 
     @property
     def omissions(self) -> str:
@@ -122,9 +135,9 @@ class Audit:
         return {
             "numbers": self.numbers,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "answers": plain(self.answers),
+            "headline": self.headline,
             "verdict": self.verdict,
-            "case": self.findings.case,
-            "findings": plain(self.findings.findings),
             "primary": self.primary,
             "attribution": [_row(each) for each in self.attribution],
             "walks": [_row(each) for each in self.walks],

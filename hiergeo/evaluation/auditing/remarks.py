@@ -1,13 +1,15 @@
 """What a survey of a space found, as sentences with their severity."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
-from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, operating_finding
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import Audit
+from hiergeo.evaluation.findings import listing
+from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number, percent
-from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
+from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK, size_of
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 
 Severity = Literal["fine", "note", "warning"]
@@ -24,11 +26,66 @@ FOLLOWS = 0.25
 SHALLOW = 0.5
 """Share of the variance of directions in the plane below which the map shows less than half of it."""
 
-ACROSS = "over all pairs of items of different tiers, of one chain or not,"
-"""What the order of tiers in a survey is over."""
+DEAD = 1e-3
+"""Median radius in a factor of a product, in units of the largest of them, up to which the factor carries nothing."""
 
 CHANCE = f"numbers of fewer than {SMALL_SAMPLE} items can be chance"
 """Why little is said of tiny collections."""
+
+
+@final
+@dataclass(frozen=True)
+class Evidence:
+    """Numbers by name, and the 95 % intervals of those that have one."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+
+    def add(self, name: str, measured: Measured) -> None:
+        """Add a number with its interval."""
+        self.numbers[name], self.intervals[name] = measured.value, measured.interval
+
+    @property
+    def flat(self) -> bool:
+        """Whether the space, or every factor of it, has K = 0."""
+        curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
+        return bool(curvatures) and not any(curvatures)
+
+    @property
+    def dead_factors(self) -> str:
+        """What is said of the factors of a product at whose root most points lie; empty where there are none."""
+        prefix = "radius_median_factor"
+        medians = {name.removeprefix(prefix): value for name, value in self.numbers.items() if name.startswith(prefix)}
+        dead = [place for place, radius in medians.items() if radius <= DEAD * max(medians.values())]
+        if not dead:
+            return ""
+        named, verb = ("factors", "carry") if dead[1:] else ("factor", "carries")
+        return f"{named} {listing(dead)} of {len(medians)} {verb} nothing"
+
+    def stated(self, name: str) -> str:
+        """A number with its interval where it has one."""
+        value = number(self.numbers[name])
+        if name not in self.intervals:
+            return value
+        low, high = (number(bound) for bound in self.intervals[name])
+        return f"{value} [{low}, {high}]"
+
+    def percent(self, name: str) -> str:
+        """A share in per cent."""
+        return percent(self.numbers[name])
+
+    def share(self, name: str) -> str:
+        """A share in per cent, with its interval."""
+        low, high = (number(100 * bound, 1) for bound in self.intervals[name])
+        return f"{self.percent(name)} [{low}, {high}]"
+
+    def above(self, name: str) -> bool:
+        """Whether the interval of a number lies above 0."""
+        return self.intervals[name].low > 0
+
+    def below(self, name: str) -> bool:
+        """Whether it lies below 0."""
+        return self.intervals[name].high < 0
 
 
 @final
@@ -57,9 +114,8 @@ def remarks(numbers: dict[str, float], intervals: dict[str, Interval], audit: Au
         few = f"Too few items ({numbers['items']:,.0f}) to tell what a space is like: {CHANCE}."
         yield Remark("items", "note", few)
     if audit is not None:
-        yield _hierarchy(audit.findings, seen)
-    point = operating_finding(seen, "items")
-    yield Remark("curvature", "note" if seen.flat else "fine" if point.works else "warning", point.sentence)
+        yield _hierarchy(audit)
+    yield _operating_point(seen)
     yield _spread(seen)
     if "cone_random" in numbers:
         yield _cones(seen)
@@ -69,7 +125,7 @@ def remarks(numbers: dict[str, float], intervals: dict[str, Interval], audit: Au
     elif numbers.get("word_counts") == 1:
         yield Remark("length", "note", "Caption length: all captions have equally many words: nothing to control.")
     if "tier_order" in numbers:
-        yield from _tiers(seen, audit)
+        yield from _tiers(seen)
     if numbers["copies"]:
         share = numbers["copies"] / numbers["items"]
         yield Remark(
@@ -79,23 +135,24 @@ def remarks(numbers: dict[str, float], intervals: dict[str, Interval], audit: Au
         )
 
 
-def _hierarchy(judged: AuditVerdict, seen: Evidence) -> Remark:
-    sentence, behind = judged.headline, "tier_order" in seen.numbers and _behind_words(seen)
-    if behind:
-        order, words = (number(seen.numbers[name]) for name in ("tier_order", "tier_order_words"))
-        sentence = (
-            f"{sentence} This is within chains; {ACROSS} radii order them {behind} words alone ({order} vs {words})."
-        )
-    if judged.case in ("shuffled", "angular", "saturated"):
-        return Remark("hierarchy", "warning", sentence)
-    controlled = all(each.works is not False for each in judged.findings if each.kind == "length")
-    return Remark("hierarchy", "fine" if controlled and not behind else "note", sentence)
+def _hierarchy(audit: Audit) -> Remark:
+    order, beyond = audit.answers["order"].word, audit.answers["beyond_length"].word
+    fine = order == "forward" and beyond in ("yes", "inapplicable")
+    return Remark("hierarchy", "fine" if fine else "note" if order == "forward" else "warning", audit.headline)
 
 
-def _behind_words(seen: Evidence) -> str | None:
-    """How radii order the tiers beside the number of words, in words; None where they do it better."""
-    order, words = seen.numbers["tier_order"], seen.numbers["tier_order_words"]
-    return "less well than" if order < words else "as well as" if order == words else None
+def _operating_point(seen: Evidence) -> Remark:
+    dead = f" In the product {seen.dead_factors}." if seen.dead_factors else ""
+    if seen.flat:
+        return Remark("curvature", "note", f"The space has no curvature (K = 0).{dead}")
+    bend = seen.numbers["bend_high"]
+    flat = abs(bend) < FLAT_BEND
+    sentence = (
+        f"Median u = sqrt(|K|) r is {seen.stated('u_median')}, and {seen.percent('u_share_above_1')} of items lie "
+        f"above 1. At the 95 % quantile, u = {number(seen.numbers['u_high'])}, a circle and a flat one differ by "
+        f"{size_of(bend)}{': the space is effectively flat' if flat else ''}.{dead}"
+    )
+    return Remark("curvature", "warning" if flat else "fine", sentence)
 
 
 def _spread(seen: Evidence) -> Remark:
@@ -145,24 +202,15 @@ def _length(seen: Evidence) -> Remark:
     return Remark("length", "warning" if explained >= FOLLOWS and not survives else "note", sentence)
 
 
-def _tiers(seen: Evidence, audit: Audit | None) -> Iterator[Remark]:
-    words, behind = number(seen.numbers["tier_order_words"]), _behind_words(seen)
-    detail = f"{ACROSS} radii order them with {seen.stated('tier_order')} (1 is right, 0 chance)"
-    severity: Severity = "warning" if not seen.above("tier_order") else "note" if behind else "fine"
-    beside = f", {behind} the number of words alone ({words})" if behind else f"; counting words does with {words}"
-    within = ""
-    if audit is not None:
-        tau, alone = (number(audit.numbers[name]) for name in ("tau_d", "length_tau_d"))
-        within = f". Within the {audit.settings['rows']} audited chains it is {tau}, of words alone {alone}"
-    yield Remark("tiers", severity, f"Tiers: {detail}{beside}{within}.")
-    if "tier_order_equal_length" not in seen.numbers:
-        return
-    equal = f"{seen.stated('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
-    if seen.above("tier_order_equal_length"):
-        yield Remark("tiers at equal length", "fine", f"Among captions of equally many words the order is {equal}.")
-        return
-    wrong = seen.below("tier_order_equal_length")
+def _tiers(seen: Evidence) -> Iterator[Remark]:
+    words = number(seen.numbers["tier_order_words"])
     sentence = (
-        "radii order the tiers the wrong way round" if wrong else "their order is not distinguishable from chance"
+        f"Over all pairs of items of different tiers, of one chain or not, radii order the tiers with "
+        f"{seen.stated('tier_order')} (1 is right, 0 chance), and numbers of words with {words}."
     )
-    yield Remark("tiers at equal length", "warning", f"Among captions of equally many words {sentence} ({equal}).")
+    yield Remark("tiers", "fine" if seen.above("tier_order") else "warning", sentence)
+    if "tier_order_equal_length" in seen.numbers:
+        equal = f"{seen.stated('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
+        fine = seen.above("tier_order_equal_length")
+        sentence = f"Among captions of equally many words the order is {equal}."
+        yield Remark("tiers at equal length", "fine" if fine else "warning", sentence)

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiergeo.evaluation.auditing.judgement import Evidence
 from hiergeo.evaluation.auditing.operating import point_of
 from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit
-from hiergeo.evaluation.auditing.remarks import Remark, remarks
+from hiergeo.evaluation.auditing.remarks import Evidence, Remark, remarks
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space

@@ -26,6 +26,7 @@ from hiergeo.evaluation.metrics import (
     sign_test,
     simultaneous_intervals,
 )
+from hiergeo.evaluation.metrics.sharing import p_value_of_draws
 from hiergeo.geometry import parse
 
 FLAT_BEND = 0.02
@@ -265,7 +266,14 @@ def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], se
 
 
 def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest | None, float | None]:
-    """The sign test of item-wise differences, means over seeds, where it applies, and the p-value of the test used."""
+    """The sign test of item-wise differences, means over seeds, where it applies, and the p-value of the test used.
+
+    Items that share captions are neither signs nor exchangeable: their differences have Student's t.
+    """
+    if metric in runs[0][0].effective:
+        draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in runs], axis=0)
+        difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in runs]))
+        return None, p_value_of_draws(difference, draws, runs[0][0].effective[metric])
     if not all(metric in each.rows for pair in runs for each in pair):
         return None, None
     ours, theirs = zip(*((x.rows[metric], y.rows[metric]) for x, y in runs), strict=True)

@@ -17,7 +17,7 @@ from hiergeo.evaluation.metrics import (
     percentile_interval,
     share_interval,
 )
-from hiergeo.evaluation.metrics.resampling import are_hits
+from hiergeo.evaluation.metrics.resampling import are_hits, shared_interval
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
@@ -41,6 +41,7 @@ class Entry:
         rows: metric -> (items,) value of each row, image or caption, where the metric is their mean, or
             `Statistic.contributions`.
         items: metric -> number of rows, images or captions that were resampled.
+        effective: metric whose rows share captions -> how many independent ones would be as precise.
         baselines: metric -> baseline by name -> its value where the model plays no part.
     """
 
@@ -52,11 +53,15 @@ class Entry:
     draws: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     items: dict[str, int] = field(default_factory=dict, repr=False)
+    effective: dict[str, float] = field(default_factory=dict, repr=False)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     def interval(self, metric: str) -> Interval:
         """The 95 % interval of a metric that has draws."""
-        return interval_of(self.draws[metric], self.rows.get(metric), least=find_metric(metric).least)
+        about = find_metric(metric)
+        if metric in self.effective:
+            return _within(about, shared_interval(self.draws[metric], self.effective[metric], least=about.least))
+        return interval_of(self.draws[metric], self.rows.get(metric), least=about.least)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Score:
 def _over_seeds(metric: str, entries: Sequence[Entry]) -> Interval:
     """The interval over items and seeds; where items are hits or misses, at least that over items alone."""
     crossed = percentile_interval(crossed_draws([each.draws[metric] for each in entries]))
+    if metric in entries[0].effective:
+        return crossed
     least = find_metric(metric).least
     hits = [each.rows[metric] for each in entries if are_hits(each.rows.get(metric), least)]
     if len(hits) < len(entries):

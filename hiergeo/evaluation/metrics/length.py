@@ -69,6 +69,11 @@ class TierPairs(NamedTuple):
         """(n,) what each chain adds to `tau`, whose mean it is; -1 or 1 where all pairs of all chains agree."""
         return np.sign(self.concordance) if abs(self.tau()) == 1 else self.concordance / self.pairs.mean()
 
+    @property
+    def influence(self) -> np.ndarray:
+        """(n,) derivatives of `tau` by the weights of chains, times their number."""
+        return (self.concordance - self.tau() * self.pairs) / self.pairs.mean()
+
     def tau(self, counts: np.ndarray | None = None) -> float:
         """(concordant - discordant) / pairs, pooled over chains, in [-1, 1]; a tied pair counts 0. NaN without pairs.
 
@@ -149,12 +154,28 @@ class PartialTau:
 
         Lengths that never differ within a chain explain nothing: then it is tau_rt.
         """
-        weights = np.ones(self._sums.shape[1]) if counts is None else counts
-        pairs, r, w, rw, rr, ww = self._sums @ weights
-        if rr == 0:
-            return float("nan")
-        rt = r / np.sqrt(pairs * rr)
-        return _partial(rt, rw / np.sqrt(rr * ww), w / np.sqrt(pairs * ww)) if ww else float(rt)
+        return _partial_tau(self._sums @ (np.ones(self._sums.shape[1]) if counts is None else counts))
+
+    @property
+    def influence(self) -> np.ndarray:
+        """(n,) derivatives by the weights of chains, times their number."""
+        sums = self._sums.sum(axis=1)
+        step = STEP * sums[0]
+        ends = np.stack([sums + sign * step * np.eye(len(sums)) for sign in (1, -1)])
+        slope = np.array([(_partial_tau(up) - _partial_tau(down)) / (2 * step) for up, down in ends.swapaxes(0, 1)])
+        return np.asarray(self._sums.shape[1] * (slope @ self._sums))
+
+
+def _partial_tau(sums: np.ndarray) -> float:
+    pairs, r, w, rw, rr, ww = sums
+    if rr <= 0:
+        return float("nan")
+    rt = r / np.sqrt(pairs * rr)
+    return _partial(rt, rw / np.sqrt(rr * ww), w / np.sqrt(pairs * ww)) if ww > 0 else float(rt)
+
+
+STEP = 1e-6
+"""Steps of difference quotients, in units of the number of pairs."""
 
 
 def partial_tau(radii: ArrayLike, lengths: ArrayLike) -> float:

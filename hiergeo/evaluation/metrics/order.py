@@ -17,11 +17,16 @@ Positions = NDArray[np.int64]
 def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested:
     """Test tau_d, the mean over chains of `tau_d_rows`, against radii that are exchanged among captions.
 
+    A tier that is one caption in all chains is left out where two others remain: a single radius carries no claim.
+
     Args:
         radii: (U,) of the distinct captions.
         chains: (n, T) positions among them, tiers from general to specific.
         seed: of the permutations.
     """
+    various = np.any(chains != chains[:1], axis=0)
+    if various.sum() > 1:
+        chains = chains[:, various]
     pairs = list(combinations(chains.T, 2))
 
     def statistic(drawn: Floats) -> tuple[Floats, Floats]:

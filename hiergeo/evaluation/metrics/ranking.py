@@ -119,15 +119,50 @@ class Ranking:
         sides = self._pooled
         true, false = own.take(sides.true), other.take(sides.false)
         if self._stratified:
-            count = int(sides.stratum[0].max(initial=-1)) + 1
-            positives, negatives = (
-                np.bincount(of, mass, count) for of, mass in zip(sides.stratum, (true, false), strict=True)
-            )
-            scale = np.divide(positives, negatives, out=np.zeros(count), where=negatives > 0)
-            true, false = true * (negatives > 0)[sides.stratum[0]], false * scale[sides.stratum[1]]
+            true, false = self._balanced(true, false)
         above = _cumulated(true).take(sides.level_ends)
         retrieved = above + _cumulated(false).take(sides.through)
         return _ratio(true @ (above / np.maximum(retrieved, np.finfo(np.float64).tiny)), true.sum())
+
+    def auroc_influence(self) -> np.ndarray:
+        """Derivatives (rows,) of `auroc` by the weights of rows, times the number of rows; their mean is 0."""
+        sides, value = self._own, self.auroc()
+        count = len(sides.false)
+        above = (sides.through + sides.before) / 2
+        of_true = (sides.stop - above) - value * (sides.stop - sides.start)
+        steps = np.zeros(count + 1)
+        for at, step in ((sides.before, 0.5), (sides.through, 0.5), (sides.start, -value), (sides.stop, value - 1)):
+            steps += step * np.bincount(at, minlength=count + 1)
+        return self._by_row(of_true, np.cumsum(steps)[:count], sides) * (self._rows[0] / max(self.pairs, 1))
+
+    def average_precision_influence(self) -> np.ndarray:
+        """The same of `average_precision`; with strata, for weights of negatives that do not change with the rows."""
+        sides = self._pooled
+        true, false = (np.ones(len(side)) for side in (sides.true, sides.false))
+        if self._stratified:
+            true, false = self._balanced(true, false)
+        above = _cumulated(true).take(sides.level_ends)
+        retrieved = np.maximum(above + _cumulated(false).take(sides.through), np.finfo(np.float64).tiny)
+        precision, mass = above / retrieved, max(true.sum(), np.finfo(np.float64).tiny)
+        later = np.cumsum((true * np.stack([(retrieved - above), above]) / retrieved**2)[:, ::-1], axis=1)[:, ::-1]
+        later = np.concatenate([later, np.zeros((2, 1))], axis=1)
+        level = np.searchsorted(sides.level_ends, sides.level_ends)
+        first = np.searchsorted(sides.through, np.arange(len(false)), "right")
+        of_true = true * (precision - true @ precision / mass + later[0].take(level))
+        return self._by_row(of_true, -false * later[1].take(first), sides) * (self._rows[0] / mass)
+
+    def _by_row(self, of_true: np.ndarray, of_false: np.ndarray, sides: "_Sides") -> np.ndarray:
+        """Sums over the positives and the negatives of each row, which share their rows."""
+        rows = self._rows[0]
+        return np.bincount(sides.true, of_true, rows) + np.bincount(sides.false, of_false, rows)
+
+    def _balanced(self, true: np.ndarray, false: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of pooled positives and negatives whose sides have the same distribution over strata."""
+        own, other = self._pooled.stratum
+        count = int(own.max(initial=-1)) + 1
+        positives, negatives = np.bincount(own, true, count), np.bincount(other, false, count)
+        scale = np.divide(positives, negatives, out=np.zeros(count), where=negatives > 0)
+        return true * (negatives > 0)[own], false * scale[other]
 
     @property
     def ranks(self) -> np.ndarray | None:

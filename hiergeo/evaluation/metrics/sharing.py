@@ -32,6 +32,9 @@ JOINING = 8
 PERMUTATIONS, FEWEST, WORK = 999, 199, 1 << 25
 """Permutations of the radii of captions; where captions are many as few as hold so many radii, but not fewer."""
 
+NORMAL = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
+
 LEAST_FREEDOM = 0.1
 """Degrees of freedom where all items are joined: intervals are as good as unbounded."""
 
@@ -45,6 +48,8 @@ AT_ONCE = 1 << 22
 @final
 class Sharing:
     """Which items share captions; an item is joined with itself, too.
+
+    A caption that all items hold joins none of them: what is inferred is about items that hold it.
 
     Args:
         captions: (n, T) integers >= 0, the captions of each item; negative numbers stand for none. A caption may stand
@@ -62,7 +67,7 @@ class Sharing:
         names[:, 1:][names[:, 1:] == names[:, :-1]] = -1
         holders = np.bincount(names[names >= 0])
         shared = np.where(names >= 0, holders[names], 0)
-        names[shared < 2] = -1
+        names[(shared < 2) | (shared == len(names))] = -1
         widest = np.argsort(-shared, axis=1, kind="stable")[:, :JOINING]
         self._captions = np.take_along_axis(names, widest, axis=1)
 
@@ -77,12 +82,18 @@ class Sharing:
     def variance(self, deviations: Floats) -> Any:
         """Variance of a mean over items, (...), from the deviations (..., n) of their values from it.
 
-        At least that of independent items, and multiplied by g / (g - 1); infinite where all items are joined.
+        At least that of independent items, and multiplied by g / (g - 1).
         """
         independent = np.einsum("...n,...n->...", deviations, deviations)
-        g = self.effective
-        scale = g / (g - 1) if g > 1 else np.inf
-        return np.maximum(self._over_joined(deviations), independent) * (scale / len(self) ** 2)
+        scale = self.effective / (self._freedom * len(self) ** 2)
+        return np.maximum(self._over_joined(deviations), independent) * scale
+
+    def widening(self, deviations: Floats) -> float:
+        """How much wider the 95 % interval of a mean is than that of independent items; 1 if all values are equal."""
+        independent = float(deviations @ deviations) / len(self) ** 2
+        if independent <= ROUNDING**2:
+            return 1.0
+        return self.quantile(0.95) / NORMAL * float(np.sqrt(self.variance(deviations) / independent))
 
     def half_width(self, deviations: Floats, level: float = 0.95) -> float:
         """Half the width of the interval of a mean over items; the deviations (n,) are as for `variance`."""
@@ -139,6 +150,15 @@ class Sharing:
         return csr_array((np.ones(len(at[0])), at), shape=(len(self), count)), np.concatenate(signs), alone
 
 
+def p_value_of_draws(value: float, draws: Floats, effective: float) -> float:
+    """Two-sided p-value of a number that should be 0, from bootstrap draws (samples,) that know what items share."""
+    from scipy.special import stdtr, stdtrit
+
+    freedom = max(effective - 1, LEAST_FREEDOM)
+    error = float(np.std(draws)) * NORMAL / float(stdtrit(freedom, 0.975))
+    return float(2 * stdtr(freedom, -abs(value) / error)) if error > 0 else float(value == 0)
+
+
 class Tested(NamedTuple):
     """A mean over items in [-1, 1] that is 0 by chance.
 
@@ -160,9 +180,13 @@ class Tested(NamedTuple):
 
 
 def mean_test(sharing: Sharing, values: Floats) -> Tested:
-    """The mean of values (n,) in [-1, 1], one for each item, by Student's t; 0 is what it is tested against."""
+    """Test the mean of values (n,) in [-1, 1], one for each item, against 0 by Student's t."""
     value = float(values.mean())
-    deviations = values - value
+    return deviating_test(sharing, value, values - value)
+
+
+def deviating_test(sharing: Sharing, value: float, deviations: Floats) -> Tested:
+    """Test a mean in [-1, 1] against 0 by Student's t, from the deviations (n,) of items from it."""
     agreed = float(np.abs(deviations).max()) <= ROUNDING
 
     def interval(level: float) -> Interval:

@@ -35,7 +35,7 @@ ROWS = 4096
 CHAINS = 250
 """Chains that are audited, evenly spaced among those whose captions are all stored."""
 
-SETTINGS = AuditSettings(steps=10, samples=200)
+SETTINGS = AuditSettings(steps=10)
 
 
 def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | None = None) -> Survey:

@@ -63,12 +63,12 @@ class AuditBenchmark(ChainBenchmark):
         model.check_texts(self.hierarchy.texts)
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        settings = AuditSettings(self.steps, how.seed, how.samples)
+        settings = AuditSettings(self.steps, how.seed)
         measured = audit(model, self.hierarchy, space, settings, compute=how.compute, progress=how.progress)
         numbers = {name: float(value) for name, value in measured.numbers.items()}
         return AuditResult(
             metrics=numbers,
-            settings={**measured.settings, VERDICT: measured.findings.headline},
+            settings={**measured.settings, VERDICT: measured.headline},
             diagnostics={},
             draws={},
             bounds=measured.intervals,

@@ -191,6 +191,7 @@ class Board:
             draws={name: cell.draws[name] for name in names},
             rows={name: cell.rows[name] for name in names if name in cell.rows},
             items={name: cell.items[name] for name in names if name in cell.items},
+            effective={name: cell.effective[name] for name in names if name in cell.effective},
         )
 
 

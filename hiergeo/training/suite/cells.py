@@ -92,6 +92,7 @@ class Cell:
         draws: metric -> (samples,) bootstrap values.
         rows: metric -> what items contribute to it, for paired tests: `Statistic.contributions`.
         items: metric -> number of rows that were resampled.
+        effective: metric whose rows share captions -> how many independent ones would be as precise.
         baselines: metric -> baseline by name -> value.
         left_out: metric that was not measured -> why.
         diagnostics: numbers about the space.
@@ -117,6 +118,7 @@ class Cell:
     asked: str = ""
     seconds: float = 0.0
     items: Mapping[str, Positive] = field(default_factory=dict)
+    effective: Mapping[str, FiniteFloat] = field(default_factory=dict)
     rows: Mapping[str, Parts] = field(default_factory=dict, repr=False)
     draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
@@ -142,6 +144,7 @@ class Cell:
             draws=draws,
             rows={name: _stored(name, each) for name, each in result.rows.items() if name in draws},
             items={name: count for name, count in result.items.items() if name in draws},
+            effective={name: count for name, count in result.effective.items() if name in draws},
             baselines=plain(result.baselines),
             left_out=result.left_out,
             diagnostics=plain(result.diagnostics),

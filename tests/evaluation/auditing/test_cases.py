@@ -67,7 +67,7 @@ def test_radii_alone_tell_where_directions_are_noise():
     generator = np.random.default_rng(0)
     points = generator.normal(size=(80, 6))
     points *= (1 + np.arange(80) % 4)[:, None] / np.linalg.norm(points, axis=1, keepdims=True)
-    audit = hiergeo.audit(made(points, np.arange(80).reshape(20, 4)), None, "lorentz:-1", AuditSettings(samples=200))
+    audit = hiergeo.audit(made(points, np.arange(80).reshape(20, 4)), None, "lorentz:-1", AuditSettings())
     assert audit.findings.works("depth")
     assert not audit.findings.works("radii")
     assert audit.numbers["tau_d_angle_only"] == 0
@@ -77,7 +77,7 @@ def test_radii_alone_tell_where_directions_are_noise():
 def test_angles_alone_serve_where_all_radii_are_equal():
     points, chains = sample(rows=20)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    audit = hiergeo.audit(made(points, chains), None, "lorentz:-1", AuditSettings(samples=50))
+    audit = hiergeo.audit(made(points, chains), None, "lorentz:-1", AuditSettings())
     assert audit.numbers["angle_only"] == pytest.approx(audit.numbers["native"])
     assert not audit.findings.works("radii")
 
@@ -149,7 +149,7 @@ def test_cones_work_where_they_hold_children_and_more_of_them_than_of_others(cas
 
 def test_a_space_without_curvature_is_not_compared_with_itself():
     points, chains = sample(rows=20)
-    judged = hiergeo.audit(made(points, chains), None, "euclidean", AuditSettings(samples=50)).findings
+    judged = hiergeo.audit(made(points, chains), None, "euclidean", AuditSettings()).findings
     told = {each.kind: each for each in judged.findings}
     assert "-g lorentz:-1" in told["operating point"].sentence
     assert "against" not in told["curvature"].sentence

@@ -29,7 +29,7 @@ from tests.evaluation.auditing.audit_common import (
     shuffled_taus,
 )
 
-FEW = AuditSettings(steps=8, samples=50)
+FEW = AuditSettings(steps=8)
 BARS = {"rel": 0, "abs": 1e-9}
 
 
@@ -84,7 +84,7 @@ def test_the_random_targets_of_walks_follow_the_seed():
     targets = {"random_root": [np.linalg.norm(root) * rays for rays in drawn]}
     targets["random_direction"] = [outward]
     found = walks(subject, 8, seed=3)
-    through = hiergeo.audit(subject.embedded, None, "euclidean", AuditSettings(steps=8, seed=3, samples=2)).numbers
+    through = hiergeo.audit(subject.embedded, None, "euclidean", AuditSettings(steps=8, seed=3)).numbers
     for name, ends in targets.items():
         recalls = np.zeros((len(ends), 12))
         for draw, end in enumerate(ends):
@@ -102,7 +102,7 @@ def test_intervals_of_an_audit_follow_its_seed_and_resamples():
     tau = np.mean([np.sign(radii[:, j] - radii[:, i]) for i in range(4) for j in range(i + 1, 4)], axis=0)
     generator = np.random.default_rng(3)
     draws = [tau[generator.integers(12, size=12)].mean() for _ in range(20)]
-    audit = audited(points, chains, "lorentz:-1", AuditSettings(steps=4, seed=3, samples=20))
+    audit = audited(points, chains, "lorentz:-1", AuditSettings(steps=4, seed=3))
     assert audit.intervals["tau_d"] == pytest.approx(np.quantile(draws, [0.025, 0.975]))
 
 
@@ -279,7 +279,7 @@ def test_without_a_root_there_is_no_random_root():
 def test_what_an_audit_says_depends_on_neither_axes_nor_units(seed, k, unit):
     points, chains = sample(seed, rows=6)
     rotation, _ = np.linalg.qr(np.random.default_rng(seed + 1).normal(size=(5, 5)))
-    few = AuditSettings(steps=4, samples=5)
+    few = AuditSettings(steps=4)
     first = audited(points, chains, f"lorentz:{-k}", few).numbers
     turned = audited(points @ rotation, chains, f"lorentz:{-k}", few).numbers
     scaled = audited(points * unit, chains, f"lorentz:{-k / unit**2}", few).numbers

@@ -18,7 +18,7 @@ VERB = ["audit", "-m", "tiny", "-d", "scenes", "--rows", 24, "--samples", 20, "-
 @pytest.fixture(scope="module")
 def audit():
     scenes = hiergeo.datasets.load("scenes", count=24)
-    return hiergeo.audit("tiny", scenes, "product:lorentz:-1x32,euclidean:x32", AuditSettings(steps=5, samples=20))
+    return hiergeo.audit("tiny", scenes, "product:lorentz:-1x32,euclidean:x32", AuditSettings(steps=5))
 
 
 def test_the_verb_writes_what_python_gives(run, tmp_path):
@@ -27,7 +27,7 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert code == 0
     told = json.loads(json_file.read_text())
     scenes = hiergeo.datasets.load("scenes", count=24)
-    same = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20))
+    same = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5))
     assert told["numbers"] == pytest.approx(same.numbers)
     assert told["verdict"] == same.verdict
     assert {"auroc_flat", "recall_angle_only", "walk_recall_data_mean"} < set(told["numbers"])
@@ -64,7 +64,7 @@ def test_embeddings_have_no_untrained_copies(tmp_path):
     held = embed(tiny, scenes, negatives=True)
     for model, data in ((held, None), (f"npz:{tmp_path / 'e.npz'}", scenes)):
         with pytest.raises(InputError, match="copies"):
-            hiergeo.audit(model, data, "euclidean", AuditSettings(steps=5, samples=5, copies=1))
+            hiergeo.audit(model, data, "euclidean", AuditSettings(steps=5, copies=1))
 
 
 def test_an_audit_is_made_again_from_its_json(run, tmp_path):
@@ -98,7 +98,7 @@ def test_a_model_is_audited_in_its_own_space(tmp_path):
 
     model = hiergeo.adapters.load("tiny")
     model.__class__ = Native
-    found = hiergeo.audit(model, hiergeo.datasets.load("scenes", count=8), None, AuditSettings(steps=3, samples=5))
+    found = hiergeo.audit(model, hiergeo.datasets.load("scenes", count=8), None, AuditSettings(steps=3))
     assert found.settings["geometry"] == "lorentz:-0.5"
     assert found.settings["min_radius"] == 0.2
 
@@ -115,7 +115,7 @@ def test_real_embeddings_score_as_the_protocols_score_them(data_home):
         f"npz:{data_home}/embeddings/hierarcaps_minilm_lit.npz",
         hiergeo.datasets.load("hierarcaps").take(120),
     )
-    numbers = hiergeo.audit(model, chains, "euclidean", AuditSettings(samples=20)).numbers
+    numbers = hiergeo.audit(model, chains, "euclidean", AuditSettings()).numbers
     ladders, walks = (hiergeo.evaluate(model, chains, "euclidean", name, samples=2) for name in ("re", "traversal"))
     for name in ("tau_d", "precision", "recall"):
         assert numbers[name] == pytest.approx(ladders.metrics[name], rel=1e-12), name

@@ -9,7 +9,7 @@ from tests.evaluation.auditing.audit_common import made, sample
 
 
 def audited(points, chains, geometry) -> Audit:
-    return hiergeo.audit(made(points, chains), None, geometry, AuditSettings(samples=100))
+    return hiergeo.audit(made(points, chains), None, geometry, AuditSettings())
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def scenes(tmp_path_factory):
 
 def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch):
     embedded, index = scenes
-    settings = AuditSettings(steps=4, samples=20)
+    settings = AuditSettings(steps=4)
     monkeypatch.setattr(survey, "SETTINGS", settings)
     found = survey_of(lens(index), Tiers(embedded.hierarchy), embedded.hierarchy)
     truth = hiergeo.audit(embedded, None, "lorentz:-1", settings)

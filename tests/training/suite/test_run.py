@@ -366,7 +366,7 @@ def test_an_audit_is_a_column_with_a_verdict(tmp_path):
     )
     table = suite.run(plan(text.replace('name = "c"', 'name = "broken"')), tmp_path / "out")
     board = table.boards[0]
-    alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings(samples=60))
+    alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings())
     row = table.rows[1]
     assert board.verdicts[row] == alone.findings.headline
     assert board.value(row, "cone_gain") == pytest.approx(alone.numbers["cone_gain"])

@@ -126,7 +126,7 @@ function audits(/** @type {any[]} */ surveys, /** @type {any} */ app) {
     h("summary", null, "The audit of the dataset that the captions are from"),
     surveys.map(({ lens, found }) => [
       h("h3", null, caption(lens.title, 80)),
-      h("ul", null, found.audit.findings.map((/** @type {any} */ each) => h("li", null, each.sentence))),
+      h("ul", null, Object.values(found.audit.answers).map((/** @type {any} */ each) => h("li", null, each.sentence))),
     ]),
     downloads(app, "audit of the dataset", { csv: () => table(surveys.map(({ lens, found }) => ({ lens, found: found.audit })), "audit") }),
   );
