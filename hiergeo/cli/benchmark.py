@@ -71,8 +71,7 @@ def benchmark_command(
     loaded, space = asked.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
     if format not in (CLIP_BENCHMARK, "markdown"):
-        found = (result.conclusion.headline,)
-        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published), first=found)
+        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published))
         return
     write_json(json, result)
     markdown = format == "markdown"

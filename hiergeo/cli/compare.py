@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from rich.text import Text
-
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import (
@@ -23,7 +21,6 @@ from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
-from hiergeo.evaluation.findings import describe_spaces
 from hiergeo.evaluation.measuring import ProtocolSettings
 
 
@@ -73,19 +70,17 @@ def compare_command(
 def publish_comparison(
     comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str, full: bool
 ) -> None:
-    """Write the JSON and the page, print the conclusion and the table; with `full` what each space is like too."""
+    """Write the JSON and the page, print the conclusion and the table."""
     from hiergeo.report import comparison_tables, write_page
 
     write_json(json, comparison)
     write_page(comparison, html, images=images, seed=seed, made_by=made_by())
     conclusion = comparison.conclusion
-    spaces = {each.geometry: each.space_verdict for each in comparison.results if each.diagnostics} if full else {}
     publish(
         comparison,
         None,
         form,
         comparison_tables(comparison, console().width, full=full),
-        *(Text.assemble((of, "bold"), f": {words}") for of, words in describe_spaces(spaces)),
         comparison.omissions,
         first=(conclusion.headline, *conclusion.remarks),
         lines=page_lines(html),

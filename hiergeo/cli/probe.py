@@ -37,6 +37,5 @@ def probe_command(
     loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     conclusion = result.conclusion
-    table, details = result_table(result, full=full), [result.verdict] if full else []
     first = (conclusion.headline, *conclusion.remarks)
-    publish(result, json, format, [table], *details, result.omissions, first=first)
+    publish(result, json, format, [result_table(result, full=full)], result.omissions, first=first)

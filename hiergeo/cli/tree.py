@@ -157,10 +157,9 @@ def _largest(taxonomy: Taxonomy) -> list[Tree]:
 
 
 def _against_chance(judgement: Judgement) -> str:
-    control = judgement.control
-    manner = {"worse": "more often than", "level": "no more often than", "better": "less often than"}[control.standing]
-    value, random = percent(control.score), percent(control.value)
-    return f"Best parents are true ancestors {manner} {control.noun} are ({value} vs {random})."
+    share, random = percent(judgement.scores["first"]), percent(judgement.random["first"])
+    low, high = (percent(end) for end in judgement.intervals["first"])
+    return f"{share} of best parents are true ancestors ({low} to {high}); of random parents, {random}."
 
 
 def _score(name: str) -> str:

@@ -24,6 +24,10 @@ from hiergeo.evaluation.metrics.sharing import Tested
 
 Question = Literal["order", "beyond_length", "radii", "curvature", "cones"]
 
+QUESTIONS: tuple[Question, ...] = ("order", "beyond_length", "radii", "curvature", "cones")
+HEADLINE: tuple[Question, ...] = ("order", "beyond_length", "curvature")
+"""All questions, and those that a headline answers."""
+
 ALPHA = 0.05
 """Level of tests."""
 

@@ -17,6 +17,7 @@ from hiergeo._core.progress import track
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.answers import Answer, setting_of
 from hiergeo.evaluation.embedded import Compute, Embedded
 from hiergeo.evaluation.findings import (
     Conclusion,
@@ -29,8 +30,8 @@ from hiergeo.evaluation.findings import (
     identity,
     small_samples,
 )
-from hiergeo.evaluation.findings.exports import json_text, omissions
-from hiergeo.evaluation.measuring import ProtocolSettings, as_space, check_fit, embed_for, measure
+from hiergeo.evaluation.findings.exports import json_text, omissions, plain
+from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
@@ -107,7 +108,14 @@ class Comparison:
     @cached_property
     def conclusion(self) -> Conclusion:
         """What was found, in words."""
-        return conclude_comparison(self.findings)
+        settings = self.results[0].settings
+        setting = setting_of(str(settings["model"]), str(settings["dataset"]))
+        return conclude_comparison(self.findings, self.answers, setting)
+
+    @property
+    def answers(self) -> dict[str, dict[str, Answer]]:
+        """Geometry -> question -> answer."""
+        return {result.geometry: result.answers for result in self.results}
 
     @cached_property
     def winners(self) -> dict[str, str | None]:
@@ -128,6 +136,7 @@ class Comparison:
             "metrics": flat,
             "winners": self.winners,
             "same_by_construction": sorted(self.shared),
+            "answers": plain(self.answers),
             "conclusion": str(self.conclusion),
             "contrasts": [each.as_dict() for each in self.findings.contrasts],
             "cautions": [asdict(each) for each in self.findings.cautions],
@@ -186,4 +195,4 @@ def compare(
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     bar = track(chosen, "measuring", enabled=progress)
-    return Comparison(embedded, tuple(measure(embedded, space, settings, progress=False) for space in bar))
+    return Comparison(embedded, tuple(answered(embedded, space, settings, progress=False) for space in bar))

@@ -1,7 +1,7 @@
 """Model x dataset x space -> one result."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.answers import HEADLINE
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.length import order_and_length
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
@@ -82,7 +83,15 @@ def evaluate(
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    return measure(embedded, space, settings, progress=progress)
+    return answered(embedded, space, settings, progress=progress)
+
+
+def answered(embedded: Embedded, space: Space, settings: ProtocolSettings, *, progress: bool) -> Result:
+    """What `measure` gives, with answers about the order of the tiers, their length, and curvature."""
+    from hiergeo.evaluation.auditing.questions import answers_of
+
+    result = measure(embedded, space, settings, progress=progress)
+    return replace(result, answers=answers_of(embedded, space, HEADLINE, seed=settings.seed))
 
 
 @torch.no_grad()

@@ -9,18 +9,17 @@ import numpy as np
 
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
+from hiergeo.evaluation.answers import Answer, setting_of
 from hiergeo.evaluation.findings import (
     Conclusion,
     Cube,
     Entry,
     Findings,
     SpaceFacts,
-    SpaceVerdict,
     conclude_comparison,
-    order_beyond_length,
 )
-from hiergeo.evaluation.findings.exports import json_text, omissions
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, sign_test
+from hiergeo.evaluation.findings.exports import json_text, omissions, plain
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric
 from hiergeo.evaluation.metrics.paired_tests import EXCHANGED, PARTS, part_of
 from hiergeo.evaluation.metrics.resampling import each_of, stacks
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
@@ -262,6 +261,7 @@ class Result:
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
         baselines: metric -> baseline by name -> its value where the model plays no part.
         left_out: metric that was not measured -> why.
+        answers: question -> answer, of those that were asked.
     """
 
     metrics: dict[str, float]
@@ -276,6 +276,7 @@ class Result:
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
@@ -285,11 +286,7 @@ class Result:
     def _repr_html_(self) -> str:
         about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split"))
         tables = self.findings._repr_html_()
-        return (
-            notebook.sentences(" · ".join(about))
-            + tables
-            + notebook.sentences(self.beyond_length, self.verdict, self.omissions)
-        )
+        return notebook.sentences(" · ".join(about)) + tables + notebook.sentences(str(self.conclusion), self.omissions)
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -310,26 +307,16 @@ class Result:
 
     @property
     def conclusion(self) -> Conclusion:
-        """What was found, in words: what controls do better, and what the model does better than they."""
-        return conclude_comparison(self.findings)
+        """What was found, in words; an empty headline where no questions were answered."""
+        if not self.answers:
+            return Conclusion("")
+        setting = setting_of(str(self.settings.get("model")), str(self.settings.get("dataset")))
+        return conclude_comparison(self.findings, {self.geometry: self.answers}, setting)
 
     @property
-    def space_verdict(self) -> SpaceVerdict:
-        """What the diagnostics say about hierarchy, curvature and cones."""
-        return SpaceVerdict(self.diagnostics)
-
-    @property
-    def verdict(self) -> str:
-        """The same in words; empty where there are no diagnostics."""
-        return str(self.space_verdict) if self.diagnostics else ""
-
-    @property
-    def beyond_length(self) -> str:
-        """Whether radii order tiers that length does not, in words; empty where no tiers have equal lengths."""
-        name = "tau_d_equal_length"
-        if name not in self.draws:
-            return ""
-        return order_beyond_length(self.metrics[name], self.intervals[name], sign_test(self.rows[name]).p_value)
+    def says_equal_length(self) -> bool:
+        """Whether the answers say which share of pairs of equal length is in the right order."""
+        return "beyond_length" in self.answers and self.answers["beyond_length"].n > 0
 
     @property
     def omissions(self) -> str:
@@ -351,8 +338,7 @@ class Result:
             "baselines": self.baselines,
             "left_out": self.left_out,
             "diagnostics": self.diagnostics,
-            "verdict": self.verdict,
-            "beyond_length": self.beyond_length,
+            "answers": plain(self.answers),
             "settings": self.settings,
         }
 

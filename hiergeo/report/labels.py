@@ -31,8 +31,8 @@ def label(metric: str) -> str:
 
 def said(results: Iterable[Result]) -> frozenset[str]:
     """The metric that one sentence says of all results in per cent of pairs: tables do not repeat it in [-1, 1]."""
-    sentences = {result.beyond_length for result in results}
-    return frozenset({"tau_d_equal_length"} if len(sentences) == 1 and all(sentences) else ())
+    shares = {result.answers["beyond_length"].value if result.says_equal_length else None for result in results}
+    return frozenset({"tau_d_equal_length"} if len(shares) == 1 and None not in shares else ())
 
 
 UNBOUNDED = "edges of the tree"

@@ -9,7 +9,6 @@ from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.findings import describe_spaces
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
@@ -150,7 +149,11 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "title": f"{caption(model)} on {caption(data_name(first))}",
         "kicker": (model, data_name(first), protocol_name(first)),
         "sections": [PageSection(*each) for each in sections.items()],
-        "verdicts": describe_spaces({result.geometry: result.space_verdict for result in comparison.results}),
+        "verdicts": [
+            (f"{geometry}, {question.replace('_', ' ')}: {answer.word}", answer.sentence)
+            for geometry, answers in comparison.answers.items()
+            for question, answer in answers.items()
+        ],
         "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
         "settings": [*spaced(first.settings, "geometry"), ("geometries", ", ".join(results(comparison)))],
         "picture": summary.of_comparison(comparison.findings),

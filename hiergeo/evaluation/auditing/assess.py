@@ -114,7 +114,7 @@ def assess(
     numbers |= {"depth": numbers["tau_d"], "depth_p": order.p_value, "depth_effective": order.effective}
     intervals["depth"] = intervals["tau_d"] = order.interval
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
-    answers = questions(subject, cones, numbers["cone_saturated"], order=order, seed=settings.seed)
+    answers = questions(subject, cones=cones, order=order, seed=settings.seed)
     walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))
     about = described(embedded, subject.space) | {
         "steps": settings.steps,

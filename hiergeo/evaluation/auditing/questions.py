@@ -1,5 +1,6 @@
 """The five questions put to the points of a space, without the rest of an audit."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.answers import (
+    QUESTIONS,
     Answer,
+    Question,
     cones_answer,
     curvature_answer,
     inapplicable,
@@ -38,35 +41,56 @@ class CaptionLengths(NamedTuple):
 
 
 @torch.no_grad()
-def answers_of(embedded: Embedded, space: Space, *, seed: int = 0) -> dict[str, Answer]:
-    """Answer the five questions about embeddings in a space; errors as those of `hiergeo.audit`."""
-    subject = subject_of(embedded, space)
-    saturated = operating_point(subject).numbers["cone_saturated"]
-    return questions(subject, occupancy(subject), saturated, seed=seed)
+def answers_of(
+    embedded: Embedded, space: Space, asked: Sequence[Question] = QUESTIONS, *, seed: int = 0
+) -> dict[str, Answer]:
+    """Answer questions about embeddings in a space, without the rest of an audit.
+
+    Args:
+        embedded: the embeddings.
+        space: the space; without a root of its own it gets the model's.
+        asked: the questions.
+        seed: of permutations, samples of pairs and halves.
+
+    Raises:
+        InputError: as `hiergeo.audit`.
+    """
+    return questions(subject_of(embedded, space), asked, seed=seed)
 
 
 def questions(
-    subject: Subject, cones: Occupancy, saturated: float, *, order: Tested | None = None, seed: int
+    subject: Subject,
+    asked: Sequence[Question] = QUESTIONS,
+    *,
+    cones: Occupancy | None = None,
+    order: Tested | None = None,
+    seed: int,
 ) -> dict[str, Answer]:
-    """The answers about a subject whose cones have been looked into.
+    """The answers about a subject.
 
     Args:
         subject: the points.
-        cones: what they hold.
-        saturated: share of them that are half-spaces.
-        order: the test of the order of the tiers; None tests it.
-        seed: of permutations, samples and halves.
+        asked: the questions.
+        cones: what cones hold, where that is known.
+        order: the test of the order of the tiers, where that is known.
+        seed: of permutations, samples of pairs and halves.
     """
     radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
-    lengths = CaptionLengths.of(subject.embedded)
-    by_radii, by_curvature = gains(subject, seed=seed)
-    return {
-        "order": order_answer(order or order_of_tiers(radii, chains, seed=seed)),
-        "beyond_length": length_answer(order_at_equal_length(radii, chains, *lengths, seed=seed)),
-        "radii": radii_answer(by_radii),
-        "curvature": curvature_answer(by_curvature),
-        "cones": _of_cones(chains, cones, saturated),
-    }
+    answers: dict[str, Answer] = {}
+    if "order" in asked:
+        answers["order"] = order_answer(order or order_of_tiers(radii, chains, seed=seed))
+    if "beyond_length" in asked:
+        lengths = CaptionLengths.of(subject.embedded)
+        answers["beyond_length"] = length_answer(order_at_equal_length(radii, chains, *lengths, seed=seed))
+    if "radii" in asked or any(subject.curvatures):
+        by_radii, by_curvature = gains(subject, seed=seed)
+        answers |= {"radii": radii_answer(by_radii), "curvature": curvature_answer(by_curvature)}
+    else:
+        answers["curvature"] = curvature_answer(None)
+    if "cones" in asked:
+        saturated = operating_point(subject).numbers["cone_saturated"]
+        answers["cones"] = _of_cones(chains, cones or occupancy(subject), saturated)
+    return {question: answers[question] for question in QUESTIONS if question in asked}
 
 
 def _of_cones(chains: NDArray[np.int64], cones: Occupancy, saturated: float) -> Answer:

@@ -13,6 +13,7 @@ from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.evaluation.embedded import positions
 from hiergeo.evaluation.length import PairLengths, matched_by_length
 from hiergeo.evaluation.metrics import CHANCE, Ranking
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Space
 
@@ -70,11 +71,11 @@ def score_inclusion(
     true, false, back = (_scores(captions, *pair) for pair in ((child, parent), (wrong, parent), (parent, child)))
     direction = ((true > back) + 0.5 * (true == back)).mean(1)
     shorter = np.sign(np.diff(lengths.positive, axis=1)) / 2 + 0.5
-    ranking, outcome = Ranking(true, false), Outcome()
-    outcome.add("auroc_inclusion", auroc_of(ranking, len(true)))
-    outcome.add("average_precision_inclusion", average_precision_of(ranking, len(true)))
-    outcome.add("inclusion_direction", mean_of(direction), chance=CHANCE, length=float(shorter.mean()))
-    return outcome | matched_by_length("_inclusion", true, false, lengths, sibling=False)
+    ranking, outcome, sharing = Ranking(true, false), Outcome(), Sharing(positive.cpu().numpy())
+    outcome.add("auroc_inclusion", auroc_of(ranking, len(true), sharing))
+    outcome.add("average_precision_inclusion", average_precision_of(ranking, len(true), sharing))
+    outcome.add("inclusion_direction", mean_of(direction, sharing), chance=CHANCE, length=float(shorter.mean()))
+    return outcome | matched_by_length("_inclusion", true, false, lengths, sharing, sibling=False)
 
 
 def _scores(captions: Gaussian, inner: torch.Tensor, outer: torch.Tensor) -> np.ndarray:

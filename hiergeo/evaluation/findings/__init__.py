@@ -8,7 +8,6 @@ from hiergeo.evaluation.findings.conclusions import (
     conclude_comparison,
     conclude_study,
     listing,
-    order_beyond_length,
     study_cautions,
 )
 from hiergeo.evaluation.findings.contrasts import (
@@ -20,10 +19,9 @@ from hiergeo.evaluation.findings.contrasts import (
     contrast_all,
     identity,
 )
-from hiergeo.evaluation.findings.controls import Control, Reached, strongest_control
 from hiergeo.evaluation.findings.cube import COLUMNS, Cube, Entry, Score
 from hiergeo.evaluation.findings.overview import Caution, Findings, flat_spaces, small_samples
-from hiergeo.evaluation.findings.verdicts import HeadFacts, HeadsVerdict, SpaceVerdict, describe_spaces
+from hiergeo.evaluation.findings.verdicts import HeadFacts, HeadsVerdict
 
 __all__ = [
     "ALPHA",
@@ -33,25 +31,19 @@ __all__ = [
     "Caution",
     "Conclusion",
     "Contrast",
-    "Control",
     "Cube",
     "Entry",
     "Findings",
     "HeadFacts",
     "HeadsVerdict",
-    "Reached",
     "Score",
     "SpaceFacts",
-    "SpaceVerdict",
     "conclude_comparison",
     "conclude_study",
     "contrast_all",
-    "describe_spaces",
     "flat_spaces",
     "identity",
     "listing",
-    "order_beyond_length",
     "small_samples",
-    "strongest_control",
     "study_cautions",
 ]

@@ -4,13 +4,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 from typing import Literal
 
 import numpy as np
 
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
-from hiergeo.evaluation.findings.controls import Control, Reached, strongest_control
 from hiergeo.evaluation.findings.cube import Cube, Score
 from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, number
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
@@ -87,15 +85,6 @@ class Findings(Exported):
             return None
         return self.cube.score(metric, geometry, dim)
 
-    def controls(self, *dims: int) -> tuple[Control, ...]:
-        """The strongest control of every metric that has one, beside the spaces of some dimensions.
-
-        All spaces of a dimension stand beside the same figures, those of `baselines`, which tables show too.
-        """
-        named = dict.fromkeys(name for dim in dims for name in self.metrics(dim) if not find_metric(name).control)
-        found = (strongest_control(name, chain(*(self._reached(name, dim) for dim in dims))) for name in named)
-        return tuple(control for control in found if control is not None)
-
     def baselines(self, metric: str, dim: int) -> dict[str, float]:
         """Control by name -> what it reaches in a metric at a dimension: its mean over seeds, in the space where it
         does best.
@@ -111,13 +100,6 @@ class Findings(Exported):
                     found.setdefault(name, []).append(mean)
         best = min if find_metric(metric).higher_is_better is False else max
         return {name: best(values) for name, values in found.items()}
-
-    def _reached(self, metric: str, dim: int) -> Iterator[Reached]:
-        known = self.baselines(metric, dim)
-        for geometry in self.geometries(dim):
-            score = self.score(metric, geometry, dim)
-            if score is not None and score.interval is not None:
-                yield Reached(geometry, score.value, score.interval, known)
 
     def is_best(self, metric: str, geometry: str, dim: int) -> bool:
         """Whether the geometry leads in the metric."""

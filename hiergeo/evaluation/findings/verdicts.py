@@ -1,17 +1,14 @@
-"""Verdicts on a space, or on the heads trained in it, from their diagnostics: typed, with sentences."""
+"""Verdicts on the heads trained in a space, from their diagnostics: typed, with sentences."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
-from hiergeo.evaluation.findings.exports import minus, number, percent
+from hiergeo.evaluation.findings.exports import minus, percent
 
 HUGE = 1e3
 """Relative excess of sn(r) over r above which its size is not printed."""
-
-TELLING = 0.05
-"""Smallest lead of children over random captions at which lying inside a cone is informative."""
 
 FLAT_SPREAD = 1.1
 """Ratio of the largest to the smallest tier mean below which radii hardly distinguish tiers."""
@@ -21,79 +18,6 @@ CROWDED = 0.9
 
 SUNK = 0.5
 """Share of captions whose cone is a half-space, because they are near the root, above which cones are uninformative."""
-
-
-@dataclass(frozen=True)
-class SpaceVerdict:
-    """What the diagnostics of one space say, as `hiergeo.evaluate` reports them."""
-
-    diagnostics: Mapping[str, float]
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """One to three plain sentences."""
-        return tuple(filter(None, (self.radii, self.curvature, self.cones)))
-
-    def __str__(self) -> str:
-        return " ".join(self.sentences)
-
-    @property
-    def radii(self) -> str:
-        """That radii hardly differ between tiers; empty where they do."""
-        spread = self.diagnostics["radius_spread"]
-        if spread >= FLAT_SPREAD:
-            return ""
-        return (
-            f"Radii hardly differ between tiers (largest over smallest mean {spread:.2f}): "
-            "there is little radial hierarchy to measure."
-        )
-
-    @property
-    def curvature(self) -> str:
-        """What the curvature does at the largest radius; empty without any."""
-        curvature, bend = self.diagnostics.get("curvature"), self.diagnostics.get("bend", 0.0)
-        return f"With K = {minus(f'{curvature:g}')} {circles(size_of(bend), bend)}." if curvature else ""
-
-    @property
-    def telling(self) -> bool:
-        """Whether lying inside a cone tells children from random captions."""
-        return self.diagnostics["in_cone"] - self.diagnostics["in_cone_random"] >= TELLING
-
-    @property
-    def cones(self) -> str:
-        """What lies inside cones."""
-        inside, random = self.diagnostics["in_cone"], self.diagnostics["in_cone_random"]
-        if inside == 0:
-            return (
-                "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
-                "Radii and angles can still order captions; training widens cones (hiergeo train head)."
-            )
-        own = f"{percent(inside)} of children lie in their parent's cone"
-        shares = f"{own}, and so do {percent(random)} of random captions"
-        return f"{shares}." if self.telling else f"Cones are uninformative here: {shares}."
-
-
-def describe_spaces(verdicts: Mapping[str, SpaceVerdict]) -> list[tuple[str, str]]:
-    """What the diagnostics of several spaces, by name, say: whom a sentence is of, and the sentence, each once."""
-    found: dict[str, list[str]] = {}
-    alike = len(verdicts) > 1 and not any(each.telling for each in verdicts.values())
-    for name, each in verdicts.items():
-        for sentence in filter(None, (each.radii, each.curvature, "" if alike else each.cones)):
-            found.setdefault(sentence, []).append(name)
-    if alike:
-        inside, random = (
-            _range(each.diagnostics[key] for each in verdicts.values()) for key in ("in_cone", "in_cone_random")
-        )
-        shares = f"they hold {inside} % of children and {random} % of random captions"
-        found[f"Cones are uninformative: {shares}."] = list(verdicts)
-    every = len(verdicts) if len(verdicts) > 1 else 0
-    return [("every space" if len(of) == every else ", ".join(of), sentence) for sentence, of in found.items()]
-
-
-def _range(shares: Iterable[float]) -> str:
-    """The smallest and the largest of some shares, times 100."""
-    ordered = sorted(shares)
-    return " to ".join(dict.fromkeys(number(100 * ordered[at], 1) for at in (0, -1)))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import WordNet
-from hiergeo.evaluation.findings import Control, Reached, strongest_control
 from hiergeo.evaluation.metrics.correlation import RankCorrelation
 from hiergeo.evaluation.metrics.resampling import Interval, bootstrap_statistic, share_interval
 from hiergeo.search.taxonomy.growing import Taxonomy
@@ -57,14 +56,6 @@ class Judgement:
     intervals: dict[str, Interval]
     random: dict[str, float]
     counts: dict[str, int]
-
-    @property
-    def control(self) -> Control:
-        """Random parents beside the best candidates, in the share of true ancestors."""
-        random = {"random parents": self.random["first"]}
-        control = strongest_control("first", [Reached("", self.scores["first"], self.intervals["first"], random)])
-        assert control is not None
-        return control
 
     def to_json(self) -> str:
         """The judgement as JSON."""
