@@ -29,8 +29,6 @@ DIMENSION = 16
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Captions of each tier as a share of the leaves, from general to specific, where chains share captions."""
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Truth = dict[str, frozenset[str]]
@@ -60,7 +58,8 @@ class Lengths(NamedTuple):
     Attributes:
         words: fewest words in each tier.
         spread: a caption has up to this many words more, all numbers equally likely.
-        letters: mean number of letters of a word in each tier; words vary by three letters either way.
+        letters: mean number of letters of a word in each tier; words vary by three letters either way, and
+            the first is at least as long as the number of the caption.
     """
 
     words: tuple[int, int, int, int] = (1, 1, 1, 1)
@@ -127,15 +126,14 @@ def radii_of_characters(draft: Draft, random: np.random.Generator) -> Draft:
 
 def one_side(draft: Draft, random: np.random.Generator) -> Draft:
     """Gather all directions around one of them, about 17 degrees away from it."""
-    return replace(draft, directions=_normalized(np.eye(DIMENSION)[0] + 0.3 * draft.directions))
+    return _gathered(draft, np.ones(len(draft.tiers)), 0.3)
 
 
 def opposite_sides(draft: Draft, random: np.random.Generator) -> Draft:
-    """Gather directions around one and its opposite: children lie opposite their parents, with the other trees'."""
+    """Gather directions around one and its opposite, within 3 degrees: children lie opposite their parents."""
     top = np.empty(len(draft.tiers), dtype=np.int64)
     top[draft.chains] = draft.chains[:, :1]
-    side = 1.0 - 2 * ((top + draft.tiers) % 2)
-    return replace(draft, directions=_normalized(side[:, None] * np.eye(DIMENSION)[0] + 0.3 * draft.directions))
+    return _gathered(draft, 1.0 - 2 * ((top + draft.tiers) % 2), 0.05)
 
 
 @final
@@ -277,7 +275,7 @@ def _sine_cosine(curvature: float, x: Floats) -> tuple[Floats, Floats]:
 
 
 def _chains(sizes: list[int]) -> Integers:
-    """(n, T) chains over tiers of these sizes, numbered on from tier to tier; parents have equally many children."""
+    """(n, T) chains over tiers of these sizes, numbered on from tier to tier, with about as many children a parent."""
     starts = np.cumsum([0, *sizes[:-1]])
     columns = [np.arange(sizes[-1])]
     for size in reversed(sizes[:-1]):
@@ -286,18 +284,17 @@ def _chains(sizes: list[int]) -> Integers:
 
 
 def _texts(tiers: Integers, lengths: Lengths, random: np.random.Generator) -> tuple[str, ...]:
-    """Distinct made-up captions: the first letters of each number it, the others are random."""
+    """Distinct made-up captions: each begins with its number, the rest is random letters."""
     letters = random.integers(ord("a"), ord("z") + 1, size=1 << 16, dtype=np.uint8).tobytes().decode()
     words = np.array(lengths.words)[tiers] + random.integers(lengths.spread + 1, size=len(tiers))
     sizes = np.array(lengths.letters)[np.repeat(tiers, words)] + random.integers(-3, 4, size=words.sum())
     starts = random.integers(len(letters) - sizes.max(), size=len(sizes))
     loose = [letters[start : start + size] for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
-    texts, word = [], 0
-    for index, count in enumerate(words.tolist()):
-        number = "".join(ALPHABET[index // len(ALPHABET) ** place % len(ALPHABET)] for place in range(4))
-        texts.append(" ".join([number + loose[word][4:], *loose[word + 1 : word + count]]))
-        word += count
-    return tuple(texts)
+    digits, stops = len(str(len(tiers))), np.cumsum(words).tolist()
+    return tuple(
+        " ".join([f"{index:0{digits}}{loose[stop - count][digits:]}", *loose[stop - count + 1 : stop]])
+        for index, (count, stop) in enumerate(zip(words.tolist(), stops, strict=True))
+    )
 
 
 def _embedded(name: str, draft: Draft) -> Embedded:
@@ -308,6 +305,12 @@ def _embedded(name: str, draft: Draft) -> Embedded:
     hierarchy = Hierarchy("planted", "test", tuple(Row(number, chain) for number, chain in enumerate(chains)))
     captions = rows[[index[text] for text in texts]]
     return Embedded(name, hierarchy, texts, captions, None, None, torch.zeros(DIMENSION, dtype=torch.float64))
+
+
+def _gathered(draft: Draft, sides: Floats, away: float) -> Draft:
+    """Turn every direction to one axis, (V,) forwards or backwards; `away` is the tangent of the angle that is left."""
+    axis = np.eye(DIMENSION)[0]
+    return replace(draft, directions=_normalized(sides[:, None] * axis + away * draft.directions))
 
 
 def _normalized(rows: Floats) -> Floats:
@@ -324,6 +327,7 @@ SPHERICAL = Tree(curvature=0.3, top=0.5, step=0.5)
 INSIDE = Tree(top=0.5, step=0.5, angles=(0.0, 0.05))
 OUTSIDE = Tree(top=1.5, step=0.5, angles=(0.15, 0.4))
 HALF_SPACES = Tree(top=0.05, step=0.04)
+WIDE = Tree(top=0.25, step=0.05, angles=(0.0, 0.5))
 
 RISING = Lengths(words=(2, 3, 5, 6), spread=4)
 FALLING = Lengths(words=(6, 5, 3, 2), spread=4)
@@ -347,12 +351,12 @@ WORLDS: Mapping[str, Recipe] = MappingProxyType(
         "hyperbolic tree": Recipe(HELPS, PATHS),
         "hyperbolic tree, noise": Recipe(HELPS, _truth(radii="", curvature="harms"), Tree(noise=0.25)),
         "flat tree, u = 1.5": Recipe(HELPS, PATHS, FLAT),
-        "flat tree, u = 0.35": Recipe(HARMS | DECIDE, PATHS, SMALL),
+        "flat tree, u = 0.35": Recipe(HARMS | _truth(cones=""), PATHS, SMALL),
         "flat tree in flat space": Recipe(HARMS | FLAT_SPACE, PATHS | FLAT_SPACE, FLAT, space="euclidean"),
         "noise": Recipe(NOISE, changes=BOTH_RANDOM),
         "tiers reversed": Recipe(HARMS | _truth(order="reversed", beyond_length="no"), changes=(tiers_reversed,)),
         "directions alone": Recipe(
-            HARMS | _truth(order="none", beyond_length="no", cones=""), tree=FLAT, changes=(random_radii,)
+            HARMS | _truth(order="none", beyond_length="no"), tree=FLAT, changes=(random_radii,)
         ),
         "radii alone": Recipe(HELPS | LOST, changes=(random_directions,)),
         "length alone, tree directions": Recipe(
@@ -366,8 +370,8 @@ WORLDS: Mapping[str, Recipe] = MappingProxyType(
         ),
         "anti-length": Recipe(HELPS, PATHS, lengths=FALLING),
         "length and tree": Recipe(HELPS, PATHS, lengths=RISING),
-        "flat tree on a sphere": Recipe(HARMS | DECIDE, PATHS, FLAT, space=SPHERE),
-        "spherical tree": Recipe(HARMS | DECIDE, PATHS, SPHERICAL, space=SPHERE),
+        "flat tree on a sphere": Recipe(HARMS, PATHS, FLAT, space=SPHERE),
+        "spherical tree": Recipe(HARMS, PATHS, SPHERICAL, space=SPHERE),
         "noise on a sphere": Recipe(NOISE, tree=SPHERICAL, changes=BOTH_RANDOM, space=SPHERE),
         "cones that hold": Recipe(HARMS | DECIDE, PATHS, INSIDE),
         "empty cones": Recipe(HARMS, PATHS, OUTSIDE),
@@ -375,7 +379,7 @@ WORLDS: Mapping[str, Recipe] = MappingProxyType(
         "half-spaces, all directions": Recipe(HARMS | DECIDE, PATHS, HALF_SPACES),
         "cones that hold others": Recipe(
             HARMS | _truth(radii="harms none", curvature="harms none", cones="misplaced"),
-            tree=HALF_SPACES,
+            tree=WIDE,
             changes=(opposite_sides,),
         ),
     }

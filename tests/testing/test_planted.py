@@ -148,19 +148,19 @@ def test_radii_follow_tiers_as_the_truth_says(name):
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_pairs_of_equal_length_are_ordered_beyond_length_as_the_truth_says(name):
-    """Of pairs of as many words, or characters, more than half are right both ways only where the truth is yes."""
+    """Of pairs of as many words, and of as many characters, more than half are right only where the truth is yes."""
     worlds = twenty(name)
     radii = np.concatenate([radii_of(planted) for planted in worlds])
     texts = [chain for planted in worlds for chain in texts_of(planted)]
     general, specific = np.triu_indices(4, 1)
-    right = np.sign(radii[:, specific] - radii[:, general])
-    shares = []
+    right = (np.sign(radii[:, specific] - radii[:, general]) + 1) / 2
+    shares, lowest = [], []
     for measure in (lambda text: len(text.split()), len):
         lengths = np.array([[measure(text) for text in chain] for chain in texts])
         equal = lengths[:, specific] == lengths[:, general]
-        assert equal.sum() > 60
-        shares.append((right[equal].mean() + 1) / 2)
-    assert min(shares) > 0.9 if worlds[0].truth["beyond_length"] == {"yes"} else min(shares) < 0.56, shares
+        shares.append(right[equal].mean())
+        lowest.append(shares[-1] - 4 * np.sqrt(0.25 / equal.sum()))
+    assert min(shares) > 0.9 if worlds[0].truth["beyond_length"] == {"yes"} else min(lowest) < 0.5, shares
 
 
 def test_lengths_are_as_planted():
@@ -208,8 +208,8 @@ def test_cones_hold_what_the_truth_says(name, shared):
     true, matched = np.nanmean(cones.true), np.nanmean(cones.matched)
     (word,) = planted.truth["cones"]
     expected = {
-        "narrow": true < 0.05 and matched < 0.05,
-        "decide": true - matched > 0.1,
+        "narrow": true < 0.4 and matched < 0.05,
+        "decide": true > 0.95 and matched < 0.1,
         "wide": true > 0.95 and matched > 0.95,
         "misplaced": true < 0.05 and matched > 0.4,
     }
