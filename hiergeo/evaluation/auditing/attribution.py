@@ -86,7 +86,11 @@ def parent_ranks(subject: Subject) -> np.ndarray:
     """
     size = len(subject.embedded.texts)
     pairs, pair_of = torch.unique(subject.children * size + subject.parents, return_inverse=True)
-    child, parent = pairs // size, pairs % size
+    return ranks_of_parents(subject, pairs // size, pairs % size)[pair_of.cpu().numpy()]
+
+
+def ranks_of_parents(subject: Subject, child: Tensor, parent: Tensor) -> np.ndarray:
+    """(P,): those ranks of pairs of a child and its parent, positions (P,) among the captions."""
     if subject.on_a_ray:
         of_pairs = compute_dtype(subject.text.factors[0].direction.dtype)
         ranks = ray_ranks(wide(subject.text.factors[0].radius), child, parent, of_pairs)
@@ -98,5 +102,4 @@ def parent_ranks(subject: Subject) -> np.ndarray:
         apart = pair_scores(subject.space.distance, subject.captions, child[level], parent[level])
         ahead[level] = (apart > 0) | (child < parent)[level]
     itself = (child != parent) & ahead
-    others = (ranks - itself.long()).clamp_min(0).masked_fill(child == parent, 0)
-    return array(others[pair_of])
+    return array((ranks - itself.long()).clamp_min(0).masked_fill(child == parent, 0))

@@ -1,0 +1,215 @@
+"""Five questions about a hierarchy, each answered in one of a few fixed words, with its number, interval and n.
+
+A word is said only where worlds of a planted truth prove the rule behind it (`hiergeo.testing.planted`); where an
+interval crosses the line the answer is ``unclear``, and ``none`` is said only inside an equivalence bound.
+
+| question | words | number |
+|---|---|---|
+| order | forward, reversed, none | tau_d |
+| beyond_length | yes, no | share of tiers of equally many words in the right order |
+| radii | helps, harms, none | parent MRR less that by angles alone |
+| curvature | helps, harms, none | parent MRR less that at K = 0 with the best monotone radii |
+| cones | decide, narrow, wide, misplaced | share of children that cones hold, less that of matched captions |
+
+Every question may also be ``unclear``, or ``inapplicable`` where it does not arise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+from hiergeo.evaluation.metrics.order import EqualLength
+from hiergeo.evaluation.metrics.resampling import Interval
+from hiergeo.evaluation.metrics.sharing import Tested
+
+Question = Literal["order", "beyond_length", "radii", "curvature", "cones"]
+
+ALPHA = 0.05
+"""Level of tests."""
+
+SAME_ORDER, SAME_RANK = 0.1, 0.02
+"""Equivalence bounds of tau_d and of mean reciprocal ranks: the 90 % interval lies within them."""
+
+SAME_SHARE = 0.55
+"""The order is not one beyond length where the upper end of the 90 % interval of the share lies below this."""
+
+HALF, FEW = 0.5, 0.1
+"""Share of half-spaces from which on cones are wide, and of children below which they are narrow; share that is few."""
+
+TELLING = 0.05
+"""Smallest gain of cones over matched captions that decides anything."""
+
+
+@final
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question.
+
+    Attributes:
+        word: one of the fixed words.
+        value: the number behind it; NaN where there is none.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        n: items that it was measured on.
+        sentence: the answer as a sentence.
+        effective: how many independent items would be as precise.
+    """
+
+    word: str
+    value: float
+    low: float
+    high: float
+    n: int
+    sentence: str
+    effective: float = 0.0
+
+    @classmethod
+    def of(cls, word: str, tested: Tested, sentence: str, scale: float = 1.0, shift: float = 0.0) -> "Answer":
+        """The answer that a test gives, its number in units of `scale`."""
+        low, high = (shift + scale * end for end in tested.interval)
+        return cls(word, shift + scale * tested.value, low, high, tested.items, sentence, tested.effective)
+
+
+def inapplicable(why: str) -> Answer:
+    """The answer to a question that does not arise."""
+    nan = float("nan")
+    return Answer("inapplicable", nan, nan, nan, 0, why)
+
+
+def order_answer(tested: Tested) -> Answer:
+    """Whether radii follow the tiers."""
+    if _within(tested.narrow, SAME_ORDER):
+        word, says = "none", "Radii do not follow the tiers"
+    elif tested.p_value <= ALPHA:
+        word = "forward" if tested.value > 0 else "reversed"
+        says = "Radii follow the tiers" if tested.value > 0 else "Radii follow the tiers backwards"
+    else:
+        word, says = "unclear", "Radii do not measurably follow the tiers"
+    return Answer.of(word, tested, f"{says}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
+
+
+def length_answer(measured: EqualLength | None) -> Answer:
+    """Whether the order goes beyond the length of captions, in words and in characters."""
+    if measured is None:
+        return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
+    if measured.balanced is None:
+        says = "Length cannot be held fixed: of tiers of equally many words the same one always has more characters"
+        return Answer.of("unclear", measured.words, f"{says}.", 0.5, 0.5)
+    strict = min(measured.words, measured.balanced, key=lambda each: each.interval.low)
+    both = [measured.words, measured.balanced]
+    if all(each.p_value <= ALPHA and each.value > 0 for each in both):
+        word, says = "yes", "Radii follow the tiers at equal length too"
+    elif any((1 + each.narrow.high) / 2 < SAME_SHARE for each in both):
+        word, says = "no", "Radii do not follow the tiers at equal length"
+        strict = min(both, key=lambda each: each.narrow.high)
+    else:
+        word, says = "unclear", "Radii do not measurably follow the tiers at equal length"
+    low, high = (_percent((1 + end) / 2) for end in strict.interval)
+    of = "characters balanced" if strict is measured.balanced else "equally many words"
+    share = f"{_percent((1 + strict.value) / 2)} % of pairs in the right order ({low} to {high} %, {of})"
+    return Answer.of(word, strict, f"{says}: {share}, {_counted(strict, 'pair')}.", 0.5, 0.5)
+
+
+def radii_answer(tested: Tested) -> Answer:
+    """Whether radii help to find parents where angles are known."""
+    return _gain(tested, "Radii", True, "angles alone")
+
+
+def curvature_answer(tested: Tested | None) -> Answer:
+    """Whether curvature helps to find parents; a statement on this reading of the embeddings, not on their origin."""
+    if tested is None:
+        return inapplicable("The space has no curvature.")
+    return _gain(tested, "Curvature", False, "flat space with its best radii")
+
+
+def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) -> Answer:
+    """Whether cones decide anything.
+
+    Args:
+        held: share of the children that lie in the cone of their parent.
+        matched: share of the captions matched to them in tier and radius.
+        gain: the difference.
+        saturated: share of cones that are half-spaces.
+    """
+    if saturated > HALF or matched.interval.low >= HALF:
+        word, says = "wide", "Cones are too wide to decide"
+    elif held.interval.high < HALF and matched.interval.high < FEW:
+        word, says = "narrow", "Cones are too narrow to hold children"
+    elif held.interval.high < HALF and gain.interval.high < TELLING:
+        word, says = "misplaced", "Cones hold other captions as often as children"
+    elif held.interval.low >= HALF and gain.interval.low > TELLING:
+        word, says = "decide", "Cones tell children from other captions"
+    else:
+        word, says = "unclear", "Whether cones decide cannot be told"
+    shares = f"{_percent(held.value)} % of children, {_percent(matched.value)} % of matched captions"
+    return Answer.of(word, gain, f"{says}: they hold {shares}, {_counted(gain, 'chain')}.")
+
+
+def headline(answers: Mapping[str, Answer], *, toy: bool = False) -> str:
+    """Order, length and, in a curved space, curvature, in one sentence of at most 25 words."""
+    order, beyond, curvature = (answers[name] for name in ("order", "beyond_length", "curvature"))
+    said = [_ORDER[order.word].format(f"{order.value:.2f}".replace("-", "−"))]
+    if order.word == "forward":
+        said.append(_BEYOND[beyond.word].format(_percent(beyond.value) if beyond.n else ""))
+    if curvature.word != "inapplicable":
+        said.append(_CURVATURE[curvature.word])
+    sentence = "; ".join(filter(None, said))
+    return f"A toy model on generated scenes: {sentence[0].lower()}{sentence[1:]}." if toy else f"{sentence}."
+
+
+_ORDER = {
+    "forward": "Radii follow the tiers (tau_d {})",
+    "reversed": "Radii follow the tiers backwards (tau_d {})",
+    "none": "Radii do not follow the tiers (tau_d {})",
+    "unclear": "Radii do not measurably follow the tiers (tau_d {})",
+}
+_BEYOND = {
+    "yes": "at equal length too ({} % right)",
+    "no": "not at equal length ({} % right)",
+    "unclear": "at equal length not measurably ({} % right)",
+    "inapplicable": "",
+}
+_CURVATURE = {
+    "helps": "curvature helps to find parents",
+    "harms": "curvature harms the search for parents",
+    "none": "curvature makes no difference",
+    "unclear": "curvature makes no measurable difference",
+}
+
+
+def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
+    helps, harms, makes = ("help", "harm", "make") if plural else ("helps", "harms", "makes")
+    if _within(tested.narrow, SAME_RANK):
+        word, says = "none", f"{what} {makes} no difference to finding parents"
+    elif tested.interval.low > 0:
+        word, says = "helps", f"{what} {helps} to find parents"
+    elif tested.interval.high < 0:
+        word, says = "harms", f"{what} {harms} the search for parents"
+    else:
+        word, says = "unclear", f"{what} {makes} no measurable difference to finding parents"
+    beside = f"parent MRR {_stated(tested, signed=True)} beside {control}"
+    return Answer.of(word, tested, f"{says}: {beside}, {_counted(tested, 'pair')}.")
+
+
+def _within(interval: Interval, bound: float) -> bool:
+    return -bound < interval.low and interval.high < bound
+
+
+def _stated(tested: Tested, *, signed: bool = False) -> str:
+    numbers = (f"{number:{'+' if signed else ''}.3f}" for number in (tested.value, *tested.interval))
+    value, low, high = (number.replace("-", "−") for number in numbers)
+    return f"{value} ({low} to {high})"
+
+
+def _counted(tested: Tested, thing: str) -> str:
+    """The number of items, and how many independent ones they are worth."""
+    return f"n = {tested.items:,} {thing}s, as precise as {tested.effective:,.0f} independent ones"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def plain_answers(answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """JSON values of answers."""
+    return {name: vars(answer) for name, answer in answers.items()}

@@ -1,0 +1,105 @@
+"""What radii and curvature add when a child looks for its parent: differences in the mean reciprocal rank of parents.
+
+The items are the distinct pairs of a child and its parent, not the chains, which repeat them.
+
+Hyperbolic distances differ from flat ones in two ways: they bend, and they rescale radii. Whoever reads flat data in
+flat space can rescale radii too. So curvature is compared with flat space at its best monotone rescaling of the radii,
+which is chosen on the pairs of one half of the parents and judged on the other half, both ways.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo._core.polar import Polar
+from hiergeo.evaluation.auditing.attribution import ranks_of_parents
+from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened
+from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test
+from hiergeo.geometry import Points
+
+MOST_PAIRS = 4096
+"""Pairs at most; more are sampled."""
+
+POWERS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""Exponents of the radii of flat space among which the best is chosen; sinh and tanh of sqrt(|K|) r take part too."""
+
+LARGEST = 1e6
+"""Rescaled radii lie within this factor of their median."""
+
+
+def gains(subject: Subject, *, seed: int = 0) -> tuple[Tested, Tested | None]:
+    """Mean reciprocal ranks of parents less those by angles alone, and less those at K = 0 with the best radii.
+
+    Args:
+        subject: the points.
+        seed: of the sample of pairs and of the halves.
+
+    Returns:
+        What radii add; what curvature adds, None for a flat space.
+    """
+    subject = replace(subject, captions=subject.space.points(subject.embedded.captions))
+    child, parent = _pairs(subject, seed)
+    sharing = Sharing(torch.stack((child, parent), dim=1).cpu().numpy())
+
+    def reciprocal(seen: Subject) -> np.ndarray:
+        return 1 / (1 + ranks_of_parents(seen, child, parent))
+
+    native = reciprocal(subject)
+    radii = mean_test(sharing, native - reciprocal(angles_alone(subject)))
+    if not any(subject.curvatures):
+        return radii, None
+    flat = flattened(subject)
+    tried = np.stack([reciprocal(flat.altered(change)) for change in _rescalings(subject)])
+    best = np.empty_like(native)
+    first = _half_of(array(parent).astype(np.int64), seed)
+    for chosen, judged in ((first, ~first), (~first, first)):
+        best[judged] = tried[tried[:, chosen].mean(axis=1).argmax() if chosen.any() else POWERS.index(1.0), judged]
+    return radii, mean_test(sharing, native - best)
+
+
+def _pairs(subject: Subject, seed: int) -> tuple[Tensor, Tensor]:
+    """Positions of children and of their parents, (P,) each, of distinct pairs of different captions."""
+    size = len(subject.embedded.texts)
+    pairs = torch.unique(subject.children * size + subject.parents)
+    pairs = pairs[pairs // size != pairs % size]
+    if len(pairs) > MOST_PAIRS:
+        drawn = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed))[:MOST_PAIRS]
+        pairs = pairs[drawn.sort().values.to(pairs.device)]
+    return pairs // size, pairs % size
+
+
+def _half_of(parent: np.ndarray, seed: int) -> np.ndarray:
+    """Which pairs have a parent of the first half of all parents, (P,), drawn at random."""
+    parents = np.unique(parent)
+    return np.isin(parent, np.random.default_rng(seed).permutation(parents)[: len(parents) // 2])
+
+
+def _rescalings(subject: Subject) -> list[Callable[[Points], Points]]:
+    """Monotone changes of the radii, factor by factor."""
+    powers: list[Callable[[Tensor], Tensor]] = [partial(torch.float_power, exponent=power) for power in POWERS]
+    scales = [math.sqrt(abs(k)) or 1.0 for k in subject.curvatures]
+    return [_rescaling(subject, law, scales) for law in (*powers, torch.sinh, torch.tanh)]
+
+
+def _rescaling(subject: Subject, law: Callable[[Tensor], Tensor], scales: list[float]) -> Callable[[Points], Points]:
+    def raw(point: Polar, scale: float) -> Tensor:
+        return law((scale * point.radius.double()).clamp(max=300))
+
+    middles = [
+        float(raw(point, scale).median()) or 1.0 for point, scale in zip(subject.text.factors, scales, strict=True)
+    ]
+
+    def change(points: Points) -> Points:
+        factors = []
+        for point, scale, middle in zip(points.factors, scales, middles, strict=True):
+            rescaled = (raw(point, scale) / middle).clamp(1 / LARGEST, LARGEST)
+            rescaled = torch.where(point.radius > 0, rescaled, 0.0).to(point.radius.dtype)
+            factors.append(Polar(point.direction, rescaled))
+        return Points(points.geometry, tuple(factors))
+
+    return change

@@ -1,0 +1,103 @@
+"""Tests of the order of the tiers of chains by radii, at all lengths of captions and at equal ones.
+
+They know which captions chains share.
+"""
+
+from itertools import combinations
+from typing import NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test
+
+Positions = NDArray[np.int64]
+
+
+def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested:
+    """Test tau_d, the mean over chains of `tau_d_rows`, against radii that are exchanged among captions.
+
+    Args:
+        radii: (U,) of the distinct captions.
+        chains: (n, T) positions among them, tiers from general to specific.
+        seed: of the permutations.
+    """
+    pairs = list(combinations(chains.T, 2))
+
+    def statistic(drawn: Floats) -> tuple[Floats, Floats]:
+        surplus = np.zeros((len(drawn), len(chains)), np.int16)
+        for general, specific in pairs:
+            _add_signs(surplus, drawn[:, general], drawn[:, specific])
+        return _mean(surplus / len(pairs))
+
+    return permutation_test(Sharing(chains), statistic, radii, seed=seed)
+
+
+@final
+class EqualLength(NamedTuple):
+    """The order of tiers whose captions have equally many words: right less wrong pairs, a share in [-1, 1].
+
+    Attributes:
+        words: over all pairs of tiers of a chain with equally many words.
+        balanced: the same with pairs whose specific caption has more characters weighing as much as those where it has
+            fewer, so that an order by characters is right in about half; None if no such pairs are left.
+        more: share of the pairs whose specific caption has more characters.
+        fewer: share of those where it has fewer.
+    """
+
+    words: Tested
+    balanced: Tested | None
+    more: float
+    fewer: float
+
+
+def order_at_equal_length(
+    radii: Floats, chains: Positions, words: Positions, characters: Positions, *, seed: int = 0
+) -> EqualLength | None:
+    """Test the order of tiers of equally many words against radii exchanged among captions of equally many words.
+
+    Args:
+        radii: (U,) of the distinct captions.
+        chains: (n, T) positions among them, tiers from general to specific.
+        words: (U,) numbers of words of the captions.
+        characters: (U,) numbers of their characters.
+        seed: of the permutations.
+
+    Returns:
+        None where no chain has two tiers of equally many words.
+    """
+    pairs = np.concatenate([np.stack(each, axis=1) for each in combinations(chains.T, 2)])
+    pairs = pairs[words[pairs[:, 0]] == words[pairs[:, 1]]]
+    if not len(pairs):
+        return None
+    longer = np.sign(characters[pairs[:, 1]] - characters[pairs[:, 0]])
+    more, fewer = (int(np.count_nonzero(longer == side)) for side in (1, -1))
+    weights = np.ones(len(pairs))
+    for side, count in ((1, more), (-1, fewer)):
+        weights[longer == side] = min(more, fewer) / max(count, 1)
+
+    def tested(pairs: Positions, weights: Floats) -> Tested:
+        general, specific = pairs.T
+        scale = weights / weights.mean()
+
+        def statistic(drawn: Floats) -> tuple[Floats, Floats]:
+            signs = np.zeros((len(drawn), len(pairs)), np.int16)
+            _add_signs(signs, drawn[:, general], drawn[:, specific])
+            values = (signs * scale).mean(axis=1)
+            return values, (signs - values[:, None]) * scale
+
+        return permutation_test(Sharing(pairs), statistic, radii, words, seed=seed)
+
+    held = weights > 0
+    balanced = tested(pairs[held], weights[held]) if held.any() else None
+    return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more / len(pairs), fewer / len(pairs))
+
+
+def _add_signs(sums: NDArray[np.int16], general: Floats, specific: Floats) -> None:
+    sums += specific > general
+    sums -= specific < general
+
+
+def _mean(values: Floats) -> tuple[Floats, Floats]:
+    means = values.mean(axis=-1)
+    return means, values - means[..., None]

@@ -1,0 +1,248 @@
+"""Inference for items that share captions, such as chains of one collection: they are not independent.
+
+Two items that share a caption are joined. The variance of a mean sums the products of deviations over joined pairs, and
+its sampling distribution is Student's t with g - 1 degrees of freedom, where g = n^2 / (number of joined pairs) is how
+many independent items would be as precise.
+
+A null hypothesis under which captions are exchangeable ("radii are as good as random") is tested by permuting the radii
+of captions. Statistics are divided by their standard errors first, so that the test keeps its level where tiers have
+different spreads. Of few independent items Student's t is wider than the permutations, and both must agree.
+
+Sources: Baldi and Rinott, On normal approximations of distributions in terms of dependency graphs (Annals of
+Probability, 1989); Aronow, Samii and Assenova, Cluster-robust variance estimation for dyadic data (Political Analysis,
+2015); Janssen, Studentized permutation tests for non-i.i.d. hypotheses (Statistics and Probability Letters, 1997).
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import combinations
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.metrics.resampling import Interval
+
+Floats = NDArray[np.float64]
+
+JOINING = 8
+"""Captions by which an item is joined with others: its most widely shared ones, where it has more."""
+
+PERMUTATIONS, FEWEST, WORK = 999, 199, 1 << 25
+"""Permutations of the radii of captions; where captions are many as few as hold so many radii, but not fewer."""
+
+LEAST_FREEDOM = 0.1
+"""Degrees of freedom where all items are joined: intervals are as good as unbounded."""
+
+ROUNDING = 1e-12
+"""Relative rounding errors of equal statistics."""
+
+AT_ONCE = 1 << 22
+"""Numbers of permuted items that are held at a time."""
+
+
+@final
+class Sharing:
+    """Which items share captions; an item is joined with itself, too.
+
+    Args:
+        captions: (n, T) integers >= 0, the captions of each item; negative numbers stand for none. A caption may stand
+            in an item twice.
+
+    Raises:
+        InputError: no items.
+    """
+
+    def __init__(self, captions: ArrayLike) -> None:
+        names = np.asarray(captions, dtype=np.int64)
+        if names.ndim != 2 or not names.size:
+            raise InputError(f"captions of items must be of shape (n, T), not {names.shape}.")
+        names = np.sort(names, axis=1)
+        names[:, 1:][names[:, 1:] == names[:, :-1]] = -1
+        holders = np.bincount(names[names >= 0])
+        shared = np.where(names >= 0, holders[names], 0)
+        names[shared < 2] = -1
+        widest = np.argsort(-shared, axis=1, kind="stable")[:, :JOINING]
+        self._captions = np.take_along_axis(names, widest, axis=1)
+
+    def __len__(self) -> int:
+        return len(self._captions)
+
+    @cached_property
+    def effective(self) -> float:
+        """g, the number of independent items that are as precise, in [1, n]."""
+        return len(self) ** 2 / float(self._over_joined(np.ones(len(self))))
+
+    def variance(self, deviations: Floats) -> Any:
+        """Variance of a mean over items, (...), from the deviations (..., n) of their values from it.
+
+        At least that of independent items, and multiplied by g / (g - 1); infinite where all items are joined.
+        """
+        independent = np.einsum("...n,...n->...", deviations, deviations)
+        g = self.effective
+        scale = g / (g - 1) if g > 1 else np.inf
+        return np.maximum(self._over_joined(deviations), independent) * (scale / len(self) ** 2)
+
+    def half_width(self, deviations: Floats, level: float = 0.95) -> float:
+        """Half the width of the interval of a mean over items; the deviations (n,) are as for `variance`."""
+        return self.quantile(level) * float(np.sqrt(self.variance(deviations)))
+
+    def quantile(self, level: float) -> float:
+        """The two-sided quantile of Student's t with g - 1 degrees of freedom."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self._freedom, (1 + level) / 2))
+
+    def p_value(self, value: float, deviations: Floats) -> float:
+        """Two-sided p-value of a mean that should be 0; the deviations (n,) are as for `variance`."""
+        from scipy.special import stdtr
+
+        error = float(np.sqrt(self.variance(deviations)))
+        if error == 0:
+            return float(value == 0)
+        return float(2 * stdtr(self._freedom, -abs(value) / error))
+
+    @property
+    def _freedom(self) -> float:
+        return max(self.effective - 1, LEAST_FREEDOM)
+
+    def _over_joined(self, deviations: Floats) -> Any:
+        """The sum of e_i e_j over joined pairs (i, j), for deviations e (..., n)."""
+        members, sign, alone = self._subsets
+        return np.square(deviations @ members) @ sign + np.square(deviations[..., alone]).sum(axis=-1)
+
+    @cached_property
+    def _subsets(self) -> tuple[Any, Floats, NDArray[np.bool_]]:
+        """Which items hold each set of captions, (n, sets) sparse; a sign of each set; which items share nothing.
+
+        By inclusion and exclusion, the signs of all sets that two items both hold add up to 1 if they share a caption.
+        """
+        from scipy.sparse import csr_array
+
+        names = np.sort(self._captions, axis=1)
+        rows, columns, signs, count = [], [], [], 0
+        for size in range(1, names.shape[1] + 1):
+            choices = [list(choice) for choice in combinations(range(names.shape[1]), size)]
+            items = [np.flatnonzero(names[:, choice[0]] >= 0) for choice in choices]
+            sets = np.concatenate([names[some][:, choice] for some, choice in zip(items, choices, strict=True)])
+            if len(sets):
+                distinct, label = np.unique(sets, axis=0, return_inverse=True)
+                rows.append(np.concatenate(items))
+                columns.append(count + label.ravel())
+                signs.append(np.full(len(distinct), 1.0 if size % 2 else -1.0))
+                count += len(distinct)
+        alone = np.asarray((names < 0).all(axis=1))
+        if not rows:
+            return csr_array((len(self), 0)), np.zeros(0), alone
+        at = np.concatenate(rows), np.concatenate(columns)
+        return csr_array((np.ones(len(at[0])), at), shape=(len(self), count)), np.concatenate(signs), alone
+
+
+class Tested(NamedTuple):
+    """A mean over items in [-1, 1] that is 0 by chance.
+
+    Attributes:
+        value: the mean.
+        interval: 95 % interval; it excludes 0 where the p-value is below 0.05.
+        narrow: 90 % interval.
+        p_value: two-sided.
+        items: number of items.
+        effective: `Sharing.effective` of the items.
+    """
+
+    value: float
+    interval: Interval
+    narrow: Interval
+    p_value: float
+    items: int
+    effective: float
+
+
+def mean_test(sharing: Sharing, values: Floats) -> Tested:
+    """The mean of values (n,) in [-1, 1], one for each item, by Student's t; 0 is what it is tested against."""
+    value = float(values.mean())
+    deviations = values - value
+    agreed = float(np.abs(deviations).max()) <= ROUNDING
+
+    def interval(level: float) -> Interval:
+        if agreed:
+            return _unanimous(value, sharing.effective, level)
+        half = sharing.half_width(deviations, level)
+        return Interval(max(-1.0, value - half), min(1.0, value + half))
+
+    p_value = 1.0 if agreed and abs(value) <= ROUNDING else sharing.p_value(value, deviations)
+    return Tested(value, interval(0.95), interval(0.90), p_value, len(sharing), sharing.effective)
+
+
+def permutation_test(
+    sharing: Sharing,
+    statistic: Callable[[Floats], tuple[Any, Floats]],
+    radii: Floats,
+    strata: NDArray[Any] | None = None,
+    *,
+    seed: int = 0,
+) -> Tested:
+    """Test whether radii order items better or worse than chance, two-sided.
+
+    Radii are permuted among captions, of equal strata if there are any. The p-value is the larger one of that of the
+    permutations of |value| / standard error and that of Student's t; intervals hold the values that are not rejected.
+
+    Args:
+        sharing: which items share captions.
+        statistic: takes radii (k, U) and gives means over items in [-1, 1], (k,), which are 0 by chance, and the
+            deviations (k, n) of the items from them.
+        radii: (U,) of the distinct captions.
+        strata: (U,) integers, such as numbers of words: captions are exchangeable where they agree.
+        seed: of the permutations.
+    """
+    (value,), deviations = statistic(radii[None])
+    error = float(np.sqrt(sharing.variance(deviations[0])))
+    error = error if error > ROUNDING else 0.0
+    observed = _studentised(value, error)
+    strata = np.zeros(len(radii), np.int64) if strata is None else strata
+    sizes = np.concatenate(
+        [
+            _studentised(values, np.sqrt(sharing.variance(others)))
+            for values, others in map(statistic, _permuted(radii, strata, len(sharing), seed))
+        ]
+    )
+    p_value = (1 + np.count_nonzero(sizes >= observed * (1 - ROUNDING))) / (1 + len(sizes))
+    if error > 0:
+        p_value = max(p_value, sharing.p_value(float(value), deviations[0]))
+
+    def interval(level: float) -> Interval:
+        if error == 0:
+            return _unanimous(float(value), sharing.effective, level)
+        half = error * max(sharing.quantile(level), float(np.quantile(sizes, level, method="higher")))
+        return Interval(max(-1.0, float(value) - half), min(1.0, float(value) + half))
+
+    return Tested(float(value), interval(0.95), interval(0.90), float(p_value), len(sharing), sharing.effective)
+
+
+def _permuted(radii: Floats, strata: NDArray[Any], items: int, seed: int) -> Iterator[Floats]:
+    """Radii (k, U) permuted within strata, a block at a time."""
+    generator = np.random.default_rng(seed)
+    members, (_, label) = np.argsort(strata, kind="stable"), np.unique(strata, return_inverse=True)
+    count = min(PERMUTATIONS, max(FEWEST, WORK // len(radii)))
+    size = max(1, AT_ONCE // max(items, len(radii)))
+    for start in range(0, count, size):
+        keys = generator.random((min(size, count - start), len(radii))) + label
+        permuted = np.empty(keys.shape)
+        permuted[:, members] = radii[np.argsort(keys, axis=1)]
+        yield permuted
+
+
+def _studentised(value: Any, error: Any) -> Any:
+    """|value| / error; infinite where only the error is 0, and 0 where both are."""
+    size, error = np.abs(value), np.asarray(error)
+    sure = np.divide(size, error, out=np.full(np.shape(size), np.inf), where=error > ROUNDING)
+    return np.where(size > ROUNDING, sure, 0.0)
+
+
+def _unanimous(value: float, effective: float, level: float) -> Interval:
+    """The interval of a mean of items that all agree: exact for as many independent ones where all are -1 or 1."""
+    if abs(value) < 1 - ROUNDING:
+        return Interval(value, value)
+    least = 2 * ((1 - level) / 2) ** (1 / effective) - 1
+    return Interval(least, 1.0) if value > 0 else Interval(-1.0, -least)
