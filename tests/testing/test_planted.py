@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.auditing.attribution import parent_ranks
 from hiergeo.evaluation.auditing.operating import occupancy
+from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.evaluation.auditing.subject import flattened, subject_of
 from hiergeo.geometry.charts import geoopt
 from hiergeo.testing.planted import DIMENSION, WORLDS, Recipe, Tree, plant, stepped, world
@@ -228,3 +229,14 @@ def test_a_recipe_of_ones_own_is_planted():
 def test_unknown_worlds_and_too_few_leaves_are_refused(name, leaves, named):
     with pytest.raises(InputError, match=named):
         world(name, leaves)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("shared", [True, False])
+def test_answers_are_true_and_the_plain_ones_are_said(name, shared):
+    """One world each of what ``python -m benchmarks.planted`` does with hundreds."""
+    planted = world(name, 300, 1, shared=shared)
+    words = {question: answer.word for question, answer in answers_of(planted.embedded, planted.space).items()}
+    assert all(words[question] in truth | {"unclear"} for question, truth in planted.truth.items()), words
+    certain = {"forward", "reversed", "decide", "narrow", "wide", "misplaced"}
+    assert all(words[question] in truth for question, truth in planted.truth.items() if truth <= certain), words
