@@ -135,7 +135,7 @@ def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) 
         gain: the difference.
         saturated: share of cones that are half-spaces.
     """
-    if saturated > HALF or matched.interval.low >= HALF:
+    if matched.interval.low >= HALF or (saturated > HALF and gain.interval.low <= TELLING):
         word, says = "wide", "Cones are too wide to decide"
     elif held.interval.high < HALF and matched.interval.high < FEW:
         word, says = "narrow", "Cones are too narrow to hold children"

@@ -1,6 +1,6 @@
-"""The public kit for authors of plug-ins: a conformance suite of each kind to inherit, and an oracle."""
+"""The public kit for authors of plug-ins: a conformance suite of each kind, an oracle, and planted worlds."""
 
-from hiergeo.testing import oracle
+from hiergeo.testing import oracle, planted
 from hiergeo.testing.benchmark_suite import BenchmarkConformance
 from hiergeo.testing.construction_suites import BackendConformance, JudgeConformance
 from hiergeo.testing.dataset_suite import DatasetConformance
@@ -23,4 +23,5 @@ __all__ = [
     "StoreConformance",
     "TowerConformance",
     "oracle",
+    "planted",
 ]

@@ -1,0 +1,387 @@
+"""Worlds whose truth is planted: chains of made-up captions whose embeddings do, or do not, form a hierarchy.
+
+A world is a tree of captions in four tiers that is drawn in a space of constant curvature, altered so that only what
+the world is about remains, and read in a space, which need not be the one that it was drawn in. `WORLDS` holds the
+recipes by name, `world` plants one of them, and `plant` a recipe of your own:
+
+    planted = hiergeo.testing.planted.world("noise", leaves=100, seed=7)
+    hiergeo.audit(planted.embedded, space=planted.space).answers
+    planted.truth  # {"order": frozenset({"none"}), "beyond_length": frozenset({"no"}), ...}
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiergeo._core.errors import InputError
+from hiergeo.datasets import Hierarchy, Row
+from hiergeo.evaluation import Embedded
+from hiergeo.geometry import Space
+
+DIMENSION = 16
+"""Dimension of the embeddings."""
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+"""Captions of each tier as a share of the leaves, from general to specific, where chains share captions."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Truth = dict[str, frozenset[str]]
+
+
+class Tree(NamedTuple):
+    """How a tree is drawn, lengths in geodesic units.
+
+    Attributes:
+        curvature: signed K of the space that it is drawn in.
+        top: radius of the most general captions, whose directions are uniform.
+        step: distance from a parent to its child, drawn within 20 % of this.
+        angles: range of the angle at the parent between outwards and the step, radians.
+        noise: standard deviation of a normal error of each coordinate of the embeddings.
+    """
+
+    curvature: float = -1.0
+    top: float = 1.0
+    step: float = 1.5
+    angles: tuple[float, float] = (0.5, 1.0)
+    noise: float = 0.0
+
+
+class Lengths(NamedTuple):
+    """How long captions are.
+
+    Attributes:
+        words: fewest words in each tier.
+        spread: a caption has up to this many words more, all numbers equally likely.
+        letters: mean number of letters of a word in each tier; words vary by three letters either way, and
+            the first is at least as long as the number of the caption.
+    """
+
+    words: tuple[int, int, int, int] = (1, 1, 1, 1)
+    spread: int = 11
+    letters: tuple[int, int, int, int] = (7, 7, 7, 7)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A world before it is embedded; V captions in T = 4 tiers, n chains.
+
+    Attributes:
+        directions: (V, D), of norm 1.
+        radii: (V,) geodesic units.
+        tiers: (V,) from 0, the most general.
+        chains: (n, T) captions from general to specific.
+        texts: the V distinct captions.
+    """
+
+    directions: Floats
+    radii: Floats
+    tiers: Integers
+    chains: Integers
+    texts: tuple[str, ...]
+
+    @property
+    def words(self) -> Integers:
+        """(V,) number of words of each caption."""
+        return np.array([len(text.split()) for text in self.texts])
+
+    @property
+    def characters(self) -> Integers:
+        """(V,) number of characters of each caption, spaces included."""
+        return np.array([len(text) for text in self.texts])
+
+
+Change = Callable[[Draft, np.random.Generator], Draft]
+
+
+def random_directions(draft: Draft, random: np.random.Generator) -> Draft:
+    """Draw directions that know nothing of the tree."""
+    return replace(draft, directions=_normalized(random.standard_normal(draft.directions.shape)))
+
+
+def random_radii(draft: Draft, random: np.random.Generator) -> Draft:
+    """Permute the radii among all captions, and multiply each by 0.8 to 1.2 so that none are equal."""
+    return replace(draft, radii=random.permutation(draft.radii) * random.uniform(0.8, 1.2, len(draft.radii)))
+
+
+def tiers_reversed(draft: Draft, random: np.random.Generator) -> Draft:
+    """Call the most specific captions the most general ones; no point moves."""
+    return replace(draft, chains=draft.chains[:, ::-1], tiers=draft.tiers.max() - draft.tiers)
+
+
+def radii_of_words(draft: Draft, random: np.random.Generator) -> Draft:
+    """Make the radius of a caption 0.3 times its number of words."""
+    return replace(draft, radii=0.3 * draft.words)
+
+
+def radii_of_characters(draft: Draft, random: np.random.Generator) -> Draft:
+    """Make the radius of a caption 0.04 times its number of characters."""
+    return replace(draft, radii=0.04 * draft.characters)
+
+
+def one_side(draft: Draft, random: np.random.Generator) -> Draft:
+    """Gather all directions around one of them, about 17 degrees away from it."""
+    return _gathered(draft, np.ones(len(draft.tiers)), 0.3)
+
+
+def opposite_sides(draft: Draft, random: np.random.Generator) -> Draft:
+    """Gather directions around one and its opposite, within 3 degrees: children lie opposite their parents."""
+    top = np.empty(len(draft.tiers), dtype=np.int64)
+    top[draft.chains] = draft.chains[:, :1]
+    return _gathered(draft, 1.0 - 2 * ((top + draft.tiers) % 2), 0.05)
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """How a world is made, and what is true in it.
+
+    Attributes:
+        truth: the answers that are true, by question; of questions for which nothing was planted there are none.
+        paths: where the truth differs if chains share no captions.
+        tree: the tree that is drawn.
+        changes: what is done to it, one after the other.
+        lengths: of the captions; by default they do not depend on the tier.
+        space: spec of the geometry that the embeddings are read in, around their root.
+    """
+
+    truth: Truth
+    paths: Truth = field(default_factory=dict)
+    tree: Tree = field(default_factory=Tree)
+    changes: tuple[Change, ...] = ()
+    lengths: Lengths = field(default_factory=Lengths)
+    space: str = "lorentz:-1"
+
+
+@final
+@dataclass(frozen=True)
+class Planted:
+    """A world.
+
+    Attributes:
+        embedded: the embeddings of its captions, float64, around a root of zeros.
+        space: what they are read in.
+        truth: the answers that are true, by question. "unclear" is never false and never listed; a question for which
+            nothing was planted is left out.
+    """
+
+    embedded: Embedded
+    space: Space
+    truth: Truth
+
+
+def world(name: str, leaves: int = 300, seed: int = 0, *, shared: bool = True) -> Planted:
+    """Plant one of `WORLDS`; arguments as for `plant`.
+
+    Raises:
+        InputError: an unknown name, and as `plant`.
+    """
+    if name not in WORLDS:
+        raise InputError(f"no planted world is called '{name}'; there are: {', '.join(WORLDS)}.")
+    return plant(WORLDS[name], leaves, seed, shared=shared, name=name)
+
+
+def plant(recipe: Recipe, leaves: int = 300, seed: int = 0, *, shared: bool = True, name: str = "planted") -> Planted:
+    """Make the world of a recipe.
+
+    Args:
+        recipe: how it is made.
+        leaves: number of chains, each of which ends in a caption of its own; at least 4.
+        seed: equal seeds give equal worlds, and worlds of one `Tree` the same tree.
+        shared: whether chains share their upper captions, as in a tree; otherwise each has four captions of its own.
+        name: of the model that the embeddings are said to come from.
+
+    Raises:
+        InputError: fewer than 4 leaves.
+    """
+    if leaves < 4:
+        raise InputError(f"a planted world needs at least 4 leaves, not {leaves}.")
+    random = np.random.default_rng(seed)
+    sizes = [max(2, round(share * leaves)) if shared else leaves for share in SHARES]
+    tiers = np.repeat(np.arange(len(sizes)), sizes)
+    chains = _chains(sizes)
+    directions, radii = draw(recipe.tree, chains, random)
+    draft = Draft(directions, radii, tiers, chains, _texts(tiers, recipe.lengths, random))
+    for change in recipe.changes:
+        draft = change(draft, random)
+    truth = recipe.truth if shared else recipe.truth | recipe.paths
+    planted = {question: words for question, words in truth.items() if words}
+    return Planted(_embedded(name, draft), Space(recipe.space), planted)
+
+
+def draw(tree: Tree, chains: Integers, random: np.random.Generator) -> tuple[Floats, Floats]:
+    """Directions (V, D) and radii (V,) of a tree.
+
+    Args:
+        tree: how it is drawn.
+        chains: (n, T) positions of captions below V; the captions of a tier follow those of the tiers above it.
+        random: source of random numbers.
+    """
+    captions = int(chains.max()) + 1
+    directions, radii = np.empty((captions, DIMENSION)), np.full(captions, tree.top)
+    tops = np.unique(chains[:, 0])
+    directions[tops] = _normalized(random.standard_normal((len(tops), DIMENSION)))
+    for above, below in zip(chains.T[:-1], chains.T[1:], strict=True):
+        child, first = np.unique(below, return_index=True)
+        parent = above[first]
+        length = tree.step * random.uniform(0.8, 1.2, len(child))
+        angle = random.uniform(*tree.angles, len(child))
+        sideways = random.standard_normal((len(child), DIMENSION))
+        outwards = directions[parent]
+        sideways = _normalized(sideways - (sideways * outwards).sum(axis=1, keepdims=True) * outwards)
+        radii[child], turn = stepped(tree.curvature, radii[parent], length, angle)
+        directions[child] = np.cos(turn)[:, None] * outwards + np.sin(turn)[:, None] * sideways
+    if tree.noise:
+        rows = radii[:, None] * directions + tree.noise * random.standard_normal(directions.shape)
+        radii = np.linalg.norm(rows, axis=1)
+        directions = _normalized(rows)
+    return directions, radii
+
+
+def stepped(curvature: float, radius: Floats, length: Floats, angle: Floats) -> tuple[Floats, Floats]:
+    """Where geodesic steps end: the distance from the root, and the angle at the root between start and end.
+
+    The law of cosines, in coordinates of the ambient space so that nothing cancels.
+
+    Args:
+        curvature: signed K.
+        radius: distance of the start from the root, geodesic units; on a sphere radius + length is below pi / sqrt(K).
+        length: of the step.
+        angle: at the start, between outwards and the step, radians.
+    """
+    (sine, cosine), (sine_step, cosine_step) = (_sine_cosine(curvature, x) for x in (radius, length))
+    along = sine * cosine_step + cosine * sine_step * np.cos(angle)
+    across = sine_step * np.sin(angle)
+    distance, scale = np.hypot(along, across), abs(curvature) ** 0.5
+    if curvature < 0:
+        distance = np.arcsinh(scale * distance) / scale
+    elif curvature > 0:
+        height = cosine * cosine_step - curvature * sine * sine_step * np.cos(angle)
+        distance = np.arctan2(scale * distance, height) / scale
+    return distance, np.arctan2(across, along)
+
+
+def _sine_cosine(curvature: float, x: Floats) -> tuple[Floats, Floats]:
+    """sn(x) and cs(x) of a curvature: sinh(s x) / s and cosh(s x) for K < 0, s = sqrt(|K|)."""
+    scale = abs(curvature) ** 0.5
+    if curvature < 0:
+        return np.sinh(scale * x) / scale, np.cosh(scale * x)
+    return (np.sin(scale * x) / scale, np.cos(scale * x)) if curvature > 0 else (x, np.ones_like(x))
+
+
+def _chains(sizes: list[int]) -> Integers:
+    """(n, T) chains over tiers of these sizes, numbered on from tier to tier, with about as many children a parent."""
+    starts = np.cumsum([0, *sizes[:-1]])
+    columns = [np.arange(sizes[-1])]
+    for size in reversed(sizes[:-1]):
+        columns.append(columns[-1] % size)
+    return np.stack(columns[::-1], axis=1) + starts
+
+
+def _texts(tiers: Integers, lengths: Lengths, random: np.random.Generator) -> tuple[str, ...]:
+    """Distinct made-up captions: each begins with its number, the rest is random letters."""
+    letters = random.integers(ord("a"), ord("z") + 1, size=1 << 16, dtype=np.uint8).tobytes().decode()
+    words = np.array(lengths.words)[tiers] + random.integers(lengths.spread + 1, size=len(tiers))
+    sizes = np.array(lengths.letters)[np.repeat(tiers, words)] + random.integers(-3, 4, size=words.sum())
+    starts = random.integers(len(letters) - sizes.max(), size=len(sizes))
+    loose = [letters[start : start + size] for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
+    digits, stops = len(str(len(tiers))), np.cumsum(words).tolist()
+    return tuple(
+        " ".join([f"{index:0{digits}}{loose[stop - count][digits:]}", *loose[stop - count + 1 : stop]])
+        for index, (count, stop) in enumerate(zip(words.tolist(), stops, strict=True))
+    )
+
+
+def _embedded(name: str, draft: Draft) -> Embedded:
+    rows = torch.from_numpy(draft.radii[:, None] * draft.directions)
+    texts = tuple(dict.fromkeys(draft.texts[index] for index in draft.chains.ravel().tolist()))
+    index = {text: position for position, text in enumerate(draft.texts)}
+    chains = (tuple(draft.texts[caption] for caption in chain) for chain in draft.chains.tolist())
+    hierarchy = Hierarchy("planted", "test", tuple(Row(number, chain) for number, chain in enumerate(chains)))
+    captions = rows[[index[text] for text in texts]]
+    return Embedded(name, hierarchy, texts, captions, None, None, torch.zeros(DIMENSION, dtype=torch.float64))
+
+
+def _gathered(draft: Draft, sides: Floats, away: float) -> Draft:
+    """Turn every direction to one axis, (V,) forwards or backwards; `away` is the tangent of the angle that is left."""
+    axis = np.eye(DIMENSION)[0]
+    return replace(draft, directions=_normalized(sides[:, None] * axis + away * draft.directions))
+
+
+def _normalized(rows: Floats) -> Floats:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _truth(**answers: str) -> Truth:
+    return {question: frozenset(words.split()) for question, words in answers.items()}
+
+
+FLAT = Tree(curvature=0.0, top=0.5, step=0.5)
+SMALL = Tree(curvature=0.0, top=0.25, step=0.05)
+SPHERICAL = Tree(curvature=0.3, top=0.5, step=0.5)
+INSIDE = Tree(top=0.5, step=0.5, angles=(0.0, 0.05))
+OUTSIDE = Tree(top=1.5, step=0.5, angles=(0.15, 0.4))
+HALF_SPACES = Tree(top=0.05, step=0.04)
+WIDE = Tree(top=0.25, step=0.05, angles=(0.0, 0.5))
+
+RISING = Lengths(words=(2, 3, 5, 6), spread=4)
+FALLING = Lengths(words=(6, 5, 3, 2), spread=4)
+LONGER_WORDS = Lengths(letters=(5, 6, 7, 8))
+
+# What radii and curvature do to parent MRR is not obvious: signs were measured at 30, 100, 300 and 1,000 leaves.
+HELPS = _truth(order="forward", beyond_length="yes", radii="helps", curvature="helps", cones="narrow")
+HARMS = HELPS | _truth(radii="harms", curvature="harms")
+PATHS = _truth(radii="helps", curvature="harms")
+NOISE = _truth(order="none", beyond_length="no", radii="none", curvature="none", cones="narrow")
+LENGTH = _truth(order="forward", beyond_length="no", cones="narrow")
+# Without directions nothing finds parents, except that radii by tier narrow the choice, which shows in small worlds.
+LOST = _truth(radii="helps none", curvature="harms none")
+DECIDE = _truth(cones="decide")
+FLAT_SPACE = _truth(curvature="inapplicable")
+BOTH_RANDOM = (random_directions, random_radii)
+SPHERE = "sphere:0.3"
+
+WORLDS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "hyperbolic tree": Recipe(HELPS, PATHS),
+        "hyperbolic tree, noise": Recipe(HELPS, _truth(radii="", curvature="harms"), Tree(noise=0.25)),
+        "flat tree, u = 1.5": Recipe(HELPS, PATHS, FLAT),
+        "flat tree, u = 0.35": Recipe(HARMS | _truth(cones=""), PATHS, SMALL),
+        "flat tree in flat space": Recipe(HARMS | FLAT_SPACE, PATHS | FLAT_SPACE, FLAT, space="euclidean"),
+        "noise": Recipe(NOISE, changes=BOTH_RANDOM),
+        "tiers reversed": Recipe(HARMS | _truth(order="reversed", beyond_length="no"), changes=(tiers_reversed,)),
+        "directions alone": Recipe(
+            HARMS | _truth(order="none", beyond_length="no"), tree=FLAT, changes=(random_radii,)
+        ),
+        "radii alone": Recipe(HELPS | LOST, changes=(random_directions,)),
+        "length alone, tree directions": Recipe(
+            LENGTH | _truth(radii="helps"), tree=FLAT, changes=(radii_of_words,), lengths=RISING
+        ),
+        "length alone, random directions": Recipe(
+            LENGTH | LOST, changes=(radii_of_words, random_directions), lengths=RISING
+        ),
+        "characters alone": Recipe(
+            LENGTH | LOST, changes=(radii_of_characters, random_directions), lengths=LONGER_WORDS
+        ),
+        "anti-length": Recipe(HELPS, PATHS, lengths=FALLING),
+        "length and tree": Recipe(HELPS, PATHS, lengths=RISING),
+        "flat tree on a sphere": Recipe(HARMS, PATHS, FLAT, space=SPHERE),
+        "spherical tree": Recipe(HARMS, PATHS, SPHERICAL, space=SPHERE),
+        "noise on a sphere": Recipe(NOISE, tree=SPHERICAL, changes=BOTH_RANDOM, space=SPHERE),
+        "cones that hold": Recipe(HARMS | DECIDE, PATHS, INSIDE),
+        "empty cones": Recipe(HARMS, PATHS, OUTSIDE),
+        "half-spaces": Recipe(HARMS | _truth(cones="wide"), tree=HALF_SPACES, changes=(one_side,)),
+        "half-spaces, all directions": Recipe(HARMS | DECIDE, PATHS, HALF_SPACES),
+        "cones that hold others": Recipe(
+            HARMS | _truth(radii="harms none", curvature="harms none", cones="misplaced"),
+            tree=WIDE,
+            changes=(opposite_sides,),
+        ),
+    }
+)
+"""The worlds that verdicts are proven on."""
