@@ -91,7 +91,7 @@ explore: $(VENV)/installed-serve
 	$(BIN)/hiergeo explore --demo
 
 test: $(VENV)/kernels
-	$(BIN)/python -m pytest $(QUICK) $(if $(PASSED),--passed="$(PASSED)")
+	$(BIN)/python -m pytest $(QUICK) $(if $(PASSED),--passed="$(PASSED)") $(TESTS)
 
 # The services wait for their server most of the time.
 test-all: $(VENV)/kernels
