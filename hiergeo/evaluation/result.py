@@ -19,9 +19,7 @@ from hiergeo.evaluation.findings import (
     conclude_comparison,
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions, plain
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric
-from hiergeo.evaluation.metrics.paired_tests import EXCHANGED, PARTS, part_of
-from hiergeo.evaluation.metrics.resampling import each_of, stacks
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray
@@ -38,7 +36,6 @@ class Statistic:
         rows: number of rows.
         of: takes counts of shape (rows,) that sum to `rows`; all ones give the value itself.
         values: (rows,) the value of each row, where the statistic is their mean; None otherwise.
-        ranks: (rows, pairs) `Ranking.ranks`, where the statistic is their average precision; None otherwise.
         stacked: whether `of` also takes counts (k, rows) and then returns (k,).
         sharing: which rows share captions, where they do; None for independent rows.
         influence: gives the derivatives (rows,) by the weights of rows, times their number, where rows share captions
@@ -48,7 +45,6 @@ class Statistic:
     rows: int
     of: Callable[[Counts], Any]
     values: np.ndarray | None = None
-    ranks: np.ndarray | None = None
     stacked: bool = False
     sharing: Sharing | None = None
     influence: Callable[[], np.ndarray] | None = None
@@ -99,28 +95,6 @@ class Statistic:
         assert self.sharing is not None
         return self.sharing.widening(self.deviations)
 
-    @cached_property
-    def contributions(self) -> np.ndarray:
-        """What rows contribute, for paired tests: `values`, `ranks` of few rows, or jackknife pseudo-values.
-
-        Ranks are those of up to `PARTS` rows with `EXCHANGED` pairs. The mean of the pseudo-values, of at most `PARTS`
-        groups of rows, is the statistic up to a bias of the order of 1 / rows. They are NaN where the statistic is
-        undefined without some group.
-
-        Source: Tukey, Bias and confidence in not-quite large samples (Annals of Mathematical Statistics, 1958).
-        """
-        if self.values is not None:
-            return self.values
-        if self.ranks is not None and self.rows <= PARTS and self.ranks.size <= EXCHANGED:
-            return self.ranks
-        part = part_of(self.rows)
-        parts = int(part[-1]) + 1
-        if parts == 1:
-            return np.full(1, np.nan)
-        kept = ((part != each) * (self.rows / (part != each).sum()) for each in range(parts))
-        without = each_of(self.of, stacks(kept, self.rows)) if self.stacked else [self.of(rows) for rows in kept]
-        return parts * self.value - (parts - 1) * np.asarray(without)
-
 
 def mean_of(values: np.ndarray, sharing: Sharing | None = None) -> Statistic:
     """The mean of one value per row."""
@@ -137,7 +111,6 @@ def average_precision_of(ranking: Ranking, rows: int, sharing: Sharing | None = 
     return Statistic(
         rows,
         ranking.average_precision,
-        ranks=ranking.ranks,
         stacked=True,
         sharing=sharing,
         influence=ranking.average_precision_influence,
@@ -179,14 +152,10 @@ class Outcome:
         self.rocs[f"auroc{suffix}"] = ranking.roc()
 
     @property
-    def contributions(self) -> dict[str, np.ndarray]:
-        """Metric -> what rows contribute to it, of metrics in which spaces are compared and where that is defined."""
-        found = {
-            name: each.contributions
-            for name, each in self.statistics.items()
-            if each.values is not None or not find_metric(name).control
-        }
-        return {name: each for name, each in found.items() if np.isfinite(each).all()}
+    def rows(self) -> dict[str, np.ndarray]:
+        """Metric -> the value of each row, of means that are finite."""
+        values = {name: each.values for name, each in self.statistics.items() if each.values is not None}
+        return {name: each for name, each in values.items() if np.isfinite(each).all()}
 
     @property
     def effective(self) -> dict[str, float]:
@@ -234,7 +203,7 @@ class Outcome:
             draws=draws,
             ladders=self.ladders,
             radii=radii,
-            rows=self.contributions,
+            rows=self.rows,
             items={name: statistic.rows for name, statistic in self.statistics.items()},
             effective=self.effective,
             rocs=self.rocs,
@@ -254,8 +223,7 @@ class Result:
         draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
         ladders: for each image the captions met, general to specific; not part of the JSON.
         radii: (n, T) radii of the chains; not part of the JSON.
-        rows: metric -> (rows,) its value for each row, where it is their mean, or `Statistic.contributions`; not part
-            of the JSON.
+        rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
         effective: metric whose rows share captions -> how many independent ones would be as precise.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.

@@ -188,7 +188,7 @@ def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Re
         result,
         metrics=result.metrics | values,
         draws=result.draws | {name: each.draws(settings.samples, settings.seed) for name, each in statistics.items()},
-        rows=result.rows | outcome.contributions,
+        rows=result.rows | outcome.rows,
         items=result.items | {name: each.rows for name, each in statistics.items()},
         effective=result.effective | outcome.effective,
         rocs=result.rocs | outcome.rocs,

@@ -1,9 +1,9 @@
 """How spaces differ: paired differences with intervals and exact tests, and the rule that names a winner.
 
 A difference is decided when the simultaneous 95 % interval excludes 0 and a paired test agrees after Holm's correction
-over the same family: the exact sign test for discrete metrics, `paired_test` for the others. Charts of one
-space are not compared with each other. Spaces that are effectively flat count as one space with Euclidean space and
-with one another: differences between them are shown and never decided.
+over the same family: the exact sign test for discrete values of independent items, Student's t for the others. Charts
+of one space are not compared with each other. Spaces that are effectively flat count as one space with Euclidean space
+and with one another: differences between them are shown and never decided.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -21,7 +21,6 @@ from hiergeo.evaluation.metrics import (
     crossed_draws,
     find_metric,
     holm,
-    paired_test,
     percentile_interval,
     sign_test,
     simultaneous_intervals,
@@ -96,8 +95,8 @@ class Contrast:
         interval: its 95 % interval, paired by item, and by seed where there are seeds.
         simultaneous: 95 % interval that holds simultaneously with those of all other differences.
         test: sign test of the differences by row, image or caption; None for metrics that are not discrete means.
-        adjusted_p: p-value of the sign test, or of random signs where there is none, after Holm's correction over
-            all differences; None where the values of items are not known.
+        adjusted_p: p-value of the sign test, or of Student's t where there is none, after Holm's correction over all
+            differences.
         one_space: whether the two count as one space, because both are flat.
     """
 
@@ -113,7 +112,7 @@ class Contrast:
     one_space: bool = False
 
     @property
-    def undecided_because(self) -> Literal["interval", "sign test", "random signs", "flat", "no merit"] | None:
+    def undecided_because(self) -> Literal["interval", "sign test", "t test", "flat", "no merit"] | None:
         """Why no winner is named; None where one is."""
         low, high = self.simultaneous
         if find_metric(self.metric).higher_is_better is None:
@@ -121,7 +120,7 @@ class Contrast:
         if low <= 0 <= high or low == high:
             return "interval"
         if self.test is None and self.adjusted_p is not None and self.adjusted_p > ALPHA:
-            return "random signs"
+            return "t test"
         if self.test is not None:
             agrees = (self.test.better > self.test.worse) == (self.difference > 0)
             if self.adjusted_p is None or self.adjusted_p > ALPHA or not agrees:
@@ -206,7 +205,7 @@ class _Pair(NamedTuple):
     differences: tuple[float, ...]
     draws: np.ndarray
     test: SignTest | None
-    p_value: float | None
+    p_value: float
 
 
 def contrast_all(
@@ -226,8 +225,7 @@ def contrast_all(
     if not pairs:
         return ()
     wide = simultaneous_intervals(np.stack([pair.draws for pair in pairs]))
-    p_values = {place: pair.p_value for place, pair in enumerate(pairs) if pair.p_value is not None}
-    adjusted = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True)) if p_values else {}
+    adjusted = holm([pair.p_value for pair in pairs]).tolist()
     return tuple(
         Contrast(
             metric=pair.metric,
@@ -238,7 +236,7 @@ def contrast_all(
             interval=percentile_interval(pair.draws),
             simultaneous=wide[place],
             test=pair.test,
-            adjusted_p=adjusted.get(place),
+            adjusted_p=adjusted[place],
             one_space=pair.a.counts_as_one_with(pair.b),
         )
         for place, pair in enumerate(pairs)
@@ -265,19 +263,17 @@ def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], se
             yield _Pair(metric, a, b, differences, paired, *_tests(metric, runs))
 
 
-def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest | None, float | None]:
-    """The sign test of item-wise differences, means over seeds, where it applies, and the p-value of the test used.
+def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest | None, float]:
+    """The exact sign test of differences of independent items, means over seeds, where they are discrete; a p-value.
 
-    Items that share captions are neither signs nor exchangeable: their differences have Student's t.
+    Other differences have Student's t, of as many independent items as there are.
     """
-    if metric in runs[0][0].effective:
-        draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in runs], axis=0)
-        difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in runs]))
-        return None, p_value_of_draws(difference, draws, runs[0][0].effective[metric])
-    if not all(metric in each.rows for pair in runs for each in pair):
-        return None, None
-    ours, theirs = zip(*((x.rows[metric], y.rows[metric]) for x, y in runs), strict=True)
-    if find_metric(metric).discrete:
-        test = sign_test(np.mean(np.subtract(ours, theirs), axis=0))
+    first = runs[0][0]
+    shared = metric in first.effective
+    if find_metric(metric).discrete and not shared and all(metric in each.rows for pair in runs for each in pair):
+        test = sign_test(np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0))
         return test, test.p_value
-    return None, paired_test(ours, theirs)
+    draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in runs], axis=0)
+    difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in runs]))
+    items = first.effective[metric] if shared else first.items.get(metric, len(draws))
+    return None, p_value_of_draws(difference, draws, items)

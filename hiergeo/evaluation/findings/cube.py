@@ -38,8 +38,7 @@ class Entry:
         seed: seed of the training; None where nothing was trained.
         metrics: metric -> value.
         draws: metric -> (samples,) bootstrap values; all entries of a cube use the same resamples.
-        rows: metric -> (items,) value of each row, image or caption, where the metric is their mean, or
-            `Statistic.contributions`.
+        rows: metric -> (items,) value of each row, image or caption, where the metric is their mean.
         items: metric -> number of rows, images or captions that were resampled.
         effective: metric whose rows share captions -> how many independent ones would be as precise.
         baselines: metric -> baseline by name -> its value where the model plays no part.

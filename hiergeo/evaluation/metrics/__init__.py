@@ -12,7 +12,7 @@ from hiergeo.evaluation.metrics.ladders import (
     ladder_precision_recall,
     ladder_scores,
 )
-from hiergeo.evaluation.metrics.paired_tests import SignTest, holm, paired_test, random_sign_test, sign_test
+from hiergeo.evaluation.metrics.paired_tests import SignTest, holm, sign_test
 from hiergeo.evaluation.metrics.ranking import (
     CHANCE,
     Ranking,
@@ -78,11 +78,9 @@ __all__ = [
     "ladder_scores",
     "mean_roc",
     "paired_difference",
-    "paired_test",
     "pep_scores",
     "percentile_interval",
     "proportion_interval",
-    "random_sign_test",
     "reconstruction",
     "resamples",
     "share_interval",

@@ -164,19 +164,6 @@ class Ranking:
         scale = np.divide(positives, negatives, out=np.zeros(count), where=negatives > 0)
         return true * (negatives > 0)[own], false * scale[other]
 
-    @property
-    def ranks(self) -> np.ndarray | None:
-        """Ranks (rows, pairs) among all scores from 1, ties sharing theirs; those of negatives carry a minus sign.
-
-        None with strata, or where positives and negatives have different rows.
-        """
-        if self._stratified or self._rows[0] != self._rows[1]:
-            return None
-        count = sum(np.bincount(side, minlength=self._levels) for side in self._level)
-        rank = np.cumsum(count) - (count - 1) / 2
-        true, false = (rank[side].reshape(self._rows[0], -1) for side in self._level)
-        return np.concatenate([true, -false], axis=1)
-
     def tie_share(self) -> float:
         """The share of the compared pairs whose scores are exactly equal, in [0, 1]."""
         return float((self._own.through - self._own.before).sum() / self.pairs)

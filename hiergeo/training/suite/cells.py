@@ -19,7 +19,6 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.evaluation.metrics.paired_tests import in_parts
 
 FOLDER = "cells"
 """The folder of cells in that of a suite."""
@@ -68,10 +67,6 @@ class TaskFacts:
 Numbers = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(tuple[FiniteFloat, ...], values)))]
 """A row of finite numbers, in JSON a list."""
 
-Line = tuple[FiniteFloat, ...]
-Parts = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(Line | tuple[Line, ...], values)))]
-"""Finite numbers, in JSON a list, or a list of lists of one length."""
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -90,7 +85,7 @@ class Cell:
         metrics: metric -> value; those of the task are finite.
         intervals: metric -> its 95 % interval.
         draws: metric -> (samples,) bootstrap values.
-        rows: metric -> what items contribute to it, for paired tests: `Statistic.contributions`.
+        rows: metric -> the values of its items, for sign tests.
         items: metric -> number of rows that were resampled.
         effective: metric whose rows share captions -> how many independent ones would be as precise.
         baselines: metric -> baseline by name -> value.
@@ -119,7 +114,7 @@ class Cell:
     seconds: float = 0.0
     items: Mapping[str, Positive] = field(default_factory=dict)
     effective: Mapping[str, FiniteFloat] = field(default_factory=dict)
-    rows: Mapping[str, Parts] = field(default_factory=dict, repr=False)
+    rows: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
     draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
     def without(self, status: Status, reason: str) -> "Cell":
@@ -142,7 +137,7 @@ class Cell:
             metrics=plain(result.metrics),
             intervals={name: each for name, each in result.intervals.items() if np.isfinite(each).all()},
             draws=draws,
-            rows={name: _stored(name, each) for name, each in result.rows.items() if name in draws},
+            rows={name: each for name, each in result.rows.items() if name in draws and find_metric(name).discrete},
             items={name: count for name, count in result.items.items() if name in draws},
             effective={name: count for name, count in result.effective.items() if name in draws},
             baselines=plain(result.baselines),
@@ -158,11 +153,6 @@ class Cell:
         place = values.pop("place")._asdict()
         arrays = {key: {name: array.tolist() for name, array in values[key].items()} for key in ("rows", "draws")}
         return {"cell": place, **values, **arrays}
-
-
-def _stored(name: str, rows: np.ndarray) -> np.ndarray:
-    """What paired tests need of the values of items: each for a sign test, else sums of parts of them."""
-    return rows if find_metric(name).discrete or rows.ndim == 2 else in_parts(rows)
 
 
 def _finite(result: Result, name: str) -> bool:

@@ -5,12 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from hiergeo.evaluation.auditing.judgement import verdict
 from scipy.stats import binomtest
 
 import hiergeo
 from benchmarks.controls.audit import audited, leaf_chains
 from hiergeo.evaluation.auditing import AuditSettings, AuditVerdict, Finding
-from hiergeo.evaluation.auditing.judgement import verdict
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import parse
 from hiergeo.training import FreeRecipe, embed_graph

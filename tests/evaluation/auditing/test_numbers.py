@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from hiergeo.evaluation.auditing.depth import DETECTION, SMALLEST_P
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -15,7 +16,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import hiergeo
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.auditing import AuditSettings, radial_depth
-from hiergeo.evaluation.auditing.depth import DETECTION, SMALLEST_P
 from hiergeo.evaluation.auditing.operating import REACH, _median_interval, point_of
 from hiergeo.evaluation.auditing.subject import angles_alone, flattened, subject_of
 from hiergeo.evaluation.auditing.walks import walks

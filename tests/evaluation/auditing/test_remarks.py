@@ -1,8 +1,8 @@
 """What remarks warn of, at the numbers where that changes."""
 
 import pytest
-
 from hiergeo.evaluation.auditing.judgement import Evidence
+
 from hiergeo.evaluation.auditing.remarks import FOLLOWS, _behind_words, _length, _spread, _tiers
 from hiergeo.evaluation.metrics import Interval
 

@@ -1,12 +1,11 @@
 """Exact tests and their correction, mean ROC curves, and what the registry says of metrics."""
 
-from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, rankdata
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.evaluation.metrics import (
@@ -14,17 +13,17 @@ from hiergeo.evaluation.metrics import (
     Metric,
     Ranking,
     Roc,
+    bootstrap_draws,
     bootstrap_mean,
     find_metric,
     holm,
     mean_roc,
-    paired_test,
     proportion_interval,
-    random_sign_test,
     share_interval,
     sign_test,
 )
 from hiergeo.evaluation.metrics.registry import PLUGINS
+from hiergeo.evaluation.metrics.sharing import p_value_of_draws
 
 
 @pytest.mark.parametrize(
@@ -86,66 +85,16 @@ def test_shares_of_items_that_are_alike_within_groups_are_covered(groups, chance
     assert np.mean((low <= chance) & (chance <= high)) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1500)
 
 
-def enumerated(values):
-    sums = np.abs(np.array(list(product((-1, 1), repeat=len(values)))) @ values)
-    return np.mean(sums >= abs(sum(values)) * (1 - 1e-9))
-
-
-@pytest.mark.parametrize("rare", [0, 300])
-def test_random_signs_are_those_of_all_sign_patterns(rare):
-    """Items that do not differ say nothing, however many they are."""
-    for seed in range(8):
-        values = np.random.default_rng(seed).exponential(size=10) - 0.5
-        spread = np.r_[values[:5], np.zeros(rare), values[5:]]
-        exact = enumerated(values)
-        assert random_sign_test(spread) == pytest.approx(exact, abs=4 * np.sqrt(exact / 9999) + 1e-4)
-    assert random_sign_test(np.zeros(9)) == 1
-    assert random_sign_test(-spread) == random_sign_test(spread)
-
-
-def test_far_tails_of_random_signs_are_bounded_from_above():
-    """All of 60 alike: the p-value is 2^-59, and a Monte Carlo test cannot go below 1e-4."""
-    assert 2.0**-59 <= random_sign_test(np.ones(60)) < 1e-12
-
-
-def test_random_signs_reject_at_most_as_often_as_they_say():
-    """Also where more differ than get a sign of their own."""
-    generator = np.random.default_rng(1)
-    for size in (12, 300):
-        rejected = [random_sign_test(generator.standard_t(3, size=size)) <= 0.05 for _ in range(400)]
-        assert 0.02 < np.mean(rejected) < 0.08
-
-
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_exchanged_ranks_are_those_of_all_patterns(seeds):
-    """Whatever the scale of a space, also with ties and several pairs a row."""
-    generator = np.random.default_rng(seeds)
-    spaces = generator.integers(0, 12, size=(2, seeds, 7, 4))
-    as_ranks = rankdata(-spaces.reshape(2, seeds, -1), axis=-1).reshape(spaces.shape)
-
-    def difference(pattern):
-        kept = np.array(pattern, bool)[:, None]
-        mixed = np.where(kept, *as_ranks), np.where(kept, *as_ranks[::-1])
-        scores = ((average_precision_score([1, 1, 0, 0] * 7, -run.ravel()) for run in space) for space in mixed)
-        return np.subtract(*map(list, scores)).mean()
-
-    every = np.abs([difference(pattern) for pattern in product((True, False), repeat=7)])
-    exact = np.mean(every >= every[0] * (1 - 1e-9))
-    for scale in (np.array, np.exp):
-        a, b = (
-            [Ranking(of(run[:, :2]), of(run[:, 2:])).ranks for run in space]
-            for space, of in zip(spaces, (np.array, scale), strict=True)
-        )
-        assert paired_test(a, b) == pytest.approx(exact, abs=0.3 * exact)
-    assert paired_test(a, a) == 1
-
-
-def test_exchanged_ranks_reject_as_often_as_they_say():
-    """Of AP in 10 rows; random signs of its pseudo-values reject in 9 %."""
-    drawn = np.random.default_rng(2).normal(size=(500, 2, 2, 10))
-    ranks = [[[Ranking(1 + true, false).ranks] for true, false in spaces] for spaces in drawn]
-    rejected = np.mean([paired_test(*spaces) <= 0.05 for spaces in ranks])
-    assert 0.02 < rejected < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 500)
+@pytest.mark.parametrize("rows", [12, 40])
+@pytest.mark.parametrize("name", ["auroc", "average_precision"])
+def test_a_t_test_of_draws_rejects_about_as_often_as_it_says(rows, name):
+    """Of two spaces that do equally well over independent rows."""
+    repeats, rejected = 250, 0
+    for spaces in np.random.default_rng(rows).normal(size=(repeats, 2, 2, rows)):
+        statistics = [getattr(Ranking(1 + true, false), name) for true, false in spaces]
+        first, second = (bootstrap_draws(each, rows, samples=200, stacked=True) for each in statistics)
+        rejected += p_value_of_draws(statistics[0]() - statistics[1](), first - second, rows) <= 0.05
+    assert rejected / repeats < 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
 
 
 def test_holm_by_hand():
