@@ -275,5 +275,4 @@ def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest |
         return test, test.p_value
     draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in runs], axis=0)
     difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in runs]))
-    items = first.effective[metric] if shared else first.items.get(metric, len(draws))
-    return None, p_value_of_draws(difference, draws, items)
+    return None, p_value_of_draws(difference, draws, None if shared else first.items.get(metric, len(draws)))

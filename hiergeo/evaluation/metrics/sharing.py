@@ -150,13 +150,25 @@ class Sharing:
         return csr_array((np.ones(len(at[0])), at), shape=(len(self), count)), np.concatenate(signs), alone
 
 
-def p_value_of_draws(value: float, draws: Floats, effective: float) -> float:
-    """Two-sided p-value of a number that should be 0, from bootstrap draws (samples,) that know what items share."""
-    from scipy.special import stdtr, stdtrit
+def p_value_of_draws(value: float, draws: Floats, items: int | None) -> float:
+    """Two-sided p-value of a number that should be 0, from its bootstrap draws (samples,).
 
-    freedom = max(effective - 1, LEAST_FREEDOM)
-    error = float(np.std(draws)) * NORMAL / float(stdtrit(freedom, 0.975))
-    return float(2 * stdtr(freedom, -abs(value) / error)) if error > 0 else float(value == 0)
+    Of few items average precisions are skewed, and rejected too often: of 100 items in 7 % instead of 5 %, of 30 in 9 %.
+
+    Args:
+        value: the number.
+        draws: of independent items, or widened by what items share.
+        items: number of independent items, for Student's t; None for widened draws, which know it.
+    """
+    from scipy.special import ndtr, stdtr
+
+    error = float(np.std(draws))
+    if error == 0:
+        return float(value == 0)
+    if items is None:
+        return float(2 * ndtr(-abs(value) / error))
+    freedom = max(items - 1, LEAST_FREEDOM)
+    return float(2 * stdtr(freedom, -abs(value) / error * np.sqrt(freedom / items)))
 
 
 class Tested(NamedTuple):
