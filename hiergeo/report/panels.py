@@ -78,6 +78,9 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
     beside.tick_params(length=0, labelcolor=INK)
     if plot.reference is not None:
         axes.axvline(plot.reference, color=INK, linewidth=0.75, linestyle="--")
+        if plot.control:
+            where = axes.get_xaxis_transform()
+            axes.text(plot.reference, 1.0, plot.control, transform=where, ha="center", va="bottom", fontsize="x-small")
     for row, dot in enumerate(plot.dots):
         colour = TRUE if dot.best else INK
         if dot.before is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hiergeo.evaluation.auditing import Audit
 from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import label, number
+from hiergeo.report.labels import baseline, label, number
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ PLOTS = 3
 
 ROWS = 12
 """Rows of a leaderboard that its picture shows, the best ones first."""
+
+NAMED = ("tau_d", "tau_d_equal_length")
+"""Metrics that headlines name."""
 
 CARRIED = ("parent_mrr", "auroc", "recall", "average_precision", "precision", "tau_d")
 """Metrics that tell what carries a hierarchy, in the order of choice."""
@@ -50,12 +53,21 @@ class Dot:
 
 @dataclass(frozen=True)
 class DotPlot:
-    """One metric: its dots from above, the place of a vertical line or None, and what the metric is of, or nothing."""
+    """One metric.
+
+    Attributes:
+        metric: its name.
+        dots: from above.
+        reference: place of a vertical line; None without one.
+        of: what the metric is of; may be empty.
+        control: what reaches `reference` without the model; may be empty.
+    """
 
     metric: str
     dots: tuple[Dot, ...]
     reference: float | None = None
     of: str = ""
+    control: str = ""
 
     def __str__(self) -> str:
         """The plot in words."""
@@ -73,9 +85,16 @@ class DotPlots:
 def of_comparison(findings: Findings) -> DotPlots:
     """The main metrics in each geometry."""
     (dim,) = findings.dims
-    plots = [DotPlot(metric, _dots(findings, metric, dim)) for metric in main_metrics(findings, dim)]
+    plots = [_controlled(findings, metric, dim) for metric in main_metrics(findings, dim)]
     marked = " Marked: better than every other space." if findings.has_leaders else ""
-    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval, each metric on a scale of its own.{marked}")
+    controls = " Dashed: what is reached without the model." if any(plot.control for plot in plots) else ""
+    return DotPlots(tuple(plots), f"Value and 95 % interval, each metric on a scale of its own.{controls}{marked}")
+
+
+def _controlled(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> DotPlot:
+    """The dots of a metric, with the line of its control."""
+    control, value = baseline(findings.baselines(metric, dim)) or ("", None)
+    return DotPlot(metric, _dots(findings, metric, dim, before), value, control=control)
 
 
 def of_study(study: Study) -> DotPlots:
@@ -85,13 +104,13 @@ def of_study(study: Study) -> DotPlots:
     for metric in main_metrics(findings, dim):
         changes = {spec: study.change(metric, spec, dim) for spec in findings.geometries(dim)}
         before = {spec: change.before for spec, change in changes.items() if change is not None}
-        plots.append(DotPlot(metric, _dots(findings, metric, dim, before)))
+        plots.append(_controlled(findings, metric, dim, before))
     of = f" at {dim} dimensions" if len(findings.dims) > 1 else ""
     seeds = len(study.plan.seeds)
     shown = (
         f"the mean over {seeds} seeds and its 95 % interval" if seeds > 1 else "behind a head, with its 95 % interval"
     )
-    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}.")
+    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}. Dashed: the control.")
 
 
 def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
@@ -122,7 +141,7 @@ def of_leaderboard(table: "Leaderboard") -> DotPlots:
     plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
     left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
     marked = " Marked: ahead of every other row." if any(dot.best for plot in plots for dot in plot.dots) else ""
-    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval.{left}{marked}")
+    return DotPlots(tuple(plots), f"Value and 95 % interval; dashed: the control.{left}{marked}")
 
 
 def _of_board(board: "Board") -> DotPlot | None:
@@ -136,21 +155,23 @@ def _of_board(board: "Board") -> DotPlot | None:
         Dot(str(row), values[row], board.interval(row, metric), best=board.is_best(row, metric))
         for row in ordered[:ROWS]
     ]
-    return DotPlot(metric, tuple(dots), of=board.name)
+    baselines = next((cell.baselines[metric] for cell in board.measured.values() if metric in cell.baselines), {})
+    control, value = baseline({name: each for name, each in baselines.items() if each is not None}) or ("", None)
+    return DotPlot(metric, tuple(dots), value, board.name, control)
 
 
 def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str, ...]:
-    """The metrics that a picture shows: the order of radii, then those that tell spaces apart most clearly.
+    """The metrics that a picture shows: those that a headline names, then those that tell spaces apart most clearly.
 
-    Controls and metrics without merit are left out. Those with a leader come first, then those with a decided contrast,
-    and among equals those with the clearest contrast.
+    Other controls and metrics without merit are left out. Those with a leader come first, then those with a decided
+    contrast, and among equals those with the clearest contrast.
     """
     able = [
         name
         for name in findings.metrics(dim)
         if (known := find_metric(name)).higher_is_better is not None and not known.control
     ]
-    radial = [name for name in able if name == "tau_d"]
+    radial = [name for name in NAMED if name in findings.metrics(dim)]
     others = sorted((name for name in able if name not in radial), key=lambda name: _rank(findings, name, dim))
     return tuple([*radial, *others][:count])
 

@@ -63,11 +63,10 @@ def _comparison_headline(answers: Mapping[str, Mapping[str, Answer]], setting: s
     if len(asked) == 1:
         (first["curvature"],) = asked.values()
     said = headline(first, setting)
-    helping = [spec for spec, each in answers.items() if "curvature" in each and each["curvature"].word == "helps"]
     if len(asked) < 2:
         return said
-    where = f"helps in {listing(helping)} alone" if helping else "helps in no space"
-    return f"{said[:-1]}; curvature {where}."
+    helping = sum(each.word == "helps" for each in curved)
+    return f"{said[:-1]}; curvature helps in {helping or 'none'} of {sum(each.n > 0 for each in curved)} spaces."
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:

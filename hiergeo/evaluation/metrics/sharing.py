@@ -153,7 +153,7 @@ class Sharing:
 def p_value_of_draws(value: float, draws: Floats, items: int | None) -> float:
     """Two-sided p-value of a number that should be 0, from its bootstrap draws (samples,).
 
-    Of few items average precisions are skewed, and rejected too often: of 100 items in 7 % instead of 5 %, of 30 in 9 %.
+    Of few items average precisions are skewed, and rejected too often: of 100 in 7 % instead of 5 %, of 30 in 9 %.
 
     Args:
         value: the number.
