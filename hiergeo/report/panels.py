@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 WIDTH = 340 / 72
 """Of a panel, inches: in a page 340 pixels."""
 
-ROW, ROOM = 21 / 72, 72 / 72
+ROW, ROOM = 21 / 72, 84 / 72
 """Heights of a dot plot, inches: of a row, and of title and axis together."""
+
+CONTROL_ROOM = 17
+"""Points between a title and a plot that has the name of a control above its line."""
 
 CAPTION, NAME = 44, 22
 """Characters that are drawn of a caption, and of the name of a row."""
@@ -100,7 +103,8 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
     named = label(plot.metric)
     drawn = r"$\tau_d$" + named[5:] if named.startswith("tau_d") else named
     fewer = " ↓" if find_metric(plot.metric).higher_is_better is False else ""
-    axes.set_title(f"{words(plot.of)}: {drawn}{fewer}" if plot.of else f"{drawn}{fewer}")
+    title = f"{words(plot.of)}: {drawn}{fewer}" if plot.of else f"{drawn}{fewer}"
+    axes.set_title(title, pad=CONTROL_ROOM if plot.control else None)
     axes.set_xlabel(measure(plot.metric), loc="right")
 
 
