@@ -18,6 +18,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.answers import HEADLINE
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.length import order_and_length
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
@@ -91,7 +92,9 @@ def answered(embedded: Embedded, space: Space, settings: ProtocolSettings, *, pr
     from hiergeo.evaluation.auditing.questions import answers_of
 
     result = measure(embedded, space, settings, progress=progress)
-    return replace(result, answers=answers_of(embedded, space, HEADLINE, seed=settings.seed))
+    answers = answers_of(embedded, space, HEADLINE, seed=settings.seed)
+    order = Interval(answers["order"].low, answers["order"].high)
+    return replace(result, answers=answers, bounds=result.bounds | {"tau_d": order})
 
 
 @torch.no_grad()

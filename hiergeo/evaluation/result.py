@@ -158,6 +158,12 @@ class Outcome:
         return {name: each for name, each in values.items() if np.isfinite(each).all()}
 
     @property
+    def bounds(self) -> dict[str, Interval]:
+        """Metric -> its 95 % interval, of metrics whose rows share captions."""
+        shared = {name: each.interval for name, each in self.statistics.items() if each.sharing is not None}
+        return {name: Interval(max(low, find_metric(name).least), high) for name, (low, high) in shared.items()}
+
+    @property
     def effective(self) -> dict[str, float]:
         """Metric -> how many independent rows would be as precise, of metrics whose rows share captions."""
         return {name: each.effective for name, each in self.statistics.items() if each.sharing is not None}
@@ -205,6 +211,7 @@ class Outcome:
             radii=radii,
             rows=self.rows,
             items={name: statistic.rows for name, statistic in self.statistics.items()},
+            bounds=self.bounds,
             effective=self.effective,
             rocs=self.rocs,
             baselines=self.baselines,
@@ -225,6 +232,7 @@ class Result:
         radii: (n, T) radii of the chains; not part of the JSON.
         rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
+        bounds: metric whose rows share captions -> its 95 % interval, which does not come from `draws`.
         effective: metric whose rows share captions -> how many independent ones would be as precise.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
         baselines: metric -> baseline by name -> its value where the model plays no part.
@@ -240,6 +248,7 @@ class Result:
     radii: np.ndarray = field(default_factory=lambda: NO_RADII)
     rows: dict[str, np.ndarray] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
+    bounds: dict[str, Interval] = field(default_factory=dict)
     effective: dict[str, float] = field(default_factory=dict)
     rocs: dict[str, Roc] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -258,9 +267,9 @@ class Result:
 
     @property
     def intervals(self) -> dict[str, Interval]:
-        """95 % intervals of the metrics that are statistics of rows: `hiergeo.metrics.interval_of`."""
+        """95 % intervals of the metrics that are statistics of rows: `bounds`, or `hiergeo.metrics.interval_of`."""
         entry = self.entry(0)
-        return {name: entry.interval(name) for name in self.draws}
+        return {name: entry.interval(name) for name in self.draws} | self.bounds
 
     @property
     def geometry(self) -> str:
@@ -294,7 +303,7 @@ class Result:
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
         model = str(self.settings["model"])
-        measured = self.metrics, self.draws, self.rows, self.items, self.effective, self.baselines
+        measured = self.metrics, self.draws, self.rows, self.items, self.bounds, self.effective, self.baselines
         return Entry(model, self.geometry, dim, seed, *measured)
 
     def as_dict(self) -> dict[str, object]:

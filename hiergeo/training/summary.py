@@ -190,6 +190,7 @@ def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Re
         draws=result.draws | {name: each.draws(settings.samples, settings.seed) for name, each in statistics.items()},
         rows=result.rows | outcome.rows,
         items=result.items | {name: each.rows for name, each in statistics.items()},
+        bounds=result.bounds | outcome.bounds,
         effective=result.effective | outcome.effective,
         rocs=result.rocs | outcome.rocs,
         baselines=result.baselines | outcome.baselines,

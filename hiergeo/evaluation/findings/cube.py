@@ -17,7 +17,7 @@ from hiergeo.evaluation.metrics import (
     percentile_interval,
     share_interval,
 )
-from hiergeo.evaluation.metrics.resampling import are_hits, shared_interval
+from hiergeo.evaluation.metrics.resampling import are_hits
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
@@ -40,6 +40,7 @@ class Entry:
         draws: metric -> (samples,) bootstrap values; all entries of a cube use the same resamples.
         rows: metric -> (items,) value of each row, image or caption, where the metric is their mean.
         items: metric -> number of rows, images or captions that were resampled.
+        bounds: metric -> its 95 % interval, where that does not come from `draws`.
         effective: metric whose rows share captions -> how many independent ones would be as precise.
         baselines: metric -> baseline by name -> its value where the model plays no part.
     """
@@ -52,15 +53,15 @@ class Entry:
     draws: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     items: dict[str, int] = field(default_factory=dict, repr=False)
+    bounds: dict[str, Interval] = field(default_factory=dict, repr=False)
     effective: dict[str, float] = field(default_factory=dict, repr=False)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
 
     def interval(self, metric: str) -> Interval:
         """The 95 % interval of a metric that has draws."""
-        about = find_metric(metric)
-        if metric in self.effective:
-            return _within(about, shared_interval(self.draws[metric], self.effective[metric], least=about.least))
-        return interval_of(self.draws[metric], self.rows.get(metric), least=about.least)
+        if metric in self.bounds:
+            return self.bounds[metric]
+        return interval_of(self.draws[metric], self.rows.get(metric), least=find_metric(metric).least)
 
 
 @dataclass(frozen=True)

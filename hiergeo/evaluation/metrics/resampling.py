@@ -151,19 +151,6 @@ def interval_of(
     return share_interval(values, np.ones(len(values)), least=least, level=level)
 
 
-def shared_interval(draws: np.ndarray, effective: float, *, least: float = 0.0, level: float = 0.95) -> Interval:
-    """The interval of a statistic whose items share captions: percentiles of its `draws`, which know it.
-
-    Where all draws are the smallest or the largest value of an item, it is the exact one of a share of `effective`
-    independent items.
-    """
-    first = float(draws[0])
-    if not math.isfinite(least) or first not in (least, 1.0) or (draws != first).any():
-        return percentile_interval(draws, level)
-    low, high = proportion_interval(effective * (first == 1.0), effective, level)
-    return Interval(least + (1 - least) * low, least + (1 - least) * high)
-
-
 def are_hits(values: np.ndarray | None, least: float) -> TypeGuard[np.ndarray]:
     """Whether values (n,) are known and all `least` or 1."""
     return values is not None and math.isfinite(least) and bool(np.isin(values, (least, 1)).all())

@@ -1,6 +1,5 @@
 """The audit of a geometry as a benchmark of suites: its verdict and main numbers beside those of other benchmarks."""
 
-from dataclasses import dataclass, field
 from typing import final
 
 from hiergeo._core import limits
@@ -10,27 +9,10 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.auditing import AuditSettings, audit
 from hiergeo.evaluation.benchmarks import Run
 from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
-from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 
 VERDICT = "verdict"
 """The setting of a result that holds a verdict in words."""
-
-
-@dataclass(frozen=True, repr=False)
-class AuditResult(Result):
-    """A result whose intervals come without resamples, so that no two rows are compared.
-
-    Attributes:
-        bounds: metric -> its 95 % interval.
-    """
-
-    bounds: dict[str, Interval] = field(default_factory=dict)
-
-    @property
-    def intervals(self) -> dict[str, Interval]:
-        """95 % bootstrap intervals."""
-        return self.bounds
 
 
 @final
@@ -66,7 +48,7 @@ class AuditBenchmark(ChainBenchmark):
         settings = AuditSettings(self.steps, how.seed)
         measured = audit(model, self.hierarchy, space, settings, compute=how.compute, progress=how.progress)
         numbers = {name: float(value) for name, value in measured.numbers.items()}
-        return AuditResult(
+        return Result(
             metrics=numbers,
             settings={**measured.settings, VERDICT: measured.headline},
             diagnostics={},
