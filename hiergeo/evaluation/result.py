@@ -19,7 +19,7 @@ from hiergeo.evaluation.findings import (
     conclude_comparison,
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions, plain
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray
