@@ -14,6 +14,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Published, Run
 from hiergeo.evaluation.benchmarks.word_benchmark import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, RankCorrelation, Ranking
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space
 
@@ -117,6 +118,7 @@ def correlations(
     relation = np.array([pair.relation for pair in pairs])
     up, down = (np.flatnonzero(np.char.startswith(relation, kind)) for kind in ("hyp-", "r-hyp-"))
     length = np.subtract(*(letters(side) for side in _sides(pairs)))
+    words = np.unique(np.array(_sides(pairs)), return_inverse=True)[1].reshape(2, -1).T
     outcome = Outcome()
     for suffix, of in PARTS.items():
         chosen = np.flatnonzero(part == of) if of else np.arange(len(pairs))
@@ -127,7 +129,7 @@ def correlations(
         high = float(np.quantile(null, 0.975))
         for name, score in scores.items():
             ranked = RankCorrelation(score[chosen], rating[chosen])
-            statistic = Statistic(ranked.rows, ranked.rho)
+            statistic = Statistic(ranked.rows, ranked.rho, sharing=Sharing(words[chosen]), influence=ranked.influence)
             outcome.add(f"spearman_{name}{suffix}", statistic, chance=0.0, permuted=high, length=by_length)
     if len(up) and len(down):
         by_length = Ranking(length[up], length[down]).auroc()

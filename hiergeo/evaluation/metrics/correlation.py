@@ -42,6 +42,13 @@ class RankCorrelation:
         spread = float(weights @ x**2) * float(weights @ y**2)
         return float(np.clip(weights @ (x * y) / np.sqrt(spread), -1, 1)) if spread > 0 else 0.0
 
+    def influence(self) -> np.ndarray:
+        """(n,) deviations of rows from the correlation, for ranks that do not change with the rows."""
+        weights = np.ones(self.rows)
+        x, y = (_centred(level, len(values), weights) for values, level in self._levels)
+        x, y = (ranks / (np.sqrt(np.square(ranks).mean()) or 1.0) for ranks in (x, y))
+        return np.asarray(x * y - self.rho() * (x**2 + y**2) / 2)
+
     def permuted(self, samples: int, seed: int) -> np.ndarray:
         """Correlations with `y` in random order, (samples,): what chance alone gives."""
         generator, weights = np.random.default_rng(seed), np.ones(self.rows)
