@@ -64,25 +64,29 @@ template <class T, int SIGN> struct Triangle {
   bool near_end;
   T scale, curvature;  // s = sqrt(|K|) and K
 
-  HIERGEO_FN T step() const { return y.radius - x.radius; }
+  HIERGEO_FN T step() const { return step_between(x, y); }
   HIERGEO_FN T sine() const { return square_root(opening.versine * opening.coversine); }
   HIERGEO_FN bool mirrored() const { return SIGN > 0 && opening.coversine < opening.versine; }
   // cos(theta) - 1, which turns a ray away from the other; where y is mirrored, cos(theta) + 1.
   HIERGEO_FN T sway() const { return mirrored() ? opening.coversine : -opening.versine; }
 
+  // Position seen from the root: tanh(a)/s; r; r.
+  static HIERGEO_FN Split<T> root(const Radial<T>& point) {
+    return SIGN < 0 ? Split<T>{point.sine, point.sine_low} : Split<T>{point.radius, point.radius_low};
+  }
   static HIERGEO_FN T sum(Split<T> a, Split<T> b) { return (a.hi + b.hi) + (a.lo + b.lo); }
   static HIERGEO_FN T difference(Split<T> a, Split<T> b) { return (a.hi - b.hi) + (a.lo - b.lo); }
 
   // sn(r_y - r_x), the adjacent leg of two points on one ray; where y is mirrored, -sn(r_x + r_y).
   HIERGEO_FN T lead() const {
     if (SIGN < 0) {
-      Split<T> to = near_end ? y.end : y.root, from = near_end ? x.end : x.root;
+      Split<T> to = near_end ? y.end : root(y), from = near_end ? x.end : root(x);
       return difference(to, from);
     }
-    T ahead = difference(y.root, x.root);
+    T ahead = step();
     if (SIGN == 0) return ahead;
     constexpr T quarter = T(kPi / 2);
-    T beyond = difference(x.root, y.end), behind = -difference(y.root, x.end), turn = scale * ahead;
+    T beyond = difference(root(x), y.end), behind = -difference(root(y), x.end), turn = scale * ahead;
     ahead = turn > quarter ? beyond : turn < -quarter ? behind : ahead;
     return sine_of(mirrored() ? -arc_around() : ahead);
   }
@@ -97,7 +101,7 @@ template <class T, int SIGN> struct Triangle {
   // Whether x and y, whose legs are given, are antipodes within `tolerance`.
   HIERGEO_FN bool antipodal(T across, T along, T tolerance) const {
     if (SIGN <= 0) return false;
-    T off = mirrored() ? scale * magnitude(x.root.hi + y.end.hi) : T(1);
+    T off = mirrored() ? scale * magnitude(x.radius + y.end.hi) : T(1);
     return (off < 1 ? scale * hypotenuse(along, across) : T(1)) <= tolerance;
   }
 
@@ -196,8 +200,8 @@ template <class T, int SIGN> struct Triangle {
   }
   HIERGEO_FN T arc_around() const {
     constexpr T quarter = T(kPi / 2);
-    T turn = scale * (x.root.hi + y.root.hi);
-    T first = sum(x.root, y.root), middle = -sum(x.root, y.end), last = sum(x.end, y.end);
+    T turn = scale * (x.radius + y.radius);
+    T first = sum(root(x), root(y)), middle = -sum(root(x), y.end), last = sum(x.end, y.end);
     return turn < quarter ? first : turn > 3 * quarter ? last : middle;
   }
 
@@ -232,7 +236,7 @@ template <class T, int SIGN> struct Triangle {
     T total = around(), product = x.sine * (y.sine * opening.coversine);
     if (SIGN > 0) {
       T length = arc(scale * product, magnitude(total) + h) / scale;
-      return {total > 0 ? length : sum(x.root, y.end) + length, T(0), T(0)};
+      return {total > 0 ? length : sum(root(x), y.end) + length, T(0), T(0)};
     }
     T tangent = product / (total + h);
     if (SIGN == 0) return {tangent, T(0), T(0)};

@@ -14,22 +14,25 @@ template <class T> struct Split {
   T hi, lo;
 };
 
-template <class T, class W> HIERGEO_FN Split<T> split(W value) {
-  T hi = T(value);
-  T lo = T(value - W(hi));
-  return {hi, lo};
+template <class T, class W> HIERGEO_FN void split(W value, T& hi, T& lo) {
+  hi = T(value);
+  lo = T(value - W(hi));
 }
 
 template <class T> struct Radial {
-  T radius;       // r
-  Split<T> root;  // position seen from the root: tanh(a)/s; r; r          (K < 0; K = 0; K > 0)
-  Split<T> end;   // position seen from the end of the ray: (tanh(a) - 1)/s; -; r - pi/s
-  T sine;         // tanh(a)/s; r; sin(a)/s
-  T cosine;       // 1; 1; cos(a)
-  T shrink;       // 1/cosh(a), by which `sine` and the positions were divided; 1; 1
-  T log_cosh;     // log cosh(a); -; -
-  T bow;          // (r/cosh(a) - sine)/K; r^3/6; (r - sine)/K: the radial part of derivatives by K
+  T radius, radius_low;  // r and what rounding it left over               (K < 0; K = 0; K > 0)
+  T sine, sine_low;      // tanh(a)/s; r; sin(a)/s, and what rounding it left over, which is 0 for K > 0
+  Split<T> end;  // position seen from the end of the ray: (tanh(a) - 1)/s; -; r - pi/s
+  T cosine;      // 1; 1; cos(a)
+  T shrink;      // 1/cosh(a), by which `sine` and the positions were divided; 1; 1
+  T log_cosh;    // log cosh(a); -; -
+  T bow;         // (r/cosh(a) - sine)/K; r^3/6; (r - sine)/K: the radial part of derivatives by K
 };
+
+// r_y - r_x.
+template <class T> HIERGEO_FN T step_between(const Radial<T>& x, const Radial<T>& y) {
+  return (y.radius - x.radius) + (y.radius_low - x.radius_low);
+}
 
 HIERGEO_FN double expm1_of(double x) { return expm1(x); }
 HIERGEO_FN double exp_of(double x) { return exp(x); }
@@ -60,30 +63,27 @@ template <class T, class W> HIERGEO_FN Radial<T> radial(W r, W curvature) {
   s = sizeof(W) > sizeof(double) ? W(sqrtl(s)) : W(sqrt(double(s)));
   W a = s * r;
   Radial<T> p;
-  p.radius = T(r);
+  split(r, p.radius, p.radius_low);
   p.cosine = p.shrink = T(1);
   p.end = {T(0), T(0)};
   p.log_cosh = T(0);
   if (curvature < 0) {
     W fall = exp_of(-a), decay = fall * fall, shrink = 2 * fall / (1 + decay);
     W rise = a < W(0.5) ? -expm1_of(-2 * a) : 1 - decay, sine = rise / (1 + decay) / s;
-    p.root = split<T>(sine);
-    p.end = split<T>(-2 * decay / (1 + decay) / s);
-    p.sine = T(sine);
+    split(sine, p.sine, p.sine_low);
+    split(-2 * decay / (1 + decay) / s, p.end.hi, p.end.lo);
     p.shrink = T(shrink);
     p.log_cosh = T(a + log1p_of(decay) - W(0.693147180559945309417232121458176568L));
     p.bow = T(bow_of(r, sine, shrink, curvature));
   } else if (curvature > 0) {
     W sine = sin_of(a) / s;
     sine = sine < 0 ? W(0) : sine;
-    p.root = split<T>(r);
-    p.end = split<T>(r - pi / s);
-    p.sine = T(sine);
+    p.sine = T(sine), p.sine_low = T(0);
+    split(r - pi / s, p.end.hi, p.end.lo);
     p.cosine = T(cos_of(a));
     p.bow = T(bow_of(r, sine, W(1), curvature));
   } else {
-    p.root = split<T>(r);
-    p.sine = T(r);
+    p.sine = p.radius, p.sine_low = p.radius_low;
     p.bow = T(r * r * r / 6);
   }
   return p;

@@ -67,7 +67,7 @@ inline void compare_angles(const ScreenedRow<T>& row, T* found) {
       T other_end = CERTAIN ? high : low;
       Triangle<T, SIGN> beyond = {apex, base, {1 - other_end, 1 + other_end}, near_end, r.scale, r.curvature};
       along = CERTAIN ? smaller(along, beyond.adjacent()) : larger(along, beyond.adjacent());
-      apart = larger(r.scale * magnitude(apex.root.hi + base.end.hi),
+      apart = larger(r.scale * magnitude(apex.radius + base.end.hi),
                      square_root((r.scale * apex.sine) * (r.scale * base.sine) * (1 + low)));
     }
     T slack = rounding * (magnitude(along) + 2 * base.sine + across);
@@ -105,11 +105,11 @@ template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const S
       versine = smaller(larger(versine, T(0)), T(2));
       T apart, allowed;  // to be compared
       if (SIGN == 0) {
-        T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
+        T step = step_between(r.point, other);
         apart = step * step + 2 * r.point.radius * other.radius * versine;
         allowed = r.limit;
       } else if (SIGN > 0) {
-        T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
+        T step = step_between(r.point, other);
         T half_step = sine_half_turn(r.scale * step / 2);
         apart = 2 * half_step * half_step + (r.scale * r.point.sine) * (r.scale * other.sine) * versine;
         allowed = r.limit;

@@ -28,7 +28,7 @@ template <class T> class Statistics {
   HIERGEO_FN Radial<T> at(int64_t i) const {
     const T* f = fields_ + i;
     const int64_t s = stride_;
-    return {f[0], {f[s], f[2 * s]}, {f[3 * s], f[4 * s]}, f[5 * s], f[6 * s], f[7 * s], f[8 * s], f[9 * s]};
+    return {f[0], f[s], f[2 * s], f[3 * s], {f[4 * s], f[5 * s]}, f[6 * s], f[7 * s], f[8 * s], f[9 * s]};
   }
   // 1 / |scaled copy|, by which products of copies become cosines; 0 for a zero row, NaN for one that is not finite.
   const T* inverse() const { return fields_ + 10 * stride_; }
@@ -41,8 +41,8 @@ template <class T> class Statistics {
   const double* exact_inverse() const { return norms_.data(); }
 
   void set(int64_t i, const Radial<T>& p, double inverse, double exact_inverse, double number) {
-    const T values[kFields] = {p.radius, p.root.hi, p.root.lo, p.end.hi,   p.end.lo,   p.sine,
-                               p.cosine, p.shrink,  p.log_cosh, p.bow, T(inverse), T(number), T(0.5), T(1)};
+    const T values[kFields] = {p.radius, p.radius_low, p.sine, p.sine_low, p.end.hi, p.end.lo, p.cosine,
+                               p.shrink, p.log_cosh, p.bow, T(inverse), T(number), T(0.5), T(1)};
     for (int f = 0; f < kFields; ++f) fields_[f * stride_ + i] = values[f];
     norms_[i] = exact_inverse;
   }

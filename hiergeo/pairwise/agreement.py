@@ -19,12 +19,14 @@ from hiergeo.pairwise.quantity import QUANTITIES
 
 
 def store(backend: PairBackend, case: Case, device: torch.device) -> float:
-    """The largest error of a stored value; for distances relative to 1 plus the distance."""
+    """The largest error of a stored value; for distances relative to the distance."""
     errors = []
     for quantity in _offered(case):
         out = torch.full(case.shape, 7.0, dtype=case.dtype, device=device)
         backend.store(case.factors(quantity, device), QUANTITIES[quantity], out)
-        errors.append(_relative(out, case.scores(quantity), 1 if quantity in DISTANCES else 0))
+        expected = case.scores(quantity)
+        unit = expected if quantity in DISTANCES else torch.ones_like(expected)
+        errors.append(_worst((out.cpu().double() - expected.double()) / unit))
     return max(errors)
 
 

@@ -14,6 +14,9 @@ from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
 
 MIN_RADIUS = 0.1
 CPU = torch.device("cpu")
+GAP = 1e-6
+"""How much further out than x its nearest y on its ray is: less than float32 tells apart well."""
+
 DISTANCES = ("distance", "distance_l1")
 
 
@@ -42,6 +45,7 @@ class Case:
             x, y = (self._points(batch, size, centre, curvature) for size in sizes)
             same = min(3, *sizes)
             y.direction[:, :same] = 2 * x.direction[:, :same]  # coinciding rays are computed by a path of their own
+            y.radius[:, :same] = x.radius[:, :same] * (1 + GAP)
             x, y = (Polar(p.direction.to(dtype), p.radius) for p, dtype in zip((x, y), dtypes, strict=True))
             self._sides.append((x, y, curvature))
         self._laws: dict[tuple[str, bool], list[Tensor]] = {}
