@@ -222,9 +222,7 @@ def test_stored_embeddings_are_measured_without_other_texts(run, model, tmp_path
     for facts in (
         length_controls(embed(stored, data, images=False), settings=AuditSettings(copies=1)),
         length_controls(stored, data, settings=AuditSettings(copies=1)),
-        length_controls(
-            HeadModel(stored, Head(HeadShape(64, 64), 0)), data, settings=AuditSettings(copies=1)
-        ),
+        length_controls(HeadModel(stored, Head(HeadShape(64, 64), 0)), data, settings=AuditSettings(copies=1)),
     ):
         assert (facts.content_free, facts.untrained, facts.untrained_equal) == (None, (), None)
         assert facts.order.tau_d.value == pytest.approx(alive.order.tau_d.value)
@@ -261,9 +259,7 @@ def test_resamples_without_a_partial_correlation_are_left_out():
 
 def test_content_free_captions_have_no_share_of_a_spread_of_nothing():
     rows = tuple(Row(i, (f"w{i}", f"v{i}", f"w{i} x")) for i in range(5))
-    facts = length_controls(
-        _Radial(lambda text: 1.0), Hierarchy("made", "test", rows), settings=AuditSettings()
-    )
+    facts = length_controls(_Radial(lambda text: 1.0), Hierarchy("made", "test", rows), settings=AuditSettings())
     assert facts.content_free is not None
     assert facts.content_free_share is None
     assert json.loads(facts.to_json())["content_free_share"] is None
