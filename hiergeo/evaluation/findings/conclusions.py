@@ -63,11 +63,11 @@ def _comparison_headline(answers: Mapping[str, Mapping[str, Answer]], setting: s
     if len(asked) == 1:
         (first["curvature"],) = asked.values()
     said = headline(first, setting)
-    helping = [spec for spec, each in answers.items() if "curvature" in each and each["curvature"].word == "helps"]
     if len(asked) < 2:
         return said
-    where = f"helps in {listing(helping)} alone" if helping else "helps in no space"
-    return f"{said[:-1]}; curvature {where}."
+    helping = [spec for spec, each in answers.items() if "curvature" in each and each["curvature"].word == "helps"]
+    where = f"{helping[0]} alone" if len(helping) == 1 else f"{len(helping) or 'no'} spaces"
+    return f"{said[:-1]}; curvature helps in {where}."
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
