@@ -85,7 +85,7 @@ class Remembered(Model):
 class Bench:
     """Facts of each row by its label, and the models that heads share."""
 
-    def __init__(self, copies: int, seed: int, samples: int) -> None:
+    def __init__(self, copies: int, seed: int) -> None:
         self.copies, self.seed = copies, seed
         self.settings = AuditSettings(seed=seed)
         self.facts: dict[str, LengthFacts] = {}
@@ -184,10 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--untrained-head", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
     parser.add_argument("--copies", type=int, default=5, help="untrained copies of each network")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
     parser.add_argument("--out", type=Path, help="folder for length.json and length.md")
     asked = parser.parse_args(arguments)
-    bench = Bench(asked.copies, asked.seed, asked.samples)
+    bench = Bench(asked.copies, asked.seed)
     asked_for = (
         (bench.row, asked.row),
         (bench.trained, asked.trained),

@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from benchmarks.peers import peer
 from benchmarks.trainings import BEFORE, SPACES, WEIGHTS, known
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo.evaluation.findings import FLAT_BEND, Reached, listing, strongest_control
+from hiergeo.evaluation.findings import FLAT_BEND, listing
 from hiergeo.evaluation.findings.exports import markdown_table, number, signed
 from hiergeo.evaluation.metrics import Interval
 
@@ -185,24 +185,27 @@ def seed_mean(seeds: np.ndarray) -> tuple[float, Interval]:
 
 
 def findings(runs: Runs) -> Iterator[str]:
-    """What a block shows, in words: the strongest control of each order, then what differs, and what does not."""
+    """What a block shows, in words: orders beside their controls, then what differs, and what does not."""
     trained = [arm for arm in runs if arm.space in SPACES]
     for metric, name in (("tau_d", "counting words"), ("right_equal_length", "chance")):
         alone = 0.5 if name == "chance" else float(values(runs, trained[:1], "length_tau_d").mean())
-        controls = {name: alone, "the model before training": float(_before(runs, metric).max())}
-        reached = [Reached(str(arm), *seed_mean(values(runs, [arm], metric)[0]), controls) for arm in trained]
-        strongest = strongest_control(metric, reached)
-        if strongest is not None:
-            told = {"better": "does better than every space", "level": "is level with the best space"}
-            told |= {"worse": f"does worse than {strongest.space}"}
-            yield f"{metric}: {strongest.noun} {told[strongest.standing]} ({strongest.figures})."
+        reached = {arm: seed_mean(values(runs, [arm], metric)[0]) for arm in trained}
+        best = max(reached, key=lambda arm: reached[arm][0])
+        mean, (low, high) = reached[best]
+        before = number(float(_before(runs, metric).max()))
+        yield (
+            f"{metric}: {name} {number(alone)}, the model before training {before}, "
+            f"the best space ({best}) {number(mean)} ({number(low)} to {number(high)})."
+        )
     for question, differences in compared(runs).items():
         for metric, name in COMPARED.items():
             yield f"{question}, {name}: {_told([each for each in differences if each.metric == metric])}."
     yield f"flat (bend below {100 * FLAT_BEND:g} %): {_flat(runs, trained)}."
-    verdicts = [record["audit"]["case"] for arm in trained for record in runs[arm].values()]
-    counts = [f"{verdicts.count(case)} {case}" for case in dict.fromkeys(verdicts)]
-    yield f"audits: of {len(verdicts)} trained models {listing(counts)}."
+    models = [record["answers"] for arm in trained for record in runs[arm].values()]
+    for question in models[0]:
+        words = [answers[question] for answers in models]
+        counts = listing([f"{words.count(word)} {word}" for word in dict.fromkeys(words)])
+        yield f"{question.replace('_', ' ')}, of {len(models)} trained models: {counts}."
 
 
 def _before(runs: Runs, metric: str) -> np.ndarray:
@@ -239,10 +242,10 @@ def tables(runs: Runs) -> Iterator[str]:
         return f"{number(float(seeds.mean()))} ± {number(float(seeds.std(ddof=1)))}"
 
     rows = [
-        [str(arm), *(cell(arm, metric) for metric in columns), _curvature(runs[arm]), _audits(runs[arm])]
+        [str(arm), *(cell(arm, metric) for metric in columns), _curvature(runs[arm]), _orders(runs[arm])]
         for arm in runs
     ]
-    yield markdown_table(["", *columns.values(), "K", "audit"], rows)
+    yield markdown_table(["", *columns.values(), "K", "order"], rows)
     differences = [
         [
             question,
@@ -267,8 +270,8 @@ def _curvature(seeds: Mapping[int, Mapping[str, Any]]) -> str:
     return ", ".join(ranges)
 
 
-def _audits(seeds: Mapping[int, Mapping[str, Any]]) -> str:
-    return ", ".join(dict.fromkeys(record["audit"]["case"] for record in seeds.values()))
+def _orders(seeds: Mapping[int, Mapping[str, Any]]) -> str:
+    return ", ".join(dict.fromkeys(record["answers"]["order"] for record in seeds.values()))
 
 
 def budget(records: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Controls of the geometries: ``python -m benchmarks.controls mammals|hyperlex|lvis|audit|pictures|errors``."""
+"""Controls of the geometries: ``python -m benchmarks.controls mammals|hyperlex|lvis|pictures|errors``."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.peers import Missing
 from hiergeo._core.errors import HiergeoError
 
-CONTROLS = ("mammals", "hyperlex", "lvis", "audit", "pictures", "errors")
+CONTROLS = ("mammals", "hyperlex", "lvis", "pictures", "errors")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -1,12 +1,11 @@
-"""Negative controls: how often effects are called where there are none, and beside it where there are.
+"""Negative controls: how often comparisons find differences where there are none, and beside it where there are.
 
-The values of items are made up; results, comparisons, audits and verdicts are the library's own. Shares of repetitions
-have a standard error of at most sqrt(0.05 0.95 / repetitions) where the rate is nominal; equal length and coverage need
-no repetitions, since their outcomes are hits among n items whose probabilities are known.
+The values of items are made up; results and comparisons are the library's own. Shares of repetitions have a standard
+error of at most sqrt(0.05 0.95 / repetitions) where the rate is nominal; coverage needs no repetitions, since its
+outcomes are hits among n items whose probability is known. `benchmarks.planted` does the same for answers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +14,20 @@ from scipy.stats import binom
 
 from benchmarks.controls.findings import Findings
 from hiergeo.datasets import Hierarchy
-from hiergeo.datasets.hierarchy import Row, distinct
+from hiergeo.datasets.hierarchy import Row
 from hiergeo.evaluation import Comparison, Embedded
-from hiergeo.evaluation.auditing import Audit, AuditSettings, audit
-from hiergeo.evaluation.auditing.assess import Numbers
-from hiergeo.evaluation.auditing.attribution import CONTROLS
-from hiergeo.evaluation.auditing.confounds import LengthFacts, length_facts
-from hiergeo.evaluation.auditing.judgement import Kind
 from hiergeo.evaluation.findings.contrasts import ALPHA
 from hiergeo.evaluation.metrics import Ranking, paired_test
 from hiergeo.evaluation.result import Outcome, Result, Statistic, auroc_of, average_precision_of, mean_of
-from hiergeo.geometry import Space
 
 SPACES = ("euclidean", "lorentz:-1", "sphere:0.1", "lorentz:-2", "lorentz:-4", "lorentz:-0.5")
 METRICS = ("auroc", "parent_mrr", "recall", "average_precision", "auroc_margin", "precision", "himo", "any_hit")
-AUDITED = ("parent_mrr", "auroc", "average_precision", "precision", "recall")
-EFFECTS: tuple[Kind, ...] = ("curvature", "radii", "angles")
 
 COMPARED = ((10, 2, 1), (30, 2, 1), (30, 5, 1), (30, 2, 6), (30, 6, 8), (200, 3, 4), (1000, 2, 3))
 """Items, spaces and metrics of comparisons."""
 
-ITEMS = (10, 30, 200)
-"""Of audits."""
-
 ALONE = (10, 30, 100, 257, 500, 1000)
 """Items of single tests."""
-
-PAIRS = (*range(1, 21), 30, 60, 100, 300, 1000)
-"""Pairs of captions of equally many words."""
 
 RARE = ((30, 0.05), (100, 0.01), (100, 0.05), (1000, 0.01))
 """Items and the probability of a hit."""
@@ -63,10 +48,6 @@ def run(out: Path | None, scale: str) -> Findings:
         found.add("Comparisons", {**shape, **comparison_rates(items, spaces, metrics, repeats)})
     for items in ALONE:
         found.add("Single tests", {"items": items, **test_rates(items, repeats)})
-    for items in ITEMS:
-        found.add("Audits", {"items": items, **audit_rates(items, repeats)})
-    for pairs in PAIRS if scale != "quick" else PAIRS[:7]:
-        found.add("Equal length", {"pairs": pairs, **length_rates(pairs)})
     for items, chance in RARE if scale != "quick" else RARE[:1]:
         found.add("Rare hits", {"items": items, "chance": chance, **coverage(items, chance)})
     found.write(out)
@@ -88,7 +69,7 @@ def comparison_rates(items: int, spaces: int, metrics: int, repeats: int) -> dic
 def compared(items: int, spaces: int, metrics: int, lead: float, seed: int) -> Comparison:
     """A comparison of spaces that do equally well, but for the first, which leads by `lead`."""
     made = zip(SPACES, drawn(items, spaces, metrics, lead, seed), strict=False)
-    return Comparison(_embedded([("a", "b")]), tuple(_result(spec, statistics) for spec, statistics in made))
+    return Comparison(_embedded(), tuple(_result(spec, statistics) for spec, statistics in made))
 
 
 def drawn(items: int, spaces: int, metrics: int, lead: float, seed: int) -> Iterator[dict[str, Statistic]]:
@@ -133,69 +114,11 @@ def _result(spec: str, statistics: Mapping[str, Statistic], samples: int = SAMPL
     return Outcome(dict(statistics)).result(about, 0, samples, diagnostics={"bend": 0.5})
 
 
-def audit_rates(items: int, repeats: int) -> dict[str, float]:
-    """Shares of audits that call effects where controls do as well, and that call all of them where they do worse."""
-    equal = [audited(items, 0.0, seed).findings for seed in range(repeats)]
-    better = [audited(items, LEAD / items**0.5, seed).findings for seed in range(repeats)]
-    called = np.array([[each.effect(kind) != "nothing" for kind in EFFECTS] for each in equal])
-    works = [all(each.works(kind) for kind in EFFECTS) for each in better]
-    rates = {f"{kind}, none there": float(share) for kind, share in zip(EFFECTS, called.mean(axis=0), strict=True)}
-    return rates | {"any, none there": float(called.any(axis=1).mean()), "all work, all do": float(np.mean(works))}
-
-
-def audited(items: int, lead: float, seed: int) -> Audit:
-    """An audit whose controls do as well as the space as it is, or worse by `lead`."""
-    generator = np.random.default_rng((seed, items))
-    order = [METRICS.index(name) for name in AUDITED]
-    shared = generator.normal(size=(len(METRICS), items))
-    measured = {}
-    for name in ("native", *CONTROLS):
-        own = generator.normal(size=(len(METRICS), items, 2)) + lead * (name == "native")
-        statistics = list(_values(shared, own))
-        measured[name] = dict(zip(AUDITED, (statistics[at] for at in order), strict=True))
-    gathered = Numbers(AuditSettings(), progress=False)
-    rows, some = gathered.add_table("", measured), _some_audit()
-    numbers, intervals = some.numbers | gathered.numbers, some.intervals | gathered.intervals
-    return Audit(numbers, intervals, some.settings, rows, some.walks, some.primary, some.u_quantiles)
-
-
-@cache
-def _some_audit() -> Audit:
-    """An audit of random points, for the numbers that a verdict needs beside those that are made up."""
-    made = _embedded([(f"a{row % 3}", f"b{row} b", f"c{row} c c") for row in range(12)])
-    return audit(made, None, "lorentz:-1", AuditSettings(steps=5))
-
-
-def _embedded(chains: Sequence[tuple[str, ...]]) -> Embedded:
-    """Chains at random points."""
-    texts = distinct(text for chain in chains for text in chain)
-    points = torch.from_numpy(np.random.default_rng(0).normal(size=(len(texts), 4)))
-    rows = tuple(Row(row, chain) for row, chain in enumerate(chains))
-    hierarchy = Hierarchy("made up", "test", rows)
-    return Embedded("made up", hierarchy, texts, points, None, None, torch.zeros_like(points[0]))
-
-
-def length_rates(pairs: int) -> dict[str, float]:
-    """Probability that an order of pairs of equal length is said to survive: of a coin, and of one right in 3 of 4."""
-    fewest, most = 0, pairs + 1
-    while fewest < most:
-        middle = (fewest + most) // 2
-        if middle > pairs or survives(middle, pairs):
-            most = middle
-        else:
-            fewest = middle + 1
-    return {name: float(binom.sf(fewest - 1, pairs, chance)) for name, chance in (("a coin", 0.5), ("3 of 4", 0.75))}
-
-
-def survives(right: int, pairs: int) -> bool:
-    """Whether the order of chains of two captions of one word each is said to survive, `right` of them being right."""
-    radii = np.where(np.arange(pairs)[:, None] < right, (1.0, 2.0), (2.0, 1.0))
-    return bool(facts_of([(f"a{row}", f"b{row}") for row in range(pairs)], radii).survives)
-
-
-def facts_of(chains: Sequence[tuple[str, ...]], radii: np.ndarray) -> LengthFacts:
-    """What the controls of length say of chains with made-up radii (n, T)."""
-    return length_facts(_embedded(chains), radii, Space("euclidean"), AuditSettings())
+def _embedded() -> Embedded:
+    """A chain of two captions at random points."""
+    points = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 4)))
+    hierarchy = Hierarchy("made up", "test", (Row(0, ("a", "b")),))
+    return Embedded("made up", hierarchy, ("a", "b"), points, None, None, torch.zeros_like(points[0]))
 
 
 def coverage(items: int, chance: float) -> dict[str, float]:

@@ -188,7 +188,7 @@ _BEYOND = {
 }
 _CURVATURE = {
     "helps": "curvature helps to find parents",
-    "harms": "curvature harms the search for parents",
+    "harms": "curvature harms finding parents",
     "none": "curvature makes no difference",
     "unclear": "curvature makes no measurable difference",
     "inapplicable": "",

@@ -201,7 +201,7 @@ def test_copies_and_shuffled_words_follow_the_seed(model):
 
 
 def test_the_command_prints_and_writes_the_facts(run, tmp_path):
-    arguments = ("-m", "tiny", "-d", "scenes", "--rows", 40, "--copies", 1, "--samples", 20)
+    arguments = ("-m", "tiny", "-d", "scenes", "--rows", 40, "--copies", 1)
     code, out, _ = run("audit", "--length", *arguments, "--filler", "a shape", "--json", tmp_path / "l.json")
     assert code == 0
     assert "content-free" in out

@@ -20,7 +20,7 @@ def record(case: Case, level: dict[str, float]) -> dict[str, Any]:
     """A run whose compared metrics are given, 0.5 where they are not."""
     numbers = dict.fromkeys(COMPARED, 0.5) | {"tau_d": 0.7, "length_tau_d": 0.8, "bend_high": 0.5} | level
     looks = [] if case.space in BEFORE else [{"curvature": [-1.0]}]
-    return {"case": vars(case), "numbers": numbers, "looks": looks, "audit": {"case": "radial"}}
+    return {"case": vars(case), "numbers": numbers, "looks": looks, "answers": {"order": "forward"}}
 
 
 def records(seeds: Iterable[int], random: np.random.Generator, shift: dict[Arm, float]) -> list[dict[str, Any]]:
@@ -127,6 +127,14 @@ def test_a_difference_that_is_there_is_found_and_told():
     told = next(line for line in findings(runs) if line.startswith("spaces against Euclidean, order at equal length"))
     assert "lower: K = -4" in told
     assert "no difference shown in 4 others" in told
+
+
+def test_words_of_answers_are_counted_over_trained_models():
+    made = records(range(2), np.random.default_rng(6), {})
+    made[-1]["answers"] = {"order": "unclear"}
+    (runs,) = blocks(made).values()
+    trained = sum(len(seeds) for arm, seeds in runs.items() if arm.space in SPACES)
+    assert f"order, of {trained} trained models: {trained - 1} forward and 1 unclear." in findings(runs)
 
 
 def test_what_is_flat_is_told_by_the_bend_of_every_seed():

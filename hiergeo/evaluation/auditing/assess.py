@@ -111,8 +111,8 @@ def assess(
         numbers[name], intervals[name] = numbers[control], intervals[control]
     numbers["native"], intervals["native"] = numbers[PRIMARY], intervals[PRIMARY]
     order = order_of_tiers(array(subject.text.radius), embedded.chains.cpu().numpy(), seed=settings.seed)
-    numbers |= {"depth": numbers["tau_d"], "depth_p": order.p_value, "depth_effective": order.effective}
-    intervals["depth"] = intervals["tau_d"] = order.interval
+    numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": order.effective}
+    intervals["depth"] = order.interval
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
     answers = questions(subject, cones=cones, order=order, seed=settings.seed)
     walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))

@@ -54,7 +54,7 @@ def gains(subject: Subject, *, seed: int = 0) -> tuple[Tested, Tested | None]:
     if not any(subject.curvatures):
         return radii, None
     flat = flattened(subject)
-    tried = np.stack([reciprocal(flat.altered(change)) for change in _rescalings(subject)])
+    tried = np.stack([reciprocal(flat.altered(change)) for change in rescalings(subject)])
     best = np.empty_like(native)
     first = _half_of(array(parent).astype(np.int64), seed)
     for chosen, judged in ((first, ~first), (~first, first)):
@@ -79,7 +79,7 @@ def _half_of(parent: np.ndarray, seed: int) -> np.ndarray:
     return np.isin(parent, np.random.default_rng(seed).permutation(parents)[: len(parents) // 2])
 
 
-def _rescalings(subject: Subject) -> list[Callable[[Points], Points]]:
+def rescalings(subject: Subject) -> list[Callable[[Points], Points]]:
     """Monotone changes of the radii, factor by factor."""
     powers: list[Callable[[Tensor], Tensor]] = [partial(torch.float_power, exponent=power) for power in POWERS]
     scales = [math.sqrt(abs(k)) or 1.0 for k in subject.curvatures]

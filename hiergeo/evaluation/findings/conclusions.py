@@ -65,8 +65,9 @@ def _comparison_headline(answers: Mapping[str, Mapping[str, Answer]], setting: s
     said = headline(first, setting)
     if len(asked) < 2:
         return said
-    helping = sum(each.word == "helps" for each in curved)
-    return f"{said[:-1]}; curvature helps in {helping or 'none'} of {sum(each.n > 0 for each in curved)} spaces."
+    helping = [spec for spec, each in answers.items() if "curvature" in each and each["curvature"].word == "helps"]
+    where = f"{helping[0]} alone" if len(helping) == 1 else f"{len(helping) or 'no'} spaces"
+    return f"{said[:-1]}; curvature helps in {where}."
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:

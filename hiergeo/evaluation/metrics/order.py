@@ -17,7 +17,8 @@ Positions = NDArray[np.int64]
 def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested:
     """Test tau_d, the mean over chains of `tau_d_rows`, against radii that are exchanged among captions.
 
-    A tier that is one caption in all chains is left out where two others remain: a single radius carries no claim.
+    A tier that is one caption in all chains is left out where two others remain: a single radius carries no claim, nor
+    is it exchanged.
 
     Args:
         radii: (U,) of the distinct captions.
@@ -26,7 +27,8 @@ def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested
     """
     various = np.any(chains != chains[:1], axis=0)
     if various.sum() > 1:
-        chains = chains[:, various]
+        used, index = np.unique(chains[:, various], return_inverse=True)
+        radii, chains = radii[used], index.reshape(len(chains), -1)
     pairs = list(combinations(chains.T, 2))
 
     def statistic(drawn: Floats) -> tuple[Floats, Floats]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics.resampling import Interval
+from hiergeo.evaluation.metrics.resampling import Interval, proportion_interval
 
 Floats = NDArray[np.float64]
 
@@ -67,8 +67,9 @@ class Sharing:
         names[:, 1:][names[:, 1:] == names[:, :-1]] = -1
         holders = np.bincount(names[names >= 0])
         shared = np.where(names >= 0, holders[names], 0)
-        names[(shared < 2) | (shared == len(names))] = -1
-        widest = np.argsort(-shared, axis=1, kind="stable")[:, :JOINING]
+        joining = (shared > 1) & (shared < len(names))
+        names[~joining] = -1
+        widest = np.argsort(-shared * joining, axis=1, kind="stable")[:, :JOINING]
         self._captions = np.take_along_axis(names, widest, axis=1)
 
     def __len__(self) -> int:
@@ -199,15 +200,14 @@ def mean_test(sharing: Sharing, values: Floats) -> Tested:
 
 def deviating_test(sharing: Sharing, value: float, deviations: Floats) -> Tested:
     """Test a mean in [-1, 1] against 0 by Student's t, from the deviations (n,) of items from it."""
-    agreed = float(np.abs(deviations).max()) <= ROUNDING
+    if float(np.abs(deviations).max()) <= ROUNDING:
+        return _agreed(sharing, value)
 
     def interval(level: float) -> Interval:
-        if agreed:
-            return _unanimous(value, sharing.effective, level)
         half = sharing.half_width(deviations, level)
         return Interval(max(-1.0, value - half), min(1.0, value + half))
 
-    p_value = 1.0 if agreed and abs(value) <= ROUNDING else sharing.p_value(value, deviations)
+    p_value = sharing.p_value(value, deviations)
     return Tested(value, interval(0.95), interval(0.90), p_value, len(sharing), sharing.effective)
 
 
@@ -244,12 +244,13 @@ def permutation_test(
         ]
     )
     p_value = (1 + np.count_nonzero(sizes >= observed * (1 - ROUNDING))) / (1 + len(sizes))
-    if error > 0:
-        p_value = max(p_value, sharing.p_value(float(value), deviations[0]))
+    student = sharing.p_value(float(value), deviations[0]) if error else _share_p_value(float(value), sharing.effective)
+    p_value = max(p_value, student)
 
     def interval(level: float) -> Interval:
         if error == 0:
-            return _unanimous(float(value), sharing.effective, level)
+            low, high = _share_interval(float(value), sharing.effective, level)
+            return Interval(low, high) if p_value <= 1 - level else Interval(min(low, 0.0), max(high, 0.0))
         half = error * max(sharing.quantile(level), float(np.quantile(sizes, level, method="higher")))
         return Interval(max(-1.0, float(value) - half), min(1.0, float(value) + half))
 
@@ -276,9 +277,27 @@ def _studentised(value: Any, error: Any) -> Any:
     return np.where(size > ROUNDING, sure, 0.0)
 
 
-def _unanimous(value: float, effective: float, level: float) -> Interval:
-    """The interval of a mean of items that all agree: exact for as many independent ones where all are -1 or 1."""
+def _agreed(sharing: Sharing, value: float) -> Tested:
+    """The test of items of one value: exact where all are -1 or 1; other values say nothing about their spread."""
     if abs(value) < 1 - ROUNDING:
-        return Interval(value, value)
-    least = 2 * ((1 - level) / 2) ** (1 / effective) - 1
-    return Interval(least, 1.0) if value > 0 else Interval(-1.0, -least)
+        point = Interval(value, value)
+        return Tested(value, point, point, float(abs(value) <= ROUNDING), len(sharing), sharing.effective)
+    wide, narrow = (_share_interval(value, sharing.effective, level) for level in (0.95, 0.90))
+    p_value = _share_p_value(value, sharing.effective)
+    return Tested(value, wide, narrow, p_value, len(sharing), sharing.effective)
+
+
+def _share_interval(value: float, effective: float, level: float) -> Interval:
+    """The exact interval of the mean of as many independent items that are -1 or 1; of 0 a point."""
+    if abs(value) <= ROUNDING:
+        return Interval(0.0, 0.0)
+    low, high = proportion_interval(effective * round((1 + value) / 2, 12), effective, level)
+    return Interval(2 * low - 1, 2 * high - 1)
+
+
+def _share_p_value(value: float, effective: float) -> float:
+    """The two-sided p-value of that mean, exact where as many items are whole."""
+    from scipy.special import betainc
+
+    hits = effective * (1 + abs(value)) / 2
+    return 1.0 if abs(value) <= ROUNDING else min(1.0, 2 * float(betainc(hits, effective - hits + 1, 0.5)))

@@ -1,7 +1,5 @@
 """What the tests of audits share: hand-made embeddings, and formulas in NumPy from their definitions."""
 
-from itertools import permutations
-
 import numpy as np
 import torch
 
@@ -63,17 +61,3 @@ def half_aperture(x, k, least=0.1):
     """Half aperture of the cone at x for K = -k."""
     r = np.linalg.norm(x, axis=-1)
     return np.arcsin(np.minimum(1, 2 * least / (r if k == 0 else np.sinh(np.sqrt(k) * r))))
-
-
-def shuffled_taus(radii):
-    """tau_d of every way to permute the radii within chains, by enumeration: ((T!)^n,)."""
-    rows = [[_tau(order) for order in permutations(chain)] for chain in radii]
-    sums = np.zeros(1)
-    for each in rows:
-        sums = np.add.outer(sums, each).ravel()
-    return sums / len(radii)
-
-
-def _tau(values):
-    pairs = [(a, b) for i, a in enumerate(values) for b in values[i + 1 :]]
-    return sum(int(np.sign(b - a)) for a, b in pairs) / len(pairs)

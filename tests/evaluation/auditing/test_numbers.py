@@ -8,14 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hiergeo.evaluation.auditing.depth import DETECTION, SMALLEST_P
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import hiergeo
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing import AuditSettings, radial_depth
+from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.operating import REACH, _median_interval, point_of
 from hiergeo.evaluation.auditing.subject import angles_alone, flattened, subject_of
 from hiergeo.evaluation.auditing.walks import walks
@@ -26,7 +25,6 @@ from tests.evaluation.auditing.audit_common import (
     lorentz_distance,
     made,
     sample,
-    shuffled_taus,
 )
 
 FEW = AuditSettings(steps=8)
@@ -176,32 +174,6 @@ def test_a_hierarchy_of_one_branch_has_nothing_to_match():
     points = np.eye(3) + 1
     with pytest.raises(InputError, match="branches"):
         audited(points, [[0, 1], [0, 2]], "lorentz:-1")
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("rows", "tiers"), [(4, 3), (3, 4), (1, 5), (6, 2)])
-def test_depth_is_exact(seed, rows, tiers):
-    radii = np.random.default_rng(seed).integers(1, 5, size=(rows, tiers)).astype(float)  # with ties
-    null = shuffled_taus(radii)
-    depth = radial_depth(radii)
-    assert null.mean() == pytest.approx(0, abs=1e-12)
-    assert depth.null_std == pytest.approx(null.std(), abs=1e-12)
-    assert depth.p_value == pytest.approx((null >= depth.tau_d - 1e-9).mean(), abs=1e-12)
-
-
-@pytest.mark.parametrize("tiers", [2, 4, 7, 12])
-def test_the_spread_of_the_null_is_that_of_kendall(tiers):
-    radii = np.random.default_rng(0).random((50, tiers))
-    variance = 2 * (2 * tiers + 5) / (9 * tiers * (tiers - 1)) / 50
-    assert radial_depth(radii).sensitivity == pytest.approx(DETECTION * math.sqrt(variance), rel=1e-12)
-
-
-def test_depth_of_extremes():
-    up = np.tile(np.arange(4.0), (40, 1))
-    assert radial_depth(up).p_value == SMALLEST_P
-    assert radial_depth(-up).p_value == pytest.approx(1)
-    assert radial_depth(np.ones((5, 4)))[:3] == (0, 0, 1)
-    assert radial_depth(up[:1]).p_value == pytest.approx(1 / 24)
 
 
 def test_the_parent_among_all_captions():

@@ -1,9 +1,8 @@
 """What remarks warn of, at the numbers where that changes."""
 
 import pytest
-from hiergeo.evaluation.auditing.judgement import Evidence
 
-from hiergeo.evaluation.auditing.remarks import FOLLOWS, _behind_words, _length, _spread, _tiers
+from hiergeo.evaluation.auditing.remarks import FOLLOWS, Evidence, _length, _spread, _tiers
 from hiergeo.evaluation.metrics import Interval
 
 
@@ -14,16 +13,31 @@ def test_radii_that_follow_the_length_are_warned_of(correlation: float, severity
     assert _length(Evidence({"length_spearman": correlation}, interval)).severity == severity
 
 
-@pytest.mark.parametrize(("words", "severity"), [(0.6, "fine"), (0.7, "note"), (0.8, "note")])
-def test_radii_that_do_no_better_than_words_are_noted(words: float, severity: str) -> None:
-    seen = Evidence({"tier_order": 0.7, "tier_order_words": words}, {"tier_order": Interval(0.6, 0.8)})
-    first, *_ = _tiers(seen, None)
-    assert first.severity == severity
+@pytest.mark.parametrize(("low", "severity"), [(0.01, "fine"), (-0.01, "warning")])
+def test_radii_that_do_not_surely_order_tiers_are_warned_of(low: float, severity: str) -> None:
+    numbers = {"tier_order": 0.2, "tier_order_words": 0.7}
+    (tiers,) = _tiers(Evidence(numbers, {"tier_order": Interval(low, 0.3)}))
+    assert tiers.severity == severity
+    assert "0.700" in tiers.sentence
 
 
-def test_as_well_as_words_is_neither_better_nor_worse() -> None:
-    beside = [_behind_words(Evidence({"tier_order": 0.7, "tier_order_words": words}, {})) for words in (0.6, 0.7, 0.8)]
-    assert len(set(beside)) == 3
+@pytest.mark.parametrize(("low", "severity"), [(0.01, "fine"), (0.0, "warning")])
+def test_so_are_radii_that_do_not_at_equal_length(low: float, severity: str) -> None:
+    numbers = {"tier_order": 0.2, "tier_order_words": 0.7, "tier_order_equal_length": 0.1}
+    numbers |= {"tier_pairs_equal_length": 1234.0}
+    intervals = {"tier_order": Interval(0.1, 0.3), "tier_order_equal_length": Interval(low, 0.3)}
+    _, equal = _tiers(Evidence(numbers, intervals))
+    assert equal.severity == severity
+    assert "1,234" in equal.sentence
+
+
+@pytest.mark.parametrize(
+    ("radii", "dead"), [((1.0, 0.001), "factor 1 of 2"), ((1.0, 0.0011), ""), ((0.0, 1.0, 0.0), "factors 0 and 2 of 3")]
+)
+def test_factors_at_whose_root_most_points_lie_are_named(radii: tuple[float, ...], dead: str) -> None:
+    seen = Evidence({f"radius_median_factor{place}": radius for place, radius in enumerate(radii)})
+    assert seen.dead_factors.startswith(dead)
+    assert bool(seen.dead_factors) == bool(dead)
 
 
 def test_the_spread_of_radii_is_told_up_to_where_it_has_no_end() -> None:

@@ -1,10 +1,11 @@
-"""What an audit says of dead factors, of saturated cones that discriminate, and of radii that do harm."""
+"""What an audit answers about dead factors, saturated cones that decide, and radii that do harm."""
 
 import numpy as np
 import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import Audit, AuditSettings
+from hiergeo.evaluation.auditing.remarks import Evidence
 from tests.evaluation.auditing.audit_common import made, sample
 
 
@@ -16,7 +17,7 @@ def audited(points, chains, geometry) -> Audit:
     "geometry", ["lorentz:-1x3,lorentz:-2x2", "euclidean:x3,lorentz:-2x2", "euclidean:x3,euclidean:x2"]
 )
 @pytest.mark.parametrize(("scale", "dead"), [((1.0, 0.0), "1"), ((1e-5, 1.0), "0"), ((1.0, 1.0), None)])
-def test_a_dead_factor_is_named(geometry, scale, dead):
+def test_the_radii_of_each_factor_tell_which_is_dead(geometry, scale, dead):
     points, chains = sample(rows=20)
     points[:, :3] *= scale[0]
     points[:, 3:] *= scale[1]
@@ -24,8 +25,7 @@ def test_a_dead_factor_is_named(geometry, scale, dead):
     radii = np.linalg.norm(points[:, :3], axis=1), np.linalg.norm(points[:, 3:], axis=1)
     for place, radius in enumerate(radii):
         assert found.numbers[f"radius_median_factor{place}"] == pytest.approx(np.median(radius), abs=1e-12)
-        assert (f"factor {place}" in found.verdict) == (str(place) == dead)
-        assert (f"factor {place}" in found.findings.headline) == (str(place) == dead)
+        assert (f"factor {place}" in Evidence(found.numbers).dead_factors) == (str(place) == dead)
 
 
 def rays(rows: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -36,20 +36,51 @@ def rays(rows: int = 24) -> tuple[np.ndarray, np.ndarray]:
     return points.reshape(-1, 2), np.arange(4 * rows).reshape(rows, 4)
 
 
-def test_half_spaces_that_hold_children_and_few_others_discriminate():
+def test_half_spaces_that_hold_children_and_few_others_decide():
     found = audited(*rays(), "euclidean")
     assert found.numbers["cone_saturated"] == 1
     assert found.numbers["cone_true"] == 1
-    assert found.numbers["cone_gain"] > 0.4
-    assert found.findings.case == "saturated"
-    cones = next(each for each in found.findings.findings if each.kind == "cones")
-    assert cones.works
-    assert "100.0 %" in cones.sentence.replace("\u00a0", " ")
-    assert f"{100 * found.numbers['cone_random']:.1f}" in cones.sentence
+    cones = found.answers["cones"]
+    assert (cones.word, cones.n) == ("decide", 24)
+    assert cones.value == pytest.approx(found.numbers["cone_gain"]) == pytest.approx(1 - found.numbers["cone_random"])
+    assert cones.value > 0.4
+    assert f"{100 * found.numbers['cone_random']:.0f} %" in cones.sentence
 
 
-def test_angles_alone_are_not_as_good_where_radii_do_harm():
+def test_radii_that_hinder_the_search_for_parents_do_harm():
     points, chains = rays(rows=48)
-    found = audited(points, chains, "euclidean").findings
-    assert found.effect("radii") == "harm"
-    assert "as well" not in found.headline
+    radii = audited(points, chains, "euclidean").answers["radii"]
+    assert radii.word == "harms"
+    assert radii.high < 0
+
+
+@pytest.mark.parametrize("geometry", ["euclidean", "lorentz:-1"])
+def test_what_controls_settle_by_construction_is_not_measured(geometry):
+    points, chains = rays()
+    points = points + 1.0 * (geometry == "lorentz:-1")
+    numbers = audited(points, chains, geometry).numbers
+    assert not any(name.startswith("tau_d_") for name in numbers)
+    assert ("parent_mrr_minus_flat" in numbers) == (geometry == "lorentz:-1")
+    assert {"parent_mrr_minus_angle_only", "parent_mrr_minus_radius_only"} < set(numbers)
+    assert (numbers["flat"] == numbers["native"]) or geometry == "lorentz:-1"
+
+
+def test_an_audit_says_how_many_captions_each_tier_has():
+    points, _ = sample(rows=20)
+    chains = np.array([[0, 1 + row // 4, 20 + row] for row in range(20)])
+    found = audited(points, chains, "euclidean")
+    assert found.tier_captions == (1, 5, 20)
+    assert found.numbers["depth_effective"] == 5
+    assert found.numbers["depth"] == found.answers["order"].value
+
+
+def test_a_general_caption_that_all_chains_hold_is_left_out_of_depth_and_not_of_tau_d():
+    points, _ = sample(rows=20)
+    chains = np.array([[0, 1 + row // 4, 20 + row] for row in range(20)])
+    found = audited(points, chains, "euclidean")
+    radii = np.linalg.norm(points, axis=1)[chains]
+    signs = np.sign(np.stack([radii[:, 1] - radii[:, 0], radii[:, 2] - radii[:, 0], radii[:, 2] - radii[:, 1]]))
+    assert found.numbers["tau_d"] == pytest.approx(signs.mean())
+    assert found.numbers["depth"] == pytest.approx(signs[2].mean())
+    for name in ("tau_d", "depth"):
+        assert found.intervals[name].low <= found.numbers[name] <= found.intervals[name].high

@@ -1,23 +1,20 @@
-"""Verdicts on trained heads and conclusions of studies, on numbers made by hand."""
+"""Verdicts on trained heads, conclusions of studies and of comparisons, on numbers made by hand."""
 
-import re
 from dataclasses import replace
 
 import pytest
 
+from hiergeo.evaluation.answers import Answer, inapplicable
 from hiergeo.evaluation.findings import (
     Cube,
     Entry,
     Findings,
     HeadFacts,
     HeadsVerdict,
-    SpaceVerdict,
+    conclude_comparison,
     conclude_study,
-    describe_spaces,
-    order_beyond_length,
     study_cautions,
 )
-from hiergeo.evaluation.metrics import Interval
 from tests.evaluation.findings.findings_common import contrast, space, trained
 
 HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "bend": 0.3}
@@ -126,29 +123,6 @@ def test_the_clearest_difference_may_be_negative():
     assert "The clearest, euclidean minus lorentz:-1 in tau_d at dimension 8, is −0.0200" in conclusion(made)
 
 
-def test_cones_that_hold_random_captions_more_often_are_uninformative():
-    numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.4}
-    assert "uninformative" in str(SpaceVerdict(numbers))
-    assert "uninformative" not in str(SpaceVerdict(numbers | {"in_cone": 0.46}))
-
-
-def test_what_holds_of_every_space_is_said_once():
-    numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.4}
-    telling = SpaceVerdict(numbers | {"in_cone": 0.9})
-    spaces = {name: SpaceVerdict(numbers | {"in_cone": share}) for name, share in (("a", 0.1), ("b", 0.25), ("c", 0.2))}
-    ((_, words),) = describe_spaces(spaces)
-    assert all(each in words for each in ("10.0 to 25.0 %", "40.0 %"))
-    assert [of for of, _ in describe_spaces(spaces | {"d": telling})] == ["a", "b", "c", "d"]
-    assert describe_spaces({}) == []
-    curved = SpaceVerdict(numbers | {"curvature": -1.0, "bend": 0.5})
-    assert len(describe_spaces({"a": curved, "b": curved})) == 2
-
-
-def test_a_sphere_shortens_circles_by_a_positive_percentage():
-    numbers = {"radius_spread": 2.0, "in_cone": 0.5, "in_cone_random": 0.1, "curvature": 1.0, "bend": -0.3}
-    assert "is 30 % shorter" in str(SpaceVerdict(numbers))
-
-
 def test_heads_on_a_sphere_bend_the_other_way():
     verdict = heads(head(curvature=1.0, bend=-0.3), head(1, curvature=1.0, bend=0.01), geometry="sphere:1")
     assert verdict.bend == -0.3
@@ -193,10 +167,54 @@ def test_charts_shared_metrics_and_leakage_are_said():
     assert conclusion([]).startswith("Nothing was compared")
 
 
-@pytest.mark.parametrize(
-    ("tau", "shares"), [(1.0, "100.0 50.0 100.0"), (0.0, "50.0 0.0 100.0"), (-0.5, "25.0 12.5 37.5")]
-)
-def test_tau_at_equal_length_is_told_as_a_share_of_pairs(tau, shares):
-    low, high = {1.0: (0.0, 1.0), 0.0: (-1.0, 1.0), -0.5: (-0.75, -0.25)}[tau]
-    said = re.findall(r"\d+\.\d", order_beyond_length(tau, Interval(low, high), 0.5))
-    assert said[:3] == shares.split()
+def answer(word, value=0.5, n=40) -> Answer:
+    return inapplicable("not asked") if word == "inapplicable" else Answer(word, value, value - 0.1, value + 0.1, n, word)
+
+
+def compared_answers(curvatures, order="forward", beyond="yes"):
+    """Answers by geometry; the order is the same in all spaces."""
+    return {
+        spec: {"order": answer(order), "beyond_length": answer(beyond), "curvature": answer(word)}
+        for spec, word in curvatures.items()
+    }
+
+
+ONE = Findings(Cube((Entry("model", "euclidean", 8, None, {"auroc": 0.5}),)), (space("euclidean"),))
+
+
+def compared_headline(curvatures, **answers) -> str:
+    return conclude_comparison(ONE, compared_answers(curvatures, **answers)).headline
+
+
+def test_flat_spaces_alone_have_no_word_about_curvature():
+    assert "urvature" not in compared_headline({"euclidean": "inapplicable"})
+
+
+def test_curved_spaces_that_agree_speak_as_one():
+    agreed = {"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "harms"}
+    assert compared_headline(agreed) == compared_headline({"lorentz:-1": "harms"})
+    assert "harms" in compared_headline(agreed)
+
+
+@pytest.mark.parametrize("other", ["harms", "none", "unclear"])
+def test_the_space_in_which_curvature_helps_alone_is_named(other):
+    said = compared_headline({"euclidean": "inapplicable", "lorentz:-1": other, "lorentz:-4": "helps"})
+    assert "lorentz:-4" in said
+    assert "lorentz:-1" not in said
+    assert "no spaces" in compared_headline({"lorentz:-1": "harms", "lorentz:-4": "unclear"})
+
+
+def test_several_spaces_in_which_curvature_helps_are_counted():
+    said = compared_headline({"lorentz:-1": "helps", "lorentz:-2": "harms", "lorentz:-4": "helps"})
+    assert "2 spaces" in said
+
+
+def test_a_comparison_says_every_answer_once():
+    answers = compared_answers({"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "none"})
+    remarks = conclude_comparison(ONE, answers).remarks
+    assert remarks == ("forward", "yes", "In lorentz:-1: harms", "In lorentz:-2: none")
+
+
+def test_toy_settings_come_first():
+    said = conclude_comparison(ONE, compared_answers({"lorentz:-1": "helps"}), "A toy").headline
+    assert said.startswith("A toy: ")

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
 
+from hiergeo.evaluation.answers import Answer
 from hiergeo.evaluation.findings import (
     BeforeAfter,
     Contrast,
@@ -90,17 +92,11 @@ def test_charts_are_one_space():
     assert found.twins == (("lorentz:-1", "poincare:-1"),)
     assert [(each.a, each.b) for each in found.contrasts] == [("lorentz:-1", "euclidean"), ("poincare:-1", "euclidean")]
     assert found.leaders("recall", 8) == ("lorentz:-1", "poincare:-1")
-    assert "one space in 2 charts" in str(conclude_comparison(replace(found, cube=with_tau(found.cube))))
+    (charts,) = conclude_comparison(found, {"lorentz:-1": {"order": Answer("none", 0.0, -0.05, 0.05, 50, "")}}).remarks[1:]
+    assert all(each in charts for each in found.twins[0])
     assert identity("product:lorentz:-1x2") == identity("product:poincare:-1x2") != identity("lorentz:-1")
     assert identity("lorentz:-1", "model") != identity("lorentz:-1", "none")
     assert identity("a geometry without a spec") == ("a geometry without a spec",)
-
-
-def with_tau(cube: Cube) -> Cube:
-    drawn = np.full(9, 0.9)
-    return Cube(
-        tuple(replace(e, metrics=e.metrics | {"tau_d": 0.9}, draws=e.draws | {"tau_d": drawn}) for e in cube.entries)
-    )
 
 
 def test_metrics_that_are_no_merit_have_no_winner_and_smaller_can_be_better(monkeypatch):
@@ -321,3 +317,44 @@ def test_coverage_of_intervals(draw, count, least, most):
 
 
 # Verdicts and conclusions of studies.
+
+
+def with_controls(*reached: dict[str, float], metric: str = "precision") -> Findings:
+    """Two spaces, with what controls reach in each."""
+    base, better = hits(400, 60)
+    found = compared({"euclidean": base, "lorentz:-1": better}, metric=metric)
+    pairs = zip(found.cube.entries, reached, strict=True)
+    return replace(found, cube=Cube(tuple(replace(entry, baselines={metric: each}) for entry, each in pairs)))
+
+
+@pytest.mark.parametrize(("metric", "least", "strongest"), [("precision", 0.96, 0.99), ("tie", 0.2, 0.1)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_control_is_what_it_reaches_in_the_space_where_it_does_best(metric, least, strongest, first):
+    reached = [{"length": strongest, "chance": float("nan")}, {"length": least}]
+    found = with_controls(*(reached if first else reached[::-1]), metric=metric)
+    assert found.baselines(metric, 8) == {"length": strongest}
+    (grid,) = found.grids()
+    assert (grid.heads[-1], grid.rows[0][1][-1].value) == ("words alone", f"{strongest:.3f}")
+    assert found.baselines("recall", 8) == found.baselines(metric, 7) == {}
+
+
+def test_a_control_of_several_seeds_is_their_mean():
+    found = with_controls({}, {})
+    entries = tuple(
+        replace(each, seed=seed, baselines={"precision": {"length": value}})
+        for each in found.cube.entries
+        for seed, value in ((0, 0.9), (1, 0.7))
+    )
+    assert replace(found, cube=Cube(entries)).baselines("precision", 8) == {"length": pytest.approx(0.8)}
+
+
+@pytest.mark.parametrize("effective", [400.0, 7.5])
+def test_differences_of_items_that_share_captions_are_tested_by_students_t(effective):
+    found = with_controls({}, {})
+    entries = [replace(each, effective={"precision": effective}) for each in found.cube.entries]
+    (contrast,) = contrast_all(Cube(tuple(entries)), found.spaces, without=frozenset(), seed=0)
+    draws = entries[0].draws["precision"] - entries[1].draws["precision"]
+    error = draws.std() * stats.norm.ppf(0.975) / stats.t.ppf(0.975, effective - 1)
+    difference = entries[0].metrics["precision"] - entries[1].metrics["precision"]
+    assert contrast.test is None
+    assert contrast.adjusted_p == pytest.approx(2 * stats.t.sf(abs(difference) / error, effective - 1))

@@ -1,4 +1,4 @@
-"""tau_d against scipy's Kendall tau and cases worked by hand."""
+"""Orders of tiers against scipy's Kendall tau and cases worked by hand."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau
 
 from hiergeo._core.errors import InputError
+from hiergeo.evaluation.answers import length_answer
 from hiergeo.evaluation.metrics import tau_d, tau_d_rows, tied_share
+from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,58 @@ def test_a_collapsed_model_earns_nothing():
 def test_refuses(radii, words):
     with pytest.raises(InputError, match=words):
         tau_d(radii)
+
+
+def test_the_order_of_tiers_is_tau_d_of_the_chains():
+    generator = np.random.default_rng(2)
+    radii, chains = generator.random(30), generator.integers(30, size=(20, 3))
+    assert order_of_tiers(radii, chains).value == pytest.approx(tau_d(radii[chains]))
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_tier_of_one_caption_carries_no_claim(place):
+    chains = np.insert(np.arange(40).reshape(20, 2), place, 40, axis=1)
+    radii = np.random.default_rng(0).random(41)
+    assert order_of_tiers(radii, chains) == order_of_tiers(radii[:40], np.delete(chains, place, axis=1))
+
+
+def test_a_tier_of_one_caption_stays_where_no_two_others_remain():
+    chains = np.stack([np.zeros(12, int), np.arange(1, 13)], axis=1)
+    assert order_of_tiers(np.arange(13.0), chains).value == 1
+
+
+def test_pairs_of_equal_length_of_a_case_worked_by_hand():
+    """Of four pairs three are right; the wrong one has a specific caption that is longer, as two right ones have.
+
+    Balanced, each of these three weighs 1 / 3: (1 + 1 - 1) / 3 + 1 of 2.
+    """
+    chains, radii = np.arange(8).reshape(4, 2), np.array([1.0, 2, 1, 2, 2, 1, 1, 2])
+    characters = np.array([3, 5, 3, 5, 3, 5, 5, 3])
+    found = order_at_equal_length(radii, chains, np.ones(8, int), characters)
+    assert (found.words.value, found.words.items) == (0.5, 4)
+    assert found.balanced.value == pytest.approx(2 / 3)
+    assert (found.more, found.fewer) == (0.75, 0.25)
+
+
+def test_pairs_of_other_lengths_are_left_out():
+    chains, radii = np.arange(6).reshape(2, 3), np.array([1.0, 2, 0, 3, 2, 1])
+    found = order_at_equal_length(radii, chains, np.array([1, 1, 2, 4, 5, 4]), np.arange(6))
+    assert (found.words.value, found.words.items) == (0, 2)
+    assert order_at_equal_length(radii, chains, np.arange(6), np.arange(6)) is None
+
+
+def test_without_pairs_of_both_kinds_nothing_is_balanced():
+    found = order_at_equal_length(np.arange(4.0), np.arange(4).reshape(2, 2), np.ones(4, int), np.arange(4))
+    assert found.balanced is None
+    assert (found.more, found.fewer) == (1, 0)
+
+
+@given(st.integers(1, 30), st.integers(0, 999), st.sampled_from([2, 5, 40]), st.floats(-0.5, 3))
+def test_an_order_by_characters_alone_is_balanced_and_never_beyond_length(count, seed, most, drift):
+    """The longer the specific captions of most chains are, the better does it look before it is balanced."""
+    generator = np.random.default_rng(seed)
+    chains = np.arange(3 * count).reshape(count, 3)
+    characters = generator.integers(most, size=3 * count) + np.round(drift * (np.arange(3 * count) % 3)).astype(int)
+    found = order_at_equal_length(characters * 1.0, chains, np.ones(3 * count, int), characters)
+    assert found.balanced is None or found.balanced.value == pytest.approx(0, abs=1e-12)
+    assert length_answer(found).word != "yes"

@@ -1,0 +1,303 @@
+"""Inference for items that share captions against the explicit matrix of joined pairs, enumeration and SciPy."""
+
+from collections import Counter
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.metrics import sharing as module
+from hiergeo.evaluation.metrics.sharing import (
+    JOINING,
+    Sharing,
+    deviating_test,
+    mean_test,
+    p_value_of_draws,
+    permutation_test,
+)
+
+
+def joined(captions):
+    """(n, n): 1 where two items hold one caption, of the `JOINING` most widely shared ones of each, or are the same."""
+    items = [{name for name in row if name >= 0} for row in np.asarray(captions).tolist()]
+    holders = Counter(name for item in items for name in item)
+    joining = {name for name, count in holders.items() if 1 < count < len(items)}
+    widest = [sorted(item & joining, key=lambda name: (-holders[name], name))[:JOINING] for item in items]
+    names = sorted(joining)
+    holds = np.array([[name in item for name in names] for item in widest], float).reshape(len(items), len(names))
+    return np.maximum(holds @ holds.T > 0, np.eye(len(items)))
+
+
+def variance(matrix, deviations):
+    """Of a mean over items, by its definition."""
+    count = len(matrix)
+    g = count**2 / matrix.sum()
+    total = max(deviations @ matrix @ deviations, deviations @ deviations)
+    return total / count**2 * g / max(g - 1, 0.1)
+
+
+@st.composite
+def collections(draw):
+    """Captions (n, T) of items; ragged ones are filled up with -1, and a caption may repeat within an item."""
+    count, width = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    names = st.integers(-1, draw(st.sampled_from([1, 4, 30])))
+    rows = draw(st.lists(st.lists(names, min_size=width, max_size=width), min_size=count, max_size=count))
+    if draw(st.booleans()):
+        rows = [[99, *row] for row in rows]
+    return np.array(rows), np.random.default_rng(draw(st.integers(0, 99))).normal(size=count)
+
+
+@given(collections())
+def test_variance_and_effective_number_are_those_of_the_matrix_of_joined_pairs(drawn):
+    captions, values = drawn
+    sharing, matrix = Sharing(captions), joined(captions)
+    deviations = values - values.mean()
+    assert len(sharing) == len(captions)
+    assert sharing.effective == pytest.approx(len(captions) ** 2 / matrix.sum())
+    assert 1 <= sharing.effective <= len(captions)
+    assert sharing.variance(deviations) == pytest.approx(variance(matrix, deviations))
+    both = np.stack([deviations, 2 * deviations])
+    assert sharing.variance(both) == pytest.approx([variance(matrix, each) for each in both])
+
+
+def test_variance_of_a_case_worked_by_hand():
+    """Items 0 and 1 share caption 5, items 1 and 2 caption 6: seven joined pairs of three items, g = 9 / 7."""
+    deviations = np.array([2.0, 1.0, -3.0])
+    sharing = Sharing([[5, 1], [5, 6], [6, 2]])
+    assert sharing.effective == pytest.approx(9 / 7)
+    squares, products = 4 + 1 + 9, 2 * (2 * 1 + 1 * -3)
+    assert sharing.variance(deviations) == pytest.approx(max(squares + products, squares) / 9 * (9 / 7) / (2 / 7))
+
+
+@pytest.mark.parametrize("everywhere", [[], [77], [77, 77, 88]])
+def test_captions_of_all_items_join_none_and_take_no_room(everywhere):
+    captions = np.arange(6 * JOINING).reshape(6, JOINING)
+    captions[1] = captions[0]
+    common = np.tile(np.array(everywhere, int), (6, 1))
+    assert Sharing(np.hstack([common, captions])).effective == pytest.approx(36 / 8)
+
+
+@pytest.mark.parametrize("few", [1, JOINING, JOINING + 3])
+def test_items_that_share_all_their_captions_are_joined_however_many_these_are(few):
+    captions = np.vstack([np.tile(np.arange(few), (4, 1)), 100 + np.arange(4 * few).reshape(4, few)])
+    assert Sharing(captions).effective == pytest.approx(64 / (16 + 4))
+
+
+@pytest.mark.parametrize("wrong", [np.empty((0, 3)), np.arange(3), np.empty((3, 0))])
+def test_items_without_captions_are_refused(wrong):
+    with pytest.raises(InputError, match="shape"):
+        Sharing(wrong)
+
+
+def test_independent_items_have_the_interval_and_p_value_of_a_t_test():
+    values = np.random.default_rng(0).normal(0.1, 0.3, 40).clip(-1, 1)
+    sharing = Sharing(np.arange(80).reshape(40, 2))
+    tested, expected = mean_test(sharing, values), stats.ttest_1samp(values, 0)
+    assert sharing.effective == 40
+    assert tested.value == pytest.approx(values.mean())
+    assert tested.p_value == pytest.approx(expected.pvalue)
+    assert tested.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert tested.narrow == pytest.approx(tuple(expected.confidence_interval(0.90)))
+
+
+@given(collections())
+def test_a_mean_excludes_0_where_its_p_value_is_below_the_level(drawn):
+    captions, values = drawn
+    tested = mean_test(Sharing(captions), np.tanh(values + 1))
+    for (low, high), level in ((tested.interval, 0.05), (tested.narrow, 0.1)):
+        assert -1 <= low <= tested.value <= high <= 1
+        assert (low > 0 or high < 0) == (tested.p_value < level)
+
+
+@given(collections())
+def test_intervals_are_wider_by_t_and_by_what_is_shared(drawn):
+    captions, values = drawn
+    sharing, matrix, deviations = Sharing(captions), joined(captions), values - values.mean()
+    count = len(values)
+    if count == 1:
+        assert sharing.widening(deviations) == 1
+        return
+    freedom = max(count**2 / matrix.sum() - 1, 0.1)
+    error = np.sqrt(variance(matrix, deviations) * count**2 / (deviations @ deviations))
+    assert sharing.widening(deviations) == pytest.approx(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975) * error)
+    assert sharing.half_width(deviations) == pytest.approx(
+        stats.t.ppf(0.975, freedom) * np.sqrt(variance(matrix, deviations))
+    )
+    assert sharing.widening(np.zeros(count)) == 1
+
+
+def test_many_independent_items_are_not_widened_and_duplicates_are_by_their_number():
+    values = np.random.default_rng(3).normal(size=400)
+    deviations = values - values.mean()
+    assert Sharing(np.arange(400)[:, None]).widening(deviations) == pytest.approx(1, abs=5e-3)
+    sharing = Sharing(np.repeat(np.arange(400), 4)[:, None])
+    assert sharing.effective == pytest.approx(400)
+    assert sharing.widening(np.repeat(deviations, 4)) == pytest.approx(2, rel=5e-3)
+
+
+def test_the_p_value_of_draws_is_that_of_students_t():
+    """Draws that are widened as `Statistic.draws` widens them give back the t-test."""
+    values = np.random.default_rng(1).normal(0.2, 1, 12)
+    sharing = Sharing(np.arange(12)[:, None])
+    normal = stats.norm.ppf((np.arange(20000) + 0.5) / 20000) * values.std() / np.sqrt(12)
+    draws = values.mean() + sharing.widening(values - values.mean()) * normal
+    expected = stats.ttest_1samp(values, 0).pvalue
+    assert p_value_of_draws(values.mean(), draws, 12.0) == pytest.approx(expected, rel=1e-3)
+    assert p_value_of_draws(-values.mean(), draws, 12.0) == pytest.approx(expected, rel=1e-3)
+    assert p_value_of_draws(0.0, np.zeros(9), 12.0) == 1
+    assert p_value_of_draws(0.1, np.full(9, 0.1), 12.0) == 0
+
+
+def order_of(chains):
+    """The statistic tau_d of radii, written from its definition."""
+    tiers = np.triu_indices(chains.shape[1], 1)
+
+    def statistic(radii):
+        rows = radii[:, chains]
+        values = np.sign(rows[:, :, tiers[1]] - rows[:, :, tiers[0]]).mean(axis=2)
+        return values.mean(axis=1), values - values.mean(axis=1, keepdims=True)
+
+    return statistic
+
+
+def studentised(statistic, matrix, radii):
+    """(k,) sizes of tau_d in standard errors for radii (k, U)."""
+    values, deviations = statistic(radii)
+    errors = np.sqrt([variance(matrix, each) for each in deviations])
+    sizes = np.divide(np.abs(values), errors, out=np.full(len(errors), np.inf), where=errors > 1e-12)
+    return np.where(np.abs(values) < 1e-12, 0, sizes)
+
+
+TINY = [
+    np.array([[0, 1, 2], [0, 1, 3], [0, 4, 5], [4, 2, 3]]),
+    np.array([[0, 2], [0, 3], [1, 4], [1, 5], [5, 3]]),
+    np.array([[0, 1, 2, 3], [4, 1, 2, 5], [5, 1, 0, 3]]),
+]
+ALL_ORDERS = np.array(list(permutations(range(6))))
+
+
+@pytest.mark.parametrize("chains", TINY)
+@pytest.mark.parametrize("seed", range(3))
+def test_p_values_of_permutations_are_those_of_all_permutations(chains, seed):
+    generator = np.random.default_rng(seed)
+    radii = np.sort(generator.random(6))
+    radii[generator.choice(6, 2 * seed, replace=False)] = generator.random(2 * seed)
+    statistic, matrix = order_of(chains), joined(chains)
+    (observed,) = studentised(statistic, matrix, radii[None])
+    exact = (studentised(statistic, matrix, radii[ALL_ORDERS]) >= observed * (1 - 1e-9)).mean()
+    tested = permutation_test(Sharing(chains), statistic, radii, seed=seed)
+    (_,), (deviations,) = statistic(radii[None])
+    error, g = np.sqrt(variance(matrix, deviations)), len(chains) ** 2 / matrix.sum()
+    student = 2 * stats.t.sf(abs(tested.value) / error, max(g - 1, 0.1))
+    assert tested.p_value == pytest.approx(max(exact, student), abs=4 * np.sqrt(exact * (1 - exact) / 999) + 2e-3)
+
+
+def test_p_values_within_strata_are_those_of_all_permutations_within_strata():
+    chains, strata = np.array([[0, 1], [2, 3], [4, 5], [0, 3]]), np.array([0, 0, 0, 0, 1, 1])
+    radii, statistic, matrix = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.5]), order_of(chains), joined(chains)
+    (observed,) = studentised(statistic, matrix, radii[None])
+    orders = [[*first, *second] for first in permutations(range(4)) for second in permutations((4, 5))]
+    exact = (studentised(statistic, matrix, radii[orders]) >= observed * (1 - 1e-9)).mean()
+    tested = permutation_test(Sharing(chains), statistic, radii, strata)
+    student = 2 * stats.t.sf(observed, len(chains) ** 2 / matrix.sum() - 1)
+    assert 0.02 < exact < 0.98
+    assert tested.p_value == pytest.approx(max(exact, student), abs=4 * np.sqrt(exact * (1 - exact) / 999) + 2e-3)
+
+
+@given(st.integers(1, 9), st.integers(2, 4), st.integers(1, 12), st.integers(0, 99), st.booleans())
+def test_an_interval_excludes_0_where_the_permutation_test_rejects(count, tiers, captions, seed, sure):
+    generator = np.random.default_rng(seed)
+    chains = np.sort(generator.integers(captions, size=(count, tiers)), axis=1)
+    radii = np.arange(captions) * 1.0 if sure else generator.integers(0, 5, captions) * 1.0
+    tested = permutation_test(Sharing(chains), order_of(chains), radii)
+    for (low, high), level in ((tested.interval, 0.05), (tested.narrow, 0.1)):
+        assert -1 <= low <= tested.value <= high <= 1
+        assert (low > 0 or high < 0) == (tested.p_value <= level)
+
+
+def test_a_strong_order_of_many_independent_chains_is_sure_to_their_number():
+    chains = np.arange(60).reshape(30, 2)
+    tested = permutation_test(Sharing(chains), order_of(chains), np.tile([1.0, 2.0], 30))
+    assert tested.value == 1
+    share = stats.binomtest(30, 30).proportion_ci(0.95)
+    assert tested.interval == pytest.approx((2 * share.low - 1, 1))
+    assert tested.p_value == 1 / 1000
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_few_items_that_agree_are_not_sure(count):
+    chains = np.arange(4 * count).reshape(count, 4)
+    tested = permutation_test(Sharing(chains), order_of(chains), np.tile(np.arange(4.0), count))
+    share = stats.binomtest(count, count).proportion_ci(0.95)
+    assert tested.interval == pytest.approx((2 * share.low - 1, 1))
+    assert tested.p_value >= min(1, 2 * 0.5**count)
+    assert tested.interval.low < 0
+
+
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+@pytest.mark.parametrize("count", [3, 16])
+def test_items_that_are_all_1_have_the_exact_interval_and_p_value_of_a_share(value, count):
+    tested = deviating_test(Sharing(np.arange(count)[:, None]), value, np.zeros(count))
+    expected = stats.binomtest(count * (value > 0), count)
+    low, high = expected.proportion_ci(0.95)
+    assert tested.interval == pytest.approx((2 * low - 1, 2 * high - 1))
+    assert tested.p_value == pytest.approx(expected.pvalue)
+
+
+def test_chains_of_one_value_between_have_the_exact_interval_of_a_share():
+    """Every chain has two of three pairs right, so tau_d is 1 / 3: two thirds of 12."""
+    chains = np.arange(36).reshape(12, 3)
+    tested = permutation_test(Sharing(chains), order_of(chains), np.tile([1.0, 3.0, 2.0], 12))
+    expected = stats.binomtest(8, 12)
+    low, high = expected.proportion_ci(0.95)
+    assert tested.interval == pytest.approx((2 * low - 1, 2 * high - 1))
+    assert tested.p_value == pytest.approx(expected.pvalue)
+
+
+def test_what_all_permutations_may_give_is_not_sure_however_many_items_agree():
+    """One of 21 captions is the parent of all others: it has the least radius in one of 21 permutations."""
+    chains = np.stack([np.zeros(20, int), np.arange(1, 21)], axis=1)
+    tested = permutation_test(Sharing(chains), order_of(chains), np.arange(21.0))
+    assert tested.p_value == pytest.approx(2 / 21, abs=0.03)
+    assert tested.interval.low <= 0 < tested.narrow.low
+
+
+def test_where_all_radii_are_equal_nothing_is_ordered():
+    chains = np.arange(40).reshape(20, 2)
+    tested = permutation_test(Sharing(chains), order_of(chains), np.ones(40))
+    assert (tested.value, tested.interval, tested.narrow, tested.p_value) == (0, (0, 0), (0, 0), 1)
+    assert mean_test(Sharing(chains), np.zeros(20))[:4] == (0, (0, 0), (0, 0), 1)
+
+
+def test_the_seed_decides_the_permutations():
+    chains, radii = np.arange(24).reshape(12, 2), np.random.default_rng(0).random(24)
+    tests = [permutation_test(Sharing(chains), order_of(chains), radii, seed=seed) for seed in (1, 1, 2)]
+    assert tests[0] == tests[1]
+    assert tests[0].p_value != tests[2].p_value
+
+
+def tree(leaves):
+    """Chains (n, 4) of a tree with n / 10, n / 4, n / 2 and n captions in its tiers."""
+    sizes = [leaves // 10, leaves // 4, leaves // 2, leaves]
+    columns = [np.arange(leaves)]
+    for size in reversed(sizes[:-1]):
+        columns.append(columns[-1] % size)
+    return np.stack(columns[::-1], axis=1) + np.cumsum([0, *sizes[:-1]])
+
+
+def rejections(seeds):
+    chains = tree(60)
+    sharing, statistic, count = Sharing(chains), order_of(chains), chains.max() + 1
+    radii = (np.random.default_rng(seed).random(count) for seed in range(seeds))
+    return sum(permutation_test(sharing, statistic, each, seed=at).p_value <= 0.05 for at, each in enumerate(radii))
+
+
+def test_a_tree_without_order_is_called_ordered_in_one_of_twenty_cases(monkeypatch):
+    """99 permutations have the same level as 999: 5 of 100."""
+    monkeypatch.setattr(module, "PERMUTATIONS", 99)
+    monkeypatch.setattr(module, "FEWEST", 99)
+    assert rejections(300) / 300 == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 300))
