@@ -116,12 +116,12 @@ def tiers_reversed(draft: Draft, random: np.random.Generator) -> Draft:
 
 def radii_of_words(draft: Draft, random: np.random.Generator) -> Draft:
     """Make the radius of a caption 0.3 times its number of words."""
-    return replace(draft, radii=0.3 * draft.words)
+    return replace(draft, radii=0.3 * draft.words.astype(np.float64))
 
 
 def radii_of_characters(draft: Draft, random: np.random.Generator) -> Draft:
     """Make the radius of a caption 0.04 times its number of characters."""
-    return replace(draft, radii=0.04 * draft.characters)
+    return replace(draft, radii=0.04 * draft.characters.astype(np.float64))
 
 
 def one_side(draft: Draft, random: np.random.Generator) -> Draft:
@@ -133,7 +133,7 @@ def opposite_sides(draft: Draft, random: np.random.Generator) -> Draft:
     """Gather directions around one and its opposite, within 3 degrees: children lie opposite their parents."""
     top = np.empty(len(draft.tiers), dtype=np.int64)
     top[draft.chains] = draft.chains[:, :1]
-    return _gathered(draft, 1.0 - 2 * ((top + draft.tiers) % 2), 0.05)
+    return _gathered(draft, np.where((top + draft.tiers) % 2, -1.0, 1.0), 0.05)
 
 
 @final
