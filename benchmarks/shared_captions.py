@@ -17,8 +17,6 @@ from typing import NamedTuple, final
 
 import numpy as np
 import torch
-from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
-from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -29,6 +27,8 @@ from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.progress import track
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
+from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from hiergeo.testing.planted import world
 
 Floats = NDArray[np.float64]
@@ -148,7 +148,8 @@ def over_components(structure: Structure, radii: Floats) -> Estimate:
     if len(means) < 2:
         return NOTHING
     result = ttest_1samp(means, 0)
-    return Estimate(float(means.mean()), *result.confidence_interval(), float(result.pvalue))
+    low, high = result.confidence_interval()
+    return Estimate(float(means.mean()), float(low), float(high), float(result.pvalue))
 
 
 NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan)
@@ -161,9 +162,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def draw(
-    structure: Structure, condition: Condition, seeds: Sequence[int], methods: Sequence[Method]
-) -> NDArray[np.float64]:
+def draw(structure: Structure, condition: Condition, seeds: Sequence[int], methods: Sequence[Method]) -> Floats:
     """What methods make of radii drawn with each seed, (seeds, methods, 4) of `Estimate`."""
     torch.set_num_threads(1)
     drawn = (condition.radii(structure, np.random.default_rng(seed)) for seed in seeds)
@@ -196,7 +195,7 @@ def report(draws: int, processes: int) -> str:
     """The table, as Markdown."""
     some, missing = structures()
     batches = [range(start, min(start + 20, draws)) for start in range(0, draws, 20)]
-    parts: dict[tuple[str, Condition], list[NDArray[np.float64]]] = {}
+    parts: dict[tuple[str, Condition], list[Floats]] = {}
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
         futures = {
             workers.submit(draw, structure, condition, batch, tuple(METHODS.values())): (name, condition)
@@ -228,7 +227,7 @@ def report(draws: int, processes: int) -> str:
     return f"{text}{table(heads, rows)}\n" + (f"\n{missing}\n" if missing else "")
 
 
-def cells(drawn: NDArray[np.float64]) -> list[str]:
+def cells(drawn: Floats) -> list[str]:
     """One cell a method, from its estimates (draws, methods, 4)."""
     return [_cell(*estimates.T) for estimates in drawn.swapaxes(0, 1)]
 

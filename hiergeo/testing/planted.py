@@ -133,8 +133,7 @@ def opposite_sides(draft: Draft, random: np.random.Generator) -> Draft:
     """Gather directions around one and its opposite, within 3 degrees: children lie opposite their parents."""
     top = np.empty(len(draft.tiers), dtype=np.int64)
     top[draft.chains] = draft.chains[:, :1]
-    sides = np.where((top + draft.tiers) % 2, -1.0, 1.0)
-    return _gathered(draft, sides, 0.05)
+    return _gathered(draft, np.where((top + draft.tiers) % 2, -1.0, 1.0), 0.05)
 
 
 @final

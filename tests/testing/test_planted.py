@@ -172,6 +172,8 @@ def test_lengths_are_as_planted():
     assert [set(tier) for tier in rising.T] == [set(range(least, least + 5)) for least in (2, 3, 5, 6)]
     assert [set(tier) for tier in falling.T] == [set(range(least, least + 5)) for least in (6, 5, 3, 2)]
     assert [set(tier) for tier in free.T] == [set(range(1, 13))] * 4
+    free_words = {len(word) for text in world("noise", 500, 1).embedded.texts for word in text.split()}
+    assert free_words == set(range(4, 11))
     longer = texts_of(world("characters alone", 500, 1, shared=False))
     letters = [np.mean([len(word) for text in tier for word in text.split()]) for tier in zip(*longer, strict=True)]
     assert np.diff(letters).min() > 0.6
