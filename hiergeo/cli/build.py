@@ -170,4 +170,4 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
     screen.print(f"Folder: {built.folder.absolute()}", soft_wrap=True)
     named = f"{shlex.quote(str(built.folder))}{'' if built.test else ' --split train'}"
     screen.print(f"Next: hiergeo chains quality {named}", soft_wrap=True)
-    screen.print(f"To check it by hand: hiergeo chains review {named}", soft_wrap=True)
+    screen.print(f"To read some of them: hiergeo chains quality {named} --sample 50 --csv read.csv", soft_wrap=True)

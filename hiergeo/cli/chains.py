@@ -8,7 +8,6 @@ SUMMARIES = {
     "Commands": {
         "build": "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
         "quality": "Judge chains: entailment, contradiction, lengths, repeats, head nouns, order of radii.",
-        "review": "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
         "leaks": "Find rows of your chains that share an image or a text with a test set.",
     }
 }
@@ -25,4 +24,4 @@ app = typer.Typer(cls=ChainVerbs, no_args_is_help=True)
 
 @app.callback()
 def _whole() -> None:
-    """Make, judge, review and compare chains."""
+    """Make, judge and compare chains."""

@@ -7,12 +7,14 @@ from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole_writer, write_json
-from hiergeo.cli.options import argument, flag, option
+from hiergeo.cli._terminal import console
+from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Config
 from hiergeo.construction.appraisal import appraise, backend_of, hierarcaps_baselines, read_dropped
 from hiergeo.construction.build_plan import FILE
 from hiergeo.construction.card import split_sha256, update_card
-from hiergeo.datasets import DATASETS
+from hiergeo.construction.decisions import ACCEPT, DECISION, REJECT, read_decisions, write_sample
+from hiergeo.datasets import DATASETS, Hierarchy
 from hiergeo.evaluation import Compute
 
 HIERARCAPS = "hierarcaps"
@@ -45,6 +47,15 @@ def quality_command(
     reference: Annotated[
         str | None, option("NAME", "Also measure these chains, corrected and automatic ones: hierarcaps.")
     ] = None,
+    sample: Annotated[
+        int | None, option("N", "Write N random chains to --csv for a person to read, and judge nothing.", min=1)
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        path_option(
+            "FILE", "The file that --sample writes; without --sample, that file with its column decision filled in."
+        ),
+    ] = None,
     format: options.Format = "table",
     full: options.Full = False,
     json: options.Json = None,
@@ -66,6 +77,9 @@ def quality_command(
         raise InputError("--card needs a folder made by `hiergeo chains build`, and all its rows.")
     measured = {split: split_sha256(folder, split)} if card and folder is not None else {}
     chains = load_data(dataset_of(source), split, rows)
+    if sample is not None:
+        _draw(chains, sample, csv, seed)
+        return
     baselines = hierarcaps_baselines(chains) if reference else {}
     compute = Compute(**options.embedding(device, options.FLOAT32, batch_size))
     with sole_writer(json, html):
@@ -76,6 +90,7 @@ def quality_command(
             model=model,
             drops={} if folder is None else read_dropped(folder),
             backend=None if folder is None else backend_of(folder),
+            decisions=None if csv is None else read_decisions(csv, chains),
             seed=seed,
             samples=samples,
             compute=compute,
@@ -95,6 +110,18 @@ def quality_command(
             first=(f"{appraisal.headline}.", *appraisal.cautions),
             lines=page_lines(html),
         )
+
+
+def _draw(chains: Hierarchy, count: int, path: Path | None, seed: int) -> None:
+    """Write a sample and say what to do with it."""
+    if path is None:
+        raise InputError("--sample needs the file to write: --csv FILE.")
+    written = write_sample(path, chains, count, seed)
+    console().print(
+        f"{written:,} of {len(chains.rows):,} chains in {path.absolute()}: write {ACCEPT} or {REJECT} into the column "
+        f"{DECISION}, then give the same command without --sample.",
+        soft_wrap=True,
+    )
 
 
 def dataset_of(source: str) -> str:

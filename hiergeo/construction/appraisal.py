@@ -11,7 +11,7 @@ from hiergeo import datasets
 from hiergeo._core.storage.files import size_of
 from hiergeo.adapters import Model
 from hiergeo.construction.build_plan import FILE, read_plan
-from hiergeo.construction.grading import OWN_RULES, Quality, opened, quality
+from hiergeo.construction.grading import ACCEPTED, OWN_RULES, Quality, opened, quality
 from hiergeo.construction.judges import Judge
 from hiergeo.construction.output import DROPPED, REASONS
 from hiergeo.construction.pooling import Difference, coco_images
@@ -108,6 +108,7 @@ def appraise(
     model: Model | str | None = None,
     drops: Mapping[tuple[str, str], int] | None = None,
     backend: str | None = None,
+    decisions: Mapping[int, bool] | None = None,
     seed: int = 0,
     samples: int = 1000,
     compute: Compute = ON_THE_CPU,
@@ -121,17 +122,27 @@ def appraise(
         model: see `quality`.
         drops: captions that left the data before, by (stage, reason).
         backend: what wrote the set, if that is known.
+        decisions: on chains of the set, see `quality`.
         seed: see `quality`.
         samples: see `quality`.
         compute: see `quality`.
     """
     with opened(judge, model, compute) as (asked, loaded):
 
-        def measured(each: Hierarchy) -> Quality:
-            return quality(each, judge=asked, model=loaded, seed=seed, samples=samples, compute=compute, progress=True)
+        def measured(each: Hierarchy, decisions: Mapping[int, bool] | None = None) -> Quality:
+            return quality(
+                each,
+                judge=asked,
+                model=loaded,
+                decisions=decisions,
+                seed=seed,
+                samples=samples,
+                compute=compute,
+                progress=True,
+            )
 
         others = {name: measured(each) for name, each in baselines.items()}
-        return Appraisal(measured(chains), others, dict(drops or {}), backend)
+        return Appraisal(measured(chains, decisions), others, dict(drops or {}), backend)
 
 
 def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
@@ -175,6 +186,9 @@ def _cautions(found: Appraisal) -> Iterator[str]:
             "The judge rules reasons by the rules that the backend wordnet writes by, so it favours what that backend "
             "built and doubts paraphrases; a model (--judge transformers:PATH) gives an independent figure."
         )
+    if (read := own.settings["chains_read"]) is not None:
+        share = percent(own.metrics[ACCEPTED])
+        yield f"A person read {read:,} of {len(own.chains.rows):,} chains and accepted {share} of them."
     groups = len(own.pooled.groups)
     if groups < SMALL_SAMPLE:
         things = f"{groups} {'image' if own.settings['images'] else 'distinct caption'}{'s' * (groups != 1)}"

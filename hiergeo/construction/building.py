@@ -105,7 +105,7 @@ def build(
         InputError: no captions, columns, settings or options of that name, or a folder of another plan.
         NothingLeftError: every caption was dropped.
         UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is kept.
-        HeldError: another build is running in the folder, or a review of it.
+        HeldError: another build is running in the folder.
     """
     plan = plan or BuildPlan()
     share, folder = Share.parse(worker), path_of(out)
@@ -131,12 +131,10 @@ def build(
                 runs = tuple(passes.runs.values())
                 return Built(folder, survey.rows, stages=runs, usage=passes.usage, finished=False)
             answers.clear_all()
-            return _written(folder, plan, passes, backend, judge, source.name, overwrite)
+            return _written(folder, plan, passes, backend, judge, source.name)
 
 
-def _written(
-    folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge, source: str, overwrite: bool
-) -> Built:
+def _written(folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge, source: str) -> Built:
     """Write the files of the result, the splits only if something is left.
 
     The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
@@ -147,7 +145,7 @@ def _written(
     with csv_rows(folder / output.DROPPED, output.REASONS) as line:
         kept = output.without_dropped(passes.drafts(), line, drops)
         sides = splitting.split(kept, plan.seed, plan.test_fraction)
-        make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
+        make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]))
     if drops.total() == passes.survey.rows:
         raise NothingLeftError(_nothing_left(folder, plan, drops))
     output.write_splits(passes.drafts(), sides, folder)

@@ -148,7 +148,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """``files``, ``data_sha256`` of them, ``splits`` and ``images_in_train_and_...`` of a folder of chains."""
+    """``files``, ``data_sha256`` of them, ``splits`` and ``images_in_train_and_test`` of a folder of chains."""
     files = _files(folder, DATA)
     listed = "".join(f"{name} {file['sha256']}\n" for name, file in sorted(files.items()) if name != "dropped.csv")
     counted = {name: _counted(rows) for name, rows in chains.everything(folder)[1].items()}
@@ -157,7 +157,7 @@ def contents(folder: Path) -> dict[str, Any]:
         "data_sha256": hashing(listed.encode()).hexdigest(),
         "files": files,
         "splits": {name: counts for name, (counts, _) in counted.items()},
-        **{f"images_in_train_and_{name}": len(images["train"] & images[name]) for name in ("test", "reviewed")},
+        "images_in_train_and_test": len(images["train"] & images["test"]),
     }
 
 

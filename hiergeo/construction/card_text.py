@@ -15,7 +15,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 LARGEST = "1M<n<10M"
 
-WITH_NEGATIVES = {"train": "train.csv", "test": "test_expanded.csv", "reviewed": "reviewed_expanded.csv"}
+WITH_NEGATIVES = {"train": "train.csv", "test": "test_expanded.csv"}
 """The file of a split that hubs show."""
 
 
@@ -33,11 +33,7 @@ def readme(card: Mapping[str, Any]) -> str:
         unlicensed=_unlicensed(card),
         tiers=len(next(iter(splits.values()))["tiers"]),
         splits=[(name, each["rows"], each["images"], each["negative_rows"]) for name, each in splits.items()],
-        shared_images=[
-            (name, card[f"images_in_train_and_{name}"])
-            for name in ("test", "reviewed")
-            if {"train", name} <= set(splits)
-        ],
+        shared_images=card["images_in_train_and_test"] if {"train", "test"} <= set(splits) else None,
         words=[
             (name, f"{kind} {tier}", n["distinct"], f"{n['mean_words']:.2f}", n["least_words"], n["most_words"])
             for name, split in splits.items()

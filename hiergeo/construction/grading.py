@@ -1,6 +1,6 @@
 """How good chains are: what a judge says of them, their lengths and repeats, and where a model puts them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +31,9 @@ from hiergeo.evaluation.protocols import score_pairs
 
 PAIRS_AT_ONCE = 1 << 12
 """Pairs of texts that a judge is asked about at a time."""
+
+ACCEPTED = "accepted"
+"""The share of chains that a person accepted."""
 
 OWN_RULES = "rules"
 """The judge that shares its rules with a backend."""
@@ -65,7 +68,8 @@ class Quality:
         counts: metric -> plain number without an interval.
         baselines: metric -> baseline by name -> its value where the model plays no part.
         verdicts: what the judge answered for each row.
-        settings: dataset, split, judge, model, geometry, numbers of rows and images, seed, samples, version.
+        settings: dataset, split, judge, model, geometry, numbers of rows, images and chains that a person read (None
+            without decisions), seed, samples, version.
         left_out: metric that was not measured -> why.
     """
 
@@ -100,6 +104,7 @@ class Quality:
         """The metrics over all tiers for the card of the data, each with the judge or the model that it rests on."""
         by = dict.fromkeys(judged_rates(self.verdicts), f" (judge {self.settings['judge']})")
         by |= dict.fromkeys(self.baselines, f" (model {self.settings['model']})")
+        by[ACCEPTED] = f" (of {self.settings['chains_read']} read by hand)"
         return {f"{name}{by.get(name, '')}": value for name, value in self.metrics.items() if TIER not in name}
 
     def as_dict(self) -> dict[str, Any]:
@@ -122,6 +127,7 @@ def quality(
     *,
     judge: Judge | str = OWN_RULES,
     model: Model | str | None = None,
+    decisions: Mapping[int, bool] | None = None,
     seed: int = 0,
     samples: int = 1000,
     compute: Compute = ON_THE_CPU,
@@ -135,6 +141,8 @@ def quality(
             reasons as the backend ``wordnet`` writes and so favours its chains.
         model: embeds texts: gives the order of radii and the AUROC of negatives; None
             leaves them out. Radii and angles are those of the space that it brings, otherwise Euclidean.
+        decisions: `row_id` -> whether a person accepted the chain, from `hiergeo.construction.decisions`; gives
+            ``accepted``.
         seed: of the bootstrap.
         samples: bootstrap resamples.
         compute: where and in which batches texts are embedded.
@@ -150,6 +158,7 @@ def quality(
         ratios = agreement.length_rates(chains) | agreement.distinctness_rates(chains) | agreement.word_rates(chains)
         verdicts = judged(chains, asked, progress=progress)
         identity = asked.identity
+    ratios |= {} if decisions is None else accepted_rate(chains, decisions)
     measured = ModelRates() if loaded is None else modelled(loaded, chains, compute, progress=progress)
     pooled = Pooled.of(chains, judged_rates(verdicts) | ratios | measured.ratios, measured.statistics)
     return Quality(
@@ -164,6 +173,7 @@ def quality(
             "rows": len(chains.rows),
             "images": len({row.image_id for row in chains.rows} - {None}),
             "tiers": chains.tiers,
+            "chains_read": None if decisions is None else int(ratios[ACCEPTED].denominator.sum()),
             "judge": asked.name,
             "judge_identity": identity,
             "model": None if loaded is None else loaded.name,
@@ -231,6 +241,13 @@ def judged_rates(verdicts: Verdicts) -> dict[str, Ratio]:
     for name, label in (("contradicted", CONTRADICTION), ("neutral", NEUTRAL), ("entailed", ENTAILMENT)):
         rates |= by_tier(f"negative_{name}", (against == label).astype(float), known.astype(float))
     return rates
+
+
+def accepted_rate(chains: Hierarchy, decisions: Mapping[int, bool]) -> dict[str, Ratio]:
+    """``accepted``: share of the chains read by a person that were accepted, from `row_id` -> decision."""
+    hits = [decisions.get(row.row_id, False) for row in chains.rows]
+    read = [row.row_id in decisions for row in chains.rows]
+    return {ACCEPTED: Ratio(np.array(hits, float), np.array(read, float))}
 
 
 @dataclass(frozen=True)

@@ -250,11 +250,6 @@ def _candidates(draft: Draft, stage: str) -> list[tuple[str, ...]]:
     return [tuple(texts) for note in draft.notes if note["stage"] == stage for texts in note.get("candidates", ())]
 
 
-def refusals(draft: Draft) -> int:
-    """How many texts of a draft had to be completed, and how many candidates were refused before the ones taken."""
-    return sum(len(note.get("filled", ())) + note.get("candidate", 0) for note in draft.notes)
-
-
 def _noted(draft: Draft, note: Mapping[str, Any]) -> Draft:
     return replace(draft, notes=(*draft.notes, dict(note)))
 

@@ -24,7 +24,6 @@ NAME = "chains"
 FILES = {
     "train": ("train.csv", None),
     "test": ("test.csv", "test_expanded.csv"),
-    "reviewed": ("reviewed.csv", "reviewed_expanded.csv"),
 }
 """Split -> its file in a built folder, and the file of the same rows with negatives."""
 
@@ -88,7 +87,7 @@ def load(split: str = "test", *, address: str = "", images: Path | str | None = 
     there also by name alone. Where none is found the hierarchy has no images, and only captions are measured.
 
     Args:
-        split: ``train``, ``test`` or ``reviewed``; a file is the same whatever is named.
+        split: ``train`` or ``test``; a file is the same whatever is named.
         address: the folder or the file.
         images: the folder in which to look for images instead; all images are then expected to be there.
 

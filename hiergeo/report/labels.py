@@ -45,7 +45,7 @@ MEASURES = (
     (r"parent_mrr|native", "mean reciprocal rank"),
     (r"tie$|lca$", UNBOUNDED),
     (r"precision|recall|any_hit|h_|walk_|jaccard|isa_hits|isa_radius|cone_|superclass|subclass|both", "share"),
-    (r"forward_|negative_|chain_|words_grow|radii_grow|head_noun|texts_|word_coverage", "share"),
+    (r"accepted|forward_|negative_|chain_|words_grow|radii_grow|head_noun|texts_|word_coverage", "share"),
     (r".*_r\d+$", "share of queries"),
     (r".*accuracy", "share of images"),
 )

@@ -21,7 +21,7 @@ from hiergeo.report.terminal import MARK, NONE, bounds, stacked
 OWN = "this set"
 """What the columns call the set that is appraised."""
 
-PICTURED = ("forward_entailed", "negative_contradicted", "tau_d", "head_noun", "words_grow")
+PICTURED = ("accepted", "forward_entailed", "negative_contradicted", "tau_d", "head_noun", "words_grow")
 """Metrics of the picture, in the order of choice."""
 
 BY_TIER = (

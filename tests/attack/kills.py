@@ -159,9 +159,6 @@ class Stage:
             self._do(earlier=True)
             self.begun = folder / "begun"
             shutil.copytree(self.out, self.begun)
-        elif verb.starts:
-            self.begun = self.inputs / verb.starts
-            shutil.copytree(self.begun, self.out, dirs_exist_ok=True)
         self.old = verb.result(self.out)
         count, start = folder / "count", time.monotonic()
         self._must(undisturbed(counted(partial(run, self.words(), self.out), count)))

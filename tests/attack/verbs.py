@@ -25,7 +25,6 @@ from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import scenes
 from hiergeo.datasets.chains import Chain, write_test
 from hiergeo.report.explorer import export
-from hiergeo.report.review import open_desk
 from hiergeo.training import suite
 from tests.attack import mirror
 from tests.construction.construction_toys import ToyBackend, ToyJudge
@@ -48,7 +47,6 @@ class Verb:
         result: a digest of what the folder holds, read as its users read it; None while there is nothing.
         again: arguments with which it is run again after a death.
         earlier: a line whose result is there before, and is replaced.
-        starts: a folder among its inputs whose content is there before.
         instead: another command, that is run after a death in place of the first; its result is what counts.
         ranks: processes that run it together.
     """
@@ -58,7 +56,6 @@ class Verb:
     result: Callable[[Path], str | None]
     again: Words = ()
     earlier: Words = ()
-    starts: str = ""
     instead: Words = ()
     ranks: int = 1
 
@@ -94,7 +91,7 @@ def prepare(inputs: Path) -> None:
     _inputs_of_corpus(inputs / "corpus")
     (inputs / "clip.toml").write_text(PLAN)
     (inputs / "suite.toml").write_text(SUITE_PLAN)
-    _reviewed(inputs / "reviewed" / "chains")
+    _scenes(inputs / "chains")
     search.build(inputs / "small", "tiny", corpus_common.captions(40)).close()
     adapters.load("tiny").encode_text(["a red square"])
     BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]  # a toy is what it stands for
@@ -257,24 +254,11 @@ def _graded(out: Path) -> str | None:
     return f"{_chains(out)} {json.dumps(quality, sort_keys=True)}"
 
 
-def _reviewed(folder: Path) -> None:
-    """Chains with a card, the first of which is accepted."""
+def _scenes(folder: Path) -> None:
+    """A folder of chains."""
     folder.mkdir(parents=True)
     rows = datasets.load("scenes").take(6).rows
     write_test(folder / "test.csv", [Chain(row.row_id, row.positive) for row in rows])
-    with open_desk(folder) as desk:
-        desk.decide(0, desk.standing(0).version, "Anna", "accept")
-
-
-def _review(out: Path) -> str | None:
-    """What was exported of decisions, all of which stay."""
-    folder = out / "chains"
-    with open_desk(folder) as desk:
-        if len(desk.journal.entries) != 1:
-            raise InputError("a decision is lost.")
-    if not (folder / "reviewed.json").exists():
-        return None
-    return (folder / "reviewed.csv").read_text() + (folder / "reviewed.json").read_text()
 
 
 def _suite(out: Path) -> str | None:
@@ -346,10 +330,9 @@ take = 8
 """
 SUITE = ("suite", "run", "INPUTS/suite.toml", "--out", "OUT/suite")
 QUALITY = (
-    *("chains", "quality", "INPUTS/reviewed/chains", "--samples", "20"),
+    *("chains", "quality", "INPUTS/chains", "--samples", "20"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
 )
-REVIEW = ("chains", "review", "OUT/chains", "--export")
 COMPARE = (
     *("compare", "-m", "tiny", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--steps", "5", "--images", "1"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
@@ -393,6 +376,5 @@ VERBS = (
     Verb("chains build", BUILD, _chains),
     Verb("chains quality", QUALITY, _report),
     Verb("chains quality --card", ("chains", "quality", "OUT/chains", "--card"), _graded, earlier=BUILD),
-    Verb("chains review --export", REVIEW, _review, starts="reviewed"),
     Verb("suite", SUITE, _suite),
 )

@@ -1,6 +1,5 @@
-"""A build in a folder that holds another: no mix of two inputs or splits, whenever it dies, and no review lost."""
+"""A build in a folder that holds another: no mix of two inputs or splits, whenever it dies."""
 
-import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,13 @@ import pytest
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.shares import Share
-from hiergeo._core.storage.locks import HeldError
+from hiergeo._core.storage import documents
 from hiergeo.construction import build
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.card import read_card, update_card
 from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.passes import Passes
 from hiergeo.datasets import chains
-from hiergeo.report import review
-from hiergeo.report.review.desk import Desk
 from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
 
 SPLITS = ("train.csv", "test.csv", "test_expanded.csv")
@@ -145,52 +142,19 @@ def test_captions_that_change_while_they_are_read_are_told(
         build(captions, tmp_path / "out", toy_plan())
 
 
-def accepted(folder: Path) -> None:
-    with review.open_desk(folder) as desk:
-        for row in range(len(desk.rows)):
-            desk.decide(row, desk.standing(row).version, "Ann", "accept")
-        review.export(desk)
-
-
-def test_a_review_and_a_build_exclude_each_other(captions: Path, out: Path) -> None:
-    before = files(out)
-    with review.open_desk(out):
-        for shard in (None, "0/2"):
-            with pytest.raises(HeldError, match="decisions"):
-                build(captions, out, toy_plan(test_fraction=0.3), overwrite=True, worker=shard)
-    assert files(out) == before
-
-
-def test_reviewed_chains_do_not_outlive_their_split(captions: Path, out: Path) -> None:
-    accepted(out)
-    decisions, held = (out / "decisions.jsonl").read_bytes(), (out / "reviewed.csv").read_bytes()
+def test_a_folder_with_a_review_of_0_2_still_opens(captions: Path, out: Path) -> None:
+    """Builds and cards leave the journal and what was exported of it alone."""
+    review = {"decisions.jsonl": b'{"format": 1}\n', "reviewed.json": b"{}"}
+    review["reviewed.csv"] = (out / "test.csv").read_bytes()
+    for name, content in review.items():
+        (out / name).write_bytes(content)
+    held = read_card(out)
+    held["splits"]["reviewed"], held["images_in_train_and_reviewed"] = held["splits"]["test"], 0
+    held["files"]["reviewed.csv"] = held["files"]["test.csv"]
+    held["quality"] = {"reviewed": {"words_grow": 1.0}}
+    documents.write(out / "card.json", held)
+    assert set(update_card(out)["splits"]) == {"train", "test"}
     build(captions, out, toy_plan(title="Dogs"), overwrite=True)
-    assert (out / "reviewed.csv").read_bytes() == held
-    written(captions, rows=9)
-    whole = files(out)
-    with pytest.raises(InputError, match="review"):
-        build(captions, out, toy_plan(title="Dogs"))
-    assert files(out) == whole
-    with pytest.warns(UserWarning, match=r"reviewed\.csv.*decisions\.jsonl is kept"):
-        build(captions, out, toy_plan(test_fraction=0.3), overwrite=True)
-    assert not any(name.startswith("reviewed") for name in files(out))
-    assert (out / "decisions.jsonl").read_bytes() == decisions
-
-
-def test_a_review_of_replaced_chains_is_not_exported(captions: Path, out: Path) -> None:
-    desk = Desk(out)
-    desk.decide(0, desk.standing(0).version, "Ann", "accept")
-    build(captions, out, toy_plan(test_fraction=0.3), overwrite=True)
-    with pytest.raises(InputError, match="replaced"):
-        review.export(desk)
-    assert not (out / "reviewed.csv").exists()
-
-
-def test_the_card_counts_reviewed_images_that_are_in_train(out: Path) -> None:
-    accepted(out)
-    assert read_card(out)["images_in_train_and_reviewed"] == 0
-    with (out / "train.csv").open("a", newline="") as handle:
-        row = chains.read_split(out, "reviewed")[0]
-        csv.writer(handle).writerow((" => ".join(row.positive), " => ".join(row.negative or ()), row.image))
-    assert update_card(out)["images_in_train_and_reviewed"] == 1
-    assert "train and reviewed: 1" in (out / "README.md").read_text()
+    assert chains.read(out / "reviewed.csv") == chains.read(out / "test.csv")
+    build(written(captions, rows=9), out, toy_plan(test_fraction=0.3), overwrite=True)
+    assert {name: files(out)[name] for name in review} == review

@@ -1,4 +1,4 @@
-"""What hiergeo writes, small: an index, a journal, checkpoints, heads, chains and embeddings."""
+"""What hiergeo writes, small: an index, checkpoints, heads, chains and embeddings."""
 
 import hashlib
 import tempfile
@@ -12,14 +12,12 @@ from torch import Tensor
 
 from hiergeo import adapters, construction, datasets, search
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage.files import atomic_folder, atomic_write_text
+from hiergeo._core.storage.files import atomic_folder
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
 from hiergeo.construction import BuildPlan
-from hiergeo.datasets import Hierarchy, Row, chains
-from hiergeo.datasets.chains import Chain
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.report.explorer import cache
-from hiergeo.report.review import Desk
 from hiergeo.search import corpus, layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.rows import Rows
@@ -103,43 +101,6 @@ def _items(index: search.Index) -> frozenset[tuple[int, str | None]]:
         raise AssertionError(f"it opens, but {defects}")
     ids = torch.cat([torch.zeros(0, dtype=torch.int64), *(rows.ids for rows in index.store.scan())])
     return frozenset(zip(ids.tolist(), index.store.labels(ids).captions, strict=True))
-
-
-CHAINS = [
-    Chain(10, ("animal", "dog", "a wet dog"), ("plant", "cat", "a dry dog"), "a.png"),
-    Chain(11, ("vehicle", "bus", "a red bus"), ("food", "car", "a blue bus"), "b.png"),
-]
-
-
-def journal(torn: bytes = b"") -> Subject:
-    """Decisions of a reviewer, the first of which makes the journal; or one that ends in half a line."""
-    told = ((0, "accept"), (1, "reject"), (0, "reject"))
-
-    def decide(row: int, kind: str) -> Callable[[Path], object]:
-        def step(folder: Path) -> None:
-            desk = Desk(folder)
-            desk.decide(row, desk.standing(row).version, "Anna", kind)
-
-        return step
-
-    def prepare(folder: Path) -> None:
-        chains.write_test(folder / "test.csv", CHAINS)
-        chains.write_train(folder / "test_expanded.csv", CHAINS)
-        if torn:
-            decide(*told[0])(folder)
-            with (folder / "decisions.jsonl").open("ab") as handle:
-                handle.write(torn)
-
-    def see(folder: Path) -> Hashable:
-        return tuple((each.row, each.kind) for each in Desk(folder).journal.entries)
-
-    start = 1 if torn else 0
-    return Subject(
-        steps=tuple(decide(*each) for each in told[start:]),
-        expected=tuple(told[:count] for count in range(start, len(told) + 1)),
-        see=see,
-        prepare=prepare,
-    )
 
 
 def training() -> Subject:
@@ -265,10 +226,6 @@ def built(inputs: Path) -> Subject:
         tables.append(inputs / name)
         tables[-1].write_text("\n".join(["caption,image_url", *lines, "two words,"]) + "\n")
 
-    def export(folder: Path) -> None:
-        """What the export of a review makes, as far as a build removes it."""
-        atomic_write_text(folder / "chains" / "reviewed.json", "{}")
-
     plan = BuildPlan(backend="toy", judge="toy", shard_rows=7, test_fraction=0.4)
 
     def build(table: Path) -> Callable[[Path], object]:
@@ -286,9 +243,8 @@ def built(inputs: Path) -> Subject:
         build(table)(inputs / f"whole-{number}")
         undisturbed.append(see(inputs / f"whole-{number}"))
     first, second = undisturbed
-    reviewed = first | {("reviewed.json", hashlib.sha256(b"{}").hexdigest())}
-    steps = build(tables[0]), export, build(tables[1])
-    return Subject(steps, (REFUSED, first, reviewed, second), see, between=(REFUSED,))
+    steps = build(tables[0]), build(tables[1])
+    return Subject(steps, (REFUSED, first, second), see, between=(REFUSED,))
 
 
 COLOURS = ("red", "blue", "grey", "green", "white", "black", "brown", "pink", "gold", "teal", "plum", "lime")

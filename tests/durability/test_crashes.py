@@ -22,8 +22,6 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="folders are synchron
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "index": lambda place: subjects.index(),
     "adopted": lambda place: subjects.adopted(),
-    "journal": lambda place: subjects.journal(),
-    "torn journal": lambda place: subjects.journal(b'{"kind":"acc'),
     "training": lambda place: subjects.training(),
     "heads": lambda place: subjects.heads(place / "base.npz"),
     "chains": subjects.built,
@@ -54,7 +52,6 @@ ROOT = "search/layout.py write_root: make_folder(folder.resolve() / SHARDS)"
 
 
 EXCUSED: dict[str, dict[str, str]] = {
-    "torn journal": {"report/review/decisions.py _read: os.fsync(handle.fileno())": FOLLOWED},
     "chains": {MADE: AGAIN},
     "embeddings": {MADE: AGAIN},
     "corpus": {LOCKED: FOLLOWED, ROOT: FOLLOWED},

@@ -107,6 +107,7 @@ def _class_metrics() -> list[Metric]:
 def _chain_metrics() -> list[Metric]:
     """Those of `hiergeo.construction.quality`; texts alone, but for the growth of radii."""
     labels: tuple[tuple[str, str, bool | None], ...] = (
+        ("accepted", "accepted by a person", True),
         ("forward_entailed", "entailed", True),
         ("forward_neutral", "neutral", False),
         ("forward_contradicted", "contradicting", False),
