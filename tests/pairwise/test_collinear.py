@@ -20,4 +20,3 @@ def test_pairs_on_common_lines(problem: Problem, quantity: str) -> None:
     for level in levels() if MISSING is None else ():
         with at(level):
             assert_true(NATIVE, problem, quantity, truth, upstream)
-
