@@ -17,8 +17,6 @@ from typing import NamedTuple, final
 
 import numpy as np
 import torch
-from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
-from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -29,6 +27,8 @@ from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.progress import track
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
+from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from hiergeo.testing.planted import world
 
 Floats = NDArray[np.float64]
