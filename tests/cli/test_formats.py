@@ -57,7 +57,7 @@ VERBS = {
 
 def test_the_numbers_of_an_audit_are_a_row_each(run, tmp_path):
     told = tmp_path / "audit.json"
-    words = ("audit", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g", "lorentz:-1", "--samples", 20, "--steps", 4)
+    words = ("audit", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g", "lorentz:-1", "--steps", 4)
     code, printed, _ = run(*words, "--format", "csv", "--json", told)
     assert code == 0
     numbers = json.loads(told.read_text())["numbers"]
@@ -73,7 +73,7 @@ def test_the_numbers_of_an_audit_are_a_row_each(run, tmp_path):
 
 def test_the_numbers_of_length_and_of_quality_are_a_row_each(run, printed, tmp_path):
     told = tmp_path / "told.json"
-    words = ("audit", "--length", "-m", "tiny", "-d", "scenes", "--rows", 20, "--samples", 20, "--copies", 0)
+    words = ("audit", "--length", "-m", "tiny", "-d", "scenes", "--rows", 20, "--copies", 0)
     _, text, _ = run(*words, "--format", "csv", "--json", told)
     order = json.loads(told.read_text())["order"]
     rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(text)) if row["control"] == "the model"}

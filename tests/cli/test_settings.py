@@ -60,14 +60,14 @@ def test_a_comparison_has_the_settings_that_are_named(called):
 
 
 def test_an_audit_has_the_settings_that_are_named(called):
-    numbers = ("--steps", 7, "--seed", 5, "--samples", 9, "--copies", 2, "--min-radius", 0.3, "--batch-size", 2)
+    numbers = ("--steps", 7, "--seed", 5, "--copies", 2, "--min-radius", 0.3, "--batch-size", 2)
     found = called("hiergeo.cli.audit:audit", "audit", *DATA, *numbers)
     assert found["settings"] == AuditSettings(steps=7, seed=5, copies=2)
     assert (found["space"].min_radius, found["compute"].batch_size) == (0.3, 2)
 
 
 def test_controls_of_length_have_the_settings_that_are_named(called):
-    numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--samples", 9, "--batch-size", 2)
+    numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--batch-size", 2)
     found = called("hiergeo.cli.audit:length_controls", "audit", "--length", *DATA, *numbers)
     assert found["settings"] == AuditSettings(copies=2, filler=("some", "thing"), seed=5)
     assert (found["compute"].batch_size, found["progress"]) == (2, True)

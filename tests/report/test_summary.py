@@ -124,7 +124,8 @@ def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit
     for plot in plots:
         row = next(each for each in audit.attribution if each.metric == plot.metric)
         assert plot.reference == row.native
-        for dot, (control, _) in zip(plot.dots[1:], ATTRIBUTION[1:], strict=True):
+        controls = [control for control, _ in ATTRIBUTION[1:] if control in row.controls]
+        for dot, control in zip(plot.dots[1:], controls, strict=True):
             assert dot.value == row.controls[control]
             low, high = audit.intervals[f"{plot.metric}_minus_{control}"]
             assert list(dot.interval) == pytest.approx([row.native - high, row.native - low])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import hiergeo
@@ -68,7 +69,7 @@ def test_the_cones_of_an_audit_are_those_of_its_space():
 
 
 def test_the_random_targets_of_walks_follow_the_seed():
-    """Four roots for each start, as far out as the root, then the direction of each, drawn from one generator."""
+    """Four roots for each start, as far out as the root, then one target as far from its ancestors as the root is."""
     points, chains = sample(dim=2)
     root = np.full(2, 0.4)
     subject = subject_of(made(points, chains, root=root), hiergeo.Space("euclidean"))
@@ -78,9 +79,13 @@ def test_the_random_targets_of_walks_follow_the_seed():
         for _ in range(5)
     )
     starts = points[chains[:, -1]]
-    outward = starts + np.linalg.norm(starts - root, axis=1, keepdims=True) * away
+    ancestors = points[chains[:, :-1]]
+    middle = ancestors.mean(axis=1)
+    aside = middle + np.linalg.norm(middle - root, axis=1, keepdims=True) * away
+    far = [np.square(ancestors - target).sum(-1).mean(1) for target in (root, aside[:, None])]
+    assert far[0] == pytest.approx(far[1])
     targets = {"random_root": [np.linalg.norm(root) * rays for rays in drawn]}
-    targets["random_direction"] = [outward]
+    targets["random_target"] = [aside]
     found = walks(subject, 8, seed=3)
     through = hiergeo.audit(subject.embedded, None, "euclidean", AuditSettings(steps=8, seed=3)).numbers
     for name, ends in targets.items():
@@ -90,18 +95,43 @@ def test_the_random_targets_of_walks_follow_the_seed():
                 line = target + (1 - np.arange(8)[:, None] / 8) * (start - target)
                 met = {int(np.linalg.norm(points - step, axis=1).argmin()) for step in line} - {chain[-1]}
                 recalls[draw, row] = len(met & set(chain[:-1])) / 3
-        assert found[name]["recall"] == pytest.approx(recalls.mean(0))
+        assert found[name]["recall"].values == pytest.approx(recalls.mean(0))
         assert through[f"walk_recall_{name}"] == pytest.approx(recalls.mean())
 
 
-def test_intervals_of_an_audit_follow_its_seed_and_resamples():
+def test_intervals_of_an_audit_are_students_t_over_chains():
     points, chains = sample()
     radii = np.linalg.norm(points[chains], axis=-1)
     tau = np.mean([np.sign(radii[:, j] - radii[:, i]) for i in range(4) for j in range(i + 1, 4)], axis=0)
-    generator = np.random.default_rng(3)
-    draws = [tau[generator.integers(12, size=12)].mean() for _ in range(20)]
-    audit = audited(points, chains, "lorentz:-1", AuditSettings(steps=4, seed=3))
-    assert audit.intervals["tau_d"] == pytest.approx(np.quantile(draws, [0.025, 0.975]))
+    audit = audited(points, chains, "lorentz:-1")
+    expected = stats.ttest_1samp(tau, 0).confidence_interval(0.95)
+    assert audit.intervals["tau_d"] == pytest.approx((expected.low, min(1, expected.high)))
+
+
+def test_differences_to_controls_are_paired_by_chain_and_corrected():
+    points, chains = sample(seed=5, rows=20)
+    audit = audited(points, chains, "lorentz:-0.7")
+    radius = np.linalg.norm(points, axis=1)
+    spaces = {
+        "native": lorentz_distance(points[:, None], points[None], 0.7),
+        "flat": np.linalg.norm(points[:, None] - points[None], axis=-1),
+        "angle_only": -(points @ points.T) / np.outer(radius, radius),
+        "radius_only": np.abs(radius[:, None] - radius[None]),
+    }
+    found = {}
+    for name, distance in spaces.items():
+        np.fill_diagonal(distance, np.inf)
+        ranks = [[(distance[c] < distance[c, p]).sum() for p, c in pairwise(row)] for row in chains]
+        found[name] = (1 / (1 + np.array(ranks))).mean(axis=1)
+    tests = {name: stats.ttest_rel(found["native"], found[name]) for name in ("angle_only", "radius_only", "flat")}
+    largest = 0.0  # Holm's step-down correction
+    for rank, (name, test) in enumerate(sorted(tests.items(), key=lambda each: each[1].pvalue)):
+        p_value = largest = max(largest, min(1, (3 - rank) * test.pvalue))
+        difference = f"parent_mrr_minus_{name}"
+        interval = test.confidence_interval(0.95)
+        assert audit.intervals[difference] == pytest.approx((interval.low, interval.high))
+        assert audit.numbers[f"{difference}_p"] == pytest.approx(p_value)
+        assert audit.sure(difference) == (p_value <= 0.05)
 
 
 def test_the_interval_of_a_median_has_the_coverage_of_a_sign_test():
@@ -217,8 +247,8 @@ def test_nothing_is_flattened_in_a_flat_space_whatever_its_cones():
     negative = chains[np.random.default_rng(5).permutation(len(chains))]
     space = hiergeo.Space("product:euclidean:x3,euclidean:x2", min_radius=0.5)
     numbers = audited(points, chains, space, negative=negative).numbers
-    assert numbers["auroc_flat"] == numbers["auroc"]
-    assert numbers["auroc_minus_flat"] == 0
+    assert not {"auroc_flat", "auroc_minus_flat", "parent_mrr_flat"} & set(numbers)
+    assert numbers["flat"] == numbers["native"]
 
 
 def test_angles_alone_are_taken_at_the_usual_median():
@@ -338,7 +368,7 @@ def test_of_many_rows_some_are_walked_from(monkeypatch):
     monkeypatch.setattr("hiergeo.evaluation.auditing.walks.MOST", 5)
     some = walks(subject, 8, seed=1)["root"]["recall"]
     drawn = np.sort(torch.randperm(12, generator=torch.Generator().manual_seed(1))[:5].numpy())
-    assert some.tolist() == whole[drawn].tolist()
+    assert some.values.tolist() == whole.values[drawn].tolist()
 
 
 def test_of_many_starts_each_has_one_random_root(monkeypatch):

@@ -33,9 +33,8 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert {question: each["word"] for question, each in told["answers"].items()} == {
         question: each.word for question, each in same.answers.items()
     }
-    assert {"auroc_flat", "recall_radius_only", "walk_recall_data_mean", "walk_recall_random_target"} < set(
-        told["numbers"]
-    )
+    walks = {"walk_recall_data_mean", "walk_recall_random_target"}
+    assert {"auroc_flat", "recall_radius_only", *walks} < set(told["numbers"])
     assert same.headline in " ".join(printed.split())
     assert "tiny · scenes test · lorentz:-1" in printed
     assert same.headline in read(page).text

@@ -168,9 +168,9 @@ def test_charts_shared_metrics_and_leakage_are_said():
 
 
 def answer(word, value=0.5, n=40) -> Answer:
-    return (
-        inapplicable("not asked") if word == "inapplicable" else Answer(word, value, value - 0.1, value + 0.1, n, word)
-    )
+    if word == "inapplicable":
+        return inapplicable("not asked")
+    return Answer(word, value, value - 0.1, value + 0.1, n, word)
 
 
 def compared_answers(curvatures, order="forward", beyond="yes"):

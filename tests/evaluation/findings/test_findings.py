@@ -92,9 +92,8 @@ def test_charts_are_one_space():
     assert found.twins == (("lorentz:-1", "poincare:-1"),)
     assert [(each.a, each.b) for each in found.contrasts] == [("lorentz:-1", "euclidean"), ("poincare:-1", "euclidean")]
     assert found.leaders("recall", 8) == ("lorentz:-1", "poincare:-1")
-    (charts,) = conclude_comparison(found, {"lorentz:-1": {"order": Answer("none", 0.0, -0.05, 0.05, 50, "")}}).remarks[
-        1:
-    ]
+    answers = {"lorentz:-1": {"order": Answer("none", 0.0, -0.05, 0.05, 50, "")}}
+    (charts,) = conclude_comparison(found, answers).remarks[1:]
     assert all(each in charts for each in found.twins[0])
     assert identity("product:lorentz:-1x2") == identity("product:poincare:-1x2") != identity("lorentz:-1")
     assert identity("lorentz:-1", "model") != identity("lorentz:-1", "none")

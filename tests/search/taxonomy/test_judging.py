@@ -41,15 +41,6 @@ def test_what_wordnet_knows_of_captions():
     assert (some.items.tolist(), some.pairs.tolist()) == ([0, 4], [[4, 0]])
 
 
-def test_the_control_of_a_taxonomy_is_random_parents():
-    taxonomy = taxonomy_of(PARENTS, NAMES)
-    found = judge(taxonomy, wordnet_truth(taxonomy, WORDS), samples=50)
-    control = found.control
-    assert (control.value, control.score) == (found.random["first"], found.scores["first"])
-    low, high = found.intervals["first"]
-    assert control.standing == ("worse" if control.value < low else "better" if control.value > high else "level")
-
-
 def test_scores_are_those_of_the_definitions():
     taxonomy = taxonomy_of(PARENTS, NAMES)
     truth = wordnet_truth(taxonomy, WORDS)
