@@ -17,7 +17,8 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.evaluation import Comparison, Embedded
 from hiergeo.evaluation.findings.contrasts import ALPHA
-from hiergeo.evaluation.metrics import Ranking, paired_test
+from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.metrics.sharing import p_value_of_draws
 from hiergeo.evaluation.result import Outcome, Result, Statistic, auroc_of, average_precision_of, mean_of
 
 SPACES = ("euclidean", "lorentz:-1", "sphere:0.1", "lorentz:-2", "lorentz:-4", "lorentz:-0.5")
@@ -88,9 +89,13 @@ def test_rates(items: int, repeats: int) -> dict[str, float]:
         metrics = METRICS.index("average_precision") + 1
         pairs = [tuple(drawn(items, 2, metrics, lead, seed)) for seed in range(repeats)]
         for metric in ("auroc", "average_precision"):
-            tests = (paired_test([a[metric].contributions], [b[metric].contributions]) for a, b in pairs)
+            tests = [_p_value(a[metric], b[metric]) for a, b in pairs]
             rates[f"{metric}, {name}"] = float(np.mean([p_value <= ALPHA for p_value in tests]))
     return rates
+
+
+def _p_value(a: Statistic, b: Statistic) -> float:
+    return p_value_of_draws(a.value - b.value, a.draws(SAMPLES, 0) - b.draws(SAMPLES, 0), a.rows)
 
 
 def _values(shared: np.ndarray, own: np.ndarray) -> Iterator[Statistic]:

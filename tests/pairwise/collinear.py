@@ -47,7 +47,8 @@ def collinear_problems(draw: st.DrawFn, most: int = 6) -> Problem:
     lines, radii = frame(2, dim, generator), bar_radii(k, 2, generator)[0]
     x, y = (_on_lines(draw(st.integers(1, most)), lines, radii, generator) for _ in range(2))
     y = Polar(y.direction, (y.radius * (1 + _gaps(len(y.radius), generator))).clamp_max(reach(k)))
-    return Problem(*(Polar(p.direction[None].to(of_ray), p.radius[None].to(of_radius)) for p in (x, y)), k)
+    x, y = (Polar(p.direction[None].to(of_ray), p.radius[None].to(of_radius)) for p in (x, y))
+    return Problem(x, y, k)
 
 
 def _on_lines(count: int, lines: tuple[Tensor, Tensor], radii: Tensor, generator: torch.Generator) -> Polar:
