@@ -1,11 +1,11 @@
 """The one picture of a page: the metrics that its headline rests on, as dot plots with intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hiergeo.evaluation.auditing import Audit
-from hiergeo.evaluation.findings import Contrast, Findings
+from hiergeo.evaluation.findings import Contrast, Control, Findings
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report.labels import label, number
 from hiergeo.training.study import Study
@@ -50,16 +50,27 @@ class Dot:
 
 @dataclass(frozen=True)
 class DotPlot:
-    """One metric: its dots from above, the place of a vertical line or None, and what the metric is of, or nothing."""
+    """One metric: its dots from above, the place of a vertical line or None, what the metric is of, or nothing, and the
+    control that the line is of, or nothing."""
 
     metric: str
     dots: tuple[Dot, ...]
     reference: float | None = None
     of: str = ""
+    control: str = ""
 
     def __str__(self) -> str:
         """The plot in words."""
-        return f"{self.of}{', ' if self.of else ''}{label(self.metric)}: {'; '.join(map(str, self.dots))}"
+        line = f"; {self.control} {number(self.reference)}" if self.control and self.reference is not None else ""
+        return f"{self.of}{', ' if self.of else ''}{label(self.metric)}: {'; '.join(map(str, self.dots))}{line}"
+
+    def beside(self, control: Control | None) -> "DotPlot":
+        """The plot with a line where a control is; no dot is marked that the control does better than."""
+        if control is None:
+            return self
+        sign = -1 if find_metric(self.metric).higher_is_better is False else 1
+        dots = (replace(dot, best=dot.best and sign * (dot.value - control.value) >= 0) for dot in self.dots)
+        return replace(self, dots=tuple(dots), reference=control.value, control=control.noun)
 
 
 @dataclass(frozen=True)
@@ -73,9 +84,10 @@ class DotPlots:
 def of_comparison(findings: Findings) -> DotPlots:
     """The main metrics in each geometry."""
     (dim,) = findings.dims
-    plots = [DotPlot(metric, _dots(findings, metric, dim)) for metric in main_metrics(findings, dim)]
-    marked = " Marked: better than every other space." if findings.has_leaders else ""
-    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval, each metric on a scale of its own.{marked}")
+    plots = [_plot(findings, metric, dim) for metric in main_metrics(findings, dim)]
+    marked = " Marked: better than every other space." if _marks(plots) else ""
+    shown = f"Value and 95 % bootstrap interval, each metric on a scale of its own.{_lines(plots)}{marked}"
+    return DotPlots(tuple(plots), shown)
 
 
 def of_study(study: Study) -> DotPlots:
@@ -85,13 +97,13 @@ def of_study(study: Study) -> DotPlots:
     for metric in main_metrics(findings, dim):
         changes = {spec: study.change(metric, spec, dim) for spec in findings.geometries(dim)}
         before = {spec: change.before for spec, change in changes.items() if change is not None}
-        plots.append(DotPlot(metric, _dots(findings, metric, dim, before)))
+        plots.append(_plot(findings, metric, dim, before))
     of = f" at {dim} dimensions" if len(findings.dims) > 1 else ""
     seeds = len(study.plan.seeds)
     shown = (
         f"the mean over {seeds} seeds and its 95 % interval" if seeds > 1 else "behind a head, with its 95 % interval"
     )
-    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}.")
+    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}.{_lines(plots)}")
 
 
 def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
@@ -119,11 +131,13 @@ def of_leaderboard(table: "Leaderboard") -> DotPlots:
     boards = [board for board in table.boards if board.task is not None and board.measured]
     plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
     left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
-    marked = " Marked: ahead of every other row." if any(dot.best for plot in plots for dot in plot.dots) else ""
-    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval.{left}{marked}")
+    marked = " Marked: ahead of every other row." if _marks(plots) else ""
+    return DotPlots(tuple(plots), f"Value and 95 % bootstrap interval.{_lines(plots)}{left}{marked}")
 
 
 def _of_board(board: "Board") -> DotPlot | None:
+    from hiergeo.training.suite.conclusion import control_of
+
     assert board.task is not None
     metric = board.task.primary
     values = {row: value for row in board.measured if (value := board.value(row, metric)) is not None}
@@ -134,7 +148,23 @@ def _of_board(board: "Board") -> DotPlot | None:
         Dot(str(row), values[row], board.interval(row, metric), best=board.is_best(row, metric))
         for row in ordered[:ROWS]
     ]
-    return DotPlot(metric, tuple(dots), of=board.name)
+    return DotPlot(metric, tuple(dots), of=board.name).beside(control_of(board))
+
+
+def _plot(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> DotPlot:
+    """A metric in each geometry, beside its strongest control."""
+    control = next((each for each in findings.controls(dim) if each.metric == metric), None)
+    return DotPlot(metric, _dots(findings, metric, dim, before)).beside(control)
+
+
+def _marks(plots: Sequence[DotPlot]) -> bool:
+    return any(dot.best for plot in plots for dot in plot.dots)
+
+
+def _lines(plots: Sequence[DotPlot]) -> str:
+    """What the lines of plots are of, in a sentence."""
+    names = dict.fromkeys(plot.control for plot in plots if plot.control)
+    return f" Dashed line: {' or '.join(names)}." if names else ""
 
 
 def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str, ...]:
