@@ -1,7 +1,7 @@
 """The one picture of a page: the metrics that its headline rests on, as dot plots with intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hiergeo.evaluation.auditing import Audit
@@ -71,7 +71,17 @@ class DotPlot:
 
     def __str__(self) -> str:
         """The plot in words."""
-        return f"{self.of}{', ' if self.of else ''}{label(self.metric)}: {'; '.join(map(str, self.dots))}"
+        line = f"; {self.control} {number(self.reference)}" if self.control and self.reference is not None else ""
+        return f"{self.of}{', ' if self.of else ''}{label(self.metric)}: {'; '.join(map(str, self.dots))}{line}"
+
+    def beside(self, control: tuple[str, float] | None) -> "DotPlot":
+        """The plot with a line where a control, its name and value, is; no dot is marked that the control beats."""
+        if control is None:
+            return self
+        name, value = control
+        sign = -1 if find_metric(self.metric).higher_is_better is False else 1
+        dots = (replace(dot, best=dot.best and sign * (dot.value - value) >= 0) for dot in self.dots)
+        return replace(self, dots=tuple(dots), reference=value, control=name)
 
 
 @dataclass(frozen=True)
@@ -86,15 +96,23 @@ def of_comparison(findings: Findings) -> DotPlots:
     """The main metrics in each geometry."""
     (dim,) = findings.dims
     plots = [_controlled(findings, metric, dim) for metric in main_metrics(findings, dim)]
-    marked = " Marked: better than every other space." if findings.has_leaders else ""
-    controls = " Dashed: what is reached without the model." if any(plot.control for plot in plots) else ""
-    return DotPlots(tuple(plots), f"Value and 95 % interval, each metric on a scale of its own.{controls}{marked}")
+    marked = " Marked: better than every other space." if _marks(plots) else ""
+    return DotPlots(tuple(plots), f"Value and 95 % interval, each metric on a scale of its own.{_lines(plots)}{marked}")
 
 
 def _controlled(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> DotPlot:
     """The dots of a metric, with the line of its control."""
-    control, value = baseline(findings.baselines(metric, dim)) or ("", None)
-    return DotPlot(metric, _dots(findings, metric, dim, before), value, control=control)
+    return DotPlot(metric, _dots(findings, metric, dim, before)).beside(baseline(findings.baselines(metric, dim)))
+
+
+def _lines(plots: Sequence[DotPlot]) -> str:
+    """What the lines of plots are of, in a sentence."""
+    names = dict.fromkeys(plot.control for plot in plots if plot.control)
+    return f" Dashed line: {' or '.join(names)}." if names else ""
+
+
+def _marks(plots: Sequence[DotPlot]) -> bool:
+    return any(dot.best for plot in plots for dot in plot.dots)
 
 
 def of_study(study: Study) -> DotPlots:
@@ -110,7 +128,7 @@ def of_study(study: Study) -> DotPlots:
     shown = (
         f"the mean over {seeds} seeds and its 95 % interval" if seeds > 1 else "behind a head, with its 95 % interval"
     )
-    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}. Dashed: the control.")
+    return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}.{_lines(plots)}")
 
 
 def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
@@ -140,8 +158,8 @@ def of_leaderboard(table: "Leaderboard") -> DotPlots:
     boards = [board for board in table.boards if board.task is not None and board.measured]
     plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
     left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
-    marked = " Marked: ahead of every other row." if any(dot.best for plot in plots for dot in plot.dots) else ""
-    return DotPlots(tuple(plots), f"Value and 95 % interval; dashed: the control.{left}{marked}")
+    marked = " Marked: ahead of every other row." if _marks(plots) else ""
+    return DotPlots(tuple(plots), f"Value and 95 % interval.{_lines(plots)}{left}{marked}")
 
 
 def _of_board(board: "Board") -> DotPlot | None:
@@ -156,8 +174,8 @@ def _of_board(board: "Board") -> DotPlot | None:
         for row in ordered[:ROWS]
     ]
     baselines = next((cell.baselines[metric] for cell in board.measured.values() if metric in cell.baselines), {})
-    control, value = baseline({name: each for name, each in baselines.items() if each is not None}) or ("", None)
-    return DotPlot(metric, tuple(dots), value, board.name, control)
+    control = baseline({name: each for name, each in baselines.items() if each is not None})
+    return DotPlot(metric, tuple(dots), of=board.name).beside(control)
 
 
 def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str, ...]:

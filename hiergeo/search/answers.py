@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WithJsonSchema
 from typing_extensions import Self
 
+from hiergeo.geometry.space import By
+
 Guarantee = Literal["exact", "certified", "approximate"]
 """``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
 ``approximate``: neither; see the measured recall."""
@@ -101,6 +103,7 @@ class Answer(Written):
         radius: of the query, geodesic units.
         recall: of the settings, for an approximate answer that was audited.
         repeats: items that were passed over for a better one of the same caption.
+        by: the number of a hit that they are ordered by: of margins the largest first, else the smallest.
     """
 
     hits: tuple[Hit, ...]
@@ -110,6 +113,7 @@ class Answer(Written):
     radius: Number
     recall: Recall | None = None
     repeats: int = 0
+    by: By = "margin"
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class Climb(Written):
 
     Attributes:
         rungs: one for every threshold.
-        guarantee: this and the rest as in `Answer`.
+        guarantee: this and the rest as in `Answer`; of the items within a threshold the first by `by` is its rung.
     """
 
     rungs: tuple[Rung, ...]
@@ -135,6 +139,7 @@ class Climb(Written):
     rows: int
     radius: Number
     recall: Recall | None = None
+    by: By = "distance"
 
     @property
     def hits(self) -> tuple[Hit, ...]:

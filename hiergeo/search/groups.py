@@ -92,7 +92,9 @@ class RequestGroup:
             if isinstance(self.task, Steps):
                 results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
             else:
-                results.append(Answer(tuple(hit for hit in hits[: request.k] if hit is not None), *known))
+                assert isinstance(self.task, Best)
+                found = tuple(hit for hit in hits[: request.k] if hit is not None)
+                results.append(Answer(found, *known, by=self.task.by))
         return results
 
     def _hits(self, found: Found | None) -> list[list[Hit | None]]:

@@ -1,8 +1,9 @@
 """The front door of search: an index that answers questions about what entails what, and can be changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
-from typing import Any, cast, final
+from typing import Any, cast, final, get_args
 
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.geometry import Points, Space
-from hiergeo.geometry.space import By
+from hiergeo.geometry.space import By, Side
 from hiergeo.search import appending, checking, compaction, layout, snapshots
 from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.appending import Added
@@ -29,7 +30,7 @@ from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import run
+from hiergeo.search.sweep import RadiusRange, run
 
 Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
@@ -189,6 +190,7 @@ class Index:
             raise InputError("the index is empty: add items before searching.")
         store = self.store.pinned()
         embedded = self.encoder.encode([request.query for request in requests])
+        requests = [self._bounded(store, request, row) for request, row in zip(requests, embedded, strict=True)]
         results = self._swept(store, requests, embedded)
         folded = {i: each for i, each in enumerate(results) if isinstance(each, Answer) and requests[i].distinct}
         if folded:
@@ -347,6 +349,15 @@ class Index:
     def close(self) -> None:
         """Let go of the files."""
         self.store.close()
+
+    def _bounded(self, store: ExactStore, request: Request, embedded: Tensor) -> Request:
+        """A strict request with the radii that are left to its hits, by the embedding (D,) of its query."""
+        if not request.strict or request.kind not in get_args(Side):
+            return request
+        space = self.chosen(request.space)
+        points = query_rows([request.query], embedded[None], space, store).points(space.geometry, self.device)
+        span = RadiusRange.strict(cast(Side, request.kind), float(points.radius))
+        return replace(request, low=max(request.low or span.low, span.low), high=min(request.high, span.high))
 
     def _swept(self, store: ExactStore, requests: Sequence[Request], embedded: Tensor) -> list[Result]:
         """The answers to requests whose queries have these embeddings (Q, D), captions repeated, from one pass."""

@@ -36,6 +36,7 @@ class Request:
         within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
         low: this and the rest as for `Index.children`; counts always scan.
         without: captions whose items are left out; of the first three kinds.
+        strict: whether all children have a larger radius than the query, and all parents a smaller one.
 
     Raises:
         InputError: a kind or an order that is unknown, k or a number of thresholds out of range, a range of radii that
@@ -55,6 +56,7 @@ class Request:
     store: Store | str | None = None
     distinct: bool = True
     without: frozenset[str] = frozenset()
+    strict: bool = False
 
     def __post_init__(self) -> None:
         for what, name, known in (("kind of search", self.kind, get_args(Kind)), ("order", self.by, get_args(By))):

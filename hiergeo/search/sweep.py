@@ -29,6 +29,13 @@ class RadiusRange(NamedTuple):
         inside = torch.nonzero((exact >= self.low) & (exact <= self.high))
         return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
+    @classmethod
+    def strict(cls, side: Side, radius: float) -> "RadiusRange":
+        """The radii above that of a query, for its children, or below it, for its parents."""
+        if side == "children":
+            return cls(math.nextafter(radius, math.inf), math.inf)
+        return cls(-math.inf, math.nextafter(radius, -math.inf))
+
 
 EVERY = RadiusRange()
 NONE = torch.empty(0, dtype=torch.int64)

@@ -7,6 +7,7 @@ import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.evaluation.findings import Control
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import summary
 from hiergeo.report.audits import ATTRIBUTION
@@ -56,6 +57,34 @@ def test_a_comparison_shows_its_metrics_where_they_are(comparison):
             assert dot.best == findings.is_best(plot.metric, dot.name, dim)
         (_, beside) = dots(plot).axes[0], dots(plot).axes[0].child_axes[0]
         assert [text.get_text() for text in beside.get_yticklabels()] == [f"{dot.value:.3f}" for dot in plot.dots]
+
+
+def test_a_control_is_a_line_within_the_axis_and_whom_it_beats_is_not_marked(comparison):
+    findings, dim = comparison.findings, comparison.dim
+    controls = {each.metric: each for each in findings.controls(dim)}
+    drawing = summary.of_comparison(findings)
+    lines = [plot for plot in drawing.plots if plot.metric in controls]
+    assert lines
+    for plot in lines:
+        control = controls[plot.metric]
+        assert (plot.reference, plot.control) == (control.value, control.noun)
+        assert control.noun in drawing.caption
+        (axes, *_) = dots(plot).axes
+        low, high = axes.get_xlim()
+        assert low <= control.value <= high
+        (line,) = [each for each in axes.lines if each.get_linestyle() == "--"]
+        assert set(line.get_xdata()) == {control.value}
+
+
+@pytest.mark.parametrize(("value", "marked"), [(0.2, True), (0.25, True), (0.378, False)])
+def test_a_space_that_words_beat_is_not_marked(value, marked):
+    words = Control("recall", "length", value, "a", 0.25, "better")
+    plot = DotPlot("recall", (Dot("a", 0.25, best=True), Dot("b", 0.2))).beside(words)
+    assert [dot.best for dot in plot.dots] == [marked, False]
+    assert plot.reference == value
+    assert plot.beside(None) == plot
+    low, high = dots(plot).axes[0].get_xlim()
+    assert low <= value <= high
 
 
 def test_marks_at_the_end_of_an_axis_are_whole():

@@ -242,3 +242,40 @@ def test_ranges_are_compared_in_float64_by_every_road(tmp_path: Path) -> None:
             assert len(index.search([asked, Request("neighbours", rows[20], 1)])[0].hits) == below
             upper = Request("neighbours", rows[20], 50, low=end, store=store)
             assert len(index.search([upper, Request("count", rows[20])])[0].hits) == 50 - below + (end == radius)
+
+
+@pytest.mark.parametrize("spec", ["euclidean", "lorentz:-1", "sphere:0.05"])
+def test_strict_hits_are_the_best_of_those_beyond_the_radius_of_the_query(tmp_path, spec) -> None:
+    """All items in order are the oracle: strict children are those of a larger radius, strict parents of a smaller."""
+    generator = torch.Generator().manual_seed(4)
+    rows = torch.randn(60, 5, generator=generator) * torch.linspace(0.1, 1, 60)[:, None]
+    rows[30] = rows[31]
+    index = search.build(tmp_path / "index", None, [f"item {at}" for at in range(60)], embeddings=rows)
+    for item in (0, 30, 59):
+        sides: tuple[tuple[Literal["children", "parents"], int], ...] = (("children", 1), ("parents", -1))
+        for kind, sign in sides:
+            every = getattr(index, kind)(search.Item(item), 60, space=spec)
+            wanted = [hit for hit in every.hits if sign * (hit.radius - every.radius) > 0]
+            for k in (3, 60):
+                (strict,) = index.search([Request(kind, search.Item(item), k, space=spec, strict=True)])
+                assert [hit.id for hit in strict.hits] == [hit.id for hit in wanted][:k]
+        near = Request("neighbours", search.Item(item), 60, space=spec, strict=True)
+        assert len(index.search([near])[0].hits) == 60, "neighbours have no side"
+
+
+def test_of_an_item_at_the_root_nothing_is_more_general(tmp_path) -> None:
+    rows = torch.cat([torch.zeros(2, 3), torch.eye(3)])
+    index = search.build(tmp_path / "index", None, list("abcde"), embeddings=rows, space="euclidean")
+    item = search.Item(0)
+    found = index.search([Request("parents", item, strict=True), Request("children", item, strict=True)])
+    assert [len(cast(search.Answer, each).hits) for each in found] == [0, 3]
+
+
+def test_answers_name_the_number_that_orders_their_hits(tmp_path) -> None:
+    index = search.build(tmp_path / "index", None, list("abc"), embeddings=torch.diag(torch.tensor([1.0, 2.0, 3.0])))
+    assert [index.parents(torch.ones(3), by=by).as_dict()["by"] for by in ("margin", "angle", "distance")] == [
+        "margin",
+        "angle",
+        "distance",
+    ]
+    assert (index.neighbours(torch.ones(3)).by, index.ladder(torch.ones(3)).by) == ("distance", "distance")

@@ -71,14 +71,12 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
     def routes(verb: Verb) -> list["BaseRoute"]:
         async def one(request: "Request", values: Any) -> "Response":
             asked = questions.of_one(verb, values)
-            (given,) = await unless_gone(request, explorer.ask(asked))
-            return _json(written(explorer.answers.answer(asked.question.queries[0], given)))
+            (answer,) = await unless_gone(request, explorer.ask(asked))
+            return _json(written(answer))
 
         async def several(request: "Request", values: Any) -> "Response":
             asked = await run_in_thread(partial(questions.of_several, verb, values))
-            given = await unless_gone(request, explorer.ask(asked))
-            pairs = zip(asked.question.queries, given, strict=True)
-            return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
+            return _json(written({"answers": await unless_gone(request, explorer.ask(asked))}))
 
         about, path, answer = VERBS[verb][0], f"/api/{verb}", schemas.ANSWERS[verb]
         answers, body = schema(f"{verb}_answers", answers=list_of(answer)), questions.several
@@ -132,6 +130,9 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
     async def drawn(values: Any) -> dict[str, Any]:
         return (await explorer.map(values.lens)).facts()
 
+    async def ladders(values: Any) -> dict[str, Any]:
+        return await explorer.ladders(await run_in_thread(partial(questions.of_ladders, values)))
+
     async def pairs(values: Any) -> dict[str, Any]:
         given = await run_in_thread(partial(questions.of_pairs, values))
         return {"pairs": await explorer.pairs(values.lens, given)}
@@ -157,7 +158,7 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         async def answer(request: "Request", values: Any = None) -> "Response":
             return _json(written(await unless_gone(request, task(values))))
 
-        queries = name in ("pairs", "places")
+        queries = name in ("ladders", "pairs", "places")
         return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told, queries=queries)
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
@@ -170,6 +171,7 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
         route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
         route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
+        route("ladders", "The ladders of one query through several lenses.", ladders, schemas.Ladders, "POST"),
         route("pairs", "Margin, angle and distance of pairs of queries.", pairs, schemas.PairNumbers, "POST"),
         route("places", "Where queries lie on a map.", places, schemas.Placements, "POST"),
         route("select", "The items within a polygon on a map.", select, schemas.Selected, "POST"),

@@ -35,6 +35,7 @@ from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing,
 from hiergeo._core.text import one_line, shortened
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer import album, packing
+from hiergeo.report.explorer.answer_writer import AnswerWriter
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, read_items, words_of
@@ -178,12 +179,14 @@ class _Folder:
 
 def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> album.Album | None:
     items = read_items(collection.first.store, collection.tiers)
-    captions, shown = _labels(collection.first, items.ids)
-    said = [_said(collection.tiers, caption) for caption in captions]
+    captions, images = _labels(collection.first, items.ids)
+    shown, writer = np.array([image is not None for image in images], bool), AnswerWriter(collection)
+    said = [_said(collection.tiers, *each) for each in zip(captions, images, strict=True)]
     folder.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
     lenses = {}
     for lens in track(collection.lenses, "lenses", enabled=progress):
-        lenses[lens.key] = {"thresholds": _write_lens(lens, collection, items.ids, folder)}
+        margins = writer.background(lens).margins.tolist()
+        lenses[lens.key] = {"thresholds": _write_lens(lens, collection, items.ids, folder), "margins": margins}
     for a, b in permutations(collection.lenses, 2):
         moved = compare(a, b, NEIGHBOURS, collection.tiers).as_dict(MOVERS)
         folder.json(f"moved-{a.key}-{b.key}.json", _cut(moved))
@@ -201,7 +204,7 @@ def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> 
         "pictures": None if kept is None else {"chunk": album.CHUNK, "type": "image/webp", "side": kept.side},
         "lenses": lenses,
     }
-    folder.json("collection.json", _facts(collection) | {"orders": ["margin"], "stored": stored})
+    folder.json("collection.json", _facts(collection, writer) | {"orders": ["margin"], "stored": stored})
     return kept
 
 
@@ -255,11 +258,11 @@ def _write_page(collection: Collection, folder: _Folder) -> None:
     folder.add("README.md", SPACE.format(title=title).encode("utf-8", "replace"))
 
 
-def _facts(collection: Collection) -> dict[str, Any]:
+def _facts(collection: Collection, writer: AnswerWriter) -> dict[str, Any]:
     """What the server tells of a collection, as far as it holds without one: items are proposed, not texts."""
     limits = Limits(k=packing.K, steps=packing.STEPS)
     embeds = {lens.key: {"text": False, "image": False} for lens in collection.lenses}
-    return collection_facts(replace(collection, examples=()), limits, embeds)
+    return collection_facts(replace(collection, examples=()), limits, embeds, writer)
 
 
 def _cut(value: Any) -> Any:
@@ -271,17 +274,16 @@ def _cut(value: Any) -> Any:
     return shortened(value, CAPTION) if isinstance(value, str) else value
 
 
-def _labels(index: Index, ids: NDArray[np.int64]) -> tuple[list[str | None], NDArray[np.bool_]]:
-    """Captions (n,), cut to `CAPTION` characters, and which items are of images (n,)."""
+def _labels(index: Index, ids: NDArray[np.int64]) -> tuple[list[str | None], Sequence[str | None]]:
+    """Captions (n,), cut to `CAPTION` characters, and references of images (n,)."""
     labels = index.store.labels(torch.from_numpy(ids))
-    captions = [None if caption is None else shortened(caption, CAPTION) for caption in labels.captions]
-    return captions, np.array([image is not None for image in labels.images], bool)
+    return [None if text is None else shortened(text, CAPTION) for text in labels.captions], labels.images
 
 
-def _said(tiers: Tiers | None, caption: str | None) -> str | None:
-    """The words that chains say of a caption beside its own; None where nothing is known of it."""
-    known = None if tiers is None or caption is None else tiers.said(caption)
-    return None if known is None or caption is None else " ".join(sorted(known - words_of(caption).keys()))
+def _said(tiers: Tiers | None, caption: str | None, image: str | None) -> str | None:
+    """The words that chains say of an item beside those of its caption; None where nothing is known of it."""
+    known = None if tiers is None else tiers.said(caption, image)
+    return None if known is None else " ".join(sorted(known - words_of(caption or "").keys()))
 
 
 def _check_count(count: int, limit: int | None) -> None:

@@ -8,20 +8,29 @@ import numpy as np
 from hiergeo._core.version import __version__
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
+from hiergeo.report.explorer.answer_writer import AnswerWriter
 from hiergeo.report.explorer.collection import Collection, Lens, model_of
-from hiergeo.report.explorer.examples import proposed, reach
+from hiergeo.report.explorer.examples import proposed
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.stores.exact import ExactStore
 
 READABLE = range(3, 81)
 """Characters of a caption that is proposed."""
 
+FLAT = (
+    "Radii hardly differ in {}: there is no ladder. An index whose root is the embedding of the empty caption has one."
+)
+"""What is said of lenses whose radii do not spread."""
+
 LOOKED_AT = 1024
 """About how many captions are looked at for proposals."""
 
 
 def collection_facts(
-    collection: Collection, limits: Limits | None = None, embeds: Mapping[str, dict[str, bool]] | None = None
+    collection: Collection,
+    limits: Limits | None = None,
+    embeds: Mapping[str, dict[str, bool]] | None = None,
+    writer: AnswerWriter | None = None,
 ) -> dict[str, Any]:
     """What the page has to know of a collection before it asks anything.
 
@@ -30,28 +39,34 @@ def collection_facts(
         limits: of requests; None are the default ones.
         embeds: by the key of a lens, whether its model embeds texts, and images; None for a collection whose models are
             not loaded.
+        writer: of its answers; None is one of its own.
     """
-    limits, embeds = limits or Limits(), embeds or {}
+    limits, embeds, writer = limits or Limits(), embeds or {}, writer or AnswerWriter(collection)
     none = {"text": False, "image": False}
     store = collection.first.store.pinned()
     known = counted(store)
     lenses = [
         {
             **lens_facts(lens),
+            **writer.background(lens).facts(),
             "embeds": embeds.get(lens.key, none),
-            "reach": {"caption": reach(lens, known.captions), "image": reach(lens, known.images)},
         }
         for lens in collection.lenses
     ]
+    flat = [lens["title"] for lens in lenses if not lens["climbs"]]
+    pictures = pictures_of(collection, known.illustrated)
+    pictured = np.sort(known.illustrated) if pictures else np.empty(0, np.int64)
+    asks = any(each["text"] for each in embeds.values())
     return {
         "title": collection.title,
         "items": store.manifest.rows,
         "captions": len(known.captions),
         "images": len(known.images),
-        "pictures": pictures_of(collection, known.illustrated),
+        "pictures": pictures,
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": lenses,
-        "examples": [*collection.examples] or _examples(collection, known.readable, embeds),
+        "notices": [FLAT.format(" and ".join(flat))] if flat else [],
+        "examples": [*collection.examples] or _examples(collection, writer, known, pictured, asks),
         "limits": {
             "queries": limits.queries,
             "k": limits.k,
@@ -122,12 +137,12 @@ def counted(store: ExactStore) -> Counted:
 
 
 def _examples(
-    collection: Collection, readable: Mapping[int, str], embeds: Mapping[str, dict[str, bool]]
+    collection: Collection, writer: AnswerWriter, known: Counted, pictured: Ids, asks: bool
 ) -> list[dict[str, str] | str]:
-    """The captions that are worth a first query: as texts where a model embeds those, else as items."""
-    found = proposed(collection, readable)
-    asks = any(each["text"] for each in embeds.values())
-    return [readable[item] if asks else {"item": str(item)} for item in found]
+    """The items that are worth a first query: as texts if those can be asked and no picture would be lost by it."""
+    found = proposed(collection, writer, known.readable, known.images, pictured)
+    texts = known.readable if asks else {}
+    return [{"item": str(item)} if item in pictured or item not in texts else texts[item] for item in found]
 
 
 def pictures_of(collection: Collection, illustrated: Ids) -> bool | None:

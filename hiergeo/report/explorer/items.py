@@ -11,6 +11,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.auditing.population import CAPTION, IMAGE, Items
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.geometry import Geometry
+from hiergeo.report.explorer.thumbnails import number_of_image
 from hiergeo.search.stores.exact import ExactStore
 
 UNKNOWN = -1
@@ -27,7 +28,8 @@ class Tiers:
     most general.
 
     Args:
-        hierarchy: chains of captions; contradicting ones count too.
+        hierarchy: chains of captions. Contradicting ones count for tiers alone: each of their captions contradicts one
+            of the chain, and need not imply those above it.
 
     Attributes:
         names: of the tiers, from general to specific.
@@ -37,21 +39,31 @@ class Tiers:
         self.names = tuple(f"tier {place + 1} of {hierarchy.tiers}" for place in range(hierarchy.tiers))
         counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._above: defaultdict[str, set[str]] = defaultdict(set)
+        self._shown: defaultdict[int, set[str]] = defaultdict(set)
         for row in hierarchy.rows:
             for chain in (row.positive, row.negative or ()):
                 for tier, caption in enumerate(chain):
                     counts[caption][tier] += 1
-                    self._above[caption].update(chain[:tier])
+            for tier, caption in enumerate(row.positive):
+                self._above[caption].update(row.positive[:tier])
+            if row.image_id is not None:
+                self._shown[row.image_id].update(row.positive)
         self._tiers = {caption: _commonest(found) for caption, found in counts.items()}
 
     def tier(self, caption: str | None) -> int:
         """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
         return UNKNOWN if caption is None else self._tiers.get(caption.strip(), UNKNOWN)
 
-    def said(self, caption: str) -> set[str] | None:
-        """The words of a caption and of all that chains put above it; None for one that the dataset does not know."""
-        found, todo = {caption.strip()}, [caption.strip()]
-        if todo[0] not in self._above:
+    def said(self, caption: str | None, image: str | None = None) -> set[str] | None:
+        """The words of a caption and of all that chains put above it; None for one that the dataset does not know.
+
+        Of an image without a caption, by its reference, those of the captions of all its chains: the number that the
+        reference ends in is the id of the image.
+        """
+        number = number_of_image(image or "")
+        todo = [caption.strip()] if caption is not None else [] if number is None else [*self._shown.get(number, ())]
+        found = set(todo)
+        if not found or not found <= self._above.keys():
             return None
         while todo:
             new = self._above[todo.pop()] - found

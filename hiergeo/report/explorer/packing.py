@@ -31,7 +31,7 @@ from hiergeo.geometry import ConstantCurvature, Points
 from hiergeo.geometry.space import By, Side
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.search.distinct import Listed, distinct
-from hiergeo.search.sweep import Best, Count, Steps, SweepTask, run
+from hiergeo.search.sweep import EVERY, Best, Count, RadiusRange, Steps, SweepTask, run
 
 CHUNK = 512
 """Items whose answers are in one file."""
@@ -60,7 +60,7 @@ MOST = 50_000
 
 @final
 class Packer:
-    """Packs the answers of one lens, which are those of `Index.search` to each `Item`.
+    """Packs the answers of one lens, which are those of `Index.search` to a strict request about each `Item`.
 
     Args:
         lens: that is asked.
@@ -114,26 +114,35 @@ class Packer:
         """Places (Q, K) of the best items of distinct captions, of a task that is done; -1 where there are fewer."""
 
         def listed(done: Best) -> list[Listed]:
-            assert done.found is not None
+            if done.found is None:
+                return [[] for _ in range(len(done.x))]
             places = (row[row >= 0] for row in self._places(done.found.ids, done.k))
             return [list(zip(row.tolist(), self._firsts[row].tolist(), strict=True)) for row in places]
 
         def again(some: Sequence[int], most: Sequence[int], without: Sequence[frozenset[Any]]) -> list[Listed]:
-            alike: dict[tuple[int, frozenset[Any]], list[int]] = {}
-            for at, asked in zip(some, zip(most, without, strict=True), strict=True):
-                alike.setdefault(asked, []).append(at)
+            alike: dict[tuple[int, frozenset[Any], RadiusRange], list[int]] = {}
+            for at, k, keys in zip(some, most, without, strict=True):
+                alike.setdefault((k, keys, spans[at]), []).append(at)
             tasks = []
-            for (k, keys), queries in alike.items():
+            for (k, keys, span), queries in alike.items():
                 dropped = self._ids[torch.isin(self._firsts, torch.tensor(list(keys), dtype=torch.int64))]
                 x = task.x.rows(torch.tensor(queries))
-                tasks.append(Best(self._space, x, k, task.by, task.side, without=dropped))
+                tasks.append(Best(self._space, x, k, task.by, task.side, span=span, without=dropped))
             self._sweep(tasks)
             answers: dict[int, Listed] = {}
             for queries, done in zip(alike.values(), tasks, strict=True):
                 answers |= zip(queries, listed(done), strict=True)
             return [answers[at] for at in some]
 
-        found = distinct(listed(task), [K] * len(task.x), again)
+        assert task.found is not None
+        strict = task.by == "margin"
+        spans = [RadiusRange.strict(task.side, each) if strict else EVERY for each in task.x.radius.tolist()]
+        first, radius = listed(task), task.found.radius.double()
+        low, high = torch.tensor(spans, dtype=torch.float64).T.unsqueeze(2)
+        beyond = torch.nonzero(((radius < low) | (radius > high)).any(dim=1))[:, 0].tolist()
+        for at, row in zip(beyond, again(beyond, [K] * len(beyond), [frozenset()] * len(beyond)), strict=True):
+            first[at] = row
+        found = distinct(first, [K] * len(task.x), again)
         return torch.tensor([each.items + [-1] * (K - len(each.items)) for each in found])
 
     def _places(self, ids: Tensor, width: int) -> Tensor:

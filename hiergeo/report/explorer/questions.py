@@ -98,6 +98,8 @@ class Questions:
         item = ItemId, Field(None, description="The query, an item of the collection by its id; instead of q.")
         self.one = _model("Asked", **settings, q=text, item=item)
         self.several = _model("AskedSeveral", **settings, queries=models.queries)
+        lenses: Any = list_of(view)
+        through = lenses, Field(min_length=1, max_length=len(collection.lenses), description="Lenses, by their keys.")
         k = settings["k"]
         side: Any = Literal[tuple(map(str, SIDES))]
         place = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
@@ -105,6 +107,7 @@ class Questions:
         pair: Any = Annotated[list_of(models.query), Field(min_length=2, max_length=2)]
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
+            "ladders": {"lenses": through, "query": (models.query, Field()), "steps": settings["steps"]},
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
             "roots": {"lens": lens, "k": k},
             "find": {"text": (models.text, Field(description="What captions contain.")), "k": k},
@@ -141,6 +144,15 @@ class Questions:
         dim = values.lens.index.encoder.dim
         return self._asked(verb, values, read_queries(values.queries, "queries", dim, self.limits))
 
+    def of_ladders(self, values: Any) -> list[Asked]:
+        """The question of one query for its ladder through each of several lenses; raises Refused."""
+        given = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self.limits)
+        check_load(self.limits, [given], "steps", len(values.lenses) * values.steps)
+        queries = decoded([given])
+        return [
+            Asked(lens, Question("ladder", queries, geometry=lens.spec, steps=values.steps)) for lens in values.lenses
+        ]
+
     def of_pairs(self, values: Any) -> list[Pair]:
         """Pairs of queries, whose pictures are decoded; raises Refused."""
         dim = values.lens.index.encoder.dim
@@ -165,7 +177,8 @@ class Questions:
     def _asked(self, verb: Verb, values: Any, given: Sequence[Given]) -> Asked:
         name = "steps" if verb == "ladder" else "k"
         queries = self._decoded(given, name, getattr(values, name))
-        return Asked(values.lens, Question(verb, queries, values.k, values.by, values.lens.spec, values.steps))
+        settings = values.k, values.by, values.lens.spec, values.steps
+        return Asked(values.lens, Question(verb, queries, *settings, strict=True))
 
     def _decoded(self, given: Sequence[Given], name: str, each: int = 1) -> tuple[Query, ...]:
         check_load(self.limits, given, name, each)

@@ -2,22 +2,26 @@
 
 from typing import Any
 
+from hiergeo.geometry.space import By
 from hiergeo.report.explorer.questions import QueryName
 from hiergeo.search.serving.answer_schemas import NUMBERS, TRUST, Number, list_of, schema
 
 ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
 
-Hit = schema("Hit", **ITEM, **NUMBERS)
-Query = schema("Asked", kind=QueryName, radius=Number)
+Hit = schema("Hit", **ITEM, **NUMBERS, is_query=bool, entails=bool | None, rank=Number)
+Query = schema("Asked", kind=QueryName, radius=Number, far=bool | None)
 Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit, "adds": list_of(str)})
-Hits = schema("Hits", query=Query, hits=list_of(Hit), **TRUST)
+Hits = schema("Hits", query=Query, by=By, hits=list_of(Hit), **TRUST)
+Rungs: Any = schema("Rungs", query=Query, by=By, rungs=list_of(Change), **TRUST)
 ANSWERS: dict[str, Any] = {
     **dict.fromkeys(("children", "parents", "neighbours"), Hits),
-    "ladder": schema("Rungs", query=Query, rungs=list_of(Change), **TRUST),
+    "ladder": Rungs,
     "count": schema("Count", query=Query, count=int),
 }
 """The answer to one query of each verb."""
 
+Failed: Any = schema("Failed", error=str, field=str | None)
+Ladders = schema("Ladders", ladders=dict[str, Rungs | Failed], equal=list_of(list_of(str)))
 Placed = list_of(schema("Placed", **ITEM, radius=Number))
 Seen = list_of(schema("Seen", **ITEM, radius=dict[str, Number]))
 Pair = schema("Pair", **dict.fromkeys(("margin", "angle", "distance", "general", "specific"), Number))

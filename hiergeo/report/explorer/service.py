@@ -19,7 +19,7 @@ from hiergeo._core.version import __version__
 from hiergeo.evaluation.auditing.survey import Survey
 from hiergeo.evaluation.findings.exports import plain
 from hiergeo.geometry import Points
-from hiergeo.report.explorer.answer_writer import AnswerWriter
+from hiergeo.report.explorer.answer_writer import AnswerWriter, equal_ladders
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
@@ -29,7 +29,6 @@ from hiergeo.report.explorer.questions import Asked, Pair, Questions
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item
 from hiergeo.search.distinct import distinct_items
-from hiergeo.search.groups import Result
 from hiergeo.search.serving import Service, Settings
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.metrics import Metrics
@@ -72,7 +71,8 @@ class Explorer:
         """Load the models of the indexes and make one sweep of each; an index whose model does not load takes no texts.
 
         Returns:
-            A sentence about every index that takes no texts, and one where pictures are known and none may be shown.
+            A sentence about every index that takes no texts, one where pictures are known and none may be shown, and
+            the notices of the collection.
         """
         notes = []
         for key, service in self._services.items():
@@ -85,9 +85,10 @@ class Explorer:
             else:
                 if service.index.encoder.facts is None:
                     notes.append("texts and photos cannot be searched: an index does not say which model embedded it.")
-        if self.described()["pictures"] is False:
+        facts = self.described()
+        if facts["pictures"] is False:
             notes.append("no picture of an item may be shown: name the folder of the pictures with --images.")
-        return notes
+        return notes + facts["notices"]
 
     def service(self, lens: Lens) -> Service:
         """The service of the index of a lens, whose questions share sweeps."""
@@ -98,14 +99,36 @@ class Explorer:
         for service in self._services.values():
             service.engine.refresh()
 
-    async def ask(self, asked: Asked) -> list[Result]:
-        """The answers to a question.
+    async def ask(self, asked: Asked) -> list[dict[str, Any]]:
+        """The answers to a question, in values of JSON.
 
         Raises:
             Refused: 404, it asks about an item that is not there; or as `Service.ask`.
         """
-        await self.check_items(asked.lens, asked.question.queries)
-        return await self.service(asked.lens).ask(asked.question)
+        lens, question = asked
+        await self.check_items(lens, question.queries)
+        given = await self.service(lens).ask(question)
+        pairs = zip(question.queries, given, strict=True)
+        return await asyncio.to_thread(
+            lambda: [self.answers.answer(lens, question.verb, query, each) for query, each in pairs]
+        )
+
+    async def ladders(self, asked: Sequence[Asked]) -> dict[str, Any]:
+        """The ladders of one query through several lenses, and which of them are equal.
+
+        A lens that cannot answer has an error in place of its ladder; raises the error of the first if none can.
+        """
+        ladders: dict[str, dict[str, Any]] = {}
+        given = await asyncio.gather(*map(self.ask, asked), return_exceptions=True)
+        failed = [each for each in given if isinstance(each, BaseException)]
+        for (lens, _), each in zip(asked, given, strict=True):
+            if isinstance(each, list):
+                (ladders[lens.key],) = each
+            elif len(failed) == len(asked) or not isinstance(each, HiergeoError):
+                raise each
+            else:
+                ladders[lens.key] = {"error": str(each), "field": getattr(each, "field", None)}
+        return {"ladders": ladders, "equal": equal_ladders(ladders)}
 
     async def points(self, lens: Lens, queries: Sequence[Query]) -> Points:
         """Queries as points of the space of a lens; errors as those of `ask`."""
@@ -224,7 +247,7 @@ class Explorer:
         with self._counting:
             if self._facts is None or self._facts[0] != now:
                 embeds = {lens.key: self.service(lens).engine.embeds() for lens in self.collection.lenses}
-                self._facts = now, collection_facts(self.collection, self.settings.limits, embeds)
+                self._facts = now, collection_facts(self.collection, self.settings.limits, embeds, self.answers)
             return self._facts[1]
 
     def health(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo.report.explorer.background import radii
 from hiergeo.report.explorer.collection import Collection
 from hiergeo.search import Index, layout
 from hiergeo.search.stores.exact import ExactStore
@@ -34,12 +35,8 @@ def thinned(collection: Collection, limit: int) -> Iterator[Collection]:
 
 def by_radius(collection: Collection) -> np.ndarray:
     """Ids (n,) of all items by ascending radius in the first lens, then by id."""
-    ids, radii = [], []
-    for own, factors in collection.first.store.radii():
-        ids.append(own)
-        radii.append(collection.lenses[0].space.geometry.combine(list(factors.unbind(1))).numpy())
-    every = np.concatenate(ids)
-    return every[np.lexsort((every, np.concatenate(radii)))]
+    ids, radius = radii(collection.lenses[0])
+    return np.asarray(ids[radius.argsort(kind="stable")])
 
 
 def evenly(count: int, kept: int) -> list[int]:

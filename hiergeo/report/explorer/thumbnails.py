@@ -148,6 +148,11 @@ def name_of_image(reference: str) -> str:
     return reference if reference.startswith(NUMBERED) else re.split(r"[/\\]", reference)[-1]
 
 
+def number_of_image(reference: str) -> int | None:
+    """The number that the name of an image ends in, without its suffix; None if there is none."""
+    return _number(os.path.splitext(name_of_image(reference))[0])
+
+
 def _number(name: str) -> int | None:
     """The number at the end of a name; None if there is none."""
     digits = re.search(r"[0-9]{1,18}\Z", name)

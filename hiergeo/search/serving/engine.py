@@ -133,6 +133,7 @@ class IndexService:
                 thresholds=question.steps,
                 space=self.space(question.geometry),
                 store=self._settings.store,
+                strict=question.strict,
             )
             for question in questions
             for _ in question.queries

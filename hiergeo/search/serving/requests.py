@@ -112,6 +112,7 @@ class Question:
         geometry: spec of the geometry; None is that of the index.
         steps: thresholds of a ladder.
         distinct: whether of items with one caption the best counts; of children, parents and neighbours.
+        strict: whether all children have a larger radius than the query, and all parents a smaller one.
     """
 
     verb: Verb
@@ -121,6 +122,7 @@ class Question:
     geometry: str | None = None
     steps: int = 50
     distinct: bool = True
+    strict: bool = False
 
     @property
     def pixels(self) -> int:

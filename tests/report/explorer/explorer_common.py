@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -51,14 +51,15 @@ STEPS = """return [...document.querySelectorAll('.column')].map((column) =>
 TITLE = "<b>markup</b> \u202emodel"
 
 
-def small_collection(folder: Path, hostile: Sequence[str] = ()) -> explorer.Collection:
+def small_collection(folder: Path, hostile: Sequence[str] = (), count: int = SCENES) -> explorer.Collection:
     """Captions of a few scenes in two geometries, and the pictures of the first `PICTURES` scenes, which come last.
 
     Args:
         folder: a new one.
         hostile: more captions; the second lens has a hostile title if there are any.
+        count: scenes.
     """
-    hierarchy = scenes.load("test", count=SCENES)
+    hierarchy = scenes.load("test", count=count)
     pictures = folder / "pictures"
     pictures.mkdir(parents=True)
     paths = [pictures / f"scene-{image.image_id}.png" for image in hierarchy.images[:PICTURES]]
@@ -82,6 +83,15 @@ def small_collection(folder: Path, hostile: Sequence[str] = ()) -> explorer.Coll
         explorer.Thumbnails([index], pictures),
         (captions[3], "a ring"),
     )
+
+
+def verdict(hit: dict[str, Any], yes: str = "entails", no: str = "no") -> str:
+    """What the page says of a hit, without its margin."""
+    if hit["is_query"]:
+        return "your query"
+    if hit["entails"] is None:
+        return f"closer than {100 * hit['rank']:.1f} % of pairs" if hit["rank"] < 1 else "closer than all pairs"
+    return f"✓ {yes}" if hit["entails"] else f"✗ {no}"
 
 
 @contextmanager
@@ -174,6 +184,13 @@ class Page:
     def rungs(self, lens: str, **query: str) -> list[dict[str, Any]]:
         """The items of a ladder, from the server."""
         return [rung["hit"] for rung in self.asked("ladder", lens=lens, **query)["rungs"]]
+
+    def columns(self, lenses: Sequence[str], text: str) -> list[list[str]]:
+        """The lenses whose ladders of a text share a column, from the server."""
+        body = json.dumps({"lenses": list(lenses), "query": text}).encode()
+        request = Request(f"{self.url}api/ladders", body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=60) as answer:
+            return json.load(answer)["equal"]
 
 
 def fixtures() -> tuple[Any, Any, Any]:

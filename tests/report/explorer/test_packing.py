@@ -2,6 +2,7 @@
 
 import io
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ import torch
 from PIL import Image
 
 from hiergeo import search
-from hiergeo.report.explorer import Thumbnails, album, open_collection, packing
+from hiergeo.report.explorer import Lens, Thumbnails, album, open_collection, packing
 from hiergeo.search import Item
+from hiergeo.search.requests import Kind
 
 pytestmark = pytest.mark.filterwarnings("ignore:this space has no root")
 
@@ -45,6 +47,12 @@ def built(tmp_path_factory):
     return folder
 
 
+def strict_hits(lens: Lens, verb: str, item: Item) -> tuple[search.Hit, ...]:
+    (answer,) = lens.index.search([search.Request(cast(Kind, verb), item, packing.K, space=lens.space, strict=True)])
+    assert isinstance(answer, search.Answer)
+    return answer.hits
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_packed_answers_are_those_of_searches(built, tmp_path, spec) -> None:
     if spec.startswith("product"):
@@ -65,7 +73,7 @@ def test_packed_answers_are_those_of_searches(built, tmp_path, spec) -> None:
         item, file, row = Item(int(items[place])), files[place // packing.CHUNK], place % packing.CHUNK
         assert file["counts"][row] == lens.index.count(item, space=lens.space)
         for side, verb in enumerate(("children", "parents", "neighbours")):
-            hits = getattr(lens.index, verb)(item, packing.K, space=lens.space).hits
+            hits = strict_hits(lens, verb, item)
             assert items[file["hits"][side, row]].tolist() == [hit.id for hit in hits]
             names = ("angle", "distance", "margin") if spec.startswith("product") else ("angle", "distance")
             for name, numbers in zip(names, file[verb], strict=True):
@@ -93,9 +101,11 @@ def test_packed_answers_of_repeated_captions_are_those_of_searches(tmp_path, mon
     (file,) = map(unpacked, packing.Packer(lens, np.arange(180)).chunks())
     for place in (0, 1, 100):
         for side, verb in enumerate(("children", "parents", "neighbours")):
-            hits = getattr(lens.index, verb)(Item(place), packing.K, space=lens.space).hits
-            assert file["hits"][side, place].tolist() == [hit.id for hit in hits]
-            assert len({hit.caption for hit in hits}) == packing.K
+            hits = strict_hits(lens, verb, Item(place))
+            listed = file["hits"][side, place].tolist()
+            assert listed == [hit.id for hit in hits] + [packing.NOBODY] * (packing.K - len(hits))
+            if verb == "neighbours":
+                assert len({hit.caption for hit in hits}) == packing.K
         part = slice(*file["first"][place : place + 2])
         climb = lens.index.ladder(Item(place), packing.STEPS, space=lens.space)
         assert file["rungs"][part].tolist() == [hit.id for hit in climb.hits]
@@ -106,8 +116,9 @@ def test_few_items_leave_places_empty(tmp_path) -> None:
     lens = open_collection([tmp_path / "few"], ["euclidean"]).lenses[0]
     (content,) = packing.Packer(lens, np.arange(3)).chunks()
     found = unpacked(content)
-    assert (found["hits"][:, :, :3] < 3).all()
+    assert (found["hits"][2, :, :3] < 3).all()
     assert (found["hits"][:, :, 3:] == packing.NOBODY).all()
+    assert (found["hits"][:2] == packing.NOBODY).all(), "of equal radii none is more general"
     assert np.isnan(found["children"][:, :, 3:]).all()
 
 

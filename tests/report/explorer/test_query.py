@@ -9,7 +9,7 @@ import torch
 from hiergeo import search
 from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import STEPS, Page, explored, fixtures
+from tests.report.explorer.explorer_common import SCENES, STEPS, Page, explored, fixtures, small_collection
 
 pytest.importorskip("starlette")
 
@@ -69,7 +69,8 @@ def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
     page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
     page.until("return document.querySelector('.step.query .preview').naturalWidth === 512")
     page.browser.find_element(By.ID, "photo").send_keys(str(damaged))
-    page.until("return document.querySelector('.column .failed')?.textContent.includes('image')")
+    page.until("return document.querySelector('#panel-ladder .failed')?.textContent.includes('image')")
+    assert len(page.texts("#panel-ladder .failed")) == 1, "once, not once a space"
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
@@ -88,12 +89,18 @@ def test_a_file_that_cannot_be_sent_is_refused_before(page):
     assert page.script("return document.getElementById('query').value") == "a ring"
 
 
-def test_a_query_far_from_everything_gets_no_ladder_until_it_is_wanted(page):
+def test_a_query_far_from_everything_gets_no_ladder_until_it_is_wanted(page, tmp_path):
+    with explored(small_collection(tmp_path / "items", count=2 * SCENES)) as url:
+        check_far(Page(page.browser, url))
+
+
+def check_far(page: Page) -> None:
     lenses = page.asked("collection")["lenses"]
     told = []
     for text in ("qwertyuiop zzzz", "parliament debates tax law", "a ring"):
         near = [page.asked("neighbours", lens=lens["key"], q=text, k=1)["hits"][0]["distance"] for lens in lenses]
-        far = [distance > lens["reach"]["caption"] for lens, distance in zip(lenses, near, strict=True)]
+        by_key = {lens["key"]: distance > lens["reach"] for lens, distance in zip(lenses, near, strict=True)}
+        far = [by_key[keys[0]] for keys in page.columns(list(by_key), text)]
         page.open(urlencode({"q": text}))
         shown = page.script("return [...document.querySelectorAll('.column')].map((each) => each.matches('.far'))")
         assert shown == far
@@ -120,7 +127,7 @@ def test_a_token_comes_with_the_link_and_leaves_it(page, collection):
         guarded.until(f"return {picture}?.naturalWidth")
         assert guarded.script(f"return {picture}.src").startswith("blob:")
         guarded.open("q=a+star")
-        assert guarded.texts(".step.query .words")[0] == "a star"
+        assert guarded.texts(".step.own .words bdi")[0] == "a star"
 
 
 def test_without_a_model_the_box_finds_captions(page, tmp_path):

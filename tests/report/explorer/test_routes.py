@@ -243,3 +243,29 @@ def picture_size(content: bytes) -> tuple[int, int]:
 
     with Image.open(io.BytesIO(content)) as opened:
         return opened.size
+
+
+def test_ladders_of_several_lenses_come_together_and_one_that_fails_leaves_the_others(tmp_path) -> None:
+    captions = ["a shape", "a red shape", "a big red shape"]
+    index = search.build(tmp_path / "known", "tiny", captions)
+    assert index.space.root is not None
+    rows = index.encoder.model.encode_text(captions) - index.space.root
+    search.build(tmp_path / "plain", None, captions, embeddings=rows)
+    collection = explorer.open_collection([tmp_path / "known", tmp_path / "plain"], ["euclidean", "poincare:-1"])
+    with browser(collection) as http:
+        keys = ["0", "1", "2", "3"]
+        told = http.post("/api/ladders", json={"lenses": keys, "query": {"text": "a red shape"}}).json()
+        assert [sorted(told["ladders"][key]) for key in "23"] == [["error", "field"]] * 2
+        assert told["ladders"]["0"] == http.get("/api/ladder?lens=0&q=a+red+shape").json()
+        assert sorted(told["equal"]) == [["0", "1"], ["2"], ["3"]] or sorted(told["equal"])[0] == ["0"]
+        told = http.post("/api/ladders", json={"lenses": keys, "query": {"item": "2"}}).json()
+        assert all(told["ladders"][key]["rungs"][-1]["hit"]["is_query"] for key in keys)
+        for body, status, field in (
+            ({"lenses": ["2", "3"], "query": "a red shape"}, 400, None),
+            ({"lenses": ["0", "9"], "query": "a"}, 400, "lenses[1]"),
+            ({"lenses": [], "query": "a"}, 422, "lenses"),
+            ({"lenses": ["0"], "query": {"image": base64.b64encode(b"no picture").decode()}}, 400, "query.image"),
+            ({"lenses": ["0", "1"], "query": {"item": "7"}}, 404, "item"),
+        ):
+            response = http.post("/api/ladders", json=body)
+            assert (response.status_code, response.json()["field"]) == (status, field), response.text

@@ -10,7 +10,7 @@ from PIL import Image
 from hiergeo import search
 from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, explored, fixtures
+from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, explored, fixtures, verdict
 
 pytest.importorskip("starlette")
 
@@ -20,7 +20,7 @@ EDGES = """return [...document.querySelectorAll(arguments[0] + ' li')].map((each
   each.querySelector('bdi').textContent,
   each.querySelector('.between b').textContent,
   ...[...each.querySelectorAll('.between span')].map((span) => span.textContent.split(' ')[1].replace('−', '-'))])"""
-"""Caption, word, margin and angle of every edge on one side of the tree."""
+"""Caption, verdict and angle of every edge on one side of the tree."""
 
 STYLES = """const edges = [...document.querySelectorAll('.edges path')];
 return [...document.querySelectorAll('.above li, .below li')].map((each, index) => [
@@ -111,18 +111,16 @@ def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
     show(page, f"view=tree&item={focus}&lenses={lens}&by={by}", ".node.current")
     for side, verb in (("above", "parents"), ("below", "children")):
         hits = [hit for hit in page.asked(verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
-        told = [[named(hit, 90), "✓ entailed" if hit["margin"] >= 0 else "✗ not entailed"] for hit in hits]
+        told = [[named(hit, 90), verdict(hit, "entailed", "not entailed")] for hit in hits]
         shown = page.script(EDGES, f".{side}")
-        assert [each[:2] for each in shown] == told[:8]
-        assert [[float(number) for number in each[2:]] for each in shown] == [
-            pytest.approx([hit["margin"], hit["angle"]], abs=0.0051) for hit in hits[:8]
-        ]
+        assert [[each[0], each[1].partition(",")[0]] for each in shown] == told[:8]
+        assert [float(each[2]) for each in shown] == pytest.approx([hit["angle"] for hit in hits[:8]], abs=0.0051)
     drawn = {tuple(each) for each in page.script(STYLES)}
-    assert drawn == {("✓", False), ("✗", True)} if by == "margin" else drawn <= {("✓", False), ("✗", True)}
+    assert drawn <= {("✓", False), ("✗", True), ("c", False)}
 
 
 def test_the_walk_goes_down_up_and_back(page, collection):
-    show(page, f"view=tree&item={item(collection, collection.examples[0])}", ".node.current")
+    show(page, f"view=tree&item={item(collection, collection.hierarchy.rows[0].positive[0])}", ".node.current")
     start = page.texts(".node.current bdi")[0]
     down = captions(page, "below")[0]
     page.click(".below .node")
@@ -140,7 +138,7 @@ def test_the_walk_goes_down_up_and_back(page, collection):
 
 
 def test_more_items_come_and_the_edges_are_saved(page, collection, files):
-    focus = item(collection, collection.examples[0])
+    focus = item(collection, collection.hierarchy.rows[0].positive[0])
     show(page, f"view=tree&item={focus}", ".node.current")
     page.click(".below > .button")
     page.until("return document.querySelectorAll('.below li').length === 16")
@@ -151,7 +149,9 @@ def test_more_items_come_and_the_edges_are_saved(page, collection, files):
     hits = [hit for hit in page.asked("children", lens=0, item=focus, k=17)["hits"] if hit["id"] != str(focus)][:16]
     assert [row["specific_id"] for row in below] == [hit["id"] for hit in hits]
     assert [float(row["margin_rad"]) for row in below] == pytest.approx([hit["margin"] for hit in hits])
-    assert [row["entailed"] for row in below] == [str(hit["margin"] >= 0).lower() for hit in hits]
+    verdicts = {None: "", True: "true", False: "false"}
+    assert [row["entailed"] for row in below] == [verdicts[hit["entails"]] for hit in hits]
+    assert [float(row["rank_among_pairs"]) for row in below] == [hit["rank"] for hit in hits]
     assert {row["specific_id"] for row in rows if row["general_id"] != str(focus)} == {str(focus)}
 
 

@@ -1,15 +1,12 @@
 // @ts-check
 // What stands beside the ladder: the way back up by cones, and the item in focus with its numbers in every space.
 
-import { caption, failure, fill, h, named, number, picture, signed } from "./dom.js";
+import { caption, failure, fill, h, named, number, picture } from "./dom.js";
 import { latest } from "./latest.js";
-import { entails, steps } from "./stairs.js";
+import { steps, verdict } from "./stairs.js";
 
 /** Parents of a query that are listed. */
 const COUNT = 6;
-
-/** Parents that are asked for, since those that are not more general than the query are left out. */
-const ASKED = 16;
 
 /**
  * The parents of the query in one space, each a step back to something more general.
@@ -17,19 +14,23 @@ const ASKED = 16;
  * @param {any} app
  * @param {any} lens
  * @param {any} state
+ * @param {boolean} several whether the parents of another space stand beside them
  * @returns {HTMLElement}
  */
-export function createParents(app, lens, state) {
+export function createParents(app, lens, state, several) {
   const list = h("ol", { class: "parents" }, h("li", { class: "help" }, "…"));
   const note = h("p", { class: "help" });
-  const root = h("div", { class: "back" }, h("h2", null, "Walk back up"), note, list);
-  app.source.ask("parents", lens.key, state.query, { k: ASKED, by: state.by }).then(
+  const root = h("div", { class: "back" }, h("h2", null, several ? ["Walk back up: ", h("bdi", null, lens.title)] : "Walk back up"), note, list);
+  app.source.ask("parents", lens.key, state.query, { k: COUNT + 1, by: state.by }).then(
     (answer) => {
-      const hits = answer.hits.filter((hit) => hit.radius < answer.query.radius).slice(0, COUNT);
-      const holding = hits.filter(entails).length;
-      note.textContent = holding
-        ? `More general items, by ${state.by}: the cones of those with ✓ hold the query.`
-        : "No cone holds the query; these come nearest to it.";
+      const hits = answer.hits.filter((hit) => !hit.is_query).slice(0, COUNT);
+      note.textContent = !hits.length
+        ? "Nothing is more general."
+        : !lens.cones.decide
+          ? `More general items, by ${state.by}.`
+          : hits.some((hit) => hit.entails)
+            ? `More general items, by ${state.by}: the cones of those with ✓ hold the query.`
+            : "No cone of these holds the query; they come nearest to it.";
       fill(
         list,
         hits.map((hit) => entry(app, hit)),
@@ -44,7 +45,7 @@ export function createParents(app, lens, state) {
 }
 
 function entry(app, hit) {
-  const yes = entails(hit);
+  const { words, css } = verdict(hit);
   return h(
     "li",
     { "data-id": hit.id },
@@ -61,7 +62,7 @@ function entry(app, hit) {
           "span",
           { class: "numbers" },
           h("span", null, "r ", number(hit.radius)),
-          h("span", { class: yes ? "yes" : "no" }, `${yes ? "✓ entails" : "✗ no"} ${signed(hit.margin)}`),
+          h("span", { class: css }, words),
         ),
       ),
     ),
@@ -145,18 +146,15 @@ function row(lens, found, radii) {
     ];
   }
   const { hit, from, to } = found;
+  const { words, css } = verdict(hit, { yes: "entails the query, margin", no: "does not entail the query, margin" });
   return [
     name,
     h(
       "dd",
       null,
       h("span", null, `radius ${number(hit.radius, 3)}`),
-      h(
-        "span",
-        { class: entails(hit) ? "yes" : "no" },
-        `${entails(hit) ? "✓ entails the query" : "✗ does not entail the query"}, margin ${signed(hit.margin, 3)} rad`,
-      ),
-      h("span", null, `angle ${number(hit.angle, 3)} rad, distance ${number(hit.distance, 3)}`),
+      h("span", { class: css }, words),
+      !hit.is_query && h("span", null, `angle ${number(hit.angle, 3)} rad, distance ${number(hit.distance, 3)}`),
       h("span", null, `nearest for thresholds ${number(from, 3)} to ${number(to, 3)}`),
     ),
   ];

@@ -1,7 +1,8 @@
 // @ts-check
 // The ladder and the children of the query in two lenses, with what only one of them shows marked.
 
-import { caption, failure, fill, h, isPhone, named, number, signed } from "./dom.js";
+import { caption, failure, fill, h, isPhone, named, number } from "./dom.js";
+import { verdict } from "./stairs.js";
 
 /** Children that are compared. */
 const CHILDREN = 10;
@@ -10,7 +11,7 @@ const CHILDREN = 10;
 const SHOWN = 110;
 
 /**
- * @typedef {{id: string, caption: string | null, image?: boolean, radius: number, margin: number}} Hit
+ * @typedef {import("./stairs.js").Hit} Hit
  * @typedef {{title: string, hits: Hit[]}} Seen  the hits of one lens
  */
 
@@ -39,7 +40,7 @@ export async function differences(app, state, lenses) {
   return [
     h("h2", { tabindex: -1 }, "In both spaces: ", h("q", null, caption(name, 80))),
     pair("Ladder, from general to specific", ladders, (hit) => `r ${number(hit.radius)}`, choose),
-    pair(implied(children, state.by), children, (hit) => `margin ${signed(hit.margin)} rad`, choose),
+    pair(implied(children, state.by), children, (hit) => verdict(hit, { yes: "implied, margin", no: "not implied, margin" }).words, choose),
   ];
 }
 
@@ -47,7 +48,8 @@ export async function differences(app, state, lenses) {
  * @param {Seen[]} seen @param {string} by */
 function implied(seen, by) {
   const hits = seen.flatMap((each) => each.hits);
-  const count = hits.filter((hit) => hit.margin >= 0).length;
+  const count = hits.filter((hit) => hit.entails).length;
+  if (hits.some((hit) => hit.entails === null && !hit.is_query)) return `Nearest to being implied, by ${by}`;
   if (!count) return "Nearest to being implied (none is)";
   return count === hits.length ? `What it implies, by ${by}` : `Nearest to being implied, by ${by} (those of margin ≥ 0 are)`;
 }

@@ -1,10 +1,10 @@
 // @ts-check
 // The ladders as files: a table as CSV, and the staircases as one drawing that stands alone, for SVG and PNG.
 
-import { h, named, number, s, shortened, signed } from "./dom.js";
+import { h, named, number, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
 import { downloads } from "./saving.js";
-import { added, axisOf, entails, marks, shares, sharing, spread, stairPath, steps } from "./stairs.js";
+import { added, axisOf, marks, shares, sharing, spread, stairPath, steps, verdict } from "./stairs.js";
 
 const WIDTH = 390;
 const APART = 24;
@@ -37,6 +37,7 @@ const HEADER = [
   "angle",
   "distance",
   "entails",
+  "rank_among_pairs",
   "shared_by",
   "spaces",
 ];
@@ -71,7 +72,8 @@ export function table(app, shown) {
         hit.image,
         tier,
         ...numbers,
-        entails(hit),
+        hit.entails,
+        hit.rank,
         counts.get(hit.id) ?? 1,
         shown.length,
       ];
@@ -117,7 +119,7 @@ export function drawing(shown, title) {
     text(
       16,
       height - 12,
-      "Axis: radius, geodesic units. Margin and angle in radians; a filled dot entails the query. hiergeo",
+      "Axis: radius, geodesic units. Margin and angle in radians; a filled dot entails the query. “Closer”: to entailing, than random pairs. hiergeo",
       { fill: SOFT, "font-size": 11 },
     ),
   );
@@ -137,7 +139,7 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
   };
   const labels = rungs.map(({ hit, ...rung }, i) => ({
     words: shortened(named(hit), CHARACTERS),
-    numbers: `r ${number(hit.radius)}   ${entails(hit) ? "✓ entails" : "✗ no"} ${signed(hit.margin)}   angle ${number(hit.angle)}`,
+    numbers: [`r ${number(hit.radius)}`, verdict(hit).words, hit.is_query ? "" : `angle ${number(hit.angle)}`].join("   "),
     radius: hit.radius,
     start: x(i),
     note: [mark(hit.id), added(rung)].filter(Boolean).join(", "),
@@ -188,7 +190,7 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
         r: 4.5,
         stroke: INK,
         "stroke-width": 1.5,
-        fill: entails(hit) ? INK : "#fff",
+        fill: hit.entails ? INK : "#fff",
       }),
     ),
   ];

@@ -2,16 +2,16 @@
 // The ladder view: a staircase of items for each space, from general to specific, on one axis of radii.
 
 import { createChosen, createParents } from "./beside.js";
-import { caption, counted, failure, fill, h, named, number, picture, s, signed } from "./dom.js";
+import { caption, counted, failure, fill, h, named, number, picture, s } from "./dom.js";
 import { offers } from "./figure.js";
 import { latest } from "./latest.js";
 import { preview } from "./photo.js";
 import { arrangeAll } from "./staircase.js";
-import { GUARANTEES, added, comparison, entails, shares, sharing, steps } from "./stairs.js";
+import { GUARANTEES, added, comparison, shares, sharing, steps, verdict } from "./stairs.js";
 import { equal } from "./state.js";
 
-/** How the query is marked on its own ladder. */
-const QUERY = "the query";
+/** How the query is marked beside its ladder. */
+const QUERY = "your query";
 
 /** Characters of a caption beside its step. */
 const CAPTION = 90;
@@ -21,6 +21,7 @@ const ROOTS = 12;
 
 /** What is said instead of a ladder. */
 const FAR = "Nothing here is near your query.";
+const FLAT = "Radii hardly differ in this space, so that there is no ladder.";
 
 /** Times of answers in milliseconds; one that is shown again keeps its time. @type {WeakMap<object, number>} */
 const TIMES = new WeakMap();
@@ -37,10 +38,11 @@ function mount(root, app) {
   const whole = h("div", { class: "ladders" }, h("div", { class: "head" }, summary, saved), switcher, columns);
   fill(root, empty, h("div", { class: "split" }, whole, chosen.root));
   const begin = latest();
-  /** @type {any[]} */
+  /** Columns, each of the lenses whose ladders are equal. @type {any[]} */
   let shown = [];
 
-  const laddered = () => shown.filter((each) => each.ladder && !each.far);
+  const laddered = () => shown.filter((each) => each.ladder && !each.far && each.lens.climbs);
+  const every = (/** @type {any[]} */ columns) => columns.flatMap((each) => each.all);
   const arrange = () => {
     const drawn = laddered();
     if (drawn.length && columns.clientWidth) arrangeAll(drawn);
@@ -64,7 +66,7 @@ function mount(root, app) {
     const held = root.contains(document.activeElement) ? /** @type {Element} */ (document.activeElement) : null;
     const place = Math.max(0, [...columns.children].findIndex((each) => each.contains(held)));
     const closed = !now.item && chosen.root.contains(held);
-    chosen.show(now, shown);
+    chosen.show(now, every(shown));
     mark(columns, now.item);
     if (closed) (stepOf(columns, before?.item) ?? panel()).focus();
     if (before && equal(now.query, before.query) && equal(now.lenses, before.lenses) && now.by === before.by) return;
@@ -79,9 +81,18 @@ function mount(root, app) {
     }
     whole.setAttribute("aria-busy", "true");
     const lenses = now.lenses.map((key) => app.collection.lenses.find((lens) => lens.key === key));
-    const found = await Promise.all(lenses.map((lens) => climbed(app, lens, now.query)));
+    let found;
+    try {
+      found = await climbed(app, lenses, now.query);
+    } catch (error) {
+      if (!wanted()) return;
+      fill(columns);
+      whole.hidden = true;
+      throw error;
+    } finally {
+      if (wanted()) whole.removeAttribute("aria-busy");
+    }
     if (!wanted()) return;
-    whole.removeAttribute("aria-busy");
     shown = found;
     draw(app.state.get());
     const at = /** @type {Element} */ (document.activeElement);
@@ -93,34 +104,38 @@ function mount(root, app) {
 
   function draw(now) {
     const drawn = laddered();
-    const counts = shares(drawn.map((each) => each.ladder));
+    const ladders = every(drawn);
+    const counts = shares(ladders.map((each) => each.ladder));
+    const decide = ladders.map(({ lens }) => lens.cones.decide);
     fill(
       summary,
       drawn.length > 0 && [
         `Each step: the closest ${app.collection.images ? "caption or picture" : "caption"} at most this far from the root. `,
-        "✓ and a filled dot: this space says that the caption implies your query (margin ≥ 0). ",
+        decide.includes(true) && "✓ and a filled dot: this space says that the caption implies your query (margin ≥ 0). ",
+        decide.includes(false) &&
+          "“Closer than 99 % of pairs”: that share of random pairs of items is farther from entailing; nearly all cones are empty, so that there is no yes or no. ",
         "Margins and angles are in radians. ",
         drawn.some(({ ladder }) => ladder.rungs.some(added)) &&
           "“Adds …”: words that are not said of your query, so that the step is wrong unless they mean the same. ",
       ],
-      h("b", null, comparison(counts, drawn.length)),
+      h("b", null, comparison(counts, ladders.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));
     columns.classList.toggle("single", shown.length === 1);
     fill(
       columns,
-      shown.map((each) => column(app, each, counts, drawn.length, now, () => draw(app.state.get()))),
+      shown.map((each) => column(app, each, counts, ladders.length, now, () => draw(app.state.get()))),
     );
     switcher.disabled = shown.length < 2;
     fill(
       switcher,
-      shown.map((each, i) => h("option", null, `${shown.length > 1 ? `${i + 1} of ${shown.length}: ` : ""}${each.lens.title}`)),
+      shown.map((each, i) => h("option", null, `${shown.length > 1 ? `${i + 1} of ${shown.length}: ` : ""}${titleOf(each)}`)),
     );
-    fill(saved, drawn.length > 0 && offers(app, drawn, now.query));
+    fill(saved, drawn.length > 0 && offers(app, ladders, now.query));
     columns.scrollLeft = 0;
     markSwitch(switcher, columns);
     arrange();
-    chosen.show(now, shown);
+    chosen.show(now, every(shown));
     mark(columns, now.item);
     app.announce(shown.map(spoken).join(" "));
   }
@@ -153,40 +168,36 @@ async function invite(app, empty, lens, current) {
   );
 }
 
-/** The ladder of a query in a space, or why there is none. */
-async function climbed(app, lens, query) {
+/** The ladders of a query in some spaces, those that are equal in one column, or why a space has none. */
+async function climbed(app, lenses, query) {
   const start = performance.now();
-  try {
-    const ladder = await app.source.ask("ladder", lens.key, query);
-    if (!TIMES.has(ladder)) TIMES.set(ladder, performance.now() - start);
-    return { lens, ladder, far: await isFar(app, lens, query, ladder) };
-  } catch (error) {
-    return { lens, error };
-  }
+  const { ladders, equal } = await app.source.ladders(lenses.map(({ key }) => key), query);
+  if (!TIMES.has(ladders)) TIMES.set(ladders, performance.now() - start);
+  return equal.map((keys) => {
+    const all = keys.map((key) => ({ lens: lenses.find((lens) => lens.key === key), ladder: ladders[key] }));
+    const [{ lens, ladder }] = all;
+    if (ladder.error) return { lens, all: [], error: new Error(ladder.error) };
+    return { lens, all, ladder, far: ladder.query.far === true, spent: TIMES.get(ladders) };
+  });
 }
 
-/** Whether nothing in the collection is near a query, by the `reach` of the space for queries of its kind. */
-async function isFar(app, lens, query, ladder) {
-  const reach = lens.reach?.[query.photo ? "image" : "caption"];
-  if (query.item !== undefined || typeof reach !== "number") return false;
-  const near = (hit) => hit.distance <= reach;
-  if (steps(ladder).some(({ hit }) => near(hit))) return false;
-  const { hits } = await app.source.ask("neighbours", lens.key, query, { k: 1 });
-  return !hits.some(near);
-}
+/** The spaces of a column. */
+const titleOf = ({ lens, all }) => (all.length ? all.map((each) => each.lens.title).join(" and ") : lens.title);
 
-function spoken({ lens, ladder, error, far }) {
-  if (far) return `${lens.title}: ${FAR}`;
-  if (error) return `${lens.title}: ${error.message}`;
+function spoken(each) {
+  const [{ lens, ladder, error, far }, title] = [each, titleOf(each)];
+  if (far) return `${title}: ${FAR}`;
+  if (error) return `${title}: ${error.message}`;
+  if (!lens.climbs) return `${title}: ${FLAT}`;
   const hits = steps(ladder).map((rung) => rung.hit);
-  if (!hits.length) return `${lens.title}: no step.`;
-  return `${lens.title}: ${counted(hits.length, "step")}, from ${named(hits[0]).slice(0, 80)} to ${named(hits[hits.length - 1]).slice(0, 80)}.`;
+  if (!hits.length) return `${title}: no step.`;
+  return `${title}: ${counted(hits.length, "step")}, from ${named(hits[0]).slice(0, 80)} to ${named(hits[hits.length - 1]).slice(0, 80)}.`;
 }
 
 /** One space: its name, its staircase, facts of the search, and the way back up. */
 function column(app, each, counts, all, now, redraw) {
   const { lens, ladder, error } = each;
-  const name = h("h2", { id: `ladder-${lens.key}`, tabindex: -1 }, h("bdi", null, lens.title));
+  const name = h("h2", { id: `ladder-${lens.key}`, tabindex: -1 }, h("bdi", null, titleOf(each)));
   if (error)
     return h("section", { class: "column", "aria-labelledby": name.id }, name, failure(error, app.again));
   if (each.far) {
@@ -194,24 +205,24 @@ function column(app, each, counts, all, now, redraw) {
       each.far = false;
       redraw();
     };
-    const why = ` Its closest item is farther away than 95 % of the ${now.query.photo ? "pictures" : "captions"} are from theirs: a ladder would say little.`;
+    const why = " Its closest item is farther away than 99 % of the items here are from theirs: a ladder would say little.";
     const button = h("button", { type: "button", class: "button", onclick: anyway }, "Show the ladder all the same");
     return h("section", { class: "column far", "aria-labelledby": name.id }, name, h("p", null, h("b", null, FAR), why), button);
   }
+  if (!lens.climbs) return h("section", { class: "column far", "aria-labelledby": name.id }, name, h("p", null, FLAT));
   const rungs = steps(ladder);
-  const labels = rungs.map((rung) =>
-    step(app, rung, rung.hit.id === now.query.item ? QUERY : sharing(counts.get(rung.hit.id) ?? 0, all)),
-  );
+  const several = each.all.length > 1;
+  const labels = rungs.map((rung) => step(app, rung, rung.hit.is_query ? "" : sharing(counts.get(rung.hit.id) ?? 0, all), several));
   each.labels = [...labels];
   each.radii = rungs.map(({ hit }) => hit.radius);
-  if (!rungs.some(({ hit }) => hit.id === now.query.item)) {
+  if (!rungs.some(({ hit }) => hit.is_query)) {
     const place = rungs.filter(({ hit }) => hit.radius <= ladder.query.radius).length;
     each.labels.splice(place, 0, subject(ladder, now.query));
     each.radii.splice(place, 0, ladder.query.radius);
   }
   each.drawing = s("svg", { class: "stair", "aria-hidden": "true" });
   each.stage = h("div", { class: "stage" }, each.drawing, h("ol", { class: "steps" }, each.labels));
-  const spent = Math.round(TIMES.get(ladder) ?? 0);
+  const spent = Math.round(each.spent ?? 0);
   const facts = h(
     "p",
     { class: "facts" },
@@ -224,19 +235,19 @@ function column(app, each, counts, all, now, redraw) {
     name,
     each.stage,
     facts,
-    createParents(app, lens, now),
+    each.all.map(({ lens }) => createParents(app, lens, now, several)),
   );
 }
 
-/** The label of a step: a button that chooses its item. */
-function step(app, rung, mark) {
+/** The label of a step: a button that chooses its item. Numbers that differ between its spaces are left out. */
+function step(app, rung, mark, several) {
   const { hit, from, to } = rung;
-  const yes = entails(hit);
+  const { words, css } = verdict(hit, { numbers: !several });
   const wrong = added(rung);
   const tier = hit.tier === null || hit.tier === undefined || hit.tier < 0 ? null : app.collection.tiers?.[hit.tier];
   return h(
     "li",
-    { class: `step${mark === "only here" ? " only" : ""}`, "data-id": hit.id },
+    { class: `step${mark === "only here" ? " only" : ""}${hit.is_query ? " own" : ""}`, "data-id": hit.id },
     h(
       "button",
       { type: "button", onclick: () => app.state.set({ item: hit.id }) },
@@ -249,7 +260,7 @@ function step(app, rung, mark) {
           { class: "words" },
           caption(named(hit), CAPTION),
           tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)],
-          mark && [" ", h("span", { class: mark === QUERY ? "tag" : "tag mark" }, mark)],
+          mark && [" ", h("span", { class: "tag mark" }, mark)],
           wrong && [" ", h("span", { class: "tag wrong" }, wrong)],
         ),
         " ",
@@ -257,8 +268,8 @@ function step(app, rung, mark) {
           "span",
           { class: "numbers", title: `nearest for thresholds from ${number(from, 3)} to ${number(to, 3)}` },
           h("span", null, "r ", number(hit.radius)),
-          h("span", { class: yes ? "yes" : "no" }, `${yes ? "✓ entails" : "✗ no"} ${signed(hit.margin)}`),
-          h("span", null, "angle ", number(hit.angle)),
+          words && h("span", { class: css }, words),
+          !several && !hit.is_query && h("span", null, "angle ", number(hit.angle)),
         ),
       ),
     ),

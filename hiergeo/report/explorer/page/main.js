@@ -52,6 +52,7 @@ function build(source, collection) {
   const shown = state.get();
   if (example && !shown.query && !shown.item && !state.lost()) state.set({ query: queryOf(example) }, { push: false });
   part("ask").append(createQueryBox(app));
+  for (const notice of collection.notices) part("ask").append(h("p", { class: "help notice" }, notice));
   if (collection.pictures === false) part("ask").append(h("p", { class: "help", id: "unpictured" }, UNPICTURED));
   const panels = VIEWS.map((view) => createPanel(view, app));
   const tabs = createTabs(app);

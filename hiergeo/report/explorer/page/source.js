@@ -112,6 +112,16 @@ export class LiveSource {
     });
   }
 
+  /**
+   * The ladders of a query through several lenses by their keys, and which of them are equal; an object with `error` for a
+   * lens that cannot answer.
+   */
+  ladders(lenses, query) {
+    return this.kept.once(["ladders", ...lenses, this.nameOf(query)].join("\n"), async () =>
+      this.json("api/ladders", posted({ lenses, query: await sendable(query) })),
+    );
+  }
+
   /** Numbers of pairs (general, specific) of queries. */
   async pairs(lens, pairs) {
     const queries = await Promise.all(pairs.map((pair) => Promise.all(pair.map(sendable))));

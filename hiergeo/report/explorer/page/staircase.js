@@ -2,7 +2,7 @@
 // The drawing of staircases on the page: every column on one axis of radii, and labels that keep out of each other's way.
 
 import { fill, s } from "./dom.js";
-import { axisOf, entails, marks, spread, stairPath, steps } from "./stairs.js";
+import { axisOf, marks, spread, stairPath, steps } from "./stairs.js";
 
 /** Pixels: labels of the axis, the stairs in wide and narrow columns, what leads to the labels, between labels, and above
  * and below the axis. */
@@ -60,7 +60,7 @@ function drawStair({ drawing, ladder, labels, radii }, axis, y, middles, { room,
   });
   const dots = rungs.map(({ hit }, i) =>
     s("circle", {
-      class: `dot${entails(hit) ? " yes" : ""} ${hit.tier >= 0 && hit.tier !== null ? `tier${hit.tier % 4}` : ""}`,
+      class: `dot${hit.entails ? " yes" : ""} ${hit.tier >= 0 && hit.tier !== null ? `tier${hit.tier % 4}` : ""}`,
       "data-id": hit.id,
       cx: x(i).toFixed(1),
       cy: y(hit.radius).toFixed(1),

@@ -1,12 +1,12 @@
 // @ts-check
 // What a staircase is made of, for the page and for files: one axis of radii, labels that do not overlap, and what ladders share.
 
-import { number } from "./dom.js";
+import { number, signed } from "./dom.js";
 import { ticks } from "./plots.js";
 
 /**
- * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number,
- *   angle: number, distance: number}} Hit
+ * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number | null,
+ *   angle: number | null, distance: number, is_query: boolean, entails: boolean | null, rank: number | null}} Hit
  * @typedef {{from: number, to: number, hit: Hit | null, adds?: string[]}} Rung
  * @typedef {{query: {kind: string, radius: number}, rungs: Rung[], guarantee: string, scored: number, rows: number}} Ladder
  * @typedef {{low: number, high: number, broken: boolean}} Axis
@@ -144,9 +144,19 @@ export function stairPath(rungs, x, y, end) {
     .join("");
 }
 
-/** Whether the item of a step entails the query: its cone holds the query. */
-export function entails(hit) {
-  return hit.margin !== null && hit.margin >= 0;
+/**
+ * What a space says of a pair, and the class that shows it: yes or no where cones decide, else the rank among random pairs.
+ *
+ * @param {Hit} hit
+ * @param {{yes?: string, no?: string, numbers?: boolean}} [how] words, and whether the margin or the rank is told
+ * @returns {{words: string, css: string}}
+ */
+export function verdict({ is_query, entails, margin, rank }, { yes = "entails", no = "no", numbers = true } = {}) {
+  if (is_query) return { words: "your query", css: "" };
+  const size = numbers ? ` ${signed(margin)}` : "";
+  if (entails !== null) return { words: `${entails ? `✓ ${yes}` : `✗ ${no}`}${size}`, css: entails ? "yes" : "no" };
+  if (rank === null || !numbers) return { words: "", css: "" };
+  return { words: `closer than ${rank < 1 ? `${number(100 * rank, 1)} % of pairs` : "all pairs"}`, css: "" };
 }
 
 /**

@@ -8,6 +8,9 @@ import { Kept, SourceError, keptPictures, readTile } from "./source.js";
 /** Items of a selection that are listed. */
 const LISTED = 10_000;
 
+/** Distance below which an item is the query itself. */
+const SAME = 1e-5;
+
 const FREE = "a page without a server embeds no text of its own, but finds captions: write a part of one.";
 
 const ARTICLES = new Set(["a", "an", "the"]);
@@ -25,6 +28,7 @@ export class StaticSource {
   async collection() {
     const found = await this.json("collection.json");
     this.layout = found.stored;
+    this.facts = new Map(found.lenses.map((/** @type {any} */ lens) => [lens.key, lens]));
     this.can.pictures = found.pictures;
     return found;
   }
@@ -45,20 +49,36 @@ export class StaticSource {
   async asked(verb, lens, place, k, by) {
     const [items, seen, chunk] = await Promise.all([this.items_(), this.lens(lens), this.answers(lens, place)]);
     const row = place % this.layout.chunk;
+    const { reach, climbs } = this.facts.get(lens);
     const answer = {
-      query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place] },
+      query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place], far: null },
       guarantee: "exact",
       scored: items.ids.length,
       rows: items.ids.length,
     };
     if (verb === "count") return { ...answer, count: chunk.counts[row] };
-    const hit = (at, found) => this.hit(items, seen, at, found);
+    const hit = (at, found) => judged(this.hit(items, seen, at, found), this.facts.get(lens), this.layout.lenses[lens].margins);
+    if (["ladder", "neighbours"].includes(verb)) answer.query.far = reach === null ? null : false;
     if (verb === "ladder") {
-      const found = rungs(chunk.ladder(row, seen), this.layout.lenses[lens].thresholds, hit);
-      return { ...answer, rungs: found.map((rung) => ({ ...rung, adds: added(items, place, rung.hit.caption) })) };
+      const found = climbs ? rungs(chunk.ladder(row, seen), this.layout.lenses[lens].thresholds, hit) : [];
+      return { ...answer, by: "distance", rungs: found.map((rung) => ({ ...rung, adds: added(items, place, rung.hit.caption) })) };
     }
-    const hits = chunk.list(listOf(verb, by, chunk.stores), row, seen, place);
-    return { ...answer, hits: hits.slice(0, k).map((found) => hit(found.place, found)) };
+    const hits = climbs || verb === "neighbours" ? chunk.list(listOf(verb, by, chunk.stores), row, seen, place) : [];
+    const order = verb === "neighbours" ? "distance" : by;
+    return { ...answer, by: order, hits: hits.slice(0, k).map((found) => hit(found.place, found)) };
+  }
+
+  /** The ladders of a query through several lenses, and which of them are equal. */
+  async ladders(lenses, query) {
+    const answers = await Promise.all(lenses.map((lens) => this.ask("ladder", lens, query)));
+    /** @type {Map<string, string[]>} */
+    const groups = new Map();
+    answers.forEach(({ query: { radius, far }, rungs }, i) => {
+      const shown = rungs.map(({ hit }) => [hit.id, hit.radius, hit.is_query, hit.entails]);
+      const name = JSON.stringify([radius, far, shown]);
+      groups.set(name, [...(groups.get(name) ?? []), lenses[i]]);
+    });
+    return { ladders: Object.fromEntries(answers.map((answer, i) => [lenses[i], answer])), equal: [...groups.values()] };
   }
 
   /** Numbers of pairs (general, specific); null where no list that is stored holds the pair. */
@@ -252,10 +272,17 @@ export class StaticSource {
   }
 }
 
+/** A hit with what the server says of it: whether it is the query, whether it entails or is entailed, and its rank. */
+function judged(hit, { cones }, margins) {
+  if (hit.distance < SAME) return { ...hit, margin: null, angle: null, is_query: true, entails: null, rank: null };
+  const below = margins.findLastIndex((/** @type {number} */ margin) => margin < hit.margin);
+  const rank = Math.max(0, below) / (margins.length - 1);
+  return { ...hit, is_query: false, entails: cones.decide ? hit.margin >= 0 : null, rank };
+}
+
 /** The list that holds the answer to a question in some order. */
 function listOf(verb, by, stored) {
   if (verb === "neighbours" || by === "margin") return verb;
-  if (verb === "children" && by === "distance") return "neighbours";
   if (verb === "children" && by === "angle" && !stored) return "children";
   throw new SourceError(`A page without a server lists ${verb} by margin alone.`, "by");
 }

@@ -71,6 +71,7 @@ export const view = {
         "p",
         { class: "legend-line" },
         "Solid line and ✓: the general item’s cone holds the specific one (margin ≥ 0). Dashed line and ✗: it does not. ",
+        "Where nearly all cones of a space are empty: how many random pairs of items are farther from entailing. ",
         "Margin and angle in radians, radius r in geodesic units. Arrow keys walk, Enter brings an item into focus.",
       ),
       saved,
@@ -227,13 +228,14 @@ async function neighbourhood(source, lens, place, by, wanted, path) {
     const children = await source.roots(lens.key, wanted.children);
     return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null, own: 0 };
   }
-  const own = (/** @type {Item} */ hit) => hit.id === place.key || (hit.caption !== null && hit.caption === place.query.text);
+  const own = (/** @type {Item} */ hit) => Boolean(hit.is_query) || hit.id === place.key;
   const apart = (/** @type {Item[]} */ hits, /** @type {number} */ k) => hits.filter((hit) => !own(hit)).slice(0, k);
   const near = async (/** @type {string} */ verb, /** @type {any} */ query, /** @type {number} */ k) =>
     (await source.ask(verb, lens.key, query, { k: k + 1, by })).hits;
-  const [up, down, found] = await Promise.all([
+  const [up, down, nearest, found] = await Promise.all([
     source.ask("parents", lens.key, place.query, { k: wanted.parents + 1, by }),
     near("children", place.query, wanted.children),
+    near("neighbours", place.query, 0),
     place.query.item ? source.items([place.query.item]) : [null],
   ]);
   const parents = apart(up.hits, wanted.parents);
@@ -242,10 +244,9 @@ async function neighbourhood(source, lens, place, by, wanted, path) {
   const of = parents.find((each) => each.id === before?.key) ?? parents[0] ?? null;
   const beside = of && item ? apart(await near("children", { item: of.id }, SIBLINGS + 1), SIBLINGS + 1) : [];
   const siblings = beside.filter((each) => each.id !== of?.id).slice(0, SIBLINGS);
-  const held = down.filter((/** @type {Item} */ hit) => own(hit) && hit.margin >= 0).length;
   const name = item ? named(item) : place.name;
   const children = apart(down, wanted.children);
-  return { place: { ...place, name }, item, radius: up.query.radius, parents, children, siblings, of, own: item ? 1 : held };
+  return { place: { ...place, name }, item, radius: up.query.radius, parents, children, siblings, of, own: nearest.filter(own).length };
 }
 
 /** The path after a step: back to a place on it, on to a neighbour of its end, or from the root to somewhere else.
@@ -273,9 +274,8 @@ function table(around, lens) {
   const here = [around.item?.id ?? "", around.place.name];
   const row = (/** @type {Item} */ item, /** @type {boolean} */ up) => {
     const [general, specific] = up ? [[item.id, named(item)], here] : [here, [item.id, named(item)]];
-    const known = typeof item.margin === "number";
-    return [lens.title, ...general, ...specific, item.margin, item.angle, item.distance, known ? item.margin >= 0 : null];
+    return [lens.title, ...general, ...specific, item.margin, item.angle, item.distance, item.entails ?? null, item.rank ?? null];
   };
-  const names = ["lens", "general_id", "general", "specific_id", "specific", "margin_rad", "angle_rad", "distance", "entailed"];
+  const names = ["lens", "general_id", "general", "specific_id", "specific", "margin_rad", "angle_rad", "distance", "entailed", "rank_among_pairs"];
   return csv(names, [...around.parents.map((item) => row(item, true)), ...around.children.map((item) => row(item, false))]);
 }

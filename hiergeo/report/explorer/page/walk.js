@@ -1,7 +1,8 @@
 // @ts-check
 // The nodes of the tree: how an item and its edge are shown, how arrow keys walk between them, and the lines that join them.
 
-import { caption, h, named, number, picture, s, signed } from "./dom.js";
+import { caption, h, named, number, picture, s } from "./dom.js";
+import { verdict } from "./stairs.js";
 
 /** Characters of captions in nodes and in the middle. */
 const [IN_NODE, IN_MIDDLE] = [90, 280];
@@ -10,8 +11,8 @@ const [IN_NODE, IN_MIDDLE] = [90, 280];
 let next = 0;
 
 /**
- * @typedef {{id: string, caption: string | null, image: boolean, radius: number, margin?: number, angle?: number,
- *   distance?: number}} Item
+ * @typedef {{id: string, caption: string | null, image: boolean, radius: number, margin?: number | null, angle?: number,
+ *   distance?: number, is_query?: boolean, entails?: boolean | null, rank?: number | null}} Item
  */
 
 /**
@@ -24,12 +25,13 @@ let next = 0;
  * @param {boolean} [joined] whether an edge joins it to the middle
  */
 export function node(item, lens, source, choose, joined = true) {
-  const holds = (item.margin ?? -1) >= 0;
   const edge = joined && item.margin !== undefined && item.margin !== null;
+  const said = edge ? verdict(/** @type {any} */ (item), { yes: "entailed, margin", no: "not entailed, margin" }) : null;
+  const kind = item.entails ? "holds" : item.entails === false ? "apart" : "ranked";
   const label = `tree-edge-${(next += 1)}`;
   return h(
     "li",
-    { class: edge ? (holds ? "holds" : "apart") : "free" },
+    { class: edge ? kind : "free" },
     h(
       "button",
       { type: "button", class: "node", tabindex: "-1", "aria-describedby": edge ? label : null, onclick: () => choose(item) },
@@ -40,8 +42,7 @@ export function node(item, lens, source, choose, joined = true) {
       h(
         "span",
         { class: "between", id: label },
-        h("b", null, holds ? "✓ entailed" : "✗ not entailed"),
-        h("span", null, `margin ${signed(item.margin)}`),
+        h("b", null, said?.words),
         h("span", null, `angle ${number(item.angle)}`),
       ),
   );

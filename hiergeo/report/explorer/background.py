@@ -1,0 +1,147 @@
+"""What is usual among the items of a lens: what a query, a cone and a margin are compared with."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from hiergeo.evaluation.auditing.population import Ids, shuffled
+from hiergeo.evaluation.findings.exports import plain
+from hiergeo.geometry import Space
+from hiergeo.geometry.disk import Floats
+from hiergeo.report.explorer.collection import Lens
+from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.sweep import Best, Count, run
+
+PAIRS, FEWEST, MOST = 50_000_000, 128, 1024
+"""Pairs of a sampled item and one that it is compared with; sampled items, at least, at most."""
+
+MARGINS, LEVELS = 20_000, 1000
+"""Random pairs whose margins are measured, and the levels at which their distribution is kept."""
+
+FAR = 0.01
+"""Share of the items that are farther from their nearest other item than the reach."""
+
+EMPTY = 0.9
+"""Share of empty cones above which a margin does not decide whether one item entails another."""
+
+SPREAD = 0.01
+"""Relative difference of the 5 and the 95 % quantile of the radii below which they do not spread."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Background:
+    """What is usual among the items of a lens.
+
+    Attributes:
+        climbs: whether radii spread, so that there are ladders.
+        pictures: whether some items are images without a caption.
+        reach: distance to its nearest item beyond which nothing is near a query, geodesic units; None for fewer items
+            than tell.
+        sampled: items whose cones, and nearest other items, were looked for among all.
+        empty: share of their cones that hold no other item, in [0, 1].
+        pairs: random pairs of items whose margins were measured, the item of smaller radius at the apex.
+        margins: (LEVELS + 1,) quantiles of these margins, ascending, radians.
+    """
+
+    climbs: bool
+    pictures: bool
+    reach: float | None
+    sampled: int
+    empty: float
+    pairs: int
+    margins: Floats
+
+    def entails(self, margin: float) -> bool | None:
+        """Whether a margin says that the item at the apex entails the other; None where nearly all cones are empty."""
+        return None if self.empty > EMPTY or math.isnan(margin) else margin >= 0
+
+    def rank(self, margin: float) -> float:
+        """Share of the random pairs that are farther from entailing than a pair of this margin, in steps of 0.001."""
+        below = int(np.searchsorted(self.margins, margin))
+        return float("nan") if math.isnan(margin) else max(0, below - 1) / LEVELS
+
+    def is_far(self, distance: float, kind: str) -> bool | None:
+        """Whether nothing is near a query, by the distance to its nearest item.
+
+        None where it cannot be told: there are too few items, or the query is a photo and no item is one, since models
+        embed pictures apart from captions.
+        """
+        if self.reach is None or (kind == "image" and not self.pictures):
+            return None
+        return distance > self.reach
+
+    def facts(self) -> dict[str, Any]:
+        """What answers rest on, in values of JSON."""
+        cones = {"empty": self.empty, "sampled": self.sampled, "decide": self.empty <= EMPTY, "pairs": self.pairs}
+        return {"climbs": self.climbs, "reach": plain(self.reach), "cones": cones}
+
+
+def background_of(lens: Lens, generation: int) -> Background:
+    """Measure the items of a lens; the sample is the same whenever the items are the same.
+
+    A query is far where its nearest item is farther than all but the share `FAR` of the items are from their nearest
+    other one. Were it drawn like the items, that would happen with a probability of at most `FAR` (split conformal
+    prediction; Vovk et al., Algorithmic Learning in a Random World, 2005).
+
+    Args:
+        lens: it.
+        generation: of its index, which tells what was measured before the items changed.
+    """
+    store, space = lens.index.store.pinned(), lens.space
+    ids, radius = radii(lens)
+    low, high = np.quantile(radius, (0.05, 0.95))
+    some = ids[shuffled(ids)[: int(np.clip(PAIRS // len(ids), FEWEST, MOST))]]
+    points = store.fetch(torch.from_numpy(some)).points(space.geometry, lens.index.device)
+    near, cones = Best(space, points, 2, "distance"), Count(space, points)
+    run(store.stream(), [near, cones], lens.index.device)
+    margins = _margins(store, space, ids)
+    levels = np.linspace(0, 1, LEVELS + 1)
+    return Background(
+        climbs=bool(high - low > SPREAD * high),
+        pictures=any(
+            caption is None and image is not None
+            for _, labels in store.named()
+            for caption, image in zip(labels.captions, labels.images, strict=True)
+        ),
+        reach=_reach(near, some),
+        sampled=len(some),
+        empty=float((cones.total <= 1).double().mean()),
+        pairs=len(margins),
+        margins=np.quantile(margins, levels) if len(margins) else np.zeros(len(levels)),
+    )
+
+
+def radii(lens: Lens) -> tuple[Ids, Floats]:
+    """Ids (n,), ascending, and radii (n,) of all items of a lens."""
+    combine, stored = lens.space.geometry.combine, lens.index.store.radii()
+    parts = [(ids, combine(list(factors.unbind(1))).numpy()) for ids, factors in stored]
+    ids, radius = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = ids.argsort()
+    return ids[order], radius[order].astype(np.float64)
+
+
+def _reach(near: Best, ids: Ids) -> float | None:
+    """The distance that a share `FAR` of some items (n,) at most is beyond, from the two items nearest to each."""
+    assert near.found is not None
+    rank = math.ceil((len(ids) + 1) * (1 - FAR))
+    if rank > len(ids) or near.found.ids.shape[1] < 2:
+        return None
+    itself = near.found.ids[:, 0] == torch.from_numpy(ids)
+    others = torch.where(itself, near.found.values[:, 1], near.found.values[:, 0])
+    return float(others.sort().values[rank - 1])
+
+
+def _margins(store: ExactStore, space: Space, ids: Ids) -> Floats:
+    """Margins (m,) of random pairs of different items, of each the item of smaller radius at the apex."""
+    pairs = np.random.default_rng(0).integers(0, len(ids), (2, MARGINS))
+    pairs = pairs[:, pairs[0] != pairs[1]]
+    used, place = np.unique(pairs, return_inverse=True)
+    points = store.fetch(torch.from_numpy(ids[used])).points(space.geometry)
+    one, other = torch.from_numpy(place.reshape(pairs.shape))
+    swapped = points.radius[one] > points.radius[other]
+    apex, child = torch.where(swapped, other, one), torch.where(swapped, one, other)
+    return np.asarray(space.margin(points.rows(apex), points.rows(child)).double().numpy())

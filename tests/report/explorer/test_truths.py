@@ -1,0 +1,256 @@
+"""Nothing that the API says is false: on the demonstration, on HierarCaps by MiniLM and on Flickr8k by CLIP."""
+
+import base64
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("starlette")
+
+from hiergeo import datasets
+from hiergeo.report import explorer
+from hiergeo.report.explorer.items import words_of
+from hiergeo.search import Item
+from tests.report.explorer.explorer_served import browser
+
+pytestmark = pytest.mark.slow  # it builds the demonstration
+
+SAME = 1e-5
+HIERARCAPS, FLICKR8K = Path("embeddings/hierarcaps_minilm_lit.npz"), Path("clip_flickr8k/flickr8k100_clip_vitb32.npz")
+ASKED = 24
+"""Items of a collection that are asked for."""
+
+
+@dataclass
+class Told:
+    """A collection, a client of its server, and what that says of it."""
+
+    collection: explorer.Collection
+    http: Any
+    facts: dict[str, Any]
+
+    @property
+    def keys(self) -> list[str]:
+        """Of all lenses."""
+        return [lens.key for lens in self.collection.lenses]
+
+    @property
+    def climbing(self) -> list[str]:
+        """Keys of the lenses that have ladders."""
+        return [lens["key"] for lens in self.facts["lenses"] if lens["climbs"]]
+
+    def items(self) -> list[int]:
+        """Some ids, spread evenly over all."""
+        ids = np.sort(np.concatenate([part for part, _ in self.collection.first.store.named()]))
+        return ids[np.linspace(0, len(ids) - 1, ASKED).astype(int)].tolist()
+
+    def ask(self, verb: str, lens: str, query: Any, **settings: Any) -> dict[str, Any]:
+        """The answer to one query."""
+        response = self.http.post(f"/api/{verb}", json={"lens": lens, "queries": [query], **settings})
+        assert response.status_code == 200, response.text
+        return response.json()["answers"][0]
+
+    def ladders(self, query: Any) -> dict[str, Any]:
+        """The ladders of one query through all lenses."""
+        response = self.http.post("/api/ladders", json={"lenses": self.keys, "query": query})
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@pytest.fixture(scope="module", params=["demo", "hierarcaps", "flickr8k"])
+def told(request, tmp_path_factory) -> Iterator[Told]:
+    home, name = datasets.data_home(), request.param
+    file = {"hierarcaps": HIERARCAPS, "flickr8k": FLICKR8K}.get(name)
+    if file is not None and not (home / file).exists():
+        pytest.skip(f"needs {file} in the data home")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="this space has no root")
+        patch.setenv("HIERGEO_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        if file is None:
+            collection = explorer.open_demo(device="cpu")
+        else:
+            data = "hierarcaps" if name == "hierarcaps" else None
+            images = home / "hierarcaps" / "images" if data else None
+            collection = explorer.open_collection([home / file], ["euclidean", "lorentz:-1"], images=images, data=data)
+        with browser(collection) as http:
+            yield Told(collection, http, http.get("/api/collection").json())
+
+
+def test_the_query_on_its_own_ladder_has_no_angle_and_no_verdict(told) -> None:
+    for lens in told.climbing:
+        for item in told.items():
+            hits = [rung["hit"] for rung in told.ask("ladder", lens, {"item": str(item)})["rungs"]]
+            assert hits[-1]["distance"] < SAME
+            assert [hit["is_query"] for hit in hits] == [hit["distance"] < SAME for hit in hits]
+            assert [hits[-1][name] for name in ("margin", "angle", "entails", "rank")] == [None] * 4
+            assert all(hit["angle"] is not None and hit["rank"] is not None for hit in hits if not hit["is_query"])
+
+
+def test_a_stored_caption_asked_as_a_text_is_the_query_itself(told) -> None:
+    if not told.facts["lenses"][0]["embeds"]["text"]:
+        assert told.http.get("/api/ladder?q=a+dog").status_code == 400
+        return
+    captions = told.collection.first.store.labels(torch.tensor(told.items())).captions
+    for lens in told.keys:
+        for caption in filter(None, captions):
+            last = told.ask("ladder", lens, {"text": caption})["rungs"][-1]["hit"]
+            assert (last["caption"], last["is_query"], last["angle"]) == (caption, True, None)
+
+
+def test_where_nearly_all_cones_are_empty_there_is_a_rank_and_no_verdict(told) -> None:
+    for lens, facts in zip(told.collection.lenses, told.facts["lenses"], strict=True):
+        counts = lens.index.count([Item(item) for item in told.items()], space=lens.spec)
+        assert facts["cones"]["empty"] > 0.9, "as in every real model that was looked at"
+        assert np.mean(np.array(counts) == 1) > 0.7
+        assert (facts["cones"]["decide"], facts["cones"]["pairs"] > 10_000) == (False, True)
+        for item in told.items()[:6]:
+            for verb in ("parents", "children", "neighbours"):
+                hits = told.ask(verb, lens.key, {"item": str(item)}, k=40)["hits"]
+                assert all(hit["entails"] is None for hit in hits)
+                ranks = [(hit["margin"], hit["rank"]) for hit in hits if not hit["is_query"]]
+                assert all(0 <= rank <= 1 for _, rank in ranks)
+                assert [rank for _, rank in sorted(ranks)] == sorted(rank for _, rank in ranks)
+
+
+def test_nothing_is_more_general_and_more_specific_at_once(told) -> None:
+    generator = torch.Generator().manual_seed(0)
+    dim = told.collection.first.encoder.dim
+    vectors = torch.nn.functional.normalize(torch.randn(2, dim, generator=generator), dim=1)
+    queries = [{"item": str(item)} for item in told.items()] + [{"embedding": row.tolist()} for row in vectors]
+    for lens in told.keys:
+        for query in queries:
+            above, below = (told.ask(verb, lens, query, k=30) for verb in ("parents", "children"))
+            radius = above["query"]["radius"]
+            assert all(hit["radius"] < radius for hit in above["hits"])
+            assert all(hit["radius"] > radius for hit in below["hits"])
+            assert not {hit["id"] for hit in above["hits"]} & {hit["id"] for hit in below["hits"]}
+
+
+def test_no_ladder_where_radii_do_not_spread(told) -> None:
+    titles = [lens["title"] for lens in told.facts["lenses"] if not lens["climbs"]]
+    assert len(told.facts["notices"]) == bool(titles)
+    assert all(title in told.facts["notices"][0] for title in titles)
+    for lens in told.facts["lenses"]:
+        assert lens["climbs"] == (lens["high"] - lens["low"] > 1e-3)
+        for verb, name in (("ladder", "rungs"), ("parents", "hits"), ("children", "hits"), ("neighbours", "hits")):
+            shown = told.ask(verb, lens["key"], {"item": str(told.items()[ASKED // 2])})[name]
+            assert bool(shown) == (lens["climbs"] or verb == "neighbours")
+
+
+def test_the_page_opens_on_no_wrong_step_and_on_spaces_that_differ(told) -> None:
+    tiers = told.collection.tiers
+    for example in told.facts["examples"]:
+        query = example if isinstance(example, dict) else {"text": example}
+        found = told.ladders(query)
+        for ladder in found["ladders"].values():
+            assert [rung["adds"] for rung in ladder["rungs"] if rung["adds"]] == []
+            if "item" in query:
+                labels = told.collection.first.store.labels(torch.tensor([int(query["item"])]))
+                said = tiers.said(labels.captions[0], labels.images[0])
+                assert said is not None
+                captions = [rung["hit"]["caption"] for rung in ladder["rungs"] if rung["hit"]["caption"]]
+                assert all(words_of(caption).keys() <= said for caption in captions)
+    if told.facts["examples"]:
+        best = told.ladders(told.facts["examples"][0])
+        assert len(best["equal"]) == len({str(rung_ids(ladder)) for ladder in best["ladders"].values()}) > 1
+        assert told.http.get(f"/api/thumbnail/{told.facts['examples'][0]['item']}").status_code == 200
+    assert bool(told.facts["examples"]) == (told.facts["title"] == "generated scenes")
+
+
+def rung_ids(ladder: dict[str, Any]) -> list[str]:
+    return [rung["hit"]["id"] for rung in ladder["rungs"]]
+
+
+def test_ladders_are_those_of_their_spaces_and_equal_ones_are_named(told) -> None:
+    for item in told.items():
+        query = {"item": str(item)}
+        found = told.ladders(query)
+        assert sorted(key for group in found["equal"] for key in group) == told.keys
+        for key in told.keys:
+            assert found["ladders"][key] == told.ask("ladder", key, query)
+        group_of = {key: at for at, group in enumerate(found["equal"]) for key in group}
+        for a in told.keys:
+            for b in told.keys:
+                one, other = (
+                    [(rung["hit"]["id"], rung["hit"]["radius"], rung["hit"]["entails"]) for rung in each["rungs"]]
+                    for each in (found["ladders"][a], found["ladders"][b])
+                )
+                if group_of[a] == group_of[b]:
+                    assert one == other
+                elif found["ladders"][a]["query"] == found["ladders"][b]["query"]:
+                    assert one != other
+
+
+def test_one_rule_of_nearness_holds_in_every_space_however_a_query_is_given(told) -> None:
+    store = told.collection.first.store
+    for lens, facts in zip(told.collection.lenses, told.facts["lenses"], strict=True):
+        assert facts["reach"] > 0
+        spread = lens.index.space
+        for item in told.items():
+            rows = store.fetch(torch.tensor([item]))
+            assert told.ask("ladder", lens.key, {"item": str(item)})["query"]["far"] is False
+            if lens.index is told.collection.first:
+                root = torch.zeros(lens.index.encoder.dim) if spread.root is None else spread.root
+                vector = root + rows.direction[0].float() / rows.direction[0].float().norm() * rows.radii[0]
+                asked = told.ask("neighbours", lens.key, {"embedding": vector.tolist()})
+                assert asked["query"]["far"] is False
+        far = torch.zeros(lens.index.encoder.dim)
+        far[0] = -3.0
+        for verb in ("neighbours", "ladder"):
+            answer = told.ask(verb, lens.key, {"embedding": far.tolist()})
+            nearest = told.ask("neighbours", lens.key, {"embedding": far.tolist()}, k=1)["hits"][0]["distance"]
+            assert answer["query"]["far"] == (nearest > facts["reach"])
+
+
+def test_texts_photos_and_their_embeddings_are_called_far_alike(told) -> None:
+    if not told.facts["lenses"][0]["embeds"]["text"]:
+        assert not any(lens["embeds"]["text"] for lens in told.facts["lenses"])
+        return
+    from PIL import Image
+
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    texts = ["qwertyuiop zzzz", "a dog on a sofa", "a ring", "parliament debates tax law"]
+    answers = []
+    for lens, facts in zip(told.collection.lenses, told.facts["lenses"], strict=True):
+        model = lens.index.encoder.model
+        pairs = [({"text": text}, model.encode_text([text])[0]) for text in texts]
+        pairs.append(({"image": encoded(noise)}, model.encode_image([noise])[0]))
+        for query, vector in pairs:
+            seen = [told.ask(verb, lens.key, query)["query"]["far"] for verb in ("ladder", "neighbours")]
+            distance = told.ask("neighbours", lens.key, query, k=1)["hits"][0]["distance"]
+            assert {*seen, told.ask("ladder", lens.key, {"embedding": vector.tolist()})["query"]["far"]} == {
+                distance > facts["reach"]
+            }
+            answers.append(seen[0])
+    assert set(answers) == {False, True}
+
+
+def encoded(picture: Any) -> str:
+    held = io.BytesIO()
+    picture.save(held, "PNG")
+    return base64.b64encode(held.getvalue()).decode()
+
+
+def test_hits_name_the_number_that_they_are_ranked_by(told) -> None:
+    item = {"item": str(told.items()[ASKED // 2])}
+    for verb in ("parents", "children", "neighbours"):
+        for by in ("margin", "angle", "distance"):
+            answer = told.ask(verb, told.keys[0], item, by=by)
+            assert answer["by"] == ("distance" if verb == "neighbours" else by)
+            values = [hit[answer["by"]] for hit in answer["hits"] if not hit["is_query"]]
+            assert values == sorted(values, reverse=answer["by"] == "margin")
+    assert told.ask("ladder", told.keys[0], item)["by"] == "distance"
+
+
+def test_a_damaged_photo_is_refused_once_for_all_spaces(told) -> None:
+    body = {"lenses": told.keys, "query": {"image": base64.b64encode(b"\xff\xd8\xff damaged").decode()}}
+    response = told.http.post("/api/ladders", json=body)
+    assert (response.status_code, response.json()["field"]) == (400, "query.image")
+    assert set(response.json()) == {"error", "field"}
