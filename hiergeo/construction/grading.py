@@ -158,9 +158,10 @@ def quality(
         ratios = agreement.length_rates(chains) | agreement.distinctness_rates(chains) | agreement.word_rates(chains)
         verdicts = judged(chains, asked, progress=progress)
         identity = asked.identity
-    ratios |= {} if decisions is None else accepted_rate(chains, decisions)
+    by_hand = {} if decisions is None else accepted_rate(chains, decisions)
     measured = ModelRates() if loaded is None else modelled(loaded, chains, compute, progress=progress)
-    pooled = Pooled.of(chains, judged_rates(verdicts) | ratios | measured.ratios, measured.statistics)
+    rates = by_hand | judged_rates(verdicts) | ratios | measured.ratios
+    pooled = Pooled.of(chains, rates, measured.statistics)
     return Quality(
         chains,
         pooled,
@@ -173,7 +174,7 @@ def quality(
             "rows": len(chains.rows),
             "images": len({row.image_id for row in chains.rows} - {None}),
             "tiers": chains.tiers,
-            "chains_read": None if decisions is None else int(ratios[ACCEPTED].denominator.sum()),
+            "chains_read": None if decisions is None else int(by_hand[ACCEPTED].denominator.sum()),
             "judge": asked.name,
             "judge_identity": identity,
             "model": None if loaded is None else loaded.name,
