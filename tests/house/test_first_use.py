@@ -14,7 +14,6 @@ import hiergeo
 from hiergeo._core import plugins
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.findings import SpaceVerdict
 from hiergeo.geometry import Space
 from tests.tools import warm
 
@@ -76,15 +75,6 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
         with pytest.raises(HiergeoError, match=r"'frail'.*KeyError") as caught:
             attempt()
         assert isinstance(caught.value.__cause__, KeyError)
-
-
-@pytest.mark.parametrize(
-    ("inside", "chance", "telling"), [(0.0, 0.0, False), (0.054, 0.066, False), (0.5, 0.5, False), (0.5, 0.1, True)]
-)
-def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
-    verdict = SpaceVerdict({"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance})
-    assert ("uninformative" not in str(verdict)) == telling
-    assert ("%" in str(verdict)) == (inside > 0)
 
 
 @pytest.mark.slow
