@@ -12,10 +12,10 @@ from torch import Tensor
 
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.length import LENGTH, TierPairs, chain_lengths, tier_pairs
+from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tier_pairs
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
 from hiergeo.evaluation.metrics.sharing import Sharing
-from hiergeo.evaluation.result import Outcome, Statistic, auroc_of, average_precision_of, mean_of
+from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located, Points, Space
 
 NO_EQUAL_TIERS = "no chain has two tiers of equally many words"
@@ -53,21 +53,13 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
     outcome = Outcome(numbers={"tied_share": tied_share(radii)})
     order = mean_of(tau_d_rows(radii), Sharing(chains))
     outcome.add("tau_d", order, length=tau_d(words), characters=tau_d(characters), chance=0.0)
-    pairs = tier_pairs(radii, words, "equal")
-    equal = pairs.measurable
-    if len(equal.pairs):
+    signs, pairs = selected_pairs(radii, words, "equal", chains)
+    if len(pairs):
         by_characters = tier_pairs(characters, words, "equal").tau()
-        statistic = equal_length_of(equal, chains[pairs.pairs > 0])
-        outcome.add("tau_d_equal_length", statistic, length=0.0, characters=by_characters)
+        outcome.add("tau_d_equal_length", mean_of(signs, Sharing(pairs)), length=0.0, characters=by_characters)
     else:
         outcome.left_out["tau_d_equal_length"] = NO_EQUAL_TIERS
     return outcome
-
-
-def equal_length_of(pairs: TierPairs, chains: np.ndarray) -> Statistic:
-    """tau_d over selected pairs of tiers, of chains (n, T) that have some."""
-    sharing = Sharing(chains)
-    return Statistic(len(pairs.pairs), pairs.tau, pairs.values, sharing=sharing, influence=lambda: pairs.influence)
 
 
 def matched_by_length(

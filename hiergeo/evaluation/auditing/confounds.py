@@ -30,7 +30,7 @@ from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.findings.exports import json_text, percent, plain
 from hiergeo.evaluation.measuring import as_space, ready
 from hiergeo.evaluation.metrics import Interval, tau_d_rows
-from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
+from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, selected_pairs
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test, mean_test
 from hiergeo.evaluation.protocols import View
@@ -258,12 +258,8 @@ def order_of(radii: np.ndarray, words: np.ndarray, chains: np.ndarray) -> Radial
     """
 
     def share_right(condition: Condition) -> Measured | None:
-        pairs = tier_pairs(radii, words, condition)
-        chosen = pairs.measurable
-        if not len(chosen.pairs):
-            return None
-        tested = deviating_test(Sharing(chains[pairs.pairs > 0]), chosen.tau(), chosen.influence)
-        return _measured(tested, int(chosen.pairs.sum()), share=True)
+        signs, pairs = selected_pairs(radii, words, condition, chains)
+        return _measured(mean_test(Sharing(pairs), signs), len(pairs), share=True) if len(pairs) else None
 
     tau_d = _measured(mean_test(Sharing(chains), tau_d_rows(radii)), _pairs(radii))
     return RadialOrder(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.findings.contrasts import ALPHA
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.metrics import (
-    CHANCE,
     SMALL_SAMPLE,
     Interval,
     RankCorrelation,
@@ -41,11 +39,6 @@ class Measured:
     interval: Interval
     items: int
     p_value: float | None = None
-
-    @property
-    def above_chance(self) -> bool:
-        """Whether a share is larger than one half by an exact test."""
-        return self.p_value is not None and self.p_value <= ALPHA and self.value > CHANCE
 
     def __str__(self) -> str:
         """The number, and its interval where there are enough items for one."""

@@ -6,7 +6,6 @@ from typing import Literal, final
 
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import Audit
-from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK, size_of
@@ -25,9 +24,6 @@ FOLLOWS = 0.25
 
 SHALLOW = 0.5
 """Share of the variance of directions in the plane below which the map shows less than half of it."""
-
-DEAD = 1e-3
-"""Median radius in a factor of a product, in units of the largest of them, up to which the factor carries nothing."""
 
 CHANCE = f"numbers of fewer than {SMALL_SAMPLE} items can be chance"
 """Why little is said of tiny collections."""
@@ -51,17 +47,6 @@ class Evidence:
         curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
         return bool(curvatures) and not any(curvatures)
 
-    @property
-    def dead_factors(self) -> str:
-        """What is said of the factors of a product at whose root most points lie; empty where there are none."""
-        prefix = "radius_median_factor"
-        medians = {name.removeprefix(prefix): value for name, value in self.numbers.items() if name.startswith(prefix)}
-        dead = [place for place, radius in medians.items() if radius <= DEAD * max(medians.values())]
-        if not dead:
-            return ""
-        named, verb = ("factors", "carry") if dead[1:] else ("factor", "carries")
-        return f"{named} {listing(dead)} of {len(medians)} {verb} nothing"
-
     def stated(self, name: str) -> str:
         """A number with its interval where it has one."""
         value = number(self.numbers[name])
@@ -82,10 +67,6 @@ class Evidence:
     def above(self, name: str) -> bool:
         """Whether the interval of a number lies above 0."""
         return self.intervals[name].low > 0
-
-    def below(self, name: str) -> bool:
-        """Whether it lies below 0."""
-        return self.intervals[name].high < 0
 
 
 @final
@@ -142,15 +123,14 @@ def _hierarchy(audit: Audit) -> Remark:
 
 
 def _operating_point(seen: Evidence) -> Remark:
-    dead = f" In the product {seen.dead_factors}." if seen.dead_factors else ""
     if seen.flat:
-        return Remark("curvature", "note", f"The space has no curvature (K = 0).{dead}")
+        return Remark("curvature", "note", "The space has no curvature (K = 0).")
     bend = seen.numbers["bend_high"]
     flat = abs(bend) < FLAT_BEND
     sentence = (
         f"Median u = sqrt(|K|) r is {seen.stated('u_median')}, and {seen.percent('u_share_above_1')} of items lie "
         f"above 1. At the 95 % quantile, u = {number(seen.numbers['u_high'])}, a circle and a flat one differ by "
-        f"{size_of(bend)}{': the space is effectively flat' if flat else ''}.{dead}"
+        f"{size_of(bend)}{': the space is effectively flat' if flat else ''}."
     )
     return Remark("curvature", "warning" if flat else "fine", sentence)
 

@@ -58,22 +58,6 @@ class TierPairs(NamedTuple):
     concordance: np.ndarray
     pairs: np.ndarray
 
-    @property
-    def measurable(self) -> "TierPairs":
-        """Only the chains that have selected pairs: the rows of a bootstrap clustered by chain."""
-        some = self.pairs > 0
-        return TierPairs(self.concordance[some], self.pairs[some])
-
-    @property
-    def values(self) -> np.ndarray:
-        """(n,) what each chain adds to `tau`, whose mean it is; -1 or 1 where all pairs of all chains agree."""
-        return np.sign(self.concordance) if abs(self.tau()) == 1 else self.concordance / self.pairs.mean()
-
-    @property
-    def influence(self) -> np.ndarray:
-        """(n,) derivatives of `tau` by the weights of chains, times their number."""
-        return (self.concordance - self.tau() * self.pairs) / self.pairs.mean()
-
     def tau(self, counts: np.ndarray | None = None) -> float:
         """(concordant - discordant) / pairs, pooled over chains, in [-1, 1]; a tied pair counts 0. NaN without pairs.
 
@@ -100,12 +84,33 @@ def tier_pairs(radii: ArrayLike, lengths: ArrayLike, condition: Condition) -> Ti
     Raises:
         InputError: other shapes, no rows, NaN, or an unknown condition.
     """
+    order, selected = _selected(radii, lengths, condition)
+    return TierPairs((order * selected).sum(axis=1), selected.sum(axis=1))
+
+
+def selected_pairs(
+    radii: ArrayLike, lengths: ArrayLike, condition: Condition, chains: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same pairs one by one: 1 where radii order them rightly, -1 wrongly, 0 for a tie, (P,); captions (P, 2).
+
+    Args:
+        radii: as for `tier_pairs`.
+        lengths: as for `tier_pairs`.
+        condition: as for `tier_pairs`.
+        chains: (n, T) positions of the captions.
+    """
+    order, selected = _selected(radii, lengths, condition)
+    captions = np.stack([chains[:, tiers] for tiers in np.triu_indices(chains.shape[1], k=1)], axis=-1)
+    return order[selected], captions[selected]
+
+
+def _selected(radii: ArrayLike, lengths: ArrayLike, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
+    """Signs of the differences of radius, and which pairs meet the condition, both (n, T (T - 1) / 2)."""
     order, longer = _signs(radii, lengths)
     wanted = {"equal": 0, "shorter": -1, "longer": 1}
     if condition not in wanted:
         raise InputError(f"the condition on lengths is equal, shorter or longer, not '{condition}'.")
-    selected = longer == wanted[condition]
-    return TierPairs((order * selected).sum(axis=1), selected.sum(axis=1))
+    return order, longer == wanted[condition]
 
 
 def tau_d_equal_length(radii: ArrayLike, lengths: ArrayLike) -> float:

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hiergeo.evaluation.metrics import Ranking
-from hiergeo.evaluation.metrics.length import PartialTau, tier_pairs
+from hiergeo.evaluation.metrics.length import PartialTau, selected_pairs, tier_pairs
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of
 
@@ -81,10 +81,17 @@ def lengths(draw):
 
 
 @given(lengths(), st.sampled_from(["equal", "shorter"]))
-def test_of_chains_on_tau_of_selected_pairs(drawn, condition):
-    pairs = tier_pairs(*drawn, condition).measurable
-    assume(len(pairs.pairs))
-    assert pairs.influence == pytest.approx(slopes(pairs.tau, len(pairs.pairs)), abs=1e-6)
+def test_selected_pairs_one_by_one_are_those_that_chains_count(drawn, condition):
+    radii, words = drawn
+    chains = np.arange(radii.size).reshape(radii.shape)
+    signs, pairs = selected_pairs(radii, words, condition, chains)
+    assume(len(signs))
+    assert signs.mean() == pytest.approx(tier_pairs(radii, words, condition).tau())
+    general, specific = (radii.ravel()[side] for side in pairs.T)
+    assert signs.tolist() == np.sign(specific - general).tolist()
+    assert (
+        np.sign(words.ravel()[pairs[:, 1]] - words.ravel()[pairs[:, 0]]) == (0 if condition == "equal" else -1)
+    ).all()
 
 
 @given(lengths())

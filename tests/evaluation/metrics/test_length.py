@@ -100,12 +100,6 @@ def test_counts_of_chains_are_repetitions():
     assert PartialTau(radius, length).value(counts) == pytest.approx(partial_tau(*again), abs=1e-12)
 
 
-def test_rows_of_the_bootstrap_have_pairs():
-    found = tier_pairs([[1, 2], [1, 2], [2, 1]], [[1, 1], [1, 2], [3, 3]], "equal").measurable
-    assert found.pairs.tolist() == [1, 1]
-    assert found.tau() == 0
-
-
 def first_order(xy, xz, yz):
     return (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
 
