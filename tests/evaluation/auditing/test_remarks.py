@@ -31,15 +31,6 @@ def test_so_are_radii_that_do_not_at_equal_length(low: float, severity: str) -> 
     assert "1,234" in equal.sentence
 
 
-@pytest.mark.parametrize(
-    ("radii", "dead"), [((1.0, 0.001), "factor 1 of 2"), ((1.0, 0.0011), ""), ((0.0, 1.0, 0.0), "factors 0 and 2 of 3")]
-)
-def test_factors_at_whose_root_most_points_lie_are_named(radii: tuple[float, ...], dead: str) -> None:
-    seen = Evidence({f"radius_median_factor{place}": radius for place, radius in enumerate(radii)})
-    assert seen.dead_factors.startswith(dead)
-    assert bool(seen.dead_factors) == bool(dead)
-
-
 def test_the_spread_of_radii_is_told_up_to_where_it_has_no_end() -> None:
     assert "2.50" in _spread(Evidence({"radius_spread": 2.5}, {})).sentence
     assert "e+" not in _spread(Evidence({"radius_spread": 1e12}, {})).sentence
