@@ -15,7 +15,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
-from hiergeo.testing.samples import bar_block
+from hiergeo.testing.samples import bar_block, block_radii, on_a_line
 from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, random_points, sized
 from tests.pairwise.native_problems import FLOATS, Problem, problems
 from tests.pairwise.test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, assert_gradients, climbs
@@ -74,15 +74,17 @@ CELLS = [(k, dim) for k in (-4.0, -1.0, -0.3, 0.0, 0.25, 0.7) for dim in (48, 51
 
 @pytest.mark.parametrize(("curvature", "dim"), CELLS)
 def test_accuracy_bars(curvature: float, dim: int) -> None:
-    x, y = bar_block(curvature, dim, 250, torch.Generator().manual_seed(dim))
-    there = [Polar(*(field.to(DEVICE) for field in side)) for side in (x, y)]
-    measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
-    measured = [measure(there[0], there[1], curvature).cpu() for measure in measures]
-    angle, distance = (
-        oracle.every_pair(measure, x, y, curvature) for measure in (oracle.exterior_angle, oracle.distance)
-    )
-    margin = oracle.half_aperture(x.radius, curvature).unsqueeze(-1) - angle
-    assert_bars(measured[0], measured[1], measured[2], (angle, margin, distance))
+    generator = torch.Generator().manual_seed(dim)
+    drawn = bar_block(curvature, dim, 250, generator)
+    for x, y in (drawn, on_a_line(*block_radii(curvature, 250, generator), dim, generator)):
+        there = [Polar(*(field.to(DEVICE) for field in side)) for side in (x, y)]
+        measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
+        measured = [measure(there[0], there[1], curvature).cpu() for measure in measures]
+        angle, distance = (
+            oracle.every_pair(measure, x, y, curvature) for measure in (oracle.exterior_angle, oracle.distance)
+        )
+        margin = oracle.half_aperture(x.radius, curvature).unsqueeze(-1) - angle
+        assert_bars(measured[0], measured[1], measured[2], (angle, margin, distance))
 
 
 @pytest.mark.parametrize("scale", [1e-35, 1e-30, 1e30, 1e37])

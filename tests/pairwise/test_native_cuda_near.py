@@ -2,11 +2,17 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Space, pairwise
+from hiergeo.pairwise.resolver import NATIVE
 from tests.geometry.test_near_points import assert_bars, drawn, spec, truth
-from tests.pairwise.cuda_common import DEVICE, needs_kernels
+from tests.pairwise.collinear import LAWS, Truth, assert_true, collinear_problems, upstreams
+from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels
+from tests.pairwise.native_problems import Problem
+from tests.tools.examples import examples
 
 pytestmark = needs_kernels
 
@@ -77,3 +83,10 @@ def test_searches_find_near_points_in_their_order() -> None:
     for place, admitted in enumerate((every[:, 120:], every)):
         torch.testing.assert_close(distances[:, place].cpu().double(), admitted.min(-1).values, rtol=1e-5, atol=0)
     assert torch.equal(best[:, 1].cpu(), every.argmin(-1))
+
+
+@given(problem=collinear_problems(most=4), quantity=st.sampled_from(sorted(LAWS)))
+@examples(100)
+def test_pairs_on_common_lines(problem: Problem, quantity: str) -> None:
+    upstream = upstreams(problem)
+    assert_true(NATIVE, moved(problem), quantity, Truth.of(problem, quantity, upstream), upstream)

@@ -1,0 +1,22 @@
+"""Values and gradients of pairs on common lines, by the reference and at every SIMD level, against 80 digits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from tests.pairwise.collinear import LAWS, Truth, assert_true, collinear_problems, upstreams
+from tests.pairwise.native_problems import MISSING, Problem, at, levels
+from tests.tools.examples import examples
+
+
+@pytest.mark.slow
+@given(problem=collinear_problems(), quantity=st.sampled_from(sorted(LAWS)))
+@examples(200)
+def test_pairs_on_common_lines(problem: Problem, quantity: str) -> None:
+    upstream = upstreams(problem)
+    truth = Truth.of(problem, quantity, upstream)
+    assert_true(REFERENCE, problem, quantity, truth, upstream)
+    for level in levels() if MISSING is None else ():
+        with at(level):
+            assert_true(NATIVE, problem, quantity, truth, upstream)
