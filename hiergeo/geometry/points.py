@@ -75,24 +75,27 @@ def radius_of(point: Polar) -> Tensor:
     return point.radius.to(compute_dtype(point.direction.dtype))
 
 
-def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
-    """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root."""
+def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | None) -> Points:
+    """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root.
+
+    `origin` is the root as gradients reach it; points that share the root are measured on their embeddings.
+    """
     dtype, exact = compute_dtype(x.dtype), widest(x.device)
     whole = slice(0, x.shape[-1])
     factors = []
     for _, part in geometry.parts(x.shape[-1]):
         rays = []
         for rows in (x,) if len(x) <= STRETCH else _stretches(x):
-            direction, radius = to_ray(_tangent(rows, root, part, exact))
+            direction, radius = to_ray(_tangent(rows, origin, part, exact))
             rays.append(Polar(direction.to(dtype), radius))
         point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
         if dtype != exact:
             vectors = x.detach() if part == whole else x.detach()[..., part]
             if root is None:
-                origin = vectors.new_zeros(vectors.shape[-1], dtype=exact)
+                centre = vectors.new_zeros(vectors.shape[-1], dtype=exact)
             else:
-                origin = root.detach()[part].to(exact, copy=True)
-            point = Exact.of(point, vectors, origin, root)
+                centre = root.detach()[part].to(exact, copy=True)
+            point = Exact.of(point, vectors, centre, root)
         factors.append(point)
     countable = not (torch.compiler.is_compiling() or x.is_inference())
     return Points(geometry, Lifted(factors), (x, x._version) if countable else None)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hiergeo import pairwise
 from hiergeo._core import limits, notebook
 from hiergeo._core.errors import InputError, check_positive, check_whole
-from hiergeo._core.numerics import wide
+from hiergeo._core.numerics import readable, wide, widest
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
@@ -21,6 +21,7 @@ from hiergeo.geometry.state import Described
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import By, Contrast, Members, Side, rows
 from hiergeo.pairwise.checks import check_reach
+from hiergeo.pairwise.widening import widened
 
 Located = Tensor | Points
 """Embeddings (..., N, D), or the points that `Space.points` made of them."""
@@ -58,6 +59,7 @@ class Space(Described):
 
     root: Tensor | None
     _met_rows = False
+    _widened: tuple[Tensor, int, Tensor] | None = None
 
     def __init__(
         self,
@@ -108,7 +110,7 @@ class Space(Described):
             points = x
         else:
             check_located(x, self.root)
-            points = lift(x, self.root, self.geometry)
+            points = lift(x, self.root, self.geometry, self._origin())
             self._check_reach(x, points.factors)
         if not shadow:
             return points
@@ -129,7 +131,7 @@ class Space(Described):
         if isinstance(x, Points):
             return x.radii
         check_located(x, self.root)
-        lengths = factor_lengths(x, self.root, self.geometry)
+        lengths = factor_lengths(x, self._origin(), self.geometry)
         self._check_reach(x, [Polar(x, radius) for radius in lengths])
         return lengths
 
@@ -353,6 +355,26 @@ class Space(Described):
         return closest((start, climb(start, part)) for start, part in parts(y, self.points, "climbing", progress))
 
     # inside
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_widened": None}  # which a copy could not take with it
+
+    def _origin(self) -> Tensor | None:
+        """The root as embeddings are lifted around it.
+
+        A root of 16 bits that is learnt is one node in the widest float, however many sets of points are lifted:
+        its gradients add up there and are rounded once.
+        """
+        root = self.root
+        if root is None or root.itemsize > 2 or not (root.requires_grad and torch.is_grad_enabled() and readable(root)):
+            return root
+        exact, version = widest(root.device), root._version
+        if self._widened is None or self._widened[0] is not root or self._widened[1] != version:
+            self._widened = root, version, widened(root, exact)
+        node = self._widened[2].to(root.device)
+        return root.detach().to(exact) + (
+            node - node.detach()
+        )  # the values of now: writes to root.data are not counted
 
     def _each(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
         return [law(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
