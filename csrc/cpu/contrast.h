@@ -1,8 +1,8 @@
 // Contrast: logits of every pair reduced over rows and over columns in one sweep, and what they weigh in the backward pass.
 //
 // A logsumexp is a top and a sum of exp(z - top). The top of a row follows its largest logit; that of a column only where a logit
-// is far above it, so that most rows cost one exponential. Columns are reduced by chunks of rows, whose number does not depend on
-// the threads, and those are merged in order.
+// is far above it, so that most rows cost one exponential, or where its point matches: what a match leaves over may be tiny. Columns
+// are reduced by chunks of rows, whose number does not depend on the threads, and those are merged in order.
 #pragma once
 
 #include "../logits.h"
@@ -65,6 +65,7 @@ template <class T, bool SOFTPLUS> class Reduction final : public Sink<T> {
     each_match(logits_, i, first, n, [&](int64_t j) {
       to_.matched_rows[i] += z[j];
       matched_[from + j] += z[j];
+      if (!SOFTPLUS) raise(tops_[from + j], sums_[from + j], z[j]);
     });
     if (SOFTPLUS)
       add_softplus(i, sums_.data() + from, z, n);
@@ -96,14 +97,16 @@ template <class T, bool SOFTPLUS> class Reduction final : public Sink<T> {
     to_.rows[i] += wide_sum(z, n);
   }
 
+  static void raise(T& top, double& sum, T z) {
+    if (!(z > top)) return;
+    sum *= exp(double(top) - double(z));
+    top = z;
+  }
+
   void add_exponentials(int64_t i, T* tops, double* sums, T* z, int64_t n) {
     int found = 0;
     for (int64_t j = 0; j < n; ++j) found |= z[j] > tops[j] + kAbove;
-    for (int64_t j = 0; found && j < n; ++j) {
-      if (!(z[j] > tops[j])) continue;
-      sums[j] *= exp(double(tops[j]) - double(z[j]));
-      tops[j] = z[j];
-    }
+    for (int64_t j = 0; found && j < n; ++j) raise(tops[j], sums[j], z[j]);
     HIERGEO_INDEPENDENT
     for (int64_t j = 0; j < n; ++j) sums[j] += exponential(z[j] - tops[j]);
     const T before = row_tops_[i], top = largest_of(z, n, before);
@@ -149,8 +152,11 @@ template <class T, bool SOFTPLUS> class ContrastWeigher final : public Weigher<T
       to[j] = SOFTPLUS ? sigmoid(z) * (by_row + by_column[j])
                        : exponential(z - row) * by_row + exponential(z - columns[j]) * by_column[j];
     }
-    each_match(logits_, i, column, n, [&](int64_t j) {
-      to[j] += T(upstream_.matched_rows[i] + upstream_.matched_columns[column + j]);
+    each_match(logits_, i, column, n, [&](int64_t j) {  // in double: a match may be all but certain
+      const int64_t c = column + j;
+      const double z = logit.of(measured[j]), matched = upstream_.matched_rows[i] + upstream_.matched_columns[c];
+      const double by_z = upstream_.rows[i] * exp(z - found_.rows[i]) + upstream_.columns[c] * exp(z - found_.columns[c]);
+      to[j] = T((SOFTPLUS ? to[j] : by_z) + matched);
     });
     HIERGEO_INDEPENDENT
     for (int64_t j = 0; j < n; ++j) {

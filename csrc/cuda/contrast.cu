@@ -42,8 +42,13 @@ __device__ Fold<T> folded(const T* z, int stride, int count, int64_t own, const 
   Fold<T> fold = Fold<T>::nothing();
   for (int e = 0; !SOFTPLUS && e < count; ++e) fold.top = larger(fold.top, z[e * stride]);
   T sum = 0;
-  for (int e = 0; e < count; ++e) sum += SOFTPLUS ? softplus(z[e * stride]) : exponential(z[e * stride] - fold.top);
-  fold.sum = sum;
+  int tops = 0;  // counted apart, as what is added to them may be tiny
+  for (int e = 0; e < count; ++e) {
+    const bool top = !SOFTPLUS && z[e * stride] == fold.top;
+    tops += top;
+    sum += SOFTPLUS ? softplus(z[e * stride]) : top ? T(0) : exponential(z[e * stride] - fold.top);
+  }
+  fold.sum = double(sum) + tops;
   for (int e = 0; others != nullptr && e < count; ++e) fold.matched += others[e] == own ? double(z[e * stride]) : 0;
   return fold;
 }
@@ -125,7 +130,8 @@ __global__ void __launch_bounds__(kThreads)
                 Share<T>* shares) {
   const bool labelled = labels != nullptr;
   for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < size; i += gridDim.x * int64_t(kThreads)) {
-    shares[i] = {T(reduced[i]), T(upstream[i]), labelled ? T(matched[i]) : T(0), labelled ? labels[i] : 0};
+    const T whole = T(reduced[i]);
+    shares[i] = {whole, T(reduced[i] - double(whole)), T(upstream[i]), labelled ? T(matched[i]) : T(0), labelled ? labels[i] : 0};
   }
 }
 

@@ -32,10 +32,10 @@ struct LogitTensors {
 LogitTensors logits_of(const Tensor& scale, const Tensor& bias, const std::optional<Tensor>& labels_x,
                        const std::optional<Tensor>& labels_y, bool squared, bool softplus);
 
-// What the logits of a point were reduced to, the gradient by that, that by the sum of those that match, and what matches; 0 where
-// nothing does.
+// What the logits of a point were reduced to and what that leaves over in double, the gradient by it, that by the sum of those that
+// match, and what matches; 0 where nothing does.
 template <class T> struct Share {
-  T reduced, upstream, matched;
+  T reduced, rest, upstream, matched;
   int64_t label;
 };
 

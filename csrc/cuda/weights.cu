@@ -33,9 +33,17 @@ template <class T> struct ColumnLogits {
   // The derivative by the logit z of the next row.
   __device__ T weight(T z) {
     const Share<T> met = *row++;
+    const bool matches = met.label == own.label;
+    if (matches && !softplus) return matching(z, met) + matching(z, own);
     const T weight = softplus ? sigmoid(z) * (met.upstream + own.upstream)
                               : exponential(z - met.reduced) * met.upstream + exponential(z - own.reduced) * own.upstream;
-    return met.label == own.label ? weight + (met.matched + own.matched) : weight;
+    return matches ? weight + (met.matched + own.matched) : weight;
+  }
+
+ private:
+  // Of a pair that matches, which may be all but certain.
+  static __device__ T matching(T z, const Share<T>& of) {
+    return T(expm1_of(double(z) - of.reduced - of.rest)) * of.upstream + (of.upstream + of.matched);
   }
 };
 

@@ -269,7 +269,13 @@ class Contrasted:
         if self.matches is not None:
             place, column = self.matches.among(block.rows)
             matched = upstream.matched_rows[block.rows][place] + upstream.matched_columns[column]
-            weight[place, column] += matched.to(weight.dtype)
+            if self.reduction == "softplus":
+                matched = matched + weight[place, column]
+            else:  # in float64: a match may be all but certain
+                z = self.logits.of(block.distance[place, column]).to(found.rows.dtype)
+                matched = matched + upstream.rows[block.rows][place] * (z - found.rows[block.rows][place]).exp()
+                matched = matched + upstream.columns[column] * (z - found.columns[column]).exp()
+            weight[place, column] = matched.to(weight.dtype)
         return weight
 
     def _blocks(self, apart: bool = False) -> Iterator["Block"]:
@@ -279,9 +285,7 @@ class Contrasted:
             rows = slice(start, min(start + step, count))
             some = [factor._replace(x=part_of(factor.x, rows)) for factor in self.factors]
             each = [self._distance([factor], DISTANCE) for factor in some] if apart and len(some) > 1 else []
-            yield Block(
-                rows, some, self.quantity.of_product(each) if each else self._distance(some, self.quantity), each
-            )
+            yield Block(rows, some, self._distance(some, self.quantity), each)
 
     def _distance(self, factors: Sequence[Factor], quantity: Quantity) -> Tensor:
         x, y = factors[0].x, factors[0].y
