@@ -81,7 +81,9 @@ template <class T, int SIGN> struct Triangle {
   HIERGEO_FN T lead() const {
     if (SIGN < 0) {
       Split<T> to = near_end ? y.end : root(y), from = near_end ? x.end : root(x);
-      return difference(to, from);
+      const T turn = scale * step();
+      if (sizeof(T) == sizeof(float) || magnitude(turn) >= T(0x1p-10)) return difference(to, from);
+      return step() * horner(turn * turn, T(1), T(1) / 6, T(1) / 120) * (x.shrink * y.shrink);  // positions in double have no more digits
     }
     T ahead = step();
     if (SIGN == 0) return ahead;

@@ -82,18 +82,28 @@ inline void compare_angles(const ScreenedRow<T>& row, T* found) {
 // Beyond these the squares and hyperbolic sines below leave the range of float: distances are formed instead.
 constexpr double kFarthest = 1e18, kMostCurved = 40;
 
+// Squares below this lose digits.
+template <class T> constexpr T kLeastLimit = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-290);
+
+// By how much positions on a ray may be off, as a share of them: that of T with its low part, or of what they were computed in.
+template <class T> constexpr T kPositionError = sizeof(T) == sizeof(float) ? T(0x1p-44) : T(32 * __LDBL_EPSILON__);
+
 // What compares distances with a bound: cosh(s d) - 1 of the bound and its like, in place of distances themselves.
 template <class T> inline T limit_of(T bound, double curvature) {
   if (curvature == 0) return bound * bound;
-  const double half = double(T(sqrt(fabs(curvature)))) * double(bound) / 2;
+  const double half = sqrt(fabs(curvature)) * double(bound) / 2;
   const T sine = curvature < 0 ? T(sinh(half)) : T(sin(smaller(half, kPi / 2)));
   return 2 * sine * sine;
 }
 
-// For bounds within `comparable`.
+// For bounds within `comparable`. Squared differences of positions p that are off by e are so by 2 |p_y - p_x| e: no more than a
+// unit of rounding of the square and e^2 over that unit, where only positions near each other count.
 template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const ScreenedRow<T>& row, T* found) {
-  constexpr T rounding = 16 * Limits<T>::epsilon, least = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-290);
+  constexpr T rounding = 16 * Limits<T>::epsilon;
   const ScreenedRow<T> r = row;
+  const T length = SIGN >= 0 ? r.point.radius : anchored_at_end(r.point, r.scale) ? -r.point.end.hi : r.point.sine;
+  const T off = 4 * kPositionError<T> * (SIGN == 0 ? length : r.scale * length);
+  const T least = kLeastLimit<T> + off * off / Limits<T>::epsilon;
   const double half = double(r.scale) * double(r.bound) / 2;
   const bool beyond = r.bound < 0, all = SIGN > 0 && half >= kPi / 2 * (1 + (CERTAIN ? 1e-5 : 0.0));
   by_anchor(row, [&](auto near_end) {

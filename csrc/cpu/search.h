@@ -96,7 +96,7 @@ template <class T> class Search {
 
     // Whether column j comes before `bound`, where `before(score, index)` holds for all scores below it and for none above.
     template <class Before> bool comes_before(T bound, int64_t j, Before before) {
-      if (search_.is_hyperbolic() && search_.apart(index, bound)) {
+      if (search_.is_hyperbolic() && search_.apart(index, bound) && limit(bound) > kLeastLimit<T>) {
         const double excess = search_.excess(index, source(j), described(j), limit(bound), scratch_);
         if (magnitude(excess) > kHidden) return excess < 0;
       }

@@ -17,7 +17,7 @@ ON_A_GPU = (
     *("tests/pairwise/test_native_cuda_contrast.py", "tests/pairwise/test_native_cuda_near.py"),
     *("tests/pairwise/test_native_cuda_device.py", "tests/pairwise/test_cuda_accuracy.py"),
 )
-EMULATED = (*ON_A_GPU, "tests/pairwise/test_cuda_emulated.py")
+EMULATED = (*ON_A_GPU, "tests/pairwise/test_cuda_emulated.py", "tests/pairwise/test_ties.py")
 
 
 def main(*arguments: str) -> int:
