@@ -1,5 +1,6 @@
 """Searches over every pair that keep only what is asked for: counts, members, the best k, ranks, ladders.
 
+Scores are compared once they are rounded to the dtype of the values that `topk` returns; ties go to the lower index.
 No gradients. Points are one `Polar` with its curvature, or in a product of spaces a sequence of each, one a factor.
 """
 
@@ -45,6 +46,8 @@ def count_within(
     px: Points, py: Points, curvature: Curvature, reach: float | Tensor, *, combine: Combine = "l2"
 ) -> Tensor:
     """How many y lie within a geodesic distance of each x, (..., N) int64; arguments as for `distance`.
+
+    Distances are compared as `topk` returns them, so that the distance of a hit counts that hit.
 
     Args:
         px: N points.
@@ -109,8 +112,8 @@ def topk(
         combine: as for `distance`.
 
     Returns:
-        Values (..., N, k), geodesic units or radians, and indices (..., N, k) into `py`. Ties go to the lower index;
-        where fewer than k pairs are numbers, the rest is NaN with index -1.
+        Values (..., N, k), geodesic units or radians, and indices (..., N, k) into `py`. Equal values go to the lower
+        index; where fewer than k pairs are numbers, the rest is NaN with index -1.
 
     Raises:
         InputError: as for `distance`, and for k, `by`, `side` or `combine` out of range.
@@ -119,11 +122,8 @@ def topk(
 
 
 def _topk(points: Pairs, k: int, by: By, side: Side, min_radius: float, combine: Combine) -> tuple[Tensor, Tensor]:
-    order = _order(points, by, side, min_radius, combine)
-    quantity, swap = order.quantity, order.swap
-    scores, indices = call(search_ops.pair_smallest, points, order.cones, quantity=quantity, k=k, swap=swap)
-    if order.apertures is not None:
-        return order.apertures.to(scores.dtype).unsqueeze(-1) - scores, indices
+    cones, quantity, swap = _order(points, by, side, min_radius, combine)
+    scores, indices = call(search_ops.pair_smallest, points, cones, quantity=quantity, k=k, swap=swap)
     return -scores if by == "margin" else scores, indices
 
 
@@ -175,8 +175,8 @@ def rank(
 ) -> Tensor:
     """The place of a given y for each x in the order of `topk`, (..., N) int64, from 0.
 
-    It counts the y that are strictly better than the target and those as good at a lower index, so that
-    `topk(..., k=M)[1][i, rank[i]] == target[i]`, and a model in which all is equal does not look perfect.
+    It counts the y whose value, as `topk` returns it, is better than that of the target, and those as good at a lower
+    index, so that `topk(..., k=M)[1][i, rank[i]] == target[i]`, and a model in which all is equal does not look perfect.
 
     Args:
         px: N queries.
@@ -195,22 +195,16 @@ def rank(
         InputError: as for `topk`, and for targets that are not int64 of shape (..., N) or not in [0, M).
     """
     points = pairs(px, py, curvature)
-    order = _order(points, by, side, min_radius, combine)
-    quantity, swap = order.quantity, order.swap
-    return call(search_ops.pair_rank, points, order.cones, quantity=quantity, target=target, swap=swap)
+    cones, quantity, swap = _order(points, by, side, min_radius, combine)
+    return call(search_ops.pair_rank, points, cones, quantity=quantity, target=target, swap=swap)
 
 
 class _Order(NamedTuple):
-    """An order of candidates: half apertures, the quantity, whether the apex is y.
-
-    By margin, the children of x in one space follow their angles alone: `apertures`, then, are those of x, from which
-    angles are to be subtracted.
-    """
+    """An order of candidates: half apertures, the quantity, whether the apex is y."""
 
     cones: list[Tensor]
     quantity: str
     swap: bool
-    apertures: Tensor | None = None
 
 
 def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combine) -> _Order:
@@ -221,10 +215,7 @@ def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combin
     swap = side == "parents"
     if by == "angle":
         return _Order([], "exterior_angle", swap) if points.single else _Order(points.closed(swap), "cone_margin", swap)
-    psi = points.apertures(min_radius, of_y=swap)
-    if points.single and not swap:
-        return _Order([], "exterior_angle", swap, psi[0])
-    return _Order(psi, "cone_margin", swap)
+    return _Order(points.apertures(min_radius, of_y=swap), "cone_margin", swap)
 
 
 @torch.no_grad()
@@ -286,8 +277,8 @@ def nearest_ladder(
         order: (M,) int64, `torch.argsort(radius)`, if the same candidates are searched many times.
 
     Returns:
-        Distances (N, T), NaN where no y lies within the threshold, and indices (N, T) int64 into `py`, -1 there; ties
-        go to the lower index.
+        Distances (N, T), NaN where no y lies within the threshold, and indices (N, T) int64 into `py`, -1 there; equal
+        distances go to the lower index.
 
     Raises:
         InputError: as for `distance` and `ladder`, and for leading dimensions.

@@ -103,16 +103,15 @@ def test_topk(curvature: float, by: Literal["margin", "angle"], side: Literal["c
     ends = (x, y) if side == "children" else (y, x)
     angle = pairwise.exterior_angle(*ends, curvature)
     cost = angle if by == "angle" else -pairwise.cone_margin(*ends, curvature)
-    order = angle if side == "children" else cost  # the aperture of x is one number a row: ties are those of the angle
-    cost, order = (t if side == "children" else t.mT for t in (cost, order))
+    cost = cost if side == "children" else cost.mT
     values, indices = pairwise.cone_topk(x, y, curvature, k, by, side)
     assert values.shape == indices.shape == (len(x.radius), k)
     for i in range(len(x.radius)):
-        _, places = brute_topk(order[i].tolist(), k)
+        _, places = brute_topk(cost[i].tolist(), k)
         if exact:
             assert indices[i].tolist() == places
-        found = order[i, indices[i].clamp_min(0)].masked_fill(indices[i] < 0, math.nan)
-        best = order[i, torch.tensor(places).clamp_min(0)].masked_fill(torch.tensor(places) < 0, math.nan)
+        found = cost[i, indices[i].clamp_min(0)].masked_fill(indices[i] < 0, math.nan)
+        best = cost[i, torch.tensor(places).clamp_min(0)].masked_fill(torch.tensor(places) < 0, math.nan)
         torch.testing.assert_close(found, best, rtol=0, atol=BAND, equal_nan=True)
         expected = torch.tensor([cost[i, j] if j >= 0 else math.nan for j in places])
         torch.testing.assert_close(values[i], -expected if by == "margin" else expected, equal_nan=True)
