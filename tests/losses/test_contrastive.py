@@ -9,6 +9,8 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.losses import contrastive_loss, siglip_loss
+from hiergeo.pairwise import backend
+from tests.losses import near_zero
 
 DIM = 6
 ROOT = torch.linspace(-0.2, 0.2, DIM, dtype=torch.float64)
@@ -63,3 +65,13 @@ def test_labels_and_measures_that_do_not_fit_are_refused():
             contrastive_loss(Space("euclidean"), X, Y, 0.3, labels)
     with pytest.raises(InputError, match="'distance' or 'cosine'"):
         contrastive_loss(Space("euclidean"), X, Y, 0.3, LABELS, by="dot")
+
+
+@pytest.mark.parametrize("native", [None, False])
+@pytest.mark.parametrize("sides", ["both", "rows"])
+@pytest.mark.parametrize(("spec", "by"), near_zero.SPACES)
+def test_losses_near_zero_keep_their_digits(spec, by, sides, native):
+    """More rows than reduce columns together; what a match leaves over is far below the rounding of float32."""
+    with backend(native=native):
+        for target in (1e-3, 1e-6, 1e-9):
+            assert max(near_zero.errors(spec, by, sides, target, count=300)) < 2e-5

@@ -14,6 +14,7 @@ from hiergeo import Polar, Space, pairwise
 from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
+from tests.losses import near_zero
 from tests.pairwise.cuda_common import DEVICE, needs_kernels, random_points, sized
 from tests.pairwise.native_problems import FLOATS
 from tests.pairwise.test_contrast import BIAS, GEOMETRIES, SCALE, normal, space_of, stored
@@ -237,3 +238,11 @@ def test_without_labels_nothing_matches() -> None:
     assert pulled[0] is not None
     assert pulled[1] is not None
     assert all(torch.equal(a, b) for a, b in zip(*pulled, strict=True))
+
+
+@pytest.mark.parametrize(("spec", "by"), near_zero.SPACES[:3])
+def test_matches_that_are_all_but_certain(spec: str, by: near_zero.By) -> None:
+    for target in (1e-3, 1e-8):
+        value, *gradients = near_zero.errors(spec, by, "both", target, 140, DEVICE)
+        assert value < 1e-4
+        assert max(gradients) < 1e-4
