@@ -176,7 +176,7 @@ def rank(
     """The place of a given y for each x in the order of `topk`, (..., N) int64, from 0.
 
     It counts the y whose value, as `topk` returns it, is better than that of the target, and those as good at a lower
-    index, so that `topk(..., k=M)[1][i, rank[i]] == target[i]`. A model in which all is equal does not look perfect.
+    index, so that `topk(..., k=M)[1][i, rank[i]] == target[i]`, and a model in which all is equal is not perfect.
 
     Args:
         px: N queries.

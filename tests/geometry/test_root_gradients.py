@@ -86,6 +86,7 @@ def test_a_root_that_is_written_to_in_place_passes_its_gradient_on() -> None:
     radii(space, x, y)
     moving.mul_(2)
     radii(space, x, y).backward()
+    assert start.grad is not None
     assert torch.equal(start.grad, 2 * by_root(radii, "lorentz:-1", x, y, 2 * root))
 
 
@@ -94,4 +95,6 @@ def test_gradients_of_several_losses_add_up() -> None:
     space = Space("lorentz:-1", torch.nn.Parameter(root.clone()))
     for _ in range(2):
         radii(space, x, y).backward()
+    assert space.root is not None
+    assert space.root.grad is not None
     assert torch.equal(space.root.grad, 2 * by_root(radii, "lorentz:-1", x, y, root))

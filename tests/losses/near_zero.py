@@ -28,14 +28,14 @@ def errors(spec: str, by: By, sides: Sides, target: float, count: int, device: s
     space = Space(spec, "none")
 
     def loss(dtype: torch.dtype, temperature: Tensor) -> tuple[Tensor, list[Tensor]]:
-        parts = [x.to(dtype).requires_grad_(), y.to(dtype).requires_grad_()]
-        return contrastive_loss(space, *parts, temperature, by=by, sides=sides), [*parts, temperature]
+        a, b = x.to(dtype).requires_grad_(), y.to(dtype).requires_grad_()
+        return contrastive_loss(space, a, b, temperature, by=by, sides=sides), [a, b, temperature]
 
     low, high = 1e-3, 10.0
     for _ in range(40):
         middle = (low * high) ** 0.5
-        value = float(loss(torch.float64, torch.tensor(middle, dtype=torch.float64, device=device))[0].detach())
-        low, high = (low, middle) if value > target else (middle, high)
+        exact, _ = loss(torch.float64, torch.tensor(middle, dtype=torch.float64, device=device))
+        low, high = (low, middle) if exact > target else (middle, high)
     found = []
     for dtype in (torch.float64, torch.float32):
         temperature = torch.tensor(low, dtype=torch.float64, device=device, requires_grad=True)

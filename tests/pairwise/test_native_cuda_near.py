@@ -89,4 +89,4 @@ def test_searches_find_near_points_in_their_order() -> None:
 @examples(100)
 def test_pairs_on_common_lines(problem: Problem, quantity: str) -> None:
     upstream = upstreams(problem)
-    assert_true(NATIVE, moved(problem), quantity, Truth.of(problem, quantity, upstream), upstream.to(DEVICE))
+    assert_true(NATIVE, moved(problem), quantity, Truth.of(problem, quantity, upstream), upstream)
