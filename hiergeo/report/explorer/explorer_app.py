@@ -133,10 +133,6 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
     async def ladders(values: Any) -> dict[str, Any]:
         return await explorer.ladders(await run_in_thread(partial(questions.of_ladders, values)))
 
-    async def pairs(values: Any) -> dict[str, Any]:
-        given = await run_in_thread(partial(questions.of_pairs, values))
-        return {"pairs": await explorer.pairs(values.lens, given)}
-
     async def places(values: Any) -> dict[str, Any]:
         points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
         placed = (await explorer.map(values.lens)).places(points)
@@ -158,7 +154,7 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         async def answer(request: "Request", values: Any = None) -> "Response":
             return _json(written(await unless_gone(request, task(values))))
 
-        queries = name in ("ladders", "pairs", "places")
+        queries = name in ("ladders", "places")
         return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told, queries=queries)
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
@@ -172,7 +168,6 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
         route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
         route("ladders", "The ladders of one query through several lenses.", ladders, schemas.Ladders, "POST"),
-        route("pairs", "Margin, angle and distance of pairs of queries.", pairs, schemas.PairNumbers, "POST"),
         route("places", "Where queries lie on a map.", places, schemas.Placements, "POST"),
         route("select", "The items within a polygon on a map.", select, schemas.Selected, "POST"),
     ]

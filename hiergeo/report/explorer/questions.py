@@ -15,7 +15,6 @@ from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.search import Item
 from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
-from hiergeo.search.serving.pictures import Encoded
 from hiergeo.search.serving.requests import (
     Given,
     Number,
@@ -33,14 +32,8 @@ from hiergeo.search.serving.requests import (
 
 QueryName = Literal["text", "item", "image", "embedding"]
 
-Pair = tuple[Query, Query]
-"""The general query and the specific one."""
-
-PAIRS, CORNERS, IDS = 1024, 512, 256
-"""Pairs, corners of a polygon, and ids in one request, at most."""
-
-EMBEDDED = 256
-"""Texts and pictures among the pairs of one request, at most."""
+CORNERS, IDS = 512, 256
+"""Corners of a polygon, and ids in one request, at most."""
 
 LEVELS = 40
 """Levels of a map, at most."""
@@ -104,7 +97,6 @@ class Questions:
         side: Any = Literal[tuple(map(str, SIDES))]
         place = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
         neighbours = Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")
-        pair: Any = Annotated[list_of(models.query), Field(min_length=2, max_length=2)]
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
             "ladders": {"lenses": through, "query": (models.query, Field()), "steps": settings["steps"]},
@@ -127,7 +119,6 @@ class Questions:
             },
             "audit": {"lens": lens},
             "thumbnail": {"side": (side, Field(str(SIDES[0]), description="Longest side, pixels."))},
-            "pairs": {"lens": lens, "pairs": models.several(pair, PAIRS, "Pairs, the general query first.")},
             "places": {"lens": lens, "queries": models.queries},
             "select": {"lens": lens, "polygon": models.several(point, CORNERS, "Corners on the map.", 3)},
         }
@@ -152,22 +143,6 @@ class Questions:
         return [
             Asked(lens, Question("ladder", queries, geometry=lens.spec, steps=values.steps)) for lens in values.lenses
         ]
-
-    def of_pairs(self, values: Any) -> list[Pair]:
-        """Pairs of queries, whose pictures are decoded; raises Refused."""
-        dim = values.lens.index.encoder.dim
-        given = [
-            read_query(query, f"pairs[{row}][{side}]", dim, self.limits)
-            for row, pair in enumerate(values.pairs)
-            for side, query in enumerate(pair)
-        ]
-        texts = {each for each in given if isinstance(each, str)}
-        count = len(texts) + sum(isinstance(each, Encoded) for each in given)
-        if count > EMBEDDED:
-            message = f"pairs hold {count:,} texts and pictures: send up to {EMBEDDED} at a time."
-            raise Refused(422, message, "pairs")
-        queries = self._decoded(given, "pairs")
-        return list(zip(queries[::2], queries[1::2], strict=True))
 
     def of_places(self, values: Any) -> tuple[Query, ...]:
         """Queries to place on a map, whose pictures are decoded; raises Refused."""

@@ -25,7 +25,7 @@ from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.report.explorer.moved import Moved, compare
 from hiergeo.report.explorer.prepared import Prepared
-from hiergeo.report.explorer.questions import Asked, Pair, Questions
+from hiergeo.report.explorer.questions import Asked, Questions
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item
 from hiergeo.search.distinct import distinct_items
@@ -144,21 +144,6 @@ class Explorer:
         missing = ids[~lens.index.store.holds(ids)]
         if len(missing):
             raise Refused(404, f"there is no item {int(missing[0])}.", "item")
-
-    async def pairs(self, lens: Lens, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-        """Margin, angle and distance of pairs of queries, the first of each at the apex, and both radii."""
-        points = await self.points(lens, [query for pair in pairs for query in pair])
-        apex, other = points.rows(slice(0, None, 2)), points.rows(slice(1, None, 2))
-        space = lens.space
-        columns = {
-            "margin": space.margin(apex, other),
-            "angle": space.exterior_angle(apex, other),
-            "distance": space.distance(apex, other),
-            "general": apex.radius,
-            "specific": other.radius,
-        }
-        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        return [dict(zip(columns, map(plain, row), strict=True)) for row in rows]
 
     def items(self, ids: Tensor) -> list[dict[str, Any]]:
         """Items by their ids (n,), with their radius in every lens, None in one whose index does not hold them.

@@ -20,7 +20,7 @@ from tests.attack.serving import BODIES, NUMBERS, SPECS, TEXTS
 from tests.report.explorer.explorer_served import browser, collected
 
 VERBS = ("children", "parents", "neighbours", "ladder", "count")
-POSTED = (*VERBS, "pairs", "places", "select")
+POSTED = (*VERBS, "ladders", "places", "select")
 GOT = (*VERBS, "collection", "items", "roots", "find", "map", "tile", "moved", "audit", "health", "openapi.json")
 IDS = (
     "0",
@@ -86,7 +86,8 @@ bodies = st.fixed_dictionaries(
     optional={
         "lens": st.sampled_from(("0", "2", "3", 0, None)) | values,
         "queries": st.lists(queries, max_size=4) | values,
-        "pairs": st.lists(st.lists(queries, min_size=1, max_size=3), max_size=3) | values,
+        "lenses": st.lists(st.sampled_from(("0", "2", "3", 0, None)), max_size=4) | values,
+        "query": queries,
         "polygon": st.lists(corners, max_size=8) | st.just([[0, 0]] * 600) | values,
         "k": values,
         "by": values,

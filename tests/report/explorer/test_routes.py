@@ -1,4 +1,4 @@
-"""The other routes of the explorer: pairs, items, roots, maps, selections, comparisons, photos and pictures."""
+"""The other routes of the explorer: items, roots, maps, selections, comparisons, photos and pictures."""
 
 import asyncio
 import base64
@@ -13,27 +13,12 @@ import pytest
 from hiergeo import search
 from hiergeo.report import explorer
 from hiergeo.report.explorer.prepared import Prepared
-from tests.report.explorer.explorer_served import ROWS, Law, browser, build_items, fixtures
+from tests.report.explorer.explorer_served import ROWS, browser, build_items, fixtures
 from tests.search.serving.serving_common import PATIENCE
 
 pytest.importorskip("starlette")
 
 collection, http, points = fixtures()
-
-
-@pytest.mark.parametrize(("key", "curvature"), [("0", 0.0), ("1", -1.0), ("2", 0.1)])
-def test_pairs_agree_with_the_formula_in_float64(http, points, key, curvature) -> None:
-    generator = np.random.default_rng(0)
-    chosen = generator.integers(0, ROWS, (300, 2))
-    chosen = chosen[chosen[:, 0] != chosen[:, 1]]
-    body = {"lens": key, "pairs": [[{"item": str(a)}, {"embedding": points[b].tolist()}] for a, b in chosen]}
-    told = http.post("/api/pairs", json=body).json()["pairs"]
-    numbers = Law(points, curvature).pairs(points, points)
-    for name in ("margin", "angle", "distance"):
-        np.testing.assert_allclose([each[name] for each in told], numbers[name][tuple(chosen.T)], atol=2e-5)
-    radius = np.linalg.norm(points, axis=1)
-    np.testing.assert_allclose([each["general"] for each in told], radius[chosen[:, 0]], atol=1e-6)
-    np.testing.assert_allclose([each["specific"] for each in told], radius[chosen[:, 1]], atol=1e-6)
 
 
 def test_items_and_roots_and_found_captions_have_their_radii(http, points) -> None:
@@ -104,13 +89,6 @@ def test_the_space_is_audited(http, points) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "field"),
     [
-        ("pairs", {"pairs": [[{"item": "1"}]]}, 422, "pairs[0]"),
-        ("pairs", {"pairs": []}, 422, "pairs"),
-        ("pairs", {"pairs": [[{"item": "1"}, {"item": "90"}]]}, 404, "item"),
-        ("pairs", {"pairs": [[{"item": 1}, {"item": "2"}]]}, 400, "pairs[0][0].item"),
-        ("pairs", {"pairs": [["a", f"text {i}"] for i in range(300)]}, 422, "pairs"),
-        ("pairs", {"lens": 0, "pairs": []}, 400, "lens"),
-        ("pairs", {"queries": [], "pairs": [["a", "b"]]}, 400, "queries"),
         ("places", {"queries": [[1, 2]]}, 400, "queries[0].embedding"),
         ("places", {"queries": ["a text"]}, 400, None),
         ("select", {"polygon": [[0, 0], [1, 1]]}, 422, "polygon"),

@@ -216,16 +216,6 @@ def test_what_is_no_search_is_that_of_the_api(page, site, code, path, name) -> N
     same(static, told)
 
 
-def test_pairs_have_their_numbers_where_a_list_holds_them(page, site) -> None:
-    child = site.live.get("/api/children?lens=1&item=5&k=1").json()["hits"][0]
-    stored, unknown = asked(
-        page, f"return source.pairs('1', [[{{item: '5'}}, {{item: '{child['id']}'}}], [{{item: '79'}}, {{item: '0'}}]])"
-    )
-    for name in ("margin", "angle", "distance"):
-        same(stored[name], child[name])
-    assert unknown["specific"] < unknown["general"]
-
-
 def _shows(panel: Any, _: Any) -> str:
     return panel.text.strip()
 

@@ -122,12 +122,6 @@ export class LiveSource {
     );
   }
 
-  /** Numbers of pairs (general, specific) of queries. */
-  async pairs(lens, pairs) {
-    const queries = await Promise.all(pairs.map((pair) => Promise.all(pair.map(sendable))));
-    return (await this.json("api/pairs", posted({ lens, pairs: queries }))).pairs;
-  }
-
   /** Items by id, at most 256. */
   async items(ids) {
     if (!ids.length) return [];

@@ -81,27 +81,6 @@ export class StaticSource {
     return { ladders: Object.fromEntries(answers.map((answer, i) => [lenses[i], answer])), equal: [...groups.values()] };
   }
 
-  /** Numbers of pairs (general, specific); null where no list that is stored holds the pair. */
-  async pairs(lens, pairs) {
-    return Promise.all(pairs.map((pair) => this.pair(lens, pair)));
-  }
-
-  async pair(lens, [general, specific]) {
-    const [above, below, seen] = await Promise.all([this.placeOf(general), this.placeOf(specific), this.lens(lens)]);
-    const [from, to] = await Promise.all([this.answers(lens, above), this.answers(lens, below)]);
-    const [row, last] = [above % this.layout.chunk, below % this.layout.chunk];
-    const lists = [
-      [below, from.list("children", row, seen, above)],
-      [above, to.list("parents", last, seen, below)],
-      [below, from.list("neighbours", row, seen, above)],
-      [above, to.ladder(last, seen)],
-    ];
-    let found = null;
-    for (const [wanted, list] of lists) found ??= list.find(({ place }) => place === wanted);
-    const { margin = null, angle = null, distance = null } = found ?? {};
-    return { margin, angle, distance, general: seen.radius[above], specific: seen.radius[below] };
-  }
-
   /** Items by id, at most 256. */
   async items(ids) {
     const [items, lenses] = await Promise.all([this.items_(), this.everyLens()]);
