@@ -371,4 +371,4 @@ def test_an_audit_is_a_column_with_a_verdict(tmp_path):
     assert board.verdicts[row] == alone.headline
     assert board.value(row, "cone_gain") == pytest.approx(alone.numbers["cone_gain"])
     assert board.interval(row, "cone_gain") == pytest.approx(alone.intervals["cone_gain"])
-    assert alone.headline.split(";")[0] in table.to_markdown()
+    assert alone.headline.split("(")[0] in table.to_markdown()
