@@ -21,12 +21,11 @@ from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, l
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.questions import questions
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
-from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
+from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, holm
-from hiergeo.evaluation.metrics.order import order_of_tiers
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
@@ -110,11 +109,13 @@ def assess(
         control = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
         numbers[name], intervals[name] = numbers[control], intervals[control]
     numbers["native"], intervals["native"] = numbers[PRIMARY], intervals[PRIMARY]
-    order = order_of_tiers(array(subject.text.radius), embedded.chains.cpu().numpy(), seed=settings.seed)
-    numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": order.effective}
-    intervals["depth"] = order.interval
+    order = facts.order.tau_d
+    numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": facts.in_order.effective}
+    intervals["depth"] = intervals["tau_d"] = order.interval
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
-    answers = questions(subject, cones=cones, order=order, seed=settings.seed)
+    answers = {"order": facts.in_order, "beyond_length": facts.beyond_length} | questions(
+        subject, ("radii", "curvature", "cones"), cones=cones, seed=settings.seed
+    )
     walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))
     about = described(embedded, subject.space) | {
         "steps": settings.steps,

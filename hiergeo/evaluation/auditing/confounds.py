@@ -205,10 +205,8 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     by_caption[:, chains] = radii, words, characters
     in_order = order_of_tiers(by_caption[0], chains, seed=how.seed)
     at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
-    order = order_of(radii, words, chains)
-    if at_equal is not None:
-        equal = _measured(at_equal.words, at_equal.words.items, share=True)
-        order = replace(order, tau_d=_measured(in_order, pairs), equal=equal)
+    equal = None if at_equal is None else _measured(at_equal.words, at_equal.words.items, share=True)
+    order = replace(order_of(radii, words, chains), tau_d=_measured(in_order, pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",

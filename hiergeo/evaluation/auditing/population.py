@@ -38,7 +38,7 @@ class Measured:
     value: float
     interval: Interval
     items: int
-    p_value: float | None = None
+    p_value: float = 1.0
 
     def __str__(self) -> str:
         """The number, and its interval where there are enough items for one."""

@@ -1,7 +1,6 @@
 """The five questions put to the points of a space, without the rest of an audit."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,22 +21,10 @@ from hiergeo.evaluation.answers import (
 from hiergeo.evaluation.auditing.gains import gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
+from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
-from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test
+from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from hiergeo.geometry import Space
-
-
-class CaptionLengths(NamedTuple):
-    """Lengths (U,) of the distinct captions of the positive chains, in words and in characters."""
-
-    words: NDArray[np.int64]
-    characters: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, embedded: Embedded) -> "CaptionLengths":
-        """Those of embeddings."""
-        words, characters = zip(*((len(text.split()), len(text)) for text in embedded.texts), strict=True)
-        return cls(np.array(words), np.array(characters))
 
 
 @torch.no_grad()
@@ -63,7 +50,6 @@ def questions(
     asked: Sequence[Question] = QUESTIONS,
     *,
     cones: Occupancy | None = None,
-    order: Tested | None = None,
     seed: int,
 ) -> dict[str, Answer]:
     """The answers about a subject.
@@ -72,16 +58,16 @@ def questions(
         subject: the points.
         asked: the questions.
         cones: what cones hold, where that is known.
-        order: the test of the order of the tiers, where that is known.
         seed: of permutations, samples of pairs and halves.
     """
     radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
     if "order" in asked:
-        answers["order"] = order_answer(order or order_of_tiers(radii, chains, seed=seed))
+        answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed))
     if "beyond_length" in asked:
-        lengths = CaptionLengths.of(subject.embedded)
-        answers["beyond_length"] = length_answer(order_at_equal_length(radii, chains, *lengths, seed=seed))
+        texts = subject.embedded.texts
+        words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))
+        answers["beyond_length"] = length_answer(order_at_equal_length(radii, chains, words, characters, seed=seed))
     if "radii" in asked or any(subject.curvatures):
         by_radii, by_curvature = gains(subject, seed=seed)
         answers |= {"radii": radii_answer(by_radii), "curvature": curvature_answer(by_curvature)}
