@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from hiergeo.evaluation.auditing.questions import answers_of
 from scipy.stats import binomtest
 
 from benchmarks import shared_captions
 from benchmarks.report import table
 from hiergeo._core.progress import track
+from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.testing.planted import WORLDS, world
 
 NOTES = Path(__file__).parent / "notes"
