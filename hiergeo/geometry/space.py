@@ -110,7 +110,8 @@ class Space(Described):
             points = x
         else:
             check_located(x, self.root)
-            points = lift(x, self.root, self.geometry, self._origin())
+            narrow = self.root is not None and self.root.itemsize <= 2
+            points = lift(x, self.root, self.geometry, self._origin() if narrow else self.root)
             self._check_reach(x, points.factors)
         if not shadow:
             return points

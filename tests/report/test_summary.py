@@ -7,7 +7,6 @@ import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.evaluation.findings import Control
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import summary
 from hiergeo.report.audits import ATTRIBUTION
@@ -45,10 +44,10 @@ def audit():
 def test_a_comparison_shows_its_metrics_where_they_are(comparison):
     findings, dim = comparison.findings, comparison.dim
     shown = summary.of_comparison(findings).plots
-    assert [plot.metric for plot in shown[:1]] == ["tau_d"]
+    assert [plot.metric for plot in shown[:2]] == ["tau_d", "tau_d_equal_length"]
     assert len(shown) == 3
-    assert [dot.name for dot in shown[0].dots] == ["every geometry"]
-    for plot in shown[1:]:
+    assert [dot.name for plot in shown[:2] for dot in plot.dots] == ["every geometry"] * 2
+    for plot in shown[2:]:
         assert [dot.name for dot in plot.dots] == list(findings.geometries(dim))
         for dot, row in zip(plot.dots, drawn(plot), strict=True):
             score = findings.score(plot.metric, dot.name, dim)
@@ -61,24 +60,21 @@ def test_a_comparison_shows_its_metrics_where_they_are(comparison):
 
 def test_a_control_is_a_line_within_the_axis_and_whom_it_beats_is_not_marked(comparison):
     findings, dim = comparison.findings, comparison.dim
-    controls = {each.metric: each for each in findings.controls(dim)}
     drawing = summary.of_comparison(findings)
-    lines = [plot for plot in drawing.plots if plot.metric in controls]
-    assert lines
-    for plot in lines:
-        control = controls[plot.metric]
-        assert (plot.reference, plot.control) == (control.value, control.noun)
-        assert control.noun in drawing.caption
+    for plot in drawing.plots:
+        value = findings.baselines(plot.metric, dim)["length"]
+        assert plot.reference == value
+        assert plot.control in drawing.caption
         (axes, *_) = dots(plot).axes
         low, high = axes.get_xlim()
-        assert low <= control.value <= high
+        assert low <= value <= high
         (line,) = [each for each in axes.lines if each.get_linestyle() == "--"]
-        assert set(line.get_xdata()) == {control.value}
+        assert set(line.get_xdata()) == {value}
 
 
 @pytest.mark.parametrize(("value", "marked"), [(0.2, True), (0.25, True), (0.378, False)])
 def test_a_space_that_words_beat_is_not_marked(value, marked):
-    words = Control("recall", "length", value, "a", 0.25, "better")
+    words = ("words alone", value)
     plot = DotPlot("recall", (Dot("a", 0.25, best=True), Dot("b", 0.2))).beside(words)
     assert [dot.best for dot in plot.dots] == [marked, False]
     assert plot.reference == value
@@ -122,17 +118,18 @@ def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
     last = names[-1]
     clearer = [replace(each, difference=0.19) if each.metric == last else each for each in contrasts]
     told = replace(findings, contrasts=tuple(clearer))
-    assert summary.main_metrics(told, dim)[1] == last
+    assert summary.main_metrics(told, dim)[2] == last
     first = names[0]
     sure = Interval(0.001, 0.5)
     won = [replace(each, difference=0.01, simultaneous=sure) if each.metric == first else each for each in clearer]
-    assert summary.main_metrics(replace(findings, contrasts=tuple(won)), dim)[1] == first
+    assert summary.main_metrics(replace(findings, contrasts=tuple(won)), dim)[2] == first
 
 
 def test_controls_and_metrics_without_merit_are_left_out(comparison):
     names = summary.main_metrics(comparison.findings, comparison.dim, count=99)
     assert names
-    assert all(find_metric(name).higher_is_better is not None and not find_metric(name).control for name in names)
+    assert all(find_metric(name).higher_is_better is not None for name in names)
+    assert {name for name in names if find_metric(name).control} <= {"tau_d_equal_length"}
 
 
 def test_a_study_shows_where_it_began():

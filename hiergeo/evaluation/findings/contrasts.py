@@ -1,8 +1,9 @@
 """How spaces differ: paired differences with intervals and exact tests, and the rule that names a winner.
 
 A difference is decided when the simultaneous 95 % interval excludes 0 and a paired test agrees after Holm's correction
-over the same family: the exact sign test for discrete values of independent items, Student's t for the others. Charts
-of one space are not compared with each other. Spaces that are effectively flat count as one space with Euclidean space
+over the same family: the exact sign test of independent items, for discrete values or where few items differ, and
+Student's t for the others. Charts of one space are not compared with each other. Spaces that are effectively flat count
+as one space with Euclidean space
 and with one another: differences between them are shown and never decided.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from hiergeo._core.errors import HiergeoError
 from hiergeo.evaluation.findings.cube import Cube, Entry
 from hiergeo.evaluation.metrics import (
+    SMALL_SAMPLE,
     Interval,
     SignTest,
     crossed_draws,
@@ -264,15 +266,17 @@ def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], se
 
 
 def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest | None, float]:
-    """The exact sign test of differences of independent items, means over seeds, where they are discrete; a p-value.
+    """The sign test of differences of independent items, means over seeds, where it applies; a p-value.
 
-    Other differences have Student's t, of as many independent items as there are.
+    It applies to means of discrete values, and to those that differ in few items. Other differences have Student's t.
     """
     first = runs[0][0]
     shared = metric in first.effective
-    if find_metric(metric).discrete and not shared and all(metric in each.rows for pair in runs for each in pair):
+    if not shared and all(metric in each.rows for pair in runs for each in pair):
         test = sign_test(np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0))
-        return test, test.p_value
+        if find_metric(metric).discrete or test.better + test.worse < SMALL_SAMPLE:
+            return test, test.p_value
     draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in runs], axis=0)
     difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in runs]))
-    return None, p_value_of_draws(difference, draws, None if shared else first.items.get(metric, len(draws)))
+    items = first.effective[metric] if shared else float(first.items.get(metric, len(draws)))
+    return None, p_value_of_draws(difference, draws, items, widened=shared)

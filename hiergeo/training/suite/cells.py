@@ -137,7 +137,7 @@ class Cell:
             metrics=plain(result.metrics),
             intervals={name: each for name, each in result.intervals.items() if np.isfinite(each).all()},
             draws=draws,
-            rows={name: each for name, each in result.rows.items() if name in draws and find_metric(name).discrete},
+            rows={name: each for name, each in result.rows.items() if name in draws},
             items={name: count for name, count in result.items.items() if name in draws},
             effective={name: count for name, count in result.effective.items() if name in draws},
             baselines=plain(result.baselines),

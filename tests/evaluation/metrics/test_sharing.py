@@ -146,8 +146,8 @@ def test_the_p_value_of_draws_is_that_of_students_t():
     normal = stats.norm.ppf((np.arange(20000) + 0.5) / 20000) * values.std() / np.sqrt(12)
     draws = values.mean() + sharing.widening(values - values.mean()) * normal
     expected = stats.ttest_1samp(values, 0).pvalue
-    assert p_value_of_draws(values.mean(), draws, 12.0) == pytest.approx(expected, rel=1e-3)
-    assert p_value_of_draws(-values.mean(), draws, 12.0) == pytest.approx(expected, rel=1e-3)
+    assert p_value_of_draws(values.mean(), draws, 12.0, widened=True) == pytest.approx(expected, rel=1e-3)
+    assert p_value_of_draws(-values.mean(), draws, 12.0, widened=True) == pytest.approx(expected, rel=1e-3)
     assert p_value_of_draws(0.0, np.zeros(9), 12.0) == 1
     assert p_value_of_draws(0.1, np.full(9, 0.1), 12.0) == 0
 

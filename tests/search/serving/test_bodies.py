@@ -26,7 +26,7 @@ from tests.search.serving.serving_common import PATIENCE, build_index, process, 
 pytest.importorskip("uvicorn")
 
 SEARCHES = ("/api/children", "/api/parents", "/api/neighbours", "/api/ladder", "/api/count")
-SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": (*SEARCHES, "/api/pairs", "/api/places", "/api/select")}
+SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": (*SEARCHES, "/api/places", "/api/select")}
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,6 @@ def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) ->
         given = json.dumps({"queries": queries, "k": 1}).encode()
         assert posted(f"{url}/api/neighbours", given).status == 200
     if what == "explore":
-        pairs = torch.randn(1024, 2, 64, dtype=torch.float64).tolist()
-        assert posted(f"{url}/api/pairs", json.dumps({"pairs": pairs}).encode()).status == 200
         polygon = torch.randn(512, 2, dtype=torch.float64).tolist()
         assert posted(f"{url}/api/select", json.dumps({"polygon": polygon}).encode()).status == 200
     else:

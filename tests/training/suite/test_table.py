@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage.documents import validated
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
 from hiergeo.cli.app import app
@@ -96,11 +95,6 @@ class TestDifferences:
         made = Board(board.name, cells)
         assert made.is_best(ROWS[4], "share")
         assert not any(made.is_best(row, "share") for row in ROWS[:4])
-
-    def test_ranks_of_rows_are_read_as_they_were_written(self, board):
-        ranks = np.arange(6.0).reshape(3, 2)
-        cell = replace(board.cells[ROWS[4]], rows={"share": ranks})
-        assert np.array_equal(validated(Cell, cell.as_dict()).rows["share"], ranks)
 
     def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, board):
         few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in board.cells.items()}
