@@ -83,7 +83,8 @@ template <class T, int SIGN> struct Triangle {
       Split<T> to = near_end ? y.end : root(y), from = near_end ? x.end : root(x);
       const T turn = scale * step();
       if (sizeof(T) == sizeof(float) || magnitude(turn) >= T(0x1p-10)) return difference(to, from);
-      return step() * horner(turn * turn, T(1), T(1) / 6, T(1) / 120) * (x.shrink * y.shrink);  // positions in double have no more digits
+      // Positions in double may have no low parts: those of close points follow from their radii.
+      return step() * horner(turn * turn, T(1), T(1) / 6, T(1) / 120) * (x.shrink * y.shrink);
     }
     T ahead = step();
     if (SIGN == 0) return ahead;

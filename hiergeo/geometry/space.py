@@ -373,9 +373,8 @@ class Space(Described):
         if self._widened is None or self._widened[0] is not root or self._widened[1] != version:
             self._widened = root, version, widened(root, exact)
         node = self._widened[2].to(root.device)
-        return root.detach().to(exact) + (
-            node - node.detach()
-        )  # the values of now: writes to root.data are not counted
+        # The values are those of now: torch does not count writes to root.data.
+        return root.detach().to(exact) + (node - node.detach())
 
     def _each(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
         return [law(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
