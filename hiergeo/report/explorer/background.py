@@ -9,17 +9,16 @@ import torch
 
 from hiergeo.evaluation.auditing.population import Ids, shuffled
 from hiergeo.evaluation.findings.exports import plain
-from hiergeo.geometry import Space
+from hiergeo.geometry import Points, Space
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, Count, run
 
 PAIRS, FEWEST, MOST = 50_000_000, 128, 1024
 """Pairs of a sampled item and one that it is compared with; sampled items, at least, at most."""
 
-MARGINS, LEVELS = 20_000, 1000
-"""Random pairs whose margins are measured, and the levels at which their distribution is kept."""
+LEVELS = 1000
+"""Levels at which the distribution of margins is kept."""
 
 FAR = 0.01
 """Share of the items that are farther from their nearest other item than the reach."""
@@ -43,7 +42,7 @@ class Background:
             than tell.
         sampled: items whose cones, and nearest other items, were looked for among all.
         empty: share of their cones that hold no other item, in [0, 1].
-        pairs: random pairs of items whose margins were measured, the item of smaller radius at the apex.
+        pairs: of these items, whose margins were measured, the item of smaller radius at the apex.
         margins: (LEVELS + 1,) quantiles of these margins, ascending, radians.
     """
 
@@ -98,7 +97,7 @@ def background_of(lens: Lens, generation: int) -> Background:
     points = store.fetch(torch.from_numpy(some)).points(space.geometry, lens.index.device)
     near, cones = Best(space, points, 2, "distance"), Count(space, points)
     run(store.stream(), [near, cones], lens.index.device)
-    margins = _margins(store, space, ids)
+    margins = _margins(space, points)
     levels = np.linspace(0, 1, LEVELS + 1)
     return Background(
         climbs=bool(high - low > SPREAD * high),
@@ -135,13 +134,7 @@ def _reach(near: Best, ids: Ids) -> float | None:
     return float(others.sort().values[rank - 1])
 
 
-def _margins(store: ExactStore, space: Space, ids: Ids) -> Floats:
-    """Margins (m,) of random pairs of different items, of each the item of smaller radius at the apex."""
-    pairs = np.random.default_rng(0).integers(0, len(ids), (2, MARGINS))
-    pairs = pairs[:, pairs[0] != pairs[1]]
-    used, place = np.unique(pairs, return_inverse=True)
-    points = store.fetch(torch.from_numpy(ids[used])).points(space.geometry)
-    one, other = torch.from_numpy(place.reshape(pairs.shape))
-    swapped = points.radius[one] > points.radius[other]
-    apex, child = torch.where(swapped, other, one), torch.where(swapped, one, other)
-    return np.asarray(space.margin(points.rows(apex), points.rows(child)).double().numpy())
+def _margins(space: Space, points: Points) -> Floats:
+    """Margins (m,) of all pairs of some points whose radii differ, of each the one of smaller radius at the apex."""
+    outwards = points.radius[:, None] < points.radius
+    return np.asarray(space.pairwise_margin(points, points)[outwards].double().cpu().numpy())

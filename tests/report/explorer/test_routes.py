@@ -12,6 +12,7 @@ import pytest
 
 from hiergeo import search
 from hiergeo.report import explorer
+from hiergeo.report.explorer.answer_writer import equal_ladders
 from hiergeo.report.explorer.prepared import Prepared
 from tests.report.explorer.explorer_served import ROWS, browser, build_items, fixtures
 from tests.search.serving.serving_common import PATIENCE
@@ -247,3 +248,23 @@ def test_ladders_of_several_lenses_come_together_and_one_that_fails_leaves_the_o
         ):
             response = http.post("/api/ladders", json=body)
             assert (response.status_code, response.json()["field"]) == (status, field), response.text
+
+
+def test_ladders_are_equal_only_if_they_show_the_same() -> None:
+    hit = {"id": "3", "radius": 0.5, "is_query": False, "entails": True, "margin": 0.1}
+    query = {"kind": "text", "radius": 1.0, "far": False}
+
+    def ladder(query: dict = query, **changed) -> dict:
+        return {"query": query, "rungs": [{"hit": hit | changed}]}
+
+    ladders = {
+        "0": ladder(),
+        "1": ladder(margin=0.2),
+        "2": ladder(entails=False),
+        "3": ladder(radius=0.6),
+        "4": ladder(id="4"),
+        "5": ladder(query | {"far": True}),
+        "6": {"error": "no.", "field": None},
+        "7": {"error": "no.", "field": None},
+    }
+    assert equal_ladders(ladders) == [["0", "1"], ["2"], ["3"], ["4"], ["5"], ["6"], ["7"]]
