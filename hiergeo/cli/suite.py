@@ -146,7 +146,7 @@ def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
 
 def _show(table: "Leaderboard") -> None:
     """Print the headline and the first metric of every benchmark, a few a table; * marks the best row."""
-    from hiergeo.training.suite.conclusion import conclude_suite
+    from hiergeo.training.suite.leaderboard import conclude_suite
     from hiergeo.training.suite.text import heading
 
     screen = console()

@@ -26,7 +26,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    from hiergeo.training.suite.conclusion import conclude_suite
+    from hiergeo.training.suite.leaderboard import conclude_suite
 
     boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
     return write_html(

@@ -1,6 +1,7 @@
 """The table of a suite: its benchmarks, and the cells that have no numbers and why."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,8 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
+from hiergeo._core.text import caption
+from hiergeo.evaluation.findings import Conclusion
 from hiergeo.evaluation.findings.exports import csv_text, plain
 from hiergeo.training.suite import text
 from hiergeo.training.suite.board import Board, BoardRow
@@ -116,3 +119,19 @@ def read(out: Path | str) -> Leaderboard:
             damaged[place] = str(error)
     outdated = frozenset(place for place, cell in cells.items() if cell.asked != plan.asked(place))
     return Leaderboard(plan, {place: cells[place] for place in cells if place not in outdated}, damaged, outdated)
+
+
+def conclude_suite(table: Leaderboard) -> Conclusion:
+    """Which row is ahead of every other one in the first metric of most benchmarks."""
+    boards = [board for board in table.boards if board.measured and board.task is not None]
+    if not boards:
+        return Conclusion("Nothing has been measured yet.")
+    led = Counter(
+        row for board in boards for row in board.measured if board.task and board.is_best(row, board.task.primary)
+    )
+    several = len(boards) > 1
+    of = f"{len(boards)} benchmarks" if several else f"the benchmark {caption(boards[0].name)}"
+    if not led:
+        return Conclusion(f"No row is ahead of every other one on {'any of ' if several else ''}{of}.")
+    row, count = led.most_common(1)[0]
+    return Conclusion(f"{caption(str(row))} is ahead of every other row on {f'{count} of ' if several else ''}{of}.")

@@ -18,8 +18,7 @@ from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
 from hiergeo.training.suite.board import Board, BoardRow
 from hiergeo.training.suite.cells import Cell
-from hiergeo.training.suite.conclusion import conclude_suite
-from hiergeo.training.suite.leaderboard import Leaderboard
+from hiergeo.training.suite.leaderboard import Leaderboard, conclude_suite
 from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
 from tests.report.page_common import read as read_page
 from tests.report.page_common import scripts
