@@ -146,11 +146,10 @@ def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
 
 def _show(table: "Leaderboard") -> None:
     """Print the headline and the first metric of every benchmark, a few a table; * marks the best row."""
-    from hiergeo.training.suite.leaderboard import conclude_suite
     from hiergeo.training.suite.text import heading
 
     screen = console()
-    screen.print(Text(conclude_suite(table).headline, style="bold"))
+    screen.print(Text(table.conclusion.headline, style="bold"))
     for start in range(0, len(table.boards), ACROSS):
         boards = table.boards[start : start + ACROSS]
         grid = light("model and space", *map(heading, boards))

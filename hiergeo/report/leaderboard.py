@@ -26,8 +26,6 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    from hiergeo.training.suite.leaderboard import conclude_suite
-
     boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
     return write_html(
         path,
@@ -35,7 +33,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         picture=summary.of_leaderboard(table),
         title=caption(table.title),
         kicker=("suite", table.title),
-        conclusion=conclude_suite(table),
+        conclusion=table.conclusion,
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),

@@ -47,6 +47,23 @@ class Leaderboard:
         return self.plan.title
 
     @cached_property
+    def conclusion(self) -> Conclusion:
+        """Which row is ahead of every other one in the first metric of most benchmarks."""
+        boards = [board for board in self.boards if board.measured and board.task is not None]
+        if not boards:
+            return Conclusion("Nothing has been measured yet.")
+        led = Counter(
+            row for board in boards for row in board.measured if board.task and board.is_best(row, board.task.primary)
+        )
+        several = len(boards) > 1
+        of = f"{len(boards)} benchmarks" if several else f"the benchmark {caption(boards[0].name)}"
+        if not led:
+            return Conclusion(f"No row is ahead of every other one on {'any of ' if several else ''}{of}.")
+        row, count = led.most_common(1)[0]
+        which = f"{count} of {of}" if several else of
+        return Conclusion(f"{caption(str(row))} is ahead of every other row on {which}.")
+
+    @cached_property
     def rows(self) -> tuple[BoardRow, ...]:
         """Every model in each of its spaces."""
         return tuple(BoardRow(model.name, space) for model in self.plan.models for space in model.spaces)
@@ -119,19 +136,3 @@ def read(out: Path | str) -> Leaderboard:
             damaged[place] = str(error)
     outdated = frozenset(place for place, cell in cells.items() if cell.asked != plan.asked(place))
     return Leaderboard(plan, {place: cells[place] for place in cells if place not in outdated}, damaged, outdated)
-
-
-def conclude_suite(table: Leaderboard) -> Conclusion:
-    """Which row is ahead of every other one in the first metric of most benchmarks."""
-    boards = [board for board in table.boards if board.measured and board.task is not None]
-    if not boards:
-        return Conclusion("Nothing has been measured yet.")
-    led = Counter(
-        row for board in boards for row in board.measured if board.task and board.is_best(row, board.task.primary)
-    )
-    several = len(boards) > 1
-    of = f"{len(boards)} benchmarks" if several else f"the benchmark {caption(boards[0].name)}"
-    if not led:
-        return Conclusion(f"No row is ahead of every other one on {'any of ' if several else ''}{of}.")
-    row, count = led.most_common(1)[0]
-    return Conclusion(f"{caption(str(row))} is ahead of every other row on {f'{count} of ' if several else ''}{of}.")
