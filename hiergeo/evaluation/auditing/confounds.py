@@ -29,7 +29,7 @@ from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.findings.exports import json_text, percent, plain
 from hiergeo.evaluation.measuring import as_space, ready
-from hiergeo.evaluation.metrics import Interval, tau_d_rows
+from hiergeo.evaluation.metrics import tau_d_rows
 from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, selected_pairs
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test, mean_test
@@ -205,7 +205,7 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     by_caption[:, chains] = radii, words, characters
     in_order = order_of_tiers(by_caption[0], chains, seed=how.seed)
     at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
-    equal = None if at_equal is None else _measured(at_equal.words, at_equal.words.items, share=True)
+    equal = None if at_equal is None else _measured(at_equal.words.as_share, at_equal.words.items)
     order = replace(order_of(radii, words, chains), tau_d=_measured(in_order, pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
@@ -257,7 +257,7 @@ def order_of(radii: np.ndarray, words: np.ndarray, chains: np.ndarray) -> Radial
 
     def share_right(condition: Condition) -> Measured | None:
         signs, pairs = selected_pairs(radii, words, condition, chains)
-        return _measured(mean_test(Sharing(pairs), signs), len(pairs), share=True) if len(pairs) else None
+        return _measured(mean_test(Sharing(pairs), signs).as_share, len(pairs)) if len(pairs) else None
 
     tau_d = _measured(mean_test(Sharing(chains), tau_d_rows(radii)), _pairs(radii))
     return RadialOrder(tau_d, share_right("equal"), share_right("shorter"), tuple(radii.mean(axis=0).tolist()))
@@ -271,10 +271,9 @@ def _words(hierarchy: Hierarchy) -> np.ndarray:
     return chain_lengths(row.positive for row in hierarchy.rows)
 
 
-def _measured(tested: Tested, pairs: int, *, share: bool = False) -> Measured:
-    """A number of so many pairs of tiers; `share` makes the share of right ones of right less wrong ones."""
-    value, low, high = ((1 + each) / 2 if share else each for each in (tested.value, *tested.interval))
-    return Measured(value, Interval(low, high), pairs, tested.p_value)
+def _measured(tested: Tested, pairs: int) -> Measured:
+    """A number of so many pairs of tiers."""
+    return Measured(tested.value, tested.interval, pairs, tested.p_value)
 
 
 def _pairs(radii: np.ndarray) -> int:

@@ -189,6 +189,12 @@ class Tested(NamedTuple):
     items: int
     effective: float
 
+    @property
+    def as_share(self) -> "Tested":
+        """Of a mean of hits that are 1 and misses that are -1: the share of hits."""
+        bounds = [Interval((1 + low) / 2, (1 + high) / 2) for low, high in (self.interval, self.narrow)]
+        return self._replace(value=(1 + self.value) / 2, interval=bounds[0], narrow=bounds[1])
+
 
 def mean_test(sharing: Sharing, values: Floats) -> Tested:
     """Test the mean of values (n,) in [-1, 1], one for each item, against 0 by Student's t."""

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hiergeo import Polar, pairwise
-from hiergeo.evaluation.auditing.attribution import parent_ranks
-from hiergeo.evaluation.auditing.rays import ray_ranks
+from hiergeo.evaluation.auditing.attribution import parent_ranks, ray_ranks
 from hiergeo.evaluation.auditing.subject import Subject, radii_alone, subject_of
 from hiergeo.evaluation.measuring import as_space
 from tests.evaluation.auditing.audit_common import made, sample
