@@ -83,7 +83,7 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
         axes.axvline(plot.reference, color=INK, linewidth=0.75, linestyle="--")
         if plot.control:
             where = axes.get_xaxis_transform()
-            axes.text(plot.reference, 1.0, plot.control, transform=where, ha="center", va="bottom", fontsize="x-small")
+            axes.text(plot.reference, 1.0, plot.control, transform=where, ha="center", va="bottom")
     for row, dot in enumerate(plot.dots):
         colour = TRUE if dot.best else INK
         if dot.before is not None:
