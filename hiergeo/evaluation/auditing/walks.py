@@ -112,12 +112,12 @@ def _centres(subject: Subject, starts: Tensor, walk_of: list[int], truths: list[
     """For each start the mean embedding of the other captions of its truth, (n, D); its own where there are none."""
     text = subject.embedded.text
     index = {caption: position for position, caption in enumerate(subject.embedded.texts)}
-    centres = text[starts].clone()
+    centres = list(text[starts])
     for start, truth in dict(zip(reversed(walk_of), reversed(truths), strict=True)).items():
         others = {index[caption] for chain in truth for caption in chain} - {int(starts[start])}
         if others:
-            centres[start] = wide(text[list(others)]).mean(0).to(text.dtype)
-    return centres
+            centres[start] = wide(text[torch.tensor(list(others)).to(text.device)]).mean(0).to(text.dtype)
+    return torch.stack(centres)
 
 
 def _within_reach(space: Space, targets: Tensor, root: Tensor) -> Tensor:
