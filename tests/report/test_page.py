@@ -240,9 +240,6 @@ def test_real_comparison(data_home, tmp_path, monkeypatch):
     comparison = hiergeo.compare(f"npz:{npz}", "hierarcaps", spaces, samples=200)
     path = write_page(comparison, tmp_path / "page.html")
     page = read(path)
-    assert {"tau_d", "precision"} <= {
-        each.metric for each in comparison.conclusion.controls if each.standing == "better"
-    }
     assert comparison.conclusion.headline in page.text
     assert "precision lorentz:-1 over poincare:-0.5" in page.text
     assert "0.718" in page.text
