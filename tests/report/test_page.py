@@ -243,6 +243,8 @@ def test_real_comparison(data_home, tmp_path, monkeypatch):
     assert comparison.conclusion.headline in page.text
     assert "precision lorentz:-1 over poincare:-0.5" in page.text
     assert "0.718" in page.text
+    assert "words alone 0.890" in page.text
+    assert "words alone 0.407" in page.text  # of precision: counting words is ahead of every space
     assert "0.159" in page.text
     assert "0.403" in page.text
     assert len(page.having("img")) == 12

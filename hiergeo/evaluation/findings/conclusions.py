@@ -46,7 +46,9 @@ def conclude_comparison(
         setting: what the headline says first.
     """
     distinct = dict.fromkeys(
-        answer.sentence if len(answers) == 1 or question != "curvature" else f"In {geometry}: {answer.sentence}"
+        answer.sentence
+        if len(answers) == 1 or question != "curvature"
+        else f"In {geometry}, {answer.sentence[0].lower()}{answer.sentence[1:]}"
         for question in ("order", "beyond_length", "curvature")
         for geometry, of_space in answers.items()
         if (answer := of_space.get(question)) is not None and answer.word != "inapplicable"
@@ -66,8 +68,9 @@ def _comparison_headline(answers: Mapping[str, Mapping[str, Answer]], setting: s
     if len(asked) < 2:
         return said
     helping = [spec for spec, each in answers.items() if "curvature" in each and each["curvature"].word == "helps"]
-    where = f"{helping[0]} alone" if len(helping) == 1 else f"{len(helping) or 'no'} spaces"
-    return f"{said[:-1]}; curvature helps in {where}."
+    nowhere = "nowhere measurably" if "unclear" in asked else "nowhere"
+    where = f"in {helping[0]} alone" if len(helping) == 1 else f"in {len(helping)} spaces"
+    return f"{said[:-1]}; curvature helps {where if helping else nowhere}."
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:

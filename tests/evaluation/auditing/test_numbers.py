@@ -111,18 +111,22 @@ def test_intervals_of_an_audit_are_students_t_over_chains():
     assert low == pytest.approx(expected.low, abs=0.1)
 
 
-def test_differences_to_controls_are_paired_by_chain_and_corrected():
-    points, chains = sample(seed=5, rows=20)
-    audit = audited(points, chains, "lorentz:-0.7")
+def distances_of_controls(points):
+    """By control the distances of all points from one another where K = -0.7."""
     radius = np.linalg.norm(points, axis=1)
-    spaces = {
+    return {
         "native": lorentz_distance(points[:, None], points[None], 0.7),
         "flat": np.linalg.norm(points[:, None] - points[None], axis=-1),
         "angle_only": -(points @ points.T) / np.outer(radius, radius),
         "radius_only": np.abs(radius[:, None] - radius[None]),
     }
+
+
+def test_differences_to_controls_are_paired_by_chain_and_corrected():
+    points, chains = sample(seed=5, rows=20)
+    audit = audited(points, chains, "lorentz:-0.7")
     found = {}
-    for name, distance in spaces.items():
+    for name, distance in distances_of_controls(points).items():
         np.fill_diagonal(distance, np.inf)
         ranks = [[(distance[c] < distance[c, p]).sum() for p, c in pairwise(row)] for row in chains]
         found[name] = (1 / (1 + np.array(ranks))).mean(axis=1)
@@ -212,14 +216,7 @@ def test_a_hierarchy_of_one_branch_has_nothing_to_match():
 def test_the_parent_among_all_captions():
     points, chains = sample(seed=5)
     numbers = audited(points, chains, "lorentz:-0.7").numbers
-    radius = np.linalg.norm(points, axis=1)
-    spaces = {
-        "native": lorentz_distance(points[:, None], points[None], 0.7),
-        "flat": np.linalg.norm(points[:, None] - points[None], axis=-1),
-        "angle_only": -(points @ points.T) / np.outer(radius, radius),
-        "radius_only": np.abs(radius[:, None] - radius[None]),
-    }
-    for name, distance in spaces.items():
+    for name, distance in distances_of_controls(points).items():
         np.fill_diagonal(distance, np.inf)
         ranks = [(distance[c] < distance[c, p]).sum() for row in chains for p, c in pairwise(row)]
         assert numbers[name] == pytest.approx(np.mean(1 / (1 + np.array(ranks))), **BARS), name

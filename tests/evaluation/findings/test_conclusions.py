@@ -203,7 +203,12 @@ def test_the_space_in_which_curvature_helps_alone_is_named(other):
     said = compared_headline({"euclidean": "inapplicable", "lorentz:-1": other, "lorentz:-4": "helps"})
     assert "lorentz:-4" in said
     assert "lorentz:-1" not in said
-    assert "no spaces" in compared_headline({"lorentz:-1": "harms", "lorentz:-4": "unclear"})
+
+
+def test_that_curvature_helps_nowhere_is_not_said_where_it_cannot_be_told():
+    settled, unclear = (compared_headline({"lorentz:-1": "harms", "lorentz:-4": word}) for word in ("none", "unclear"))
+    assert settled.endswith("helps nowhere.")
+    assert "nowhere measurably" in unclear
 
 
 def test_several_spaces_in_which_curvature_helps_are_counted():
@@ -214,7 +219,7 @@ def test_several_spaces_in_which_curvature_helps_are_counted():
 def test_a_comparison_says_every_answer_once():
     answers = compared_answers({"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "none"})
     remarks = conclude_comparison(ONE, answers).remarks
-    assert remarks == ("forward", "yes", "In lorentz:-1: harms", "In lorentz:-2: none")
+    assert remarks == ("forward", "yes", "In lorentz:-1, harms", "In lorentz:-2, none")
 
 
 def test_toy_settings_come_first():
