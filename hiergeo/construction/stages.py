@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar, final
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction import filtering
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.captions import SEPARATOR
@@ -20,6 +19,9 @@ from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, Judge
 GENERALISE, CHECK_ENTAILMENT = "generalise", "check_entailment"
 CONTRADICT, CHECK_CONTRADICTION = "contradict", "check_contradiction"
 COMPLETE, FILTER = "complete", "filter"
+
+FILTER_VERSION = 2
+"""Raised whenever the same plan may keep other chains."""
 
 NOT_ENTAILED, NOT_CONTRADICTED = "not entailed", "not contradicted"
 REPEATED = "repeats another text"
@@ -62,7 +64,7 @@ def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]
     writes, judges = {"backend": backend.identity}, {"judge": judge.identity}
     entailment, contradiction = {"entailment": plan.entailment}, {"contradiction": plan.contradiction}
     texts = {"most_characters": plan.most_characters}
-    growth = {"version": filtering.VERSION, "growth": plan.growth}
+    growth = {"version": FILTER_VERSION, "growth": plan.growth}
     return (
         Stage(GENERALISE, writes | texts | {"tiers": plan.tiers}, work.generalise),
         Stage(CHECK_ENTAILMENT, judges | entailment, work.check_entailment),
@@ -131,7 +133,7 @@ class Writing:
 
     def filter(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Drop the chains that have a fault."""
-        faults = [filtering.fault(draft, self.plan) for draft in drafts]
+        faults = [fault(draft, self.plan) for draft in drafts]
         return [
             draft if fault is None else draft.drop(FILTER, *fault) for draft, fault in zip(drafts, faults, strict=True)
         ]
@@ -269,3 +271,34 @@ def _filled(draft: Draft, places: Sequence[tuple[str, int]], texts: Sequence[str
     for (side, tier), text in zip(places, texts, strict=True):
         sides[side][tier] = text
     return replace(draft, positive=tuple(sides["positive"]), negative=tuple(sides["negative"]))
+
+
+def fault(draft: Draft, plan: BuildPlan) -> tuple[str, str] | None:
+    """Reason and detail of the drop of a whole chain that a plan does not want; None for one that is kept."""
+    positive = [text or "" for text in draft.positive]
+    negative = [text or "" for text in draft.negative]
+    texts = [*positive, *negative]
+    if not all(texts):
+        return "incomplete", " => ".join(text or "?" for text in texts)
+    longest = max(texts, key=len)
+    if len(longest) > plan.most_characters:
+        return "too long", f"{len(longest):,} characters, and most_characters is {plan.most_characters:,}"
+    plain = list(map(normalised, positive))
+    if len(set(plain)) < len(plain):
+        repeated = next(text for tier, text in enumerate(positive) if plain[tier] in plain[:tier])
+        return "repeated tier", f"'{repeated}' is there twice"
+    for text, other in zip(plain, negative, strict=True):
+        if text == normalised(other):
+            return "negative equals positive", f"'{other}'"
+    for before, text in pairwise(negative):
+        if normalised(before) == normalised(text):
+            return "repeated tier", f"'{text}' is there twice"
+    return _shrinking(positive, {"strict": 1, "weak": 0}.get(plan.growth))
+
+
+def _shrinking(chain: Sequence[str], least: int | None) -> tuple[str, str] | None:
+    for general, specific in pairwise(chain):
+        before, after = len(general.split()), len(specific.split())
+        if least is not None and after < before + least:
+            return "does not grow", f"'{specific}' has {after} words, and '{general}' has {before}"
+    return None

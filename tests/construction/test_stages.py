@@ -16,9 +16,8 @@ from hiergeo.construction import BuildPlan
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft, normalised
-from hiergeo.construction.filtering import fault
 from hiergeo.construction.judges import Judge
-from hiergeo.construction.stages import stages
+from hiergeo.construction.stages import fault, stages
 
 TEXTS = ["dog", "Dog.", "a dog", "a dog runs", "a brown dog runs", "cat", "", " ", "a => b", "x" * 50, "a\ncat"]
 

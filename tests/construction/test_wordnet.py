@@ -14,13 +14,13 @@ from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.wordnet import WordNetBackend, _beginnings
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft
-from hiergeo.construction.filtering import fault
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
 from hiergeo.construction.language import edits
 from hiergeo.construction.language.entailment import relation
 from hiergeo.construction.language.ladder import Ladder, ladders
 from hiergeo.construction.language.phrases import parse
+from hiergeo.construction.stages import fault
 from hiergeo.testing import BackendConformance, JudgeConformance
 
 CAPTIONS = (
