@@ -105,7 +105,6 @@ def make_room(folder: Path, key: str) -> None:
         return
     for name in SPLITS:
         retire(folder / name)
-    sync_folder(folder)
     documents.write(path, {"key": key})
 
 

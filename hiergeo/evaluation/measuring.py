@@ -22,6 +22,7 @@ from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry.base import bend
 from hiergeo.geometry.points import row_by_row
 
 
@@ -218,11 +219,3 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
         numbers["aperture_root"] = float(wide.double().mean())
         numbers["curvature"] = factors[0].value
     return numbers
-
-
-def bend(curvature: float, radius: float) -> float:
-    """sn(r)/r - 1: by how much circles of this radius are longer (K < 0) or shorter (K > 0) than flat ones."""
-    a = math.sqrt(abs(curvature)) * radius
-    if a == 0:
-        return 0.0
-    return (math.sinh(min(a, 700)) if curvature < 0 else math.sin(a)) / a - 1

@@ -214,6 +214,14 @@ def to_norm(x: Tensor) -> Tensor:
     return torch.where(nonzero, torch.where(nonzero, square, 1.0).sqrt(), 0.0)
 
 
+def bend(curvature: float, radius: float) -> float:
+    """sn(r)/r - 1: by how much circles of this radius are longer (K < 0) or shorter (K > 0) than flat ones."""
+    a = math.sqrt(abs(curvature)) * radius
+    if a == 0:
+        return 0.0
+    return (math.sinh(min(a, 700)) if curvature < 0 else math.sin(a)) / a - 1
+
+
 def first_row(mask: Tensor) -> int:
     """The first row (last index of the leading dimensions, flattened) where `mask` holds."""
     return int(torch.nonzero(mask.flatten())[0])

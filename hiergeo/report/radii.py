@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.measuring import bend
+from hiergeo.geometry.base import bend
 
 BINS = 40
 """Number of bins between the smallest and the largest radius."""

@@ -14,6 +14,7 @@ from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.evaluation import View, measuring
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.protocols import walk
+from hiergeo.geometry.base import bend
 
 
 class Table(Model):
@@ -290,9 +291,9 @@ def test_hierarchies_are_whole():
 
 
 def test_bend_is_the_growth_of_circles():
-    assert measuring.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
-    assert measuring.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
-    assert measuring.bend(0.0, 3.0) == 0
+    assert bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
+    assert bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
+    assert bend(0.0, 3.0) == 0
 
 
 def test_the_bend_of_a_product_is_that_of_the_factor_that_bends_most(fan):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hiergeo._core.progress import track
 from hiergeo.evaluation.auditing.subject import Subject, array
-from hiergeo.evaluation.measuring import bend
 from hiergeo.evaluation.metrics import Interval
+from hiergeo.geometry.base import bend
 
 LOW, HIGH = 0.05, 0.95
 """Quantiles reported beside the median."""

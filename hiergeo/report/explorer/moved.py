@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo.evaluation.auditing.population import Ids, Items, Measured, mean_of
 from hiergeo.evaluation.findings import FLAT_BEND
-from hiergeo.evaluation.measuring import bend
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.metrics.length import midranks
 from hiergeo.geometry import ConstantCurvature
+from hiergeo.geometry.base import bend
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import UNKNOWN, Tiers, radii_of, read_items
