@@ -139,14 +139,14 @@ def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) 
         word, says = "wide", "Cones are too wide to decide"
     elif held.interval.high < HALF and matched.interval.high < FEW:
         word, says = "narrow", "Cones are too narrow to hold children"
-    elif held.interval.high < HALF and gain.interval.high < TELLING:
+    elif held.interval.high < HALF and gain.interval.high < TELLING and matched.interval.low > 0:
         word, says = "misplaced", "Cones hold other captions as often as children"
     elif held.interval.low >= HALF and gain.interval.low > TELLING:
         word, says = "decide", "Cones tell children from other captions"
     else:
         word, says = "unclear", "Whether cones decide cannot be told"
     shares = f"{_percent(held.value)} % of children, {_percent(matched.value)} % of matched captions"
-    return Answer.of(word, gain, f"{says}: they hold {shares}, {_counted(gain, 'chain')}.")
+    return Answer.of(word, gain, f"{says}: they hold {shares}, {_counted(gain, 'pair')}.")
 
 
 def headline(answers: Mapping[str, Answer], setting: str = "") -> str:

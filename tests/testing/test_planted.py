@@ -219,6 +219,13 @@ def test_cones_hold_what_the_truth_says(name, shared):
     assert expected[word], (true, matched)
 
 
+@pytest.mark.parametrize(("leaves", "word"), [(4, "unclear"), (10, "unclear"), (30, "narrow")])
+def test_few_pairs_outside_all_cones_tell_nothing(leaves, word):
+    planted = world("empty cones", leaves, 4)
+    answer = answers_of(planted.embedded, planted.space, ("cones",))["cones"]
+    assert (answer.word, answer.value) == (word, 0)
+
+
 def test_a_recipe_of_ones_own_is_planted():
     recipe = Recipe({"order": frozenset({"forward"})}, tree=Tree(curvature=1.0, top=0.2, step=0.3), space="sphere:1")
     planted = plant(recipe, 20)

@@ -180,14 +180,14 @@ class Numbers:
 
 
 def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
-    matched = ~np.isnan(cones.true)
+    matched = ~np.isnan(cones.true).all(axis=1)
     if not matched.any():
         raise InputError(
             "no caption can be matched to any child: all are children of the same parents. "
             "Give chains of at least two branches."
         )
     sharing = Sharing(subject.embedded.chains.cpu().numpy()[matched])
-    true, random, inactive = (values[matched] for values in cones)
+    true, random, inactive = (np.nanmean(values[matched], axis=1) for values in (*cones, cones.true * cones.matched))
     measured = {
         "cone_true": true,
         "cone_random": random,

@@ -114,17 +114,15 @@ def _median_interval(values: np.ndarray) -> Interval:
 
 
 class Occupancy(NamedTuple):
-    """What the cones of parents hold, row by row; NaN where a row has no pair that can be matched.
+    """What the cones of parents hold, pair by pair of the chains; NaN where a pair cannot be matched.
 
     Attributes:
-        true: (n,) share of the children of a row that lie in their parent's cone.
-        matched: (n,) the same for matched captions.
-        inactive: (n,) chance that a child lies in the cone and so does a caption matched to it.
+        true: (n, tiers - 1) whether the child lies in the cone of its parent, 0 or 1.
+        matched: (n, tiers - 1) share of the captions matched to the child that do.
     """
 
     true: np.ndarray
     matched: np.ndarray
-    inactive: np.ndarray
 
 
 def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
@@ -138,12 +136,10 @@ def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     pairs = subject.parents * len(subject.embedded.texts) + subject.children
     known = torch.unique(pairs)
     parts = [_tier_occupancy(subject, tier, known, progress) for tier in range(pairs.shape[1])]
-    return Occupancy(*(_row_mean(np.stack(tiers, axis=1)) for tiers in zip(*parts, strict=True)))
+    return Occupancy(*(np.stack(tiers, axis=1) for tiers in zip(*parts, strict=True)))
 
 
-def _tier_occupancy(
-    subject: Subject, tier: int, known: Tensor, progress: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tier_occupancy(subject: Subject, tier: int, known: Tensor, progress: bool) -> tuple[np.ndarray, np.ndarray]:
     """Children in the order of their radii share most of the captions matched to them: a block is one small matrix."""
     parent, child = subject.parents[:, tier], subject.children[:, tier]
     radius, size = subject.text.radius, len(subject.embedded.texts)
@@ -166,11 +162,4 @@ def _tier_occupancy(
     share = array((inside & fair).sum(1)) / np.maximum(count, 1)
     matched = np.where(count > 0, share, np.nan)
     true = np.where(count > 0, subject.inside(parent, child), np.nan)
-    return true, matched, true * matched
-
-
-def _row_mean(values: np.ndarray) -> np.ndarray:
-    """Means over the second axis without NaN; NaN where there is nothing else."""
-    present = ~np.isnan(values)
-    count = present.sum(axis=1)
-    return np.where(count > 0, np.where(present, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return true, matched

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.answers import (
@@ -75,14 +74,19 @@ def questions(
         answers["curvature"] = curvature_answer(None)
     if "cones" in asked:
         saturated = operating_point(subject).numbers["cone_saturated"]
-        answers["cones"] = _of_cones(chains, cones or occupancy(subject), saturated)
+        answers["cones"] = _of_cones(subject, cones or occupancy(subject), saturated)
     return {question: answers[question] for question in QUESTIONS if question in asked}
 
 
-def _of_cones(chains: NDArray[np.int64], cones: Occupancy, saturated: float) -> Answer:
-    rows = ~np.isnan(cones.true)
-    if not rows.any():
+def _of_cones(subject: Subject, cones: Occupancy, saturated: float) -> Answer:
+    """The items are the distinct pairs of a child and its parent, not the chains, which repeat them."""
+    pairs = np.stack([array(each).ravel() for each in (subject.parents, subject.children)], axis=1)
+    pairs, first = np.unique(pairs, axis=0, return_index=True)
+    true, matched = (values.ravel()[first] for values in cones)
+    fair = ~np.isnan(true)
+    if not fair.any():
         return inapplicable("No caption can be matched to any child: give chains of at least two branches.")
-    sharing, true, matched = Sharing(chains[rows]), cones.true[rows], cones.matched[rows]
-    held, others, gain = (mean_test(sharing, values) for values in (true, matched, true - matched))
+    sharing, true, matched = Sharing(pairs[fair]), true[fair], matched[fair]
+    held = mean_test(sharing, 2 * true - 1).as_share
+    others, gain = (mean_test(sharing, values) for values in (matched, true - matched))
     return cones_answer(held, others, gain, saturated)

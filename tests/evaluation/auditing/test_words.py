@@ -39,7 +39,7 @@ def test_half_spaces_that_hold_children_and_few_others_decide():
     assert found.numbers["cone_saturated"] == 1
     assert found.numbers["cone_true"] == 1
     cones = found.answers["cones"]
-    assert (cones.word, cones.n) == ("decide", 24)
+    assert (cones.word, cones.n) == ("decide", 72)
     assert cones.value == pytest.approx(found.numbers["cone_gain"]) == pytest.approx(1 - found.numbers["cone_random"])
     assert cones.value > 0.4
     assert f"{100 * found.numbers['cone_random']:.0f} %" in cones.sentence
