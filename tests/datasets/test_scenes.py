@@ -1,8 +1,9 @@
 """The scenes dataset: what captions tell is true, what negatives tell is false, and seeds fix everything."""
 
 import hashlib
+from collections import Counter, defaultdict
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from random import Random
 from typing import Any
 
@@ -23,23 +24,27 @@ PAIR = Scene((CIRCLE, SQUARE), "left of", "mint")
 rows_of_splits = st.tuples(st.sampled_from(sorted(world.SPLITS)), st.integers(0, 2**40), st.integers(0, 2**40))
 
 
-def told(*names: str) -> dict[str, str]:
+def stated(*names: str) -> dict[str, str]:
     """Of the facts of `PAIR`, the count and those of these names."""
     return {slot: value for slot, value in facts(PAIR).items() if slot.rpartition(".")[2] in ("count", *names)}
 
 
 def test_phrases_of_a_scene_by_hand() -> None:
-    assert phrase(told()) == "two shapes"
-    assert phrase(told("family")) == "a curved shape and an angular shape"
-    assert phrase(told("kind", "colour")) == "a red circle and a blue square"
-    everything = told("family", "kind", "colour", "size", "pattern", "place", "ground")
+    assert phrase({}) == "a shape"
+    assert phrase(stated()) == "two shapes"
+    assert phrase(stated("family")) == "a curved shape and an angular shape"
+    assert phrase(stated("kind", "colour")) == "a red circle and a blue square"
+    everything = stated("family", "kind", "colour", "size", "pattern", "place", "ground")
     assert everything == facts(PAIR)
     assert phrase(everything) == "a small plain red circle left of a big striped blue square on a mint background"
 
     lone = facts(Scene((replace(CIRCLE, kind="oval", colour="orange"),), "in the top left", "navy"))
-    assert phrase({"count": "one"}) == "a shape"
-    assert phrase({"count": "one", "0.kind": "oval"}) == "an oval"
-    assert phrase(lone) == "a small plain orange oval in the top left on a navy background"
+    assert phrase({"count": "no"}) == "no shape"
+    assert phrase({"count": "one"}) == "one shape"
+    assert phrase({"count": "two", "0.colour": "red"}) == "two red shapes"
+    assert phrase({"1.colour": "red", "ground": "mint"}) == "a red shape on a mint background"
+    assert phrase({"0.kind": "oval"}) == "an oval"
+    assert phrase(lone) == "one small plain orange oval in the top left on a navy background"
     assert phrase({"count": "two", "0.kind": "cross", "1.kind": "cross"}) == "two crosses"
     assert phrase({"count": "two", "0.family": "curved", "1.family": "curved"}) == "two curved shapes"
 
@@ -62,6 +67,9 @@ def test_negative_captions_share_the_parent_and_get_one_new_fact_wrong(row: tupl
     scene, _, _ = scene_and_chain(*row)
     positive, negative = chain(scene, Random(row[2]))
     for tier, (right, wrong) in enumerate(zip(positive, negative, strict=True)):
+        if not right:
+            assert wrong == {"count": "no"}
+            continue
         assert right.keys() == wrong.keys()
         (slot,) = (slot for slot in right if right[slot] != wrong[slot])
         if tier:
@@ -73,40 +81,77 @@ def test_negative_captions_share_the_parent_and_get_one_new_fact_wrong(row: tupl
 
 
 @given(rows_of_splits)
-def test_no_negative_caption_is_true_of_its_scene(row: tuple[str, int, int]) -> None:
-    scene, _, negative = scene_and_chain(*row)
-    assert not set(negative) & _true_captions(scene)
+def test_positive_captions_are_true_of_their_scene_and_negative_ones_are_not(row: tuple[str, int, int]) -> None:
+    scene, positive, negative = scene_and_chain(*row)
+    true = _true_captions(scene)
+    assert set(positive) <= true
+    assert not set(negative) & true
 
 
 def _true_captions(scene: Scene) -> set[str]:
-    """Every caption of every selection of facts, with the two things told in either order."""
+    """Every caption of every selection of facts, of the two things in either order and of one of them."""
     views = [scene]
     if len(scene.things) == 2:
         views.append(Scene(scene.things[::-1], world.OPPOSITE[scene.place], scene.ground))
-    names = (*world.NAMES, "place", "ground")
-    selections = [("count", *chosen) for size in range(len(names) + 1) for chosen in combinations(names, size)]
-    return {
-        phrase({slot: value for slot, value in facts(view).items() if slot.rpartition(".")[2] in selection})
+    names = ("count", *world.NAMES, "place", "ground")
+    selections = [chosen for size in range(len(names) + 1) for chosen in combinations(names, size)]
+    claims = [
+        {slot: value for slot, value in facts(view).items() if slot.rpartition(".")[2] in chosen}
         for view in views
-        for selection in selections
-    }
+        for chosen in selections
+    ]
+    of_first = [
+        {slot: value for slot, value in claim.items() if not slot.startswith("1.")}
+        for claim in claims
+        if len(views) == 1 or not claim.keys() & {"count", "place"}
+    ]
+    return set(map(phrase, [*claims, *of_first]))
 
 
-def test_general_captions_fit_many_images_and_specific_ones_few() -> None:
+@given(rows_of_splits, st.integers(0, 2**40))
+def test_claims_hold_where_their_captions_are_true(row: tuple[str, int, int], other: int) -> None:
+    _, claims, _ = scenes.scene_and_facts(*row)
+    scene, *_ = scene_and_chain(row[0], row[1], other)
+    assert [world.holds(claim, scene) for claim in claims] == [
+        phrase(claim) in _true_captions(scene) for claim in claims
+    ]
+
+
+def test_general_captions_are_many_and_none_heads_too_many_chains() -> None:
     data = load("scenes", count=1000)
-    distinct = [len({row.positive[tier] for row in data.rows}) for tier in range(4)]
-    assert distinct == sorted(distinct)
-    assert distinct[0] < 10
-    assert distinct[3] > 900
+    heads, *_, finest = (Counter(row.positive[tier] for row in data.rows) for tier in range(4))
+    assert len(heads) >= 40
+    assert max(heads.values()) <= 50
+    assert max(len(caption.split()) for caption in heads) <= 9
+    assert len(finest) > 950
     assert data.has_negatives
+
+
+@pytest.mark.parametrize("split", ["test", "balanced"])
+def test_chains_share_few_captions(split: str) -> None:
+    """Pairs of rows that share a caption of any tier leave the evidence of at least 20 chains that share none."""
+    rows_of: defaultdict[str, set[int]] = defaultdict(set)
+    rows = load("scenes", split, count=1000).rows
+    for row in rows:
+        for caption in row.positive:
+            rows_of[caption].add(row.row_id)
+    sharing = {pair for together in rows_of.values() for pair in product(together, repeat=2)}
+    assert len(rows) ** 2 / len(sharing) >= 20
+
+
+def test_tiers_have_equally_many_words_in_many_chains() -> None:
+    words = [[len(caption.split()) for caption in row.positive] for row in load("scenes", count=1000).rows]
+    signs = Counter(np.sign(b - a) for chain in words for a, b in combinations(chain, 2))
+    assert signs[0] >= 450
+    assert signs[-1] >= 100
 
 
 def test_a_seed_fixes_captions_and_pixels() -> None:
     """The digests were computed once; every platform must find the same."""
     data = load("scenes", count=40)
     words = [caption for row in data.rows for caption in row.positive + (row.negative or ())]
-    assert _digest("\n".join(words).encode()) == "dd2880f9a1b30bbd"
-    assert _digest(b"".join(image.open().tobytes() for image in data.images)) == "17445ddf1600f41a"
+    assert _digest("\n".join(words).encode()) == "31e8479210a8303c"
+    assert _digest(b"".join(image.open().tobytes() for image in data.images)) == "b378ecad01fdfe11"
 
 
 def _digest(content: bytes) -> str:

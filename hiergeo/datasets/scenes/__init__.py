@@ -9,7 +9,7 @@ from hiergeo._core.errors import check_whole, unknown_name
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.datasets.scenes.balanced import balanced_chain, sample_balanced
 from hiergeo.datasets.scenes.drawing import picture
-from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, chain, phrase, sample
+from hiergeo.datasets.scenes.world import KINDS, SPLITS, Facts, Scene, chain, phrase, sample
 
 COUNTS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 """Default number of rows of each split."""
@@ -81,10 +81,17 @@ def scene_and_chain(
     split: str, seed: int, row_id: int, balanced: bool = False
 ) -> tuple[Scene, tuple[str, ...], tuple[str, ...]]:
     """One row in full: the scene itself, its positive captions and its negative ones."""
+    scene, positive, negative = scene_and_facts(split, seed, row_id, balanced)
+    return scene, tuple(map(phrase, positive)), tuple(map(phrase, negative))
+
+
+def scene_and_facts(
+    split: str, seed: int, row_id: int, balanced: bool = False
+) -> tuple[Scene, tuple[Facts, ...], tuple[Facts, ...]]:
+    """As `scene_and_chain`, with what captions tell in the place of their words."""
     random = Random(f"scenes/{split}{'/balanced' if balanced else ''}/{seed}/{row_id}")
     scene = sample_balanced(split, random) if balanced else sample(split, random)
-    positive, negative = balanced_chain(scene, random) if balanced else chain(scene, random)
-    return scene, tuple(map(phrase, positive)), tuple(map(phrase, negative))
+    return scene, *(balanced_chain(scene, random) if balanced else chain(scene, random))
 
 
 def _row(split: str, seed: int, row_id: int, balanced: bool) -> tuple[Row, ImageRef]:

@@ -27,23 +27,23 @@ def sample_balanced(split: str, random: Random) -> Scene:
 
 
 def balanced_chain(scene: Scene, random: Random) -> tuple[tuple[Facts, ...], tuple[Facts, ...]]:
-    """What the four positive and the four negative captions of such a scene tell; half of the chains get shorter.
+    """The claims of the four positive and the four negative captions of such a scene; half of the chains get shorter.
 
-    As in `hiergeo.datasets.scenes.world.chain`, a positive tier tells all that the one before tells, and a negative one
-    gets a single new fact wrong.
+    As in `hiergeo.datasets.scenes.world.chain`, a positive tier claims all that the one before claims, and a negative
+    one gets a single new fact wrong.
     """
-    known = facts(scene)
+    truth = facts(scene)
     shorter = random.random() < 0.5
-    shared = [name for name in ATTRIBUTES if random.random() < 0.25][:2]
+    shared = [name for name in ATTRIBUTES if random.random() < 0.35][:2]
     first = pick(random, (0, 1))
     steps = [[f"{thing}.{name}" for thing in (0, 1) for name in ("family", *shared)]]
     for thing in (first, 1 - first):
         beside = pick(random, [name for name in ATTRIBUTES if name not in shared])
         steps.append([f"{thing}.kind", *([] if shorter else [f"{thing}.{beside}"])])
-    told = {"count": known["count"]}
+    claim = {"count": truth["count"]}
     positive, negative = [], []
     for slots in (*steps, ["place"]):
-        told = told | {slot: known[slot] for slot in slots}
-        positive.append(told)
-        negative.append(told | falsehood(pick(random, sorted(slots)), told, random))
+        claim = claim | {slot: truth[slot] for slot in slots}
+        positive.append(claim)
+        negative.append(claim | falsehood(pick(random, sorted(slots)), claim, truth, random))
     return tuple(positive), tuple(negative)

@@ -52,6 +52,13 @@ def _heart(x: Plane, y: Plane) -> Mask:
     return bulge * bulge * bulge <= u * u * v * v * v
 
 
+def _zigzag(y: float) -> tuple[tuple[float, float], ...]:
+    """Corners of a line with two peaks about this height."""
+    return tuple(
+        (x, y + rise) for x, rise in zip((-1.05, -0.52, 0.0, 0.52, 1.05), 2 * (0.33, -0.42) + (0.33,), strict=True)
+    )
+
+
 SHAPES: dict[str, Predicate] = {
     "circle": disc(0.95),
     "oval": lambda x, y: x**2 + (y / 0.58) ** 2 <= 1.0,
@@ -62,14 +69,18 @@ SHAPES: dict[str, Predicate] = {
     "triangle": polygon((0.0, -0.95), (1.0, 0.8), (-1.0, 0.8)),
     "diamond": lambda x, y: abs(x) / 0.72 + abs(y) <= 1.05,
     "hexagon": polygon(*spokes(6, 1.0)),
-    "star": polygon(*spokes(10, 1.1, 0.46)),
     "cross": _cross,
+    "star": polygon(*spokes(10, 1.1, 0.46)),
+    "spark": lambda x, y: abs(x) ** 0.75 + abs(y) ** 0.75 <= 1.08,
+    "bolt": polygon((0.0, -1.1), (0.75, -1.1), (0.3, -0.32), (0.8, -0.32), (-0.45, 1.1), (-0.1, 0.2), (-0.75, 0.2)),
+    "crown": polygon((-1.0, -0.6), (-0.5, 0.0), (0.0, -0.9), (0.5, 0.0), (1.0, -0.6), (0.82, 0.75), (-0.82, 0.75)),
+    "zigzag": polygon(*_zigzag(-0.4), *_zigzag(0.4)[::-1]),
 }
 """The inside of each kind of shape, y downwards."""
 
 PATTERNS: dict[str, Predicate] = {
     "plain": lambda x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), dtype=bool),
-    "striped": lambda x, y: np.floor((x + y) / 0.062) % 2 == 0,
+    "striped": lambda x, y: np.floor((x - y) / 0.062) % 2 == 0,
     "dotted": lambda x, y: disc(0.028)(x % 0.09 - 0.045, y % 0.09 - 0.045),
 }
 """Where each pattern shows its light tone; coordinates are fractions of the picture's side, from the shape's centre."""
@@ -101,7 +112,7 @@ PAPERS = {
     "navy": (38, 48, 84),
 }
 
-LIGHT_TONE = 0.72
+LIGHT_TONE = 0.66
 """How far the light tone of a pattern lies from the ink towards white."""
 
 SHADOW_OFFSET, SHADOW_DEPTH = 0.02, 0.14

@@ -1,6 +1,6 @@
 """The world of scenes: shapes on a canvas, and the captions that describe them from general to specific."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
@@ -18,14 +18,18 @@ FAMILY_OF = {
     "triangle": "angular",
     "diamond": "angular",
     "hexagon": "angular",
-    "star": "angular",
     "cross": "angular",
+    "star": "spiky",
+    "spark": "spiky",
+    "bolt": "spiky",
+    "crown": "spiky",
+    "zigzag": "spiky",
 }
 """The family of each kind of shape."""
 
 KINDS = tuple(FAMILY_OF)
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-SIZES = ("small", "big")
+SIZES = ("small", "medium", "big")
 PATTERNS = ("plain", "striped", "dotted")
 GROUNDS = ("white", "grey", "cream", "mint", "lavender", "navy")
 
@@ -41,7 +45,7 @@ SPOTS = {
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 """How the first of two shapes lies to the second, and the relation that this excludes."""
 
-RADIUS = {"small": 0.13, "big": 0.22}
+RADIUS = {"small": 0.13, "medium": 0.175, "big": 0.22}
 """Half the width of a shape, as a fraction of the picture's side."""
 
 SHARE_OF_PAIRS = 0.6
@@ -66,7 +70,7 @@ class Thing:
 
     @property
     def family(self) -> str:
-        """``curved`` or ``angular``."""
+        """``curved``, ``angular`` or ``spiky``."""
         return FAMILY_OF[self.kind]
 
     @property
@@ -131,7 +135,7 @@ def _draw_thing(random: Random, x: float, y: float) -> Thing:
         pattern=pick(random, PATTERNS),
         x=_jitter(random, x, 0.04),
         y=_jitter(random, y, 0.04),
-        radius=_jitter(random, RADIUS[size], 0.015),
+        radius=_jitter(random, RADIUS[size], 0.01),
         tilt=_jitter(random, 0.0, 10.0),
     )
 
@@ -141,92 +145,147 @@ def _jitter(random: Random, middle: float, reach: float) -> float:
 
 
 Facts = dict[str, str]
-"""What a caption tells, slot -> value: count, place, ground, and the `NAMES` of each thing in slots like ``0.kind``."""
+"""What a caption claims, slot -> value: count, place, ground, and the `NAMES` of a thing in slots like ``0.kind``.
+
+A caption claims that a scene holds such things, not that it holds nothing else: "a red shape" is true of a red circle
+beside a blue square, and "a shape" is true of every scene. Only the count excludes further shapes.
+"""
 
 NAMES = ("family", "kind", "colour", "size", "pattern")
 """Attributes of a thing that captions mention."""
 
 VALUES = {
     "count": ("one", "two"),
-    "family": ("curved", "angular"),
+    "family": tuple(dict.fromkeys(FAMILY_OF.values())),
     "kind": KINDS,
     "colour": COLOURS,
     "size": SIZES,
     "pattern": PATTERNS,
     "ground": GROUNDS,
+    "place": tuple(SPOTS),
 }
+"""The values of each name; those of a thing are more than a scene holds, so that one of them is always false."""
 
-PATHS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    ((), ("family",), ("kind", "colour")),
-    ((), ("family",), ("kind",)),
-    ((), ("colour",), ("kind",)),
-    ((), ("colour",), ("family", "pattern")),
-    ((), ("kind",), ("colour",)),
-    ((), ("kind",), ("size", "pattern")),
-    ((), ("size",), ("kind", "colour")),
-    ((), ("pattern",), ("kind", "colour")),
-    ((), ("ground",), ("kind", "colour")),
-    (("family",), ("kind",), ("colour",)),
-    (("family",), ("colour",), ("kind",)),
-    (("family",), ("ground",), ("kind", "colour")),
-)
-"""What tiers 0, 1 and 2 add to the count, of every thing alike; tier 3 adds the `REST`."""
+OPENINGS: dict[tuple[str, ...], int] = {
+    (): 3,
+    ("count",): 3,
+    ("family",): 6,
+    ("size",): 6,
+    ("pattern",): 6,
+    ("kind",): 22,
+    ("colour",): 14,
+    ("ground",): 9,
+    ("family", "colour"): 6,
+    ("size", "colour"): 6,
+    ("count", "family"): 4,
+    ("count", "kind"): 5,
+    ("count", "colour"): 6,
+    ("count", "size"): 2,
+    ("count", "pattern"): 2,
+}
+"""What tier 0 claims, with its weight; no caption heads more than 5 % of the chains."""
+
+STEPS = ("kind", "kind", "kind", "family", "family", "colour", "colour", "size", "pattern", "ground", "count")
+"""What tiers 1 and 2 may add: one of these each."""
 
 REST = ("kind", "colour", "size", "pattern", "place", "ground")
+"""What tier 3 adds."""
+
+_OPENINGS = tuple(names for names, weight in OPENINGS.items() for _ in range(weight))
 
 
 def facts(scene: Scene) -> Facts:
-    """Everything that words can tell of a scene."""
-    known = {"count": VALUES["count"][len(scene.things) - 1], "place": scene.place, "ground": scene.ground}
-    return known | {f"{i}.{name}": getattr(thing, name) for i, thing in enumerate(scene.things) for name in NAMES}
+    """Everything that captions can claim of a scene, all of it true."""
+    shared = {"count": VALUES["count"][len(scene.things) - 1], "place": scene.place, "ground": scene.ground}
+    return shared | {f"{i}.{name}": getattr(thing, name) for i, thing in enumerate(scene.things) for name in NAMES}
+
+
+def holds(claim: Facts, scene: Scene) -> bool:
+    """Whether a claim is true of a scene, whose things may be named in either order."""
+    views = [scene]
+    if scene.place in OPPOSITE:
+        views.append(Scene(scene.things[::-1], OPPOSITE[scene.place], scene.ground))
+    return any(claim.items() <= facts(view).items() for view in views)
 
 
 def chain(scene: Scene, random: Random) -> tuple[tuple[Facts, ...], tuple[Facts, ...]]:
-    """What the four positive and the four negative captions of a scene tell.
+    """The claims of the four positive and the four negative captions of a scene.
 
-    Positive tier i tells all that tier i - 1 tells, and more. Negative tier i tells the same but for one fact new at
-    tier i, which it gets wrong: it refines positive tier i - 1, contradicts positive tier i and is false of the scene.
-    How many shapes there are is always told, for "a shape" is a picture of one.
+    Positive tier i claims all that tier i - 1 claims, and more. Negative tier i claims the same but for one fact new at
+    tier i, which it gets wrong: it refines positive tier i - 1, does not entail positive tier i and is false of the
+    scene. The negative of "a shape" is "no shape". Captions are about one thing until they name the count or the place.
     """
-    known = facts(scene)
-    told = {"count": known["count"]}
+    truth = facts(scene)
+    subject = str(pick(random, range(len(scene.things))))
+    names = set(pick(random, _OPENINGS))
+    claim: Facts = {}
     positive, negative = [], []
-    for names in (*pick(random, PATHS), REST):
-        new = {slot: known[slot] for slot in known.keys() - told.keys() if slot.rpartition(".")[2] in names}
-        told = told | new
-        positive.append(told)
-        negative.append(told | falsehood(pick(random, sorted(new) or ["count"]), told, random))
+    for tier in range(4):
+        if tier == 3:
+            names.update(REST)
+        elif tier:
+            names.add(pick(random, _steps_from(names)))
+        parent, claim = claim, _claim(truth, names, subject)
+        positive.append(claim)
+        negative.append(claim | _contradiction(claim.keys() - parent.keys(), claim, truth, random))
     return tuple(positive), tuple(negative)
 
 
-def phrase(told: Mapping[str, str]) -> str:
-    """The caption that tells these facts, such as ``a red circle and a blue square``."""
-    first, second = (_noun_phrase(told, thing) for thing in (0, 1))
-    if told["count"] == "one":
-        words = [_with_article(first), *([told["place"]] if "place" in told else [])]
-    elif "place" in told:
-        words = [_with_article(first), told["place"], _with_article(second)]
-    elif first == second:
+def _steps_from(names: Set[str]) -> list[str]:
+    """The steps that a caption of these names can take; after its kind the family of a thing is not news."""
+    implied = names | {"family"} if "kind" in names else names
+    return [name for name in STEPS if name not in implied]
+
+
+def _claim(truth: Facts, names: Set[str], subject: str) -> Facts:
+    """The facts of these names, about the subject alone or, once the count or the place is named, about every thing."""
+    about_all = not names.isdisjoint(("count", "place"))
+    parts = {slot: slot.rpartition(".") for slot in truth}
+    return {
+        slot: truth[slot]
+        for slot, (thing, _, name) in parts.items()
+        if name in names and (about_all or thing in ("", subject))
+    }
+
+
+def _contradiction(new: Set[str], claim: Facts, truth: Facts, random: Random) -> Facts:
+    """A falsehood about one of the new facts that the caption shows; about the count only if nothing else is new."""
+    if not new:
+        return {"count": "no"}
+    hidden = {slot for slot in new if slot.endswith("family") and slot.replace("family", "kind") in claim}
+    return falsehood(pick(random, sorted(new - hidden - {"count"}) or ["count"]), claim, truth, random)
+
+
+def phrase(claim: Mapping[str, str]) -> str:
+    """The caption that makes a claim, such as ``a red circle and a blue square``."""
+    nouns = [_noun_phrase(claim, thing) for thing in ("0.", "1.") if any(slot.startswith(thing) for slot in claim)]
+    first, second = (*nouns, *nouns, "shape", "shape")[:2]
+    if claim.get("place") in OPPOSITE:
+        words = [_with_article(first), claim["place"], _with_article(second)]
+    elif len(nouns) == 2 and first != second:
+        words = [_with_article(first), "and", _with_article(second)]
+    elif len(nouns) == 2 or claim.get("count") == "two":
         words = ["two", first + ("es" if first.endswith("s") else "s")]
     else:
-        words = [_with_article(first), "and", _with_article(second)]
-    if "ground" in told:
-        words.append(f"on a {told['ground']} background")
+        words = [f"{claim['count']} {first}" if "count" in claim else _with_article(first)]
+        words += [claim["place"]] if "place" in claim else []
+    if "ground" in claim:
+        words.append(f"on a {claim['ground']} background")
     return " ".join(words)
 
 
-def falsehood(slot: str, told: Facts, random: Random) -> Facts:
-    """Another value for one told slot, such that nothing else that is told becomes false with it."""
-    value, name = told[slot], slot.rpartition(".")[2]
+def falsehood(slot: str, claim: Facts, truth: Facts, random: Random) -> Facts:
+    """Another value for one slot of a claim, true of nothing in the scene, that leaves the rest of the claim true."""
+    value, name = claim[slot], slot.rpartition(".")[2]
     if value in OPPOSITE:
         return {slot: OPPOSITE[value]}
-    options = tuple(SPOTS) if name == "place" else VALUES[name]
-    family = told.get(slot.replace("kind", "family")) if name == "kind" else None
-    return {slot: pick(random, [o for o in options if o != value and family in (None, FAMILY_OF.get(o))])}
+    taken = {true for other, true in truth.items() if other.rpartition(".")[2] == name}
+    family = claim.get(slot.replace("kind", "family")) if name == "kind" else None
+    return {slot: pick(random, [o for o in VALUES[name] if o not in taken and family in (None, FAMILY_OF.get(o))])}
 
 
-def _noun_phrase(told: Mapping[str, str], thing: int) -> str:
-    own = {name: told[f"{thing}.{name}"] for name in NAMES if f"{thing}.{name}" in told}
+def _noun_phrase(claim: Mapping[str, str], thing: str) -> str:
+    own = {name: claim[thing + name] for name in NAMES if thing + name in claim}
     noun = own.get("kind") or f"{own['family']} shape" if own.keys() & {"kind", "family"} else "shape"
     return " ".join([*(own[name] for name in ("size", "pattern", "colour") if name in own), noun])
 
