@@ -61,8 +61,10 @@ def rungs(
     """Print the share of right rungs of ladders to the finest captions of test scenes, by model and space."""
     for model in (adapters.load("tiny", device="cpu"), adapters.load(f"head:{head}", device="cpu")):
         for spec in ("euclidean", GEOMETRY):
-            right = [rung for ladder in judged_rungs(model, spec, rows) for rung in ladder]
-            print(f"{model.name}, {spec}: {100 * sum(right) / len(right):.2f} % of {len(right):,} rungs")
+            ladders = judged_rungs(model, spec, rows)
+            right = [rung for ladder in ladders for rung in ladder]
+            share, length = sum(right) / len(right), len(right) / len(ladders)
+            print(f"{model.name}, {spec}: {100 * share:.2f} % of {len(right):,} rungs, {length:.1f} a ladder")
 
 
 def judged_rungs(model: adapters.Model, spec: str, rows: int) -> list[list[bool]]:
@@ -80,8 +82,8 @@ def judged_rungs(model: adapters.Model, spec: str, rows: int) -> list[list[bool]
     captions = list(told)
     embeddings = model.encode_text(captions)
     space = Space(parse(spec), model.root())
-    asked = embeddings[[captions.index(caption) for caption in finest]]
-    climbs = space.ladder(asked, embeddings, STEPS).tolist()
+    queries = embeddings[[captions.index(caption) for caption in finest]]
+    climbs = space.ladder(queries, embeddings, STEPS).tolist()
     ladders = [dict.fromkeys(captions[item] for item in climb) for climb in climbs]
     return [
         [world.holds(told[rung], scene) for rung in ladder if rung != caption]
