@@ -92,8 +92,13 @@ def order_answer(tested: Tested) -> Answer:
     return Answer.of(word, tested, f"{says}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
 
 
-def length_answer(measured: EqualLength | None) -> Answer:
-    """Whether the order goes beyond the length of captions, in words and in characters."""
+def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
+    """Whether the order goes beyond the length of captions, in words and in characters.
+
+    Args:
+        measured: the order of tiers of equal length; None where there are none.
+        order: that of all tiers. Where it is `none` or `reversed`, there is nothing that goes beyond length.
+    """
     if measured is None:
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
     if measured.balanced is None:
@@ -101,7 +106,7 @@ def length_answer(measured: EqualLength | None) -> Answer:
         return Answer.of("unclear", measured.words, f"{says}.", 0.5, 0.5)
     strict = min(measured.words, measured.balanced, key=lambda each: each.interval.low)
     both = [measured.words, measured.balanced]
-    if all(each.p_value <= ALPHA and each.value > 0 for each in both):
+    if order.word not in ("none", "reversed") and all(each.p_value <= ALPHA and each.value > 0 for each in both):
         word, says = "yes", "Radii follow the tiers at equal length too"
     elif any((1 + each.narrow.high) / 2 < SAME_SHARE for each in both):
         word, says = "no", "Radii do not follow the tiers at equal length"

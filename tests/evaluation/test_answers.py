@@ -79,15 +79,23 @@ OPEN, BELOW = made((-0.3, 0.3), (-0.2, 0.1001)), made((-0.5, -0.1), p=0.01)
     ],
 )
 def test_the_order_beyond_length(words, balanced, word, strict):
-    answer = length_answer(EqualLength(words, balanced, 0.6, 0.3))
+    answer = length_answer(EqualLength(words, balanced, 0.6, 0.3), answer_in("forward", 0.5))
     assert answer.word == word
     assert answer.value == pytest.approx((1 + strict.value) / 2)
     assert (answer.low, answer.high) == pytest.approx([(1 + end) / 2 for end in strict.interval])
     assert answer.n == 60
 
 
+@pytest.mark.parametrize(
+    ("order", "word"), [("forward", "yes"), ("unclear", "yes"), ("none", "unclear"), ("reversed", "unclear")]
+)
+def test_without_an_order_none_goes_beyond_length(order, word):
+    measured = EqualLength(SURE, SURE, 0.6, 0.3)
+    assert length_answer(measured, answer_in(order, 0.0)).word == word
+
+
 def test_where_no_tiers_have_equal_lengths_the_question_does_not_arise():
-    answer = length_answer(None)
+    answer = length_answer(None, answer_in("forward", 0.5))
     assert (answer.word, answer.n) == ("inapplicable", 0)
     assert np.isnan([answer.value, answer.low, answer.high]).all()
 

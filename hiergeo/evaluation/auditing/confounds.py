@@ -203,17 +203,18 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     chains = embedded.chains.cpu().numpy()
     by_caption = np.empty((3, len(embedded.texts)))
     by_caption[:, chains] = radii, words, characters
-    in_order = order_of_tiers(by_caption[0], chains, seed=how.seed)
+    tested = order_of_tiers(by_caption[0], chains, seed=how.seed)
+    in_order = order_answer(tested)
     at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
     equal = None if at_equal is None else _measured(at_equal.words.as_share, at_equal.words.items)
-    order = replace(order_of(radii, words, chains), tau_d=_measured(in_order, pairs), equal=equal)
+    order = replace(order_of(radii, words, chains), tau_d=_measured(tested, pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",
         geometry=space.geometry.fixed().spec,
         order=order,
-        in_order=order_answer(in_order),
-        beyond_length=length_answer(at_equal),
+        in_order=in_order,
+        beyond_length=length_answer(at_equal, in_order),
         words=_measured(mean_test(sharing, counted), pairs),
         characters=float(tau_d_rows(characters).mean()),
         gain=_measured(mean_test(sharing, own - counted), pairs),

@@ -61,12 +61,13 @@ def questions(
     """
     radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
-    if "order" in asked:
+    if not {"order", "beyond_length"}.isdisjoint(asked):
         answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed))
     if "beyond_length" in asked:
         texts = subject.embedded.texts
         words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))
-        answers["beyond_length"] = length_answer(order_at_equal_length(radii, chains, words, characters, seed=seed))
+        at_equal = order_at_equal_length(radii, chains, words, characters, seed=seed)
+        answers["beyond_length"] = length_answer(at_equal, answers["order"])
     if "radii" in asked or any(subject.curvatures):
         by_radii, by_curvature = gains(subject, seed=seed)
         answers |= {"radii": radii_answer(by_radii), "curvature": curvature_answer(by_curvature)}

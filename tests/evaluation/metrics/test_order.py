@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.answers import length_answer
+from hiergeo.evaluation.answers import length_answer, order_answer
 from hiergeo.evaluation.metrics import tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 
@@ -113,4 +113,5 @@ def test_an_order_by_characters_alone_is_balanced_and_never_beyond_length(count,
     characters = generator.integers(most, size=3 * count) + np.round(drift * (np.arange(3 * count) % 3)).astype(int)
     found = order_at_equal_length(characters * 1.0, chains, np.ones(3 * count, int), characters)
     assert found.balanced is None or found.balanced.value == pytest.approx(0, abs=1e-12)
-    assert length_answer(found).word != "yes"
+    order = order_answer(order_of_tiers(characters * 1.0, chains))
+    assert length_answer(found, order).word != "yes"
