@@ -8,14 +8,14 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.findings.exports import plain
-from hiergeo.report.explorer import schemas
+from hiergeo.geometry.space import By
 from hiergeo.report.explorer.answer_writer import written
 from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.pages import PAGE
-from hiergeo.report.explorer.questions import ItemId
+from hiergeo.report.explorer.questions import ItemId, QueryName
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answer_schemas import list_of, schema
+from hiergeo.search.serving.answer_schemas import NUMBERS, TRUST, Number, list_of, schema
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.requests import VERBS, Verb
 
@@ -55,7 +55,7 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         explorer.settings,
         explorer.metrics,
         explorer.health,
-        schemas.Health,
+        Health,
         explorer.lifespan,
     )
     app.state.explorer = explorer
@@ -78,7 +78,7 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
             asked = await run_in_thread(partial(questions.of_several, verb, values))
             return _json(written({"answers": await unless_gone(request, explorer.ask(asked))}))
 
-        about, path, answer = VERBS[verb][0], f"/api/{verb}", schemas.ANSWERS[verb]
+        about, path, answer = VERBS[verb][0], f"/api/{verb}", ANSWERS[verb]
         answers, body = schema(f"{verb}_answers", answers=list_of(answer)), questions.several
         return [
             StrictRoute("GET", path, one, about, model=questions.one, told=answer),
@@ -161,15 +161,15 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
     seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")
     return [
         route("collection", about, lambda _: run_in_thread(explorer.described)),
-        route("items", "Items by their ids, with their radius in every lens.", seen, schemas.SeenItems),
-        route("roots", "The items of smallest radius.", items(explorer.roots, "lens", "k"), schemas.Items),
-        route("find", "The items of smallest radius whose caption contains a text.", found, schemas.Items),
+        route("items", "Items by their ids, with their radius in every lens.", seen, SeenItems),
+        route("roots", "The items of smallest radius.", items(explorer.roots, "lens", "k"), Items),
+        route("find", "The items of smallest radius whose caption contains a text.", found, Items),
         route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
         route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
         route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
-        route("ladders", "The ladders of one query through several lenses.", ladders, schemas.Ladders, "POST"),
-        route("places", "Where queries lie on a map.", places, schemas.Placements, "POST"),
-        route("select", "The items within a polygon on a map.", select, schemas.Selected, "POST"),
+        route("ladders", "The ladders of one query through several lenses.", ladders, Ladders, "POST"),
+        route("places", "Where queries lie on a map.", places, Placements, "POST"),
+        route("select", "The items within a polygon on a map.", select, Selected, "POST"),
     ]
 
 
@@ -177,3 +177,30 @@ def _json(content: bytes) -> "Response":
     from starlette.responses import Response
 
     return Response(content, media_type="application/json")
+
+
+ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
+
+Hit = schema("Hit", **ITEM, **NUMBERS, is_query=bool, entails=bool | None, rank=Number)
+Query = schema("Asked", kind=QueryName, radius=Number, far=bool | None)
+Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit, "adds": list_of(str)})
+Hits = schema("Hits", query=Query, by=By, hits=list_of(Hit), **TRUST)
+Rungs: Any = schema("Rungs", query=Query, by=By, rungs=list_of(Change), **TRUST)
+ANSWERS: dict[str, Any] = {
+    **dict.fromkeys(("children", "parents", "neighbours"), Hits),
+    "ladder": Rungs,
+    "count": schema("Count", query=Query, count=int),
+}
+"""The answer to one query of each verb."""
+
+Failed: Any = schema("Failed", error=str, field=str | None)
+Ladders = schema("Ladders", ladders=dict[str, Rungs | Failed], equal=list_of(list_of(str)))
+Placed = list_of(schema("Placed", **ITEM, radius=Number))
+Seen = list_of(schema("Seen", **ITEM, radius=dict[str, Number]))
+Place = schema("Place", x=Number, y=Number, radius=Number)
+
+Items = schema("Items", items=Placed)
+SeenItems = schema("SeenItems", items=Seen)
+Placements = schema("Placements", places=list_of(Place))
+Selected = schema("Selected", count=int, items=Placed)
+Health = schema("Health", status=str, version=str, items=int, lenses=int, uptime=float)

@@ -15,17 +15,21 @@
 The same collection gives the same bytes.
 """
 
+import io
 import json
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import accumulate, permutations
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
@@ -34,8 +38,9 @@ from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing, writing
 from hiergeo._core.text import one_line, shortened
 from hiergeo.geometry import ConstantCurvature
-from hiergeo.report.explorer import album, packing
+from hiergeo.report.explorer import packing
 from hiergeo.report.explorer.answer_writer import AnswerWriter
+from hiergeo.report.explorer.background import radii
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, read_items, words_of
@@ -43,10 +48,108 @@ from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.moved import compare
 from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.survey import survey_of
-from hiergeo.report.explorer.thinning import thinned
-from hiergeo.search import Index
+from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
+from hiergeo.search import Index, layout
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.serving.pages import INDEX
+from hiergeo.search.stores.exact import ExactStore
+
+
+@contextmanager
+def thinned(collection: Collection, limit: int) -> Iterator[Collection]:
+    """The collection itself, or indexes of `limit` of its items, which are removed after the block.
+
+    The items that are kept are spread evenly over all in the order of their radius in the first lens: the most general
+    and the most specific one are among them, and levels keep their shares. The same collection gives the same items.
+    """
+    if len(collection.first) <= limit:
+        yield collection
+        return
+    kept = torch.from_numpy(np.sort(by_radius(collection)[evenly(len(collection.first), limit)]))
+    with tempfile.TemporaryDirectory(prefix="hiergeo-export-") as folder:
+        made = {id(index): _part(index, kept, Path(folder) / str(at)) for at, index in enumerate(collection.indexes)}
+        lenses = tuple(replace(lens, index=made[id(lens.index)]) for lens in collection.lenses)
+        yield replace(collection, lenses=lenses)
+
+
+def by_radius(collection: Collection) -> np.ndarray:
+    """Ids (n,) of all items by ascending radius in the first lens, then by id."""
+    ids, radius = radii(collection.lenses[0])
+    return np.asarray(ids[radius.argsort(kind="stable")])
+
+
+def evenly(count: int, kept: int) -> list[int]:
+    """Places of `kept` of `count` items, 1 <= kept <= count: ascending, evenly spread, from the first to the last."""
+    return [at * (count - 1) // max(kept - 1, 1) for at in range(kept)]
+
+
+def _part(index: Index, ids: Tensor, folder: Path) -> Index:
+    """An index of some items of another, in a new folder."""
+    store = index.store
+    manifest = replace(store.manifest, edges=(), shards=(), generation=0, retired=(), reserved=0)
+    layout.create(folder, manifest, index.space.root)
+    part = ExactStore(folder)
+    part.add(store.fetch(ids), store.labels(ids))
+    return Index(part)
+
+
+CHUNK = 128
+"""Pictures in one file."""
+
+SIZES = ((500, 192, 80), (2_000, 160, 60), (5_000, 96, 60), (10_000, 64, 60), (50_000, 40, 30))
+"""Pictures at most, their longest side in pixels, and quality of WebP: 5 to 20 MB in all."""
+
+
+@dataclass(frozen=True)
+class Album:
+    """Small pictures.
+
+    Attributes:
+        numbers: of the pictures of items, by their ids; items of one file share a picture, the others have none.
+        pictures: their bytes.
+        side: longest side, pixels.
+        quality: of WebP, in [0, 100].
+    """
+
+    numbers: dict[int, int]
+    pictures: tuple[bytes, ...]
+    side: int
+    quality: int
+
+    def files(self) -> Iterator[bytes]:
+        """The files that hold them."""
+        for start in range(0, len(self.pictures), CHUNK):
+            some = self.pictures[start : start + CHUNK]
+            head = np.array([len(some), *accumulate(map(len, some))], "<u4")
+            yield head.tobytes() + b"".join(some)
+
+
+def album(thumbnails: Thumbnails, ids: Sequence[int]) -> Album:
+    """The pictures of some items; those whose picture may not be shown or cannot be read are left out."""
+    shown: dict[Path, list[int]] = {}
+    for item in ids:
+        path = thumbnails.path(item)
+        if path is not None:
+            shown.setdefault(path, []).append(item)
+    side, quality = next(size for most, *size in SIZES if len(shown) <= most)
+    numbers: dict[int, int] = {}
+    pictures: list[bytes] = []
+    for group in shown.values():
+        with suppress(InputError):
+            pictures.append(_small(thumbnails.jpeg(group[0], SIDES[-1]), side, quality))
+            numbers |= dict.fromkeys(group, len(pictures) - 1)
+    return Album(numbers, tuple(pictures), side, quality)
+
+
+def _small(jpeg: bytes, side: int, quality: int) -> bytes:
+    from PIL import Image
+
+    written = io.BytesIO()
+    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
+        picture.thumbnail((side, side), reducing_gap=2.0)
+        picture.convert("RGB").save(written, "WEBP", quality=quality, method=4)
+    return written.getvalue()
+
 
 FEW = 10_000
 """Items that are proposed to be kept of too many."""
@@ -177,7 +280,7 @@ class _Folder:
         self.sizes[RECORD] = (self.path / RECORD).stat().st_size
 
 
-def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> album.Album | None:
+def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> Album | None:
     items = read_items(collection.first.store, collection.tiers)
     captions, images = _labels(collection.first, items.ids)
     shown, writer = np.array([image is not None for image in images], bool), AnswerWriter(collection)
@@ -201,7 +304,7 @@ def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> 
         "first": collection.lenses[0].key,
         "k": packing.K,
         "of": of,
-        "pictures": None if kept is None else {"chunk": album.CHUNK, "type": "image/webp", "side": kept.side},
+        "pictures": None if kept is None else {"chunk": CHUNK, "type": "image/webp", "side": kept.side},
         "lenses": lenses,
     }
     folder.json("collection.json", _facts(collection, writer) | {"orders": ["margin"], "stored": stored})
@@ -228,11 +331,11 @@ def _write_lens(lens: Lens, collection: Collection, ids: NDArray[np.int64], fold
     return packer.thresholds.tolist()
 
 
-def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder) -> album.Album | None:
+def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder) -> Album | None:
     """Write the pictures of items; None for a collection without."""
     if collection.pictures is None or not len(ids):
         return None
-    kept = album.album(collection.pictures, ids)
+    kept = album(collection.pictures, ids)
     for number, content in enumerate(kept.files()):
         folder.add(f"data/pictures/{number:03d}.bin", content)
     return kept

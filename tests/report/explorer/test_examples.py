@@ -13,7 +13,7 @@ from hiergeo import search
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.scenes import world
 from hiergeo.report import explorer
-from hiergeo.report.explorer import Tiers, examples, facts
+from hiergeo.report.explorer import Tiers, facts
 from hiergeo.report.explorer.answer_writer import AnswerWriter
 from hiergeo.report.explorer.thumbnails import number_of_image
 
@@ -153,7 +153,7 @@ def test_of_known_chains_no_item_with_a_wrong_step_is_proposed(tmp_path: Path) -
 
 def proposed(collection: explorer.Collection, names: list[str]) -> list[int]:
     none = np.empty(0, np.int64)
-    return examples.proposed(collection, AnswerWriter(collection), dict(enumerate(names)), none, none)
+    return facts.proposed(collection, AnswerWriter(collection), dict(enumerate(names)), none, none)
 
 
 def test_nothing_is_proposed_where_there_is_no_ladder(tmp_path: Path) -> None:

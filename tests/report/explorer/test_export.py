@@ -12,8 +12,7 @@ import torch
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
 from hiergeo.report.explorer import export_page, packing
-from hiergeo.report.explorer.export import RECORD
-from hiergeo.report.explorer.thinning import by_radius
+from hiergeo.report.explorer.export import RECORD, by_radius
 from hiergeo.search.stores.exact import ExactStore
 from tests.report.explorer.explorer_exported import ROWS, build, files
 

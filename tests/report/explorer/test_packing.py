@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hiergeo import search
-from hiergeo.report.explorer import Lens, Thumbnails, album, open_collection, packing
+from hiergeo.report.explorer import Lens, Thumbnails, export, open_collection, packing
 from hiergeo.search import Item
 from hiergeo.search.requests import Kind
 
@@ -141,9 +141,9 @@ def pictured(tmp_path_factory):
 
 @pytest.mark.parametrize("few", [10, 1000])
 def test_more_pictures_are_smaller(pictured, few, monkeypatch) -> None:
-    monkeypatch.setattr(album, "CHUNK", 12)
-    monkeypatch.setattr(album, "SIZES", ((few, 192, 80), (PICTURES, 32, 20)))
-    found = album.album(pictured, range(PICTURES))
+    monkeypatch.setattr(export, "CHUNK", 12)
+    monkeypatch.setattr(export, "SIZES", ((few, 192, 80), (PICTURES, 32, 20)))
+    found = export.album(pictured, range(PICTURES))
     others = (i for i in range(PICTURES) if i != 3)
     assert found.numbers == {item: number for number, item in enumerate(others)}
     assert (found.side, found.quality) == ((32, 20) if few < PICTURES else (192, 80))
@@ -162,5 +162,5 @@ def test_items_of_one_file_share_a_picture(tmp_path) -> None:
     Image.new("RGB", (40, 30), "blue").save(tmp_path / "b.png")
     images = [tmp_path / f"{name}.png" for name in "abaa"]
     index = search.build(tmp_path / "index", None, list("pqrs"), images, embeddings=torch.eye(4))
-    found = album.album(Thumbnails([index], tmp_path), range(4))
+    found = export.album(Thumbnails([index], tmp_path), range(4))
     assert (found.numbers, len(found.pictures)) == ({0: 0, 2: 0, 3: 0, 1: 1}, 2)

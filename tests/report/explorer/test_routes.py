@@ -13,7 +13,7 @@ import pytest
 from hiergeo import search
 from hiergeo.report import explorer
 from hiergeo.report.explorer.answer_writer import equal_ladders
-from hiergeo.report.explorer.prepared import Prepared
+from hiergeo.report.explorer.service import Prepared
 from tests.report.explorer.explorer_served import ROWS, browser, build_items, fixtures
 from tests.search.serving.serving_common import PATIENCE
 

@@ -72,7 +72,7 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
     limits = dataclasses.replace(Limits(), image_pixels=3 * 64 * 64)
     with browser(serving.create_app(index, Settings(limits=limits))) as http:
         assert http.post("/api/count", json={"queries": [image] * 3}).status_code == 200
-        monkeypatch.setattr("hiergeo.search.serving.pictures.open_rgb", lambda _: pytest.fail("an image was decoded"))
+        monkeypatch.setattr("hiergeo.search.serving.requests.open_rgb", lambda _: pytest.fail("an image was decoded"))
         refused = http.post("/api/count", json={"queries": [image] * 4})
     assert (refused.status_code, refused.json()["field"]) == (413, "queries")
 
