@@ -19,6 +19,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run
 from hiergeo.evaluation.benchmarks.word_benchmark import WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, Ranking
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
@@ -57,7 +58,7 @@ class WordNetIsA(WordBenchmark):
 
     Baselines: ``chance``; ``length`` orders by the number of characters, and finds the K shortest names; ``frequent``
     finds the K names that are ancestors most often, the same for every child. Intervals resample children, since the
-    pairs of a child are not independent.
+    pairs of a child are not independent, and know which children share ancestors.
 
     Args:
         data: ``lvis`` (the 1,203 names of LVIS, with stored CLIP embeddings), ``demo`` (the shapes of scenes),
@@ -235,12 +236,26 @@ def is_a(
     length = letters(names.words)
     longer = np.sign(length[names.pairs[:, 0]] - length[names.pairs[:, 1]])
 
+    sharing = Sharing(_nodes(names.pairs, of))
+
+    def by_child(of_pairs: np.ndarray) -> np.ndarray:
+        return np.bincount(of, of_pairs, minlength=len(children)) * len(children)
+
     def share(right: np.ndarray, kept: np.ndarray) -> Statistic:
-        return Statistic(len(children), lambda counts: _mean(right, counts[of] * kept))
+        deviations = by_child(kept * (right - _mean(right, kept)) / max(kept.sum(), 1))
+        return Statistic(
+            len(children), lambda counts: _mean(right, counts[of] * kept), sharing=sharing, influence=lambda: deviations
+        )
 
     def auroc(positive: np.ndarray, negative: np.ndarray) -> Statistic:
         ranking = Ranking(positive, negative)
-        return Statistic(len(children), lambda counts: ranking.auroc(counts[..., of]), stacked=True)
+        return Statistic(
+            len(children),
+            lambda counts: ranking.auroc(counts[..., of]),
+            stacked=True,
+            sharing=sharing,
+            influence=lambda: by_child(ranking.auroc_influence() / len(of)),
+        )
 
     farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
     words = np.array([len(word.split()) for word in names.words])
@@ -259,8 +274,22 @@ def is_a(
     for by, places in found.items():
         for k in KS:
             name = f"isa_hits_r{k}" if by == "margin" else f"isa_hits_{by}_r{k}"
-            outcome.add(name, mean_of((places < k).astype(np.float64)), **null[k])
+            outcome.add(name, mean_of((places < k).astype(np.float64), sharing), **null[k])
     return outcome
+
+
+def _nodes(pairs: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Each child with its ancestors, (children, 1 + most ancestors); -1 where there are fewer.
+
+    Children that share an ancestor, or of which one is above the other, are not independent.
+    """
+    order = np.argsort(of, kind="stable")
+    sizes = np.bincount(of)
+    places = np.arange(len(of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    nodes = np.full((len(sizes), 1 + sizes.max()), -1)
+    nodes[of, 0] = pairs[:, 0]
+    nodes[of[order], 1 + places] = pairs[order, 1]
+    return nodes
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:

@@ -84,6 +84,30 @@ def test_intervals_resample_children():
     assert statistic.value == pytest.approx(2 / 3)
 
 
+def test_children_that_share_ancestors_are_not_independent():
+    names = Names(tuple("abcdef"), np.array([[0, 1], [0, 2], [3, 2], [4, 5]]))
+    scores = {name: np.arange(4.0) for name in ("angle", "cosine", "radius")}
+    outcome = is_a(names, scores, scores, scores, {"margin": np.array([0, 4, 1])})
+    assert {each.effective for each in outcome.statistics.values()} == {9 / 5}
+
+
+@given(st.integers(0, 1000))
+def test_the_influence_of_a_child_is_the_derivative_by_its_weight(seed):
+    generator = np.random.default_rng(seed)
+    pairs = np.unique(generator.integers(0, 9, size=(14, 2)), axis=0)
+    names = Names(tuple(generator.choice(["a", "b c", "d e"], size=9)), pairs)
+    forward, backward, other = (
+        {name: generator.integers(-2, 3, size=len(pairs)) * 1.0 for name in ("angle", "cosine", "radius")}
+        for _ in range(3)
+    )
+    statistics = is_a(names, forward, backward, other, {}).statistics
+    for statistic in statistics.values():
+        for child, influence in enumerate(statistic.deviations):
+            step = 1e-6 * np.eye(statistic.rows)[child]
+            slope = (float(statistic.of(1 + step)) - float(statistic.of(1 - step))) / 2e-6
+            assert influence == pytest.approx(slope * statistic.rows, abs=1e-5)
+
+
 @given(st.integers(0, 1000))
 def test_random_ancestors_are_as_frequent_and_not_true(seed):
     generator = np.random.default_rng(seed)
