@@ -181,7 +181,7 @@ def save_merges(path: Path, merges: list[str]) -> None:
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the configuration, the merges and the weights.")],
     images: Annotated[int, typer.Option(help="Scenes to train on.")] = 30_000,
-    steps: Annotated[int, typer.Option(help="Steps of training.")] = 1_000,
+    steps: Annotated[int, typer.Option(help="Steps of training.")] = 4_000,
     seed: Annotated[int, typer.Option(help="Of scenes, initial weights and draws.")] = 0,
 ) -> None:
     """Train the tiny model anew."""
