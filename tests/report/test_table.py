@@ -9,7 +9,7 @@ from rich.console import Console
 
 import hiergeo
 from hiergeo import datasets
-from hiergeo.evaluation import Comparison
+from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.answers import HEADLINE
 from hiergeo.evaluation.findings import Contrast
 from hiergeo.evaluation.metrics import Interval, find_metric
@@ -173,6 +173,29 @@ def test_text_alone_claims_no_comparison_that_was_not_made():
     text = printed(comparison_table(comparison))
     assert "best" not in text + comparison.conclusion.headline
     assert {frozenset(each) for each in comparison.answers.values()} == {frozenset(HEADLINE)}
+
+
+def test_margin_is_the_paired_difference_to_the_closest_rival(comparison):
+    first, second, third, fourth = comparison.results
+    count = len(first.draws["recall"])
+    base = np.linspace(0.2, 0.3, count)
+
+    def scoring(result: Result, value: float, draws: np.ndarray) -> Result:
+        return replace(result, metrics=result.metrics | {"recall": value}, draws=result.draws | {"recall": draws})
+
+    results = (
+        scoring(first, 0.28, base + 0.03),
+        scoring(second, 0.26, base + np.where(np.arange(count) % 2, 0.05, -0.03)),
+        scoring(third, 0.26, base + np.where(np.arange(count) % 2, 0.05, -0.03)),
+        scoring(fourth, 0.27, base + 0.02),
+    )
+    lead = replace(comparison, results=results).findings.closest_rival("recall", comparison.dim)
+    assert (lead.a, lead.b, lead.winner) == ("euclidean", "lorentz:-0.7", None)
+    assert lead.difference == pytest.approx(0.02)
+    assert lead.interval == pytest.approx((-0.02, 0.06))
+    without = replace(comparison, results=(results[0], results[3])).findings.closest_rival("recall", comparison.dim)
+    assert without.b == "sphere:0.3"
+    assert without.interval == pytest.approx((0.01, 0.01))
 
 
 def test_details_are_for_those_who_ask(pairs):

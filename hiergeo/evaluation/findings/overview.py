@@ -133,6 +133,18 @@ class Findings(Exported):
         leaders = self.leaders(metric, dim)
         return max(leaders, key=lambda spec: self._merit(metric, spec, dim)) if leaders else None
 
+    def closest_rival(self, metric: str, dim: int) -> Contrast | None:
+        """The geometry with the best value against the rival that it is least surely ahead of; None without rivals."""
+        contrasts = self.contrasts_of(metric, dim)
+        if not contrasts:
+            return None
+        named = dict.fromkeys(spec for spec in self.geometries(dim) for each in contrasts if spec in (each.a, each.b))
+        best = max(named, key=lambda spec: self._merit(metric, spec, dim))
+        turned = [each.seen_from(best) for each in contrasts if best in (each.a, each.b)]
+        others = [each for each in turned if not each.one_space] or turned
+        smaller_wins = find_metric(metric).higher_is_better is False
+        return min(others, key=lambda each: -each.interval.high if smaller_wins else each.interval.low)
+
     def _merit(self, metric: str, geometry: str, dim: int) -> float:
         """The value of a metric, turned round where smaller is better."""
         score = self.score(metric, geometry, dim)

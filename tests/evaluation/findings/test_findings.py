@@ -114,6 +114,7 @@ def test_metrics_that_are_no_merit_have_no_winner_and_smaller_can_be_better(monk
     base, better = hits(200, 40)
     found = compared({"euclidean": better, "lorentz:-1": base})
     assert found.leaders("recall", 8) == ("lorentz:-1",)
+    assert found.closest_rival("recall", 8).a == "lorentz:-1"
 
 
 @pytest.mark.parametrize(("merit", "said"), [(True, "worse"), (False, "better"), (None, "same")])
@@ -217,6 +218,26 @@ def test_a_change_is_the_mean_over_seeds_minus_what_was_before():
     steady = BeforeAfter.of("recall", before, [replace(before, seed=seed) for seed in range(3)])
     assert steady.interval == pytest.approx((0, 0))
     assert BeforeAfter.of("precision", before, after) is None
+
+
+RIVALS = {
+    True: (("euclidean", 0.9), ("lorentz:-1", (0.1, 0.2)), ("sphere:0.1", (0.05, 0.9))),
+    False: (("euclidean", 0.1), ("lorentz:-1", (-0.9, -0.3)), ("sphere:0.1", (-0.2, -0.1))),
+}
+"""The best geometry and its value, and intervals of its lead over two rivals, by whether a larger value is better."""
+
+
+@pytest.mark.parametrize("merit", [True, False])
+def test_the_closest_rival_is_the_one_that_the_best_is_least_surely_ahead_of(monkeypatch, merit):
+    known = replace(find_metric("recall"), higher_is_better=merit)
+    monkeypatch.setattr("hiergeo.evaluation.findings.overview.find_metric", lambda _: known)
+    (best, value), *rivals = RIVALS[merit]
+    values = {best: value} | {spec: 0.5 for spec, _ in rivals}
+    made = [Contrast("recall", 8, best, spec, 0.0, Interval(*ends), Interval(*ends)) for spec, ends in rivals]
+    findings = Findings(trained({k: [v] for k, v in values.items()}), tuple(map(space, values)), tuple(made))
+    assert findings.closest_rival("recall", 8).b == "sphere:0.1"
+    near = (replace(made[0]), replace(made[1], one_space=True))
+    assert replace(findings, contrasts=near).closest_rival("recall", 8).b == "lorentz:-1"
 
 
 def test_the_span_of_a_metric_holds_every_seed():
