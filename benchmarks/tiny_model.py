@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Annotated, Any
 
 import numpy as np
@@ -165,7 +166,10 @@ def learn_merges(captions: Iterable[str]) -> list[str]:
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(end_of_word_suffix="</w>"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=2 * 26 + MERGE_COUNT, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=2 * 26 + MERGE_COUNT,
+        end_of_word_suffix="</w>",
+        special_tokens=[f"{letter}</w>" for letter in ascii_lowercase],  # else numbered by chance, which decides ties
+        show_progress=False,
     )
     tokenizer.train_from_iterator(captions, trainer)
     return [" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]

@@ -28,12 +28,12 @@ def model() -> adapters.Model:
 def test_stored_results_and_indexes_stay_valid(model):
     """The fingerprint covers preprocessing, activations and weights; it is in every index and result."""
     by_spec = adapters.load(f"open_clip:{tiny.register()}/{tiny.weights()}", device="cpu")
-    assert model.fingerprint() == by_spec.fingerprint() == "533dc4e47884d7dc"
+    assert model.fingerprint() == by_spec.fingerprint() == "c8c007d79fd83787"
     assert torch.equal(model.encode_text(TEXTS), by_spec.encode_text(TEXTS))
 
 
 def test_untrained_copies_are_those_of_earlier_versions(model):
-    assert adapters.untrained(model, 5).fingerprint() == "ee7d51182aa239f2"
+    assert adapters.untrained(model, 5).fingerprint() == "f174db212c3642ca"
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ def press_on(page: Page, selector: str) -> None:
 
 
 def test_the_focus_goes_on_where_a_press_removes_what_was_pressed(page):
-    show(page, "ladder", "&q=a+small+dotted+star")
+    show(page, "ladder", "&q=a+ring")
     page.until("return document.querySelector('.parents button')")
     heading = "return document.activeElement.matches('.column:first-child > h2')"
     press_on(page, ".column:first-child .parents button")

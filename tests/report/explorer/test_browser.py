@@ -127,6 +127,7 @@ def test_dots_stand_at_their_radii_on_one_axis(page, collection):
 
 
 def test_labels_are_as_near_to_their_steps_as_they_can_be_without_overlapping(page):
+    page.open("q=a+ring")
     generator = np.random.default_rng(0)
     cases = []
     for count in (1, 2, 5, 12):
@@ -269,7 +270,7 @@ def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, co
 def test_a_cut_caption_is_shown_whole_on_focus(page):
     item = page.asked("find", text="very long", k=1)["items"][0]["id"]
     page.open(f"from={item}")
-    page.script("document.querySelector('.step:has(.cut) button').focus()")
+    page.script(f"document.querySelector('.step[data-id=\"{item}\"]:has(.cut) button').focus()")
     assert len(page.texts("#tip:not([hidden])")[0]) > 1000
     hidden = "return document.getElementById('tip').hidden"
     page.script(f"document.querySelector('h1').dispatchEvent({POINTED})")

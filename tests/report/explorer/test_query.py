@@ -8,6 +8,7 @@ import torch
 
 from hiergeo import search
 from hiergeo.report import explorer
+from hiergeo.report.explorer import background
 from tests.report import browser_common
 from tests.report.explorer.explorer_common import SCENES, STEPS, Page, explored, fixtures, small_collection
 
@@ -89,7 +90,9 @@ def test_a_file_that_cannot_be_sent_is_refused_before(page):
     assert page.script("return document.getElementById('query').value") == "a ring"
 
 
-def test_a_query_far_from_everything_gets_no_ladder_until_it_is_wanted(page, tmp_path):
+def test_a_query_far_from_everything_gets_no_ladder_until_it_is_wanted(page, tmp_path, monkeypatch):
+    """Half of the items count as far from all others, so that words that tiny does not know are far for sure."""
+    monkeypatch.setattr(background, "FAR", 0.5)
     with explored(small_collection(tmp_path / "items", count=2 * SCENES)) as url:
         check_far(Page(page.browser, url))
 
