@@ -40,6 +40,7 @@ class Statistic:
         sharing: which rows share captions, where they do; None for independent rows.
         influence: gives the derivatives (rows,) by the weights of rows, times their number, where rows share captions
             and the statistic is not a mean.
+        least: the least value that it can have.
     """
 
     rows: int
@@ -48,6 +49,7 @@ class Statistic:
     stacked: bool = False
     sharing: Sharing | None = None
     influence: Callable[[], np.ndarray] | None = None
+    least: float = -1.0
 
     @property
     def value(self) -> float:
@@ -69,8 +71,9 @@ class Statistic:
 
     @property
     def interval(self) -> Interval:
-        """95 % interval by Student's t, of means and of statistics whose influence is known, in [-1, 1]."""
-        return self._tested.interval
+        """95 % interval by Student's t, of means and of statistics whose influence is known, in [`least`, 1]."""
+        low, high = self._tested.interval
+        return Interval(max(low, self.least), high)
 
     def minus(self, other: "Statistic") -> Tested:
         """The difference to another statistic of the same rows, tested against 0."""
@@ -97,13 +100,16 @@ class Statistic:
 
 
 def mean_of(values: np.ndarray, sharing: Sharing | None = None) -> Statistic:
-    """The mean of one value per row."""
-    return Statistic(len(values), lambda counts: counts @ values / len(values), values, stacked=True, sharing=sharing)
+    """The mean of one value per row; where none is negative, the mean cannot be."""
+    least = 0.0 if values.min() >= 0 else -1.0
+    return Statistic(
+        len(values), lambda counts: counts @ values / len(values), values, stacked=True, sharing=sharing, least=least
+    )
 
 
 def auroc_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
     """The AUROC of a ranking of `rows` rows."""
-    return Statistic(rows, ranking.auroc, stacked=True, sharing=sharing, influence=ranking.auroc_influence)
+    return Statistic(rows, ranking.auroc, stacked=True, sharing=sharing, influence=ranking.auroc_influence, least=0.0)
 
 
 def average_precision_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
@@ -114,6 +120,7 @@ def average_precision_of(ranking: Ranking, rows: int, sharing: Sharing | None = 
         stacked=True,
         sharing=sharing,
         influence=ranking.average_precision_influence,
+        least=0.0,
     )
 
 

@@ -244,7 +244,11 @@ def is_a(
     def share(right: np.ndarray, kept: np.ndarray) -> Statistic:
         deviations = by_child(kept * (right - _mean(right, kept)) / max(kept.sum(), 1))
         return Statistic(
-            len(children), lambda counts: _mean(right, counts[of] * kept), sharing=sharing, influence=lambda: deviations
+            len(children),
+            lambda counts: _mean(right, counts[of] * kept),
+            sharing=sharing,
+            influence=lambda: deviations,
+            least=0.0,
         )
 
     def auroc(positive: np.ndarray, negative: np.ndarray) -> Statistic:
@@ -255,6 +259,7 @@ def is_a(
             stacked=True,
             sharing=sharing,
             influence=lambda: by_child(ranking.auroc_influence() / len(of)),
+            least=0.0,
         )
 
     farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
