@@ -1,8 +1,7 @@
 """Pretrained models as embeddings and a root, behind one interface."""
 
-from hiergeo.adapters.fresh import untrained
 from hiergeo.adapters.gaussians import Gaussian, inclusion
-from hiergeo.adapters.loading import ADAPTERS, load
+from hiergeo.adapters.loading import ADAPTERS, load, untrained
 from hiergeo.adapters.model import Model, NetworkModel
 from hiergeo.adapters.store import embed
 from hiergeo.adapters.towers import TOWERS, Tower, tower_of

@@ -149,7 +149,7 @@ def test_a_conversion_that_is_killed_is_made_again_whole(tmp_path, monkeypatch) 
     code = (
         "import os, signal, sys; from pathlib import Path; from hiergeo.search import Index; "
         "Index.add = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL); "
-        "from hiergeo.report.explorer.conversion import index_of; index_of(Path(sys.argv[1]))"
+        "from hiergeo.report.explorer.collection import index_of; index_of(Path(sys.argv[1]))"
     )
     cache = tmp_path / "cache"
     environment = {**os.environ, "HIERGEO_CACHE_HOME": str(cache)}

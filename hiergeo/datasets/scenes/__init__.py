@@ -7,9 +7,8 @@ from random import Random
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole, unknown_name
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
-from hiergeo.datasets.scenes.balanced import balanced_chain, sample_balanced
 from hiergeo.datasets.scenes.drawing import picture
-from hiergeo.datasets.scenes.world import KINDS, SPLITS, Facts, Scene, chain, phrase, sample
+from hiergeo.datasets.scenes.world import KINDS, SPLITS, Facts, Scene, chain, facts, falsehood, phrase, pick, sample
 
 COUNTS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 """Default number of rows of each split."""
@@ -40,7 +39,7 @@ def load(
         count: number of rows, at least 1; by default that of `COUNTS`.
         seed: which of the endless draws of that split.
         balanced: whether captions keep their number of words from tier to tier, or lose some, so that length says
-            nothing of how specific a caption is: see `hiergeo.datasets.scenes.balanced`.
+            nothing of how specific a caption is: see `balanced_chain`.
         first: only so many of these rows, at least 1; None is all.
 
     Raises:
@@ -103,3 +102,43 @@ def _row(split: str, seed: int, row_id: int, balanced: bool) -> tuple[Row, Image
 def _image(row_id: int, scene: Scene) -> ImageRef:
     """The image of a scene, of all datasets that hold it, so that it is drawn once to be known by its pixels."""
     return ImageRef(row_id, partial(picture, scene))
+
+
+ATTRIBUTES = ("colour", "size", "pattern")
+ONE_WORD = ("above", "below")
+"""Relations of one word, as long as "and"."""
+
+
+def sample_balanced(split: str, random: Random) -> Scene:
+    """A scene of `split` with two things of different families, one above the other."""
+    while True:
+        scene = sample(split, random)
+        if scene.place in ONE_WORD and len({thing.family for thing in scene.things}) == 2:
+            return scene
+
+
+def balanced_chain(scene: Scene, random: Random) -> tuple[tuple[Facts, ...], tuple[Facts, ...]]:
+    """Chains as of `hiergeo.datasets.scenes.world.chain` whose captions do not grow; half of them get shorter.
+
+    A kind tells more than a family and takes a word less, and a relation takes the place of "and":
+
+        a curved shape and an angular shape             a curved shape and an angular shape
+        a red circle and an angular shape               a circle and an angular shape
+        a red circle and a blue square                  a circle and a square
+        a red circle above a blue square                a circle above a square
+    """
+    truth = facts(scene)
+    shorter = random.random() < 0.5
+    shared = [name for name in ATTRIBUTES if random.random() < 0.35][:2]
+    first = pick(random, (0, 1))
+    steps = [[f"{thing}.{name}" for thing in (0, 1) for name in ("family", *shared)]]
+    for thing in (first, 1 - first):
+        beside = pick(random, [name for name in ATTRIBUTES if name not in shared])
+        steps.append([f"{thing}.kind", *([] if shorter else [f"{thing}.{beside}"])])
+    claim = {"count": truth["count"]}
+    positive, negative = [], []
+    for slots in (*steps, ["place"]):
+        claim = claim | {slot: truth[slot] for slot in slots}
+        positive.append(claim)
+        negative.append(claim | falsehood(pick(random, sorted(slots)), claim, truth, random))
+    return tuple(positive), tuple(negative)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import count
+from itertools import count, zip_longest
 from math import comb
 from typing import Any, NamedTuple, final
 
@@ -288,13 +288,9 @@ def _nodes(pairs: np.ndarray, of: np.ndarray) -> np.ndarray:
 
     Children that share an ancestor, or of which one is above the other, are not independent.
     """
-    order = np.argsort(of, kind="stable")
-    sizes = np.bincount(of)
-    places = np.arange(len(of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    nodes = np.full((len(sizes), 1 + sizes.max()), -1)
-    nodes[of, 0] = pairs[:, 0]
-    nodes[of[order], 1 + places] = pairs[order, 1]
-    return nodes
+    ordered = pairs[np.argsort(of, kind="stable")]
+    families = np.split(ordered, np.cumsum(np.bincount(of))[:-1])
+    return np.array([*zip_longest(*([each[0, 0], *each[:, 1]] for each in families), fillvalue=-1)]).T
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:
