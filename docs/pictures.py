@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import torch
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import ActionChains
@@ -221,10 +222,12 @@ def save(picture: Image.Image, path: Path) -> None:
 
 def main() -> None:
     """Write all pictures into ``docs/assets``."""
-    app = explorer.create_explorer(explorer.open_demo(device="cpu"))
+    demo = explorer.open_demo(device="cpu")
+    app = explorer.create_explorer(demo)
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
         with urlopen(f"{url}/api/collection", timeout=60) as answer:
-            opened, typed, *_ = json.load(answer)["examples"]
+            items = torch.tensor([int(each["item"]) for each in json.load(answer)["examples"]])
+        opened, typed, *_ = demo.first.store.labels(items).captions
         stills(lens, f"{url}/", opened)
         animation(lens, f"{url}/", typed)
         report(lens, Path(folder))
