@@ -26,7 +26,8 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets.lvis import PROMPT, load_lvis
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.evaluation.benchmarks.is_a import found_ancestors
-from hiergeo.evaluation.metrics.resampling import bootstrap_mean
+from hiergeo.evaluation.metrics.sharing import Sharing, families
+from hiergeo.evaluation.result import mean_of
 from hiergeo.geometry import Space, parse
 from hiergeo.geometry.space import By
 from hiergeo.search.taxonomy import TreeSettings, grow, judge, known_truth
@@ -58,6 +59,7 @@ class Names:
         self.pairs = self.lvis.pairs
         self.children = np.unique(self.pairs[:, 0])
         self.true = set(map(tuple, self.pairs.tolist()))
+        self.sharing = Sharing(families(self.children, self.pairs))
 
     def hits(self, ranked: np.ndarray) -> np.ndarray:
         """Places of the first true ancestor of each child in ranked parents (children, k); k where there is none."""
@@ -65,6 +67,11 @@ class Names:
             [[(child, above) in self.true for above in row] for child, row in zip(self.children, ranked, strict=True)]
         )
         return np.where(right.any(axis=1), right.argmax(axis=1), ranked.shape[1])
+
+    def share(self, places: np.ndarray, k: int) -> str:
+        """The share of places below k with its interval, which knows which names share ancestors."""
+        found = mean_of((places < k).astype(np.float64), self.sharing)
+        return f"{found.value:.3f} ({found.interval.low:.3f} to {found.interval.high:.3f})"
 
 
 def lists(
@@ -101,13 +108,6 @@ def trees(names: Names, text: Tensor, space: Space) -> Iterator[tuple[TreeSettin
             yield settings, {"edges": str(tree.edges), **cells, "random f1": f"{found.random['f1']:.3f}"}
 
 
-def share(places: np.ndarray, k: int) -> str:
-    """The share of places below k with its interval."""
-    hit = (places < k).astype(np.float64)
-    low, high = bootstrap_mean(hit)
-    return f"{hit.mean():.3f} ({low:.3f} to {high:.3f})"
-
-
 def baselines(names: Names, radius: np.ndarray) -> list[list[str]]:
     """Hits without a model of what entails what: random names of smaller radius, and the most frequent ancestors."""
     generator = np.random.default_rng(0)
@@ -125,7 +125,7 @@ def baselines(names: Names, radius: np.ndarray) -> list[list[str]]:
     places = names.hits(lists)
     return [
         ["random, smaller radius", f"{right[:, 0].mean():.3f}", f"{right.any(axis=1).mean():.3f}"],
-        ["most frequent ancestors", share(places, 1), share(places, TEN)],
+        ["most frequent ancestors", names.share(places, 1), names.share(places, TEN)],
     ]
 
 
@@ -145,8 +145,8 @@ def unrelated(names: Names, chains: Chains) -> Chains:
     return chains.take(torch.tensor(kept))
 
 
-def cells(every: np.ndarray, nearer: np.ndarray) -> list[str]:
-    return [share(every, 1), share(every, TEN), share(nearer, 1), share(nearer, TEN)]
+def cells(names: Names, every: np.ndarray, nearer: np.ndarray) -> list[str]:
+    return [names.share(places, k) for places in (every, nearer) for k in (1, TEN)]
 
 
 def main() -> None:
@@ -157,7 +157,8 @@ def main() -> None:
     names, model = Names(), adapters.load(args.model, device="cpu")
     text, root = model.encode_text(names.texts), model.root()
     rows = [
-        ["frozen", spec, by, *cells(every, nearer)] for spec, by, every, nearer in lists(names, text, root, GEOMETRIES)
+        ["frozen", spec, by, *cells(names, every, nearer)]
+        for spec, by, every, nearer in lists(names, text, root, GEOMETRIES)
     ]
     judged = [
         ["frozen", "euclidean", *told(settings, found)]
@@ -171,7 +172,7 @@ def main() -> None:
                 head = HeadModel(model, trained.head, trained_in=trained.geometry.spec)
                 embedded, origin = head.encode_text(names.texts), head.root()
                 rows += [
-                    [label, spec, by, *cells(every, nearer)]
+                    [label, spec, by, *cells(names, every, nearer)]
                     for spec, by, every, nearer in lists(names, embedded, origin, [geometry])
                 ]
                 judged += [

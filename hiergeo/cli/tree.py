@@ -76,7 +76,6 @@ def tree_command(
     skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,
     seed: options.Seed = 0,
-    samples: options.Samples = 1000,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
@@ -98,7 +97,7 @@ def tree_command(
         taxonomy = grow(opened, settings, space=geometry, progress=True)
         judgement = None
         if wordnet is not None:
-            judgement = judge(taxonomy, wordnet_truth(taxonomy, wordnet), samples=samples, seed=seed)
+            judgement = judge(taxonomy, wordnet_truth(taxonomy, wordnet), seed=seed)
         if out is not None:
             export(taxonomy, out, form if exported else "json")
         about = taxonomy.about()

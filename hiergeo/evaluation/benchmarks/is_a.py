@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import count, zip_longest
+from itertools import count
 from math import comb
 from typing import Any, NamedTuple, final
 
@@ -19,7 +19,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run
 from hiergeo.evaluation.benchmarks.word_benchmark import WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, Ranking
-from hiergeo.evaluation.metrics.sharing import Sharing
+from hiergeo.evaluation.metrics.sharing import Sharing, families
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
@@ -236,7 +236,7 @@ def is_a(
     length = letters(names.words)
     longer = np.sign(length[names.pairs[:, 0]] - length[names.pairs[:, 1]])
 
-    sharing = Sharing(_nodes(names.pairs, of))
+    sharing = Sharing(families(children, names.pairs))
 
     def by_child(of_pairs: np.ndarray) -> np.ndarray:
         return np.bincount(of, of_pairs, minlength=len(children)) * len(children)
@@ -281,16 +281,6 @@ def is_a(
             name = f"isa_hits_r{k}" if by == "margin" else f"isa_hits_{by}_r{k}"
             outcome.add(name, mean_of((places < k).astype(np.float64), sharing), **null[k])
     return outcome
-
-
-def _nodes(pairs: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """Each child with its ancestors, (children, 1 + most ancestors); -1 where there are fewer.
-
-    Children that share an ancestor, or of which one is above the other, are not independent.
-    """
-    ordered = pairs[np.argsort(of, kind="stable")]
-    families = np.split(ordered, np.cumsum(np.bincount(of))[:-1])
-    return np.array([*zip_longest(*([each[0, 0], *each[:, 1]] for each in families), fillvalue=-1)]).T
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:

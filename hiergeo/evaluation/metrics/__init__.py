@@ -12,7 +12,6 @@ from hiergeo.evaluation.metrics.ladders import (
     ladder_precision_recall,
     ladder_scores,
 )
-from hiergeo.evaluation.metrics.paired_tests import SignTest, holm, sign_test
 from hiergeo.evaluation.metrics.ranking import (
     CHANCE,
     Ranking,
@@ -28,16 +27,19 @@ from hiergeo.evaluation.metrics.registry import METRICS, RADIAL, Metric, find_me
 from hiergeo.evaluation.metrics.resampling import (
     SMALL_SAMPLE,
     Interval,
+    SignTest,
     bootstrap_draws,
     bootstrap_mean,
     bootstrap_statistic,
     crossed_draws,
+    holm,
     interval_of,
     paired_difference,
     percentile_interval,
     proportion_interval,
     resamples,
     share_interval,
+    sign_test,
     simultaneous_intervals,
 )
 from hiergeo.evaluation.metrics.trees import TREE_METRICS, Tree, tree_scores

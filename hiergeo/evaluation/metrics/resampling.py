@@ -156,7 +156,9 @@ def are_hits(values: np.ndarray | None, least: float) -> TypeGuard[np.ndarray]:
     return values is not None and math.isfinite(least) and bool(np.isin(values, (least, 1)).all())
 
 
-def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, level: float = 0.95) -> Interval:
+def share_interval(
+    part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, level: float = 0.95, fewer: float = 1.0
+) -> Interval:
     """The interval of sum(part) / sum(whole) over independent groups of items, such as images with several captions.
 
     That of Clopper and Pearson, exact where a group is one item, for as many items as have the variance of the share
@@ -168,6 +170,7 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, lev
         whole: (n,) numbers of items.
         least: smallest value of an item.
         level: in (0, 1).
+        fewer: by how much the groups are fewer than they are counted, since they are not independent; at least 1.
 
     Raises:
         InputError: a level out of range.
@@ -183,6 +186,7 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, lev
     size, spread = float(np.count_nonzero(below)), float(np.square(above - share * below).sum() / below.sum() ** 2)
     if min(np.count_nonzero(above), np.count_nonzero(above < below)) >= SMALL_SAMPLE and spread > TINY:
         size = share * (1 - share) / spread
+    size /= max(fewer, 1.0)
     low, high = proportion_interval(share * size, size, level)
     return Interval(least + (1 - least) * low, least + (1 - least) * high)
 
@@ -266,3 +270,53 @@ def simultaneous_intervals(draws: ArrayLike, *, level: float = 0.95) -> list[Int
     deviations = np.abs(numbers[wide] - middle[wide, None]) / half[wide, None]
     factor = max(1.0, float(np.quantile(deviations.max(axis=0), level)))
     return [Interval(float(m - factor * h), float(m + factor * h)) for m, h in zip(middle, half, strict=True)]
+
+
+class SignTest(NamedTuple):
+    """Exact two-sided sign test of paired differences; for differences of 0 and 1 it is McNemar's exact test.
+
+    Attributes:
+        better: number of positive differences.
+        worse: number of negative ones.
+        tied: number of zeros, which the test leaves out.
+        p_value: probability, under equal chances of either sign, of a split at least as uneven.
+    """
+
+    better: int
+    worse: int
+    tied: int
+    p_value: float
+
+
+def sign_test(differences: ArrayLike, *, tolerance: float = 1e-12) -> SignTest:
+    """Test whether paired differences (n,) are more often positive than negative, or the reverse.
+
+    Args:
+        differences: one a row, image or caption.
+        tolerance: differences of at most this size are ties; means over seeds carry rounding errors.
+
+    Raises:
+        InputError: no differences, another shape, NaN.
+    """
+    values = checked("differences", differences, ndim=1)
+    from scipy.special import bdtr
+
+    better, worse = int((values > tolerance).sum()), int((values < -tolerance).sum())
+    p_value = min(1.0, 2 * float(bdtr(min(better, worse), better + worse, 0.5)))
+    return SignTest(better, worse, len(values) - better - worse, p_value)
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """P-values (n,) adjusted for testing n hypotheses: rejecting those <= alpha keeps the family-wise error <= alpha.
+
+    Raises:
+        InputError: another shape, none, or NaN.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure (Scandinavian Journal of Statistics, 1979).
+    """
+    values = checked("p-values", p_values, ndim=1)
+    order = np.argsort(values, kind="stable")
+    stepped = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = stepped
+    return adjusted

@@ -15,7 +15,7 @@ Probability, 1989); Aronow, Samii and Assenova, Cluster-robust variance estimati
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, zip_longest
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -149,6 +149,17 @@ class Sharing:
             return csr_array((len(self), 0)), np.zeros(0), alone
         at = np.concatenate(rows), np.concatenate(columns)
         return csr_array((np.ones(len(at[0])), at), shape=(len(self), count)), np.concatenate(signs), alone
+
+
+def families(items: ArrayLike, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each item with its ancestors, (q, 1 + most ancestors), from pairs (item, ancestor) (m, 2); -1 for none.
+
+    Items that share an ancestor, or of which one is above the other, are not independent.
+    """
+    found = {int(item): [int(item)] for item in np.asarray(items)}
+    for item, ancestor in pairs.tolist():
+        found[item].append(ancestor)
+    return np.array([*zip_longest(*found.values(), fillvalue=-1)], dtype=np.int64).T
 
 
 def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool = False) -> float:

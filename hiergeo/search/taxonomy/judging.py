@@ -4,17 +4,18 @@ Only items that the known taxonomy names are judged. Others may stand on the way
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.evaluation.metrics.correlation import RankCorrelation
-from hiergeo.evaluation.metrics.resampling import Interval, bootstrap_statistic, share_interval
+from hiergeo.evaluation.metrics.resampling import Interval, share_interval
+from hiergeo.evaluation.metrics.sharing import Sharing, deviating_test, families
 from hiergeo.search.taxonomy.growing import Taxonomy
 from hiergeo.search.taxonomy.reduction import depths, pairs_among
 
@@ -22,9 +23,6 @@ DRAWS = 10
 """Random taxonomies that a judgement is compared with."""
 
 ARTICLES = ("a ", "an ", "the ")
-
-Statistic = Callable[[np.ndarray], float]
-"""Takes how often each judged item counts, (q,)."""
 
 
 class Truth(NamedTuple):
@@ -66,7 +64,7 @@ class Judgement:
         return json.dumps({"metrics": rows, **self.counts}, indent=2)
 
 
-def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 0) -> Judgement:
+def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
     """Compare a taxonomy with what is known of its items.
 
     Scores, where "children" are the judged items with true ancestors:
@@ -78,8 +76,9 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
         ``depth``: Spearman's correlation of the depth by best parents with the known one.
         ``depth_radius``: the same of the radius.
 
-    Intervals are over judged items with all their edges and ancestors: of shares those of `share_interval`, bootstraps
-    of depths. A share of nothing is 0.
+    Intervals are over judged items, which are not independent where they share true ancestors: of shares those of
+    Clopper and Pearson for as many items as have the variance of the share, of depths Student's t. A share of nothing
+    is 0.
 
     Raises:
         InputError: no true pair, or fewer than two judged items.
@@ -95,22 +94,20 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
     for _ in range(DRAWS):
         listed, kept = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
         drawn.append(statistics(listed, kept, radius, truth))
-    rows, once = len(truth.items), np.ones(len(truth.items))
+    sharing = Sharing(families(truth.items, truth.pairs))
+    rows = len(truth.items)
     return Judgement(
-        {name: each(once) for name, each in found.items()},
-        {
-            name: share_interval(each.part, each.whole)
-            if isinstance(each, _Share)
-            else bootstrap_statistic(each, rows, samples=samples, seed=seed)
-            for name, each in found.items()
-        },
-        {name: float(np.mean([each[name](once) for each in drawn])) for name in found},
+        {name: each.value for name, each in found.items()},
+        {name: each.interval(sharing) for name, each in found.items()},
+        {name: float(np.mean([each[name].value for each in drawn])) for name in found},
         {"items": rows, "children": len(np.unique(truth.pairs[:, 0])), "pairs": len(truth.pairs)},
     )
 
 
-def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth) -> dict[str, Statistic]:
-    """The scores of `judge`, as functions of how often each judged item counts.
+def statistics(
+    candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth
+) -> "dict[str, _Share | _Correlation]":
+    """The scores of `judge`.
 
     `candidates` (n, K) and `parent` (n, k) are int64 places, best first, -1 where there are fewer; `radius` (n,).
     """
@@ -125,15 +122,15 @@ def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, t
     right = _per_item(reached[np.isin(_keys(reached, n), true), 0], items)
     depth, known = depths(parent[:, 0])[items], truth.depth
     return {
-        "first": _Share(listed[:, :1].any(axis=1), has),
-        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _Share(listed.any(axis=1), has)}),
-        "parent": _Share(kept.any(axis=1), has),
+        "first": _Share(listed[:, :1].max(axis=1), has),
+        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _Share(listed.max(axis=1), has)}),
+        "parent": _Share(kept.max(axis=1), has),
         "edge_precision": _Share(kept.sum(axis=1), judged.sum(axis=1)),
         "precision": _Share(right, ancestors),
         "recall": _Share(right, above),
         "f1": _Share(2 * right, ancestors + above),
-        "depth": RankCorrelation(depth, known).rho,
-        "depth_radius": RankCorrelation(radius[items], known).rho,
+        "depth": _Correlation(depth, known),
+        "depth_radius": _Correlation(radius[items], known),
     }
 
 
@@ -198,11 +195,40 @@ def _noun(caption: str) -> str:
 class _Share:
     """A share over judged items: sums of what they add above and below, both (q,)."""
 
-    part: ArrayLike
-    whole: ArrayLike
+    part: np.ndarray
+    whole: np.ndarray
 
-    def __call__(self, counts: np.ndarray) -> float:
-        return float(counts @ np.asarray(self.part)) / max(float(counts @ np.asarray(self.whole)), 1.0)
+    @property
+    def value(self) -> float:
+        return float(self.part.sum() / max(self.whole.sum(), 1.0))
+
+    def interval(self, sharing: Sharing) -> Interval:
+        deviations = len(sharing) * (self.part - self.value * self.whole) / max(self.whole.sum(), 1.0)
+        alike = not np.abs(deviations).max() > 0
+        return share_interval(
+            self.part,
+            self.whole,
+            fewer=np.count_nonzero(self.whole) / sharing.effective if alike else sharing.widening(deviations) ** 2,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Correlation:
+    """Spearman's correlation of two values of judged items, both (q,)."""
+
+    first: np.ndarray
+    second: np.ndarray
+
+    @cached_property
+    def _ranked(self) -> RankCorrelation:
+        return RankCorrelation(self.first, self.second)
+
+    @property
+    def value(self) -> float:
+        return float(self._ranked.rho(np.ones(len(self.first))))
+
+    def interval(self, sharing: Sharing) -> Interval:
+        return deviating_test(sharing, self.value, self._ranked.influence()).interval
 
 
 def _keys(pairs: np.ndarray, n: int) -> np.ndarray:
