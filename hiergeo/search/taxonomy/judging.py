@@ -6,7 +6,6 @@ Only items that the known taxonomy names are judged. Others may stand on the way
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,8 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.evaluation.metrics.correlation import RankCorrelation
 from hiergeo.evaluation.metrics.resampling import Interval, share_interval
-from hiergeo.evaluation.metrics.sharing import Sharing, deviating_test, families
+from hiergeo.evaluation.metrics.sharing import Sharing, families
+from hiergeo.evaluation.result import Statistic
 from hiergeo.search.taxonomy.growing import Taxonomy
 from hiergeo.search.taxonomy.reduction import depths, pairs_among
 
@@ -89,24 +89,23 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
         )
     generator = np.random.default_rng(seed)
     radius, candidates = taxonomy.radius, taxonomy.links.parent.numpy()
-    found = statistics(candidates, taxonomy.parent, radius, truth)
+    sharing = Sharing(families(truth.items, truth.pairs))
+    found = statistics(candidates, taxonomy.parent, radius, truth, sharing)
     drawn = []
     for _ in range(DRAWS):
         listed, kept = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
-        drawn.append(statistics(listed, kept, radius, truth))
-    sharing = Sharing(families(truth.items, truth.pairs))
-    rows = len(truth.items)
+        drawn.append(statistics(listed, kept, radius, truth, sharing))
     return Judgement(
         {name: each.value for name, each in found.items()},
-        {name: each.interval(sharing) for name, each in found.items()},
+        {name: each.interval for name, each in found.items()},
         {name: float(np.mean([each[name].value for each in drawn])) for name in found},
-        {"items": rows, "children": len(np.unique(truth.pairs[:, 0])), "pairs": len(truth.pairs)},
+        {"items": len(truth.items), "children": len(np.unique(truth.pairs[:, 0])), "pairs": len(truth.pairs)},
     )
 
 
 def statistics(
-    candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth
-) -> "dict[str, _Share | _Correlation]":
+    candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth, sharing: Sharing
+) -> "dict[str, _Share | Statistic]":
     """The scores of `judge`.
 
     `candidates` (n, K) and `parent` (n, k) are int64 places, best first, -1 where there are fewer; `radius` (n,).
@@ -122,15 +121,15 @@ def statistics(
     right = _per_item(reached[np.isin(_keys(reached, n), true), 0], items)
     depth, known = depths(parent[:, 0])[items], truth.depth
     return {
-        "first": _Share(listed[:, :1].max(axis=1), has),
-        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _Share(listed.max(axis=1), has)}),
-        "parent": _Share(kept.max(axis=1), has),
-        "edge_precision": _Share(kept.sum(axis=1), judged.sum(axis=1)),
-        "precision": _Share(right, ancestors),
-        "recall": _Share(right, above),
-        "f1": _Share(2 * right, ancestors + above),
-        "depth": _Correlation(depth, known),
-        "depth_radius": _Correlation(radius[items], known),
+        "first": _Share(listed[:, :1].max(axis=1), has, sharing),
+        **({f"within_{listed.shape[1]}": _Share(listed.max(axis=1), has, sharing)} if listed.shape[1] > 1 else {}),
+        "parent": _Share(kept.max(axis=1), has, sharing),
+        "edge_precision": _Share(kept.sum(axis=1), judged.sum(axis=1), sharing),
+        "precision": _Share(right, ancestors, sharing),
+        "recall": _Share(right, above, sharing),
+        "f1": _Share(2 * right, ancestors + above, sharing),
+        "depth": _correlation(depth, known, sharing),
+        "depth_radius": _correlation(radius[items], known, sharing),
     }
 
 
@@ -197,38 +196,24 @@ class _Share:
 
     part: np.ndarray
     whole: np.ndarray
+    sharing: Sharing
 
     @property
     def value(self) -> float:
         return float(self.part.sum() / max(self.whole.sum(), 1.0))
 
-    def interval(self, sharing: Sharing) -> Interval:
-        deviations = len(sharing) * (self.part - self.value * self.whole) / max(self.whole.sum(), 1.0)
-        alike = not np.abs(deviations).max() > 0
-        return share_interval(
-            self.part,
-            self.whole,
-            fewer=np.count_nonzero(self.whole) / sharing.effective if alike else sharing.widening(deviations) ** 2,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Correlation:
-    """Spearman's correlation of two values of judged items, both (q,)."""
-
-    first: np.ndarray
-    second: np.ndarray
-
-    @cached_property
-    def _ranked(self) -> RankCorrelation:
-        return RankCorrelation(self.first, self.second)
-
     @property
-    def value(self) -> float:
-        return float(self._ranked.rho(np.ones(len(self.first))))
+    def interval(self) -> Interval:
+        deviations = len(self.part) * (self.part - self.value * self.whole) / max(self.whole.sum(), 1.0)
+        fewer = self.sharing.widening(deviations) ** 2
+        if not deviations.any():
+            fewer = np.count_nonzero(self.whole) / self.sharing.effective
+        return share_interval(self.part, self.whole, fewer=fewer)
 
-    def interval(self, sharing: Sharing) -> Interval:
-        return deviating_test(sharing, self.value, self._ranked.influence()).interval
+
+def _correlation(first: np.ndarray, second: np.ndarray, sharing: Sharing) -> Statistic:
+    ranked = RankCorrelation(first, second)
+    return Statistic(ranked.rows, ranked.rho, sharing=sharing, influence=ranked.influence)
 
 
 def _keys(pairs: np.ndarray, n: int) -> np.ndarray:
