@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
@@ -109,6 +109,7 @@ def _true_captions(scene: Scene) -> set[str]:
 
 
 @given(rows_of_splits, st.integers(0, 2**40))
+@example(("train", 48, 25088593), 10093298)  # of the second thing, asked of a scene with one
 def test_claims_hold_where_their_captions_are_true(row: tuple[str, int, int], other: int) -> None:
     _, claims, _ = scenes.scene_and_facts(*row)
     scene, *_ = scene_and_chain(row[0], row[1], other)

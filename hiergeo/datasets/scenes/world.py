@@ -205,6 +205,8 @@ def holds(claim: Facts, scene: Scene) -> bool:
     views = [scene]
     if scene.place in OPPOSITE:
         views.append(Scene(scene.things[::-1], OPPOSITE[scene.place], scene.ground))
+    if not any(slot.startswith("0.") for slot in claim):
+        claim = {slot.replace("1.", "0."): value for slot, value in claim.items()}
     return any(claim.items() <= facts(view).items() for view in views)
 
 
