@@ -117,7 +117,7 @@ class Album:
     quality: int
 
     def files(self) -> Iterator[bytes]:
-        """The files that hold them."""
+        """The files that hold them: how many and the end of each as uint32, little endian, then each as WebP."""
         for start in range(0, len(self.pictures), CHUNK):
             some = self.pictures[start : start + CHUNK]
             head = np.array([len(some), *accumulate(map(len, some))], "<u4")
