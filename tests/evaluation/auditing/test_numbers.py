@@ -19,6 +19,9 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.operating import REACH, _median_interval, point_of
 from hiergeo.evaluation.auditing.subject import angles_alone, flattened, subject_of
 from hiergeo.evaluation.auditing.walks import walks
+from hiergeo.evaluation.metrics import Ranking
+from hiergeo.evaluation.metrics.sharing import Sharing
+from hiergeo.evaluation.result import auroc_of, mean_of
 from hiergeo.geometry.lines import LineSearch
 from tests.evaluation.auditing.audit_common import (
     exterior_angle,
@@ -139,6 +142,14 @@ def test_differences_to_controls_are_paired_by_chain_and_corrected():
         assert audit.intervals[difference] == pytest.approx((interval.low, interval.high))
         assert audit.numbers[f"{difference}_p"] == pytest.approx(p_value)
         assert audit.sure(difference) == (p_value <= 0.05)
+
+
+def test_intervals_of_what_cannot_be_negative_begin_at_0():
+    shared = Sharing([[0, 1], [0, 2], [3, 4], [3, 5]])
+    assert mean_of(np.array([0.0, 0.0, 0.0, 1.0]), shared).interval.low == 0
+    assert mean_of(np.array([0.0, -1.0, 0.0, 1.0]), shared).interval.low < 0
+    ranking = Ranking(np.array([1.0, 0.0]), np.array([0.5, 0.6]))
+    assert auroc_of(ranking, 2, Sharing([[0], [1]])).interval.low == 0
 
 
 def test_the_interval_of_a_median_has_the_coverage_of_a_sign_test():
