@@ -227,7 +227,7 @@ def main() -> None:
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
         with urlopen(f"{url}/api/collection", timeout=60) as answer:
             items = torch.tensor([int(each["item"]) for each in json.load(answer)["examples"]])
-        opened, typed, *_ = demo.first.store.labels(items).captions
+        opened, typed, *_ = (caption or "" for caption in demo.first.store.labels(items).captions)
         stills(lens, f"{url}/", opened)
         animation(lens, f"{url}/", typed)
         report(lens, Path(folder))
