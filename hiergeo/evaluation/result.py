@@ -19,7 +19,7 @@ from hiergeo.evaluation.findings import (
     conclude_comparison,
 )
 from hiergeo.evaluation.findings.exports import json_text, omissions, plain
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray
@@ -167,8 +167,7 @@ class Outcome:
     @property
     def bounds(self) -> dict[str, Interval]:
         """Metric -> its 95 % interval, of metrics whose rows share captions."""
-        shared = {name: each.interval for name, each in self.statistics.items() if each.sharing is not None}
-        return {name: Interval(max(low, find_metric(name).least), high) for name, (low, high) in shared.items()}
+        return {name: each.interval for name, each in self.statistics.items() if each.sharing is not None}
 
     @property
     def effective(self) -> dict[str, float]:

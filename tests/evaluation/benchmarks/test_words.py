@@ -86,6 +86,13 @@ def test_hyperlex_is_what_scipy_and_sklearn_say(model):
     assert low < result.metrics["spearman_margin"] < high
 
 
+def test_intervals_of_correlations_may_begin_below_0(model):
+    result = measure(model, "hyperlex", "euclidean", data="demo", prompt="{}", samples=20)
+    low, high = result.intervals["spearman_radius"]
+    assert low < 0
+    assert low == pytest.approx(result.metrics["spearman_radius"] - (high - low) / 2, abs=1e-9)
+
+
 def test_nouns_and_verbs_are_measured_apart():
     generator = np.random.default_rng(1)
     pairs = tuple(WordPair(f"a{i}", f"b{i}", "NV"[i % 3 == 0], "syn", float(generator.integers(11))) for i in range(30))
