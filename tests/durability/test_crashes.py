@@ -50,12 +50,14 @@ LOCKED = "_core/storage/locks.py locked: make_folder(place.parent)"
 
 WRITTEN = "_core/storage/files.py atomic_write: sync_folder(path.parent)"
 
+RETIRED = "_core/storage/files.py retire: sync_folder(aside.parent)"
+
 ROOT = "search/layout.py write_root: make_folder(folder.resolve() / SHARDS)"
 
 
 EXCUSED: dict[str, dict[str, str]] = {
-    "chains": {MADE: AGAIN, WRITTEN: AGAIN},
-    "embeddings": {MADE: AGAIN},
+    "chains": {MADE: AGAIN, WRITTEN: AGAIN, RETIRED: AGAIN},
+    "embeddings": {MADE: AGAIN, WRITTEN: FOLLOWED, RETIRED: AGAIN},
     "corpus": {LOCKED: FOLLOWED, ROOT: FOLLOWED},
 }
 """Synchronisations without which a subject loses nothing, and why they are there."""

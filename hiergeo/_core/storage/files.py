@@ -301,7 +301,9 @@ def retire(path: Path | str) -> None:
     with writing(path):
         path = Path(path).absolute()
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path.rename(temporary(path)), ignore_errors=True)
+            aside = path.rename(temporary(path))
+            sync_folder(aside.parent)
+            shutil.rmtree(aside, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
 
