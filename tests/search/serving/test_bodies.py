@@ -186,6 +186,7 @@ def test_a_client_that_ends_its_side_waits_for_a_slow_answer(index, monkeypatch)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux keeps memory, and /proc tells of it")
 def test_the_memory_of_pictures_is_returned(tmp_path) -> None:
+    """Kept, they are 600 MB; what a first batch of many leaves with the libraries is up to 110."""
     build_index(tmp_path / "index")
     file = io.BytesIO()
     Image.new("RGB", (5000, 5000), "red").save(file, "JPEG")
@@ -202,4 +203,4 @@ def test_the_memory_of_pictures_is_returned(tmp_path) -> None:
         assert ask(0) == 200
         before = resident()
         assert set(pool.map(ask, range(24))) <= {200, 503}
-        until(lambda: resident() < before + 100)
+        until(lambda: resident() < before + 200)
