@@ -30,7 +30,7 @@ from hiergeo.evaluation.auditing.confounds import LengthFacts, RadialOrder, leng
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import embed
-from hiergeo.evaluation.findings.exports import json_text
+from hiergeo._core.records import json_text
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import parse
 

@@ -20,7 +20,7 @@ from benchmarks.peers import peer
 from benchmarks.trainings import BEFORE, SPACES, WEIGHTS, known
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.evaluation.findings import FLAT_BEND, listing
-from hiergeo.evaluation.findings.exports import markdown_table, number, signed
+from hiergeo._core.records import markdown_table, number, signed
 from hiergeo.evaluation.metrics import Interval
 
 LEAST = 0.01

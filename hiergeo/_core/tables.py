@@ -3,8 +3,31 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from hiergeo._core.records import Figure, Grid
+
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
+
+MARK = "*"
+"""Mark behind a figure that beats every other one."""
+
+
+def drawn(grid: Grid) -> "Table":
+    """A table of records for the terminal."""
+    table = light(grid.corner, *grid.heads, notes=grid.notes)
+    for label, figures in grid.rows:
+        table.add_row(label, *map(stacked, figures))
+    return table
+
+
+def stacked(figure: Figure) -> "Text":
+    """A figure, marked and bold where it is best, and its detail below it."""
+    from rich.text import Text
+
+    text = Text(f"{figure.value}{MARK if figure.best else ''}", style="bold" if figure.best else "")
+    detail = figure.detail.strip("()")
+    return text.append(f"\n{detail}", style="not bold dim") if detail else text
 
 
 def light(*heads: str, numbers: Collection[str] = (), notes: str = "", title: str = "") -> "Table":

@@ -15,14 +15,15 @@ from rich.text import Text
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.records import Exported, plain
 from hiergeo._core.storage.files import atomic_write_text, refuse_special, writing
 from hiergeo._core.storage.locks import locked
+from hiergeo._core.tables import drawn
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.findings.exports import csv_text, latex_row, latex_text, markdown_table, plain
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
 
@@ -100,21 +101,20 @@ def publish(
     document: Document,
     json: Path | None,
     form: str,
-    tables: Iterable[Table],
+    shown: Exported,
     *sentences: str | Text | None,
     first: Iterable[str] = (),
     screen: Iterable[RenderableType] | None = None,
     lines: Iterable[str] = (),
 ) -> None:
-    """Write the JSON of a result, and print tables and sentences or the numbers alone.
+    """Write the JSON of a result, and print tables and sentences, or the numbers alone.
 
     Args:
-        document: the result: values of JSON by name, JSON, or a result that has formats of its own.
+        document: what its JSON holds: values by name, JSON, or a result that writes its own.
         json: where its JSON goes.
-        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone, unrounded where the result
-            has formats of its own, otherwise those of the tables.
-        tables: of the numbers.
-        sentences: below them on a terminal.
+        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone.
+        shown: the numbers, as rows and tables.
+        sentences: below the tables on a terminal.
         first: what was found, above them on a terminal; the headline in bold, a sentence a line below it. Notes where
             numbers are printed alone.
         screen: what a terminal shows in the place of the tables; strings are not wrapped.
@@ -125,7 +125,7 @@ def publish(
         terminal = console()
         for at, sentence in enumerate(filter(None, first)):
             terminal.print(Text(sentence, style="" if at else "bold"))
-        for each in tables if screen is None else screen:
+        for each in map(drawn, shown.grids()) if screen is None else screen:
             terminal.print(each, soft_wrap=isinstance(each, str))
         for said in filter(None, sentences):
             terminal.print(said)
@@ -134,14 +134,8 @@ def publish(
         return
     for line in filter(None, (*first, *lines)):
         note(line)
-    if form == "json":
-        print(as_json(document))
-    elif isinstance(document, str | Mapping):
-        print("\n\n".join(_written(table, form) for table in tables))
-    else:
-        from hiergeo.report import formatted
-
-        print(formatted(document, form))
+    written = {"csv": shown.to_csv, "markdown": shown.to_markdown, "latex": shown.to_latex}
+    print(as_json(document) if form == "json" else written[form]())
 
 
 def facts_table(facts: Mapping[str, object]) -> Table:
@@ -157,20 +151,6 @@ def facts_table(facts: Mapping[str, object]) -> Table:
 def page_lines(html: Path | None) -> list[str]:
     """The line that says where a page is, if there is one."""
     return [] if html is None else [f"Page: {html.absolute()}"]
-
-
-def _written(table: Table, form: str) -> str:
-    columns = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
-    if form != "markdown":  # minus signs that programs read
-        columns = [[cell.replace("−", "-") for cell in column] for column in columns]
-    header, *rows = zip(*columns, strict=True)
-    if form == "csv":
-        return csv_text(header, rows)
-    if form == "markdown":
-        return markdown_table(header, rows)
-    first, *others = (latex_row(map(latex_text, row)) for row in (header, *rows))
-    frame = rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule", first, r"\midrule"
-    return "\n".join((*frame, *others, r"\bottomrule", r"\end{tabular}"))
 
 
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:

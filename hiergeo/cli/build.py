@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import percent
 from hiergeo._core.storage.documents import parse_toml
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.tables import light
@@ -17,7 +18,6 @@ from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import READ, read_options
-from hiergeo.evaluation.findings.exports import percent
 
 if TYPE_CHECKING:
     from hiergeo.construction import BuildPlan, Built

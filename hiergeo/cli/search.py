@@ -13,6 +13,7 @@ from rich.tree import Tree
 from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import number
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption, isolated, shortened, without_password
@@ -23,7 +24,6 @@ from hiergeo.cli.options import argument, flag, option, path_argument, path_opti
 from hiergeo.cli.plans import finite
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.datasets.pictures import SUFFIXES
-from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.metrics import ladder as ladder_of
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open

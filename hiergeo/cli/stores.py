@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from hiergeo import search
 from hiergeo._core import limits
+from hiergeo._core.records import number, percent
 from hiergeo._core.storage.texts import read_lines
 from hiergeo._core.tables import light
 from hiergeo._core.text import without_password
@@ -14,7 +15,6 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.options import option, path_option
-from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.search.queries import Query
 from hiergeo.search.recall import sampled
 from hiergeo.search.requests import MOST_HITS

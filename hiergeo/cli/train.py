@@ -7,6 +7,7 @@ import typer
 
 from hiergeo import training
 from hiergeo._core.errors import InputError, reason
+from hiergeo._core.records import number
 from hiergeo._core.storage.documents import load_json
 from hiergeo._core.tables import light
 from hiergeo.cli import options
@@ -17,7 +18,6 @@ from hiergeo.cli.train_head import head_command
 from hiergeo.cli.train_re import re_command
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import audit as audited
-from hiergeo.evaluation.findings.exports import number
 from hiergeo.training.re.processes import is_writer
 
 

@@ -63,7 +63,7 @@ def report(
     form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
-    from hiergeo.evaluation.findings.exports import signed
+    from hiergeo._core.records import signed
     from hiergeo.report.labels import baseline, baseline_heading, label, number
 
     kept = at_step(history, best)

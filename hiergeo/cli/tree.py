@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from hiergeo import search
 from hiergeo._core.errors import unknown_name
+from hiergeo._core.records import number, percent
 from hiergeo._core.storage.files import refuse_existing
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption
@@ -22,7 +23,6 @@ from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
 from hiergeo.cli.plans import Config
 from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import final
 
 from hiergeo import datasets
+from hiergeo._core.records import json_text, percent
 from hiergeo._core.storage.files import size_of
 from hiergeo.adapters import Model
 from hiergeo.construction.build_plan import FILE, read_plan
@@ -20,7 +21,7 @@ from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.embedded import ON_THE_CPU
 from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.findings.exports import json_text, omissions, percent
+from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 
 CORRECTED, AUTOMATIC = "corrected", "expanded"

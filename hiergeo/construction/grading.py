@@ -13,6 +13,7 @@ from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
 from hiergeo._core.progress import track
+from hiergeo._core.records import json_text
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.construction import agreement
@@ -22,7 +23,6 @@ from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tie
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU
-from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.length import LENGTH, NO_EQUAL_TIERS, PairLengths, order_and_length
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.evaluation.metrics import Interval, tau_d_rows

@@ -14,6 +14,7 @@ from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
+from hiergeo._core.records import json_text, plain
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -30,9 +31,9 @@ from hiergeo.evaluation.findings import (
     identity,
     small_samples,
 )
-from hiergeo.evaluation.findings.exports import json_text, omissions, plain
 from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for
 from hiergeo.evaluation.metrics import RADIAL, find_metric
+from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
 

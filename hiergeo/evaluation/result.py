@@ -9,6 +9,7 @@ import numpy as np
 
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
+from hiergeo._core.records import json_text, plain
 from hiergeo.evaluation.answers import Answer, setting_of
 from hiergeo.evaluation.findings import (
     Conclusion,
@@ -18,8 +19,8 @@ from hiergeo.evaluation.findings import (
     SpaceFacts,
     conclude_comparison,
 )
-from hiergeo.evaluation.findings.exports import json_text, omissions, plain
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws
+from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray

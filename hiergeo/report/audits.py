@@ -6,12 +6,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from hiergeo._core.records import percent, signed
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
 from hiergeo.evaluation.auditing.confounds import RadialOrder
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.findings.exports import percent, signed
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.labels import label, number, short_model

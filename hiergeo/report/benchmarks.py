@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
+from hiergeo._core.records import markdown_table
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
-from hiergeo.evaluation.findings.exports import markdown_table
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report.labels import label, number, short_model

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from hiergeo._core.records import number
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.length import LENGTH, baseline_name
 from hiergeo.evaluation.metrics import find_metric
 

@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiergeo._core.records import number
 from hiergeo._core.text import caption
 from hiergeo.evaluation.findings import Contrast, Findings
-from hiergeo.evaluation.findings.exports import number
 from hiergeo.report import summary
 from hiergeo.report.page import PageSection, write_html
 

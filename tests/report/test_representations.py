@@ -9,7 +9,7 @@ import hiergeo
 from hiergeo._core import notebook
 from hiergeo._core.text import tame
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.evaluation.findings.exports import Figure, Grid, html, latex, markdown
+from hiergeo._core.records import Figure, Grid, html, latex, markdown
 from tests.datasets.scenes_common import scenes_study
 
 HOSTILE = '<img src=x onerror="alert(1)">&amp;\u202e</td></table>\x1b[2J'

@@ -18,6 +18,7 @@ from hiergeo import adapters
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
+from hiergeo._core.records import json_text, percent, plain
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
@@ -27,7 +28,6 @@ from hiergeo.evaluation.answers import Answer, length_answer, order_answer
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.findings.exports import json_text, percent, plain
 from hiergeo.evaluation.measuring import as_space, ready
 from hiergeo.evaluation.metrics import tau_d_rows
 from hiergeo.evaluation.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, selected_pairs

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.findings.exports import number
+from hiergeo._core.records import number
 from hiergeo.evaluation.metrics import (
     SMALL_SAMPLE,
     Interval,

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from hiergeo._core import limits, notebook
 from hiergeo._core.errors import check_whole
+from hiergeo._core.records import json_text, number, plain
 from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
-from hiergeo.evaluation.findings.exports import json_text, number, omissions, plain
 from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics.registry import omissions
 
 MOST_COPIES = 1000
 """Untrained copies at most."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, final
 
+from hiergeo._core.records import number, percent
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
-from hiergeo.evaluation.findings.exports import number, percent
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK, size_of
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 

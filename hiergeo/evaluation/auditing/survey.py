@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiergeo._core.records import plain
 from hiergeo.evaluation.auditing.operating import point_of
 from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.auditing.remarks import Evidence, Remark, remarks
-from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 from hiergeo.geometry.disk import Floats, Plane

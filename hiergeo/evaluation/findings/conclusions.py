@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hiergeo._core.records import number, signed
 from hiergeo.evaluation.answers import Answer, headline
 from hiergeo.evaluation.findings.contrasts import Contrast
-from hiergeo.evaluation.findings.exports import number, signed
 from hiergeo.evaluation.findings.overview import Caution, Findings
 from hiergeo.evaluation.findings.verdicts import HeadsVerdict
 from hiergeo.evaluation.metrics import find_metric

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number
 from hiergeo.evaluation.metrics import (
     Interval,
     Metric,
@@ -212,21 +212,18 @@ class Cube(Exported):
             interval = entries[0].interval(metric)
         return Score(float(np.mean(values)), float(np.std(values, ddof=1)) if several else None, interval, values)
 
-    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
-        """`COLUMNS`, and one row a number; the interval is that of the single seed."""
-        return COLUMNS, self._rows()
-
-    def _rows(self) -> Iterator[tuple[object, ...]]:
+    def records(self) -> Iterator[Record]:
+        """One row a number, by `COLUMNS`; the interval is that of the single seed."""
         for each in self.entries:
             for name, value in each.metrics.items():
                 bounds = each.interval(name) if name in each.draws else (None, None)
-                yield each.model, each.geometry, each.dim, each.seed, name, value, *bounds
+                row = each.model, each.geometry, each.dim, each.seed, name, value, *bounds
+                yield dict(zip(COLUMNS, row, strict=True))
 
     def to_json(self) -> str:
         """A JSON object: `axes`, and `records` in the long form; null for NaN and for what is not there."""
-        records = [dict(zip(COLUMNS, row, strict=True)) for row in self._rows()]
         axes = {"model": self.models, "geometry": self.geometries, "dim": self.dims, "seed": self.seeds}
-        return json_text({"axes": axes | {"metric": self.metrics}, "records": records})
+        return json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
 
     def grids(self, best: Collection[Place] = (), *, plain: bool = True) -> Iterator[Grid]:
         """One table for each model and dimension: metrics down, geometries across.

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from hiergeo._core.records import Exported, Figure, Grid, Record, number
 from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
 from hiergeo.evaluation.findings.cube import Cube, Score
-from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, number
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
 from hiergeo.evaluation.metrics.length import LENGTH, baseline_name
 
@@ -172,26 +172,23 @@ class Findings(Exported):
                 leading |= set(self.charts(space.geometry))
         return tuple(each.geometry for each in spaces if each.geometry in leading)
 
-    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+    def records(self) -> Iterator[Record]:
         """One row a geometry, dimension and metric; `best` is 1 for leaders.
 
         `low` and `high` bound the 95 % interval; with seeds, means have their standard deviation over them beside.
         """
-        if len(self.cube.seeds) > 1:
-            names = ("dim", "geometry", "metric", "mean", "deviation", "low", "high", "best")
-            return names, self._rows(several=True)
-        return ("geometry", "metric", "value", "low", "high", "best"), self._rows(several=False)
-
-    def _rows(self, *, several: bool) -> Iterator[tuple[object, ...]]:
+        several = len(self.cube.seeds) > 1
         for space in self.spaces:
             for metric in self.cube.cells[self.cube.models[0], space.geometry, space.dim][0].metrics:
                 score = self.cube.score(metric, space.geometry, space.dim)
                 assert score is not None
                 ends = *(score.interval or (None, None)), int(self.is_best(metric, space.geometry, space.dim))
+                names: tuple[str, ...] = ("geometry", "metric", "value", "low", "high", "best")
+                row: tuple[object, ...] = (space.geometry, metric, score.value, *ends)
                 if several:
-                    yield space.dim, space.geometry, metric, score.value, score.spread, *ends
-                else:
-                    yield space.geometry, metric, score.value, *ends
+                    names = ("dim", "geometry", "metric", "mean", "deviation", "low", "high", "best")
+                    row = space.dim, space.geometry, metric, score.value, score.spread, *ends
+                yield dict(zip(names, row, strict=True))
 
     def grids(self) -> Iterator[Grid]:
         """One table for each dimension; metrics without intervals are left out where spaces are compared.
@@ -204,7 +201,10 @@ class Findings(Exported):
         for dim, grid in zip(self.dims, grids, strict=True):
             known = {name: self.baselines(name, dim) for name, _ in grid.rows}
             words = {name: each[LENGTH] for name, each in known.items() if LENGTH in each}
-            rows = tuple((name, (*self._once(name, figures), *_beside(words, name))) for name, figures in grid.rows)
+            rows = tuple(
+                (find_metric(name).label, (*self._once(name, figures), *_beside(words, name)))
+                for name, figures in grid.rows
+            )
             yield replace(grid, heads=(*grid.heads, baseline_name(LENGTH)) if words else grid.heads, rows=rows)
 
     def _once(self, metric: str, figures: tuple[Figure, ...]) -> tuple[Figure, ...]:

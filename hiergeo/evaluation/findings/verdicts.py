@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hiergeo._core.records import minus, percent
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
-from hiergeo.evaluation.findings.exports import minus, percent
 
 HUGE = 1e3
 """Relative excess of sn(r) over r above which its size is not printed."""

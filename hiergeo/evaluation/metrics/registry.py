@@ -6,6 +6,7 @@ its value is a `Metric` or a function without arguments that returns one.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -218,3 +219,12 @@ def find_metric(name: str) -> Metric:
             base = METRICS[match["base"]]
             return replace(base, name=name, label=base.label + ending.format(match["k"]))
     return Metric(name, name)
+
+
+def omissions(left_out: Mapping[str, str]) -> str:
+    """Metrics that were not measured, and why, in a sentence; empty without any."""
+    by_reason: dict[str, list[str]] = {}
+    for metric, why in left_out.items():
+        by_reason.setdefault(why, []).append(find_metric(metric).label)
+    said = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    return f"Left out: {said}." if said else ""

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo.evaluation.findings.exports import plain
+from hiergeo._core.records import plain
 from hiergeo.report.explorer.background import Background, background_of
 from hiergeo.report.explorer.collection import MOST_LENSES, Collection, Lens
 from hiergeo.report.explorer.items import words_of

@@ -7,8 +7,8 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from hiergeo._core.records import plain
 from hiergeo.evaluation.auditing.population import Ids, shuffled
-from hiergeo.evaluation.findings.exports import plain
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.findings.exports import plain
+from hiergeo._core.records import plain
 from hiergeo.geometry.space import By
 from hiergeo.report.explorer.answer_writer import written
 from hiergeo.report.explorer.collection import Collection

@@ -6,9 +6,9 @@ from typing import Any, final
 
 import numpy as np
 
+from hiergeo._core.records import number, plain
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.remarks import CHANCE
-from hiergeo.evaluation.findings.exports import number, plain
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
 from hiergeo.report.explorer.neighbourhoods import Named, Turnover
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.records import plain
 from hiergeo._core.version import __version__
 from hiergeo.evaluation.auditing.survey import Survey
-from hiergeo.evaluation.findings.exports import plain
 from hiergeo.geometry import Points
 from hiergeo.report.explorer.answer_writer import AnswerWriter, equal_ladders
 from hiergeo.report.explorer.collection import Collection, Lens

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from hiergeo._core import notebook
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number
 from hiergeo._core.text import shortened
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.comparison import HEADLINE
@@ -25,7 +25,7 @@ from hiergeo.evaluation.findings import (
     SpaceFacts,
     identity,
 )
-from hiergeo.evaluation.findings.exports import Exported, Figure, Grid, json_text, number, omissions
+from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary, Trained
 from hiergeo.training.study.design import StudyPlan, StudySettings
@@ -193,23 +193,29 @@ class Study(Exported):
         concluded = self.conclusion.headline, *self.conclusion.remarks
         return notebook.sentences(*concluded) + super()._repr_html_() + notebook.sentences(self.omissions)
 
-    def long_form(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
-        """That of the findings, after rows of the frozen model, whose geometry is called "no head"."""
-        header, rows = self.findings.long_form()
-        return header, chain(self._rows_without_head(), rows)
+    def records(self) -> Iterator[Record]:
+        """Those of the findings, after rows of the frozen model, whose geometry is called "no head"."""
+        yield from self._without_head()
+        yield from self.findings.records()
 
-    def _rows_without_head(self) -> Iterator[tuple[object, ...]]:
+    def _without_head(self) -> Iterator[Record]:
+        names = ("dim", "geometry", "metric", "mean", "deviation", "low", "high", "best")
         for dim in self.findings.dims:
             before = self.before[self.findings.geometries(dim)[0]]
             for metric, value in before.metrics.items():
-                yield dim, NO_HEAD, metric, value, None, *before.intervals.get(metric, (None, None)), 0
+                row = dim, NO_HEAD, metric, value, None, *before.intervals.get(metric, (None, None)), 0
+                yield dict(zip(names, row, strict=True))
 
     def grids(self) -> Iterator[Grid]:
         """Those of the findings with what the frozen model reaches, learning rates, and how to read them."""
         for dim, grid in zip(self.findings.dims, self.findings.grids(), strict=True):
             geometries = self.findings.geometries(dim)
             frozen = self.before[geometries[0]].metrics
-            rows = [(name, (_figure(frozen.get(name)), *figures)) for name, figures in grid.rows]
+            metrics = self.findings.cube.select(dim=dim).metrics
+            rows = [
+                (label, (_figure(frozen.get(name)), *figures))
+                for name, (label, figures) in zip(metrics, grid.rows, strict=True)
+            ]
             rates = (Figure(f"{self.cell(geometry, dim).learning_rate:g}") for geometry in geometries)
             empty = (Figure(),) * (len(grid.heads) - len(geometries))
             rows.append(("learning rate", (Figure(), *rates, *empty)))

@@ -17,8 +17,8 @@ from hiergeo.evaluation.findings import (
     identity,
     small_samples,
 )
-from hiergeo.evaluation.findings.exports import omissions
 from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.geometry import parse
 from hiergeo.training.suite.audits import VERDICT
 from hiergeo.training.suite.cells import Cell, TaskFacts

@@ -12,12 +12,12 @@ import numpy as np
 from pydantic import Field, FiniteFloat, PlainValidator
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import plain
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Json, Positive, validated
 from hiergeo._core.text import one_line
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
-from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import Interval, find_metric
 
 FOLDER = "cells"

@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import csv_text, plain
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.text import caption
 from hiergeo.evaluation.findings import Conclusion
-from hiergeo.evaluation.findings.exports import csv_text, plain
 from hiergeo.training.suite import text
 from hiergeo.training.suite.board import Board, BoardRow
 from hiergeo.training.suite.cells import Cell, Place, read_cell
@@ -108,7 +108,7 @@ class Leaderboard:
 
     def to_csv(self) -> str:
         """One line a number: measured, difference, published or baseline; and one a cell without numbers."""
-        return csv_text(text.COLUMNS, text.records(self.boards, self.missing))
+        return csv_text(dict(zip(text.COLUMNS, row, strict=True)) for row in text.records(self.boards, self.missing))
 
     def to_json(self) -> str:
         """The title, and the lines of :meth:`to_csv` as objects, unrounded."""

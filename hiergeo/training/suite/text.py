@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from hiergeo._core import records as exports
 from hiergeo._core.markdown import plain
-from hiergeo.evaluation.findings import exports
-from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
+from hiergeo._core.records import Figure, Grid, number, signed
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.training.suite.board import Board, BoardRow, Span

@@ -16,7 +16,7 @@ from hiergeo.evaluation.findings import (
     Cube,
     Entry,
 )
-from hiergeo.evaluation.findings.exports import Figure, Grid, latex, number, percent, signed
+from hiergeo._core.records import Figure, Grid, latex, number, percent, signed
 from tests.evaluation.findings.findings_common import compared, hits, measured, trained
 
 

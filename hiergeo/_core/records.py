@@ -1,0 +1,273 @@
+"""Numbers as rows of records and as tables, and both as CSV, JSON, Markdown, LaTeX and HTML.
+
+A record is one row of the long form, key -> value, unrounded; a table is what people read of it. Renderers compute
+nothing: what every format of a result says is in its records.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+from hiergeo._core import extras, notebook
+from hiergeo._core.text import inert
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Record: TypeAlias = Mapping[str, object]
+"""One row: key -> text, number, bool, or None where there is nothing."""
+
+FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")
+"""Digits of a figure, as LaTeX sets them in formulas."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One entry of a table.
+
+    Attributes:
+        value: the figure.
+        detail: what stands behind it, in parentheses or after ±.
+        best: whether it is marked.
+        across: the columns that it stands for.
+    """
+
+    value: str = ""
+    detail: str = ""
+    best: bool = False
+    across: int = 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its corner, column heads, rows of a label and figures, and what must be known to read them."""
+
+    corner: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Figure, ...]], ...]
+    notes: str = ""
+
+
+class Exported(ABC):
+    """Numbers that are exported as records, unrounded, and as tables."""
+
+    @abstractmethod
+    def records(self) -> Iterator[Record]:
+        """The rows of the long form."""
+
+    @abstractmethod
+    def grids(self) -> Iterator[Grid]:
+        """The tables; best figures are marked."""
+
+    def to_pandas(self) -> "DataFrame":
+        """The records as a data frame. Raises UnavailableError where pandas is not installed."""
+        rows = list(self.records())
+        return extras.require("pandas", "to_pandas").DataFrame(rows, columns=list(columns(rows)))
+
+    def to_csv(self) -> str:
+        """The records as CSV."""
+        return csv_text(self.records())
+
+    def to_markdown(self) -> str:
+        """The tables in Markdown, best figures bold."""
+        return "\n\n".join(map(markdown, self.grids()))
+
+    def to_latex(self) -> str:
+        """The tables for LaTeX with the package booktabs, best figures bold."""
+        return "\n\n".join(map(latex, self.grids()))
+
+    def _repr_html_(self) -> str:
+        """The tables in HTML, for notebooks."""
+        return "".join(map(html, self.grids()))
+
+
+@final
+@dataclass(frozen=True)
+class Records(Exported):
+    """Rows as they are, and the table of them.
+
+    Attributes:
+        rows: the records.
+        notes: what must be known to read them.
+    """
+
+    rows: Sequence[Record]
+    notes: str = ""
+
+    def records(self) -> Iterator[Record]:
+        """The rows."""
+        return iter(self.rows)
+
+    def grids(self) -> Iterator[Grid]:
+        """One table, a column for each key, numbers to four digits."""
+        corner, *heads = columns(self.rows) or ("",)
+        lines = (
+            (_rounded(row.get(corner)), tuple(Figure(_rounded(row.get(key))) for key in heads)) for row in self.rows
+        )
+        yield Grid(corner, tuple(heads), tuple(lines), self.notes)
+
+
+def columns(rows: Iterable[Record]) -> tuple[str, ...]:
+    """The keys of records, in the order in which they first appear."""
+    return tuple(dict.fromkeys(key for row in rows for key in row))
+
+
+def csv_text(rows: Iterable[Record]) -> str:
+    """CSV with one header, a column for each key; numbers read back exactly, None is an empty field, texts are inert."""
+    rows = list(rows)
+    keys = columns(rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(inert, keys))
+    writer.writerows([_exact(row.get(key)) for key in keys] for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _exact(value: object) -> object:
+    return repr(float(value)) if isinstance(value, float) else inert(value)
+
+
+def _rounded(value: object) -> str:
+    if isinstance(value, float):
+        return minus(f"{value:.4g}")
+    return "" if value is None else str(value)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with a true minus sign; what rounds to 0 has no sign."""
+    text = f"{value:.{digits}f}"
+    return minus(text) if float(text) else text.lstrip("-")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in per cent."""
+    return f"{number(100 * share, digits)} %"
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference: a figure with its sign, also where it is positive; what rounds to 0 has none."""
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and float(text) else text
+
+
+def minus(text: str) -> str:
+    """Digits with a true minus sign."""
+    return text.replace("-", "−")
+
+
+def markdown(grid: Grid) -> str:
+    """The table in Markdown; best figures are bold."""
+
+    def written(figure: Figure) -> str:
+        if figure.detail.startswith("±"):
+            text = f"{figure.value} {figure.detail}"
+            return f"**{text}**" if figure.best else text
+        return f"{f'**{figure.value}**' if figure.best else figure.value} {figure.detail}".strip()
+
+    def spread(figure: Figure) -> list[str]:
+        return [written(figure), *["same"] * (figure.across - 1)]
+
+    rows = [(label, *chain(*map(spread, figures))) for label, figures in grid.rows]
+    return "\n\n".join(filter(None, (markdown_table((grid.corner, *grid.heads), rows), grid.notes)))
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, numbers aligned right."""
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
+
+
+def html(grid: Grid) -> str:
+    """The table in HTML; best figures are bold."""
+    rows = (
+        (label, [notebook.HtmlCell(f"{each.value} {each.detail}".strip(), each.best, each.across) for each in figures])
+        for label, figures in grid.rows
+    )
+    return notebook.table((grid.corner, *grid.heads), rows) + notebook.sentences(grid.notes)
+
+
+def latex(grid: Grid) -> str:
+    """The table as a LaTeX table with booktabs rules and its notes as caption; best figures are bold."""
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        *([rf"\caption{{{latex_text(grid.notes)}}}"] if grid.notes else []),
+        rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
+        r"\toprule",
+        _latex_row(map(latex_text, (grid.corner, *grid.heads))),
+        r"\midrule",
+        *(_latex_row((latex_text(label), *map(_latex_figure, figures))) for label, figures in grid.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines)
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "↓": r"$\downarrow$",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def latex_text(text: str) -> str:
+    r"""Text with LaTeX's special characters escaped; ``tau_d`` is set as a formula.
+
+    A ``[`` or ``*`` at its beginning is braced, since ``\\`` before it would take it as an argument.
+    """
+    head, tail = (f"{{{text[0]}}}", text[1:]) if text.startswith(("[", "*")) else ("", text)
+    formula = r"$\tau_d$".join("".join(LATEX.get(each, each) for each in part) for part in tail.split("tau_d"))
+    return head + formula
+
+
+def _latex_row(entries: Iterable[str]) -> str:
+    return " & ".join(entries) + r" \\"
+
+
+def _latex_figure(figure: Figure) -> str:
+    text = _latex_value(figure)
+    return rf"\multicolumn{{{figure.across}}}{{c}}{{{text}}}" if figure.across > 1 else text
+
+
+def _latex_value(figure: Figure) -> str:
+    if not figure.value:
+        return "--"
+    if not FIGURE.fullmatch(figure.value):
+        return latex_text(figure.value)
+    value = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
+    if figure.detail.startswith("±"):
+        return rf"${value} \pm {figure.detail[2:]}$".replace("−", "-")
+    bounds = figure.detail.strip("()").replace(" to ", ",\\,")
+    return f"${value}$ {{\\small $[{bounds}]$}}".replace("−", "-") if bounds else f"${value}$".replace("−", "-")
+
+
+def json_text(value: Any) -> str:
+    """JSON in which NaN and infinities are null."""
+    return json.dumps(plain(value), indent=2)
+
+
+def plain(value: Any) -> Any:
+    """Nested dicts and sequences with null for numbers that JSON has not, and dataclasses as their fields."""
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
