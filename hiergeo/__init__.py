@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from hiergeo._core.polar import Polar
     from hiergeo.cli import installation as info
-    from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, findings, metrics
+    from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
     from hiergeo.pairwise import backend
@@ -55,7 +55,7 @@ MODULES = {
     "datasets": "datasets",
     "errors": "errors",
     "evaluation": "evaluation",
-    "findings": "evaluation.findings",
+    "experiment": "evaluation.experiment",
     "geometry": "geometry",
     "info": "cli.installation",
     "interop": "report.interop",
@@ -95,7 +95,7 @@ __all__ = [
     "errors",
     "evaluate",
     "evaluation",
-    "findings",
+    "experiment",
     "geometry",
     "info",
     "interop",

@@ -11,11 +11,12 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from hiergeo._core import extras, notebook
+from hiergeo._core.markdown import plain as escaped
 from hiergeo._core.text import inert
 
 if TYPE_CHECKING:
@@ -47,33 +48,34 @@ class Figure:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: its corner, column heads, rows of a label and figures, and what must be known to read them."""
+    """A table: its corner, column heads, rows of a label and figures, what must be known to read them, and a title."""
 
     corner: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Figure, ...]], ...]
     notes: str = ""
+    title: str = ""
 
 
 class Exported(ABC):
     """Numbers that are exported as records, unrounded, and as tables."""
 
     @abstractmethod
-    def records(self) -> Iterator[Record]:
-        """The rows of the long form."""
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """The rows of the long form; with `items` also those of single rows, images or captions, if any."""
 
     @abstractmethod
     def grids(self) -> Iterator[Grid]:
         """The tables; best figures are marked."""
 
-    def to_pandas(self) -> "DataFrame":
+    def to_pandas(self, *, items: bool = False) -> "DataFrame":
         """The records as a data frame. Raises UnavailableError where pandas is not installed."""
-        rows = list(self.records())
+        rows = list(self.records(items=items))
         return extras.require("pandas", "to_pandas").DataFrame(rows, columns=list(columns(rows)))
 
-    def to_csv(self) -> str:
+    def to_csv(self, *, items: bool = False) -> str:
         """The records as CSV."""
-        return csv_text(self.records())
+        return csv_text(self.records(items=items))
 
     def to_markdown(self) -> str:
         """The tables in Markdown, best figures bold."""
@@ -101,7 +103,7 @@ class Records(Exported):
     rows: Sequence[Record]
     notes: str = ""
 
-    def records(self) -> Iterator[Record]:
+    def records(self, *, items: bool = False) -> Iterator[Record]:
         """The rows."""
         return iter(self.rows)
 
@@ -120,7 +122,7 @@ def columns(rows: Iterable[Record]) -> tuple[str, ...]:
 
 
 def csv_text(rows: Iterable[Record]) -> str:
-    """CSV with one header, a column for each key; numbers read back exactly, None is an empty field, texts are inert."""
+    """CSV with one header, a column for each key; numbers read back exactly, None is an empty field, text is inert."""
     rows = list(rows)
     keys = columns(rows)
     text = io.StringIO(newline="")
@@ -162,20 +164,28 @@ def minus(text: str) -> str:
     return text.replace("-", "−")
 
 
+def spelled_out(figure: Figure) -> Iterator[Figure]:
+    """A figure that stands for several columns, for tables whose cells do not span any."""
+    yield replace(figure, across=1)
+    yield from [Figure("same")] * (figure.across - 1)
+
+
 def markdown(grid: Grid) -> str:
     """The table in Markdown; best figures are bold."""
 
     def written(figure: Figure) -> str:
-        if figure.detail.startswith("±"):
-            text = f"{figure.value} {figure.detail}"
-            return f"**{text}**" if figure.best else text
-        return f"{f'**{figure.value}**' if figure.best else figure.value} {figure.detail}".strip()
+        value = figure.value if FIGURE.fullmatch(figure.value) else escaped(figure.value)
+        if figure.best and figure.detail.startswith("±"):
+            return f"**{value} {figure.detail}**"
+        return f"{f'**{value}**' if figure.best else value} {figure.detail}".strip()
 
     def spread(figure: Figure) -> list[str]:
-        return [written(figure), *["same"] * (figure.across - 1)]
+        return list(map(written, spelled_out(figure)))
 
-    rows = [(label, *chain(*map(spread, figures))) for label, figures in grid.rows]
-    return "\n\n".join(filter(None, (markdown_table((grid.corner, *grid.heads), rows), grid.notes)))
+    rows = [(escaped(label), *chain(*map(spread, figures))) for label, figures in grid.rows]
+    heads = map(escaped, (grid.corner, *grid.heads))
+    title = f"## {escaped(grid.title)}" if grid.title else ""
+    return "\n\n".join(filter(None, (title, markdown_table(tuple(heads), rows), escaped(grid.notes))))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -190,15 +200,17 @@ def html(grid: Grid) -> str:
         (label, [notebook.HtmlCell(f"{each.value} {each.detail}".strip(), each.best, each.across) for each in figures])
         for label, figures in grid.rows
     )
-    return notebook.table((grid.corner, *grid.heads), rows) + notebook.sentences(grid.notes)
+    table = notebook.table((grid.corner, *grid.heads), rows)
+    return notebook.sentences(grid.title) + table + notebook.sentences(grid.notes)
 
 
 def latex(grid: Grid) -> str:
     """The table as a LaTeX table with booktabs rules and its notes as caption; best figures are bold."""
+    caption = ": ".join(filter(None, (grid.title, grid.notes)))
     lines = [
         r"\begin{table}",
         r"\centering",
-        *([rf"\caption{{{latex_text(grid.notes)}}}"] if grid.notes else []),
+        *([rf"\caption{{{latex_text(caption)}}}"] if caption else []),
         rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
         r"\toprule",
         _latex_row(map(latex_text, (grid.corner, *grid.heads))),
@@ -253,8 +265,11 @@ def _latex_value(figure: Figure) -> str:
     value = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
     if figure.detail.startswith("±"):
         return rf"${value} \pm {figure.detail[2:]}$".replace("−", "-")
-    bounds = figure.detail.strip("()").replace(" to ", ",\\,")
-    return f"${value}$ {{\\small $[{bounds}]$}}".replace("−", "-") if bounds else f"${value}$".replace("−", "-")
+    shown = f"${value}$".replace("−", "-")
+    low, to, high = figure.detail.strip("()").partition(" to ")
+    if to:
+        return f"{shown} {{\\small $[{low},\\,{high}]$}}".replace("−", "-")
+    return rf"{shown} {{\small {latex_text(figure.detail)}}}" if figure.detail else shown
 
 
 def json_text(value: Any) -> str:

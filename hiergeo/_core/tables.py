@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from hiergeo._core.records import Figure, Grid
+from hiergeo._core.records import Figure, Grid, spelled_out
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,9 +15,9 @@ MARK = "*"
 
 def drawn(grid: Grid) -> "Table":
     """A table of records for the terminal."""
-    table = light(grid.corner, *grid.heads, notes=grid.notes)
+    table = light(grid.corner, *grid.heads, notes=grid.notes, title=grid.title)
     for label, figures in grid.rows:
-        table.add_row(label, *map(stacked, figures))
+        table.add_row(label, *(stacked(each) for figure in figures for each in spelled_out(figure)))
     return table
 
 

@@ -7,6 +7,7 @@ surroundings is taken out.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from hiergeo._core.limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
 
@@ -119,3 +120,13 @@ def _visible(character: str) -> str:
     if category in ("Cc", "Zl", "Zp"):
         return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
     return character
+
+
+def listing(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    return f"{', '.join(names[:most])} and {len(names) - most} more" if len(names) > most + 1 else ", ".join(names)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.records import Exported, plain
+from hiergeo._core.records import Exported, Records, plain
 from hiergeo._core.storage.files import atomic_write_text, refuse_special, writing
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.tables import drawn
@@ -24,11 +24,11 @@ from hiergeo.adapters import Model
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
 
 if TYPE_CHECKING:
-    from hiergeo.evaluation import Comparison, Result
     from hiergeo.training.study import Study
 
 Document: TypeAlias = "str | Mapping[str, Any] | Result | Comparison | Study"
@@ -136,6 +136,37 @@ def publish(
         note(line)
     written = {"csv": shown.to_csv, "markdown": shown.to_markdown, "latex": shown.to_latex}
     print(as_json(document) if form == "json" else written[form]())
+
+
+def publish_experiment(
+    done: "Result | Comparison | Study",
+    json: Path | None,
+    form: str,
+    *,
+    full: bool = False,
+    html: Path | None = None,
+    images: int = 12,
+    seed: int = 0,
+) -> None:
+    """Write JSON and page of a result, a comparison or a study, and print it; arguments as for `publish` and pages.
+
+    `full` shows every metric, and in CSV the value of every row, image or caption.
+    """
+    from hiergeo.report import tables, write_page
+
+    write_json(json, done)
+    if html is not None and not isinstance(done, Result):
+        write_page(done, html, images=images, seed=seed, made_by=made_by())
+    publish(
+        done,
+        None,
+        form,
+        Records(tuple(done.records(items=True))) if full and form == "csv" else done,
+        done.omissions,
+        first=(done.conclusion.headline, *done.conclusion.remarks),
+        screen=tables(done, console().width, full=full) if form == "table" else None,
+        lines=page_lines(html),
+    )
 
 
 def facts_table(facts: Mapping[str, object]) -> Table:

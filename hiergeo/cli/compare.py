@@ -10,16 +10,11 @@ from hiergeo.cli._io import (
     check_page,
     check_writable,
     load_data,
-    made_by,
     note_geometry,
-    page_lines,
-    publish,
+    publish_experiment,
     sole_writer,
-    write_json,
 )
-from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import ProtocolSettings
 
@@ -64,24 +59,4 @@ def compare_command(
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)
-        publish_comparison(comparison, html, json, images, seed, format, full)
-
-
-def publish_comparison(
-    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str, full: bool
-) -> None:
-    """Write the JSON and the page, print the conclusion and the table."""
-    from hiergeo.report import comparison_tables, write_page
-
-    write_json(json, comparison)
-    write_page(comparison, html, images=images, seed=seed, made_by=made_by())
-    conclusion = comparison.conclusion
-    publish(
-        comparison,
-        None,
-        form,
-        comparison_tables(comparison, console().width, full=full),
-        comparison.omissions,
-        first=(conclusion.headline, *conclusion.remarks),
-        lines=page_lines(html),
-    )
+        publish_experiment(comparison, json, format, full=full, html=html, images=images, seed=seed)

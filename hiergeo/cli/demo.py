@@ -6,9 +6,8 @@ from typing import Annotated
 from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo.cli import options
-from hiergeo.cli._io import check_page, check_writable
+from hiergeo.cli._io import check_page, check_writable, publish_experiment
 from hiergeo.cli._terminal import console, show_page
-from hiergeo.cli.compare import publish_comparison
 from hiergeo.cli.options import option
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
@@ -40,7 +39,7 @@ def demo_command(
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)
-    publish_comparison(comparison, html, json, 12, seed, format, full)
+    publish_experiment(comparison, json, format, full=full, html=html, seed=seed)
     if format == "table":
         console().print(READING)
     show_page(html.absolute().as_uri(), open_page)

@@ -1,7 +1,7 @@
 """``hiergeo probe``: the hierarchy of one model in one geometry."""
 
 from hiergeo.cli import options
-from hiergeo.cli._io import SpaceOptions, check_writable, load_data, publish
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, publish_experiment
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import ProtocolSettings, evaluate
 
@@ -26,8 +26,6 @@ def probe_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
-    from hiergeo.report import result_table
-
     check_writable(json)
     ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
@@ -36,6 +34,4 @@ def probe_command(
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
-    conclusion = result.conclusion
-    first = (conclusion.headline, *conclusion.remarks)
-    publish(result, json, format, [result_table(result, full=full)], result.omissions, first=first)
+    publish_experiment(result, json, format, full=full)

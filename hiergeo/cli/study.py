@@ -3,20 +3,18 @@
 from pathlib import Path
 from typing import Annotated
 
-from rich.text import Text
-
 from hiergeo import adapters, training
 from hiergeo._core import limits
 from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_page, check_writable, load_data, made_by, page_lines, publish, sole_writer, write_json
+from hiergeo.cli._io import check_page, check_writable, load_data, publish_experiment, sole_writer
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch, Patience
 from hiergeo.training import Chains, Recipe
-from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
+from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
 DEFAULTS = Recipe()
 SEEDS = 5
@@ -96,7 +94,7 @@ def study_command(
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
         done = run_study(made, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
-        publish_study(done, html, json, images, seed, format, full)
+        publish_experiment(done, json, format, full=full, html=html, images=images, seed=seed)
 
 
 def _chains(source: str, model: Model, data: str, rows: int | None, force: bool, settings: StudySettings) -> Chains:
@@ -112,18 +110,3 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
         dtype=settings.dtype,
         progress=True,
     )
-
-
-def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str, full: bool) -> None:
-    """Write the JSON and the page, print the conclusion and the tables; with `full` differences and verdicts too."""
-    from hiergeo.report import study_tables, write_page
-
-    write_json(json, done)
-    write_page(done, html, images=images, seed=seed, made_by=made_by())
-    verdicts = (
-        Text.assemble((f"{of}, dimension {dim}", "bold"), f": {verdict}")
-        for (of, dim), verdict in (done.verdicts.items() if full else ())
-    )
-    first = (done.conclusion.headline, *done.conclusion.remarks)
-    tables = study_tables(done, full=full)
-    publish(done, None, form, tables, *verdicts, done.omissions, first=first, lines=page_lines(html))

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.tables import light
+from hiergeo._core.tables import drawn
+from hiergeo._core.text import listing
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
@@ -17,17 +18,12 @@ from hiergeo.cli._terminal import console, note
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.verbs import WithDefault
-from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard, Place, SuitePlan
-    from hiergeo.training.suite.board import Board, BoardRow
 
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
-
-ACROSS = 3
-"""Benchmarks that stand side by side in a terminal."""
 
 FORMATS = ("table", "csv", "markdown", "latex", "json", "html")
 
@@ -145,28 +141,10 @@ def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
 
 
 def _show(table: "Leaderboard") -> None:
-    """Print the headline and the first metric of every benchmark, a few a table; * marks the best row."""
-    from hiergeo.training.suite.text import heading
+    """Print the headline and the first metric of every benchmark, as many a table as fit; * marks the best row."""
+    from hiergeo.report.terminal import fitted
 
     screen = console()
     screen.print(Text(table.conclusion.headline, style="bold"))
-    for start in range(0, len(table.boards), ACROSS):
-        boards = table.boards[start : start + ACROSS]
-        grid = light("model and space", *map(heading, boards))
-        for row in table.rows:
-            grid.add_row(Text(str(row)), *(Text(_value(board, row)) for board in boards))
-        screen.print(grid)
-
-
-def _value(board: "Board", row: "BoardRow") -> str:
-    """The first metric of a benchmark, its interval below."""
-    from hiergeo.report.terminal import bounds, number
-
-    if row not in board.cells or board.task is None:
-        return "not yet"
-    metric = board.task.primary
-    value, interval = board.value(row, metric), board.interval(row, metric)
-    if value is None:
-        return board.cells[row].status
-    below = "" if interval is None else f"\n{bounds(interval)}"
-    return f"{number(value)}{'*' if board.is_best(row, metric) else ''}{below}"
+    for grid in fitted(table.overview(), screen.width):
+        screen.print(drawn(grid))

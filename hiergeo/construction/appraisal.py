@@ -10,6 +10,7 @@ from typing import final
 from hiergeo import datasets
 from hiergeo._core.records import json_text, percent
 from hiergeo._core.storage.files import size_of
+from hiergeo._core.text import listing
 from hiergeo.adapters import Model
 from hiergeo.construction.build_plan import FILE, read_plan
 from hiergeo.construction.grading import ACCEPTED, OWN_RULES, Quality, opened, quality
@@ -20,7 +21,6 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.embedded import ON_THE_CPU
-from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 

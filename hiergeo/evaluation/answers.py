@@ -172,6 +172,58 @@ def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
     return f"{setting}: {sentence[0].lower()}{sentence[1:]}." if setting else f"{sentence}."
 
 
+@dataclass(frozen=True)
+class Conclusion:
+    """What an experiment amounts to.
+
+    Attributes:
+        headline: one sentence of at most 25 words.
+        remarks: further sentences.
+    """
+
+    headline: str
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.headline, *self.remarks))
+
+
+def conclude(answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: str) -> Conclusion:
+    """The conclusion on frozen embeddings: the answers about order, length and curvature.
+
+    Args:
+        answers: space -> question -> answer.
+        model: its name.
+        dataset: its name.
+    """
+    distinct = dict.fromkeys(
+        answer.sentence
+        if len(answers) == 1 or question != "curvature"
+        else f"In {space}, {answer.sentence[0].lower()}{answer.sentence[1:]}"
+        for question in ("order", "beyond_length", "curvature")
+        for space, of_space in answers.items()
+        if (answer := of_space.get(question)) is not None and answer.word != "inapplicable"
+    )
+    return Conclusion(_over_spaces(answers, setting_of(model, dataset)), tuple(distinct))
+
+
+def _over_spaces(answers: Mapping[str, Mapping[str, Answer]], setting: str) -> str:
+    """The headline of the first space; curvature speaks for all curved ones, where they agree."""
+    first = dict(next(iter(answers.values())))
+    curved = {space: of_space["curvature"] for space, of_space in answers.items() if "curvature" in of_space}
+    asked = {answer.word: answer for answer in curved.values() if answer.word != "inapplicable"}
+    first.pop("curvature", None)
+    if len(asked) == 1:
+        (first["curvature"],) = asked.values()
+    sentence = headline(first, setting)
+    if len(asked) < 2:
+        return sentence
+    helping = [space for space, answer in curved.items() if answer.word == "helps"]
+    nowhere = "nowhere measurably" if "unclear" in asked else "nowhere"
+    where = f"in {helping[0]} alone" if len(helping) == 1 else f"in {len(helping)} spaces"
+    return f"{sentence[:-1]}; curvature helps {where if helping else nowhere}."
+
+
 def setting_of(model: str, dataset: str) -> str:
     """What a headline says first where the data are a toy; empty for other data."""
     if dataset != "scenes":

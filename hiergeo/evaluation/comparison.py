@@ -1,6 +1,6 @@
 """The same embeddings measured in several spaces, and what the differences amount to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -14,28 +14,18 @@ from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
-from hiergeo._core.records import json_text, plain
+from hiergeo._core.records import Exported, Grid, Record, json_text, plain
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.answers import Answer, setting_of
+from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.embedded import Compute, Embedded
-from hiergeo.evaluation.findings import (
-    Conclusion,
-    Cube,
-    Findings,
-    SpaceFacts,
-    conclude_comparison,
-    contrast_all,
-    flat_spaces,
-    identity,
-    small_samples,
-)
+from hiergeo.evaluation.experiment import Board, Run
 from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.geometry import Geometry, Space
 
 HEADLINE = 100
 """Characters of a conclusion in a `repr`."""
@@ -45,7 +35,7 @@ SAME_RADIUS = 1e-5
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Exported):
     """Results over the same rows, one a space."""
 
     embedded: Embedded
@@ -58,15 +48,31 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """The conclusion, the table, and cautions."""
-        cautions = (each.message for each in self.findings.cautions)
-        concluded = self.conclusion.headline, *self.conclusion.remarks
-        return (
-            notebook.sentences(*concluded) + self.findings._repr_html_() + notebook.sentences(*cautions, self.omissions)
-        )
+        said = self.conclusion.headline, *self.conclusion.remarks
+        cautions = (caution.message for caution in self.board.cautions)
+        return notebook.sentences(*said) + super()._repr_html_() + notebook.sentences(*cautions, self.omissions)
+
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """The rows of its board."""
+        return self.board.records(items=items)
+
+    def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
+        """The table of its board: metrics with intervals, or those of `metrics`."""
+        return self.board.grids(metrics)
+
+    @cached_property
+    def board(self) -> Board:
+        """Scores, contrasts, leaders and cautions; metrics that curvature cannot change are not compared."""
+        first = self.results[0]
+        runs = (Run(result.geometry, self.embedded.model, result.geometry, result, self.dim) for result in self.results)
+        fixed = frozenset(name for name in first.draws if not find_metric(name).depends_on_curvature)
+        dataset = f"{first.settings['dataset']} {first.settings['split']}"
+        return Board(tuple(runs), dataset, without=fixed, shared=self.shared)
 
     @cached_property
     def shared(self) -> frozenset[str]:
-        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii.
+        """Metrics of radii alone, which are the same in every space by construction, unless a norm or a root changes
+        radii.
 
         Products round radii differently, which can break ties of other geometries: then nothing is shared.
         """
@@ -87,31 +93,10 @@ class Comparison:
         return int(self.embedded.root.shape[-1])
 
     @cached_property
-    def findings(self) -> Findings:
-        """Scores, contrasts, leaders and cautions; metrics that curvature cannot change are not compared."""
-        dim = self.dim
-        spaces = tuple(_facts(result, dim) for result in self.results)
-        cube = Cube(tuple(result.entry(dim) for result in self.results))
-        fixed = frozenset(name for name in cube.resampled if not find_metric(name).depends_on_curvature)
-        return Findings(
-            cube=cube,
-            spaces=spaces,
-            contrasts=contrast_all(cube, spaces, without=fixed, seed=0),
-            shared=self.shared,
-            cautions=(*small_samples(cube), *flat_spaces(spaces)),
-        )
-
-    @property
-    def cube(self) -> Cube:
-        """All numbers, with `to_pandas`, `to_csv`, `to_markdown`, `to_latex` and `to_json`."""
-        return self.findings.cube
-
-    @cached_property
     def conclusion(self) -> Conclusion:
-        """What was found, in words."""
+        """What was answered, in words."""
         settings = self.results[0].settings
-        setting = setting_of(str(settings["model"]), str(settings["dataset"]))
-        return conclude_comparison(self.findings, self.answers, setting)
+        return conclude(self.answers, str(settings["model"]), str(settings["dataset"]))
 
     @property
     def answers(self) -> dict[str, dict[str, Answer]]:
@@ -120,15 +105,15 @@ class Comparison:
 
     @cached_property
     def winners(self) -> dict[str, str | None]:
-        """Metric -> the geometry that wins against every other space, or None.
+        """Metric -> the first geometry that wins against every other space, or None.
 
         A difference counts when its 95 % interval, which holds simultaneously over all metrics and pairs of spaces,
         excludes 0 and a paired test agrees after Holm's correction over them. Charts of one space, and spaces that are
         effectively flat, count as one.
         """
-        known = ((name, find_metric(name)) for name in self.findings.metrics(self.dim))
-        named = [name for name, metric in known if metric.depends_on_curvature and not metric.control]
-        return {name: self.findings.winner(name, self.dim) for name in named}
+        named = [name for name in self.board.metrics(self.dim) if name not in self.board.without]
+        leaders = {name: self.board.leaders(name, self.dim) for name in named if not find_metric(name).control}
+        return {name: leading[0] if leading else None for name, leading in leaders.items()}
 
     def to_json(self) -> str:
         """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then what won, and each result whole."""
@@ -139,25 +124,11 @@ class Comparison:
             "same_by_construction": sorted(self.shared),
             "answers": plain(self.answers),
             "conclusion": str(self.conclusion),
-            "contrasts": [each.as_dict() for each in self.findings.contrasts],
-            "cautions": [asdict(each) for each in self.findings.cautions],
+            "contrasts": [contrast.as_dict() for contrast in self.board.contrasts],
+            "cautions": [asdict(caution) for caution in self.board.cautions],
             "results": {result.geometry: result.as_dict() for result in self.results},
         }
         return json_text(whole)
-
-
-def _facts(result: Result, dim: int) -> SpaceFacts:
-    root = result.settings["root"]
-    curvature = result.diagnostics.get("curvature")
-    try:
-        geometry = parse(result.geometry)
-    except InputError:  # a geometry that no spec names
-        alone = result.geometry if curvature is None else curvature, root
-        return SpaceFacts(result.geometry, dim, alone, curvature != 0, result.diagnostics["bend"])
-    curved = any(float(factor.curvature) != 0 for factor, _ in geometry.parts(dim))
-    same = identity(result.geometry, root) if curvature is None else (curvature, root)
-    added = geometry.norm == "l1"
-    return SpaceFacts(result.geometry, dim, same, curved, result.diagnostics["bend"], added)
 
 
 @torch_defaults()

@@ -1,6 +1,6 @@
 """Results: what a protocol measures, and the numbers, intervals and settings of one evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,17 +9,11 @@ import numpy as np
 
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
-from hiergeo._core.records import json_text, plain
-from hiergeo.evaluation.answers import Answer, setting_of
-from hiergeo.evaluation.findings import (
-    Conclusion,
-    Cube,
-    Entry,
-    Findings,
-    SpaceFacts,
-    conclude_comparison,
-)
-from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain
+from hiergeo._core.text import few
+from hiergeo.evaluation.answers import Answer, Conclusion, conclude
+from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, interval_of
+from hiergeo.evaluation.metrics.length import baseline_name
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
@@ -226,8 +220,69 @@ class Outcome:
         )
 
 
+COLUMNS = (
+    "kind",
+    "model",
+    "space",
+    "dim",
+    "seed",
+    "dataset",
+    "metric",
+    "item",
+    "value",
+    "low",
+    "high",
+    "n",
+    "deviation",
+    "best",
+    "than",
+    "winner",
+    "source",
+)
+"""The long table: one row a number.
+
+`kind` is ``measured``; ``mean`` over seeds, with its deviation; ``baseline``, where the model plays no part and `model`
+names it; ``difference`` from the row that `than` names, with simultaneous bounds and the winner, if any; ``published``,
+from a source; or why a cell has no number. `low` and `high` bound 95 % intervals, over `n` items. `item` numbers the
+values of single rows, images or captions, where those were asked for, and is empty in rows of all of them.
+"""
+
+
+def record(kind: str, **values: object) -> Record:
+    """A row of the long table."""
+    return dict.fromkeys(COLUMNS) | {"kind": kind} | values
+
+
+def counted(items: Mapping[str, int]) -> str:
+    """How many items metrics are of, in words: those of the first metric of each unit, and what has others."""
+    usual: dict[str, int] = {}
+    others: dict[int, list[str]] = {}
+    for metric, count in items.items():
+        known = find_metric(metric)
+        if count != usual.setdefault(known.unit, count):
+            others.setdefault(count, []).append(known.label)
+    parts = [", ".join(f"{count:,} {unit}" for unit, count in usual.items())]
+    parts += [f"{count:,} for {few(labels)}" for count, labels in others.items()]
+    return f"n = {'; '.join(parts)}"
+
+
+def strongest(metric: str, reached: Mapping[str, float]) -> tuple[str, float] | None:
+    """The baseline that does best in a metric, by its name for readers, and its value; None without any."""
+    if not reached:
+        return None
+    sign = -1 if find_metric(metric).higher_is_better is False else 1
+    name = max(reached, key=lambda each: sign * reached[each])
+    return baseline_name(name), reached[name]
+
+
+def control_figure(metric: str, reached: Mapping[str, float], digits: int = 3) -> Figure:
+    """The strongest baseline of a metric as an entry of a table."""
+    control = strongest(metric, reached)
+    return Figure() if control is None else Figure(number(control[1], digits), f"({control[0]})")
+
+
 @dataclass(frozen=True, repr=False)
-class Result:
+class Result(Exported):
     """Numbers measured in one space.
 
     Attributes:
@@ -268,15 +323,64 @@ class Result:
         return f"<Result {' '.join(about)}: {numbers}>"
 
     def _repr_html_(self) -> str:
-        about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split"))
-        tables = self.findings._repr_html_()
-        return notebook.sentences(" · ".join(about)) + tables + notebook.sentences(str(self.conclusion), self.omissions)
+        return super()._repr_html_() + notebook.sentences(str(self.conclusion), self.omissions)
 
-    @property
+    @cached_property
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the metrics that are statistics of rows: `bounds`, or `hiergeo.metrics.interval_of`."""
-        entry = self.entry(0)
-        return {name: entry.interval(name) for name in self.draws} | self.bounds
+        drawn = {
+            name: interval_of(draws, self.rows.get(name), least=find_metric(name).least)
+            for name, draws in self.draws.items()
+            if name not in self.bounds
+        }
+        return drawn | self.bounds
+
+    @property
+    def about(self) -> str:
+        """Model, dataset and split."""
+        return " · ".join(str(self.settings.get(name, "")) for name in ("model", "dataset", "split")).rstrip(" ·")
+
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """Its rows of the long table, and those of its baselines.
+
+        Args:
+            items: also give the value of every row, image or caption.
+        """
+        settings = self.settings
+        dataset = " ".join(str(settings[name]) for name in ("dataset", "split") if name in settings)
+        place = {"model": settings.get("model"), "space": settings.get("geometry"), "dataset": dataset}
+        yield from self.rows_of(place, items=items)
+        for metric, values in self.baselines.items():
+            for name, value in values.items():
+                yield record("baseline", model=name, dataset=dataset, metric=metric, value=value)
+
+    def rows_of(
+        self, place: Mapping[str, object], *, items: bool = False, best: Collection[str] = ()
+    ) -> Iterator[Record]:
+        """Its numbers as rows of the long table that say whose they are by `place`; `best` are metrics that lead."""
+        for name, value in self.metrics.items():
+            low, high = self.intervals.get(name, (None, None))
+            row = {"value": value, "low": low, "high": high, "n": self.items.get(name), "best": name in best}
+            yield record("measured", **place, metric=name, **row)
+            for item, single in enumerate(self.rows.get(name, ()) if items else ()):
+                yield record("measured", **place, metric=name, item=item, value=float(single))
+
+    def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
+        """One table: the value of each metric with its interval, and the strongest baseline; None shows all metrics."""
+        shown = [name for name in self.metrics if metrics is None or name in metrics]
+        rows = tuple((find_metric(name).heading, self._figures(name)) for name in shown)
+        heads = ("value", "95 % interval", "strongest control")
+        items = {name: self.items[name] for name in shown if name in self.items}
+        where = f"{self.about} · {self.geometry}"
+        yield Grid("metric", heads, rows, f"{where}; {counted(items)}." if items else f"{where}.")
+
+    def _figures(self, metric: str) -> tuple[Figure, ...]:
+        ends = self.intervals.get(metric)
+        return (
+            Figure(number(self.metrics[metric], 4)),
+            Figure("" if ends is None else " to ".join(number(end, 4) for end in ends)),
+            control_figure(metric, self.baselines.get(metric, {}), 4),
+        )
 
     @property
     def geometry(self) -> str:
@@ -284,18 +388,13 @@ class Result:
         return str(self.settings["geometry"])
 
     @property
-    def findings(self) -> Findings:
-        """The findings of a result that is compared with nothing but its controls."""
-        space = SpaceFacts(self.geometry, 0, self.geometry, False, 0.0)
-        return Findings(Cube((self.entry(0),)), (space,))
-
-    @property
     def conclusion(self) -> Conclusion:
-        """What was found, in words; an empty headline where no questions were answered."""
+        """What was answered, in words; an empty headline where no questions were."""
         if not self.answers:
             return Conclusion("")
-        setting = setting_of(str(self.settings.get("model")), str(self.settings.get("dataset")))
-        return conclude_comparison(self.findings, {self.geometry: self.answers}, setting)
+        return conclude(
+            {self.geometry: self.answers}, str(self.settings.get("model")), str(self.settings.get("dataset"))
+        )
 
     @property
     def says_equal_length(self) -> bool:
@@ -306,12 +405,6 @@ class Result:
     def omissions(self) -> str:
         """What was left out and why, in words; empty where nothing was."""
         return omissions(self.left_out)
-
-    def entry(self, dim: int, seed: int | None = None) -> Entry:
-        """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
-        model = str(self.settings["model"])
-        measured = self.metrics, self.draws, self.rows, self.items, self.bounds, self.effective, self.baselines
-        return Entry(model, self.geometry, dim, seed, *measured)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""

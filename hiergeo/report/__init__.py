@@ -2,24 +2,20 @@
 
 from hiergeo.report.assets import design
 from hiergeo.report.audits import audit_numbers, audit_tables, length_numbers, length_table, write_audit
-from hiergeo.report.formats import FORMATS, check_format, formatted
+from hiergeo.report.formats import FORMATS, check_format
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
-from hiergeo.report.terminal import comparison_table, comparison_tables, result_table, study_tables
+from hiergeo.report.terminal import tables
 
 __all__ = [
     "FORMATS",
     "audit_numbers",
     "audit_tables",
     "check_format",
-    "comparison_table",
-    "comparison_tables",
     "design",
-    "formatted",
     "length_numbers",
     "length_table",
-    "result_table",
-    "study_tables",
+    "tables",
     "write_audit",
     "write_leaderboard",
     "write_page",

@@ -1,18 +1,14 @@
 """Names and settings as tables and pages write them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from hiergeo._core.records import number
-from hiergeo._core.text import caption
+from hiergeo._core.text import caption, listing
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.findings import listing
-from hiergeo.evaluation.length import LENGTH, baseline_name
 from hiergeo.evaluation.metrics import find_metric
 
 __all__ = [
-    "baseline",
-    "baseline_heading",
     "data_name",
     "label",
     "listing",
@@ -63,21 +59,6 @@ def bounds_of(metric: str) -> tuple[float, float] | None:
 def measure(metric: str) -> str:
     """What the axis of a metric measures: "share", "rank correlation"; its label where nothing more is known."""
     return next((meaning for pattern, meaning in MEASURES if re.match(pattern, metric)), label(metric))
-
-
-BASELINES = {name: baseline_name(name) for name in (LENGTH, "chance")}
-"""Baselines that tables show, the first that a metric has, by name, and what they are called."""
-
-
-def baseline(known: Mapping[str, float]) -> tuple[str, float] | None:
-    """What tables compare a metric with, by name, and its value, from its baselines; None where nothing is known."""
-    return next(((called, known[name]) for name, called in BASELINES.items() if name in known), None)
-
-
-def baseline_heading(known: Iterable[Mapping[str, float]]) -> str | None:
-    """The heading of the baselines of some metrics: the name that all share, else ``baseline``; None without any."""
-    called = {each[0] for each in map(baseline, known) if each is not None}
-    return "baseline" if len(called) > 1 else next(iter(called), None)
 
 
 def short_model(name: str) -> str:

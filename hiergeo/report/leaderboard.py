@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from hiergeo._core.records import number
 from hiergeo._core.text import caption
-from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.report import summary
 from hiergeo.report.page import PageSection, write_html
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
-    from hiergeo.training.suite.board import Board, BoardRow
     from hiergeo.training.suite.plan import ModelEntry
 
 
@@ -26,7 +24,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    boards = [(PageSection(f"benchmark{at}", board.name), board) for at, board in enumerate(table.boards)]
+    standings = [(PageSection(f"benchmark{at}", each.name), each) for at, each in enumerate(table.standings)]
     return write_html(
         path,
         "leaderboard.html",
@@ -35,22 +33,10 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         kicker=("suite", table.title),
         conclusion=table.conclusion,
         table=table,
-        boards=boards,
+        standings=standings,
         counts=Counter(cell.status for cell in table.cells.values()),
-        finding=finding,
-        reach=reach,
         settings=_settings(table),
     )
-
-
-def finding(board: "Board", row: "BoardRow", metric: str) -> Findings | None:
-    """The rows over the same items that a row is compared with in a metric; None where it has no interval."""
-    return next((each for each in board.findings.get(metric, ()) if each.score(metric, str(row), 0)), None)
-
-
-def reach(contrasts: tuple[Contrast, ...]) -> float:
-    """The largest distance from 0 of any bound of some contrasts."""
-    return max(max(map(abs, each.simultaneous)) for each in contrasts) or 1.0
 
 
 def _settings(table: "Leaderboard") -> list[tuple[str, Any]]:

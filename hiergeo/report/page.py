@@ -9,13 +9,12 @@ from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import Script, downloading, script
 from hiergeo.report.labels import (
-    baseline,
-    baseline_heading,
     data_name,
     label,
     listing,
@@ -115,16 +114,21 @@ def environment() -> "Environment":
         "less_is_better": lambda metric: find_metric(metric).higher_is_better is False,
         "number": number,
         "listing": listing,
-        "baseline": baseline,
         "baseline_name": baseline_name,
         "outside": _outside,
         "isolated": caption,
+        "reach": reach,
     }
     return made
 
 
 def _tame(value: Any) -> Any:
     return tame(value).replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
+
+
+def reach(contrasts: Sequence[Contrast]) -> float:
+    """The largest distance from 0 of any bound of some contrasts."""
+    return max(max(map(abs, contrast.simultaneous)) for contrast in contrasts) or 1.0
 
 
 def _outside(text: Any) -> "Markup":
@@ -156,7 +160,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         ],
         "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
         "settings": [*spaced(first.settings, "geometry"), ("geometries", ", ".join(results(comparison)))],
-        "picture": summary.of_comparison(comparison.findings),
+        "picture": summary.of_comparison(comparison.board),
         **_shared(comparison, first, model),
         "available": len(first.ladders),
     }
@@ -164,7 +168,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
 
 def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
     first = next(iter(study.before.values()))
-    by_dim = {dim: [cell for cell in study.cells if cell.dim == dim] for dim in study.findings.dims}
+    by_dim = {dim: [cell for cell in study.cells if cell.dim == dim] for dim in study.board.dims}
     several = len(by_dim) > 1
     sections = {
         "results": "Geometries side by side",
@@ -186,8 +190,11 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "kicker": ("study", model, data_name(first), f"{len(study.plan.seeds)} seeds"),
         "sections": [PageSection(*each) for each in sections.items()],
         "verdicts": [
-            (f"{geometry}, {dim} dimensions" if several else geometry, str(verdict))
-            for (geometry, dim), verdict in study.verdicts.items()
+            (
+                f"{cell.geometry}, {cell.dim} dimensions" if several else cell.geometry,
+                "; ".join(f"{name}: {fact}" for name, fact in cell.facts.items()),
+            )
+            for cell in study.cells
         ],
         "drift": DRIFT,
         "heads": shown(study),
@@ -205,14 +212,13 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
 
 def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, Any]:
     """What pages of comparisons and of studies both show."""
-    findings = source.findings
+    board = source.board
     return {
-        "findings": findings,
+        "board": board,
         "conclusion": source.conclusion,
         "omissions": source.omissions,
         "said": said(source.results if isinstance(source, Comparison) else ()),
         "first": first,
-        "beside": baseline_heading(findings.baselines(metric, findings.dims[0]) for metric in findings.cube.metrics),
         "model": model,
         **_radii(source),
     }

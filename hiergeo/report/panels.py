@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiergeo._core.text import shortened
-from hiergeo.evaluation.findings import Contrast
+from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.metrics import Roc, find_metric
 from hiergeo.report import curves
 from hiergeo.report import disk as disks

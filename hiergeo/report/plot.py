@@ -13,7 +13,7 @@ import numpy as np
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.auditing import Audit
-from hiergeo.evaluation.findings import Findings
+from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, panels
 from hiergeo.report import disk as disks
@@ -50,7 +50,7 @@ def _styled(draw: Callable[P, T]) -> Callable[P, T]:
 @_styled
 def summary(source: Comparison | Study) -> "Figure":
     """The metrics that the conclusion rests on, in every geometry, with 95 % intervals; of a study before and after."""
-    return panels.dot_plots(of_study(source) if isinstance(source, Study) else of_comparison(source.findings))
+    return panels.dot_plots(of_study(source) if isinstance(source, Study) else of_comparison(source.board))
 
 
 @_styled
@@ -149,7 +149,7 @@ def roc(study: Study, *, dim: int | None = None) -> "Figure":
         study: a study.
         dim: dimension; None is the first of the plan.
     """
-    figure = roc_panel(curves.roc_figure(study, _dim(study.findings, dim)), points=None)
+    figure = roc_panel(curves.roc_figure(study, _dim(study.board, dim)), points=None)
     (axes,) = figure.axes
     axes.set_title(find_metric(curves.ROC).label)
     axes.legend(frameon=False, fontsize="small", loc="lower right")
@@ -185,7 +185,7 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
         study: a study.
         dim: dimension; None is the first of the plan.
     """
-    chosen = _dim(study.findings, dim)
+    chosen = _dim(study.board, dim)
     cells = [cell for cell in study.cells if cell.dim == chosen]
     shared = [*curves.loss_curves(cells), *curves.curvature_curves(cells)]
     of_radii = curves.radius_curves(cells)
@@ -234,24 +234,24 @@ def operating_point(audit: Audit) -> "Figure":
 
 @_styled
 def forest(
-    source: Comparison | Study | Findings, *, metrics: Sequence[str] | None = None, dim: int | None = None
+    source: Comparison | Study | Board, *, metrics: Sequence[str] | None = None, dim: int | None = None
 ) -> "Figure":
     """Forest plot of contrasts: each difference with its own 95 % interval (thick) and the simultaneous one (thin).
 
     Decided contrasts are drawn in colour.
 
     Args:
-        source: a comparison, a study, or findings.
+        source: a comparison, a study, or board.
         metrics: names of metrics; None is all that have contrasts.
         dim: dimension; None is the first.
 
     Raises:
         InputError: there are no such contrasts.
     """
-    findings = source if isinstance(source, Findings) else source.findings
-    chosen = _dim(findings, dim)
-    named = metrics if metrics is not None else findings.metrics(chosen)
-    contrasts_by_metric = {name: found for name in named if (found := findings.contrasts_of(name, chosen))}
+    board = source if isinstance(source, Board) else source.board
+    chosen = _dim(board, dim)
+    named = metrics if metrics is not None else board.metrics(chosen)
+    contrasts_by_metric = {name: found for name in named if (found := board.contrasts_of(name, chosen))}
     if not contrasts_by_metric:
         raise InputError(f"there are no contrasts in {', '.join(named) or 'any metric'} at dimension {chosen} to draw.")
     from matplotlib.figure import Figure
@@ -266,7 +266,7 @@ def forest(
     return figure
 
 
-def _dim(findings: Findings, dim: int | None) -> int:
-    if dim is not None and dim not in findings.dims:
-        raise InputError(f"dim must be one of {', '.join(map(str, findings.dims))}, not {dim}.")
-    return findings.dims[0] if dim is None else dim
+def _dim(board: Board, dim: int | None) -> int:
+    if dim is not None and dim not in board.dims:
+        raise InputError(f"dim must be one of {', '.join(map(str, board.dims))}, not {dim}.")
+    return board.dims[0] if dim is None else dim

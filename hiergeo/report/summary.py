@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hiergeo.evaluation.auditing import Audit
-from hiergeo.evaluation.findings import Contrast, Findings
+from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import baseline, label, number
+from hiergeo.evaluation.result import strongest
+from hiergeo.report.labels import label, number
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
-    from hiergeo.training.suite.board import Board
+    from hiergeo.training.suite.leaderboard import Standing
 
 PLOTS = 3
 """Plots of a picture."""
@@ -92,17 +93,17 @@ class DotPlots:
     caption: str
 
 
-def of_comparison(findings: Findings) -> DotPlots:
+def of_comparison(board: Board) -> DotPlots:
     """The main metrics in each geometry."""
-    (dim,) = findings.dims
-    plots = [_controlled(findings, metric, dim) for metric in main_metrics(findings, dim)]
+    (dim,) = board.dims
+    plots = [_controlled(board, metric, dim) for metric in main_metrics(board, dim)]
     marked = " Marked: better than every other space." if _marks(plots) else ""
     return DotPlots(tuple(plots), f"Value and 95 % interval, each metric on a scale of its own.{_lines(plots)}{marked}")
 
 
-def _controlled(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> DotPlot:
+def _controlled(board: Board, metric: str, dim: int, before: dict[str, float] | None = None) -> DotPlot:
     """The dots of a metric, with the line of its control."""
-    return DotPlot(metric, _dots(findings, metric, dim, before)).beside(baseline(findings.baselines(metric, dim)))
+    return DotPlot(metric, _dots(board, metric, dim, before)).beside(board.control(metric, dim))
 
 
 def _lines(plots: Sequence[DotPlot]) -> str:
@@ -117,13 +118,13 @@ def _marks(plots: Sequence[DotPlot]) -> bool:
 
 def of_study(study: Study) -> DotPlots:
     """The main metrics before and after training, at the largest dimension."""
-    findings, dim = study.findings, max(study.findings.dims)
+    board, dim = study.board, max(study.board.dims)
     plots = []
-    for metric in main_metrics(findings, dim):
-        changes = {spec: study.change(metric, spec, dim) for spec in findings.geometries(dim)}
+    for metric in main_metrics(board, dim):
+        changes = {spec: study.change(metric, spec, dim) for spec in board.geometries(dim)}
         before = {spec: change.before for spec, change in changes.items() if change is not None}
-        plots.append(_controlled(findings, metric, dim, before))
-    of = f" at {dim} dimensions" if len(findings.dims) > 1 else ""
+        plots.append(_controlled(board, metric, dim, before))
+    of = f" at {dim} dimensions" if len(board.dims) > 1 else ""
     seeds = len(study.plan.seeds)
     shown = (
         f"the mean over {seeds} seeds and its 95 % interval" if seeds > 1 else "behind a head, with its 95 % interval"
@@ -154,31 +155,27 @@ def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
 
 
 def of_leaderboard(table: "Leaderboard") -> DotPlots:
-    """The first metric of the first benchmarks that have intervals, best rows first."""
-    boards = [board for board in table.boards if board.task is not None and board.measured]
-    plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
-    left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
+    """The first metric of the first benchmarks that have numbers, best rows first."""
+    measured = [standing for standing in table.standings if standing.measured]
+    plots = [plot for standing in measured if (plot := _of_standing(standing))][:PLOTS]
+    left = " The best rows alone." if any(len(standing.measured) > ROWS for standing in measured) else ""
     marked = " Marked: ahead of every other row." if _marks(plots) else ""
     return DotPlots(tuple(plots), f"Value and 95 % interval.{_lines(plots)}{left}{marked}")
 
 
-def _of_board(board: "Board") -> DotPlot | None:
-    assert board.task is not None
-    metric = board.task.primary
-    values = {row: value for row in board.measured if (value := board.value(row, metric)) is not None}
-    if not values:
+def _of_standing(standing: "Standing") -> DotPlot | None:
+    assert standing.task is not None
+    metric = standing.task.primary
+    dots = [dot for board in standing.boards for dot in _dots(board, metric, 0)]
+    if not dots:
         return None
-    ordered = sorted(values, key=values.__getitem__, reverse=find_metric(metric).higher_is_better is not False)
-    dots = [
-        Dot(str(row), values[row], board.interval(row, metric), best=board.is_best(row, metric))
-        for row in ordered[:ROWS]
-    ]
-    baselines = next((cell.baselines[metric] for cell in board.measured.values() if metric in cell.baselines), {})
-    control = baseline({name: each for name, each in baselines.items() if each is not None})
-    return DotPlot(metric, tuple(dots), of=board.name).beside(control)
+    worst_first = find_metric(metric).higher_is_better is not False
+    ordered = sorted(dots, key=lambda dot: dot.value, reverse=worst_first)[:ROWS]
+    reached = {name: values[metric] for name, values in standing.baselines.items() if metric in values}
+    return DotPlot(metric, tuple(ordered), of=standing.name).beside(strongest(metric, reached))
 
 
-def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str, ...]:
+def main_metrics(board: Board, dim: int, count: int = PLOTS) -> tuple[str, ...]:
     """The metrics that a picture shows: those that a headline names, then those that tell spaces apart most clearly.
 
     Other controls and metrics without merit are left out. Those with a leader come first, then those with a decided
@@ -186,35 +183,29 @@ def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str,
     """
     able = [
         name
-        for name in findings.metrics(dim)
+        for name in board.metrics(dim)
         if (known := find_metric(name)).higher_is_better is not None and not known.control
     ]
-    radial = [name for name in NAMED if name in findings.metrics(dim)]
-    others = sorted((name for name in able if name not in radial), key=lambda name: _rank(findings, name, dim))
+    radial = [name for name in NAMED if name in board.metrics(dim)]
+    others = sorted((name for name in able if name not in radial), key=lambda name: _rank(board, name, dim))
     return tuple([*radial, *others][:count])
 
 
-def _rank(findings: Findings, metric: str, dim: int) -> tuple[bool, bool, float]:
+def _rank(board: Board, metric: str, dim: int) -> tuple[bool, bool, float]:
     """Smaller for metrics that tell more: without a leader, without a decided contrast, and less the clearest one."""
-    contrasts = findings.contrasts_of(metric, dim)
-    clearest = max((_clearness(each) for each in contrasts), default=0.0)
-    return not findings.leaders(metric, dim), not any(each.winner for each in contrasts), -clearest
+    contrasts = board.contrasts_of(metric, dim)
+    clearest = max((each.clearness for each in contrasts), default=0.0)
+    return not board.leaders(metric, dim), not any(each.winner for each in contrasts), -clearest
 
 
-def _clearness(contrast: Contrast) -> float:
-    """The size of a difference in widths of its simultaneous interval."""
-    width = contrast.simultaneous.high - contrast.simultaneous.low
-    return abs(contrast.difference) / width if width else 0.0
-
-
-def _dots(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> tuple[Dot, ...]:
+def _dots(board: Board, metric: str, dim: int, before: dict[str, float] | None = None) -> tuple[Dot, ...]:
     """A dot for each geometry; a single one where all are equal by construction."""
     known = before or {}
-    scores = {spec: score for spec in findings.geometries(dim) if (score := findings.score(metric, spec, dim))}
-    if metric in findings.shared and not known and len(scores) > 1:
+    scores = {spec: score for spec in board.geometries(dim) if (score := board.score(metric, spec, dim))}
+    if metric in board.shared and not known and len(scores) > 1:
         first = next(iter(scores.values()))
         return (Dot("every geometry", first.value, first.interval),)
     return tuple(
-        Dot(spec, score.value, score.interval, known.get(spec), findings.is_best(metric, spec, dim))
+        Dot(spec, score.value, score.interval, known.get(spec), board.is_best(metric, spec, dim))
         for spec, score in scores.items()
     )

@@ -7,7 +7,7 @@ from typing import Literal, final
 from hiergeo._core.records import number, percent
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import Audit
-from hiergeo.evaluation.findings.contrasts import FLAT_BEND
+from hiergeo.evaluation.experiment.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK, size_of
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo.evaluation.auditing.population import Ids, Items, Measured, mean_of
-from hiergeo.evaluation.findings import FLAT_BEND
+from hiergeo.evaluation.experiment import FLAT_BEND
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.metrics.length import midranks
 from hiergeo.geometry import ConstantCurvature

@@ -1,7 +1,7 @@
 """What a study returns: every head of every geometry on the same data, and what their differences amount to."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,24 +9,14 @@ from typing import Any
 import numpy as np
 
 from hiergeo._core import notebook
-from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, minus, number, signed
 from hiergeo._core.text import shortened
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.comparison import HEADLINE
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.findings import (
-    BeforeAfter,
-    Conclusion,
-    Cube,
-    Entry,
-    Findings,
-    HeadFacts,
-    HeadsVerdict,
-    SpaceFacts,
-    identity,
-)
+from hiergeo.evaluation.experiment import FLAT_BEND, BeforeAfter, Board, Caution, Conclusion, Run
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.evaluation.metrics.registry import omissions
-from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary, Trained
 from hiergeo.training.study.design import StudyPlan, StudySettings
 from hiergeo.training.trainer import at_step
@@ -34,17 +24,32 @@ from hiergeo.training.trainer import at_step
 DRIFT = ("similarity_change", "similarity_correlation")
 """Metrics of how far a head moved the embeddings: neither more nor less of it is better."""
 
-
 NO_HEAD = "no head"
 """What tables call the frozen model."""
 
 PAIRS = ("auroc", "average_precision", "score_ties")
 """How the names of metrics of pairs begin, which are measured on the chains that were set aside."""
 
+ENOUGH_SEEDS = 5
+"""Seeds from which on a study without decided differences may conclude that there is none."""
+
+COLLAPSE = {"crowded cones": ("in_cone_random", 0.9), "half-spaces": ("aperture_root", 0.5)}
+"""Sign of collapse -> diagnostic, and the value above which it shows: random captions lie in each other's cones, or
+captions are so near to the root that their cones are half-spaces."""
+
+EQUAL_RADII, FLAT_SPREAD = "equal radii", 1.1
+"""A sign of collapse, and the ratio of the largest to the smallest tier mean below which it shows."""
+
 
 def is_of_pairs(metric: str) -> bool:
     """Whether a metric is measured on the chains that were set aside; all others are on the test rows."""
     return metric.startswith(PAIRS)
+
+
+def signs_of_collapse(diagnostics: Mapping[str, float]) -> tuple[str, ...]:
+    """The signs of collapse that the diagnostics of a head show."""
+    shown = [sign for sign, (name, most) in COLLAPSE.items() if diagnostics.get(name, 0.0) > most]
+    return (*shown, EQUAL_RADII) if diagnostics["radius_spread"] < FLAT_SPREAD else tuple(shown)
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,10 @@ class HeadRun:
         """Of weights, batches and validation rows."""
         return self.trained.recipe.seed
 
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Flat name -> value: those behind the head, and the drift."""
-        return self.summary.after.metrics | self.summary.drift
+    @cached_property
+    def result(self) -> Result:
+        """What was measured behind the head, with the drift among its metrics."""
+        return replace(self.summary.after, metrics=self.summary.after.metrics | self.summary.drift)
 
     @property
     def kept(self) -> EvalRecord:
@@ -79,18 +84,18 @@ class HeadRun:
         return at_step(self.trained.history, self.trained.best)
 
     @property
-    def facts(self) -> HeadFacts:
-        """What a verdict reads of the head."""
-        after, curvature = self.summary.after, self.kept.curvature
-        reach = math.sqrt(max(curvature[0], 0)) * float(after.radii.max()) if len(curvature) == 1 else 0.0
-        return HeadFacts(self.seed, after.diagnostics, curvature, reach, self.problem, self.trained.best)
+    def beyond_the_equator(self) -> bool:
+        """Whether some caption lies where the cones of a sphere widen again."""
+        curvature = self.kept.curvature
+        reach = math.sqrt(max(curvature[0], 0)) * float(self.result.radii.max()) if len(curvature) == 1 else 0.0
+        return reach > math.pi / 2
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values: metrics, diagnostics, what was kept, and the records on the way."""
         return {
             "seed": self.seed,
-            "metrics": self.metrics,
-            "diagnostics": self.summary.after.diagnostics,
+            "metrics": self.result.metrics,
+            "diagnostics": self.result.diagnostics,
             "kept_step": self.trained.best,
             "problem": self.problem,
             "history": [look.as_dict() for look in self.trained.history],
@@ -119,39 +124,62 @@ class StudyCell:
     @property
     def metrics(self) -> dict[str, float]:
         """Mean of every metric over the runs."""
-        return {name: float(np.mean([run.metrics[name] for run in self.runs])) for name in self.runs[0].metrics}
+        return {name: float(np.mean(values)) for name, values in self._values.items()}
 
     @property
     def spread(self) -> dict[str, float]:
         """Standard deviation of every metric over the runs, by their number less one."""
-        return {name: float(np.std([run.metrics[name] for run in self.runs], ddof=1)) for name in self.runs[0].metrics}
+        return {name: float(np.std(values, ddof=1)) for name, values in self._values.items()}
 
     @property
-    def verdict(self) -> HeadsVerdict:
-        """Collapse, curvature and training of the heads."""
-        facts = tuple(run.facts for run in self.runs)
-        return HeadsVerdict(self.geometry, self.dim, facts, self.learning_rate, tuple(self.tuning))
+    def _values(self) -> dict[str, list[float]]:
+        return {name: [run.result.metrics[name] for run in self.runs] for name in self.runs[0].result.metrics}
 
     @property
-    def space(self) -> SpaceFacts:
-        """What matters of the space when it is compared with others."""
-        geometry, verdict = parse(self.geometry), self.verdict
-        curved = any(float(factor.curvature) != 0 for factor, _ in geometry.parts(self.dim))
-        added = geometry.norm == "l1"
-        return SpaceFacts(self.geometry, self.dim, identity(self.geometry), curved, verdict.bend, added)
+    def collapse(self) -> dict[str, int]:
+        """Sign of collapse -> number of heads that show it, for signs that any head shows."""
+        signs = [sign for run in self.runs for sign in signs_of_collapse(run.result.diagnostics)]
+        return {sign: signs.count(sign) for sign in dict.fromkeys(signs)}
 
-    def entries(self, model: str) -> tuple[Entry, ...]:
-        """The runs as entries of a cube."""
-        return tuple(
-            replace(
-                run.summary.after.entry(self.dim, run.seed), model=model, geometry=self.geometry, metrics=run.metrics
-            )
-            for run in self.runs
-        )
+    @property
+    def bend(self) -> float:
+        """Relative excess of sn(r) over r at the largest radius, that of largest size over the heads."""
+        return max((run.result.diagnostics["bend"] for run in self.runs), key=abs)
+
+    @property
+    def flat(self) -> bool:
+        """Whether every head measures like one in flat space although its geometry is curved."""
+        return self._curved and abs(self.bend) < FLAT_BEND
+
+    @property
+    def _curved(self) -> bool:
+        return any(curvature != 0 for run in self.runs for curvature in run.kept.curvature)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What became of the heads, by name: collapse, curvature, learning rate, problems."""
+        seeds = len(self.runs)
+        facts = {"collapse": ", ".join(f"{sign} ({count} of {seeds})" for sign, count in self.collapse.items()) or "no"}
+        if self._curved:
+            factors = zip(*(run.kept.curvature for run in self.runs), strict=True)
+            facts["curvature"] = f"K = {' and '.join(map(_span, factors))}"
+            excess = f"{signed(100 * self.bend, 2)} %" if abs(self.bend) < 1e3 else "over a thousand times"
+            facts["circles beside flat ones"] = f"{excess}{', effectively flat' if self.flat else ''}"
+        if any(run.beyond_the_equator for run in self.runs):
+            facts["reach"] = "beyond the equator, where cones widen again"
+        ends = {min(self.tuning): "smallest", max(self.tuning): "largest"} if self.tuning else {}
+        end = f", the {ends[self.learning_rate]} tried" if self.learning_rate in ends else ""
+        facts["learning rate"] = f"{self.learning_rate:g}{end}"
+        for run in self.runs:
+            if run.problem:
+                facts[f"seed {run.seed}"] = f"{run.problem}; it counts with the state of step {run.trained.best}"
+        return facts
 
 
-def _figure(value: float | None) -> Figure:
-    return Figure() if value is None else Figure(number(value))
+def _span(values: Sequence[float]) -> str:
+    """One number where all agree to three digits, else the two ends."""
+    ends = dict.fromkeys(minus(f"{value:.3g}") for value in (min(values), max(values)))
+    return " to ".join(ends)
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,8 +193,7 @@ class Study(Exported):
         before: geometry -> the result without a head, retrieval and pairs included; a product that does not fit the
             frozen embeddings has the Euclidean one.
         cells: geometries times dimensions, in the order of `StudyPlan.cells`.
-        findings: scores, contrasts of every two different spaces, and cautions.
-        conclusion: whether a geometry helps; it may be that none does.
+        shared: metrics that cannot differ between the geometries.
         pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
         leakage: what of the test data was trained on, where that was forced.
     """
@@ -176,8 +203,7 @@ class Study(Exported):
     frozen: Embedded = field(repr=False)
     before: dict[str, Result]
     cells: tuple[StudyCell, ...]
-    findings: Findings
-    conclusion: Conclusion
+    shared: frozenset[str]
     pairs: int
     leakage: str | None = None
 
@@ -190,77 +216,91 @@ class Study(Exported):
 
     def _repr_html_(self) -> str:
         """The conclusion and the tables."""
-        concluded = self.conclusion.headline, *self.conclusion.remarks
-        return notebook.sentences(*concluded) + super()._repr_html_() + notebook.sentences(self.omissions)
+        said = self.conclusion.headline, *self.conclusion.remarks
+        return notebook.sentences(*said) + super()._repr_html_() + notebook.sentences(self.omissions)
 
-    def records(self) -> Iterator[Record]:
-        """Those of the findings, after rows of the frozen model, whose geometry is called "no head"."""
-        yield from self._without_head()
-        yield from self.findings.records()
+    @cached_property
+    def board(self) -> Board:
+        """Scores, contrasts of every two different spaces, and cautions."""
+        runs = tuple(
+            Run(cell.geometry, self.frozen.model, cell.geometry, run.result, cell.dim, run.seed)
+            for cell in self.cells
+            for run in cell.runs
+        )
+        hierarchy = self.frozen.hierarchy
+        dataset = f"{hierarchy.name} {hierarchy.split}"
+        board = Board(runs, dataset, self.shared, self.shared, resampling=self.settings.seed)
+        return replace(board, remarks=tuple(_cautions(self, board)))
 
-    def _without_head(self) -> Iterator[Record]:
-        names = ("dim", "geometry", "metric", "mean", "deviation", "low", "high", "best")
-        for dim in self.findings.dims:
-            before = self.before[self.findings.geometries(dim)[0]]
-            for metric, value in before.metrics.items():
-                row = dim, NO_HEAD, metric, value, None, *before.intervals.get(metric, (None, None)), 0
-                yield dict(zip(names, row, strict=True))
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        """Whether a geometry helps; only decided contrasts count as differences."""
+        board = self.board
+        total, decided, seeds = len(board.contrasts), len(board.decided), len(self.plan.seeds)
+        cautions = [caution.message for caution in board.cautions if caution.kind != "small sample"]
+        if not total:
+            headline = "Nothing was compared: there are no two different spaces at one dimension."
+            return Conclusion(headline, tuple(cautions))
+        share = f"{decided or 'none'} of {total} differences between geometries survive"
+        few = f"with {seeds} seeds the study is inconclusive: " if not decided and seeds < ENOUGH_SEEDS else ""
+        headline = f"{few}{share}{'' if decided > 1 else 's'} correction for multiple comparisons."
+        clearest = max(board.decided or board.contrasts, key=lambda contrast: contrast.clearness)
+        difference, low, high = (signed(value, 4) for value in (clearest.difference, *clearest.simultaneous))
+        remark = (
+            f"The clearest, {clearest.a} minus {clearest.b} in {find_metric(clearest.metric).label} at dimension "
+            f"{clearest.dim}, is {difference} (simultaneous 95 % interval {low} to {high})."
+        )
+        same = ", ".join(find_metric(metric).label for metric in sorted(self.shared))
+        equal = [f"{same} cannot differ under these losses, which do not depend on curvature."] if same else []
+        return Conclusion(f"{headline[0].upper()}{headline[1:]}", (remark, *cautions, *equal))
 
-    def grids(self) -> Iterator[Grid]:
-        """Those of the findings with what the frozen model reaches, learning rates, and how to read them."""
-        for dim, grid in zip(self.findings.dims, self.findings.grids(), strict=True):
-            geometries = self.findings.geometries(dim)
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """Those of the frozen model, whose space is called "no head", then those of the board."""
+        place = {"model": self.frozen.model, "dataset": self.board.dataset}
+        for geometry, result in self.before.items():
+            yield from result.rows_of({**place, "space": f"{geometry}, {NO_HEAD}"}, items=items)
+        yield from self.board.records(items=items)
+
+    def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
+        """Those of the board with what the frozen model reaches, and learning rates."""
+        for dim, grid in zip(self.plan.dims, self.board.grids(metrics), strict=True):
+            geometries = self.board.geometries(dim)
             frozen = self.before[geometries[0]].metrics
-            metrics = self.findings.cube.select(dim=dim).metrics
+            shown = [name for name in self.board.measured(dim) if metrics is None or name in metrics]
             rows = [
                 (label, (_figure(frozen.get(name)), *figures))
-                for name, (label, figures) in zip(metrics, grid.rows, strict=True)
+                for name, (label, figures) in zip(shown, grid.rows, strict=True)
             ]
             rates = (Figure(f"{self.cell(geometry, dim).learning_rate:g}") for geometry in geometries)
             empty = (Figure(),) * (len(grid.heads) - len(geometries))
             rows.append(("learning rate", (Figure(), *rates, *empty)))
-            notes = f"Means over {len(self.plan.seeds)} seeds ± their standard deviation."
-            if self.findings.has_leaders:
-                notes += " Bold: better than every other geometry."
-            yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows), notes=notes)
+            yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows))
 
     @property
     def omissions(self) -> str:
         """What was left out of a space, before or behind its heads, and why, in words; empty where nothing was."""
-        after = (run.summary.after for cell in self.cells for run in cell.runs)
+        after = (run.result for cell in self.cells for run in cell.runs)
         return omissions({name: why for each in (*self.before.values(), *after) for name, why in each.left_out.items()})
-
-    @property
-    def cube(self) -> Cube:
-        """All numbers, with `to_pandas`, `to_csv`, `to_markdown`, `to_latex` and `to_json`."""
-        return self.findings.cube
-
-    @cached_property
-    def verdicts(self) -> dict[tuple[str, int], HeadsVerdict]:
-        """(geometry, dim) -> verdict on collapse, curvature and training."""
-        return {(cell.geometry, cell.dim): cell.verdict for cell in self.cells}
 
     def cell(self, geometry: str, dim: int) -> StudyCell:
         """The heads of a geometry at a dimension."""
-        return next(each for each in self.cells if (each.geometry, each.dim) == (geometry, dim))
+        return next(cell for cell in self.cells if (cell.geometry, cell.dim) == (geometry, dim))
 
     def change(self, metric: str, geometry: str, dim: int) -> BeforeAfter | None:
         """A metric before and after training; None where it was not measured both times."""
-        name = self.frozen.model
-        return BeforeAfter.of(metric, self.before[geometry].entry(dim), self.cell(geometry, dim).entries(name))
+        return BeforeAfter.of(metric, self.before[geometry], self.board.results(geometry, dim))
 
     def to_json(self) -> str:
-        """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, verdicts, every seed, and the plan."""
+        """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, every seed, and the plan."""
         named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
         flat = {f"{name}/{metric}": value for name, cell in named.items() for metric, value in cell.metrics.items()}
         whole = {
             "metrics": flat,
-            "intervals": [contrast.as_dict() for contrast in self.findings.contrasts],
+            "intervals": [contrast.as_dict() for contrast in self.board.contrasts],
             "conclusion": str(self.conclusion),
-            "cautions": [asdict(each) for each in self.findings.cautions],
-            "verdicts": {f"{geometry}/d{dim}": str(verdict) for (geometry, dim), verdict in self.verdicts.items()},
-            "same_by_construction": sorted(self.findings.shared),
-            "twins": self.findings.twins,
+            "cautions": [asdict(caution) for caution in self.board.cautions],
+            "same_by_construction": sorted(self.shared),
+            "twins": self.board.twins,
             "leakage": self.leakage,
             "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
             "cells": {
@@ -268,6 +308,7 @@ class Study(Exported):
                     "learning_rate": cell.learning_rate,
                     "tuning": {f"{rate:g}": score for rate, score in cell.tuning.items()},
                     "spread": cell.spread,
+                    "facts": cell.facts,
                     "runs": [run.as_dict() for run in cell.runs],
                 }
                 for name, cell in named.items()
@@ -276,3 +317,44 @@ class Study(Exported):
             "settings": asdict(self.settings),
         }
         return json_text(whole)
+
+
+def _figure(value: float | None) -> Figure:
+    return Figure() if value is None else Figure(number(value))
+
+
+def _cautions(study: Study, board: Board) -> Iterator[Caution]:
+    """Reasons to read a study with care that come from its training."""
+    cells, seeds = study.cells, len(study.plan.seeds)
+    if board.contrasts and not board.decided and seeds < ENOUGH_SEEDS:
+        message = f"Intervals over so few seeds are wide: repeat the study with {ENOUGH_SEEDS} seeds or more."
+        yield Caution("few seeds", (), message)
+    winners = {(contrast.winner, contrast.dim) for contrast in board.decided}
+    for cell in cells:
+        if (cell.geometry, cell.dim) in winners and cell.flat:
+            where = f"{cell.geometry} is effectively flat at dimension {cell.dim}"
+            yield Caution("flat", (cell.geometry,), f"{where}, so its lead is not one of curvature.")
+    for dim in board.dims:
+        rates = {cell.geometry: cell.learning_rate for cell in cells if cell.dim == dim}
+        decided = [contrast for contrast in board.decided if contrast.dim == dim]
+        apart = {
+            name for contrast in decided for name in (contrast.a, contrast.b) if rates[contrast.a] != rates[contrast.b]
+        }
+        if apart:
+            named = ", ".join(f"{name} ({rate:g})" for name, rate in rates.items() if name in apart)
+            message = (
+                f"At dimension {dim} the tuning chose different learning rates, {named}: the differences between these "
+                "may come from the rate and not from the geometry; repeat the study with a single rate to tell."
+            )
+            yield Caution("learning rates", tuple(name for name in rates if name in apart), message)
+    if lost := [cell for cell in cells if cell.collapse]:
+        yield _of_cells("collapse", lost, "Heads show signs of collapse in {}.")
+    if broken := [cell for cell in cells if any(run.problem for run in cell.runs)]:
+        yield _of_cells("training", broken, "Training failed for some seeds of {}.")
+    if study.leakage:
+        yield Caution("leakage", (), f"Trained on test data: {study.leakage.rstrip('.')}.")
+
+
+def _of_cells(kind: Any, cells: Sequence[StudyCell], message: str) -> Caution:
+    named = ", ".join(f"{cell.geometry} at dimension {cell.dim}" for cell in cells)
+    return Caution(kind, tuple(cell.geometry for cell in cells), message.format(named))

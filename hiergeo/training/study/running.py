@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,15 +13,6 @@ from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Compute, embed
-from hiergeo.evaluation.findings import (
-    Cube,
-    Findings,
-    conclude_study,
-    contrast_all,
-    flat_spaces,
-    small_samples,
-    study_cautions,
-)
 from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.metrics import RADIAL
 from hiergeo.geometry import Space, parse
@@ -87,30 +77,16 @@ def run_study(
         StudyCell(spec, dim, best_rate(scores), tuple(runs[spec, dim]), scores if len(scores) > 1 else {})
         for (spec, dim), scores in tried.items()
     )
-    findings = find(cells, frozen.model, plan, settings.seed, chains.leakage)
     return Study(
         plan=plan,
         settings=settings,
         frozen=frozen,
         before=before,
         cells=cells,
-        findings=findings,
-        conclusion=conclude_study(findings, chains.leakage),
+        shared=same_by_construction(cells, tuple(plan.recipe.losses)) & before[plan.geometries[0]].metrics.keys(),
         pairs=int(aside.positive[:, 1:].numel()),
         leakage=chains.leakage,
     )
-
-
-def find(cells: Sequence[StudyCell], model: str, plan: StudyPlan, seed: int, leakage: str | None) -> Findings:
-    """Scores, contrasts and cautions of the cells of a study; `seed` is of the resampling of seeds."""
-    spaces = tuple(cell.space for cell in cells)
-    cube = Cube(tuple(entry for cell in cells for entry in cell.entries(model)))
-    same = same_by_construction(cells, tuple(plan.recipe.losses)) & set(cube.metrics)
-    contrasts = contrast_all(cube, spaces, without=same, seed=seed)
-    found = Findings(cube, spaces, contrasts, same)
-    verdicts = [cell.verdict for cell in cells]
-    of_training = study_cautions(found, verdicts, len(plan.seeds), leakage)
-    return replace(found, cautions=(*of_training, *flat_spaces(spaces), *small_samples(cube)))
 
 
 def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> frozenset[str]:

@@ -2,11 +2,11 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field, FiniteFloat, PlainValidator
@@ -24,6 +24,8 @@ FOLDER = "cells"
 """The folder of cells in that of a suite."""
 
 Status = Literal["done", "failed", "skipped"]
+
+T = TypeVar("T")
 
 
 class Place(NamedTuple):
@@ -145,6 +147,28 @@ class Cell:
             diagnostics=plain(result.diagnostics),
             settings=plain(result.settings),
             seconds=round(seconds, 3),
+        )
+
+    def result(self, metrics: Iterable[str]) -> Result:
+        """Its numbers in some metrics as a result."""
+        wanted = [name for name in metrics if self.metrics.get(name) is not None]
+
+        def chosen(values: Mapping[str, T]) -> dict[str, T]:
+            return {name: values[name] for name in wanted if name in values}
+
+        return Result(
+            metrics={name: value for name, value in chosen(self.metrics).items() if value is not None},
+            settings=dict(self.settings),
+            diagnostics={name: value for name, value in self.diagnostics.items() if value is not None},
+            draws=chosen(self.draws),
+            rows=chosen(self.rows),
+            items=chosen(self.items),
+            bounds=chosen(self.intervals),
+            effective=chosen(self.effective),
+            baselines={
+                metric: {name: value for name, value in of_metric.items() if value is not None}
+                for metric, of_metric in chosen(self.baselines).items()
+            },
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,29 +1,225 @@
-"""The table of a suite: its benchmarks, and the cells that have no numbers and why."""
+"""The table of a suite: a standing for each benchmark, and the cells that have no numbers and why."""
 
-import json
 from collections import Counter
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
+from hiergeo._core import records
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import csv_text, plain
+from hiergeo._core.records import Exported, Figure, Grid, Record, number
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.text import caption
-from hiergeo.evaluation.findings import Conclusion
-from hiergeo.training.suite import text
-from hiergeo.training.suite.board import Board, BoardRow
-from hiergeo.training.suite.cells import Cell, Place, read_cell
-from hiergeo.training.suite.plan import SuitePlan, of_table
+from hiergeo.evaluation.benchmarks import Published
+from hiergeo.evaluation.experiment import Board, Caution, Conclusion, Contrast, Run
+from hiergeo.evaluation.metrics import find_metric
+from hiergeo.evaluation.metrics.length import baseline_name
+from hiergeo.evaluation.metrics.registry import omissions
+from hiergeo.evaluation.result import record
+from hiergeo.training.suite.audits import VERDICT
+from hiergeo.training.suite.cells import Cell, Place, TaskFacts, read_cell
+from hiergeo.training.suite.plan import SuitePlan, of_table, row_name
 
 PLAN = "plan.json"
 """The file of the plan in the folder of a suite."""
 
+FEW = 15
+"""Contrasts of a metric that pages list in full."""
+
+CORNER = "model and space"
+
+READING = (
+    "Values with 95 % intervals. Marked: better than every other row of the same protocol, by paired differences that "
+    "hold over all rows and metrics of the benchmark. ↓: less is better. Published figures are their authors', not "
+    "measured here."
+)
+
+
+class BoardRow(NamedTuple):
+    """A row of the table: names of model and space in the plan."""
+
+    model: str
+    space: str
+
+    def __str__(self) -> str:
+        return row_name(*self)
+
 
 @dataclass(frozen=True)
-class Leaderboard:
+class Standing:
+    """One benchmark of a suite.
+
+    Attributes:
+        name: its name in the plan.
+        cells: row -> its cell, in the order of the table; those that are not there yet are absent.
+        published_as: model -> the model of published figures that it reproduces.
+        seed: of the bootstrap.
+    """
+
+    name: str
+    cells: dict[BoardRow, Cell]
+    published_as: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+    @cached_property
+    def task(self) -> TaskFacts | None:
+        """Label, metrics and published figures; None where no cell is there yet."""
+        return next((cell.task for cell in self.cells.values()), None)
+
+    @cached_property
+    def measured(self) -> dict[BoardRow, Cell]:
+        """The rows that were measured."""
+        return {row: cell for row, cell in self.cells.items() if cell.status == "done"}
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that are shown: those of the benchmark that some row has, and of published figures."""
+        if self.task is None:
+            return ()
+        names = {name for cell in self.measured.values() for name in cell.metrics}
+        names |= {figure.metric for figure in self.task.published}
+        return tuple(name for name in self.task.metrics if name in names)
+
+    @cached_property
+    def protocols(self) -> dict[str, tuple[BoardRow, ...]]:
+        """Protocol -> the rows that were measured by it."""
+        measured = self.measured.items()
+        return {
+            protocol: tuple(row for row, cell in measured if cell.protocol == protocol)
+            for protocol in dict.fromkeys(cell.protocol for _, cell in measured)
+        }
+
+    @cached_property
+    def boards(self) -> tuple[Board, ...]:
+        """A board for each set of rows of one protocol and bootstrap; rows of different ones are not compared."""
+        groups: dict[Hashable, list[Run]] = {}
+        for row, cell in self.measured.items():
+            samples = next((len(draws) for draws in cell.draws.values()), 0)
+            run = Run(str(row), row.model, row.space, cell.result(self.metrics), fingerprint=cell.fingerprint)
+            groups.setdefault((cell.protocol, samples, cell.settings.get("seed")), []).append(run)
+        return tuple(Board(tuple(runs), self.name, resampling=self.seed) for runs in groups.values())
+
+    def board(self, row: BoardRow) -> Board | None:
+        """The board that a row is on; None where it was not measured."""
+        return next((board for board in self.boards if str(row) in board.labels), None)
+
+    def is_best(self, row: BoardRow, metric: str) -> bool:
+        """Whether a row is better than every other row over the same items, all intervals holding simultaneously."""
+        board = self.board(row)
+        return board is not None and board.is_best(metric, str(row), 0)
+
+    def leading(self, metric: str) -> tuple[Contrast, ...]:
+        """The contrasts that pages list: all where they are few, otherwise those of the best row, seen from it."""
+        contrasts = tuple(contrast for board in self.boards for contrast in board.contrasts_of(metric, 0))
+        if len(contrasts) <= FEW:
+            return contrasts
+        better = min if find_metric(metric).higher_is_better is False else max
+        values = {
+            str(row): value for row, cell in self.measured.items() if (value := cell.metrics.get(metric)) is not None
+        }
+        best = better(values, key=values.__getitem__)
+        return tuple(contrast.seen_from(best) for contrast in contrasts if best in (contrast.a, contrast.b))
+
+    @cached_property
+    def verdicts(self) -> dict[BoardRow, str]:
+        """Row -> a verdict in words, of benchmarks that give one."""
+        return {row: str(cell.settings[VERDICT]) for row, cell in self.measured.items() if VERDICT in cell.settings}
+
+    @cached_property
+    def published(self) -> dict[str, tuple[Published, ...]]:
+        """Model of published figures -> its figures."""
+        figures = () if self.task is None else self.task.published
+        models = dict.fromkeys(figure.model for figure in figures)
+        return {model: tuple(figure for figure in figures if figure.model == model) for model in models}
+
+    def published_for(self, row: BoardRow, metric: str) -> Published | None:
+        """The published figure that stands beside a measured one: of the model that the row reproduces."""
+        figures = self.published.get(self.published_as.get(row.model, ""), ())
+        return next((figure for figure in figures if figure.metric == metric), None)
+
+    @cached_property
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Baseline by name, such as ``chance`` or ``length`` -> metric -> what it reaches, in the row where it does
+        best."""
+        reached: dict[str, dict[str, float]] = {}
+        for board in self.boards:
+            for metric in self.metrics:
+                for name, value in board.baselines(metric, 0).items():
+                    reached.setdefault(name, {}).setdefault(metric, value)
+        return reached
+
+    @property
+    def omissions(self) -> str:
+        """Metrics of the benchmark that were left out of some row and why, in words; empty where none was."""
+        wanted = () if self.task is None else self.task.metrics
+        whys = {name: why for cell in self.measured.values() for name, why in cell.left_out.items()}
+        return omissions({name: why for name, why in whys.items() if name in wanted})
+
+    @cached_property
+    def cautions(self) -> tuple[Caution, ...]:
+        """Reasons to read the benchmark with care."""
+        return tuple(dict.fromkeys(caution for board in self.boards for caution in board.cautions))
+
+    @property
+    def heading(self) -> str:
+        """The benchmark and its first metric."""
+        return self.name if self.task is None else f"{self.name}: {find_metric(self.task.primary).heading}"
+
+    def figure(self, row: BoardRow, metric: str | None = None) -> Figure:
+        """A metric of a row, by default the first one, with the published figure beside it; or why there is none."""
+        cell = self.cells.get(row)
+        if cell is None or self.task is None:
+            return Figure("not measured yet")
+        name = metric or self.task.primary
+        board = self.board(row)
+        score = None if board is None else board.score(name, str(row), 0)
+        if score is None:
+            return Figure("" if cell.status == "done" else cell.status)
+        shown = score.figure(self.is_best(row, name))
+        reported = self.published_for(row, name)
+        detail = "" if reported is None else f" (published {reported.value:g})"
+        return Figure(shown.value, f"{shown.detail}{detail}".strip(), shown.best)
+
+    def grid(self) -> Grid:
+        """Rows down and metrics across, then published figures and baselines."""
+        rows = [(str(row), tuple(self.figure(row, metric) for metric in self.metrics)) for row in self.cells]
+        for model, figures in self.published.items():
+            values = {figure.metric: f"{figure.value:g}" for figure in figures}
+            rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in self.metrics)))
+        for name, reached in self.baselines.items():
+            figures_of = (Figure(number(reached[metric]) if metric in reached else "") for metric in self.metrics)
+            rows.append((f"baseline: {baseline_name(name)}", tuple(figures_of)))
+        heads = tuple(find_metric(metric).heading for metric in self.metrics)
+        return Grid(CORNER, heads, tuple(rows), " ".join(self._notes()), self.name)
+
+    def _notes(self) -> Iterator[str]:
+        for protocol, rows in self.protocols.items():
+            of = "" if len(self.protocols) == 1 else f" ({', '.join(map(str, rows))})"
+            yield f"Protocol{of}: {protocol}."
+        yield from (f"{row}: {verdict}" for row, verdict in self.verdicts.items())
+        figures = [figure for of_model in self.published.values() for figure in of_model]
+        sources = dict.fromkeys(f"{f.source}{f' ({f.protocol})' if f.protocol else ''}" for f in figures)
+        if sources:
+            yield f"Published figures: {'; '.join(sources)}."
+        yield from (caution.message for caution in self.cautions)
+
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """The rows of the boards, and published figures."""
+        for board in self.boards:
+            yield from board.records(items=items)
+        for model, figures in self.published.items():
+            for figure in figures:
+                source = f"{figure.source}{f'; {figure.protocol}' if figure.protocol else ''}"
+                where = {"model": model, "dataset": self.name, "source": source}
+                yield record("published", **where, metric=figure.metric, value=figure.value)
+
+
+@dataclass(frozen=True)
+class Leaderboard(Exported):
     """The table of a suite.
 
     Attributes:
@@ -49,14 +245,15 @@ class Leaderboard:
     @cached_property
     def conclusion(self) -> Conclusion:
         """Which row is ahead of every other one in the first metric of most benchmarks."""
-        boards = [board for board in self.boards if board.measured and board.task is not None]
-        if not boards:
+        standings = [standing for standing in self.standings if standing.measured]
+        if not standings:
             return Conclusion("Nothing has been measured yet.")
         led = Counter(
-            row for board in boards for row in board.measured if board.task and board.is_best(row, board.task.primary)
-        )
-        several = len(boards) > 1
-        of = f"{len(boards)} benchmarks" if several else f"the benchmark {caption(boards[0].name)}"
+            row for standing in standings for row in standing.measured
+            if standing.task and standing.is_best(row, standing.task.primary)
+        )  # fmt: skip
+        several = len(standings) > 1
+        of = f"{len(standings)} benchmarks" if several else f"the benchmark {caption(standings[0].name)}"
         if not led:
             return Conclusion(f"No row is ahead of every other one on {'any of ' if several else ''}{of}.")
         row, count = led.most_common(1)[0]
@@ -69,12 +266,12 @@ class Leaderboard:
         return tuple(BoardRow(model.name, space) for model in self.plan.models for space in model.spaces)
 
     @cached_property
-    def boards(self) -> tuple[Board, ...]:
+    def standings(self) -> tuple[Standing, ...]:
         """One a benchmark."""
         published_as = {model.name: model.published for model in self.plan.models if model.published}
         cells = self.cells.items()
         return tuple(
-            Board(
+            Standing(
                 benchmark.title,
                 {BoardRow(*place[:2]): cell for place, cell in cells if place.benchmark == benchmark.title},
                 published_as,
@@ -98,22 +295,37 @@ class Leaderboard:
         wrong = {place: cell.reason for place, cell in self.cells.items() if cell.status == "failed"}
         return wrong | self.damaged
 
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """The rows of every benchmark, and one a cell without numbers, whose kind and source say why."""
+        for standing in self.standings:
+            yield from standing.records(items=items)
+        for place, reason in self.missing.items():
+            kind = reason.partition(":")[0] if ":" in reason else "missing"
+            yield record(kind, model=place.model, space=place.space, dataset=place.benchmark, source=reason)
+
+    def overview(self) -> Grid:
+        """The first metric of every benchmark."""
+        heads = tuple(standing.heading for standing in self.standings)
+        rows = ((str(row), tuple(standing.figure(row) for standing in self.standings)) for row in self.rows)
+        return Grid(CORNER, heads, tuple(rows), READING, "First metric of every benchmark")
+
+    def grids(self) -> Iterator[Grid]:
+        """An overview of several benchmarks, a table each, and the cells without numbers."""
+        if len(self.standings) > 1:
+            yield self.overview()
+        for standing in self.standings:
+            yield standing.grid()
+        if self.missing:
+            rows = tuple((" · ".join(place), (Figure(why),)) for place, why in self.missing.items())
+            yield Grid("cell", ("why",), rows, title="Cells without numbers")
+
     def to_markdown(self) -> str:
-        """Tables in Markdown: an overview, then one a benchmark with published figures, baselines and differences."""
-        return text.markdown(self.title, self.rows, self.boards, self.missing)
-
-    def to_latex(self) -> str:
-        """One tabular a benchmark for LaTeX with the package booktabs; cells without numbers, and why, as comments."""
-        return text.latex(self.boards, self.missing)
-
-    def to_csv(self) -> str:
-        """One line a number: measured, difference, published or baseline; and one a cell without numbers."""
-        return csv_text(dict(zip(text.COLUMNS, row, strict=True)) for row in text.records(self.boards, self.missing))
+        """The title and the tables."""
+        return f"# {records.escaped(self.title)}\n\n{super().to_markdown()}\n"
 
     def to_json(self) -> str:
-        """The title, and the lines of :meth:`to_csv` as objects, unrounded."""
-        lines = [dict(zip(text.COLUMNS, line, strict=True)) for line in text.records(self.boards, self.missing)]
-        return json.dumps({"title": self.title, "numbers": plain(lines)}, indent=2, ensure_ascii=False)
+        """The title, and the rows of :meth:`to_csv` as objects, unrounded."""
+        return records.json_text({"title": self.title, "numbers": list(self.records())})
 
 
 def read(out: Path | str) -> Leaderboard:

@@ -1,21 +1,19 @@
-"""How spaces differ: paired differences with intervals and exact tests, and the rule that names a winner.
+"""How runs differ: paired differences with intervals and exact tests, and the rule that names a winner.
 
 A difference is decided when the simultaneous 95 % interval excludes 0 and a paired test agrees after Holm's correction
 over the same family: the exact sign test of independent items, for discrete values or where few items differ, and
 Student's t for the others. Charts of one space are not compared with each other. Spaces that are effectively flat count
-as one space with Euclidean space
-and with one another: differences between them are shown and never decided.
+as one space with Euclidean space and with one another: differences between them are shown and never decided.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from hiergeo._core.errors import HiergeoError
-from hiergeo.evaluation.findings.cube import Cube, Entry
 from hiergeo.evaluation.metrics import (
     SMALL_SAMPLE,
     Interval,
@@ -28,6 +26,7 @@ from hiergeo.evaluation.metrics import (
     simultaneous_intervals,
 )
 from hiergeo.evaluation.metrics.sharing import p_value_of_draws
+from hiergeo.evaluation.result import Result
 from hiergeo.geometry import parse
 
 FLAT_BEND = 0.02
@@ -36,26 +35,73 @@ FLAT_BEND = 0.02
 ALPHA = 0.05
 """Largest adjusted p-value at which a test agrees that there is a difference."""
 
+Key: TypeAlias = tuple[str, int]
+"""(label, dim): the runs that differ in their seeds alone."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model in one space, measured on one dataset.
+
+    Attributes:
+        label: what tables call it; runs that differ in their seeds alone share it.
+        model: name of the model.
+        space: spec of the space, before any curvature was learnt.
+        result: its numbers.
+        dim: dimension of the embeddings, where runs of one dimension alone are compared; 0 elsewhere.
+        seed: of its training; None where nothing was trained.
+        fingerprint: of the model; models of one fingerprint are one.
+    """
+
+    label: str
+    model: str
+    space: str
+    result: Result = field(repr=False)
+    dim: int = 0
+    seed: int | None = None
+    fingerprint: str = ""
+
 
 @dataclass(frozen=True)
 class SpaceFacts:
     """What matters of a space when it is compared with others.
 
     Attributes:
-        geometry: spec.
+        label: what tables call it.
         dim: dimension of the embeddings.
         identity: equal for charts of one space.
         curved: whether some factor has a curvature.
         bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
         adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is not a Euclidean space.
+        model: what tells models apart.
     """
 
-    geometry: str
+    label: str
     dim: int
     identity: Hashable
     curved: bool
     bend: float
     adds_lengths: bool = False
+    model: str = ""
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> "SpaceFacts":
+        """Those of the runs of one space. A geometry that no spec names is a space of its own."""
+        first = runs[0]
+        settings, diagnostics = first.result.settings, first.result.diagnostics
+        spec = first.space if first.seed is not None else str(settings.get("geometry", first.space))
+        model = first.fingerprint or first.model
+        around = model, settings.get("root"), settings.get("min_radius")
+        bend = max((run.result.diagnostics.get("bend", np.inf) for run in runs), key=abs)
+        curvature = diagnostics.get("curvature") if first.seed is None else None
+        try:
+            geometry = parse(spec)
+        except HiergeoError:
+            alone = spec if curvature is None else curvature
+            return cls(first.label, first.dim, (alone, *around), curvature != 0, bend, model=model)
+        curved = geometry.isometry_class != parse("euclidean").isometry_class
+        same = geometry.isometry_class if curvature is None else curvature
+        return cls(first.label, first.dim, (same, *around), curved, bend, geometry.norm == "l1", model)
 
     @property
     def level(self) -> bool:
@@ -68,20 +114,8 @@ class SpaceFacts:
         return self.curved and self.level
 
     def counts_as_one_with(self, other: "SpaceFacts") -> bool:
-        """Whether neither can win against the other: charts of one space, or both flat."""
-        return self.identity == other.identity or (self.level and other.level)
-
-
-def identity(spec: str, *others: Hashable) -> Hashable:
-    """What charts of one space share: the curvatures, how a product combines its factors, and whatever is given.
-
-    A geometry that no spec names is a space of its own.
-    """
-    try:
-        geometry = parse(spec)
-    except HiergeoError:
-        return spec, *others
-    return geometry.isometry_class, *others
+        """Whether neither can win against the other: charts of one space, or one model in two flat ones."""
+        return self.identity == other.identity or (self.model == other.model and self.level and other.level)
 
 
 @dataclass(frozen=True)
@@ -91,8 +125,8 @@ class Contrast:
     Attributes:
         metric: name.
         dim: dimension of both.
-        a: spec of one.
-        b: spec of the other.
+        a: label of one.
+        b: label of the other.
         difference: mean over seeds of a - b.
         interval: its 95 % interval, paired by item, and by seed where there are seeds.
         simultaneous: 95 % interval that holds simultaneously with those of all other differences.
@@ -131,15 +165,21 @@ class Contrast:
 
     @property
     def winner(self) -> str | None:
-        """Spec of the better space; None where the evidence does not decide."""
+        """Label of the better space; None where the evidence does not decide."""
         if self.undecided_because is not None:
             return None
         larger_wins = find_metric(self.metric).higher_is_better is True
         return self.a if (self.difference > 0) == larger_wins else self.b
 
-    def seen_from(self, geometry: str) -> "Contrast":
-        """The same contrast with `geometry`, one of the two, as `a`."""
-        if geometry == self.a:
+    @property
+    def clearness(self) -> float:
+        """The size of the difference in widths of its simultaneous interval."""
+        width = self.simultaneous.high - self.simultaneous.low
+        return abs(self.difference) / width if width else 0.0
+
+    def seen_from(self, label: str) -> "Contrast":
+        """The same contrast with `label`, one of the two, as `a`."""
+        if label == self.a:
             return self
         test = self.test and self.test._replace(better=self.test.worse, worse=self.test.better)
         return replace(
@@ -178,12 +218,12 @@ class BeforeAfter:
     interval: Interval
 
     @classmethod
-    def of(cls, metric: str, before: Entry, after: Sequence[Entry]) -> "BeforeAfter | None":
+    def of(cls, metric: str, before: Result, after: Sequence[Result]) -> "BeforeAfter | None":
         """The change of a metric; None where it has no interval before or after."""
         if metric not in before.draws or metric not in after[0].draws:
             return None
-        draws = crossed_draws([each.draws[metric] - before.draws[metric] for each in after])
-        mean = float(np.mean([each.metrics[metric] for each in after]))
+        draws = crossed_draws([result.draws[metric] - before.draws[metric] for result in after])
+        mean = float(np.mean([result.metrics[metric] for result in after]))
         return cls(metric, before.metrics[metric], mean, percentile_interval(draws))
 
     @property
@@ -211,19 +251,19 @@ class _Pair(NamedTuple):
 
 
 def contrast_all(
-    cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], seed: int
+    cells: Mapping[Key, Sequence[Run]], spaces: Sequence[SpaceFacts], *, without: frozenset[str], seed: int
 ) -> tuple[Contrast, ...]:
     """Contrasts of every two spaces of one dimension in every metric with intervals that is not a control.
 
     Simultaneous intervals and adjusted p-values hold over all of them, as a table shows them.
 
     Args:
-        cube: numbers of one model.
-        spaces: one for each geometry and dimension of the cube, in the order of its cells.
+        cells: label and dimension -> runs, one a seed.
+        spaces: one for each of these.
         without: metrics that are left out because they cannot differ.
         seed: of the resampling of seeds.
     """
-    pairs = list(_pairs(cube, spaces, without, seed))
+    pairs = list(_pairs(cells, spaces, without, seed))
     if not pairs:
         return ()
     wide = simultaneous_intervals(np.stack([pair.draws for pair in pairs]))
@@ -232,8 +272,8 @@ def contrast_all(
         Contrast(
             metric=pair.metric,
             dim=pair.a.dim,
-            a=pair.a.geometry,
-            b=pair.b.geometry,
+            a=pair.a.label,
+            b=pair.b.label,
             difference=float(np.mean(pair.differences)),
             interval=percentile_interval(pair.draws),
             simultaneous=wide[place],
@@ -245,38 +285,41 @@ def contrast_all(
     )
 
 
-def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], seed: int) -> Iterator[_Pair]:
+def _pairs(
+    cells: Mapping[Key, Sequence[Run]], spaces: Sequence[SpaceFacts], without: frozenset[str], seed: int
+) -> Iterator[_Pair]:
     """Pairs of different spaces, each with its own stream of random numbers for the resampling of seeds."""
-    (model,) = cube.models
     streams: dict[Hashable, int] = {}
     for a, b in combinations(spaces, 2):
         if a.dim != b.dim or a.identity == b.identity:
             continue
-        runs = list(zip(cube.cells[model, a.geometry, a.dim], cube.cells[model, b.geometry, b.dim], strict=True))
-        for metric in runs[0][0].draws:
-            if metric not in runs[0][1].draws or metric in without or find_metric(metric).control:
+        runs = zip(cells[a.label, a.dim], cells[b.label, b.dim], strict=True)
+        results = [(x.result, y.result) for x, y in runs]
+        first, other = results[0]
+        for metric in first.draws:
+            if metric not in other.draws or metric in without or find_metric(metric).control:
                 continue
-            if runs[0][0].items.get(metric) != runs[0][1].items.get(metric):  # not the same items: nothing is paired
+            if first.items.get(metric) != other.items.get(metric):  # not the same items: nothing is paired
                 continue
             stream = streams.setdefault((metric, a.dim, a.identity, b.identity), len(streams))
-            draws = [x.draws[metric] - y.draws[metric] for x, y in runs]
+            draws = [x.draws[metric] - y.draws[metric] for x, y in results]
             paired = crossed_draws(draws, seed=(seed, stream)) if len(draws) > 1 else draws[0]
-            differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in runs)
-            yield _Pair(metric, a, b, differences, paired, *_tests(metric, runs))
+            differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in results)
+            yield _Pair(metric, a, b, differences, paired, *_tests(metric, results))
 
 
-def _tests(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> tuple[SignTest | None, float]:
+def _tests(metric: str, results: Sequence[tuple[Result, Result]]) -> tuple[SignTest | None, float]:
     """The sign test of differences of independent items, means over seeds, where it applies; a p-value.
 
     It applies to means of discrete values, and to those that differ in few items. Other differences have Student's t.
     """
-    first = runs[0][0]
+    first = results[0][0]
     shared = metric in first.effective
-    if not shared and all(metric in each.rows for pair in runs for each in pair):
-        test = sign_test(np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0))
+    if not shared and all(metric in result.rows for pair in results for result in pair):
+        test = sign_test(np.mean([x.rows[metric] - y.rows[metric] for x, y in results], axis=0))
         if find_metric(metric).discrete or test.better + test.worse < SMALL_SAMPLE:
             return test, test.p_value
-    draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in runs], axis=0)
-    difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in runs]))
+    draws = np.mean([x.draws[metric] - y.draws[metric] for x, y in results], axis=0)
+    difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in results]))
     items = first.effective[metric] if shared else float(first.items.get(metric, len(draws)))
     return None, p_value_of_draws(difference, draws, items, widened=shared)

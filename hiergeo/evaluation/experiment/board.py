@@ -1,0 +1,384 @@
+"""The board of a dataset: every model in every space with every seed, who leads, and reasons for care."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.records import Exported, Figure, Grid, Record, number
+from hiergeo._core.text import listing
+from hiergeo.evaluation.experiment.contrasts import Contrast, Key, Run, SpaceFacts, contrast_all
+from hiergeo.evaluation.metrics import (
+    SMALL_SAMPLE,
+    Interval,
+    crossed_draws,
+    find_metric,
+    percentile_interval,
+    share_interval,
+)
+from hiergeo.evaluation.metrics.resampling import are_hits
+from hiergeo.evaluation.result import Result, control_figure, counted, record, strongest
+
+Kind = Literal["small sample", "few seeds", "flat", "charts", "learning rates", "collapse", "training", "leakage"]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A reason to read results with care.
+
+    Attributes:
+        kind: what it is about.
+        subjects: metrics or spaces that it concerns.
+        message: one sentence.
+    """
+
+    kind: Kind
+    subjects: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric in one space at one dimension.
+
+    Attributes:
+        value: mean over seeds.
+        spread: standard deviation over seeds (by their number less one); None for a single seed.
+        interval: 95 % interval over items, and over seeds where there are several; None without draws.
+        seeds: value of each seed.
+    """
+
+    value: float
+    spread: float | None
+    interval: Interval | None
+    seeds: tuple[float, ...]
+
+    @classmethod
+    def of(cls, metric: str, results: Sequence[Result]) -> "Score":
+        """A metric over the results of all seeds."""
+        values = tuple(result.metrics[metric] for result in results)
+        if len(values) == 1:
+            return cls(values[0], None, results[0].intervals.get(metric), values)
+        drawn = metric in results[0].draws
+        interval = _within(metric, _over_seeds(metric, results)) if drawn else None
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)), interval, values)
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The bounds and the values of single seeds."""
+        return *(self.interval or ()), *self.seeds
+
+    def figure(self, best: bool = False) -> Figure:
+        """Its entry in a table: the deviation over seeds, or the interval, behind the value."""
+        if self.spread is not None:
+            return Figure(number(self.value), f"± {number(self.spread)}", best)
+        bounds = "" if self.interval is None else f"({' to '.join(map(number, self.interval))})"
+        return Figure(number(self.value), bounds, best)
+
+
+def _over_seeds(metric: str, results: Sequence[Result]) -> Interval:
+    """The interval over items and seeds; where items are hits or misses, at least that over items alone."""
+    crossed = percentile_interval(crossed_draws([result.draws[metric] for result in results]))
+    if metric in results[0].effective:
+        return crossed
+    least = find_metric(metric).least
+    hits = [result.rows[metric] for result in results if are_hits(result.rows.get(metric), least)]
+    if len(hits) < len(results):
+        return crossed
+    items = np.mean(hits, axis=0)
+    alone = share_interval(items, np.ones(len(items)), least=least)
+    return Interval(min(crossed.low, alone.low), max(crossed.high, alone.high))
+
+
+def _within(metric: str, interval: Interval) -> Interval:
+    """An interval that seeds have widened, without values that the metric cannot have."""
+    record = find_metric(metric)
+    if not record.higher_is_better:
+        return interval
+    least = record.least if record.discrete else -1.0
+    return Interval(*(min(max(end, least), 1.0) for end in interval))
+
+
+@dataclass(frozen=True)
+class Board(Exported):
+    """Runs on one dataset, what they say about their spaces, and the rows of all of it.
+
+    Attributes:
+        runs: in the order in which tables show them; those that differ in their seeds alone share a label.
+        dataset: its name, with the split.
+        without: metrics in which spaces are not compared, because they cannot differ.
+        shared: metrics that are equal in all spaces by construction.
+        remarks: reasons for care beside those that `cautions` knows of.
+        resampling: seed of the resampling of seeds.
+
+    Raises:
+        InputError: no runs, or two of the same label, dimension and seed.
+    """
+
+    runs: tuple[Run, ...]
+    dataset: str = ""
+    without: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+    remarks: tuple[Caution, ...] = ()
+    resampling: int = 0
+
+    def __post_init__(self) -> None:
+        keys = [(run.label, run.dim, run.seed) for run in self.runs]
+        if not keys or len(set(keys)) < len(keys):
+            raise InputError(
+                "a board needs runs, each of a different label, dimension and seed; "
+                f"it got {len(keys)} runs, {len(set(keys))} of them different."
+            )
+
+    def __repr__(self) -> str:
+        return f"<Board of {len(self.runs)} runs on {self.dataset or 'a dataset'}: {', '.join(self.labels)}>"
+
+    @cached_property
+    def cells(self) -> dict[Key, tuple[Run, ...]]:
+        """(label, dim) -> runs of its seeds."""
+        groups: dict[Key, list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault((run.label, run.dim), []).append(run)
+        return {key: tuple(runs) for key, runs in groups.items()}
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What tables call the spaces."""
+        return tuple(dict.fromkeys(run.label for run in self.runs))
+
+    @cached_property
+    def dims(self) -> tuple[int, ...]:
+        """Dimensions."""
+        return tuple(dict.fromkeys(run.dim for run in self.runs))
+
+    @cached_property
+    def seeds(self) -> int:
+        """The number of seeds of a cell."""
+        return max(map(len, self.cells.values()))
+
+    @cached_property
+    def spaces(self) -> tuple[SpaceFacts, ...]:
+        """One for each label and dimension."""
+        return tuple(map(SpaceFacts.of, self.cells.values()))
+
+    @cached_property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """Differences of every two spaces that are not charts of one."""
+        return contrast_all(self.cells, self.spaces, without=self.without, seed=self.resampling)
+
+    @cached_property
+    def cautions(self) -> tuple[Caution, ...]:
+        """Reasons to read the board with care."""
+        charts = (
+            Caution("charts", group, f"{listing(group)} are one space in {len(group)} charts, so they tie.")
+            for group in self.twins
+        )
+        results = [run.result for run in self.runs]
+        return (*self.remarks, *charts, *flat_spaces(self.spaces), *small_samples(results))
+
+    def geometries(self, dim: int) -> tuple[str, ...]:
+        """Labels at a dimension."""
+        return tuple(label for label, at in self.cells if at == dim)
+
+    def measured(self, dim: int) -> tuple[str, ...]:
+        """All metrics at a dimension, in the order in which they first appear."""
+        return tuple(dict.fromkeys(name for run in self.runs if run.dim == dim for name in run.result.metrics))
+
+    def metrics(self, dim: int) -> tuple[str, ...]:
+        """Metrics with intervals at a dimension, in the order in which they first appear."""
+        return tuple(dict.fromkeys(name for run in self.runs if run.dim == dim for name in run.result.draws))
+
+    def results(self, label: str, dim: int) -> tuple[Result, ...]:
+        """The results of a cell, one a seed; empty where there are none."""
+        return tuple(run.result for run in self.cells.get((label, dim), ()))
+
+    @cached_property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of labels that are charts of one space."""
+        groups: dict[object, dict[str, None]] = {}
+        for space in self.spaces:
+            groups.setdefault(space.identity, {})[space.label] = None
+        return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+    def score(self, metric: str, label: str, dim: int) -> Score | None:
+        """A metric in a space; None where it was not measured."""
+        key = metric, label, dim
+        if key not in self._scores:
+            results = self.results(label, dim)
+            self._scores[key] = Score.of(metric, results) if results and metric in results[0].metrics else None
+        return self._scores[key]
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, str, int], Score | None]:
+        """Scores that were computed before."""
+        return {}
+
+    def baselines(self, metric: str, dim: int) -> dict[str, float]:
+        """Control by name -> what it reaches in a metric at a dimension: its mean over seeds, in the space where it
+        does best.
+
+        The distances of a space take part in some controls: a ladder by words lists the captions nearest to the image.
+        """
+        reached: dict[str, list[float]] = {}
+        for label in self.geometries(dim):
+            results = self.results(label, dim)
+            for name in results[0].baselines.get(metric, {}):
+                mean = float(np.mean([result.baselines[metric][name] for result in results]))
+                if math.isfinite(mean):
+                    reached.setdefault(name, []).append(mean)
+        best = min if find_metric(metric).higher_is_better is False else max
+        return {name: best(values) for name, values in reached.items()}
+
+    def control(self, metric: str, dim: int) -> tuple[str, float] | None:
+        """The baseline that does best in a metric at a dimension, by its name for readers, and its value."""
+        return strongest(metric, self.baselines(metric, dim))
+
+    def span(self, metric: str, dim: int) -> tuple[float, float]:
+        """The smallest and the largest bound or seed value of a metric over all spaces of a dimension."""
+        scores = [score for label in self.geometries(dim) if (score := self.score(metric, label, dim))]
+        ends = [end for score in scores for end in score.ends]
+        return min(ends), max(ends)
+
+    def contrasts_of(self, metric: str, dim: int) -> tuple[Contrast, ...]:
+        """The contrasts of a metric at a dimension."""
+        return tuple(contrast for contrast in self.contrasts if (contrast.metric, contrast.dim) == (metric, dim))
+
+    def is_best(self, metric: str, label: str, dim: int) -> bool:
+        """Whether the space leads in the metric."""
+        return label in self.leaders(metric, dim)
+
+    def leaders(self, metric: str, dim: int) -> tuple[str, ...]:
+        """The spaces that win against every other one, charts of one space all alike; empty where none does."""
+        return self._leaders.get((metric, dim), ())
+
+    @property
+    def has_leaders(self) -> bool:
+        """Whether some space leads in some metric."""
+        return bool(self._leaders)
+
+    @property
+    def decided(self) -> tuple[Contrast, ...]:
+        """The contrasts that name a winner."""
+        return tuple(contrast for contrast in self.contrasts if contrast.winner is not None)
+
+    @cached_property
+    def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """(metric, dim) -> leaders."""
+        places = dict.fromkeys((contrast.metric, contrast.dim) for contrast in self.contrasts)
+        return {place: leading for place in places if (leading := self._leading(*place))}
+
+    def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
+        contrasts = [contrast for contrast in self.contrasts_of(metric, dim) if not contrast.one_space]
+        leading: set[str] = set()
+        for label in self.geometries(dim):
+            own = [contrast for contrast in contrasts if label in (contrast.a, contrast.b)]
+            if own and all(contrast.winner == label for contrast in own):
+                leading |= {label, *(twin for group in self.twins if label in group for twin in group)}
+        return tuple(label for label in self.geometries(dim) if label in leading)
+
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """One row a number: those of every run, means over seeds, baselines, and differences."""
+        for (label, dim), runs in self.cells.items():
+            place = {"model": runs[0].model, "space": runs[0].space, "dim": dim or None, "dataset": self.dataset}
+            best = [name for name in runs[0].result.metrics if self.is_best(name, label, dim)]
+            several = len(runs) > 1
+            for run in runs:
+                yield from run.result.rows_of({**place, "seed": run.seed}, items=items, best=() if several else best)
+            for metric in runs[0].result.metrics if several else ():
+                yield record("mean", **place, metric=metric, best=metric in best, **self._mean(metric, label, dim))
+        for dim in self.dims:
+            place = {"dim": dim or None, "dataset": self.dataset}
+            for metric in self.measured(dim):
+                for name, value in self.baselines(metric, dim).items():
+                    yield record("baseline", **place, model=name, metric=metric, value=value)
+        for contrast in self.contrasts:
+            run = self.cells[contrast.a, contrast.dim][0]
+            place = {"model": run.model, "space": run.space, "dim": run.dim or None, "dataset": self.dataset}
+            low, high = contrast.simultaneous
+            difference = {"value": contrast.difference, "low": low, "high": high, "winner": contrast.winner}
+            yield record("difference", **place, than=contrast.b, metric=contrast.metric, **difference)
+
+    def _mean(self, metric: str, label: str, dim: int) -> dict[str, object]:
+        score = self.score(metric, label, dim)
+        assert score is not None
+        low, high = score.interval or (None, None)
+        items = self.results(label, dim)[0].items.get(metric)
+        return {"value": score.value, "low": low, "high": high, "n": items, "deviation": score.spread}
+
+    def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
+        """One table for each dimension: metrics down, spaces across, and last the strongest baseline.
+
+        What is the same in all spaces by construction stands once.
+
+        Args:
+            metrics: those that are shown; None is all, without those that have no interval where spaces are compared.
+        """
+        plain = self.seeds > 1 or len(self.spaces) == 1
+        for dim in self.dims:
+            names = self.measured(dim) if plain else self.metrics(dim)
+            shown = [name for name in names if metrics is None or name in metrics]
+            controls = [control_figure(name, self.baselines(name, dim)) for name in shown]
+            rows = tuple(
+                (find_metric(name).heading, (*self._figures(name, dim), control))
+                for name, control in zip(shown, controls, strict=True)
+            )
+            heads = *self.geometries(dim), "strongest control"
+            corner = f"dimension {dim}" if self.seeds > 1 or len(self.dims) > 1 else "metric"
+            yield Grid(corner, heads, rows, self._notes(shown, dim))
+
+    def _figures(self, metric: str, dim: int) -> tuple[Figure, ...]:
+        scores = [(label, self.score(metric, label, dim)) for label in self.geometries(dim)]
+        figures = tuple(
+            Figure() if score is None else score.figure(self.is_best(metric, label, dim)) for label, score in scores
+        )
+        same = metric in self.shared and len(set(figures)) == 1
+        return (replace(figures[0], across=len(figures)),) if same else figures
+
+    def _notes(self, metrics: Sequence[str], dim: int) -> str:
+        """What must be known to read the figures: data, how many items, and what a mark means."""
+        models = dict.fromkeys(run.model for run in self.runs)
+        of = f"{next(iter(models))} on {self.dataset}" if len(models) == 1 else self.dataset
+        results = [run.result for run in self.runs if run.dim == dim]
+        items = {name: result.items[name] for result in results for name in metrics if name in result.items}
+        read = (
+            f"Means over {self.seeds} seeds ± their standard deviation."
+            if self.seeds > 1
+            else "Values with 95 % intervals."
+        )
+        best = any(self.leaders(metric, dim) for metric in metrics)
+        marked = "Marked: ahead of every other space, by paired tests over all metrics and spaces." if best else ""
+        return " ".join(filter(None, (f"{of}; {counted(items)}." if items else f"{of}.", read, marked)))
+
+
+def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
+    """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
+    small = {name: count for result in results for name, count in result.items.items() if count < SMALL_SAMPLE}
+    groups: dict[tuple[int, str], list[str]] = {}
+    for metric, count in small.items():
+        groups.setdefault((count, find_metric(metric).unit), []).append(find_metric(metric).label)
+    if groups:
+        named = (f"{count} {unit} for {few(labels)}" for (count, unit), labels in groups.items())
+        message = (
+            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
+        )
+        yield Caution("small sample", tuple(small), message)
+
+
+def flat_spaces(spaces: Sequence[SpaceFacts]) -> Iterator[Caution]:
+    """One caution for each model and dimension at which several spaces count as one because they are flat."""
+    for model, dim in dict.fromkeys((space.model, space.dim) for space in spaces):
+        level = [space for space in spaces if (space.model, space.dim) == (model, dim) and space.level]
+        flat = [space.label for space in level if space.flat]
+        if flat and len(level) > 1:
+            named = ", ".join(space.label for space in level)
+            yield Caution(
+                "flat",
+                tuple(flat),
+                f"{named} count as one space, and no winner is named among them: {' and '.join(flat)} "
+                f"{'is' if len(flat) == 1 else 'are'} effectively flat at these radii.",
+            )
