@@ -49,6 +49,7 @@ KEPT: dict[tuple[str, ...], str] = {
     ("index", "build"): "complete shards",
     ("embed",): "finished batches",
     ("data", "fetch"): "whole files",
+    ("study",): "trained heads",
     ("suite",): "finished cells",
     ("train", "re"): "checkpoints",
 }

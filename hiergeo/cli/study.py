@@ -10,7 +10,7 @@ from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_page, check_writable, load_data, publish_experiment, sole_writer
-from hiergeo.cli.options import option
+from hiergeo.cli.options import option, path_option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch, Patience
 from hiergeo.training import Chains, Recipe
@@ -49,6 +49,12 @@ def study_command(
     full: options.Full = False,
     html: options.Html = Path("hiergeo-study.html"),
     overwrite: options.Overwrite = False,
+    out: Annotated[
+        Path | None,
+        path_option(
+            "DIR", "Keeps trained heads, so that a study that was stopped goes on. (by default beside the page)"
+        ),
+    ] = None,
     images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -93,7 +99,17 @@ def study_command(
     chains = _chains(train, loaded, data, rows, force, settings)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
-        done = run_study(made, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
+        done = run_study(
+            made,
+            chains,
+            loaded,
+            test,
+            settings,
+            unseen=unseen,
+            held_out=held_out,
+            out=out or html.with_suffix(""),
+            progress=True,
+        )
         publish_experiment(done, json, format, full=full, html=html, images=images, seed=seed)
 
 

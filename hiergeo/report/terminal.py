@@ -60,11 +60,13 @@ def tables(source: Result | Comparison | Study, width: int = 80, *, full: bool =
 
 def _controls_in_notes(grid: Grid) -> Grid:
     """A table whose notes say what stands in its last column, the controls."""
-    controls = (
-        f"{name} {control.value} {control.detail}" for name, (*_, control) in grid.rows if control.value
-    )  # fmt: skip
+    reached: dict[str, list[str]] = {}
+    for name, (*_, control) in grid.rows:
+        if control.value:
+            reached.setdefault(control.detail.strip("()"), []).append(f"{name} {control.value}")
+    controls = "; ".join(f"{control}: {', '.join(values)}" for control, values in reached.items())
     rows = tuple((name, figures[:-1]) for name, figures in grid.rows)
-    return replace(grid, heads=grid.heads[:-1], rows=rows, notes=f"Controls: {'; '.join(controls)}.\n{grid.notes}")
+    return replace(grid, heads=grid.heads[:-1], rows=rows, notes=f"Reached by {controls}.\n{grid.notes}")
 
 
 def fitted(grid: Grid, width: int) -> Iterator[Grid]:

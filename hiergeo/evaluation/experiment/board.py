@@ -10,7 +10,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Exported, Figure, Grid, Record, number
-from hiergeo._core.text import listing
+from hiergeo._core.text import few, listing
 from hiergeo.evaluation.experiment.contrasts import Contrast, Key, Run, SpaceFacts, contrast_all
 from hiergeo.evaluation.metrics import (
     SMALL_SAMPLE,

@@ -1,7 +1,10 @@
 """Running a study: tune, train a head for every seed, measure, compare."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,12 +18,16 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Compute, embed
 from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.metrics import RADIAL
-from hiergeo.geometry import Space, parse
-from hiergeo.training import Chains, HeadModel, chain_loss, train_head
+from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.training import Chains, HeadModel, Recipe, Trained, chain_loss, train_head
 from hiergeo.training.chains import split_groups
+from hiergeo.training.saving import trained_once
 from hiergeo.training.study.bench import Bench, beyond_the_equator, pairs_behind_head
 from hiergeo.training.study.design import StudyPlan, StudySettings, check_data, check_untrained_heads
 from hiergeo.training.study.result import HeadRun, Study, StudyCell
+
+Training: TypeAlias = Callable[[Chains, Geometry, Recipe], Trained]
+"""What trains a head."""
 
 JUDGE = "auroc_margin"
 """Criterion of the tuning: a rank statistic, on the same scale in every geometry, that products have too."""
@@ -36,6 +43,7 @@ def run_study(
     *,
     unseen: np.ndarray | None = None,
     held_out: Collection[int] | None = None,
+    out: Path | None = None,
     progress: bool = False,
 ) -> Study:
     """Train and measure a head for every geometry, dimension and seed of a plan, on the same data.
@@ -48,6 +56,7 @@ def run_study(
         settings: how it is measured, and on which device; the defaults of `StudySettings` when None.
         unseen: (rows of `test`,) booleans, rows that share no text with the chains; they get a tau_d of their own.
         held_out: ids of the images that retrieval is measured on; None is all of them.
+        out: a folder that keeps every training that is done, so that the same study goes on where it was stopped.
         progress: show progress bars for work that takes longer than a second.
 
     Raises:
@@ -65,12 +74,13 @@ def run_study(
     bench = Bench(model, frozen, aside, measuring, unseen, held_out)
     before = {spec: bench.without_head(spec) for spec in plan.geometries}
 
-    tried = _tune(plan, training, model, progress)
+    train = partial(train_head, device=None) if out is None else partial(trained_once, out)
+    tried = _tune(plan, training, model, train, progress)
     runs: dict[tuple[str, int], list[HeadRun]] = {cell: [] for cell in plan.cells}
     heads = [(cell, head_seed) for cell in plan.cells for head_seed in plan.seeds]
     for (spec, dim), head_seed in track(heads, "training", enabled=progress):
         recipe = plan.head(dim, head_seed, best_rate(tried[spec, dim]))
-        trained = train_head(training, plan.geometry(spec), recipe, device=None)
+        trained = train(training, plan.geometry(spec), recipe)
         runs[spec, dim].append(bench.run(trained, before[spec], plan.geometry(spec)))
 
     cells = tuple(
@@ -111,11 +121,13 @@ def best_rate(scores: dict[float, float]) -> float:
     return max(usable, key=lambda rate: usable[rate]) if usable else min(scores)
 
 
-def validation_score(plan: StudyPlan, cell: tuple[str, int], rate: float, chains: Chains, model: Model) -> float:
+def validation_score(
+    plan: StudyPlan, cell: tuple[str, int], rate: float, chains: Chains, model: Model, train: Training
+) -> float:
     """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training fails."""
     spec, dim = cell
     recipe = plan.head(dim, plan.tuning_seed, rate)
-    trained = train_head(chains, plan.geometry(spec), recipe, device=None)
+    trained = train(chains, plan.geometry(spec), recipe)
     if trained.diverged:
         return math.nan
     _, validation = split_groups(chains, recipe.validation, recipe.seed)
@@ -129,10 +141,12 @@ def validation_score(plan: StudyPlan, cell: tuple[str, int], rate: float, chains
     return outcome.statistics[JUDGE].value
 
 
-def _tune(plan: StudyPlan, chains: Chains, model: Model, progress: bool) -> dict[tuple[str, int], dict[float, float]]:
+def _tune(
+    plan: StudyPlan, chains: Chains, model: Model, train: Training, progress: bool
+) -> dict[tuple[str, int], dict[float, float]]:
     """Cell -> learning rate -> score on validation rows; a single candidate is not tried and scores NaN."""
     tried = {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
     trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates if len(plan.learning_rates) > 1]
     for cell, rate in track(trials, "tuning", enabled=progress):
-        tried[cell][rate] = validation_score(plan, cell, rate, chains, model)
+        tried[cell][rate] = validation_score(plan, cell, rate, chains, model, train)
     return tried
