@@ -7,6 +7,7 @@ import pytest
 
 from hiergeo.evaluation.answers import (
     Answer,
+    conclude,
     cones_answer,
     curvature_answer,
     headline,
@@ -182,3 +183,55 @@ def test_a_headline_gives_the_numbers_of_order_and_length():
 def test_only_generated_data_are_a_toy(model, data, toy):
     said = setting_of(model, data)
     assert ("oy model" in said) + ("scenes" in said) == toy
+
+
+def answer(word, value=0.5, n=40) -> Answer:
+    if word == "inapplicable":
+        return inapplicable("not asked")
+    return Answer(word, value, value - 0.1, value + 0.1, n, word)
+
+
+def compared_answers(curvatures, order="forward", beyond="yes"):
+    """Answers by geometry; the order is the same in all spaces."""
+    return {
+        spec: {"order": answer(order), "beyond_length": answer(beyond), "curvature": answer(word)}
+        for spec, word in curvatures.items()
+    }
+
+
+def compared_headline(curvatures, **answers) -> str:
+    return conclude(compared_answers(curvatures, **answers), "model", "data").headline
+
+
+def test_flat_spaces_alone_have_no_word_about_curvature():
+    assert "urvature" not in compared_headline({"euclidean": "inapplicable"})
+
+
+def test_curved_spaces_that_agree_speak_as_one():
+    agreed = {"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "harms"}
+    assert compared_headline(agreed) == compared_headline({"lorentz:-1": "harms"})
+    assert "harms" in compared_headline(agreed)
+
+
+@pytest.mark.parametrize("other", ["harms", "none", "unclear"])
+def test_the_space_in_which_curvature_helps_alone_is_named(other):
+    said = compared_headline({"euclidean": "inapplicable", "lorentz:-1": other, "lorentz:-4": "helps"})
+    assert "lorentz:-4" in said
+    assert "lorentz:-1" not in said
+
+
+def test_that_curvature_helps_nowhere_is_not_said_where_it_cannot_be_told():
+    settled, unclear = (compared_headline({"lorentz:-1": "harms", "lorentz:-4": word}) for word in ("none", "unclear"))
+    assert settled.endswith("helps nowhere.")
+    assert "nowhere measurably" in unclear
+
+
+def test_several_spaces_in_which_curvature_helps_are_counted():
+    said = compared_headline({"lorentz:-1": "helps", "lorentz:-2": "harms", "lorentz:-4": "helps"})
+    assert "2 spaces" in said
+
+
+def test_a_comparison_says_every_answer_once():
+    answers = compared_answers({"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "none"})
+    remarks = conclude(answers, "model", "data").remarks
+    assert remarks == ("forward", "yes", "In lorentz:-1, harms", "In lorentz:-2, none")

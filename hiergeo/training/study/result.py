@@ -262,19 +262,21 @@ class Study(Exported):
         yield from self.board.records(items=items)
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
-        """Those of the board with what the frozen model reaches, and learning rates."""
+        """Those of the board with what the frozen model reaches, and what became of the heads."""
         for dim, grid in zip(self.plan.dims, self.board.grids(metrics), strict=True):
-            geometries = self.board.geometries(dim)
-            frozen = self.before[geometries[0]].metrics
+            frozen = self.before[self.board.geometries(dim)[0]].metrics
             shown = [name for name in self.board.measured(dim) if metrics is None or name in metrics]
-            rows = [
+            rows = (
                 (label, (_figure(frozen.get(name)), *figures))
                 for name, (label, figures) in zip(shown, grid.rows, strict=True)
-            ]
-            rates = (Figure(f"{self.cell(geometry, dim).learning_rate:g}") for geometry in geometries)
-            empty = (Figure(),) * (len(grid.heads) - len(geometries))
-            rows.append(("learning rate", (Figure(), *rates, *empty)))
+            )
             yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows))
+        facts = {f"{cell.geometry}, {cell.dim} dimensions": cell.facts for cell in self.cells}
+        heads = tuple(dict.fromkeys(name for of_cell in facts.values() for name in of_cell))
+        cells = (
+            (label, tuple(Figure(of_cell.get(name, "")) for name in heads)) for label, of_cell in facts.items()
+        )  # fmt: skip
+        yield Grid("heads", heads, tuple(cells))
 
     @property
     def omissions(self) -> str:

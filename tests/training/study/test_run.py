@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from hiergeo.cli.study import publish_study
+from hiergeo.cli._io import publish_experiment
 from hiergeo.evaluation.metrics import crossed_draws, percentile_interval
 from hiergeo.geometry import parse
-from hiergeo.training import HeadModel, trainer
+from hiergeo.training import HeadModel, saving, trainer
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import StudySettings, run_study, running
 from hiergeo.training.study.bench import Bench
@@ -37,7 +37,7 @@ def test_every_cell_has_a_run_a_seed(done):
         assert {run.trained.head.shape.outputs for run in each.runs} == {4}
         assert all(run.trained.history[-1].step == SMALL.steps for run in each.runs)
         assert all(
-            run.metrics[name] == pytest.approx(run.summary.after.metrics[name])
+            run.result.metrics[name] == pytest.approx(run.summary.after.metrics[name])
             for run in each.runs
             for name in run.summary.after.draws
         )
@@ -46,11 +46,11 @@ def test_every_cell_has_a_run_a_seed(done):
 
 
 def test_what_is_measured(done):
-    names = set(cell(done, "euclidean").runs[0].metrics)
+    names = set(cell(done, "euclidean").runs[0].result.metrics)
     assert {"tau_d", "precision", "recall", "image_to_text_r1", "text_to_image_r10", "similarity_change"} <= names
     pairs = {f"auroc{score}{kind}" for score in ("", "_margin") for kind in ("", "_sibling")}
     assert pairs <= names
-    assert pairs & set(cell(done, GEOMETRIES[3]).runs[0].metrics) == {"auroc_margin", "auroc_margin_sibling"}
+    assert pairs & set(cell(done, GEOMETRIES[3]).runs[0].result.metrics) == {"auroc_margin", "auroc_margin_sibling"}
 
 
 @pytest.mark.slow
@@ -63,24 +63,24 @@ def test_curvature_is_learnt_and_reported_over_time(done):
 
 
 def test_charts_of_one_space_are_one_and_win_nothing(done):
-    assert done.findings.twins == (("lorentz:-1", "poincare:-1"),)
+    assert done.board.twins == (("lorentz:-1", "poincare:-1"),)
     one, other = cell(done, "lorentz:-1").metrics, cell(done, "poincare:-1").metrics
     assert one == pytest.approx(other, abs=1e-6, nan_ok=True)
-    assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.findings.contrasts)
+    assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.board.contrasts)
     assert "one space in 2 charts" in str(done.conclusion)
 
 
 def test_contrasts_are_paired_by_seed_and_item(done):
     """From the runs alone, by hand."""
     contrast = next(
-        each
-        for each in done.findings.contrasts
-        if (each.metric, each.a, each.b) == ("auroc", "euclidean", "lorentz:-1")
+        each for each in done.board.contrasts if (each.metric, each.a, each.b) == ("auroc", "euclidean", "lorentz:-1")
     )
     pairs = list(zip(cell(done, "euclidean").runs, cell(done, "lorentz:-1").runs, strict=True))
-    assert contrast.difference == pytest.approx(np.mean([a.metrics["auroc"] - b.metrics["auroc"] for a, b in pairs]))
+    assert contrast.difference == pytest.approx(
+        np.mean([a.result.metrics["auroc"] - b.result.metrics["auroc"] for a, b in pairs])
+    )
     differences = [a.summary.after.draws["auroc"] - b.summary.after.draws["auroc"] for a, b in pairs]
-    streams = (crossed_draws(differences, seed=(0, stream)) for stream in range(len(done.findings.contrasts)))
+    streams = (crossed_draws(differences, seed=(0, stream)) for stream in range(len(done.board.contrasts)))
     assert contrast.interval in map(percentile_interval, streams)
     assert contrast.simultaneous.low <= contrast.interval.low <= contrast.interval.high <= contrast.simultaneous.high
 
@@ -138,8 +138,8 @@ def test_losses_that_see_no_curvature_train_one_head_and_name_what_cannot_differ
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=replace(SMALL, losses={"order": 1.0}))
     flat, curved = (each.runs[0].trained.head.state_dict() for each in done.cells)
     assert all(torch.equal(flat[name], curved[name]) for name in flat)
-    assert "tau_d" in done.findings.shared
-    assert not any(each.metric == "tau_d" for each in done.findings.contrasts)
+    assert "tau_d" in done.board.shared
+    assert not any(each.metric == "tau_d" for each in done.board.contrasts)
     assert "tau_d (equal length) cannot differ" in str(done.conclusion)
 
 
@@ -157,8 +157,9 @@ def test_a_run_that_diverges_counts_with_its_last_good_state_and_is_named(tmp_pa
     for each in done.cells:
         assert all("at step" in run.problem for run in each.runs)
         assert np.isfinite(list(each.metrics.values())).all()
-    assert "with the batch of rows" in str(done.verdicts["euclidean", 4])
-    assert "counts with the state of step 0" in str(done.verdicts["euclidean", 4])
+    facts = done.cell("euclidean", 4).facts
+    assert "with the batch of rows" in facts["seed 0"]
+    assert "state of step 0" in facts["seed 1"]
     assert "Training failed for some seeds of euclidean at dimension 4" in str(done.conclusion)
 
 
@@ -173,29 +174,56 @@ def test_a_head_beyond_the_antipode_counts_as_untrained(tmp_path, done):
     trained.head.linear.weight.data *= 100
     lost = bench.run(trained, before, sphere)
     assert "the untrained head was measured instead" in lost.problem
-    assert lost.metrics["auroc"] == pytest.approx(before.metrics["auroc"], abs=1e-6)
+    assert lost.result.metrics["auroc"] == pytest.approx(before.metrics["auroc"], abs=1e-6)
     assert HeadModel(model, lost.trained.head).through(made.root[None])[0] == pytest.approx(made.root, abs=1e-6)
 
 
 def test_json_has_the_means_over_seeds_first(done):
     whole = json.loads(done.to_json())
     assert next(iter(whole)) == "metrics"
-    values = [run.metrics["recall"] for run in cell(done, "lorentz:-1").runs]
+    values = [run.result.metrics["recall"] for run in cell(done, "lorentz:-1").runs]
     assert whole["metrics"]["lorentz:-1/d4/recall"] == pytest.approx(sum(values) / 2)
     assert whole["cells"]["lorentz:-1/d4"]["spread"]["recall"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
-    assert len(whole["intervals"]) == len(done.findings.contrasts)
+    assert len(whole["intervals"]) == len(done.board.contrasts)
     run = whole["cells"]["lorentz:-1/d4"]["runs"][1]
     assert run["seed"] == 1
     assert len(run["history"]) == 3
     assert whole["plan"]["recipe"]["losses"] == SMALL.losses
     assert whole["leakage"] is None
-    assert whole["verdicts"]["euclidean/d4"] == str(done.verdicts["euclidean", 4])
+    assert whole["cells"]["euclidean/d4"]["facts"] == done.cell("euclidean", 4).facts
+
+
+def test_a_study_that_was_stopped_goes_on_to_the_same_result(tmp_path, monkeypatch):
+    made = plan(geometries=("euclidean", "lorentz:-1"), learnable=True)
+    model, settings = stored(tmp_path / "base.npz"), StudySettings(samples=20)
+    whole = run_study(made, chains(), model, hierarchy(), settings)
+    calls, train, out = [], saving.train_head, tmp_path / "kept"
+
+    def stopped(*arguments, **where):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(*arguments, **where)
+
+    monkeypatch.setattr(saving, "train_head", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(made, chains(), model, hierarchy(), settings, out=out)
+    again = run_study(made, chains(), model, hierarchy(), settings, out=out)
+    assert len(calls) == 5  # two kept, one lost, and the two that were left
+    assert again.to_json() == whole.to_json()
+    weights = next(out.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.warns(UserWarning, match="done again"):
+        mended = run_study(made, chains(), model, hierarchy(), settings, out=out)
+    assert (len(calls), mended.to_json()) == (6, whole.to_json())
+    run_study(replace(made, seeds=(0, 1, 2)), chains(), model, hierarchy(), settings, out=out)
+    assert len(calls) == 8
 
 
 @pytest.mark.slow
 def test_the_same_study_twice_is_the_same(tmp_path, done):
     one, two = json.loads(study(tmp_path, learnable=True).to_json()), json.loads(done.to_json())
-    assert all(one[part] == two[part] for part in ("metrics", "intervals", "verdicts", "conclusion"))
+    assert all(one[part] == two[part] for part in ("metrics", "intervals", "cells", "conclusion"))
 
 
 def test_leakage_is_carried_to_every_output(tmp_path):
@@ -209,10 +237,10 @@ def test_leakage_is_carried_to_every_output(tmp_path):
 @pytest.mark.parametrize("form", ["table", "csv"])
 def test_a_study_is_published_in_every_form(capsys, done, pages, tmp_path, form):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
-    publish_study(done, page, numbers, 3, 0, form, True)
+    publish_experiment(done, numbers, form, full=True, html=page, images=3)
     out, err = capsys.readouterr()
     seeds = {
-        f"{cell.geometry}/d{cell.dim}/{metric}": [run.metrics[metric] for run in cell.runs]
+        f"{cell.geometry}/d{cell.dim}/{metric}": [run.result.metrics[metric] for run in cell.runs]
         for cell in done.cells
         for metric in cell.metrics
     }
@@ -221,15 +249,16 @@ def test_a_study_is_published_in_every_form(capsys, done, pages, tmp_path, form)
     assert pages == [page]
     if form == "csv":
         rows = list(csv.DictReader(io.StringIO(out)))
-        found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
-        before = done.before["euclidean"].metrics
-        frozen = {f"no head/d{dim}/{metric}": value for dim in done.findings.dims for metric, value in before.items()}
-        assert found == pytest.approx(means | frozen, nan_ok=True)
+        found = {f"{row['space']}/d4/{row['metric']}": row["value"] for row in rows if row["kind"] == "mean"}
+        assert {name: float(value or "nan") for name, value in found.items()} == pytest.approx(means, nan_ok=True)
+        recall = [row for row in rows if row["metric"] == "recall" and row["kind"] == "measured"]
+        frozen = [row for row in recall if row["space"] == "euclidean, no head" and not row["item"]]
+        assert [float(row["value"]) for row in frozen] == [done.before["euclidean"].metrics["recall"]]
+        items = [float(row["value"]) for row in recall if row["space"] == "lorentz:-1" and row["item"]]
+        assert items == [value for run in cell(done, "lorentz:-1").runs for value in run.result.rows["recall"]]
         assert str(page) in err
         return
     words = " ".join(out.split())
     assert str(done.conclusion) in words
-    for (geometry, dim), verdict in done.verdicts.items():
-        assert f"{geometry}, dimension {dim}: {' '.join(str(verdict).split())}" in words
     assert f"{means['euclidean/d4/tau_d']:.3f}".replace("-", "\u2212") in words
     assert "Page: " in words

@@ -1,4 +1,4 @@
-"""Findings: contrasts and their evidence, winners, and when differences are decided."""
+"""Contrasts and their evidence, leaders, and when differences are decided."""
 
 from dataclasses import replace
 
@@ -7,23 +7,18 @@ import pytest
 from scipy import stats
 from scipy.stats import binomtest
 
-from hiergeo.evaluation.answers import Answer
-from hiergeo.evaluation.findings import (
-    BeforeAfter,
-    Contrast,
-    Cube,
-    Entry,
-    Findings,
-    SpaceFacts,
-    conclude_comparison,
-    conclude_study,
-    contrast_all,
-    identity,
-)
+from hiergeo.evaluation.experiment import BeforeAfter, Board, Contrast, SpaceFacts
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval, SignTest, find_metric, resamples
-from tests.evaluation.findings.findings_common import compared, contrast, hits, measured, space, trained
-
-HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "bend": 0.3}
+from tests.evaluation.experiment.experiment_common import (
+    changed,
+    compared,
+    hits,
+    measured,
+    result,
+    run,
+    space,
+    trained,
+)
 
 
 def test_five_items_better_and_none_worse_name_no_winner():
@@ -52,8 +47,8 @@ def test_p_values_are_corrected_over_the_rivals():
     many = compared(
         {"euclidean": better, "lorentz:-1": base, "sphere:0.25": base, "lorentz:-2": base, "lorentz:-3": base}
     )
-    assert alone.winner("recall", 8) == "euclidean"
-    assert many.winner("recall", 8) is None
+    assert alone.leaders("recall", 8) == ("euclidean",)
+    assert many.leaders("recall", 8) == ()
     p = binomtest(0, 7).pvalue
     adjusted = [each.adjusted_p for each in many.contrasts if each.a == "euclidean"]
     assert adjusted == pytest.approx([p * 10] * 4)
@@ -63,7 +58,7 @@ def test_p_values_are_corrected_over_the_rivals():
 def test_flat_spaces_have_no_winner_among_them(bend, winner):
     base, better = hits(200, 40)
     found = compared({"euclidean": better, "lorentz:-0.05": base}, bends={"lorentz:-0.05": bend})
-    assert found.winner("recall", 8) == winner
+    assert found.leaders("recall", 8) == ((winner,) if winner else ())
     assert found.contrasts[0].undecided_because == (None if winner else "flat")
     assert ["flat" in each.kind for each in found.cautions] == ([] if winner else [True])
 
@@ -76,12 +71,11 @@ def test_flat_spaces_win_together_against_the_others():
     rows = {"euclidean": better, "lorentz:-0.05": even_better, "lorentz:-4": base}
     found = compared(rows, bends={"lorentz:-0.05": 0.001})
     assert found.leaders("recall", 8) == ("euclidean", "lorentz:-0.05")
-    assert found.winner("recall", 8) == "lorentz:-0.05"
     assert compared(rows).leaders("recall", 8) == ("lorentz:-0.05",)
 
 
 def test_a_product_that_adds_lengths_is_never_flat():
-    added = SpaceFacts("product:euclidean:x4,euclidean:x4,l1", 8, "l1", False, 0.0, adds_lengths=True)
+    added = SpaceFacts.of([measured("product:euclidean:x4,euclidean:x4,l1", np.ones(3), bend=0.0)])
     assert not added.level
     assert not added.counts_as_one_with(space("euclidean"))
 
@@ -92,44 +86,62 @@ def test_charts_are_one_space():
     assert found.twins == (("lorentz:-1", "poincare:-1"),)
     assert [(each.a, each.b) for each in found.contrasts] == [("lorentz:-1", "euclidean"), ("poincare:-1", "euclidean")]
     assert found.leaders("recall", 8) == ("lorentz:-1", "poincare:-1")
-    answers = {"lorentz:-1": {"order": Answer("none", 0.0, -0.05, 0.05, 50, "")}}
-    (charts,) = conclude_comparison(found, answers).remarks[1:]
+    (charts,) = (caution.message for caution in found.cautions if caution.kind == "charts")
     assert all(each in charts for each in found.twins[0])
-    assert identity("product:lorentz:-1x2") == identity("product:poincare:-1x2") != identity("lorentz:-1")
-    assert identity("lorentz:-1", "model") != identity("lorentz:-1", "none")
-    assert identity("a geometry without a spec") == ("a geometry without a spec",)
+    assert space("product:lorentz:-1x2").identity == space("product:poincare:-1x2").identity
+    assert space("product:lorentz:-1x2").identity != space("lorentz:-1").identity
+
+
+@pytest.mark.parametrize("setting", ["root", "min_radius"])
+def test_around_another_root_or_with_other_cones_it_is_another_space(setting):
+    one, other = measured("lorentz:-1", np.ones(3)), measured("lorentz:-1", np.ones(3))
+    other = changed(other, settings=other.result.settings | {setting: "other"})
+    assert SpaceFacts.of([one]).identity != SpaceFacts.of([other]).identity
+
+
+def test_a_geometry_that_no_spec_names_is_known_by_its_curvature():
+    own, named = measured("own geometry", np.ones(3)), measured("lorentz:-2", np.ones(3))
+    known = [changed(each, diagnostics={"bend": 0.5, "curvature": -2.0}) for each in (own, named)]
+    assert len({SpaceFacts.of([each]).identity for each in known}) == 1
+    assert SpaceFacts.of([own]).identity != SpaceFacts.of([named]).identity
+
+
+def test_flat_spaces_of_two_models_are_compared():
+    base, better = hits(200, 40)
+    runs = [replace(measured("euclidean", rows), label=name, model=name) for name, rows in (("a", better), ("b", base))]
+    assert Board(tuple(runs)).leaders("recall", 8) == ("a",)
+    same = [replace(each, fingerprint="one") for each in runs]
+    assert Board(tuple(same)).contrasts == ()
 
 
 def test_metrics_that_are_no_merit_have_no_winner_and_smaller_can_be_better(monkeypatch):
     made = Contrast("score_ties", 8, "a", "b", 0.5, Interval(0.4, 0.6), Interval(0.3, 0.7))
     assert made.undecided_because == "no merit"
     from hiergeo.evaluation import metrics
-    from hiergeo.evaluation.findings import contrasts, overview
+    from hiergeo.evaluation.experiment import board, contrasts
 
     def find(name):
         return metrics.Metric(name, name, higher_is_better=False)
 
     monkeypatch.setattr(contrasts, "find_metric", find)
-    monkeypatch.setattr(overview, "find_metric", find)
+    monkeypatch.setattr(board, "find_metric", find)
     base, better = hits(200, 40)
     found = compared({"euclidean": better, "lorentz:-1": base})
     assert found.leaders("recall", 8) == ("lorentz:-1",)
-    assert found.closest_rival("recall", 8).a == "lorentz:-1"
 
 
 @pytest.mark.parametrize(("merit", "said"), [(True, "worse"), (False, "better"), (None, "same")])
 def test_a_change_is_better_in_the_direction_of_the_metric(monkeypatch, merit, said):
     known = find_metric("recall")
     monkeypatch.setattr(
-        "hiergeo.evaluation.findings.contrasts.find_metric", lambda _: replace(known, higher_is_better=merit)
+        "hiergeo.evaluation.experiment.contrasts.find_metric", lambda _: replace(known, higher_is_better=merit)
     )
     assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, -0.1)).direction == said
     assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, 0.1)).direction == "same"
 
 
 def contrasted(values, metrics=("recall",), *, seed=0):
-    spaces = tuple(space(spec) for spec in values)
-    return contrast_all(trained(values, metrics), spaces, without=frozenset(), seed=seed)
+    return trained(values, metrics, seed).contrasts
 
 
 def test_every_difference_resamples_the_seeds_by_itself_and_charts_share_a_resampling():
@@ -152,14 +164,12 @@ def test_the_resampling_of_seeds_follows_the_seed():
 def test_p_values_are_corrected_over_all_metrics():
     base, better = hits(200, 7)
     made = {"euclidean": better, "lorentz:-1": base}
-    both = [
-        replace(
-            one, **{name: getattr(one, name) | getattr(two, name) for name in ("metrics", "draws", "rows", "items")}
-        )
-        for one, two in ((measured(spec, rows), measured(spec, rows, "precision")) for spec, rows in made.items())
-    ]
-    spaces = tuple(map(space, made))
-    found = contrast_all(Cube(tuple(both)), spaces, without=frozenset(), seed=0)
+    both = []
+    for spec, rows in made.items():
+        one, two = (measured(spec, rows, metric).result for metric in ("recall", "precision"))
+        names = ("metrics", "draws", "rows", "items")
+        both.append(run(spec, replace(one, **{name: getattr(one, name) | getattr(two, name) for name in names})))
+    found = Board(tuple(both)).contrasts
     assert [each.metric for each in found] == ["recall", "precision"]
     assert [each.adjusted_p for each in found] == pytest.approx([binomtest(0, 7).pvalue * 2] * 2)
 
@@ -173,14 +183,12 @@ def test_where_few_items_differ_their_signs_decide():
     assert few.adjusted_p == pytest.approx(2 * 0.5**5)
     assert (few.undecided_because, few.winner) == ("sign test", None)
     base, better = hits(200, 10)
-    assert (
-        compared({"euclidean": better, "lorentz:-1": base}, metric="parent_mrr").winner("parent_mrr", 8) == "euclidean"
-    )
+    found = compared({"euclidean": better, "lorentz:-1": base}, metric="parent_mrr")
+    assert found.leaders("parent_mrr", 8) == ("euclidean",)
 
 
 def test_different_items_are_not_paired():
-    cube = Cube((measured("euclidean", np.ones(40)), measured("lorentz:-1", np.zeros(50))))
-    assert contrast_all(cube, (space("euclidean"), space("lorentz:-1")), without=frozenset(), seed=0) == ()
+    assert Board((measured("euclidean", np.ones(40)), measured("lorentz:-1", np.zeros(50)))).contrasts == ()
 
 
 def test_the_sign_test_is_of_the_means_over_seeds():
@@ -190,9 +198,7 @@ def test_the_sign_test_is_of_the_means_over_seeds():
     worse = base.copy()
     worse[changed[:6]] = -1
     cells = (("euclidean", better, 0), ("euclidean", worse, 1), ("lorentz:-1", base, 0), ("lorentz:-1", base, 1))
-    cube = Cube(tuple(measured(spec, rows, seed=seed) for spec, rows, seed in cells))
-    spaces = (space("euclidean"), space("lorentz:-1"))
-    (found,) = contrast_all(cube, spaces, without=frozenset(), seed=0)
+    (found,) = Board(tuple(measured(spec, rows, seed=seed) for spec, rows, seed in cells)).contrasts
     assert (found.test.better, found.test.worse, found.test.tied) == (4, 0, 196)
 
 
@@ -209,68 +215,20 @@ def test_a_sphere_that_shortens_circles_is_curved():
 def test_a_change_is_the_mean_over_seeds_minus_what_was_before():
     """Three seeds at 0.2, 0.4 and 0.9 from 0.3: on average 0.2 more. The items move before and after alike."""
     wave = np.sin(np.arange(400))
-    before, *after = (
-        Entry("m", "euclidean", 8, seed, {"recall": value}, {"recall": value + wave})
-        for seed, value in ((None, 0.3), (0, 0.2), (1, 0.4), (2, 0.9))
-    )
+    before, *after = (result({"recall": value}, draws={"recall": value + wave}) for value in (0.3, 0.2, 0.4, 0.9))
     change = BeforeAfter.of("recall", before, after)
     assert (change.before, change.after) == pytest.approx((0.3, 0.5))
-    steady = BeforeAfter.of("recall", before, [replace(before, seed=seed) for seed in range(3)])
+    steady = BeforeAfter.of("recall", before, [before] * 3)
     assert steady.interval == pytest.approx((0, 0))
     assert BeforeAfter.of("precision", before, after) is None
 
 
-RIVALS = {
-    True: (("euclidean", 0.9), ("lorentz:-1", (0.1, 0.2)), ("sphere:0.1", (0.05, 0.9))),
-    False: (("euclidean", 0.1), ("lorentz:-1", (-0.9, -0.3)), ("sphere:0.1", (-0.2, -0.1))),
-}
-"""The best geometry and its value, and intervals of its lead over two rivals, by whether a larger value is better."""
-
-
-@pytest.mark.parametrize("merit", [True, False])
-def test_the_closest_rival_is_the_one_that_the_best_is_least_surely_ahead_of(monkeypatch, merit):
-    known = replace(find_metric("recall"), higher_is_better=merit)
-    monkeypatch.setattr("hiergeo.evaluation.findings.overview.find_metric", lambda _: known)
-    (best, value), *rivals = RIVALS[merit]
-    values = {best: value} | {spec: 0.5 for spec, _ in rivals}
-    made = [Contrast("recall", 8, best, spec, 0.0, Interval(*ends), Interval(*ends)) for spec, ends in rivals]
-    findings = Findings(trained({k: [v] for k, v in values.items()}), tuple(map(space, values)), tuple(made))
-    assert findings.closest_rival("recall", 8).b == "sphere:0.1"
-    near = (replace(made[0]), replace(made[1], one_space=True))
-    assert replace(findings, contrasts=near).closest_rival("recall", 8).b == "lorentz:-1"
-
-
 def test_the_span_of_a_metric_holds_every_seed():
     """The interval of a mean over many seeds leaves the farthest of them out."""
-    findings = Findings(
-        trained({"euclidean": [0.5] * 19 + [0.9], "lorentz:-1": [0.5] * 19 + [0.1]}),
-        (space("euclidean"), space("lorentz:-1")),
-    )
+    findings = trained({"euclidean": [0.5] * 19 + [0.9], "lorentz:-1": [0.5] * 19 + [0.1]})
     assert findings.score("recall", "euclidean", 8).interval.high < 0.9
     assert findings.score("recall", "lorentz:-1", 8).interval.low > 0.1
     assert findings.span("recall", 8) == (0.1, 0.9)
-
-
-def test_the_reach_of_contrasts_is_that_of_the_farthest_bound_on_either_side():
-    made = (contrast(-0.4, 0.1, 0.2), contrast(0.1, 0.1, 0.2, b="sphere:0.1"))
-    specs = ("euclidean", "lorentz:-1", "sphere:0.1")
-    findings = Findings(trained({spec: [0.5] for spec in specs}, ("auroc",)), tuple(map(space, specs)), made)
-    assert findings.reach("auroc", 8) == pytest.approx(0.6)
-
-
-def test_every_dimension_has_a_reference_of_its_own():
-    """A product exists at one dimension only and comes first; without euclidean the others have another reference."""
-    decided = contrast(0.2, 0.05, 0.1, a="lorentz:-1", b="sphere:0.1")
-    spaces = [
-        SpaceFacts(spec, dim, spec, True, 0.5)
-        for dim, named in ((8, ("product", "lorentz:-1", "sphere:0.1")), (4, ("lorentz:-1", "sphere:0.1")))
-        for spec in named
-    ]
-    entries = tuple(Entry("m", each.geometry, each.dim, None, {"auroc": 0.5}) for each in spaces)
-    found = Findings(Cube(entries), tuple(spaces), (replace(decided, dim=4),))
-    told = str(conclude_study(found, None))
-    assert told.count("Against") == 1
-    assert "Against lorentz:-1 at dimension 4: sphere:0.1 is" in told
 
 
 @pytest.mark.parametrize(("count", "warned"), [(10, True), (29, True), (30, False)])
@@ -317,15 +275,11 @@ def test_coverage_of_intervals(draw, count, least, most):
     assert least <= np.mean((ends[0] <= truth) & (truth <= ends[1])) <= most
 
 
-# Verdicts and conclusions of studies.
-
-
-def with_controls(*reached: dict[str, float], metric: str = "precision") -> Findings:
+def with_controls(*reached: dict[str, float], metric: str = "precision") -> Board:
     """Two spaces, with what controls reach in each."""
     base, better = hits(400, 60)
     found = compared({"euclidean": base, "lorentz:-1": better}, metric=metric)
-    pairs = zip(found.cube.entries, reached, strict=True)
-    return replace(found, cube=Cube(tuple(replace(entry, baselines={metric: each}) for entry, each in pairs)))
+    return Board(tuple(changed(of, baselines={metric: each}) for of, each in zip(found.runs, reached, strict=True)))
 
 
 @pytest.mark.parametrize(("metric", "least", "strongest"), [("precision", 0.96, 0.99), ("tie", 0.2, 0.1)])
@@ -335,27 +289,31 @@ def test_a_control_is_what_it_reaches_in_the_space_where_it_does_best(metric, le
     found = with_controls(*(reached if first else reached[::-1]), metric=metric)
     assert found.baselines(metric, 8) == {"length": strongest}
     (grid,) = found.grids()
-    assert (grid.heads[-1], grid.rows[0][1][-1].value) == ("words alone", f"{strongest:.3f}")
-    assert found.baselines("recall", 8) == found.baselines(metric, 7) == {}
+    control = grid.rows[0][1][-1]
+    assert (control.detail, control.value) == ("(words alone)", f"{strongest:.3f}")
+    assert found.control(metric, 8) == ("words alone", strongest)
+    assert found.baselines("recall", 8) == {}
+    assert found.geometries(7) == ()
 
 
 def test_a_control_of_several_seeds_is_their_mean():
     found = with_controls({}, {})
-    entries = tuple(
-        replace(each, seed=seed, baselines={"precision": {"length": value}})
-        for each in found.cube.entries
+    runs = tuple(
+        replace(changed(each, baselines={"precision": {"length": value}}), seed=seed)
+        for each in found.runs
         for seed, value in ((0, 0.9), (1, 0.7))
     )
-    assert replace(found, cube=Cube(entries)).baselines("precision", 8) == {"length": pytest.approx(0.8)}
+    assert Board(runs).baselines("precision", 8) == {"length": pytest.approx(0.8)}
 
 
 @pytest.mark.parametrize("effective", [400.0, 7.5])
 def test_differences_of_items_that_share_captions_are_tested_by_students_t(effective):
     found = with_controls({}, {})
-    entries = [replace(each, effective={"precision": effective}) for each in found.cube.entries]
-    (contrast,) = contrast_all(Cube(tuple(entries)), found.spaces, without=frozenset(), seed=0)
-    draws = entries[0].draws["precision"] - entries[1].draws["precision"]
+    board = Board(tuple(changed(each, effective={"precision": effective}) for each in found.runs))
+    (contrast,) = board.contrasts
+    one, other = (each.result for each in board.runs)
+    draws = one.draws["precision"] - other.draws["precision"]
     error = draws.std() * stats.norm.ppf(0.975) / stats.t.ppf(0.975, effective - 1)
-    difference = entries[0].metrics["precision"] - entries[1].metrics["precision"]
+    difference = one.metrics["precision"] - other.metrics["precision"]
     assert contrast.test is None
     assert contrast.adjusted_p == pytest.approx(2 * stats.t.sf(abs(difference) / error, effective - 1))
