@@ -2,35 +2,87 @@
 
 import pytest
 
-from hiergeo.evaluation.auditing.remarks import FOLLOWS, Evidence, _length, _spread, _tiers
-from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.auditing.remarks import (
+    CROWDED,
+    EMPTY,
+    FLAT_SPREAD,
+    FOLLOWS,
+    NARROW,
+    SHALLOW,
+    SUNK,
+    Remark,
+    remarks,
+)
+from hiergeo.evaluation.experiment import FLAT_BEND
+from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
+
+PLAIN = {"items": 100.0, "copies": 0.0}
+FINE_CONES = {"cone_random": 0.2, "cone_empty": 0.1, "cone_saturated": 0.1}
+WIDE = {"mean_direction": 0.3, "plane_share": 0.7}
+BENT = {"curvature": -1.0, "u_median": 1.0, "u_share_above_1": 0.5, "bend_high": 0.3}
+
+
+def remark(kind: str, intervals: dict[str, Interval] | None = None, **numbers: float) -> Remark:
+    return next(each for each in remarks(PLAIN | numbers, intervals or {}) if each.kind == kind)
+
+
+STEP = 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "severity"),
+    [
+        ("cones", FINE_CONES, "fine"),
+        ("cones", FINE_CONES | {"cone_random": CROWDED + STEP}, "warning"),
+        ("cones", FINE_CONES | {"cone_random": CROWDED}, "fine"),
+        ("cones", FINE_CONES | {"cone_empty": EMPTY + STEP}, "warning"),
+        ("cones", FINE_CONES | {"cone_saturated": SUNK + STEP}, "warning"),
+        ("radii", {"radius_spread": FLAT_SPREAD - STEP}, "warning"),
+        ("radii", {"radius_spread": FLAT_SPREAD}, "fine"),
+        ("directions", WIDE, "fine"),
+        ("directions", WIDE | {"mean_direction": NARROW}, "warning"),
+        ("directions", WIDE | {"plane_share": SHALLOW - STEP}, "note"),
+        ("curvature", BENT, "fine"),
+        ("curvature", BENT | {"bend_high": FLAT_BEND - STEP}, "warning"),
+        ("curvature", BENT | {"bend_high": -0.3}, "fine"),
+        ("curvature", {"curvature": 0.0, "u_median": 0.0}, "note"),
+        ("copies", {"copies": 3.0}, "note"),
+        ("items", {"items": SMALL_SAMPLE - 1.0}, "note"),
+    ],
+)
+def test_the_severity_changes_at_its_limit(kind: str, numbers: dict[str, float], severity: str) -> None:
+    assert remark(kind, **numbers).severity == severity
+
+
+def test_nothing_is_remarked_where_there_is_nothing() -> None:
+    assert not list(remarks(PLAIN, {}))
 
 
 @pytest.mark.parametrize(("correlation", "severity"), [(FOLLOWS**0.5 - 0.01, "note"), (FOLLOWS**0.5 + 0.01, "warning")])
 def test_radii_that_follow_the_length_are_warned_of(correlation: float, severity: str) -> None:
     interval = {"length_spearman": Interval(correlation - 0.1, correlation + 0.1)}
-    assert 0 < FOLLOWS < 1
-    assert _length(Evidence({"length_spearman": correlation}, interval)).severity == severity
+    assert remark("length", interval, length_spearman=correlation).severity == severity
+    interval["tier_order_equal_length"] = Interval(0.1, 0.2)
+    assert remark("length", interval, length_spearman=correlation).severity == "note"
+    assert remark("length", {"length_spearman": Interval(-0.1, 0.9)}, length_spearman=0.4).severity == "fine"
 
 
 @pytest.mark.parametrize(("low", "severity"), [(0.01, "fine"), (-0.01, "warning")])
 def test_radii_that_do_not_surely_order_tiers_are_warned_of(low: float, severity: str) -> None:
-    numbers = {"tier_order": 0.2, "tier_order_words": 0.7}
-    (tiers,) = _tiers(Evidence(numbers, {"tier_order": Interval(low, 0.3)}))
+    tiers = remark("tiers", {"tier_order": Interval(low, 0.3)}, tier_order=0.2, tier_order_words=0.7)
     assert tiers.severity == severity
+    assert f"0.200 ({low:.3f} to 0.300)".replace("-", "−") in tiers.sentence
     assert "0.700" in tiers.sentence
 
 
 @pytest.mark.parametrize(("low", "severity"), [(0.01, "fine"), (0.0, "warning")])
 def test_so_are_radii_that_do_not_at_equal_length(low: float, severity: str) -> None:
-    numbers = {"tier_order": 0.2, "tier_order_words": 0.7, "tier_order_equal_length": 0.1}
-    numbers |= {"tier_pairs_equal_length": 1234.0}
-    intervals = {"tier_order": Interval(0.1, 0.3), "tier_order_equal_length": Interval(low, 0.3)}
-    _, equal = _tiers(Evidence(numbers, intervals))
+    numbers = {"tier_order_equal_length": 0.1, "tier_pairs_equal_length": 1234.0}
+    equal = remark("tiers at equal length", {"tier_order_equal_length": Interval(low, 0.3)}, **numbers)
     assert equal.severity == severity
     assert "1,234" in equal.sentence
 
 
 def test_the_spread_of_radii_is_told_up_to_where_it_has_no_end() -> None:
-    assert "2.50" in _spread(Evidence({"radius_spread": 2.5}, {})).sentence
-    assert "e+" not in _spread(Evidence({"radius_spread": 1e12}, {})).sentence
+    assert "2.500" in remark("radii", radius_spread=2.5).sentence
+    assert "inf" not in remark("radii", radius_spread=float("inf")).sentence

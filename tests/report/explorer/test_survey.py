@@ -69,7 +69,7 @@ def test_numbers_are_those_of_all_pairs(tmp_path):
     low, high = found.intervals["cone_random"]
     assert low < found.numbers["cone_random"] < high
     assert found.numbers["copies"] == 7
-    assert "7 items" in said(found, "copies")
+    assert said(found, "copies").endswith(" 7.")
     assert found.numbers["u_median"] == pytest.approx(np.median(r))
     assert found.numbers["mean_direction"] == pytest.approx(np.linalg.norm(u.mean(axis=0)))
     assert found.numbers["cone_saturated"] == pytest.approx((np.sinh(r) <= 0.2).mean())
@@ -98,14 +98,14 @@ def test_cones_of_a_sample_are_looked_for_among_all_items(tmp_path, monkeypatch)
 def test_captions_of_one_length_have_nothing_to_control(tmp_path):
     found = survey_of(lens(built(tmp_path, rows_of(), captions=[f"word {i}" for i in range(N)])))
     assert "length_spearman" not in found.numbers
-    assert kinds(found)["length"] == "note"
+    assert "length" not in kinds(found)
     assert "equally many words" in said(found, "length")
 
 
 def test_a_few_items_are_said_to_be_too_few(tmp_path):
     few = survey_of(lens(built(tmp_path / "few", rows_of()[:6])))
     assert few.remarks[0].kind == "items"
-    assert "Too few items (6)" in few.remarks[0].sentence
+    assert few.remarks[0].sentence.endswith(" 6.")
     assert "items" not in kinds(survey_of(lens(built(tmp_path / "many", rows_of()))))
 
 
@@ -145,7 +145,7 @@ def test_radii_that_follow_the_number_of_words_are_told(tmp_path):
 def test_spaces_that_do_no_work_are_told_so(tmp_path):
     near = survey_of(lens(built(tmp_path / "near", rows_of(scale=0.08)), "lorentz:-1"))
     assert kinds(near)["cones"] == "warning"
-    assert "saturated" in said(near, "cones")
+    assert "half-spaces;" in said(near, "cones")
     assert kinds(near)["curvature"] == "warning"
     assert "effectively flat" in said(near, "curvature")
     middle = survey_of(lens(built(tmp_path / "middle", rows_of(scale=0.4)), "lorentz:-1"))

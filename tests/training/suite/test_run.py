@@ -179,7 +179,7 @@ class TestFailures:
         assert all(reason in why for why in table.failed.values())
         assert reason in table.to_markdown()
         assert "failed" in table.to_csv()
-        assert len(table.boards[1].measured) == 3
+        assert len(table.standings[1].measured) == 3
 
     def test_a_failed_cell_is_tried_again(self, tmp_path):
         suite.run(plan(**{"bar = 1.5": 'raises = "toy:b"'}), tmp_path / "out")
@@ -365,7 +365,7 @@ def test_an_audit_is_a_column_with_a_verdict(tmp_path):
         '[[benchmarks]]\nname = "radius"', '[[benchmarks]]\nname = "audit"\ndata = "scenes"\ntake = 12', 1
     )
     table = suite.run(plan(text.replace('name = "c"', 'name = "broken"')), tmp_path / "out")
-    board = table.boards[0]
+    board = table.standings[0]
     alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings())
     row = table.rows[1]
     assert board.verdicts[row] == alone.headline
