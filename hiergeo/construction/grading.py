@@ -194,8 +194,7 @@ def _whys(chains: Hierarchy, model: Model | None) -> dict[str, str]:
     no_model = "no model embeds the texts (--model)"
     by_model = ("tau_d", "tau_d_equal_length", "radii_grow", "auroc")
     whys = dict.fromkeys(by_model, no_model) if model is None else {"tau_d_equal_length": NO_EQUAL_TIERS}
-    whys = {"negative_contradicted": some, "words_negative": some, "auroc": some, **whys}
-    return {**whys, "reference_overlap": "there are no corrected chains of the same images (--reference)"}
+    return {"negative_contradicted": some, "words_negative": some, "auroc": some, **whys}
 
 
 @contextmanager
