@@ -1,6 +1,7 @@
 """Image-text retrieval: images and captions ranked for each other by the distance of a space."""
 
 from collections.abc import Collection
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,19 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.geometry import Points, Space
+
+KS = (1, 5, 10)
+"""Ranks that count as found."""
+
+recall = partial(share, discrete=True, measures="share of queries")
+
+RECALLS = declare(
+    *(recall(f"image_to_text_r{k}", f"image to text R@{k}", unit="images") for k in KS),
+    *(recall(f"text_to_image_r{k}", f"text to image R@{k}", unit="captions") for k in KS),
+)
+"""Recalls at `KS` of both directions."""
 
 
 class Match(NamedTuple):

@@ -26,9 +26,15 @@ from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, holm
+from hiergeo.evaluation.metrics.registry import Metric, correlation, declare
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
+
+declare(
+    correlation("depth", "radial depth", None, depends_on_curvature=False, unit="none"),
+    Metric("cone_gain", "cone gain", None, unit="none", bounds=(-1.0, 1.0)),
+)
 
 
 @torch_defaults()

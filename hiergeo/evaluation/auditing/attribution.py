@@ -10,12 +10,21 @@ from torch import Tensor
 from hiergeo._core.numerics import compute_dtype, wide
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
+from hiergeo.evaluation.metrics.registry import declare, reciprocal
 from hiergeo.evaluation.protocols import pair_scores
 from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located
 
 PRIMARY = "parent_mrr"
 """Metric whose values under the controls a verdict is based on; every hierarchy has it."""
+
+declare(
+    reciprocal(PRIMARY, "parent MRR"),
+    reciprocal("native", "parent MRR", unit="none"),
+    reciprocal("angle_only", "by angles alone", unit="none"),
+    reciprocal("radius_only", "by radii alone", depends_on_curvature=False, unit="none"),
+    reciprocal("flat", "with K = 0", depends_on_curvature=False, unit="none"),
+)
 
 CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType(
     {"angle_only": angles_alone, "radius_only": radii_alone, "flat": flattened}

@@ -1,5 +1,6 @@
 """Zero-shot classification of labelled images by prompts of class names."""
 
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -8,6 +9,7 @@ from hiergeo.adapters import Model
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Published, Run
 from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
+from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -15,6 +17,8 @@ ZOO = "model zoo of HyCoCLIP"
 IMAGENET = "ImageNet val, 1,000 classes, 7 templates"
 TANGENT, NORMALISED = f"{IMAGENET} averaged in the tangent space", f"{IMAGENET}, normalised features averaged"
 FIVE = 5
+
+accuracy = partial(share, unit="images", measures="share of images")
 
 
 @final
@@ -32,7 +36,11 @@ class ZeroShotClassification(ClassifierBenchmark):
     name = "zero_shot"
     label = "zero-shot classification"
     primary = "mean_per_class_accuracy"
-    metrics = ("mean_per_class_accuracy", "zero_shot_accuracy", "top5_accuracy")
+    metrics = declare(
+        accuracy("mean_per_class_accuracy", "mean per-class accuracy"),
+        accuracy("zero_shot_accuracy", "zero-shot accuracy", discrete=True),
+        accuracy("top5_accuracy", "top-5 accuracy", discrete=True),
+    )
     needs = "a folder with one subfolder of images a class; scenes needs none"
     published: tuple[Published, ...] = (
         Published("CLIP ViT-S", "mean_per_class_accuracy", 0.367, ZOO, NORMALISED),

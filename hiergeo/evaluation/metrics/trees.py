@@ -13,14 +13,25 @@ The root has no ancestors: a fraction of nothing is 1 where p = t and 0 otherwis
 Source: the evaluation of HyCoCLIP (Pal et al., ICLR 2025), which measures ImageNet predictions so.
 """
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 
 from hiergeo._core.errors import InputError, reason
+from hiergeo.evaluation.metrics.registry import Metric, declare, share
 
-TREE_METRICS = ("tie", "lca", "jaccard", "h_precision", "h_recall")
+edges = partial(Metric, higher_is_better=False, unit="images", measures="edges of the tree")
+
+TREE_METRICS = declare(
+    edges("tie", "TIE", bounds=(0.0, math.inf)),
+    edges("lca", "LCA", bounds=(1.0, math.inf)),
+    share("jaccard", "Jaccard", unit="images"),
+    share("h_precision", "H-P", unit="images"),
+    share("h_recall", "H-R", unit="images"),
+)
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
 
 SHOWN = 5
