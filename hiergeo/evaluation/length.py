@@ -5,7 +5,6 @@ tiers, climbs ladders and tells a child from an unrelated text. See `evaluation.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tier_pairs
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
-from hiergeo.evaluation.metrics.registry import Metric, area, correlation, declare, share
+from hiergeo.evaluation.metrics.registry import Metric, area, average_precision, correlation, declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located, Points, Space
@@ -31,16 +30,13 @@ declare(
 )
 
 
-def rankings(
-    suffix: str, *details: str, ties: bool = True, matched: bool = True, bends: bool = True
-) -> Iterator[Metric]:
+def rankings(suffix: str, *of: str, ties: bool = True, matched: bool = True, bends: bool = True) -> Iterator[Metric]:
     """The records of AUROC and AP by one score, perhaps also `matched_by_length`, and of the share of ties."""
 
     def label(name: str, *more: str) -> str:
-        return f"{name} ({', '.join((*details, *more))})" if details or more else name
+        return f"{name} ({', '.join((*of, *more))})" if of or more else name
 
-    precision = partial(share, measures="average precision")
-    for kind, name, called in ((area, "auroc", "AUROC"), (precision, "average_precision", "AP")):
+    for kind, name, called in ((area, "auroc", "AUROC"), (average_precision, "average_precision", "AP")):
         yield kind(f"{name}{suffix}", label(called), depends_on_curvature=bends)
         if matched:
             equal = label(called, "equal length")

@@ -1,7 +1,6 @@
 """Image-text retrieval: images and captions ranked for each other by the distance of a space."""
 
 from collections.abc import Collection
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +9,11 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.metrics.registry import declare, share
+from hiergeo.evaluation.metrics.registry import declare, recall
 from hiergeo.geometry import Points, Space
 
 KS = (1, 5, 10)
 """Ranks that count as found."""
-
-recall = partial(share, discrete=True, measures="share of queries")
 
 RECALLS = declare(
     *(recall(f"image_to_text_r{k}", f"image to text R@{k}", unit="images") for k in KS),

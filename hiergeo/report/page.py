@@ -17,7 +17,6 @@ from hiergeo.report.labels import (
     baseline,
     baseline_heading,
     data_name,
-    label,
     listing,
     number,
     protocol_name,
@@ -111,8 +110,7 @@ def environment() -> "Environment":
         finalize=_tame,
     )
     made.filters |= {
-        "label": label,
-        "less_is_better": lambda metric: find_metric(metric).higher_is_better is False,
+        "record": find_metric,
         "number": number,
         "listing": listing,
         "baseline": baseline,

@@ -1,5 +1,6 @@
 """Model x dataset x space -> one audit."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from operator import attrgetter
@@ -26,14 +27,20 @@ from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, holm
-from hiergeo.evaluation.metrics.registry import Metric, correlation, declare
+from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
 declare(
+    reciprocal("native", "parent MRR", unit="none"),
+    reciprocal("angle_only", "by angles alone", unit="none"),
+    reciprocal("radius_only", "by radii alone", depends_on_curvature=False, unit="none"),
+    reciprocal("flat", "with K = 0", depends_on_curvature=False, unit="none"),
     correlation("depth", "radial depth", None, depends_on_curvature=False, unit="none"),
     Metric("cone_gain", "cone gain", None, unit="none", bounds=(-1.0, 1.0)),
+    Metric("u_median", "u, median", None, unit="none", bounds=(0.0, math.inf)),
+    share("u_share_above_1", "u above 1", None, unit="none"),
 )
 
 

@@ -18,13 +18,7 @@ from hiergeo.geometry import Located
 PRIMARY = "parent_mrr"
 """Metric whose values under the controls a verdict is based on; every hierarchy has it."""
 
-declare(
-    reciprocal(PRIMARY, "parent MRR"),
-    reciprocal("native", "parent MRR", unit="none"),
-    reciprocal("angle_only", "by angles alone", unit="none"),
-    reciprocal("radius_only", "by radii alone", depends_on_curvature=False, unit="none"),
-    reciprocal("flat", "with K = 0", depends_on_curvature=False, unit="none"),
-)
+declare(reciprocal(PRIMARY, "parent MRR"))
 
 CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType(
     {"angle_only": angles_alone, "radius_only": radii_alone, "flat": flattened}

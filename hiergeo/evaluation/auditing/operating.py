@@ -11,7 +11,6 @@ from torch import Tensor
 from hiergeo._core.progress import track
 from hiergeo.evaluation.auditing.subject import Subject, array
 from hiergeo.evaluation.metrics import Interval
-from hiergeo.evaluation.metrics.registry import Metric, declare, share
 from hiergeo.geometry.base import bend
 
 LOW, HIGH = 0.05, 0.95
@@ -22,11 +21,6 @@ REACH = 16
 
 BLOCK = 256
 """Rows whose matched pairs are held at a time."""
-
-declare(
-    Metric("u_median", "u, median", None, unit="none", bounds=(0.0, math.inf)),
-    share("u_share_above_1", "u above 1", None, unit="none"),
-)
 
 
 class OperatingPoint(NamedTuple):

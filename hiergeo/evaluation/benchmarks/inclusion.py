@@ -18,7 +18,10 @@ from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Space
 
-declare(*rankings("_inclusion", "inclusion", ties=False, bends=False))
+declare(
+    *rankings("_inclusion", "inclusion", ties=False, bends=False),
+    share("inclusion_direction", "inclusion direction", depends_on_curvature=False),
+)
 
 
 @final
@@ -38,11 +41,7 @@ class Inclusion(ChainBenchmark):
     name = "inclusion"
     label = "inclusion of Gaussians"
     primary = "auroc_inclusion"
-    metrics = (
-        "auroc_inclusion",
-        "average_precision_inclusion",
-        *declare(share("inclusion_direction", "inclusion direction", depends_on_curvature=False)),
-    )
+    metrics = ("auroc_inclusion", "average_precision_inclusion", "inclusion_direction")
     needs = "a model of Gaussians (prolip:) and chains with negatives: HierarCaps' expanded-test, or scenes"
 
     def __init__(self, data: str = "hierarcaps", split: str = "expanded-test") -> None:

@@ -1,6 +1,5 @@
 """Zero-shot classification of labelled images by prompts of class names."""
 
-from functools import partial
 from typing import final
 
 import numpy as np
@@ -17,8 +16,6 @@ ZOO = "model zoo of HyCoCLIP"
 IMAGENET = "ImageNet val, 1,000 classes, 7 templates"
 TANGENT, NORMALISED = f"{IMAGENET} averaged in the tangent space", f"{IMAGENET}, normalised features averaged"
 FIVE = 5
-
-accuracy = partial(share, unit="images", measures="share of images")
 
 
 @final
@@ -37,9 +34,9 @@ class ZeroShotClassification(ClassifierBenchmark):
     label = "zero-shot classification"
     primary = "mean_per_class_accuracy"
     metrics = declare(
-        accuracy("mean_per_class_accuracy", "mean per-class accuracy"),
-        accuracy("zero_shot_accuracy", "zero-shot accuracy", discrete=True),
-        accuracy("top5_accuracy", "top-5 accuracy", discrete=True),
+        share("mean_per_class_accuracy", "mean per-class accuracy", unit="images", measures="share of images"),
+        share("zero_shot_accuracy", "zero-shot accuracy", unit="images", discrete=True, measures="share of images"),
+        share("top5_accuracy", "top-5 accuracy", unit="images", discrete=True, measures="share of images"),
     )
     needs = "a folder with one subfolder of images a class; scenes needs none"
     published: tuple[Published, ...] = (

@@ -65,6 +65,8 @@ class Metric:
 share = partial(Metric, bounds=(0.0, 1.0), measures="share")
 correlation = partial(Metric, bounds=(-1.0, 1.0), measures="rank correlation")
 area = partial(share, measures="area under the ROC curve")
+average_precision = partial(share, measures="average precision")
+recall = partial(share, discrete=True, measures="share of queries")
 reciprocal = partial(share, measures="mean reciprocal rank")
 
 METRICS: dict[str, Metric] = {}
@@ -78,11 +80,7 @@ PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)
 
 
 def declare(*metrics: Metric) -> tuple[str, ...]:
-    """Add the metrics that a module of this package makes to `METRICS`; returns their names.
-
-    Raises:
-        InputError: there is a record of that name.
-    """
+    """Add the metrics that a module of this package makes to `METRICS`, no name twice; returns their names."""
     for metric in metrics:
         if METRICS.setdefault(metric.name, metric) is not metric:
             raise InputError(f"the metric '{metric.name}' is declared twice.")

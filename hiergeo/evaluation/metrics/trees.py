@@ -15,7 +15,6 @@ Source: the evaluation of HyCoCLIP (Pal et al., ICLR 2025), which measures Image
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -23,11 +22,9 @@ import numpy as np
 from hiergeo._core.errors import InputError, reason
 from hiergeo.evaluation.metrics.registry import Metric, declare, share
 
-edges = partial(Metric, higher_is_better=False, unit="images", measures="edges of the tree")
-
 TREE_METRICS = declare(
-    edges("tie", "TIE", bounds=(0.0, math.inf)),
-    edges("lca", "LCA", bounds=(1.0, math.inf)),
+    Metric("tie", "TIE", False, unit="images", bounds=(0.0, math.inf), measures="edges of the tree"),
+    Metric("lca", "LCA", False, unit="images", bounds=(1.0, math.inf), measures="edges of the tree"),
     share("jaccard", "Jaccard", unit="images"),
     share("h_precision", "H-P", unit="images"),
     share("h_recall", "H-R", unit="images"),
