@@ -32,17 +32,13 @@ declare(
 
 def rankings(suffix: str, *of: str, ties: bool = True, matched: bool = True, bends: bool = True) -> Iterator[Metric]:
     """The records of AUROC and AP by one score, perhaps also `matched_by_length`, and of the share of ties."""
-
-    def label(name: str, *more: str) -> str:
-        return f"{name} ({', '.join((*of, *more))})" if of or more else name
-
+    plain, equal = (f" ({', '.join(words)})" if words else "" for words in (of, (*of, "equal length")))
     for kind, name, called in ((area, "auroc", "AUROC"), (average_precision, "average_precision", "AP")):
-        yield kind(f"{name}{suffix}", label(called), depends_on_curvature=bends)
+        yield kind(f"{name}{suffix}", f"{called}{plain}", depends_on_curvature=bends)
         if matched:
-            equal = label(called, "equal length")
-            yield kind(f"{name}{suffix}_equal_length", equal, depends_on_curvature=bends, control=True)
+            yield kind(f"{name}{suffix}_equal_length", f"{called}{equal}", depends_on_curvature=bends, control=True)
     if ties:
-        yield share(f"score_ties{suffix}", label("score ties"), None, unit="none")
+        yield share(f"score_ties{suffix}", f"score ties{plain}", None, unit="none")
 
 
 class PairLengths(NamedTuple):

@@ -178,8 +178,7 @@ def measured(
         baselines["tau_d_unseen"] = {LENGTH: tau_d(words[unseen])}
     if embedded.image is not None:
         match = retrieve(embedded, space, held_out)
-        rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
-        rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
+        rows |= {f"{way}_r{k}": (at < k).astype(np.float64) for way, at in match._asdict().items() for k in KS}
     means = {name: mean_of(values, sharing.get(name)) for name, values in rows.items()}
     return extended(result, Outcome(means, baselines=baselines), settings)
 

@@ -33,6 +33,7 @@ from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 
 declare(
+    reciprocal(PRIMARY, "parent MRR"),
     reciprocal("native", "parent MRR", unit="none"),
     reciprocal("angle_only", "by angles alone", unit="none"),
     reciprocal("radius_only", "by radii alone", depends_on_curvature=False, unit="none"),
@@ -215,9 +216,9 @@ def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
 def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
     gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
     shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
-    for name, share in shares.items():
-        if share is not None and share.p_value is not None:
-            gathered.numbers |= {f"{name}_pairs": float(share.items), f"{name}_p": share.p_value}
+    for name, right in shares.items():
+        if right is not None and right.p_value is not None:
+            gathered.numbers |= {f"{name}_pairs": float(right.items), f"{name}_p": right.p_value}
     copies = [each.equal for each in facts.untrained if each.equal is not None]
     orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
     measured = {

@@ -10,15 +10,12 @@ from torch import Tensor
 from hiergeo._core.numerics import compute_dtype, wide
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
-from hiergeo.evaluation.metrics.registry import declare, reciprocal
 from hiergeo.evaluation.protocols import pair_scores
 from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located
 
 PRIMARY = "parent_mrr"
 """Metric whose values under the controls a verdict is based on; every hierarchy has it."""
-
-declare(reciprocal(PRIMARY, "parent MRR"))
 
 CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType(
     {"angle_only": angles_alone, "radius_only": radii_alone, "flat": flattened}

@@ -1,8 +1,7 @@
 """The record of a metric: its label, direction and bounds, whether curvature can change it, how it is resampled.
 
-The module that makes a metric declares its record. Third parties add theirs through the entry-point group
-``hiergeo.metrics``: the entry's name is the metric's name, and its value is a `Metric` or a function without arguments
-that returns one.
+The module that makes a metric declares its record. Third parties add theirs by name through the entry-point group
+``hiergeo.metrics``: a `Metric`, or a function without arguments that returns one.
 """
 
 import math
@@ -123,9 +122,7 @@ def find_metric(name: str) -> Metric:
 def _declared(name: str) -> Metric | None:
     base = name.rstrip(digits)
     number, family = name[len(base) :], METRICS.get(f"{base}{{}}")
-    if number and family is not None:
-        return replace(family, name=name, label=family.label.format(number))
-    return METRICS.get(name)
+    return replace(family, name=name, label=family.label.format(number)) if number and family else METRICS.get(name)
 
 
 def omissions(left_out: Mapping[str, str]) -> str:
