@@ -7,12 +7,19 @@ import numpy as np
 from hiergeo._core.errors import InputError
 from hiergeo.construction.agreement import content_words
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.pooling import Ratio, by_tier, coco_image
+from hiergeo.construction.pooling import Ratio, by_tier, coco_image, declare_rates, rate
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarchy import distinct
 
 Vectors = Callable[[Sequence[str]], np.ndarray]
 """Unit embeddings (n, D) of n texts."""
+
+declare_rates(
+    rate("reference_equal", "equal to the reference"),
+    rate("reference_same", "equal to the reference but for case"),
+    rate("reference_overlap", "words shared with the reference"),
+    rate("reference_similarity", "similarity to the reference", bounds=(-1.0, 1.0), measures="cosine"),
+)
 
 
 def reference_rates(chains: Hierarchy, reference: Hierarchy, vectors: Vectors | None) -> dict[str, Ratio]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hiergeo.construction import language
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.pooling import Ratio, by_tier, groups_of
+from hiergeo.construction.pooling import Ratio, by_tier, count, declare_rates, groups_of, rate
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics.length import chain_lengths
 
@@ -16,6 +16,19 @@ CONTENT = frozenset({"ADJ", "NOUN", "NUM", "PART", "VERB"})
 
 REMEMBERED = 1 << 16
 """Texts whose analysis is kept."""
+
+declare_rates(
+    count("words", "words", None),
+    count("words_negative", "words of negatives", None),
+    rate("words_grow", "words grow"),
+    rate("texts_distinct", "distinct texts", None),
+    rate("texts_shared", "texts shared between images", None),
+    rate("texts_repeated", "chains with a text twice", False),
+    rate("negative_equal", "negative = positive", False),
+    rate("head_noun", "head nouns agree"),
+    rate("head_noun_found", "head nouns found", None),
+    rate("word_coverage", "words kept by the next tier", None),
+)
 
 
 @lru_cache(REMEMBERED)

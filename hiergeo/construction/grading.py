@@ -19,7 +19,7 @@ from hiergeo.adapters import Model
 from hiergeo.construction import agreement
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.making import judge_named
-from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier
+from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier, declare_rates, rate
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU
@@ -37,6 +37,18 @@ ACCEPTED = "accepted"
 
 OWN_RULES = "rules"
 """The judge that shares its rules with a backend."""
+
+declare_rates(
+    rate(ACCEPTED, "accepted by a person"),
+    rate("forward_entailed", "entailed"),
+    rate("forward_neutral", "neutral", False),
+    rate("forward_contradicted", "contradicting", False),
+    rate("chain_entailed", "whole chain entailed"),
+    rate("negative_contradicted", "negatives that contradict"),
+    rate("negative_neutral", "neutral negatives", False),
+    rate("negative_entailed", "entailed negatives", False),
+    rate("radii_grow", "radii grow"),
+)
 
 
 class Verdicts(NamedTuple):
@@ -194,8 +206,7 @@ def _whys(chains: Hierarchy, model: Model | None) -> dict[str, str]:
     no_model = "no model embeds the texts (--model)"
     by_model = ("tau_d", "tau_d_equal_length", "radii_grow", "auroc")
     whys = dict.fromkeys(by_model, no_model) if model is None else {"tau_d_equal_length": NO_EQUAL_TIERS}
-    whys = {"negative_contradicted": some, "words_negative": some, "auroc": some, **whys}
-    return {**whys, "reference_overlap": "there are no corrected chains of the same images (--reference)"}
+    return {"negative_contradicted": some, "words_negative": some, "auroc": some, **whys}
 
 
 @contextmanager

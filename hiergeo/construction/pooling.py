@@ -6,8 +6,8 @@ its numerators over the sum of its denominators: the share of pairs that are ent
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +15,23 @@ import numpy as np
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.addresses import UNNUMBERED
 from hiergeo.evaluation.metrics import Interval, find_metric, percentile_interval, share_interval
+from hiergeo.evaluation.metrics.registry import Metric, declare, share
 from hiergeo.evaluation.metrics.resampling import resamples
 
 SCENES = "scenes"
 """The dataset whose images are numbered as its rows are."""
 
-COUNTED = ("words", "words_negative")
-"""Metrics that are means of counts; all other rates are shares."""
-
 TIER = "_tier"
 """What stands between the name of a metric and the number of a tier, from 0 for the most general one."""
+
+rate = partial(share, depends_on_curvature=False, unit="images")
+count = partial(rate, bounds=(0.0, math.inf), measures="")
+
+
+def declare_rates(*rates: Metric) -> None:
+    """Declare rates over all tiers, and those of single tiers."""
+    for metric in rates:
+        declare(metric, replace(metric, name=f"{metric.name}{TIER}{{}}", label=f"{metric.label}, tier {{}}"))
 
 
 class Ratio(NamedTuple):

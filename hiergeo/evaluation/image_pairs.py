@@ -11,8 +11,10 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import positions
+from hiergeo.evaluation.length import rankings
 from hiergeo.evaluation.metrics import CHANCE, Ranking, pep_scores
 from hiergeo.evaluation.metrics.length import chain_lengths
+from hiergeo.evaluation.metrics.registry import area, declare
 from hiergeo.evaluation.protocols import Protocol, View, located_rows
 from hiergeo.evaluation.result import Outcome, auroc_of
 from hiergeo.geometry import Located, Space
@@ -20,6 +22,14 @@ from hiergeo.geometry.points import row_by_row
 
 NEGATIVES = 100
 """Captions of other images that each image is paired with, at most."""
+
+declare(
+    *rankings("_distance", "distance", matched=False),
+    area("auroc_finest", "AUROC, finest tier"),
+    area("auroc_finest_margin", "AUROC, finest tier (margin)"),
+    area("auroc_finest_distance", "AUROC, finest tier (distance)"),
+    area("auroc_text_alone", "AUROC, text alone", None, depends_on_curvature=False),
+)
 
 
 class ImagePairs(NamedTuple):

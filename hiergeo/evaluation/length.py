@@ -4,6 +4,7 @@ Every result carries these baselines, since specific captions are longer: whatev
 tiers, climbs ladders and tells a child from an unrelated text. See `evaluation.metrics.length` for the definitions.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +15,30 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tier_pairs
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
+from hiergeo.evaluation.metrics.registry import Metric, area, average_precision, correlation, declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located, Points, Space
 
 NO_EQUAL_TIERS = "no chain has two tiers of equally many words"
 """Why nothing is measured of the order at equal length."""
+
+declare(
+    correlation("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
+    correlation("tau_d_equal_length", "tau_d (equal length)", depends_on_curvature=False, control=True),
+    share("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
+)
+
+
+def rankings(suffix: str, *of: str, ties: bool = True, matched: bool = True, bends: bool = True) -> Iterator[Metric]:
+    """The records of AUROC and AP by one score, perhaps also `matched_by_length`, and of the share of ties."""
+    plain, equal = (f" ({', '.join(words)})" if words else "" for words in (of, (*of, "equal length")))
+    for kind, name, called in ((area, "auroc", "AUROC"), (average_precision, "average_precision", "AP")):
+        yield kind(f"{name}{suffix}", f"{called}{plain}", depends_on_curvature=bends)
+        if matched:
+            yield kind(f"{name}{suffix}_equal_length", f"{called}{equal}", depends_on_curvature=bends, control=True)
+    if ties:
+        yield share(f"score_ties{suffix}", f"score ties{plain}", None, unit="none")
 
 
 class PairLengths(NamedTuple):

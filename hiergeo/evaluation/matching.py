@@ -9,7 +9,17 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.metrics.registry import declare, recall
 from hiergeo.geometry import Points, Space
+
+KS = (1, 5, 10)
+"""Ranks that count as found."""
+
+RECALLS = declare(
+    *(recall(f"image_to_text_r{k}", f"image to text R@{k}", unit="images") for k in KS),
+    *(recall(f"text_to_image_r{k}", f"text to image R@{k}", unit="captions") for k in KS),
+)
+"""Recalls at `KS` of both directions."""
 
 
 class Match(NamedTuple):

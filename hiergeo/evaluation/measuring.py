@@ -188,7 +188,7 @@ def native_space(model: Model) -> Space:
 
 
 def diagnose(view: View, seed: int) -> dict[str, float]:
-    """Numbers behind a `hiergeo.evaluation.findings.SpaceVerdict`.
+    """Numbers about a space at the captions of a view.
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
     `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;

@@ -18,14 +18,29 @@ from hiergeo._core.polar import Polar
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.length import PairLengths, matched_by_length, nearest_within
+from hiergeo.evaluation.length import PairLengths, matched_by_length, nearest_within, rankings
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_metrics
 from hiergeo.evaluation.metrics.length import word_count
+from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.points import row_by_row
 from hiergeo.geometry.streams import is_whole
+
+LADDERS = declare(
+    share("precision", "precision", unit="images", discrete=True),
+    share("recall", "recall", unit="images", discrete=True),
+    share("any_hit", "any hit", unit="images", discrete=True),
+)
+"""The metrics of ladders."""
+
+declare(
+    *rankings(""),
+    *rankings("_sibling", "sibling"),
+    *rankings("_margin", "margin"),
+    *rankings("_margin_sibling", "margin", "sibling"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +86,7 @@ class View:
         Args:
             met: (m, steps) positions in `text` of the captions met, from general to specific; negative for none.
             steps: number of limits.
-            metrics: of ``precision``, ``recall`` and ``any_hit``.
+            metrics: of `LADDERS`.
         """
         embedded = self.embedded
         assert embedded.image is not None
@@ -144,9 +159,9 @@ class RadialLadder(Protocol):
         """
         embedded = view.embedded
         if embedded.image is None:
-            return Outcome(left_out=dict.fromkeys(("precision", "recall"), embedded.why_no_images))
+            return Outcome(left_out=dict.fromkeys(LADDERS[:2], embedded.why_no_images))
         met = view.space.ladder(embedded.image, view.text, steps, progress=progress)
-        return view.ladder_outcome(met.cpu().numpy(), steps, ("precision", "recall"))
+        return view.ladder_outcome(met.cpu().numpy(), steps, LADDERS[:2])
 
 
 @final
@@ -180,7 +195,7 @@ class Traversal(Protocol):
         points = walk(embedded.text[starts], space, steps)
         _, met = space.nearest(points, view.text)
         walks = met.view(len(starts), steps).flip(1).cpu().numpy()
-        return view.ladder_outcome(walks[walk_of.tolist()], steps, ("precision", "recall", "any_hit"))
+        return view.ladder_outcome(walks[walk_of.tolist()], steps, LADDERS)
 
 
 def of_norm_one(view: View) -> View:

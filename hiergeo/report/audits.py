@@ -12,9 +12,9 @@ from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
 from hiergeo.evaluation.auditing.confounds import RadialOrder
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import drawing, plot, summary
-from hiergeo.report.labels import label, number, short_model
+from hiergeo.report.labels import number, short_model
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.terminal import MARK, NONE, bounds, stacked
 
@@ -121,7 +121,7 @@ def _table(
             low, high = audit.intervals[gain]
             below = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}" if full else None
             cells.append(stacked(number(row.controls[control]), below, best=not full and not low <= 0 <= high))
-        table.add_row(label(row.metric), *cells)
+        table.add_row(find_metric(row.metric).label, *cells)
     return table
 
 

@@ -11,7 +11,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report.labels import label, number, short_model
+from hiergeo.report.labels import number, short_model
 from hiergeo.report.terminal import NONE, bounds
 
 HEADINGS = ("metric", "value", "95 % interval", "baselines")
@@ -50,7 +50,7 @@ def published_line(figures: Iterable[Published]) -> str:
 
 
 def _figures(figures: Iterable[Published]) -> str:
-    return ", ".join(f"{label(each.metric)} {number(each.value)}" for each in figures)
+    return ", ".join(f"{find_metric(each.metric).label} {number(each.value)}" for each in figures)
 
 
 def protocol_line(result: Result) -> str:

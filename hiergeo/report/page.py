@@ -16,7 +16,6 @@ from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import Script, downloading, script
 from hiergeo.report.labels import (
     data_name,
-    label,
     listing,
     number,
     protocol_name,
@@ -110,8 +109,7 @@ def environment() -> "Environment":
         finalize=_tame,
     )
     made.filters |= {
-        "label": label,
-        "less_is_better": lambda metric: find_metric(metric).higher_is_better is False,
+        "record": find_metric,
         "number": number,
         "listing": listing,
         "baseline_name": baseline_name,

@@ -13,7 +13,7 @@ from hiergeo.evaluation.metrics import Roc, find_metric
 from hiergeo.report import curves
 from hiergeo.report import disk as disks
 from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, TIERS, TRUE, WASH, words
-from hiergeo.report.labels import bounds_of, label, measure, number
+from hiergeo.report.labels import number
 from hiergeo.report.ladders import Exhibit, ImageLadder
 from hiergeo.report.radii import Radii
 from hiergeo.report.summary import DotPlot, DotPlots
@@ -96,16 +96,13 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
             for side in (axes, beside):
                 side.get_yticklabels()[row].set(fontweight="bold", color=TRUE if side is beside else INK)
     axes.margins(x=0.06)
-    if (ends := bounds_of(plot.metric)) is not None:
-        low, high = axes.get_xlim()
-        axes.set_xlim(max(low, ends[0]), min(high, ends[1]))
+    metric = find_metric(plot.metric)
+    axes.set_xlim(*np.clip(axes.get_xlim(), *metric.bounds))
     axes.locator_params(axis="x", nbins=4)
-    named = label(plot.metric)
-    drawn = r"$\tau_d$" + named[5:] if named.startswith("tau_d") else named
-    fewer = " ↓" if find_metric(plot.metric).higher_is_better is False else ""
-    title = f"{words(plot.of)}: {drawn}{fewer}" if plot.of else f"{drawn}{fewer}"
+    named = metric.heading.replace("tau_d", r"$\tau_d$")
+    title = f"{words(plot.of)}: {named}" if plot.of else named
     axes.set_title(title, pad=CONTROL_ROOM if plot.control else None)
-    axes.set_xlabel(measure(plot.metric), loc="right")
+    axes.set_xlabel(metric.measures or metric.label, loc="right")
 
 
 def histograms(axes: "Axes", drawn: Radii, highest: int) -> None:

@@ -13,7 +13,8 @@ from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
-from hiergeo.report.labels import label, number, short_model
+from hiergeo.evaluation.metrics import find_metric
+from hiergeo.report.labels import number, short_model
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import PLOTS, Dot, DotPlot, DotPlots
 from hiergeo.report.terminal import MARK, NONE, bounds, stacked
@@ -186,7 +187,7 @@ def _overall_table(appraisal: Appraisal) -> Table:
             decided = change is not None and (change.interval.low > 0 or change.interval.high < 0)
             below = bounds(each.intervals[metric]) if metric in each.intervals else None
             cells.append(stacked(f"{value} {MARK}" if decided else value, below))
-        table.add_row(label(metric), *cells)
+        table.add_row(find_metric(metric).label, *cells)
     return table
 
 
@@ -204,7 +205,7 @@ def _tier_table(appraisal: Appraisal) -> Table:
             below = " · ".join(NONE if value is None else number(value) for value in others)
             cells.append(stacked(number(own.metrics[key]) if key in own.metrics else "", below or None))
         if any(cell.plain for cell in cells):
-            table.add_row(label(metric), *cells)
+            table.add_row(find_metric(metric).label, *cells)
     return table
 
 

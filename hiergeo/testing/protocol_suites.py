@@ -236,6 +236,10 @@ class MetricConformance:
         depends = self.make().depends_on_curvature
         assert differ == depends, f"depends_on_curvature is {depends}, and two curvatures give {flat:.6g}, {bent:.6g}"
 
+    def test_it_keeps_to_its_bounds(self) -> None:
+        (low, high), value = self.make().bounds, self._value("euclidean")
+        assert low <= value <= high, f"the bounds are {low} and {high}, and the value is {value:.6g}"
+
     def _outcome(self, spec: str) -> Outcome:
         protocol = self.protocol()
         with torch.no_grad():

@@ -14,7 +14,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.classification import check_labels, embed_labels
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.evaluation.matching import retrieve
+from hiergeo.evaluation.matching import KS, retrieve
 from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import (
     Interval,
@@ -25,15 +25,19 @@ from hiergeo.evaluation.metrics import (
     tau_d_rows,
 )
 from hiergeo.evaluation.metrics.length import chain_lengths
+from hiergeo.evaluation.metrics.registry import Metric, correlation, declare
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
-KS = (1, 5, 10)
-"""The k of the recalls that are reported."""
-
 DRIFT_TEXTS = 2000
 """Texts, the first of the dataset, whose similarities are compared before and after: two million pairs."""
+
+declare(
+    correlation("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
+    Metric("similarity_change", "change of cosines", None, False, "none", bounds=(0.0, 2.0)),
+    correlation("similarity_correlation", "correlation of cosines", None, False, "none", measures="correlation"),
+)
 
 
 @dataclass(frozen=True)
@@ -174,8 +178,7 @@ def measured(
         baselines["tau_d_unseen"] = {LENGTH: tau_d(words[unseen])}
     if embedded.image is not None:
         match = retrieve(embedded, space, held_out)
-        rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
-        rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
+        rows |= {f"{way}_r{k}": (at < k).astype(np.float64) for way, at in match._asdict().items() for k in KS}
     means = {name: mean_of(values, sharing.get(name)) for name, values in rows.items()}
     return extended(result, Outcome(means, baselines=baselines), settings)
 

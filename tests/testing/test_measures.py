@@ -135,19 +135,21 @@ class TestAveragePrecision(MetricConformance):
         return protocol_named("pairs")
 
 
-TRUE = Metric("depth", "depth", depends_on_curvature=False, discrete=True)
-RECORD, NAME, CURVATURE, RESAMPLED = (
+TRUE = Metric("depth", "depth", depends_on_curvature=False, discrete=True, bounds=(0.0, 1.0))
+RECORD, NAME, CURVATURE, RESAMPLED, BOUNDS = (
     "test_the_record_is_well_formed",
     "test_its_name_finds_it",
     "test_it_depends_on_the_curvature_as_it_says",
     "test_it_is_measured_and_resampled_as_it_says",
+    "test_it_keeps_to_its_bounds",
 )
 BROKEN_METRICS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "sound": ({}, set()),
-    "name": ({"name": "Depth of it"}, {RECORD, CURVATURE, RESAMPLED}),
+    "name": ({"name": "Depth of it"}, {RECORD, CURVATURE, RESAMPLED, BOUNDS}),
     "label": ({"label": " "}, {RECORD}),
     "curvature": ({"depends_on_curvature": True}, {CURVATURE}),
     "unit": ({"unit": "none", "discrete": False}, {RESAMPLED}),
+    "bounds": ({"bounds": (2.0, 3.0)}, {BOUNDS}),
     "unknown unit": ({"unit": "pages"}, {RECORD}),
 }
 

@@ -1,5 +1,6 @@
 """Model x dataset x space -> one audit."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from operator import attrgetter
@@ -26,9 +27,22 @@ from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, holm
+from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
+
+declare(
+    reciprocal(PRIMARY, "parent MRR"),
+    reciprocal("native", "parent MRR", unit="none"),
+    reciprocal("angle_only", "by angles alone", unit="none"),
+    reciprocal("radius_only", "by radii alone", depends_on_curvature=False, unit="none"),
+    reciprocal("flat", "with K = 0", depends_on_curvature=False, unit="none"),
+    correlation("depth", "radial depth", None, depends_on_curvature=False, unit="none"),
+    Metric("cone_gain", "cone gain", None, unit="none", bounds=(-1.0, 1.0)),
+    Metric("u_median", "u, median", None, unit="none", bounds=(0.0, math.inf)),
+    share("u_share_above_1", "u above 1", None, unit="none"),
+)
 
 
 @torch_defaults()
@@ -202,9 +216,9 @@ def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
 def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
     gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
     shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
-    for name, share in shares.items():
-        if share is not None and share.p_value is not None:
-            gathered.numbers |= {f"{name}_pairs": float(share.items), f"{name}_p": share.p_value}
+    for name, right in shares.items():
+        if right is not None and right.p_value is not None:
+            gathered.numbers |= {f"{name}_pairs": float(right.items), f"{name}_p": right.p_value}
     copies = [each.equal for each in facts.untrained if each.equal is not None]
     orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
     measured = {

@@ -15,6 +15,7 @@ from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
 from hiergeo.evaluation.classification import AVERAGING, Classified, check_labels, embed_labels
+from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
@@ -48,7 +49,13 @@ class Breeds(Benchmark):
     name = "breeds"
     label = "BREEDS"
     primary = "superclass_r1"
-    metrics = tuple(f"{name}_r{k}" for name, cuts in KS.items() for k in cuts)
+    metrics = declare(
+        *(
+            share(f"{name}_r{k}", f"{name.replace('_', ' ')} R@{k}", unit="images", discrete=True)
+            for name, cuts in KS.items()
+            for k in cuts
+        )
+    )
     images = True
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 

@@ -11,6 +11,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, published
 from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
+from hiergeo.evaluation.protocols import LADDERS
 from hiergeo.geometry import Space
 
 TABLE = "arXiv 2407.08521, table 1"
@@ -69,9 +70,7 @@ class HierarCaps(ChainBenchmark):
     metrics = (
         "tau_d",
         "tau_d_equal_length",
-        "precision",
-        "recall",
-        "any_hit",
+        *LADDERS,
         "auroc",
         "auroc_equal_length",
         "average_precision",

@@ -17,6 +17,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
 from hiergeo.evaluation.metrics import himo_rows
 from hiergeo.evaluation.metrics.length import word_count
+from hiergeo.evaluation.metrics.registry import correlation, declare
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.points import row_by_row
@@ -50,7 +51,10 @@ class HiMo(Benchmark):
     name = "himo"
     label = "HiMo"
     primary = "himo"
-    metrics = ("himo", "himo_other_image")
+    metrics = declare(
+        correlation("himo", "HiMo", unit="images", measures="correlation"),
+        correlation("himo_other_image", "HiMo, other image", None, unit="images", measures="correlation"),
+    )
     images = True
     needs = "a JSON Lines file of images and lists of parts (DOCCI's are not shipped), or scenes"
 

@@ -14,6 +14,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Published, Run
 from hiergeo.evaluation.benchmarks.word_benchmark import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, RankCorrelation, Ranking
+from hiergeo.evaluation.metrics.registry import area, correlation, declare
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space
@@ -23,6 +24,15 @@ UNKNOWN = "neither the prompt nor the score is public"
 PARTS = {"": None, "_nouns": "N", "_verbs": "V"}
 LEAST = 3
 """Pairs below which a part of speech has no correlation."""
+
+declare(
+    *(area(f"direction_{of}", f"direction AUROC ({of})", True, bends) for of, bends in WORD_SCORES.items()),
+    *(
+        correlation(f"spearman_{of}{part}", f"Spearman ({of}{part.replace('_', ', ')})", True, bends)
+        for of, bends in WORD_SCORES.items()
+        for part in PARTS
+    ),
+)
 
 
 @final

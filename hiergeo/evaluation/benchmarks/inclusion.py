@@ -11,11 +11,17 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run
 from hiergeo.evaluation.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.evaluation.embedded import positions
-from hiergeo.evaluation.length import PairLengths, matched_by_length
+from hiergeo.evaluation.length import PairLengths, matched_by_length, rankings
 from hiergeo.evaluation.metrics import CHANCE, Ranking
+from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Space
+
+declare(
+    *rankings("_inclusion", "inclusion", ties=False, bends=False),
+    share("inclusion_direction", "inclusion direction", depends_on_curvature=False),
+)
 
 
 @final

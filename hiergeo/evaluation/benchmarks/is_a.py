@@ -19,6 +19,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run
 from hiergeo.evaluation.benchmarks.word_benchmark import WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, Ranking
+from hiergeo.evaluation.metrics.registry import area, declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing, families
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
@@ -71,14 +72,14 @@ class WordNetIsA(WordBenchmark):
     name = "wordnet"
     label = "WordNet is-a"
     primary = "isa_radius"
-    metrics = (
-        "isa_radius",
-        "isa_radius_equal_words",
-        "isa_direction",
-        "isa_auroc",
-        "isa_auroc_cosine",
-        *(f"isa_hits_r{k}" for k in KS),
-        *(f"isa_hits_distance_r{k}" for k in KS),
+    metrics = declare(
+        share("isa_radius", "is-a by radius", depends_on_curvature=False),
+        share("isa_radius_equal_words", "is-a by radius, equal words", depends_on_curvature=False),
+        area("isa_direction", "is-a direction AUROC"),
+        area("isa_auroc", "is-a AUROC"),
+        area("isa_auroc_cosine", "is-a AUROC (cosine)", depends_on_curvature=False),
+        *(share(f"isa_hits_r{k}", f"ancestors found (margin) R@{k}", discrete=True) for k in KS),
+        *(share(f"isa_hits_distance_r{k}", f"ancestors found (distance) R@{k}", discrete=True) for k in KS),
     )
     needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 

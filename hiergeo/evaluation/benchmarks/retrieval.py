@@ -14,13 +14,10 @@ from hiergeo.datasets import reading
 from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_unused, published
-from hiergeo.evaluation.matching import Match, match_pairs
+from hiergeo.evaluation.matching import KS, RECALLS, Match, match_pairs
 from hiergeo.evaluation.metrics import chance_recall
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
-
-KS = (1, 5, 10)
-"""Ranks that count as found."""
 
 RE_PAPER, MERU, HYCOCLIP = "arXiv 2407.08521", "arXiv 2304.09172", "hycoclip model zoo"
 VAL2017, NOT_PUBLIC = "COCO val2017", "COCO; split and captions not public"
@@ -48,7 +45,7 @@ class Retrieval(Benchmark):
     name = "retrieval"
     label = "Retrieval"
     primary = "image_to_text_r1"
-    metrics = tuple(f"{direction}_r{k}" for direction in ("image_to_text", "text_to_image") for k in KS)
+    metrics = RECALLS
     images = True
     needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own files, or scenes"
     published: tuple[Published, ...] = (

@@ -12,8 +12,8 @@ from hiergeo.adapters import Model
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, check_choice
 from hiergeo.geometry import Space
 
-WORD_SCORES = ("angle", "margin", "radius", "distance", "cosine")
-"""Scores of "X is a type of Y", larger where more.
+WORD_SCORES = {"angle": True, "margin": True, "radius": False, "distance": True, "cosine": False}
+"""Scores of "X is a type of Y", larger where more, and whether curvature can change them.
 
 ``angle`` is -Xi(Y, X), ``margin`` how deep X lies within the cone of Y, ``radius`` how much further from the root X is
 than Y, ``distance`` minus their geodesic distance, ``cosine`` that of the embeddings, which sees no root and no space.

@@ -8,6 +8,7 @@ from hiergeo.adapters import Model
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Published, Run
 from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
+from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -32,7 +33,11 @@ class ZeroShotClassification(ClassifierBenchmark):
     name = "zero_shot"
     label = "zero-shot classification"
     primary = "mean_per_class_accuracy"
-    metrics = ("mean_per_class_accuracy", "zero_shot_accuracy", "top5_accuracy")
+    metrics = declare(
+        share("mean_per_class_accuracy", "mean per-class accuracy", unit="images", measures="share of images"),
+        share("zero_shot_accuracy", "zero-shot accuracy", unit="images", discrete=True, measures="share of images"),
+        share("top5_accuracy", "top-5 accuracy", unit="images", discrete=True, measures="share of images"),
+    )
     needs = "a folder with one subfolder of images a class; scenes needs none"
     published: tuple[Published, ...] = (
         Published("CLIP ViT-S", "mean_per_class_accuracy", 0.367, ZOO, NORMALISED),

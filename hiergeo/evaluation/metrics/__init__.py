@@ -1,4 +1,4 @@
-"""Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and a registry of metrics."""
+"""Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and the records of metrics."""
 
 from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo, himo_rows, spearman
 from hiergeo.evaluation.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
@@ -23,7 +23,7 @@ from hiergeo.evaluation.metrics.ranking import (
     pep_scores,
     reconstruction,
 )
-from hiergeo.evaluation.metrics.registry import METRICS, RADIAL, Metric, find_metric
+from hiergeo.evaluation.metrics.registry import RADIAL, Metric, find_metric
 from hiergeo.evaluation.metrics.resampling import (
     SMALL_SAMPLE,
     Interval,
@@ -46,7 +46,6 @@ from hiergeo.evaluation.metrics.trees import TREE_METRICS, Tree, tree_scores
 
 __all__ = [
     "CHANCE",
-    "METRICS",
     "RADIAL",
     "SMALL_SAMPLE",
     "TREE_METRICS",

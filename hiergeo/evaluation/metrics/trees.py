@@ -13,14 +13,22 @@ The root has no ancestors: a fraction of nothing is 1 where p = t and 0 otherwis
 Source: the evaluation of HyCoCLIP (Pal et al., ICLR 2025), which measures ImageNet predictions so.
 """
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, final
 
 import numpy as np
 
 from hiergeo._core.errors import InputError, reason
+from hiergeo.evaluation.metrics.registry import Metric, declare, share
 
-TREE_METRICS = ("tie", "lca", "jaccard", "h_precision", "h_recall")
+TREE_METRICS = declare(
+    Metric("tie", "TIE", False, unit="images", bounds=(0.0, math.inf), measures="edges of the tree"),
+    Metric("lca", "LCA", False, unit="images", bounds=(1.0, math.inf), measures="edges of the tree"),
+    share("jaccard", "Jaccard", unit="images"),
+    share("h_precision", "H-P", unit="images"),
+    share("h_recall", "H-R", unit="images"),
+)
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
 
 SHOWN = 5

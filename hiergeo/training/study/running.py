@@ -112,7 +112,7 @@ def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> f
     apart = any(len(chosen) > 1 for chosen in rates.values()) or any(run.problem for cell in cells for run in cell.runs)
     added = any(parse(cell.geometry).norm == "l1" for cell in cells)
     bent = any(chain_loss(name).sees_curvature for name in losses)
-    return frozenset() if apart or bent or added else RADIAL
+    return frozenset() if apart or bent or added else frozenset(RADIAL)
 
 
 def best_rate(scores: dict[float, float]) -> float:

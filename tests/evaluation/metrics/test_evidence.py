@@ -1,28 +1,22 @@
-"""Exact tests and their correction, mean ROC curves, and what the registry says of metrics."""
-
-from types import SimpleNamespace
+"""Exact tests and their correction, and mean ROC curves."""
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import (
-    METRICS,
-    Metric,
     Ranking,
     Roc,
     bootstrap_draws,
     bootstrap_mean,
-    find_metric,
     holm,
     mean_roc,
     proportion_interval,
     share_interval,
     sign_test,
 )
-from hiergeo.evaluation.metrics.registry import PLUGINS
 from hiergeo.evaluation.metrics.sharing import p_value_of_draws
 
 
@@ -142,35 +136,3 @@ def test_the_mean_of_one_curve_is_the_curve():
     mean = mean_roc([step])
     assert mean.false_positive_rate.tolist() == [0, 0, 1, 1]
     assert mean.true_positive_rate.tolist() == [0, 0.6, 1, 1]
-
-
-def test_what_is_known_of_metrics():
-    assert all(name == each.name for name, each in METRICS.items())
-    assert not find_metric("tau_d").depends_on_curvature
-    assert not find_metric("tau_d_unseen").depends_on_curvature
-    assert find_metric("recall").discrete
-    assert not find_metric("auroc_margin").discrete
-    assert all(metric.control for name, metric in METRICS.items() if "equal_length" in name)
-    assert not find_metric("tau_d").control
-    assert find_metric("score_ties").higher_is_better is None
-    recall = find_metric("text_to_image_r7")
-    assert (recall.name, recall.label, recall.unit) == ("text_to_image_r7", "text to image R@7", "captions")
-    assert find_metric("nobody knows") == Metric("nobody knows", "nobody knows")
-
-
-@pytest.mark.parametrize(
-    ("made", "error"),
-    [(Metric("lift", "lift", False), None), (lambda: Metric("lift", "lift", False), None), (int, "int")],
-)
-def test_metrics_of_other_packages(monkeypatch, made, error):
-    entry = SimpleNamespace(name="lift", value="package:lift", load=lambda: made)
-    monkeypatch.setattr(PLUGINS, "foreign", lambda: {"lift": entry})
-    find_metric.cache_clear()
-    try:
-        if error is None:
-            assert find_metric("lift").higher_is_better is False
-        else:
-            with pytest.raises(UnavailableError, match=f"'lift' is a {error}"):
-                find_metric("lift")
-    finally:
-        find_metric.cache_clear()

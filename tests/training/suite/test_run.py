@@ -369,6 +369,6 @@ def test_an_audit_is_a_column_with_a_verdict(tmp_path):
     alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings())
     row = table.rows[1]
     assert board.verdicts[row] == alone.headline
-    assert board.value(row, "cone_gain") == pytest.approx(alone.numbers["cone_gain"])
-    assert board.interval(row, "cone_gain") == pytest.approx(alone.intervals["cone_gain"])
+    assert board.cells[row].metrics["cone_gain"] == pytest.approx(alone.numbers["cone_gain"])
+    assert board.cells[row].intervals["cone_gain"] == pytest.approx(alone.intervals["cone_gain"])
     assert alone.headline.split("(")[0] in table.to_markdown()
