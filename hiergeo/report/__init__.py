@@ -1,23 +1,21 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
 from hiergeo.report.assets import design
-from hiergeo.report.audits import audit_numbers, audit_tables, length_numbers, length_table, write_audit
-from hiergeo.report.formats import FORMATS, check_format, formatted
+from hiergeo.report.audits import audit_records, audit_tables, length_records, write_audit
+from hiergeo.report.formats import FORMATS, check_format
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
 from hiergeo.report.terminal import comparison_table, comparison_tables, result_table, study_tables
 
 __all__ = [
     "FORMATS",
-    "audit_numbers",
+    "audit_records",
     "audit_tables",
     "check_format",
     "comparison_table",
     "comparison_tables",
     "design",
-    "formatted",
-    "length_numbers",
-    "length_table",
+    "length_records",
     "result_table",
     "study_tables",
     "write_audit",
