@@ -11,7 +11,7 @@ from hiergeo._core.text import tame
 
 def plain(text: object) -> str:
     """Text from outside as Markdown that shows it as it is, in one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|&~!])", r"\\\1", " ".join(tame(str(text)).split()))
+    return re.sub(r"([\\`*{}\[\]<>#|&~!]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(tame(str(text)).split()))
 
 
 def fenced(text: str, kind: str) -> str:

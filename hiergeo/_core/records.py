@@ -16,6 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from hiergeo._core import extras, notebook
+from hiergeo._core.markdown import plain as escaped
 from hiergeo._core.text import inert, tame
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def columns(rows: Iterable[Record], first: Iterable[str] = ()) -> tuple[str, ...
 
 
 def csv_text(rows: Iterable[Record], first: Iterable[str] = ()) -> str:
-    """CSV with one header; numbers read back exactly, None is an empty field, texts are inert."""
+    """CSV with one header, a column for each key; numbers read back exactly, None is an empty field, text is inert."""
     rows = list(rows)
     keys = columns(rows, first)
     text = io.StringIO(newline="")
@@ -186,23 +187,23 @@ def markdown(grid: Grid) -> str:
     """The table in Markdown; best figures are bold."""
 
     def written(figure: Figure) -> str:
-        if figure.detail.startswith("±"):
-            text = f"{figure.value} {figure.detail}"
-            return f"**{text}**" if figure.best else text
-        return f"{f'**{figure.value}**' if figure.best else figure.value} {figure.detail}".strip()
+        value = figure.value if FIGURE.fullmatch(figure.value) else escaped(figure.value)
+        if figure.best and figure.detail.startswith("±"):
+            return f"**{value} {figure.detail}**"
+        return f"{f'**{value}**' if figure.best else value} {figure.detail}".strip()
 
     def spread(figure: Figure) -> list[str]:
         return [written(figure), *["same"] * (figure.across - 1)]
 
-    rows = [(label, *chain(*map(spread, figures))) for label, figures in grid.rows]
-    return "\n\n".join(filter(None, (markdown_table((grid.corner, *grid.heads), rows), grid.notes)))
+    rows = [(escaped(label), *chain(*map(spread, figures))) for label, figures in grid.rows]
+    heads = map(escaped, (grid.corner, *grid.heads))
+    return "\n\n".join(filter(None, (markdown_table(tuple(heads), rows), escaped(grid.notes))))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, numbers aligned right."""
     lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
-    cells = ([" ".join(cell.split()).replace("|", r"\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
 
 
 def html(grid: Grid) -> str:

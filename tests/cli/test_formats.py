@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hiergeo import pairwise, search
+from hiergeo._core import markdown
 from hiergeo._core.records import Exported, Records, latex_text
 from hiergeo._core.text import inert
 from hiergeo.cli import info
@@ -112,7 +113,7 @@ def test_every_format_holds_the_same_numbers(said, verb):
     held = set(numbers(document))
     assert {value for record in records for value in record.values() if is_digits(value)} <= held
     rows = markdown_rows(shown.to_markdown())
-    assert fits(shown, records, rows, lambda text: " ".join(text.replace("|", r"\|").split()))
+    assert fits(shown, records, rows, markdown.plain)
     assert fits(shown, records, latex_rows(shown.to_latex()), latex_text)
 
 
