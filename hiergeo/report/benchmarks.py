@@ -17,7 +17,7 @@ from hiergeo.report.terminal import NONE, bounds
 
 def benchmark_records(result: Result, figures: Iterable[Published]) -> Records:
     """A row a metric with its 95 % interval and baselines, then figures of papers: `kind` tells them apart."""
-    whole = {"benchmark": result.settings["dataset"], "model": result.settings["model"], "space": result.geometry}
+    whole = {"model": result.settings["model"], "space": result.geometry, "dataset": result.settings["dataset"]}
     rows: list[Record] = []
     for metric, value in result.metrics.items():
         low, high = result.intervals.get(metric, (None, None))
@@ -25,7 +25,7 @@ def benchmark_records(result: Result, figures: Iterable[Published]) -> Records:
         rows.append(measured | baselines(result, metric))
     for each in figures:
         paper = {"protocol": each.protocol or None, "source": each.source}
-        rows.append({**whole, "kind": "published", "space": None, **vars(each), **paper})
+        rows.append({**whole, "kind": "published", **vars(each), "space": None, **paper})
     return Records(rows, f"{protocol_line(result)}. 95 % intervals. Published figures are their authors'.")
 
 

@@ -55,7 +55,10 @@ VERBS = {
     "index info": (("index", "info", "INDEX"), {"fact", "value"}),
     "index check": (("index", "check", "INDEX"), {"shard", "defect"}),
     "index audit": (("index", "audit", "INDEX", "--store", "faiss:flat", "-k", 2), {"kind", "recall", "low", "high"}),
-    "search": (("search", "INDEX", "an animal", "=a | dog", "-k", 2), {"query", "kind", "rank", "caption", "margin"}),
+    "search": (
+        ("search", "INDEX", "an animal", "=a | dog_1 & 5 %", "-k", 2),
+        {"query", "kind", "rank", "caption", "margin"},
+    ),
     "search --ladder": (("search", "INDEX", "a shape", "a star", "--ladder"), {"query", "rank", "threshold", "angle"}),
     "search --count": (("search", "INDEX", "a shape", "a star", "--count"), {"query", "kind", "items", "of"}),
     "search --model": (("search", "a.png", "b.png", "--ladder", "-m", "tiny", "-d", "scenes"), {"query", "caption"}),
@@ -63,7 +66,7 @@ VERBS = {
     "chains leaks": (("chains", "leaks", "own.csv", "--against", "chains:own.csv"), {"split", "against", "rows"}),
     "benchmark": (
         ("benchmark", "hyperlex", "-m", "tiny", "--set", "data=demo", "--samples", 5),
-        {"kind", "benchmark", "model", "space", "metric", "value", "low", "high"},
+        {"kind", "model", "space", "dataset", "metric", "value", "low", "high"},
     ),
     "benchmark --list": (("benchmark", "--list"), {"benchmark", "runs", "metrics"}),
     "audit": (("audit", *SCENES, "-g", "lorentz:-1", "--steps", 4), {"metric", "control", "value", "gain", "gain_low"}),
@@ -73,8 +76,8 @@ VERBS = {
         {"metric", "before", "after", "gain_low", "gain_high"},
     ),
     "probe": (("probe", *SCENES), {"metric", "value", "low", "high"}),
-    "compare": (("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--no-open"), {"geometry", "metric"}),
-    "demo": (("demo", "--rows", 6, "--no-open"), {"geometry", "metric"}),
+    "compare": (("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1"), {"metric", "value", "low", "high"}),
+    "demo": (("demo", "--rows", 6, "--no-open"), {"metric", "value", "low", "high"}),
 }
 """Verb -> words and some of its columns."""
 
@@ -163,7 +166,7 @@ def is_shown(cell, value, spelt):
     if value is None:
         return cell in ("", "--")
     if is_digits(value):
-        return is_rounded(cell.replace("−", "-").strip("$"), value)
+        return math.isclose(float(cell.replace("−", "-").strip("$")), value, rel_tol=5.1e-4)
     return cell in (spelt(str(value)), f"${value}$")
 
 
