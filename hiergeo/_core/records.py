@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from hiergeo._core import extras, notebook
 from hiergeo._core.markdown import plain as escaped
-from hiergeo._core.text import inert
+from hiergeo._core.text import inert, tame
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Record: TypeAlias = Mapping[str, object]
 """One row: key -> text, number, bool, or None where there is nothing."""
+
+WRITTEN = ("csv", "markdown", "latex")
+"""Formats of the numbers alone: `Exported` has a method ``to_NAME`` for every one."""
 
 FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")
 """Digits of a figure, as LaTeX sets them in formulas."""
@@ -60,6 +63,9 @@ class Grid:
 class Exported(ABC):
     """Numbers that are exported as records, unrounded, and as tables."""
 
+    keys: tuple[str, ...] = ()
+    """Columns that are there without a record too, before all others."""
+
     @abstractmethod
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """The rows of the long form; with `items` also those of single rows, images or captions, if any."""
@@ -71,11 +77,11 @@ class Exported(ABC):
     def to_pandas(self, *, items: bool = False) -> "DataFrame":
         """The records as a data frame. Raises UnavailableError where pandas is not installed."""
         rows = list(self.records(items=items))
-        return extras.require("pandas", "to_pandas").DataFrame(rows, columns=list(columns(rows)))
+        return extras.require("pandas", "to_pandas").DataFrame(rows, columns=list(columns(rows, self.keys)))
 
     def to_csv(self, *, items: bool = False) -> str:
         """The records as CSV."""
-        return csv_text(self.records(items=items))
+        return csv_text(self.records(items=items), self.keys)
 
     def to_markdown(self) -> str:
         """The tables in Markdown, best figures bold."""
@@ -98,33 +104,45 @@ class Records(Exported):
     Attributes:
         rows: the records.
         notes: what must be known to read them.
+        keys: of columns that are there without a row too.
     """
 
     rows: Sequence[Record]
     notes: str = ""
+    keys: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, keys: tuple[str, ...], rows: Iterable[Iterable[object]], notes: str = "") -> "Records":
+        """Rows that have a value for every one of some keys."""
+        return cls([dict(zip(keys, row, strict=True)) for row in rows], notes, keys)
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """The rows."""
         return iter(self.rows)
 
     def grids(self) -> Iterator[Grid]:
-        """One table, a column for each key, numbers to four digits."""
-        corner, *heads = columns(self.rows) or ("",)
+        """One table."""
+        yield self.grid
+
+    @property
+    def grid(self) -> Grid:
+        """The table: a column for each key, numbers to four digits."""
+        corner, *heads = columns(self.rows, self.keys) or ("",)
         lines = (
             (_rounded(row.get(corner)), tuple(Figure(_rounded(row.get(key))) for key in heads)) for row in self.rows
         )
-        yield Grid(corner, tuple(heads), tuple(lines), self.notes)
+        return Grid(corner, tuple(heads), tuple(lines), self.notes)
 
 
-def columns(rows: Iterable[Record]) -> tuple[str, ...]:
-    """The keys of records, in the order in which they first appear."""
-    return tuple(dict.fromkeys(key for row in rows for key in row))
+def columns(rows: Iterable[Record], first: Iterable[str] = ()) -> tuple[str, ...]:
+    """Some keys, then those of records in the order in which they first appear."""
+    return tuple(dict.fromkeys(chain(first, *rows)))
 
 
-def csv_text(rows: Iterable[Record]) -> str:
+def csv_text(rows: Iterable[Record], first: Iterable[str] = ()) -> str:
     """CSV with one header, a column for each key; numbers read back exactly, None is an empty field, text is inert."""
     rows = list(rows)
-    keys = columns(rows)
+    keys = columns(rows, first)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(inert, keys))
@@ -133,13 +151,15 @@ def csv_text(rows: Iterable[Record]) -> str:
 
 
 def _exact(value: object) -> object:
-    return repr(float(value)) if isinstance(value, float) else inert(value)
+    if isinstance(value, float):
+        return repr(float(value))
+    return inert(tame(value)) if isinstance(value, str) else value
 
 
 def _rounded(value: object) -> str:
     if isinstance(value, float):
-        return minus(f"{value:.4g}")
-    return "" if value is None else str(value)
+        return minus(f"{value:#.4g}".rstrip("."))
+    return "" if value is None else tame(str(value))
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from hiergeo._core.records import Figure, Grid, spelled_out
+from hiergeo._core.records import FIGURE, Figure, Grid, spelled_out
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,11 +14,16 @@ MARK = "*"
 
 
 def drawn(grid: Grid) -> "Table":
-    """A table of records for the terminal."""
-    table = light(grid.corner, *grid.heads, notes=grid.notes, title=grid.title)
+    """A table of records for the terminal; columns of bare numbers are aligned right."""
+    numbers = [head for at, head in enumerate(grid.heads) if all(_is_number(row, at) for _, row in grid.rows)]
+    table = light(grid.corner, *grid.heads, numbers=numbers, notes=grid.notes, title=grid.title)
     for label, figures in grid.rows:
         table.add_row(label, *(stacked(each) for figure in figures for each in spelled_out(figure)))
     return table
+
+
+def _is_number(figures: tuple[Figure, ...], at: int) -> bool:
+    return at < len(figures) and not figures[at].detail and FIGURE.fullmatch(figures[at].value or "0") is not None
 
 
 def stacked(figure: Figure) -> "Text":

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hiergeo import adapters, datasets
@@ -112,7 +111,7 @@ def publish(
     Args:
         document: what its JSON holds: values by name, JSON, or a result that writes its own.
         json: where its JSON goes.
-        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone.
+        form: ``table``; or ``json`` or another of `WRITTEN`: the numbers alone.
         shown: the numbers, as rows and tables.
         sentences: below the tables on a terminal.
         first: what was found, above them on a terminal; the headline in bold, a sentence a line below it. Notes where
@@ -134,8 +133,7 @@ def publish(
         return
     for line in filter(None, (*first, *lines)):
         note(line)
-    written = {"csv": shown.to_csv, "markdown": shown.to_markdown, "latex": shown.to_latex}
-    print(as_json(document) if form == "json" else written[form]())
+    print(as_json(document) if form == "json" else getattr(shown, f"to_{form}")())
 
 
 def publish_experiment(
@@ -167,16 +165,6 @@ def publish_experiment(
         screen=tables(done, console().width, full=full) if form == "table" else None,
         lines=page_lines(html),
     )
-
-
-def facts_table(facts: Mapping[str, object]) -> Table:
-    """Facts by name, one a row."""
-    table = Table("fact", "value", show_header=False, box=None, pad_edge=False)
-    table.columns[0].style, table.columns[0].no_wrap = "bold", True
-    table.columns[1].overflow = "fold"
-    for name, value in facts.items():
-        table.add_row(name, str(value))
-    return table
 
 
 def page_lines(html: Path | None) -> list[str]:

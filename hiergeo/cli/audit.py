@@ -1,5 +1,6 @@
 """``hiergeo audit``: whether the geometry does the work, or with ``--length`` the length of captions."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core.errors import InputError
@@ -48,7 +49,7 @@ def audit_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
-    from hiergeo.report import audit_numbers, audit_tables, length_numbers, length_table, write_audit
+    from hiergeo.report import audit_records, audit_tables, length_records, write_audit
 
     check_writable(json, html)
     if length and html is not None:
@@ -64,18 +65,16 @@ def audit_command(
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
-    tables: list[Table]
-    exact = format in ("csv", "json")
+    screen: Iterable[Table] | None
     with sole_writer(json, html):
         if length:
             facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, sentences = facts.to_json(), facts.sentences
-            tables = [length_numbers(facts) if exact else length_table(facts)]
+            shown, screen = length_records(facts), None
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
-            shown = [audit_numbers(result)] if exact else audit_tables(result, full=full and format == "table")
-            document, tables = result.to_json(), list(shown)
-            sentences = (*result.sentences, result.omissions)
+            document, sentences = result.to_json(), (*result.sentences, result.omissions)
+            shown, screen = audit_records(result), audit_tables(result, full=full)
             if html is not None:
                 write_audit(result, html)
-        publish(document, json, format, tables, first=sentences, lines=page_lines(html))
+        publish(document, json, format, shown, first=sentences, screen=screen, lines=page_lines(html))

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
-from hiergeo._core.tables import light
+from hiergeo._core.records import WRITTEN, Record, Records
 from hiergeo._core.validation import sentence
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
@@ -38,7 +38,7 @@ def benchmark_command(
         str,
         option(
             "NAME",
-            "table; or csv, markdown, latex, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
+            f"table; or {', '.join(WRITTEN)}, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
             "zero_shot) alone on standard output.",
         ),
     ] = "table",
@@ -51,7 +51,7 @@ def benchmark_command(
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
     from hiergeo.report import check_format
-    from hiergeo.report.benchmarks import benchmark_markdown, benchmark_table, published_lines
+    from hiergeo.report.benchmarks import benchmark_records, benchmark_table, published_lines
     from hiergeo.report.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
 
     if format == CLIP_BENCHMARK:
@@ -70,12 +70,12 @@ def benchmark_command(
     wanted = options.embedding(device, dtype, batch_size)
     loaded, space = asked.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
-    if format not in (CLIP_BENCHMARK, "markdown"):
-        publish(result, json, format, [benchmark_table(result)], *published_lines(task.published))
+    if format == CLIP_BENCHMARK:
+        write_json(json, result)
+        print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
         return
-    write_json(json, result)
-    markdown = format == "markdown"
-    print(benchmark_markdown(result, task) if markdown else jsonlib.dumps(to_clip_benchmark(result), indent=2))
+    shown, figures = benchmark_records(result, task.published), published_lines(task.published)
+    publish(result, json, format, shown, *figures, screen=[benchmark_table(result)])
 
 
 def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
 
     if only is not None:
         BENCHMARKS.get(only)
-    table = light("benchmark", "data", "options", "runs here", "metrics")
+    rows: list[Record] = []
     screen: list[RenderableType] = []
     benchmarks: dict[str, dict[str, Any]] = {}
     for name in BENCHMARKS.names() if only is None else [only]:
@@ -127,6 +127,7 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
             missing = _missing(kind)
         except HiergeoError as error:
             screen += [Text(name, style="bold"), Text(f"  cannot be used: {error}")]
+            rows.append({"benchmark": name, "runs": False, "missing": str(error)})
             continue
         options = inspect.signature(kind).parameters.values()
         facts = {
@@ -138,7 +139,8 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
         lines = [f"{word}: {fact}" for word, fact in facts.items()]
         lines += [published_line(kind.published)] if kind.published else []
         screen += [Text.assemble((name, "bold"), f"  {kind.label}"), *(Padding(Text(each), INDENT) for each in lines)]
-        table.add_row(name, *facts.values())
+        row = {"benchmark": name, "runs": not missing, "data": kind.needs or None, "missing": missing or None}
+        rows.append({**row, "options": facts["options"], "metrics": facts["metrics"]})
         benchmarks[name] = {
             "label": kind.label,
             "needs": kind.needs,
@@ -149,7 +151,7 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
             "published": [vars(each) for each in kind.published],
         }
     document = {"metrics": {"benchmarks": len(benchmarks)}, "benchmarks": benchmarks}
-    publish(document, json, form, [table], screen=screen)
+    publish(document, json, form, Records(rows), screen=screen)
 
 
 def _missing(kind: type[Benchmark]) -> str:

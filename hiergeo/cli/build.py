@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import percent
+from hiergeo._core.records import Records, percent
 from hiergeo._core.storage.documents import parse_toml
 from hiergeo._core.storage.texts import read_text
-from hiergeo._core.tables import light
+from hiergeo._core.tables import drawn
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console, counted, note
@@ -141,12 +142,11 @@ def build_command(
 
 def _show(built: "Built", plan: "BuildPlan") -> None:
     screen = console()
-    figures = ("shards done now", "done before", "captions/s")
-    grid = light("stage", *figures, numbers=figures)
-    for run in built.stages:
-        speed = f"{run.captions / run.seconds:,.0f}" if run.made and run.seconds else "–"
-        grid.add_row(run.name, f"{run.made:,}", f"{run.kept:,}", speed)
-    screen.print(grid)
+    stages = (
+        (run.name, run.made, run.kept, round(run.captions / run.seconds) if run.made and run.seconds else None)
+        for run in built.stages
+    )
+    screen.print(drawn(Records.of(("stage", "shards done now", "done before", "captions/s"), stages).grid))
     if built.usage:
         usage = ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in built.usage.items())
         screen.print(f"Used by {plan.backend}: {usage}.", soft_wrap=True)
@@ -154,10 +154,8 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
         screen.print("This part is done: a last run without --worker writes the files.", soft_wrap=True)
         return
     if built.dropped:
-        drops = light("dropped in", "because", "rows", numbers=("rows",))
-        for (stage, reason), count in sorted(built.dropped.items(), key=lambda each: -each[1]):
-            drops.add_row(stage, reason, f"{count:,}")
-        screen.print(drops)
+        drops = ((*reason, count) for reason, count in Counter(built.dropped).most_common())
+        screen.print(drawn(Records.of(("dropped in", "because", "rows"), drops).grid))
     kept = built.train + built.test
     share = percent(built.test / kept)
     screen.print(

@@ -8,8 +8,8 @@ import typer
 
 from hiergeo import datasets
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.records import Record, Records
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
@@ -29,20 +29,19 @@ app = typer.Typer(help="List, download and check datasets.", no_args_is_help=Tru
 def list_splits(format: options.Format = "table", json: options.Json = None) -> None:
     """Print every split with its size, or what is missing."""
     check_writable(json)
-    table = light("data", "split", "rows", "images", numbers=("rows", "images"))
+    listed: list[tuple[object, ...]] = []
     sizes: dict[str, int] = {}
     missing: list[str] = []
     for name, splits in SPLITS.items():
         for split in splits:
+            size: tuple[object, ...] = None, None
             try:
-                rows, images = _size(name, split)
+                size = _size(name, split)
+                sizes[f"{name}/{split}"] = size[0]
             except HiergeoError as error:
-                table.add_row(name, split, "–", "–")
                 missing.append(f"{name} {split}: {error}")
-                continue
-            sizes[f"{name}/{split}"] = rows
-            table.add_row(name, split, f"{rows:,}", f"{images:,}")
-    publish({"metrics": sizes}, json, format, [table], lines=missing)
+            listed.append((name, split, *size))
+    publish({"metrics": sizes}, json, format, Records.of(("data", "split", "rows", "images"), listed), lines=missing)
 
 
 def _size(name: str, split: str) -> tuple[int, int]:
@@ -95,18 +94,13 @@ def check(
             raise InputError(f"there is no file {what}.")
         defects = hierarcaps.validate(what, images=images, progress=True)
     fields = ("file", "row", "column", "problem")
-    table = light(*fields)
-    for defect in defects:
-        table.add_row(*("" if (cell := getattr(defect, name)) is None else str(cell) for name in fields))
+    rows: list[Record] = [{name: getattr(defect, name) for name in fields} for defect in defects]
     alike = Counter(defect.problem for defect in defects)
     firsts = {defect.problem: defect for defect in reversed(defects)}.values()
     more = {first: alike[first.problem] - 1 for first in firsts}
     screen = [f"{first} (and {count} more)" if count else str(first) for first, count in more.items()]
-    document = {
-        "metrics": {"defects": len(defects)},
-        "defects": [{name: getattr(defect, name) for name in fields} for defect in defects],
-    }
+    document = {"metrics": {"defects": len(defects)}, "defects": rows}
     verdict = counted(len(defects), "defect") if defects else "no defects"
-    publish(document, json, format, [table], screen=screen, lines=[f"{what}: {verdict}"])
+    publish(document, json, format, Records(rows, keys=fields), screen=screen, lines=[f"{what}: {verdict}"])
     if defects:
         raise typer.Exit(2)

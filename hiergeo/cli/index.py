@@ -10,16 +10,19 @@ import typer
 
 from hiergeo import search
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
-from hiergeo._core.tables import light
+from hiergeo._core.records import Records
 from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults, again
-from hiergeo.cli._io import SpaceOptions, check_writable, facts_table, publish, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.stores import audit_command, push_command
 from hiergeo.search.checking import check
 from hiergeo.search.sources import ids_of
+
+NAMES = {"rows": "items", "core": "innermost_shell", "low": "smallest_radius", "high": "largest_radius"}
+"""Metrics of an index -> what tables call them."""
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
 
@@ -195,15 +198,13 @@ def check_command(path: options.IndexFolder, format: options.Format = "table", j
     start = time.monotonic()
     checked = check(path)
     metrics = {"shards": checked.shards, "rows": checked.rows, "bytes": checked.bytes, "defects": len(checked.defects)}
-    table = light("shard", "defect")
-    for name, what in checked.defects:
-        table.add_row(name, what)
-    document = {"metrics": metrics, "defects": [{"shard": name, "defect": what} for name, what in checked.defects]}
+    defects = [{"shard": name, "defect": what} for name, what in checked.defects]
     screen = [f"shard {name}: {what}" if name else what for name, what in checked.defects]
     verdict = f"has {counted(len(checked.defects), 'defect')}" if checked.defects else "is sound"
     size = f"{counted(checked.rows, 'item')} in {counted(checked.shards, 'shard')}, {sized(checked.bytes)}"
     line = f"{path} {verdict}: {size}, {time.monotonic() - start:.1f} s"
-    publish(document, json, format, [table], screen=screen, lines=[line])
+    shown = Records(defects, keys=("shard", "defect"))
+    publish({"metrics": metrics, "defects": defects}, json, format, shown, screen=screen, lines=[line])
     if checked.defects:
         raise WrongResults
 
@@ -238,17 +239,8 @@ def info_command(
     model = "unknown" if manifest.model is None else f"{manifest.model.name} ({manifest.model.fingerprint})"
     root = manifest.frame.root_sha256
     settings = {"model": model, "geometry": manifest.geometry, "dtype": manifest.dtype, "root_sha256": root}
-    facts = {
-        "items": f"{store.rows:,} ({counted(deleted, 'more is', 'more are')} deleted)",
-        "shards": f"{metrics['shards']:,}, {sized(metrics['bytes'])}",
-        "model": model,
-        "space": f"{manifest.geometry}, {manifest.frame.dim} dimensions, {manifest.dtype}",
-        "root": "none" if root is None else root[:16],
-        "radii": f"{low:.4f} to {high:.4f}",
-        "shells": f"{len(counts)}, the innermost with {counted(counts[0], 'item')}",
-        "generation": str(manifest.generation),
-    }
-    publish({"metrics": metrics, "settings": settings}, json, format, [facts_table(facts)])
+    facts = ((NAMES.get(name, name), value) for name, value in {**metrics, **settings}.items())
+    publish({"metrics": metrics, "settings": settings}, json, format, Records.of(("fact", "value"), facts))
 
 
 app.command("push", cls=Verb)(push_command)

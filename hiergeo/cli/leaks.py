@@ -8,7 +8,7 @@ import typer
 
 from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
-from hiergeo._core.tables import light
+from hiergeo._core.records import Records
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli._terminal import note
@@ -66,15 +66,14 @@ def leaks_command(
         note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
     counts = found.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
-    table = light("split", "against", "shared", "rows", "of", numbers=("rows", "of"))
-    for (split, other, kind), count in counts.items():
-        table.add_row(split, other, kind, f"{count:,}", f"{found.rows[split]:,}")
+    keys = ("split", "against", "shared", "rows", "of")
+    shared = Records.of(keys, ((*key, count, found.rows[key[0]]) for key, count in counts.items()))
     lines = [f"{name} could not be compared: {sentence}" for name, sentence in found.unchecked.items()]
     if not counts:
         compared = ", ".join(each.name for each in others if not each.missing)
         lines.append(f"{address}: nothing is shared with {compared}")
-    screen = [table] if counts else []
-    publish({"metrics": metrics, **found.as_dict()}, json, format, [table], screen=screen, lines=lines)
+    document = {"metrics": metrics, **found.as_dict()}
+    publish(document, json, format, shared, screen=None if counts else (), lines=lines)
     if counts or missing:
         raise typer.Exit(2)
 

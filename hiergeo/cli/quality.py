@@ -67,7 +67,7 @@ def quality_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Judge chains: entailment, contradiction, lengths, repeats, head nouns, order of radii."""
-    from hiergeo.report.quality import appraisal_numbers, appraisal_tables, write_appraisal
+    from hiergeo.report.quality import appraisal_records, appraisal_tables, write_appraisal
 
     check_writable(json, html)
     if reference not in (None, HIERARCAPS):
@@ -100,14 +100,14 @@ def quality_command(
             write_appraisal(appraisal, html)
         if card and folder is not None:
             update_card(folder, quality={split: appraisal.quality.for_card()}, measured=measured)
-        tables = appraisal_tables(appraisal, full=full or format != "table")
         publish(
             appraisal.to_json(),
             None,
             format,
-            [appraisal_numbers(appraisal)] if format == "csv" else tables,
+            appraisal_records(appraisal),
             appraisal.omissions,
             first=(f"{appraisal.headline}.", *appraisal.cautions),
+            screen=appraisal_tables(appraisal, full=full),
             lines=page_lines(html),
         )
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from rich.tree import Tree
 from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import number
+from hiergeo._core.records import Record, Records, number
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption, isolated, shortened, without_password
@@ -137,7 +138,9 @@ def search_command(
             screen.append(Text(f"{caption(isolated(query))}: {of} {reach}"))
         else:
             screen += answer_lines(query, kind, result, shortened(spec, SPEC_SHOWN))
-    publish(document, json, format, _tables(kind, asked, results), screen=screen)
+    rows = [{"query": query, "kind": kind, **row} for query, result in pairs for row in records(result, len(index))]
+    angles = "" if kind == "count" else f" Angles are in radians, at {apex(kind)}."
+    publish(document, json, format, Records(rows, f"In {spec}.{angles}"), screen=screen)
 
 
 FITTING: dict[str, tuple[Kind, ...]] = {
@@ -222,32 +225,34 @@ NEAREST = {"children": "Nearest to being implied by the query", "parents": "Near
 """What hits are whose margins are all negative."""
 
 
-def _tables(kind: Kind, queries: list[Query], results: list[Result]) -> list[Table]:
-    """One table a query; of counts one of all."""
-    counts = light("query", "items", numbers=("items",))
-    for query, result in zip(queries, results, strict=True):
-        if isinstance(result, int):
-            counts.add_row(Text(str(query)), str(result))
-    return [counts] if counts.rows else [_table(kind, each) for each in results if not isinstance(each, int)]
+def records(result: Result, rows: int) -> Iterator[Record]:
+    """A row a hit, of a ladder with the least threshold that it is the rung of; of a count the number of items."""
+    if isinstance(result, int):
+        yield {"items": result, "of": rows}
+        return
+    whole = {"query_radius": result.radius, "guarantee": result.guarantee}
+    for rank, (threshold, hit) in enumerate(_lines(result), start=1):
+        yield {"rank": rank, **({} if threshold is None else {"threshold": threshold}), **asdict(hit), **whole}
 
 
 def _table(kind: Kind, result: Answer | Climb) -> Table:
     shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
     within = ("radius ≤",) if isinstance(result, Climb) else ()
     table = light(*within, "id", "item", *shown, numbers=(*within, "id", *shown))
-    for first, hit in _lines(result):
+    for threshold, hit in _lines(result):
+        first = () if threshold is None else (number(threshold, 4),)
         numbers = [number(getattr(hit, name), 4) for name in shown]
         table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
     return table
 
 
-def _lines(result: Answer | Climb) -> list[tuple[list[str], Hit]]:
+def _lines(result: Answer | Climb) -> list[tuple[float | None, Hit]]:
     if isinstance(result, Answer):
-        return [([], hit) for hit in result.hits]
-    lines: list[tuple[list[str], Hit]] = []
+        return [(None, hit) for hit in result.hits]
+    lines: list[tuple[float | None, Hit]] = []
     for rung in result.rungs:
         if rung.hit is not None and (not lines or lines[-1][1].key != rung.hit.key):
-            lines.append(([f"{rung.threshold:.4f}"], rung.hit))
+            lines.append((rung.threshold, rung.hit))
     return lines
 
 
@@ -287,18 +292,20 @@ def print_ladders(
     rooted = space.rooted(loaded.root(wanted["device"], wanted["dtype"]))
     ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
-    settings = {"model": loaded.name, "geometry": space.geometry.fixed().spec, "steps": steps, "candidates": len(texts)}
+    spec = space.geometry.fixed().spec
+    settings = {"model": loaded.name, "geometry": spec, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     if loaded.name == "tiny":
         note(TINY)
-    table, trees = light("image", "step", "caption"), []
+    rows, trees = [], []
     for image, steps_met in zip(images, ladders, strict=True):
         trees.append(Tree(Text(isolated(image.name), style="bold")))
-        for step, text in enumerate(steps_met, start=1):
-            table.add_row(str(image), str(step), text)
+        for rank, text in enumerate(steps_met, start=1):
+            rows.append({"query": str(image), "kind": "ladder", "rank": rank, "caption": text})
             trees[-1].add(Text(caption(text)))
-    publish({"metrics": metrics, "ladders": found, "settings": settings}, json, form, [table], screen=trees)
+    shown = Records(rows, f"In {spec}.")
+    publish({"metrics": metrics, "ladders": found, "settings": settings}, json, form, shown, screen=trees)
 
 
 def read_captions(path: Path) -> tuple[str, ...]:

@@ -1,15 +1,14 @@
 """``hiergeo index push`` and ``hiergeo index audit``: stores beside an index, and what searches through them find."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Annotated, Any
 
 from hiergeo import search
 from hiergeo._core import limits
-from hiergeo._core.records import number, percent
+from hiergeo._core.records import Records
 from hiergeo._core.storage.texts import read_lines
-from hiergeo._core.tables import light
 from hiergeo._core.text import without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
@@ -75,12 +74,9 @@ def audit_command(
         "space": audits[0].geometry,
     }
     metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
-    figures = (f"recall@{k}", "95 %", "certified", "scored", "min shell")
-    table = light("", *figures, numbers=figures)
-    for each in audits:
-        value, low, high = (number(end, 3) for end in (each.recall.value, each.recall.low, each.recall.high))
-        worst = min(shell.value for shell in each.shells if shell is not None)
-        shares = percent(each.certified, 0), percent(each.scored)
-        table.add_row(each.kind, value, f"{low} to {high}", *shares, number(worst, 3))
     document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
-    publish(document, json, format, [table])
+    keys = ("kind", "recall", "low", "high", "queries", "certified", "scored", "worst")
+    worst = (min(shell.value for shell in filter(None, each.shells)) for each in audits)
+    rows = ((a.kind, *astuple(a.recall), a.certified, a.scored, low) for a, low in zip(audits, worst, strict=True))
+    notes = f"{k} hits by {by} in {audits[0].geometry}; certified, scored: shares; worst: recall of the worst shell."
+    publish(document, json, format, Records.of(keys, rows, notes))

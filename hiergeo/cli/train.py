@@ -7,9 +7,8 @@ import typer
 
 from hiergeo import training
 from hiergeo._core.errors import InputError, reason
-from hiergeo._core.records import number
+from hiergeo._core.records import Records
 from hiergeo._core.storage.documents import load_json
-from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, publish
 from hiergeo.cli.options import argument, flag, option, path_option
@@ -19,6 +18,7 @@ from hiergeo.cli.train_re import re_command
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import audit as audited
 from hiergeo.training.re.processes import is_writer
+from hiergeo.training.trainer import EvalRecord
 
 
 def clip_command(
@@ -49,20 +49,22 @@ def clip_command(
     if verdict is not None or (Path(made.out) / AUDIT).is_file():
         write_card(made.out, audit=verdict)
     first, last = trained.history[0], trained.history[-1]
-    steps = [f"step {look.step}" for look in (first, last)]
-    table = light("on pictures held out", *steps, numbers=tuple(steps))
-    for name, value in last.validation.items():
-        table.add_row(name.replace("_", " "), number(first.validation[name], 4), number(value, 4))
-    for side, before, after in zip(("captions", "pictures"), first.radius, last.radius, strict=True):
-        table.add_row(f"radius of {side}", number(before, 4), number(after, 4))
-    curvature = ", ".join(f"{k:.4g}" for k in last.curvature[:8])
+    before, after = map(_numbers, (first, last))
+    rows = ((name, before[name], after[name]) for name in after)
+    notes = f"On pictures held out; before: step {first.step}, after: step {last.step}."
     told = [] if verdict is None else [verdict.headline]
-    lines = [f"K {curvature}", *told, f"Model of step {last.step}: --model {trained.spec}"]
+    lines = [*told, f"Model of step {last.step}: --model {trained.spec}"]
     document = {"settings": trained.described, "history": [look.as_dict() for look in trained.history]}
     document |= {} if verdict is None else {"audit": verdict.as_dict()}
-    publish(document, json, format, [table], lines=lines)
+    publish(document, json, format, Records.of(("metric", "before", "after"), rows, notes), lines=lines)
     if trained.diverged:
         raise InputError(f"{trained.diverged}; {made.out} holds the model of step {last.step}, the last good one.")
+
+
+def _numbers(look: EvalRecord) -> dict[str, float]:
+    """What a look at the pictures held out tells, by name; curvatures by factor."""
+    radii = dict(zip(("radius_of_captions", "radius_of_pictures"), look.radius, strict=True))
+    return {**look.validation, **radii, **{f"curvature_factor{at}": value for at, value in enumerate(look.curvature)}}
 
 
 app = typer.Typer(

@@ -1,13 +1,16 @@
 """What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, what they report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+
+from rich.table import Table
 
 from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo._core.tables import light
+from hiergeo._core.records import Record, Records
+from hiergeo._core.tables import drawn
 from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
@@ -63,9 +66,6 @@ def report(
     form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
-    from hiergeo._core.records import signed
-    from hiergeo.report.labels import baseline, baseline_heading, label, number
-
     kept = at_step(history, best)
     validation = {f"validation_{name}": value for name, value in kept.validation.items()}
     document = {
@@ -76,16 +76,28 @@ def report(
         "settings": dict(settings),
         "history": [look.as_dict() for look in history],
     }
-    heading = None if summary is None else baseline_heading(summary.after.baselines.values())
-    figures = ("before", "after", "difference, 95 %")
-    table = light("", *figures, heading or "", numbers=(*figures, *([heading] if heading else [])))
-    table.add_row("validation tau_d", number(history[0].tau_d, 4), number(kept.tau_d, 4), "")
-    for name, change in ({} if summary is None else summary.changes).items():
-        low, high = change.difference
-        found = None if summary is None else baseline(summary.after.baselines.get(name, {}))
-        beside = "" if found is None else number(found[1], 4)
-        difference = f"{signed(low, 4)} to {signed(high, 4)}"
-        table.add_row(label(name), number(change.before, 4), number(change.after, 4), difference, beside)
-    drift = [f"{label(name)} {value:.4f}" for name, value in ({} if summary is None else summary.drift).items()]
+    rows: list[Record] = [{"metric": "validation_tau_d", "before": history[0].tau_d, "after": kept.tau_d}]
+    rows += () if summary is None else _changes(summary)
     warned = [f"Trained on test data: {leakage}"] if leakage else []
-    publish(document, json, form, [table], *drift, lines=[*warned, result])
+    publish(document, json, form, Records(rows), screen=[_table(rows)], lines=[*warned, result])
+
+
+def _changes(summary: Summary) -> Iterator[Record]:
+    """A row a metric before and after, with the interval of the gain and the baselines after; and the drift."""
+    from hiergeo.report.benchmarks import baselines
+
+    for name, change in summary.changes.items():
+        low, high = change.difference
+        row = {"metric": name, "before": change.before, "after": change.after, "gain_low": low, "gain_high": high}
+        yield row | baselines(summary.after, name)
+    yield from ({"metric": name, "after": value} for name, value in summary.drift.items())
+
+
+def _table(rows: list[Record]) -> Table:
+    """What a terminal has room for: of the baselines words alone."""
+    from hiergeo.report.labels import label
+
+    heads = ("before", "after", "gain_low", "gain_high", "words_alone")
+    keys = tuple(head for head in heads if any(head in row for row in rows))
+    shown = ((label(str(row["metric"])), *map(row.get, keys)) for row in rows)
+    return drawn(Records.of(("metric", *keys), shown, "Gain: 95 % interval." * ("gain_low" in keys)).grid)

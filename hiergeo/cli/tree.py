@@ -3,6 +3,7 @@
 import json as jsonlib
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -13,12 +14,12 @@ from rich.tree import Tree
 
 from hiergeo import search
 from hiergeo._core.errors import unknown_name
-from hiergeo._core.records import number, percent
+from hiergeo._core.records import WRITTEN, Records, percent
 from hiergeo._core.storage.files import refuse_existing
-from hiergeo._core.tables import light
+from hiergeo._core.tables import drawn
 from hiergeo._core.text import caption
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, facts_table, publish, sole_writer, write_json
+from hiergeo.cli._io import check_writable, publish, sole_writer, write_json
 from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
 from hiergeo.cli.plans import Config
@@ -37,6 +38,9 @@ SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 TRUTHS = ("wordnet",)
 
 SCORES = {
+    "items": "known items",
+    "children": "known items with ancestors",
+    "pairs": "true pairs",
     "first": "true ancestor first among the candidates",
     "parent": "true ancestor among the parents",
     "edge_precision": "precision of edges",
@@ -46,10 +50,10 @@ SCORES = {
     "depth": "rank correlation of depths",
     "depth_radius": "rank correlation of radius and depth",
 }
-"""Scores of `judge` in words."""
+"""Counts and scores of `judge` in words."""
 
-NUMBERS = ("csv", "markdown", "latex")
-"""Formats of the numbers of a taxonomy; others are of the taxonomy itself."""
+COLUMNS = ("metric", "against", "value", "low", "high", "random")
+"""Of the records."""
 
 
 def tree_command(
@@ -59,7 +63,7 @@ def tree_command(
         str | None,
         option(
             "NAME",
-            "table; csv, markdown or latex for the numbers alone on standard output; json, graphml or newick for the "
+            f"table; {', '.join(WRITTEN)} for the numbers alone on standard output; json, graphml or newick for the "
             "taxonomy, in --out if there is one. (by default branches are printed, and a file is json)",
         ),
     ] = None,
@@ -81,8 +85,8 @@ def tree_command(
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
     form = format or "table"
     exported = form in EXPORTS
-    if not exported and form not in ("table", *NUMBERS):
-        raise unknown_name("format", form, ("table", *NUMBERS, *EXPORTS))
+    if not exported and form not in ("table", *WRITTEN):
+        raise unknown_name("format", form, ("table", *WRITTEN, *EXPORTS))
     check_writable(json, out)
     settings = TreeSettings(cast(By, by), k, min_confidence, seed)
     if against is not None and against not in TRUTHS:
@@ -101,13 +105,12 @@ def tree_command(
         if out is not None:
             export(taxonomy, out, form if exported else "json")
         about = taxonomy.about()
-        document, tables, lines = {"taxonomy": about}, [facts_table(about)], []
+        document, lines = {"taxonomy": about}, []
         screen: list[RenderableType] = [] if out is not None else list(_largest(taxonomy))
         screen.append(_summary(about))
         if judgement is not None and wordnet is not None:
             document["wordnet"] = {**jsonlib.loads(judgement.to_json()), "wordnet": wordnet.described}
-            tables.append(_table(judgement))
-            screen.append(tables[-1])
+            screen.append(_table(judgement))
             lines.append(f"Compared with WordNet 3.0 ({wordnet.described}).")
         if out is not None:
             lines.append(f"Taxonomy: {out.absolute()}")
@@ -118,10 +121,21 @@ def tree_command(
                 note("the comparison is not printed beside an export: give --json, or --out.")
         else:
             first = () if judgement is None else (_against_chance(judgement),)
-            publish(document, json, "table" if exported else form, tables, first=first, screen=screen, lines=lines)
+            notes = f"By {by} in {taxonomy.geometry}. Random: with random parents. 95 % intervals."
+            shown = Records.of(COLUMNS, _rows(about, judgement), notes)
+            publish(document, json, "table" if exported else form, shown, first=first, screen=screen, lines=lines)
     if form == "newick" and left_out(taxonomy):
         lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")
+
+
+def _rows(about: dict[str, Any], judgement: Judgement | None) -> Iterator[tuple[object, ...]]:
+    """Counts and settings of a taxonomy; and against WordNet counts and scores, with what random parents score."""
+    yield from ((name, None, value, None, None, None) for name, value in about.items() if not isinstance(value, str))
+    if judgement is not None:
+        yield from ((name, "wordnet", count, None, None, None) for name, count in judgement.counts.items())
+        for name, value in judgement.scores.items():
+            yield name, "wordnet", value, *judgement.intervals[name], judgement.random[name]
 
 
 def _summary(about: dict[str, Any]) -> str:
@@ -167,11 +181,5 @@ def _score(name: str) -> str:
 
 
 def _table(judgement: Judgement) -> Table:
-    counts = judgement.counts
-    title = f"{counts['items']:,} known items, {counts['children']:,} with ancestors, {counts['pairs']:,} true pairs"
-    figures = ("value", "95 % interval", "random parents")
-    table = light("score", *figures, numbers=figures, title=title)
-    for name, value in judgement.scores.items():
-        low, high = judgement.intervals[name]
-        table.add_row(_score(name), number(value), f"{number(low)} to {number(high)}", number(judgement.random[name]))
-    return table
+    rows = ((_score(str(name)), *figures) for name, _, *figures in _rows({}, judgement))
+    return drawn(Records.of(("score", "value", "low", "high", "random parents"), rows, "Low, high: 95 %.").grid)

@@ -1,7 +1,7 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
 from hiergeo.report.assets import design
-from hiergeo.report.audits import audit_numbers, audit_tables, length_numbers, length_table, write_audit
+from hiergeo.report.audits import audit_records, audit_tables, length_records, write_audit
 from hiergeo.report.formats import FORMATS, check_format
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
@@ -9,12 +9,11 @@ from hiergeo.report.terminal import tables
 
 __all__ = [
     "FORMATS",
-    "audit_numbers",
+    "audit_records",
     "audit_tables",
     "check_format",
     "design",
-    "length_numbers",
-    "length_table",
+    "length_records",
     "tables",
     "write_audit",
     "write_leaderboard",

@@ -6,17 +6,15 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from hiergeo._core.records import percent, signed
+from hiergeo._core.records import Records, signed
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
-from hiergeo.evaluation.auditing.confounds import RadialOrder
-from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.labels import number, short_model
 from hiergeo.report.page import spaced, write_html
-from hiergeo.report.terminal import MARK, NONE, bounds, stacked
+from hiergeo.report.terminal import MARK, bounds, stacked
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
 WALKS = (
@@ -67,33 +65,34 @@ def write_audit(audit: Audit, path: Path) -> Path:
 
 def audit_tables(audit: Audit, *, full: bool = False) -> Iterator[Table]:
     """What carries the hierarchy, and the walks: a value a cell; with `full` the gain over each control below it."""
-    settings = audit.settings
-    data = f"{settings['dataset']} {settings['split']}"
-    about = caption(f"{short_model(str(settings['model']))} · {data} · {settings['geometry']}")
     legend = (
         f"Below each value what '{ATTRIBUTION[0][1]}' gains over it, and the 95 % interval of the gain."
         if full
         else f"{MARK} differs from the first column: the 95 % interval of the difference excludes 0."
     )
     yield _table(audit, audit.attribution, "", _present(ATTRIBUTION, audit.attribution), full)
-    yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks), full, f"{about}\n{legend}")
+    yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks), full, f"{_about(audit)}\n{legend}")
 
 
-def audit_numbers(audit: Audit) -> Table:
-    """The same for other programs: a row a metric and control, with the gain over the control and its interval."""
-    table = light("metric", "control", "value", "gain", "low", "high")
-    for prefix, rows in (("", audit.attribution), ("walk_", audit.walks)):
-        for row in rows:
+def _about(audit: Audit) -> str:
+    settings = audit.settings
+    data = f"{settings['dataset']} {settings['split']}"
+    return caption(f"{short_model(str(settings['model']))} · {data} · {settings['geometry']}")
+
+
+def audit_records(audit: Audit) -> Records:
+    """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""
+    rows: list[tuple[object, ...]] = []
+    for prefix, measured in (("", audit.attribution), ("walk_", audit.walks)):
+        for row in measured:
             name = f"{prefix}{row.metric}"
-            table.add_row(name, "", *_plain(row.native), "", *_plain(*audit.intervals[name]))
+            rows.append((name, None, row.native, *audit.intervals[name], None, None, None))
             for control, value in row.controls.items():
                 gain = f"{name}_minus_{control}"
-                table.add_row(name, control, *_plain(value, audit.numbers[gain], *audit.intervals[gain]))
-    return table
-
-
-def _plain(*values: float) -> tuple[str, ...]:
-    return tuple(map(repr, map(float, values)))
+                rows.append((name, control, value, None, None, audit.numbers[gain], *audit.intervals[gain]))
+    keys = ("metric", "control", "value", "low", "high", "gain", "gain_low", "gain_high")
+    notes = f"{_about(audit)}. Gain: of the metric over its value under the control. 95 % intervals."
+    return Records.of(keys, rows, notes)
 
 
 def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]) -> tuple[tuple[str, str], ...]:
@@ -125,33 +124,9 @@ def _table(
     return table
 
 
-def length_table(facts: LengthFacts) -> Table:
-    """One row a control of length: tau_d, and the shares of pairs in the right order at equal and reversed lengths."""
-    about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
-    notes = "Below each value its 95 % interval. Equal, shorter: share of pairs of tiers in the right order."
-    table = light("", "tau_d", "equal length", "shorter", notes=f"{about}\n{notes}")
-    table.add_row("words alone", _figure(facts.words), "", "")
-    for name, order in _controlled(facts).items():
-        table.add_row(name, _figure(order.tau_d), _share(order.equal), _share(order.shorter))
-    if facts.partial_tau is not None:
-        table.add_row("partial tau", _figure(facts.partial_tau), "", "")
-    return table
-
-
-def length_numbers(facts: LengthFacts) -> Table:
-    """The same for other programs: a row a number, shares between 0 and 1, with its interval and how many items."""
-    table = light("control", "metric", "value", "low", "high", "items")
+def length_records(facts: LengthFacts) -> Records:
+    """A row a number, with its interval and over how many items it is."""
     figures = [("words alone", "tau_d", facts.words), ("partial tau", "tau_d", facts.partial_tau)]
-    for name, order in _controlled(facts).items():
-        figures += [(name, "tau_d", order.tau_d), (name, "equal", order.equal), (name, "shorter", order.shorter)]
-    for name, metric, figure in figures:
-        if figure is not None:
-            table.add_row(name, metric, *_plain(figure.value, *figure.interval), str(figure.items))
-    return table
-
-
-def _controlled(facts: LengthFacts) -> dict[str, RadialOrder]:
-    """The order of the model, and those of its controls that were measured."""
     orders = {
         "the model": facts.order,
         "content-free": facts.content_free,
@@ -159,16 +134,10 @@ def _controlled(facts: LengthFacts) -> dict[str, RadialOrder]:
         "words exchanged": facts.exchanged,
         **{f"untrained {copy}": each for copy, each in enumerate(facts.untrained)},
     }
-    return {name: order for name, order in orders.items() if order is not None}
-
-
-def _share(estimate: Measured | None) -> Text:
-    """A share in per cent."""
-    if estimate is None:
-        return Text(NONE)
-    low, high = (100 * end for end in estimate.interval)
-    return stacked(percent(estimate.value), bounds(Interval(low, high), 1))
-
-
-def _figure(estimate: Measured | None) -> Text:
-    return Text(NONE) if estimate is None else stacked(number(estimate.value), bounds(estimate.interval))
+    for name, order in orders.items():
+        if order is not None:
+            figures += [(name, "tau_d", order.tau_d), (name, "equal", order.equal), (name, "shorter", order.shorter)]
+    measured = ((*of, each.value, *each.interval, each.items) for *of, each in figures if each is not None)
+    about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
+    notes = f"{about}. Equal, shorter: share of pairs of tiers in the right order. 95 % intervals."
+    return Records.of(("control", "metric", "value", "low", "high", "items"), measured, notes)

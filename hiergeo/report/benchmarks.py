@@ -4,32 +4,34 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from hiergeo._core.records import markdown_table
+from hiergeo._core.records import Record, Records
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks import Benchmark, Published
+from hiergeo.evaluation.benchmarks import Published
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report.labels import number, short_model
 from hiergeo.report.terminal import NONE, bounds
 
-HEADINGS = ("metric", "value", "95 % interval", "baselines")
+
+def benchmark_records(result: Result, figures: Iterable[Published]) -> Records:
+    """A row a metric with its 95 % interval and baselines, then figures of papers: `kind` tells them apart."""
+    whole = {"model": result.settings["model"], "space": result.geometry, "dataset": result.settings["dataset"]}
+    rows: list[Record] = []
+    for metric, value in result.metrics.items():
+        low, high = result.intervals.get(metric, (None, None))
+        measured = {"kind": "measured", **whole, "metric": metric, "value": value, "low": low, "high": high}
+        rows.append(measured | baselines(result, metric))
+    for each in figures:
+        paper = {"protocol": each.protocol or None, "source": each.source}
+        rows.append({**whole, "kind": "published", **vars(each), "space": None, **paper})
+    return Records(rows, f"{protocol_line(result)}. 95 % intervals. Published figures are their authors'.")
 
 
-def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
-    """A row for each metric: label, value, interval, and baselines by name."""
-    intervals = result.intervals
-    return [
-        (
-            find_metric(name).heading,
-            number(value, 4),
-            bounds(intervals[name], 4) if name in intervals else NONE,
-            ", ".join(f"{baseline_name(of)} {number(value, 3)}" for of, value in result.baselines.get(name, {}).items())
-            or NONE,
-        )
-        for name, value in result.metrics.items()
-    ]
+def baselines(result: Result, metric: str) -> dict[str, object]:
+    """The baselines of a metric as columns."""
+    return {baseline_name(of).replace(" ", "_"): value for of, value in result.baselines.get(metric, {}).items()}
 
 
 def published_lines(figures: Iterable[Published]) -> list[str]:
@@ -64,13 +66,14 @@ def protocol_line(result: Result) -> str:
 
 def benchmark_table(result: Result) -> Table:
     """The metrics of one result with intervals and baselines."""
-    table = light(*HEADINGS, numbers=HEADINGS[1:3], notes=protocol_line(result))
-    for row in benchmark_rows(result):
-        table.add_row(*row)
+    figures = ("value", "95 % interval")
+    table = light("metric", *figures, "baselines", numbers=figures, notes=protocol_line(result))
+    for name, value in result.metrics.items():
+        known = result.baselines.get(name, {}).items()
+        table.add_row(
+            find_metric(name).heading,
+            number(value, 4),
+            bounds(result.intervals[name], 4) if name in result.intervals else NONE,
+            ", ".join(f"{baseline_name(of)} {number(value, 3)}" for of, value in known) or NONE,
+        )
     return table
-
-
-def benchmark_markdown(result: Result, task: Benchmark) -> str:
-    """The same in Markdown, published figures and the protocol below."""
-    below = [f"- {line}" for line in published_lines(task.published)]
-    return "\n".join([markdown_table(HEADINGS, benchmark_rows(result)), "", protocol_line(result), "", *below]).rstrip()

@@ -1,8 +1,9 @@
 """The formats of ``--format``."""
 
 from hiergeo._core.errors import unknown_name
+from hiergeo._core.records import WRITTEN
 
-FORMATS = ("table", "csv", "markdown", "latex", "json")
+FORMATS = ("table", *WRITTEN, "json")
 """Formats in which results can be printed; tables are for the terminal (`hiergeo.report.terminal`)."""
 
 

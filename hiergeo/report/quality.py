@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from hiergeo._core.tables import light
+from hiergeo._core.records import Records
+from hiergeo._core.tables import drawn, light
 from hiergeo._core.text import caption
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
@@ -111,14 +112,24 @@ def appraisal_tables(appraisal: Appraisal, *, full: bool = True) -> Iterator[Tab
         yield _drops_table(appraisal)
 
 
-def appraisal_numbers(appraisal: Appraisal) -> Table:
-    """Every metric, those of tiers too, for other programs: a row a metric and set, with its interval if it has one."""
-    table = light("metric", "set", "value", "low", "high")
+def appraisal_records(appraisal: Appraisal) -> Records:
+    """Every metric of every set, and this set less each other one, with 95 % intervals; and the captions dropped."""
+    keys = ("metric", "set", "less", "value", "low", "high", "stage", "reason")
+    rows: list[tuple[object, ...]] = []
     for name, each in {OWN: appraisal.quality, **appraisal.baselines}.items():
         for metric, value in each.metrics.items():
-            low, high = map(repr, each.intervals[metric]) if metric in each.intervals else ("", "")
-            table.add_row(metric, caption(name), repr(float(value)), low, high)
-    return table
+            ends = each.intervals.get(metric, (None, None))
+            rows.append((metric, name, None, value, *ends, None, None))
+    for name, changes in appraisal.differences.items():
+        for metric, change in changes.items():
+            rows.append((metric, OWN, name, change.value, *change.interval, None, None))
+    for reason, count in appraisal.drops.items():
+        rows.append(("dropped", OWN, None, count, None, None, *reason))
+    return Records.of(keys, rows, f"{_about(appraisal.quality)}. 95 % intervals.")
+
+
+def _about(quality: Quality) -> str:
+    return f"{caption(_name(quality))} · judge {quality.settings['judge']}"
 
 
 def overall(quality: Quality) -> list[str]:
@@ -177,8 +188,7 @@ def _overall_table(appraisal: Appraisal) -> Table:
     notes = "Below each value its 95 % interval over images"
     if any(appraisal.differences.values()):
         notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
-    judge = appraisal.quality.settings["judge"]
-    table = light("metric", *sets, notes=f"{caption(_name(appraisal.quality))} · judge {judge}\n{notes}.")
+    table = light("metric", *sets, notes=f"{_about(appraisal.quality)}\n{notes}.")
     for metric in overall(appraisal.quality):
         cells = []
         for name, each in sets.items():
@@ -210,8 +220,6 @@ def _tier_table(appraisal: Appraisal) -> Table:
 
 
 def _drops_table(appraisal: Appraisal) -> Table:
+    drops = ((*reason, count) for reason, count in appraisal.drops.items())
     notes = "Captions that left the data while it was made."
-    table = light("stage", "reason", "captions", numbers=("captions",), notes=notes)
-    for (stage, reason), count in appraisal.drops.items():
-        table.add_row(caption(stage), caption(reason), f"{count:,}")
-    return table
+    return drawn(Records.of(("stage", "reason", "captions"), drops, notes).grid)

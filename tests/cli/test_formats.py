@@ -1,12 +1,19 @@
-"""``--format``: the numbers of every verb alone on standard output, in every format."""
+"""``--format``: every verb gives the same numbers in every format, in CSV and JSON with every digit."""
 
-import csv
 import io
 import json
+import math
+import re
+from decimal import Decimal
 
+import pandas
 import pytest
+from PIL import Image
 
 from hiergeo import pairwise, search
+from hiergeo._core import markdown
+from hiergeo._core.records import Exported, Records, latex_text
+from hiergeo._core.text import inert
 from hiergeo.cli import info
 from hiergeo.cli._io import as_json
 from hiergeo.pairwise.selftest import KernelOutcome
@@ -22,83 +29,178 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def printed(run, monkeypatch, tmp_path):
-    """What a verb prints in a format, its exit code aside."""
+def place(monkeypatch, tmp_path):
+    """A folder with the files that verbs read, without public data, where one kernel is broken."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(info, "collect", lambda _: {"torch": "2.10", "torch threads": 1})
+    monkeypatch.setattr(info, "collect", lambda _: {"torch": "2.10.0", "torch threads": 1})
     outcome = KernelOutcome("store", "float32", 1, float("inf"), 1e-4, "RuntimeError: no")
     monkeypatch.setattr(pairwise, "check_kernels", lambda seed: {"cpu": [outcome]})
     (tmp_path / "bad.csv").write_text(
         "id,captions,image_url\n0,a => b => => d,http://x/COCO_val2014_000000000042.jpg\n"
     )
     (tmp_path / "own.csv").write_text("positive,negative\na => b => c => d,a => x => y => z\n")
+    return tmp_path
 
-    def call(*words, form):
-        _, out, _ = run(*words, "--format", form)
-        return out
+
+SCENES = ("-m", "tiny", "-d", "scenes", "--rows", 20)
+
+PIVOTED = pytest.mark.xfail(reason="its tables are not yet those of its records", strict=True)
+
+VERBS = {
+    "data list": (("data", "list"), {"data", "split", "rows", "images"}),
+    "data check": (("data", "check", "bad.csv", "--no-images"), {"file", "row", "column", "problem"}),
+    "info": (("info", "--check"), {"fact", "value", "kernel", "error", "bar"}),
+    "tree": (("tree", "INDEX"), {"metric", "value"}),
+    "index info": (("index", "info", "INDEX"), {"fact", "value"}),
+    "index check": (("index", "check", "INDEX"), {"shard", "defect"}),
+    "index audit": (("index", "audit", "INDEX", "--store", "faiss:flat", "-k", 2), {"kind", "recall", "low", "high"}),
+    "search": (
+        ("search", "INDEX", "an animal", "=a | dog_1 & 5 %", "-k", 2),
+        {"query", "kind", "rank", "caption", "margin"},
+    ),
+    "search --ladder": (("search", "INDEX", "a shape", "a star", "--ladder"), {"query", "rank", "threshold", "angle"}),
+    "search --count": (("search", "INDEX", "a shape", "a star", "--count"), {"query", "kind", "items", "of"}),
+    "search --model": (("search", "a.png", "b.png", "--ladder", "-m", "tiny", "-d", "scenes"), {"query", "caption"}),
+    "chains quality": (("chains", "quality", "own.csv", "--split", "train"), {"metric", "set", "value", "low", "high"}),
+    "chains leaks": (("chains", "leaks", "own.csv", "--against", "chains:own.csv"), {"split", "against", "rows"}),
+    "benchmark": (
+        ("benchmark", "hyperlex", "-m", "tiny", "--set", "data=demo", "--samples", 5),
+        {"kind", "model", "space", "dataset", "metric", "value", "low", "high"},
+    ),
+    "benchmark --list": (("benchmark", "--list"), {"benchmark", "runs", "metrics"}),
+    "audit": (("audit", *SCENES, "-g", "lorentz:-1", "--steps", 4), {"metric", "control", "value", "gain", "gain_low"}),
+    "audit --length": (("audit", "--length", *SCENES, "--copies", 0), {"control", "metric", "value", "low", "items"}),
+    "train head": (
+        ("train", "head", *SCENES, "--steps", 2, "--out", "head", "--evaluate", "tiny"),
+        {"metric", "before", "after", "gain_low", "gain_high"},
+    ),
+    "probe": (("probe", *SCENES), {"metric", "value", "low", "high"}),
+    "compare": (("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1"), {"metric", "value", "low", "high"}),
+    "demo": (("demo", "--rows", 6, "--no-open"), {"metric", "value", "low", "high"}),
+}
+"""Verb -> words and some of its columns."""
+
+
+@pytest.fixture
+def said(run, place, folder, monkeypatch):
+    """What a verb prints as CSV, what it shows, and its JSON."""
+    shown: list[Exported] = []
+    whole = Exported.to_csv
+    monkeypatch.setattr(Exported, "to_csv", lambda self: shown.append(self) or whole(self))
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (32, 32), "red").save(place / name)
+
+    def call(*words):
+        words = [folder if word == "INDEX" else word for word in words]
+        _, out, err = run(*words, "--format", "csv", "--json", "out.json")
+        assert shown, err
+        return out, shown[0], json.loads((place / "out.json").read_text())
 
     return call
 
 
-VERBS = {
-    "data list": (("data", "list"), ("split", "rows"), "metrics"),
-    "data check": (("data", "check", "bad.csv", "--no-images"), ("file", "problem"), "defects"),
-    "demo": (("demo", "--rows", 6, "--no-open"), ("metric", "value"), "metrics"),
-    "info": (("info", "--check"), ("fact", "value"), "checks"),
-    "tree": (("tree", "INDEX"), ("fact", "value"), "nodes"),
-    "index info": (("index", "info", "INDEX"), ("fact", "value"), "settings"),
-    "index check": (("index", "check", "INDEX"), ("shard", "defect"), "metrics"),
-    "chains quality": (("chains", "quality", "own.csv", "--split", "train"), (), "metrics"),
-    "benchmark --list": (("benchmark", "hyperlex", "--list"), ("benchmark", "metrics"), "benchmarks"),
-    "chains leaks": (("chains", "leaks", "own.csv", "--against", "chains:own.csv"), ("split", "rows"), "metrics"),
-}
+@pytest.mark.parametrize(
+    "verb", [pytest.param(verb, marks=PIVOTED if verb in ("probe", "compare", "demo") else ()) for verb in VERBS]
+)
+def test_every_format_holds_the_same_numbers(said, verb):
+    words, columns = VERBS[verb]
+    printed, shown, document = said(*words)
+    records = list(shown.records())
+    frame = pandas.read_csv(io.StringIO(printed), keep_default_na=False, na_values=[""])
+    assert columns <= set(frame)
+    assert all(name == name.lower() and " " not in name for name in frame)
+    assert len(frame) == len(records)
+    for row, record in zip(frame.to_dict("records"), records, strict=True):
+        assert all(is_same(row[name], record.get(name)) for name in frame)
+    held = set(numbers(document))
+    assert {value for record in records for value in record.values() if is_digits(value)} <= held
+    rows = markdown_rows(shown.to_markdown())
+    assert fits(shown, records, rows, markdown.plain)
+    assert fits(shown, records, latex_rows(shown.to_latex()), latex_text)
 
 
-def test_the_numbers_of_an_audit_are_a_row_each(run, tmp_path):
-    told = tmp_path / "audit.json"
-    words = ("audit", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g", "lorentz:-1", "--steps", 4)
-    code, printed, _ = run(*words, "--format", "csv", "--json", told)
-    assert code == 0
-    numbers = json.loads(told.read_text())["numbers"]
-    rows = list(csv.DictReader(io.StringIO(printed)))
-    assert {row["control"] for row in rows} >= {"", "flat", "angle_only", "radius_only", "random_root"}
-    for row in rows:
-        name = row["metric"] + (f"_{row['control']}" if row["control"] else "")
-        assert float(row["value"]) == numbers[name]
-        if row["control"]:
-            assert float(row["gain"]) == numbers[f"{row['metric']}_minus_{row['control']}"]
-            assert float(row["low"]) <= float(row["high"])
+def is_same(cell, value):
+    """Whether a cell that pandas has read is a value, to the last digit."""
+    if value is None:
+        return pandas.isna(cell)
+    if isinstance(value, bool | str):
+        return str(cell) == str(inert(value))
+    return float(cell) == value or (math.isnan(value) and pandas.isna(float(cell)))
 
 
-def test_the_numbers_of_length_and_of_quality_are_a_row_each(run, printed, tmp_path):
-    told = tmp_path / "told.json"
-    words = ("audit", "--length", "-m", "tiny", "-d", "scenes", "--rows", 20, "--copies", 0)
-    _, text, _ = run(*words, "--format", "csv", "--json", told)
-    order = json.loads(told.read_text())["order"]
-    rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(text)) if row["control"] == "the model"}
-    for name, row in rows.items():
-        assert float(row["value"]) == order[name]["value"]
-        assert [float(row["low"]), float(row["high"])] == order[name]["interval"]
-    assert set(rows) == {"tau_d", "equal", "shorter"}
-    _, text, _ = run("chains", "quality", "own.csv", "--split", "train", "--format", "csv", "--json", told)
-    known = json.loads(told.read_text())
-    found = {row["metric"]: row for row in csv.DictReader(io.StringIO(text))}
-    assert {name: float(row["value"]) for name, row in found.items()} == known["metrics"]
-    assert {name: [float(row["low"]), float(row["high"])] for name, row in found.items() if row["low"]} == known[
-        "intervals"
-    ]
+def is_digits(value):
+    return isinstance(value, float) and math.isfinite(value)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_numbers_are_printed_alone_in_every_format(printed, folder, verb):
-    words, columns, key = VERBS[verb]
-    words = [folder if word == "INDEX" else word for word in words]
-    assert key in json.loads(printed(*words, form="json"))
-    header = next(csv.reader(io.StringIO(printed(*words, form="csv"))))
-    assert set(columns) <= set(header)
-    assert printed(*words, form="markdown").startswith("| ")
-    assert printed(*words, form="latex").startswith(r"\begin{tabular}")
+def numbers(value):
+    """Every number in JSON."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from numbers(part)
+    elif isinstance(value, int | float):
+        yield value
+
+
+def is_rounded(text, value):
+    """Whether the digits of a text are a number, rounded."""
+    return abs(float(text) - value) <= 0.5000001 * 10.0 ** Decimal(text).as_tuple().exponent
+
+
+def fits(shown, records, rows, spelt):
+    """Whether the rows of a table are the records, or the numbers of other tables some of theirs."""
+    if isinstance(shown, Records):
+        names = list(shown.keys) or list(dict.fromkeys(name for record in records for name in record))
+        wanted = [[record.get(name) for name in names] for record in records]
+        return len(rows) == len(wanted) and all(
+            is_shown(cell, value, spelt)
+            for row, values in zip(rows, wanted, strict=True)
+            for cell, value in zip(row, values, strict=True)
+        )
+    values = [value for record in records for value in record.values() if is_digits(value)]
+    figures = [part for row in rows for cell in row[1:] for part in figures_of(cell)]
+    return figures != [] and all(any(is_rounded(text, value) for value in values) for text in figures)
+
+
+def is_shown(cell, value, spelt):
+    if value is None:
+        return cell in ("", "--")
+    if is_digits(value):
+        return math.isclose(float(cell.replace("−", "-").strip("$")), value, rel_tol=5.1e-4)
+    return cell in (spelt(str(value)), f"${value}$")
+
+
+def figures_of(cell):
+    bare = re.sub(r"[*$()\[\]±]|\\(mathbf|small|pm|,)", " ", cell.replace("−", "-"))
+    return re.findall(r"(?<![\w.:])-?\d+\.\d+(?![\w.:])", bare)
+
+
+def markdown_rows(text):
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [line[2:-2].split(" | ") for line in lines[2:]]
+
+
+def latex_rows(text):
+    """The rows of LaTeX tables, whose frame is that of a table."""
+    tables = re.findall(r"\\begin\{table\}.*?\\end\{table\}", text, re.DOTALL)
+    assert tables
+    rows = []
+    for table in tables:
+        head, body = table.split("\\midrule\n")
+        assert re.search(r"\\centering\n(\\caption\{.+\}\n)?\\begin\{tabular\}\{lr*\}\n\\toprule\n", head, re.DOTALL)
+        lines = body.split("\\bottomrule")[0].splitlines()
+        assert not any(line.startswith("{}") for line in lines)
+        rows += [line.removesuffix(r" \\").split(" & ") for line in lines]
+    return rows
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "json"])
+def test_a_format_is_printed_alone(run, folder, monkeypatch, form):
+    monkeypatch.setattr(Records, "to_csv", lambda _: "csv")
+    monkeypatch.setattr(Records, "to_markdown", lambda _: "markdown")
+    monkeypatch.setattr(Records, "to_latex", lambda _: "latex")
+    _, out, _ = run("search", folder, "a shape", "-k", 1, "--format", form)
+    assert (out.strip() if form != "json" else json.loads(out)["answers"][0]["kind"]) in (form, "children")
 
 
 def test_a_format_of_another_name_is_refused_before_the_work(run, tmp_path):
@@ -107,12 +209,14 @@ def test_a_format_of_another_name_is_refused_before_the_work(run, tmp_path):
         assert (code, "did you mean" in err) == (2, True)
 
 
+SPECS = ("lorentz:-0.5?learnable", "lorentz:-0.5")
+
+
 def test_json_is_indented():
     assert as_json({"metrics": {"files": 1}}) == '{\n  "metrics": {\n    "files": 1\n  }\n}'
 
 
-def test_a_learnable_spec_is_measured_at_the_curvature_that_it_names(printed):
-    words = ("probe", "-m", "tiny", "-d", "scenes", "--rows", 20, "-g")
-    shown = [json.loads(printed(*words, spec, form="json")) for spec in ("lorentz:-0.5?learnable", "lorentz:-0.5")]
+def test_a_learnable_spec_is_measured_at_the_curvature_that_it_names(run):
+    shown = [json.loads(run("probe", *SCENES, "-g", spec, "--format", "json")[1]) for spec in SPECS]
     assert shown[0]["settings"]["geometry"] == "lorentz:-0.5"
     assert shown[0]["metrics"] == pytest.approx(shown[1]["metrics"])

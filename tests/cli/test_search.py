@@ -248,4 +248,4 @@ def test_a_ladder_shows_a_rung_once_until_another_takes_its_place() -> None:
     hits = [search.Hit(item, None, None, *[0.0] * 4) if item is not None else None for item in found]
     rungs = tuple(search.Rung(float(step), hit) for step, hit in enumerate(hits))
     lines = _lines(search.Climb(rungs, "exact", 2, 2, 1.0))
-    assert [(float(step), hit.id) for (step,), hit in lines] == [(1, 0), (3, 1), (5, 0)]
+    assert [(step, hit.id) for step, hit in lines] == [(1, 0), (3, 1), (5, 0)]
