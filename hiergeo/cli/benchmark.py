@@ -51,7 +51,7 @@ def benchmark_command(
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
     from hiergeo.report import check_format
-    from hiergeo.report.benchmarks import benchmark_records, benchmark_table, published_lines
+    from hiergeo.report.benchmarks import BenchmarkResult
     from hiergeo.report.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
 
     if format == CLIP_BENCHMARK:
@@ -74,8 +74,7 @@ def benchmark_command(
         write_json(json, result)
         print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
         return
-    shown, figures = benchmark_records(result, task.published), published_lines(task.published)
-    publish(result, json, format, shown, *figures, screen=[benchmark_table(result)])
+    publish(result, json, format, BenchmarkResult(result, task.published))
 
 
 def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
@@ -114,7 +113,7 @@ def _value(where: str, text: str, annotation: Any) -> Any:
 
 def _print_list(json: Path | None, form: str, only: str | None) -> None:
     """Every benchmark, or one: its data and whether it is here, its options and metrics, and figures of papers."""
-    from hiergeo.report.benchmarks import published_line
+    from hiergeo.report.benchmarks import published_lines
 
     if only is not None:
         BENCHMARKS.get(only)
@@ -137,7 +136,7 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
             "metrics": ", ".join(kind.metrics),
         }
         lines = [f"{word}: {fact}" for word, fact in facts.items()]
-        lines += [published_line(kind.published)] if kind.published else []
+        lines += published_lines(kind.published)
         screen += [Text.assemble((name, "bold"), f"  {kind.label}"), *(Padding(Text(each), INDENT) for each in lines)]
         row = {"benchmark": name, "runs": not missing, "data": kind.needs or None, "missing": missing or None}
         rows.append({**row, "options": facts["options"], "metrics": facts["metrics"]})

@@ -16,6 +16,8 @@ from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
 from hiergeo.datasets import Labelled
 from hiergeo.evaluation.classification import check_labels
+from hiergeo.evaluation.metrics import find_metric
+from hiergeo.evaluation.result import strongest
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.trainer import at_step
 
@@ -83,21 +85,16 @@ def report(
 
 
 def _changes(summary: Summary) -> Iterator[Record]:
-    """A row a metric before and after, with the interval of the gain and the baselines after; and the drift."""
-    from hiergeo.report.benchmarks import baselines
-
+    """A row a metric before and after, with the interval of the gain and the strongest control; and the drift."""
     for name, change in summary.changes.items():
         low, high = change.difference
         row = {"metric": name, "before": change.before, "after": change.after, "gain_low": low, "gain_high": high}
-        yield row | baselines(summary.after, name)
+        control = strongest(name, summary.after.baselines.get(name, {}))
+        yield row if control is None else row | dict(zip(("control", "control_value"), control, strict=True))
     yield from ({"metric": name, "after": value} for name, value in summary.drift.items())
 
 
 def _table(rows: list[Record]) -> Table:
-    """What a terminal has room for: of the baselines words alone."""
-    from hiergeo.report.labels import label
-
-    heads = ("before", "after", "gain_low", "gain_high", "words_alone")
-    keys = tuple(head for head in heads if any(head in row for row in rows))
-    shown = ((label(str(row["metric"])), *map(row.get, keys)) for row in rows)
-    return drawn(Records.of(("metric", *keys), shown, "Gain: 95 % interval." * ("gain_low" in keys)).grid)
+    """The rows with the names of metrics for readers."""
+    shown = [{**row, "metric": find_metric(str(row["metric"])).label} for row in rows]
+    return drawn(Records(shown, "Gain: 95 % interval.").grid)

@@ -18,10 +18,11 @@ from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, check_whole, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
+from hiergeo._core.records import Record
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Compute, Result
 from hiergeo.evaluation.measuring import described_compute, described_space, ready
-from hiergeo.evaluation.result import Outcome
+from hiergeo.evaluation.result import Outcome, record
 from hiergeo.geometry import Geometry, Space
 
 
@@ -42,6 +43,12 @@ class Published:
     value: float
     source: str
     protocol: str = ""
+
+    def record(self, dataset: str | None = None) -> Record:
+        """Its row of the long table."""
+        source = f"{self.source}{f'; {self.protocol}' if self.protocol else ''}"
+        where = {"model": self.model, "dataset": dataset, "source": source}
+        return record("published", **where, metric=self.metric, value=self.value)
 
 
 def published(model: str, source: str, protocol: str = "", **figures: float) -> tuple[Published, ...]:

@@ -211,11 +211,8 @@ class Standing:
         """The rows of the boards, and published figures."""
         for board in self.boards:
             yield from board.records(items=items)
-        for model, figures in self.published.items():
-            for figure in figures:
-                source = f"{figure.source}{f'; {figure.protocol}' if figure.protocol else ''}"
-                where = {"model": model, "dataset": self.name, "source": source}
-                yield record("published", **where, metric=figure.metric, value=figure.value)
+        for figures in self.published.values():
+            yield from (figure.record(self.name) for figure in figures)
 
 
 @dataclass(frozen=True)
