@@ -23,6 +23,7 @@ from torch import Tensor
 
 from benchmarks.report import NONE, table
 from hiergeo import adapters, datasets, training
+from hiergeo._core.records import json_text
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy
@@ -30,7 +31,6 @@ from hiergeo.evaluation.auditing.confounds import LengthFacts, RadialOrder, leng
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import embed
-from hiergeo._core.records import json_text
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import parse
 

@@ -18,10 +18,10 @@ from scipy.stats import t as student
 
 from benchmarks.peers import peer
 from benchmarks.trainings import BEFORE, SPACES, WEIGHTS, known
+from hiergeo._core.records import markdown_table, number, signed
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import listing
 from hiergeo.evaluation.experiment import FLAT_BEND
-from hiergeo._core.records import markdown_table, number, signed
 from hiergeo.evaluation.metrics import Interval
 
 LEAST = 0.01

@@ -16,7 +16,7 @@ from benchmarks.controls.findings import Findings
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.evaluation import Comparison, Embedded
-from hiergeo.evaluation.findings.contrasts import ALPHA
+from hiergeo.evaluation.experiment import ALPHA
 from hiergeo.evaluation.metrics import Ranking
 from hiergeo.evaluation.metrics.sharing import p_value_of_draws
 from hiergeo.evaluation.result import Outcome, Result, Statistic, auroc_of, average_precision_of, mean_of
@@ -57,7 +57,7 @@ def run(out: Path | None, scale: str) -> Findings:
 
 def comparison_rates(items: int, spaces: int, metrics: int, repeats: int) -> dict[str, float]:
     """Shares of comparisons with a decided difference and with a star, among equals, and with that of a better one."""
-    equal = [compared(items, spaces, metrics, 0.0, seed).findings for seed in range(repeats)]
+    equal = [compared(items, spaces, metrics, 0.0, seed).board for seed in range(repeats)]
     better = [compared(items, spaces, metrics, LEAD / items**0.5, seed) for seed in range(repeats)]
     first = METRICS[0]
     return {

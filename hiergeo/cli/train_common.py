@@ -9,7 +9,7 @@ from rich.table import Table
 from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Record, Records
+from hiergeo._core.records import Figure, Grid, Record, Records, number
 from hiergeo._core.tables import drawn
 from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
@@ -94,7 +94,18 @@ def _changes(summary: Summary) -> Iterator[Record]:
     yield from ({"metric": name, "after": value} for name, value in summary.drift.items())
 
 
-def _table(rows: list[Record]) -> Table:
-    """The rows with the names of metrics for readers."""
-    shown = [{**row, "metric": find_metric(str(row["metric"])).label} for row in rows]
-    return drawn(Records(shown, "Gain: 95 % interval.").grid)
+def _table(rows: Sequence[Record]) -> Table:
+    """The rows for the terminal."""
+    heads = ("before", "after", "95 % interval of the gain", "strongest control")
+    lines = ((find_metric(str(row["metric"])).label, tuple(_figures(row))) for row in rows)
+    return drawn(Grid("metric", heads if len(rows) > 1 else heads[:2], tuple(lines)))
+
+
+def _figures(row: Record) -> Iterator[Figure]:
+    values: Any = {name: value for name, value in row.items() if isinstance(value, float)}
+    for name in ("before", "after"):
+        yield Figure(number(values[name], 4) if name in values else "")
+    if "gain_low" in values:
+        yield Figure(f"{number(values['gain_low'], 4)} to {number(values['gain_high'], 4)}")
+    if "control" in row:
+        yield Figure(number(values["control_value"], 4), f"({row['control']})")

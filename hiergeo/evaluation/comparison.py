@@ -66,7 +66,8 @@ class Comparison(Exported):
         first = self.results[0]
         runs = (Run(result.geometry, self.embedded.model, result.geometry, result, self.dim) for result in self.results)
         fixed = frozenset(name for name in first.draws if not find_metric(name).depends_on_curvature)
-        dataset = f"{first.settings['dataset']} {first.settings['split']}"
+        hierarchy = self.embedded.hierarchy
+        dataset = f"{hierarchy.name} {hierarchy.split}"
         return Board(tuple(runs), dataset, without=fixed, shared=self.shared)
 
     @cached_property

@@ -369,18 +369,16 @@ class Result(Exported):
         """One table: the value of each metric with its interval, and the strongest baseline; None shows all metrics."""
         shown = [name for name in self.metrics if metrics is None or name in metrics]
         rows = tuple((find_metric(name).heading, self._figures(name)) for name in shown)
-        heads = ("value", "95 % interval", "strongest control")
+        heads = ("value, 95 % interval", "strongest control")
         items = {name: self.items[name] for name in shown if name in self.items}
         where = f"{self.about} · {self.geometry}"
         yield Grid("metric", heads, rows, f"{where}; {counted(items)}." if items else f"{where}.")
 
     def _figures(self, metric: str) -> tuple[Figure, ...]:
         ends = self.intervals.get(metric)
-        return (
-            Figure(number(self.metrics[metric], 4)),
-            Figure("" if ends is None else " to ".join(number(end, 4) for end in ends)),
-            control_figure(metric, self.baselines.get(metric, {}), 4),
-        )
+        bounds = "" if ends is None else f"({' to '.join(number(end, 4) for end in ends)})"
+        control = control_figure(metric, self.baselines.get(metric, {}), 4)
+        return Figure(number(self.metrics[metric], 4), bounds), control
 
     @property
     def geometry(self) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hiergeo._core.errors import InputError
 from hiergeo.cli.benchmark import settings_of
 from hiergeo.evaluation.benchmarks import BENCHMARKS
+from hiergeo.report.benchmarks import published_lines
 
 
 def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):
@@ -19,7 +20,7 @@ def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):
     assert held["settings"]["protocol"].endswith("demo")
     assert "demo" in printed
     assert "published, not measured here" not in printed
-    assert "words alone" in printed
+    assert max(held["baselines"]["spearman_angle"], key=held["baselines"]["spearman_angle"].get) in printed
 
 
 def test_the_same_again_from_the_json_of_a_result(run, tmp_path):
@@ -58,7 +59,7 @@ def test_the_list_of_one_has_one_line_of_published_figures(run):
     code, printed, _ = run("benchmark", "retrieval", "--list")
     assert code == 0
     assert "hyperlex" not in printed
-    assert printed.count("published, not measured here") == 1
+    assert printed.count("published, not measured here") == len(published_lines(BENCHMARKS.get("retrieval").published))
     code, _, told = run("benchmark", "retrievl", "--list")
     assert (code, "retrieval" in told) == (2, True)
 

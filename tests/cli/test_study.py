@@ -32,8 +32,8 @@ def test_a_study_of_a_model(run, tmp_path, pages):
     assert report["plan"]["learnable"] is True
     words = " ".join(printed.split())
     assert report["conclusion"] in words
-    assert "Dimension 4: means over 2 seeds" in words
-    assert "lorentz:-1, dimension 4: " in words
+    assert "Means over 2 seeds" in words
+    assert "lorentz:-1, 4 dimensions" in words
     assert pages == [page]
 
 
@@ -46,9 +46,9 @@ def test_a_study_as_csv(run, tmp_path, pages):
     metrics = json.loads(numbers.read_text())["metrics"]
     rows = list(csv.DictReader(io.StringIO(printed)))
     found = {
-        f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"])
+        f"{row['space']}/d{row['dim']}/{row['metric']}": float(row["value"] or "nan")
         for row in rows
-        if row["geometry"] != "no head"
+        if row["kind"] == "mean"
     }
     assert found == pytest.approx(metrics, nan_ok=True)
     assert str(page) in err

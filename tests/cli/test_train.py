@@ -178,15 +178,15 @@ def test_what_changed_is_shown_before_and_after(capsys):
     train.report(history, 5, "3 rows are test data.", {}, summary(), "head: there", None, "table")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "validation_tau_d 0.1000 0.8000" in lines
-    assert "tau_d 0.2500 0.7500 0.4000 0.6000 0.6250" in lines
-    assert "precision 0.5000 0.3750 −0.2000 0.1000" in lines
-    assert any(line.endswith(" 0.06250") for line in lines)
+    assert "tau_d 0.2500 0.7500 0.4000 to 0.6000 0.6250" in lines
+    assert "precision 0.5000 0.3750 −0.2000 to 0.1000" in lines
+    assert any(line.endswith(" 0.0625") for line in lines)
     assert lines[-2:] == ["Trained on test data: 3 rows are test data.", "head: there"]
     train.report(history, 10, None, {}, None, "head: there", None, "table")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert [line for line in lines if line.strip("─")][1:] == ["validation_tau_d 0.1000 0.3000", "head: there"]
     train.report(history, 5, None, {}, summary(), "head: there", None, "csv")
-    assert "tau_d,0.25,0.75,0.4,0.6,0.625" in capsys.readouterr().out.splitlines()
+    assert "tau_d,0.25,0.75,0.4,0.6,words alone,0.625" in capsys.readouterr().out.splitlines()
 
 
 def test_labelled_images_are_those_of_a_folder_that_the_judge_can_see(tmp_path):

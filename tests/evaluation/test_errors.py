@@ -9,7 +9,7 @@ REPEATS, MOST = 24, 4
 
 
 def test_comparisons_of_equals_name_no_winner():
-    found = [errors.compared(30, 2, 6, 0.0, seed).findings for seed in range(REPEATS)]
+    found = [errors.compared(30, 2, 6, 0.0, seed).board for seed in range(REPEATS)]
     assert sum(bool(each.decided) for each in found) <= MOST
 
 

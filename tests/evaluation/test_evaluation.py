@@ -239,7 +239,7 @@ def test_a_product_that_adds_lengths_shares_no_radii_however_small_they_are(fan,
     model.texts = {text: (1e-10 * (np.array(row) - root)).tolist() for text, row in model.texts.items()}
     comparison = hiergeo.compare(model, hierarchy, ["euclidean", "product:euclidean:x1,euclidean:x1,l1"], samples=2)
     assert comparison.shared == frozenset()
-    assert [each.level for each in comparison.findings.spaces] == [True, False]
+    assert [each.level for each in comparison.board.spaces] == [True, False]
     assert "tau_d" in hiergeo.compare(model, hierarchy, ["euclidean", "lorentz:-1"], samples=2).shared
 
 
@@ -253,7 +253,7 @@ def test_a_single_row_decides_nothing(fan):
 
 def test_exact_ties_of_different_spaces_have_no_winner(fan):
     comparison = hiergeo.compare(*fan, ["euclidean", "lorentz:-0.001"])
-    assert comparison.findings.twins == ()
+    assert comparison.board.twins == ()
     assert np.array_equal(*(result.draws["recall"] for result in comparison.results))
     assert comparison.winners["recall"] is None
 

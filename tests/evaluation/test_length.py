@@ -10,8 +10,8 @@ from hiergeo import adapters, datasets
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.length import nearest_within
 from hiergeo.evaluation.metrics import find_metric, ladder_scores
-from hiergeo.report import result_table
-from hiergeo.report.labels import baseline, baseline_heading
+from hiergeo.evaluation.metrics.length import baseline_name
+from hiergeo.evaluation.result import strongest
 
 SPACES = ("euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32")
 
@@ -96,10 +96,10 @@ def test_pairs_carry_their_baseline(model, scenes):
 
 def test_controls_are_not_contrasted(model, scenes):
     comparison = hiergeo.compare(model, scenes, ["euclidean", "lorentz:-1"], "pairs", samples=20)
-    contrasted = {each.metric for each in comparison.findings.contrasts}
+    contrasted = {each.metric for each in comparison.board.contrasts}
     assert "auroc_margin" in contrasted
     assert not any(find_metric(name).control for name in contrasted)
-    assert comparison.findings.score("auroc_margin_equal_length", "lorentz:-1", 64) is not None
+    assert comparison.board.score("auroc_margin_equal_length", "lorentz:-1", 64) is not None
 
 
 def test_data_without_tiers_of_equal_length_has_no_such_metric(model):
@@ -109,13 +109,14 @@ def test_data_without_tiers_of_equal_length_has_no_such_metric(model):
     assert result.baselines["tau_d"]["length"] == 1
 
 
-def test_tables_show_the_baseline_beside_the_value(model, scenes):
+def test_tables_show_the_strongest_control_beside_the_value(model, scenes):
     result = hiergeo.evaluate(model, scenes, samples=20)
-    assert baseline_heading(result.baselines.values()) == "words alone"
-    assert baseline(result.baselines["tau_d"]) == ("words alone", result.baselines["tau_d"]["length"])
-    assert baseline(result.baselines.get("tied_share", {})) is None
-    table = result_table(result)
-    assert str(table.columns[-1].header) == "words alone"
+    (grid,) = result.grids()
+    control = dict(grid.rows)["tau_d"][-1]
+    name = max(result.baselines["tau_d"], key=result.baselines["tau_d"].get)
+    assert (control.value, control.detail) == (f"{result.baselines['tau_d'][name]:.4f}", f"({baseline_name(name)})")
+    assert strongest("tied_share", result.baselines.get("tied_share", {})) is None
+    assert strongest("tie", {"length": 2.0, "chance": 3.0}) == ("words alone", 2.0)
 
 
 @pytest.mark.parametrize("verb", ["probe", "compare"])

@@ -91,7 +91,7 @@ def table(page, folder: Path, name: str) -> list[dict[str, str]]:
 
 def test_the_table_of_results_holds_every_figure_unrounded(study, page, folder):
     rows = table(page, folder, "results")
-    findings, (dim,) = study.findings, study.findings.dims
+    findings, (dim,) = study.board, study.board.dims
     assert [row["metric"] for row in rows] == list(findings.metrics(dim))
     for row in rows:
         for geometry in findings.geometries(dim):
@@ -102,16 +102,16 @@ def test_the_table_of_results_holds_every_figure_unrounded(study, page, folder):
 
 
 def test_changes_and_differences_are_those_of_the_study(study, page, folder):
-    (dim,) = study.findings.dims
+    (dim,) = study.board.dims
     rows = {row["metric"]: row for row in table(page, folder, f"changes-{dim}")}
-    for geometry in study.findings.geometries(dim):
+    for geometry in study.board.geometries(dim):
         change = study.change("precision", geometry, dim)
         names = ("before", "after", "low", "high")
         held = [float(rows["precision"][f"{geometry} {name}"]) for name in names]
         assert held == [change.before, change.after, *change.interval]
     for metric in ("precision", "auroc_margin"):
         (row,) = table(page, folder, f"differences-{metric}")
-        (each,) = study.findings.contrasts_of(metric, dim)
+        (each,) = study.board.contrasts_of(metric, dim)
         assert (row["a"], row["b"], row["winner"]) == (each.a, each.b, each.winner or "")
         held = [float(row[name]) for name in ("difference", "low", "high", "simultaneous low", "simultaneous high")]
         assert held == [each.difference, *each.interval, *each.simultaneous]
@@ -172,7 +172,7 @@ def test_figures_are_in_the_colours_of_paper_in_the_dark(page, folder):
 def test_a_legend_goes_with_its_figure(study, page, folder, name):
     root = ElementTree.parse(download(page, folder, name, "SVG")).getroot()
     words = [each.text for each in root.findall(f"{SVG}text")]
-    assert words == list(study.findings.geometries(study.findings.dims[0]))
+    assert words == list(study.board.geometries(study.board.dims[0]))
 
 
 def test_every_table_and_figure_has_buttons_with_names_of_their_own(page):
@@ -211,13 +211,13 @@ def test_names_of_models_stay_text_in_what_is_saved(page, folder, tmp_path):
     text = PLAN.replace('name = "b"', f"name = '{FORMULA}'").replace('name = "c"', f"name = '{turned}'")
     table_of = suite.run(plan(text), tmp_path / "out")
     page.get(write_leaderboard(table_of, tmp_path / "page.html").as_uri())
-    (board, *_) = table_of.boards
+    (board, *_) = table_of.standings
     saved_rows = table(page, folder, "benchmark0")
     rows = {(row["model"].strip("\u2068\u2069"), row["model space"]): row for row in saved_rows}
     for row in board.measured:
         found = rows[f"'{FORMULA}" if row.model == FORMULA else row.model, row.space]
-        assert float(found["share"]) == board.value(row, "share")
-        assert [float(found["share low"]), float(found["share high"])] == list(board.interval(row, "share"))
+        assert float(found["share"]) == board.cells[row].metrics["share"]
+        assert [float(found["share low"]), float(found["share high"])] == list(board.cells[row].intervals["share"])
     root = ElementTree.parse(download(page, folder, "summary", "SVG")).getroot()
     told = " ".join(root.itertext())
     assert "=HYPERLINK(" in told

@@ -53,5 +53,5 @@ def test_a_suite_keeps_it_with_the_cell(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Radius, "run", lambda *how: replace(run(*how), left_out={"mean_radius": WHY, "recall": "x"}))
     suite.run(plan(), tmp_path / "out")
     table = suite.read(tmp_path / "out")
-    assert {board.omissions for board in table.boards} == {f"Left out: mean_radius ({WHY})."}
-    assert table.boards[0].omissions in read(write_leaderboard(table, tmp_path / "page.html")).text
+    assert {board.omissions for board in table.standings} == {f"Left out: mean_radius ({WHY})."}
+    assert table.standings[0].omissions in read(write_leaderboard(table, tmp_path / "page.html")).text

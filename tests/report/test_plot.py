@@ -117,13 +117,13 @@ def test_any_number_of_tiers_is_drawn(tiers, tmp_path):
 def test_roc_encloses_the_area_of_the_table(study, tmp_path):
     figure = saved(plot.roc(study), tmp_path)
     (axes,) = figure.axes
-    (dim,) = study.findings.dims
+    (dim,) = study.board.dims
     lines = {line.get_label().rpartition(":")[0]: line for line in axes.lines[1:]}
-    for geometry in study.findings.geometries(dim):
+    for geometry in study.board.geometries(dim):
         line = lines[f"{geometry}, after"]
         x, y = line.get_data()
         area = (np.diff(x) * (y[1:] + y[:-1])).sum() / 2
-        assert area == pytest.approx(study.findings.score("auroc_margin", geometry, dim).value, abs=1e-12)
+        assert area == pytest.approx(study.board.score("auroc_margin", geometry, dim).value, abs=1e-12)
         assert line.get_label().endswith(f"{area:.3f}")
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("false positive rate", "true positive rate")
 
@@ -154,7 +154,7 @@ def test_forest(comparison, study, tmp_path):
     figure = saved(plot.forest(comparison), tmp_path)
     assert [axes.get_title("left") for axes in figure.axes] == ["precision", "recall"]
     for axes, metric in zip(figure.axes, ("precision", "recall"), strict=True):
-        contrasts = comparison.findings.contrasts_of(metric, comparison.dim)
+        contrasts = comparison.board.contrasts_of(metric, comparison.dim)
         drawn_ends = [tuple(line.get_xdata()) for line in axes.lines]
         for each in contrasts:
             assert {tuple(each.simultaneous), tuple(each.interval), (each.difference,)} <= set(drawn_ends)

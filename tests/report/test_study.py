@@ -15,15 +15,16 @@ from hiergeo._core.errors import InputError
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
-from hiergeo.report import curves, disk, study_tables, write_page
+from hiergeo.report import curves, disk, write_page
 from hiergeo.report.curves import roc_figure
-from hiergeo.report.labels import label
+from hiergeo.report.labels import label, number
 from hiergeo.report.shown import representative, shown, validation_loss
-from hiergeo.report.terminal import contrast_table
 from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import Study
+from hiergeo.training.study.result import NO_HEAD
 from tests.datasets.scenes_common import HOSTILE, scenes_study
+from tests.evaluation.experiment.experiment_common import contrasted
 from tests.report.page_common import Page, read, scripts
 
 
@@ -50,29 +51,29 @@ def test_page_needs_nothing_from_outside(page, path):
 
 
 def test_tables_to_paste_have_what_the_terminal_shows(study):
-    """No head, spreads and what they are, words alone, the learning rate; in CSV intervals too."""
+    """No head, spreads and what they are, the strongest control, what became of heads; in CSV intervals too."""
     (dim,) = study.plan.dims
-    score = study.cube.score("recall", "lorentz:-1", dim)
+    score = study.board.score("recall", "lorentz:-1", dim)
     before = study.before["euclidean"]
     recall = [f"{value:.3f}" for value in (before.metrics["recall"], score.value, score.spread)]
-    markdown, latex = study.to_markdown(), study.to_latex()
-    (row,) = (line.split("|") for line in markdown.splitlines() if line.startswith("| recall |"))
+    text, latex = study.to_markdown(), study.to_latex()
+    (row,) = (line.split("|") for line in text.splitlines() if line.startswith("| recall |"))
     assert row[2].strip() == recall[0]
     assert row[4].strip().strip("*") == f"{recall[1]} ± {recall[2]}"
-    (row,) = (line.split("&") for line in latex.splitlines() if line.startswith("{}recall &"))
+    (row,) = (line.split("&") for line in latex.splitlines() if line.startswith("recall &"))
     assert recall[0] in row[1]
     assert rf"{recall[1]} \pm {recall[2]}" in row[3].replace(r"\mathbf{", "").replace("}", "")
-    for text in (markdown, latex):
-        assert re.search(r"2 seeds.*±|±.*2 seeds", text.replace(r"$\pm$", "±"))
-        assert "0.005" in text
-        assert "words alone" in text
-    rows = list(csv.DictReader(io.StringIO(study.to_csv())))
-    (trained,) = (row for row in rows if (row["geometry"], row["metric"]) == ("lorentz:-1", "recall"))
-    (frozen,) = (row for row in rows if (row["geometry"], row["metric"]) == ("no head", "recall"))
-    names = ("mean", "deviation", "low", "high")
+    for made in (text, latex):
+        assert re.search(r"2 seeds.*±|±.*2 seeds", made.replace(r"$\pm$", "±"))
+        assert "0.005" in made
+        assert "words alone" in made
+    rows = [row for row in csv.DictReader(io.StringIO(study.to_csv())) if row["metric"] == "recall"]
+    (trained,) = (row for row in rows if (row["kind"], row["space"]) == ("mean", "lorentz:-1"))
+    (frozen,) = (row for row in rows if row["space"] == "euclidean, no head")
+    names = ("value", "deviation", "low", "high")
     assert [float(trained[name]) for name in names] == [score.value, score.spread, *score.interval]
     known = [before.metrics["recall"], *before.intervals["recall"]]
-    assert [float(frozen[name]) for name in ("mean", "low", "high")] == known
+    assert [float(frozen[name]) for name in ("value", "low", "high")] == known
 
 
 def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
@@ -98,8 +99,8 @@ def test_sections_come_with_the_conclusion_first(study, page, path):
     ]
     for sentence in study.conclusion.remarks:
         assert sentence in page.text
-    for verdict in study.verdicts.values():
-        assert str(verdict) in page.text
+    for cell in study.cells:
+        assert all(fact in page.text for fact in cell.facts.values())
     assert "Trained on test data" not in page.text
 
 
@@ -112,98 +113,72 @@ def test_leakage_is_stamped_above_everything(study, tmp_path):
 
 
 def test_every_figure_of_the_table_is_there(study, page):
-    findings = study.findings
-    (dim,) = findings.dims
-    metrics = findings.metrics(dim)
+    board = study.board
+    (dim,) = board.dims
+    metrics = board.metrics(dim)
     assert {"tau_d", "precision", "recall", "auroc", "image_to_text_r1"} <= set(metrics)
     for metric in metrics:
-        low, high = findings.span(metric, dim)
-        for geometry in findings.geometries(dim):
-            score = findings.score(metric, geometry, dim)
+        low, high = board.span(metric, dim)
+        for geometry in board.geometries(dim):
+            score = board.score(metric, geometry, dim)
             assert score.value == pytest.approx(np.mean(score.seeds))
             assert low <= score.interval.low <= score.interval.high <= high
             assert f"{score.value:.3f}".replace("-", "−") in page.text
-    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.findings.contrasts)
+    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.board.contrasts)
 
 
 def test_stars_are_the_winners_of_the_study(study, tmp_path):
     clear = Interval(0.1, 0.2)
     contrasts = tuple(
-        replace(each, simultaneous=clear, difference=0.15, test=None, adjusted_p=None)
-        for each in study.findings.contrasts
+        replace(each, simultaneous=clear, difference=0.15, test=None, adjusted_p=None) for each in study.board.contrasts
     )
-    won = replace(study, findings=replace(study.findings, contrasts=contrasts))
+    won = _with(study, contrasts)
     first, second = won.cells
-    contested = {each.metric for each in study.findings.contrasts}
+    contested = {each.metric for each in study.board.contrasts}
     assert contested
     for metric in contested:
-        assert won.findings.leaders(metric, first.dim) == (first.geometry,)
-        assert not won.findings.is_best(metric, second.geometry, second.dim)
+        assert won.board.leaders(metric, first.dim) == (first.geometry,)
+        assert not won.board.is_best(metric, second.geometry, second.dim)
     page = read(write_page(won, tmp_path / "page.html", images=1))
     assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
 
 
-def rows_of(table) -> list[list[str]]:
-    """The cells of a table of the terminal, row by row."""
-    return [list(map(str, row)) for row in zip(*(column.cells for column in table.columns), strict=True)]
-
-
-def written(value: float, digits: int = 3) -> str:
-    return f"{value:.{digits}f}".replace("-", "\u2212")
-
-
-def test_tables_of_the_terminal_show_means_over_seeds_beside_the_model_without_a_head(study):
-    table, *_ = study_tables(study, full=True)
-    rows = {row[0].partition("\n")[0]: row[1:] for row in rows_of(table)}
+def test_tables_show_means_over_seeds_beside_the_model_without_a_head(study):
+    grid, heads = study.grids()
+    rows = dict(grid.rows)
+    assert grid.heads[:3] == (NO_HEAD, "euclidean", "lorentz:-1")
     frozen = study.before["euclidean"].metrics
     for metric in ("tau_d", "precision", "auroc", "similarity_change"):
         before, *figures = rows[label(metric)]
-        assert before == (written(frozen[metric]) if metric in frozen else "–")
-        for cell, figure in zip(study.cells, figures, strict=True):
-            seeds = [run.metrics[metric] for run in cell.runs]
-            mean, spread = figure.split("\n")
-            assert mean.rstrip("*") == written(np.mean(seeds))
-            assert spread == f"±{written(np.std(seeds, ddof=1))}"
-    assert rows["learning rate"] == ["", "0.005", "0.005"]
+        assert before.value == (number(frozen[metric]) if metric in frozen else "")
+        for cell, figure in zip(study.cells, figures, strict=False):
+            seeds = [run.result.metrics[metric] for run in cell.runs]
+            assert (figure.value, figure.detail) == (number(np.mean(seeds)), f"± {number(np.std(seeds, ddof=1))}")
+    facts = dict(heads.rows)
+    for cell in study.cells:
+        shown = facts[f"{cell.geometry}, {cell.dim} dimensions"]
+        named = zip(heads.heads, shown, strict=True)
+        assert {name: figure.value for name, figure in named if figure.value} == cell.facts
 
 
-def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
-    metric = study.findings.contrasts[0].metric
+def test_tables_mark_what_beats_every_other_geometry(study):
+    (first,) = (each for each in study.board.contrasts if each.metric == "recall")
     marked = {}
     for sign in (-1, 1):
         ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
-        won = replace(
-            study.findings.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None, adjusted_p=None
-        )
-        table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))), full=True)
-        assert len(others) == 1
-        *_, a, b = next(row for row in rows_of(table) if row[0].partition("\n")[0] == label(metric))
-        marked[sign] = ["*" in a, "*" in b]
-        assert sum("*" in cell for row in rows_of(table) for cell in row) == 1
+        won = replace(first, simultaneous=ends, difference=0.15 * sign, test=None, adjusted_p=None)
+        grid, _ = _with(study, [won]).grids()
+        best = {name: [figure.best for figure in figures[1:3]] for name, figures in grid.rows}
+        marked[sign] = best.pop("recall")
+        assert not any(any(each) for each in best.values())
     assert marked == {1: [True, False], -1: [False, True]}
-    none = replace(study, findings=replace(study.findings, contrasts=()))
-    assert not any("*" in cell for table in study_tables(none) for row in rows_of(table) for cell in row)
 
 
-def test_only_decided_differences_have_a_table(study):
-    one, other, *_ = study.findings.contrasts
-    decided = replace(
-        one,
-        difference=-0.15,
-        interval=Interval(-0.18, -0.12),
-        simultaneous=Interval(-0.2, -0.1),
-        test=None,
-        adjusted_p=None,
-    )
-    open_still = replace(other, simultaneous=Interval(-0.1, 0.1))
-    findings = replace(study.findings, contrasts=(open_still, decided))
-    table = contrast_table(replace(study, findings=findings))
-    figures = ["−0.1500", "−0.1800 to −0.1200", "−0.2000 to −0.1000"]
-    assert rows_of(table) == [[str(one.dim), label(one.metric), one.a, one.b, *figures]]
-    (a,), (b,) = (column._cells for column in table.columns[2:4])
-    assert [str(name.style) for name in (a, b)] == ["", "bold"]
-    assert contrast_table(replace(study, findings=replace(findings, contrasts=(open_still,)))) is None
-    assert len(list(study_tables(replace(study, findings=replace(findings, contrasts=(open_still,))), full=True))) == 1
+def _with(study, contrasts):
+    """The study with contrasts made up by hand."""
+    other = replace(study)
+    other.__dict__["board"] = contrasted(study.board, contrasts)
+    return other
 
 
 def test_changes_are_paired_with_the_frozen_model(study):
@@ -227,7 +202,7 @@ def _of_seed(run, seed):
 
 def _as_before(cell):
     run = cell.runs[0]
-    return replace(run.summary.after, metrics=run.metrics)
+    return run.result
 
 
 def test_the_middle_head_stands_for_its_seeds(study):
@@ -249,12 +224,12 @@ def test_heads_embed_the_test_data_as_their_model_does(study):
 
 def test_roc_curves_are_of_the_pairs_of_the_table(study, page):
     """The area under each drawn curve is the AUROC of the table, and both print the same digits."""
-    (dim,) = study.findings.dims
+    (dim,) = study.board.dims
     roc = roc_figure(study, dim)
-    assert list(roc.areas) == list(study.findings.geometries(dim))
+    assert list(roc.areas) == list(study.board.geometries(dim))
     for geometry, (before, after) in roc.areas.items():
         assert before == study.before[geometry].metrics["auroc_margin"]
-        assert after == study.findings.score("auroc_margin", geometry, dim).value
+        assert after == study.board.score("auroc_margin", geometry, dim).value
         for curve, area in zip(roc.curves[geometry], (before, after), strict=True):
             width, height = np.diff(curve.false_positive_rate), curve.true_positive_rate
             assert (width * (height[1:] + height[:-1])).sum() / 2 == pytest.approx(area, abs=1e-12)
@@ -276,7 +251,7 @@ def test_roc_curves_are_those_of_sklearn(study):
         for other in (positive[:, 1:], negative[:, :-1])
     ]
     truth = np.r_[np.ones(scores[0].size), np.zeros(scores[1].size)]
-    assert run.metrics["auroc_margin"] == pytest.approx(roc_auc_score(truth, np.concatenate(scores)), abs=2e-3)
+    assert run.result.metrics["auroc_margin"] == pytest.approx(roc_auc_score(truth, np.concatenate(scores)), abs=2e-3)
     assert scores[0].size == study.pairs
 
 
@@ -329,9 +304,7 @@ def _without_ladders(summary):
 
 @pytest.mark.slow
 def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
-    findings = study.findings
-    first = replace(findings, cube=findings.cube.select(geometry="euclidean"), spaces=findings.spaces[:1], contrasts=())
-    alone = replace(study, cells=study.cells[:1], findings=first)
+    alone = replace(study, cells=study.cells[:1])
     page = read(write_page(alone, tmp_path / "page.html", images=1))
     assert "Differences, pair by pair" not in page.text
     assert "marked best" not in page.text

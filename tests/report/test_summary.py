@@ -14,6 +14,7 @@ from hiergeo.report.panels import NAME
 from hiergeo.report.plot import dots
 from hiergeo.report.summary import Dot, DotPlot
 from tests.datasets.scenes_common import scenes_study
+from tests.evaluation.experiment.experiment_common import contrasted
 
 
 def drawn(plot: DotPlot) -> list[dict[str, list[float]]]:
@@ -42,27 +43,27 @@ def audit():
 
 
 def test_a_comparison_shows_its_metrics_where_they_are(comparison):
-    findings, dim = comparison.findings, comparison.dim
-    shown = summary.of_comparison(findings).plots
+    board, dim = comparison.board, comparison.dim
+    shown = summary.of_comparison(board).plots
     assert [plot.metric for plot in shown[:2]] == ["tau_d", "tau_d_equal_length"]
     assert len(shown) == 3
     assert [dot.name for plot in shown[:2] for dot in plot.dots] == ["every geometry"] * 2
     for plot in shown[2:]:
-        assert [dot.name for dot in plot.dots] == list(findings.geometries(dim))
+        assert [dot.name for dot in plot.dots] == list(board.geometries(dim))
         for dot, row in zip(plot.dots, drawn(plot), strict=True):
-            score = findings.score(plot.metric, dot.name, dim)
+            score = board.score(plot.metric, dot.name, dim)
             assert row["dot"] == [score.value]
             assert row["bar"] == list(score.interval)
-            assert dot.best == findings.is_best(plot.metric, dot.name, dim)
+            assert dot.best == board.is_best(plot.metric, dot.name, dim)
         (_, beside) = dots(plot).axes[0], dots(plot).axes[0].child_axes[0]
         assert [text.get_text() for text in beside.get_yticklabels()] == [f"{dot.value:.3f}" for dot in plot.dots]
 
 
 def test_a_control_is_a_line_within_the_axis_and_whom_it_beats_is_not_marked(comparison):
-    findings, dim = comparison.findings, comparison.dim
-    drawing = summary.of_comparison(findings)
+    board, dim = comparison.board, comparison.dim
+    drawing = summary.of_comparison(board)
     for plot in drawing.plots:
-        value = findings.baselines(plot.metric, dim)["length"]
+        _, value = board.control(plot.metric, dim)
         assert plot.reference == value
         assert plot.control in drawing.caption
         (axes, *_) = dots(plot).axes
@@ -109,24 +110,24 @@ def test_an_axis_ends_where_values_do(values, metric, ends):
 
 
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
-    findings, dim = comparison.findings, comparison.dim
+    board, dim = comparison.board, comparison.dim
     contrasts = [
         replace(each, difference=0.1, simultaneous=Interval(-0.1, 0.3), test=None, adjusted_p=None)
-        for each in findings.contrasts
+        for each in board.contrasts
     ]
     names = list(dict.fromkeys(each.metric for each in contrasts))
     last = names[-1]
     clearer = [replace(each, difference=0.19) if each.metric == last else each for each in contrasts]
-    told = replace(findings, contrasts=tuple(clearer))
+    told = contrasted(board, clearer)
     assert summary.main_metrics(told, dim)[2] == last
     first = names[0]
     sure = Interval(0.001, 0.5)
     won = [replace(each, difference=0.01, simultaneous=sure) if each.metric == first else each for each in clearer]
-    assert summary.main_metrics(replace(findings, contrasts=tuple(won)), dim)[2] == first
+    assert summary.main_metrics(contrasted(board, won), dim)[2] == first
 
 
 def test_controls_and_metrics_without_merit_are_left_out(comparison):
-    names = summary.main_metrics(comparison.findings, comparison.dim, count=99)
+    names = summary.main_metrics(comparison.board, comparison.dim, count=99)
     assert names
     assert all(find_metric(name).higher_is_better is not None for name in names)
     assert {name for name in names if find_metric(name).control} <= {"tau_d_equal_length"}
@@ -134,7 +135,7 @@ def test_controls_and_metrics_without_merit_are_left_out(comparison):
 
 def test_a_study_shows_where_it_began():
     study = scenes_study()
-    (dim,) = study.findings.dims
+    (dim,) = study.board.dims
     shown = summary.of_study(study)
     assert "2 seeds" in shown.caption
     for plot in shown.plots:

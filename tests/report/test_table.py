@@ -1,30 +1,46 @@
-"""The tables of the terminal: their figures are the results', and they fit 80 columns."""
+"""The tables of the terminal: their figures are the results', and they fit the width that there is."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 import hiergeo
 from hiergeo import datasets
-from hiergeo.evaluation import Comparison, Result
+from hiergeo._core.errors import InputError
+from hiergeo._core.records import Figure, Grid
+from hiergeo.cli._terminal import Screen
+from hiergeo.evaluation import Comparison
 from hiergeo.evaluation.answers import HEADLINE
-from hiergeo.evaluation.findings import Contrast
+from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report import comparison_table, result_table, write_page
+from hiergeo.report import check_format, tables, write_page
 from hiergeo.report.drawing import ticks
-from hiergeo.report.labels import baseline, label, listing, number, short_model
-from hiergeo.report.terminal import comparison_tables, read_metrics
+from hiergeo.report.labels import label, listing, number, short_model
+from hiergeo.report.terminal import fitted, read_metrics
 from tests.report.page_common import read
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
 
 
-def printed(table) -> str:
+def printed(source, width=80, **options) -> str:
     file = io.StringIO()
-    Console(file=file, width=80).print(table)
+    for table in tables(source, width, **options):
+        Screen(file=file, width=width).print(table)
     return file.getvalue()
+
+
+def cells_of(text: str) -> dict[str, list[str]]:
+    """Name of a row -> its cells, the lines of each as one."""
+    rows: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, *cells = re.split(r"  +", line.strip())
+        if line.startswith("  ") and rows:
+            rows[next(reversed(rows))] += [name, *cells]
+        else:
+            rows[name] = rows.get(name, []) + cells
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +56,9 @@ def pairs() -> Comparison:
 def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
     """The same results with winners given by hand: contrasts of a winner are decided, all others are not."""
 
-    def told(contrast: Contrast) -> Contrast:
+    def decided(contrast: Contrast) -> Contrast:
         winner = winners.get(contrast.metric)
-        ours = comparison.findings.charts(winner) if winner else ()
+        ours = next((group for group in comparison.board.twins if winner in group), (winner,))
         sign = (contrast.a in ours) - (contrast.b in ours)
         ends = sorted((0.1 * sign, 0.2 * sign)) if sign else (-1, 1)
         return replace(
@@ -50,162 +66,113 @@ def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
         )
 
     copy = replace(comparison)
-    contrasts = tuple(map(told, comparison.findings.contrasts))
-    copy.__dict__["findings"] = replace(comparison.findings, contrasts=contrasts)
+    copy.board.__dict__["contrasts"] = tuple(map(decided, comparison.board.contrasts))
     return copy
 
 
-def test_result_table_shows_every_metric_and_interval(comparison):
+def test_a_result_shows_every_metric_and_interval(comparison):
     result = comparison.results[1]
-    text = printed(result_table(result, full=True))
-    rows = {line.split("  ")[0].strip(): line for line in text.splitlines()}
-    told = {name: value for name, value in result.metrics.items() if name != "tau_d_equal_length"}
-    for metric, value in told.items():
+    text = printed(result, full=True)
+    rows = cells_of(text)
+    shown = {name: value for name, value in result.metrics.items() if name != "tau_d_equal_length"}
+    for metric, value in shown.items():
         assert f"{value:.4f}" in rows[label(metric)]
-    for metric in told.keys() & result.intervals.keys():
+    for metric in shown.keys() & result.intervals.keys():
         low, high = result.intervals[metric]
         assert f"{low:.4f} to {high:.4f}".replace("-", "−") in rows[label(metric)]
-    for setting in ("handmade", "toys test", "re, 10 steps", "lorentz:-0.7"):
+    for setting in ("handmade", "toys", "test", "lorentz:-0.7", f"n = {result.items['tau_d']} rows"):
         assert setting in " ".join(text.split())
 
 
-def test_comparison_table_has_a_row_a_geometry_and_tau_d_once(comparison):
-    text = printed(comparison_table(with_winners(comparison)))
-    lines = text.splitlines()
-    for result in comparison.results:
-        row = next(line for line in lines if line.startswith(f" {result.geometry} "))
-        for metric in ("precision", "recall"):
-            assert number(result.metrics[metric]) in row.split()
-        low, high = result.intervals["precision"]
-        assert f"{number(low)} to {number(high)}" in lines[lines.index(row) + 1]
-    first, *others = (next(line for line in lines if line.startswith(f" {spec} ")) for spec in GEOMETRIES)
-    assert first.split()[1] == number(comparison.results[0].metrics["tau_d"])
-    assert all(row.split()[1] == "same" for row in others)
+def test_what_all_spaces_share_stands_once(comparison):
+    rows = cells_of(printed(comparison, 200))
+    first = comparison.results[0]
+    assert rows["tau_d"][:4] == [number(first.metrics["tau_d"]), "same", "same", "same"]
+    for metric in ("precision", "recall"):
+        assert [value.rstrip("*") for value in rows[metric][:4]] == [
+            number(result.metrics[metric]) for result in comparison.results
+        ]
+        ends = [" to ".join(map(number, result.intervals[metric])) for result in comparison.results]
+        assert rows[metric][5:9] == ends
 
 
-def test_wide_characters_and_tables_fit_eighty_columns(comparison, pairs):
-    for table in (comparison_table(comparison), comparison_table(pairs), result_table(pairs.results[0])):
-        assert max(map(len, printed(table).splitlines())) <= 80
-
-
-def test_pairs_table_is_turned_and_loses_no_figure(pairs):
-    text = printed(comparison_table(pairs))
-    assert all(geometry in text.splitlines()[1] for geometry in GEOMETRIES)
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_figure_is_broken_whatever_the_width(pairs, comparison, width):
+    for source in (pairs, comparison, pairs.results[0]):
+        text = printed(source, width, full=True)
+        assert max(map(len, text.splitlines())) <= width
+    text = printed(pairs, width, full=True)
+    assert not any(line.lstrip().startswith("%") for line in text.splitlines())
+    assert all(geometry in text for geometry in GEOMETRIES)
     for result in pairs.results:
-        for metric in read_metrics(result.intervals):
-            if metric != "tau_d":
-                assert number(result.metrics[metric]) in text
+        for name in read_metrics(result.intervals, [result], full=True):
+            if name != "tau_d":
+                low, high = result.intervals[name]
+                assert number(result.metrics[name]) in text
+                assert f"{number(low)} to {number(high)}" in text
 
 
-@pytest.mark.parametrize(
-    ("width", "parts"),
-    [(95, [4]), (94, [3, 1]), (78, [3, 1]), (77, [2, 2]), (61, [2, 2]), (60, [1, 1, 1, 1]), (10, [1, 1, 1, 1])],
-)
-def test_a_table_too_wide_is_several_that_keep_every_geometry(pairs, width, parts):
-    """Names take 23 columns and the edges 4; the widest figure, "-0.123 to 0.456", takes 15, and a gap is 2."""
-    tables = list(comparison_tables(pairs, width))
-    headings = [[str(column.header) for column in table.columns[1:]] for table in tables]
-    assert [len(names) for names in headings] == parts
-    assert [name for names in headings for name in names] == GEOMETRIES
-    assert [bool(str(table.caption)) for table in tables] == [False] * (len(parts) - 1) + [True]
-    first = pairs.results[0]
-    for table in tables:
-        place = GEOMETRIES.index(str(table.columns[1].header))
-        figures = dict(zip(map(str, table.columns[0].cells), map(str, table.columns[1].cells), strict=True))
-        found = next(each for name, each in figures.items() if name.partition("\n")[0] == label("auroc_margin"))
-        assert found.partition("\n")[0].rstrip("*") == number(pairs.results[place].metrics["auroc_margin"])
-    named = next(str(name) for name in tables[0].columns[0].cells if str(name).startswith(label("auroc") + "\n"))
-    assert named.endswith(number(first.baselines["auroc"]["length"]))
-
-
-def test_few_metrics_make_one_table_at_any_width(comparison):
-    (table,) = comparison_tables(comparison, 10)
-    assert [str(each) for each in table.columns[0].cells][: len(GEOMETRIES)] == GEOMETRIES
+@pytest.mark.parametrize(("width", "parts"), [(45, [3]), (44, [2, 1]), (32, [2, 1]), (31, [1, 1, 1]), (1, [1, 1, 1])])
+def test_a_table_too_wide_is_several_of_which_the_last_has_the_notes(width, parts):
+    """Names take 4 columns, edges 2, and each of three figures 10 and a gap of 3."""
+    grid = Grid("name", ("a", "b", "c"), (("row", tuple(Figure("0.5", "(0123456789)") for _ in "abc")),), "notes")
+    made = list(fitted(grid, width))
+    assert [len(part.heads) for part in made] == parts
+    assert [head for part in made for head in part.heads] == ["a", "b", "c"]
+    assert [part.notes for part in made] == [""] * (len(parts) - 1) + ["notes"]
+    assert all(len(figures) == len(part.heads) for part in made for _, figures in part.rows)
 
 
 def test_tables_and_pages_give_the_same_control(comparison, tmp_path):
     """Ladders by words depend on the distances of a space: the figures of the last space differ from the first's."""
     *others, last = comparison.results
-    known = {name: {"length": 0.9} for name in last.baselines}
-    changed = replace(comparison, results=(*others, replace(last, baselines=known)))
+    reached = {name: {"length": 0.9} for name in last.baselines}
+    changed = replace(comparison, results=(*others, replace(last, baselines=reached)))
     page = write_page(changed, tmp_path / "page.html", images=1).read_text()
-    controls = {name: changed.findings.baselines(name, changed.dim)["length"] for name in ("tau_d", "precision")}
-    assert any(value != others[0].baselines[name]["length"] for name, value in controls.items())
-    for name, value in controls.items():
-        assert baseline(changed.findings.baselines(name, changed.dim)) == ("words alone", value)
+    controls = {name: changed.board.control(name, changed.dim) for name in ("tau_d", "precision")}
+    assert any(value != others[0].baselines[name]["length"] for name, (_, value) in controls.items())
+    for name, (called, value) in controls.items():
+        assert called == "words alone"
         assert f'data-value="{name}" data-baseline="{value}"' in page
-        assert number(value) in printed(comparison_table(changed))
+        assert f"{label(name)} {number(value)}" in " ".join(printed(changed).split())
+        assert number(value) in cells_of(printed(changed, 200))[label(name)]
 
 
-def test_a_baseline_is_named_where_the_heading_cannot_name_it(comparison):
+def test_the_strongest_control_is_named(comparison):
     first = comparison.results[0]
-    known = {"tau_d": {"length": 0.25}, "precision": {"chance": 0.125}, "recall": {}}
-    table = result_table(replace(first, baselines=known))
-    rows = {str(name): str(beside) for name, beside in zip(table.columns[0].cells, table.columns[3].cells, strict=True)}
-    assert [rows[label(name)] for name in ("tau_d", "precision", "recall")] == [
-        "words alone 0.2500",
-        "chance 0.1250",
-        "–",
-    ]
-    alone = result_table(replace(first, baselines={"tau_d": {"length": 0.25}}))
-    assert [str(each) for each in alone.columns[3].cells][list(first.metrics).index("tau_d")] == "0.2500"
-    assert len(result_table(replace(first, baselines={})).columns) == 3
+    known = {"tau_d": {"length": 0.25, "chance": 0.5}, "precision": {"chance": 0.125}, "recall": {}}
+    rows = cells_of(printed(replace(first, baselines=known)))
+    assert (rows["tau_d"][1], rows["tau_d"][-1]) == ("0.5000", "chance")
+    assert (rows["precision"][1], rows["precision"][-1]) == ("0.1250", "chance")
+    assert not {"chance", "words alone"} & set(rows["recall"])
 
 
-def test_winner_is_marked_with_its_other_chart(comparison):
-    table = comparison_table(with_winners(comparison, precision="lorentz:-0.7"))
-    text = printed(table)
-    marked = [line.split()[0] for line in text.splitlines() if "* " in line and line.startswith(" ")]
-    assert marked == ["lorentz:-0.7", "poincare:-0.7"]
-    full = " ".join(printed(comparison_table(with_winners(comparison, precision="lorentz:-0.7"), full=True)).split())
-    assert "by 95 % intervals and tests over all metrics and spaces" in full
-    assert "one space in 2 charts, so they tie" in full
+def test_a_winner_is_marked_with_its_other_chart(comparison):
+    won = with_winners(comparison, precision="lorentz:-0.7")
+    marked = [cell.endswith("*") for cell in cells_of(printed(won, 200))["precision"][:4]]
+    assert marked == [spec in ("lorentz:-0.7", "poincare:-0.7") for spec in GEOMETRIES]
+    assert "Marked: ahead of every other space" in " ".join(printed(won).split())
 
 
 def test_no_winner_is_said_so(comparison):
-    text = " ".join(printed(comparison_table(with_winners(comparison), full=True)).split())
-    assert "No geometry is best" in text
+    text = " ".join(printed(with_winners(comparison)).split())
+    assert "No space is ahead of every other one" in text
     assert "*" not in text
 
 
 def test_text_alone_claims_no_comparison_that_was_not_made():
     comparison = hiergeo.compare(Handmade(has_images=False), hierarchy(), GEOMETRIES, steps=10, samples=40)
-    text = printed(comparison_table(comparison))
-    assert "best" not in text + comparison.conclusion.headline
+    assert "ahead" not in printed(comparison) + comparison.conclusion.headline
     assert {frozenset(each) for each in comparison.answers.values()} == {frozenset(HEADLINE)}
 
 
-def test_margin_is_the_paired_difference_to_the_closest_rival(comparison):
-    first, second, third, fourth = comparison.results
-    count = len(first.draws["recall"])
-    base = np.linspace(0.2, 0.3, count)
-
-    def scoring(result: Result, value: float, draws: np.ndarray) -> Result:
-        return replace(result, metrics=result.metrics | {"recall": value}, draws=result.draws | {"recall": draws})
-
-    results = (
-        scoring(first, 0.28, base + 0.03),
-        scoring(second, 0.26, base + np.where(np.arange(count) % 2, 0.05, -0.03)),
-        scoring(third, 0.26, base + np.where(np.arange(count) % 2, 0.05, -0.03)),
-        scoring(fourth, 0.27, base + 0.02),
-    )
-    lead = replace(comparison, results=results).findings.closest_rival("recall", comparison.dim)
-    assert (lead.a, lead.b, lead.winner) == ("euclidean", "lorentz:-0.7", None)
-    assert lead.difference == pytest.approx(0.02)
-    assert lead.interval == pytest.approx((-0.02, 0.06))
-    without = replace(comparison, results=(results[0], results[3])).findings.closest_rival("recall", comparison.dim)
-    assert without.b == "sphere:0.3"
-    assert without.interval == pytest.approx((0.01, 0.01))
-
-
 def test_details_are_for_those_who_ask(pairs):
-    """Controls and metrics without merit, and the notes on tests, are not in the short table."""
-    short, full = (comparison_table(with_winners(pairs), full=full) for full in (False, True))
+    """Controls and metrics without merit are not in the short table."""
+    short, full = (cells_of(printed(with_winners(pairs), 200, full=full)) for full in (False, True))
     metrics = [name for name in pairs.results[0].intervals if name != "tau_d_equal_length"]
     plain = [name for name in metrics if not find_metric(name).control]
-    shown = [[str(cell).partition("\n")[0] for cell in table.columns[0].cells] for table in (short, full)]
-    assert shown == [[label(name) for name in names] for names in (plain, metrics)]
-    assert len(str(full.caption)) > len(str(short.caption))
+    assert [name for name in short if name in map(label, metrics)] == list(map(label, plain))
+    assert [name for name in full if name in map(label, metrics)] == list(map(label, metrics))
 
 
 @pytest.mark.parametrize(("other", "said"), [("lorentz:-1", True), ("product:lorentz:-1x4,euclidean:x60,l1", False)])
@@ -215,8 +182,7 @@ def test_pairs_of_equal_length_are_told_on_one_scale(other, said, tmp_path):
     found = hiergeo.compare("tiny", data, ["euclidean", other], steps=5, samples=20)
     shares = {answers["beyond_length"].sentence for answers in found.answers.values()}
     assert (len(shares & set(found.conclusion.remarks)) == 1) is said
-    headers = [str(column.header) for column in comparison_table(found, full=True).columns]
-    assert (label(metric) in headers) is not said
+    assert (label(metric) in cells_of(printed(found, 200, full=True))) is not said
     page = read(write_page(found, tmp_path / "page.html", images=1))
     (at,) = (place for place, (tag, each) in enumerate(page.tags) if tag == "th" and each.get("data-value") == metric)
     assert page.tags[at - 1][0] == "tr"
@@ -227,21 +193,26 @@ def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
     spaces = ["euclidean", "product:lorentz:-1x4,euclidean:x8,l1"]
     comparison = hiergeo.compare(Handmade(), hierarchy(), spaces, steps=10, samples=40)
     assert comparison.shared == frozenset()
-    text = printed(comparison_table(comparison, full=True))
+    text = printed(comparison, full=True)
     assert "same" not in text
     assert "…" not in text
-    assert "no winner is named for it" in " ".join(text.split())
+    assert "No winner is named for tau_d" in " ".join(text.split())
     assert all(number(result.metrics["tau_d"]) in text for result in comparison.results)
 
 
-def test_product_lacks_the_angle_scores_and_says_so():
+def test_a_product_lacks_the_scores_by_angle():
     spaces = ["product:lorentz:-1x4,euclidean:x8", "euclidean"]
     data = hierarchy(negatives=True)
     comparison = hiergeo.compare(Handmade(), data, spaces, protocol="pairs", samples=40)
-    findings, dim = comparison.findings, comparison.dim
-    assert findings.score("auroc", comparison.results[0].geometry, dim) is None
-    assert "auroc" in findings.metrics(dim)
-    assert "AUROC" in printed(comparison_table(comparison))
+    board, dim = comparison.board, comparison.dim
+    assert board.score("auroc", comparison.results[0].geometry, dim) is None
+    assert "auroc" in board.metrics(dim)
+    assert "AUROC" in printed(comparison)
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(InputError, match="markdown"):
+        check_format("markdwon")
 
 
 @pytest.mark.parametrize(

@@ -349,9 +349,15 @@ class Board(Exported):
             if self.seeds > 1
             else "Values with 95 % intervals."
         )
-        best = any(self.leaders(metric, dim) for metric in metrics)
-        marked = "Marked: ahead of every other space, by paired tests over all metrics and spaces." if best else ""
-        return " ".join(filter(None, (f"{of}; {counted(items)}." if items else f"{of}.", read, marked)))
+        own = [find_metric(name).label for name in metrics if name in self.without - self.shared]
+        apart = (
+            f"No winner is named for {listing(own)}: each space has its own." if own and len(self.spaces) > 1 else ""
+        )
+        if any(self.leaders(metric, dim) for metric in metrics):
+            marked = "Marked: ahead of every other space, by paired tests over all metrics and spaces."
+        else:
+            marked = "No space is ahead of every other one in anything." if self.contrasts else ""
+        return " ".join(filter(None, (f"{of}; {counted(items)}." if items else f"{of}.", read, apart, marked)))
 
 
 def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
