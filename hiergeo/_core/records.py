@@ -16,6 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from hiergeo._core import extras, notebook
+from hiergeo._core.errors import unknown_name
 from hiergeo._core.text import inert
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ Record: TypeAlias = Mapping[str, object]
 
 FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")
 """Digits of a figure, as LaTeX sets them in formulas."""
+
+
+FORMATS = ("table", "csv", "markdown", "latex", "json")
+"""Formats in which results can be printed; tables are for the terminal."""
+
+
+def check_format(name: str) -> None:
+    """Raise InputError for a format that is not among `FORMATS`."""
+    if name not in FORMATS:
+        raise unknown_name("format", name, FORMATS)
 
 
 @dataclass(frozen=True)

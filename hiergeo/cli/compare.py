@@ -1,8 +1,8 @@
 """``hiergeo compare``: one model, several geometries, one table and one page."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import (
     SpaceOptions,
@@ -13,15 +13,16 @@ from hiergeo.cli._io import (
     made_by,
     note_geometry,
     page_lines,
+    page_of,
     publish,
     sole_writer,
     write_json,
 )
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation import Comparison
-from hiergeo.evaluation import compare as run
-from hiergeo.evaluation.measuring import ProtocolSettings
+
+if TYPE_CHECKING:
+    from hiergeo.evaluation import Comparison
 
 
 def compare_command(
@@ -37,7 +38,7 @@ def compare_command(
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
     full: options.Full = False,
-    html: options.Html = Path("hiergeo-compare.html"),
+    html: options.Html = None,
     overwrite: options.Overwrite = False,
     images: options.Ladders = 12,
     json: options.Json = None,
@@ -50,14 +51,19 @@ def compare_command(
 
     Several models side by side: hiergeo suite -m SPEC -m SPEC -d NAME.
     """
+    from hiergeo import adapters
+    from hiergeo.evaluation import compare as run
+    from hiergeo.evaluation.measuring import ProtocolSettings
+
+    html = html or page_of("compare", model, data, split)
     check_writable(json, html)
-    check_page(html, overwrite)
     ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
     named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
     for each in named:
         each.check()
     hierarchy = load_data(data, split, rows)
+    check_page(html, overwrite)
     loaded = adapters.load(model, device=device)
     own = SpaceOptions(None, root, min_radius).space(loaded)
     spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)
@@ -68,7 +74,7 @@ def compare_command(
 
 
 def publish_comparison(
-    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str, full: bool
+    comparison: "Comparison", html: Path, json: Path | None, images: int, seed: int, form: str, full: bool
 ) -> None:
     """Write the JSON and the page, print the conclusion and the table."""
     from hiergeo.report import comparison_tables, write_page

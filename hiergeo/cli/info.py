@@ -6,12 +6,10 @@ from typing import Annotated, Any
 
 from rich.table import Table
 
-from hiergeo import pairwise
 from hiergeo._core.tables import light
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, facts_table, publish
-from hiergeo.cli.installation import collect
 from hiergeo.cli.options import flag
 from hiergeo.cli.plans import finite
 
@@ -26,6 +24,9 @@ def info_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Print versions, kernels, devices, data and plug-ins, for a bug report or a paper's appendix."""
+    from hiergeo import pairwise
+    from hiergeo.cli.installation import collect
+
     check_writable(json)
     facts = collect(device)
     document: dict[str, Any] = {"metrics": {"torch_threads": facts["torch threads"]}, "info": facts}

@@ -17,7 +17,6 @@ from hiergeo.cli._terminal import console, note
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.verbs import WithDefault
-from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard, Place, SuitePlan
@@ -69,6 +68,7 @@ def run_command(
     device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
+    from hiergeo.evaluation.findings import listing
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 

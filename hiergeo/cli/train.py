@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from hiergeo import training
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.records import number
 from hiergeo._core.storage.documents import load_json
@@ -16,9 +15,6 @@ from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.train_head import head_command
 from hiergeo.cli.train_re import re_command
-from hiergeo.evaluation import Compute
-from hiergeo.evaluation.auditing import audit as audited
-from hiergeo.training.re.processes import is_writer
 
 
 def clip_command(
@@ -33,7 +29,11 @@ def clip_command(
     json: options.Json = None,
 ) -> None:
     """Train an image-text model in any space; an interrupted training goes on when it is run again."""
+    from hiergeo import training
+    from hiergeo.evaluation import Compute
+    from hiergeo.evaluation.auditing import audit as audited
     from hiergeo.report.interop.cards import AUDIT, write_card
+    from hiergeo.training.re.processes import is_writer
 
     made = training.read_clip_plan(plan)
     named = {"out": None if out is None else str(out), "device": device}

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.tables import light
-from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
-from hiergeo.datasets import Labelled
-from hiergeo.evaluation.classification import check_labels
-from hiergeo.training import EvalRecord, Summary
-from hiergeo.training.trainer import at_step
+
+if TYPE_CHECKING:
+    from hiergeo.adapters import Model
+    from hiergeo.datasets import Labelled
+    from hiergeo.training import EvalRecord, Summary
 
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
 ZeroShot = Annotated[
@@ -41,8 +40,11 @@ def chosen_split(data: str, split: str | None) -> str:
     return split or ("expanded-train" if data == "hierarcaps" else "train")
 
 
-def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
+def labelled_images(source: str | None, judge: "Model | None") -> "Labelled | None":
     """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
+    from hiergeo import datasets
+    from hiergeo.evaluation.classification import check_labels
+
     if source is None:
         return None
     if judge is None:
@@ -53,11 +55,11 @@ def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
 
 
 def report(
-    history: Sequence[EvalRecord],
+    history: Sequence["EvalRecord"],
     best: int,
     leakage: str | None,
     settings: Mapping[str, Any],
-    summary: Summary | None,
+    summary: "Summary | None",
     result: str,
     json: Path | None,
     form: str,
@@ -65,6 +67,7 @@ def report(
     """Write the JSON, metrics first, print before and after, and where the result is."""
     from hiergeo._core.records import signed
     from hiergeo.report.labels import baseline, baseline_heading, label, number
+    from hiergeo.training.trainer import at_step
 
     kept = at_step(history, best)
     validation = {f"validation_{name}": value for name, value in kept.validation.items()}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hiergeo import pairwise, search
-from hiergeo.cli import info
+from hiergeo.cli import installation as info
 from hiergeo.cli._io import as_json
 from hiergeo.pairwise.selftest import KernelOutcome
 
