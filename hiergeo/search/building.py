@@ -98,7 +98,7 @@ def build(
         work = _Work(folder, manifest, inputs)
         work.begin(chosen)
         embedder = Embedder(folder, manifest, chosen, lambda: cast(Model, loaded))
-        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), embedder)
+        work.write(track(batches, "embedding items", enabled=True, size=lambda batch: batch.size), embedder)
         work.finish()
     return Index(ExactStore(folder), loaded)
 
