@@ -50,6 +50,7 @@ KEPT: dict[tuple[str, ...], str] = {
     ("embed",): "finished batches",
     ("data", "fetch"): "whole files",
     ("suite",): "finished cells",
+    ("train", "clip"): "checkpoints",
     ("train", "re"): "checkpoints",
 }
 """What verbs that can continue after an interruption keep."""

@@ -80,6 +80,7 @@ def test_what_is_nobodys_mistake_takes_one_sentence(run, failing, error, code, s
             "hiergeo.adapters.load",
             "same command",
         ),
+        (("train", "clip", "clip.toml"), "hiergeo.training.train_clip", "same command"),
         (("data", "fetch"), "hiergeo.datasets.hierarcaps.fetch", "same command"),
     ],
 )
@@ -88,6 +89,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, tmp_path, arguments, t
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.toml").write_text('out = "out"\nmodel = "tiny"\n[data]\nsource = "scenes"\n')
     monkeypatch.setattr(target, interrupt)
     code, _, err = run(*arguments)
     assert code == 130
