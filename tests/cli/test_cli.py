@@ -77,6 +77,24 @@ def test_pages_of_two_models_stand_side_by_side(run, tmp_path, monkeypatch):
     assert pages == ["hiergeo-compare-other-scenes.html", "hiergeo-compare-tiny-scenes.html"]
 
 
+def test_pages_name_no_folders(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = scenes.load("test", count=5).rows
+    chains = tmp_path / "own.csv"
+    chains.write_text("captions\n" + "".join(f"{' => '.join(row.positive)}\n" for row in rows))
+    assert run("embed", "-m", "tiny", "-d", f"chains:{chains}", "-o", "stored.npz")[0] == 0
+    words = ("-m", f"npz:{tmp_path / 'stored.npz'}", "-d", f"chains:{chains}")
+    assert run("compare", *words, "-g", "euclidean")[0] == 0
+    assert run("audit", *words, "--html", "audit.html")[0] == 0
+    assert run("suite", *words, "-o", "suite")[0] == 0
+    pages = [*tmp_path.glob("*.html"), *tmp_path.glob("suite/*.html")]
+    assert len(pages) == 3
+    for page in pages:
+        text = page.read_text()
+        assert str(tmp_path) not in text
+        assert "chains:own.csv" in text
+
+
 @pytest.mark.parametrize("spec", ["tinny", "ViT-B-32", "open_clip:ViT-B-32", "npz:nowhere.npz", "head:nowhere@tiny"])
 def test_a_wrong_model_is_named_whatever_else_is_wrong(run, tmp_path, monkeypatch, spec):
     monkeypatch.chdir(tmp_path)
