@@ -12,7 +12,7 @@ from hiergeo.cli.options import option, path_option
 
 READING = """
 How to read this: every image has a chain of captions from general to specific.
-- tau_d: 1 where radii grow along every chain, 0 where they know nothing of it.
+- tau_d: 1 where radii grow along every chain, 0 where they are unrelated to it.
 - A ladder climbs from the root to an image. Precision: how many of its captions
   are true; recall: how many of the true ones are on it.
 - The embeddings are the same in all geometries: only how they are read differs.

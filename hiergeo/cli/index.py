@@ -256,7 +256,7 @@ def info_command(
     root = manifest.frame.root_sha256
     settings = {"model": model, "geometry": manifest.geometry, "dtype": manifest.dtype, "root_sha256": root}
     facts = {
-        "items": f"{store.rows:,} ({counted(deleted, 'more is', 'more are')} deleted)",
+        "items": f"{store.rows:,}{f' ({deleted:,} deleted)' if deleted else ''}",
         "shards": f"{metrics['shards']:,}, {sized(metrics['bytes'])}",
         "model": model,
         "space": f"{manifest.geometry}, {manifest.frame.dim} dimensions, {manifest.dtype}",

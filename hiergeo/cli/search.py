@@ -205,7 +205,7 @@ def answer_lines(query: str, kind: "Kind", result: "Answer | Climb", spec: str) 
     if kind in CONES and result.hits:
         inside = sum(hit.margin >= 0 for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
-        yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else f"{NEAREST[kind]} (none is).")
+        yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else NEAREST[kind])
     yield _table(kind, result)
     recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
     yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
@@ -224,7 +224,10 @@ def apex(kind: "Kind") -> str:
 CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
 """What a margin that is not negative says of the hits of a kind."""
 
-NEAREST = {"children": "Nearest to being implied by the query", "parents": "Nearest to implying the query"}
+NEAREST = {
+    "children": "The query implies none of these; they come nearest.",
+    "parents": "None of these implies the query; they come nearest.",
+}
 """What hits are whose margins are all negative."""
 
 
