@@ -170,4 +170,4 @@ threads: $(VENV)/installed-test
 		setarch -R $(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py tests/pairwise/test_contrast.py
 
 clean:
-	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html
+	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-*.html
