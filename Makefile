@@ -12,6 +12,9 @@ THREADS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 BUILDING := Installing torch and compiling the native kernels: one to three minutes, and some more for the kernels of CUDA \
 	where nvcc and a torch for CUDA are there (HIERGEO_CUDA=0 leaves those out, HIERGEO_NATIVE=0 leaves out all).
 
+# The one that is there already: another installation would take its kernels away.
+INSTALLED := $(firstword $(wildcard $(VENV)/installed $(VENV)/installed-test) $(VENV)/installed)
+
 # Puts the folder itself on the path, where type checkers find it too.
 VISIBLE := --config-settings editable_mode=compat
 
@@ -54,12 +57,12 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: $(PACKAGING) $(KERNELS) | $(BIN)/python
-	@echo "$(BUILDING)"
-	$(BIN)/python -m pip install $(VISIBLE) --editable .
+$(VENV)/installed: $(PACKAGING) | $(BIN)/python
+	@echo "Installing torch, which takes a minute or two; nothing is compiled (make native does that)."
+	$(WITHOUT_KERNELS) $(BIN)/python -m pip install $(VISIBLE) --editable .
 	touch $@
 
-$(VENV)/installed-serve: $(PACKAGING) | $(VENV)/installed
+$(VENV)/installed-serve: $(PACKAGING) | $(INSTALLED)
 	$(BIN)/python -m pip install $(VISIBLE) --editable ".[serve]"
 	touch $@
 
@@ -84,7 +87,7 @@ $(VENV)/kernels: $(VENV)/installed-test $(KERNELS)
 	$(BIN)/python setup.py build_ext --inplace
 	touch $@
 
-demo: $(VENV)/installed
+demo: $(INSTALLED)
 	$(BIN)/hiergeo demo
 
 explore: $(VENV)/installed-serve
@@ -167,4 +170,4 @@ threads: $(VENV)/installed-test
 		setarch -R $(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py tests/pairwise/test_contrast.py
 
 clean:
-	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html
+	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-*.html

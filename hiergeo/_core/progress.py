@@ -1,4 +1,5 @@
-"""One progress bar for the whole package, on standard error: a bar on a terminal, a line now and then in a log."""
+"""One progress bar for the whole package, on standard error: a bar on a terminal; in a log a line at first, and then
+now and then."""
 
 import sys
 import time
@@ -14,7 +15,10 @@ PATIENCE = 1.0
 """Seconds of work before a bar appears."""
 
 LOGGED = 30.0
-"""Seconds of work before the first line in a log; the next one comes after twice as many, and so on."""
+"""Seconds of work before the second line in a log; the next one comes after twice as many, and so on."""
+
+_begun: set[str] = set()
+"""Labels whose first line is in the log."""
 
 
 @final
@@ -41,6 +45,9 @@ class Bar:
         )
         self._task = self._bar.add_task(label, total=total)
         self._start, self._shown, self._next = time.monotonic(), False, LOGGED
+        if not self._console.is_terminal and label not in _begun:
+            _begun.add(label)
+            self._say(f"{label}: {total:,}" if total and total > 1 else label)
 
     def advance(self, steps: int, note: str = "") -> None:
         """Count steps as done; `note` stands beside the label from now on."""
@@ -59,8 +66,10 @@ class Bar:
             self._next *= 2
         (task,) = self._bar.tasks
         total = "" if task.total is None else f" of {task.total:,.0f}"
-        line = f"{task.description}: {task.completed:,.0f}{total} after {timedelta(seconds=round(elapsed))}"
-        print(one_line(line), file=sys.stderr, flush=True)
+        self._say(f"{task.description}: {task.completed:,.0f}{total} after {timedelta(seconds=round(elapsed))}")
+
+    def _say(self, line: str) -> None:
+        print(one_line(f"{line[:1].upper()}{line[1:]} ..."), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Remove the bar from the terminal."""
@@ -79,10 +88,11 @@ def track(
 ) -> Iterator[Item]:
     """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds.
 
-    What `note` says after an item stands beside the label. The bar counts `size` of each item, to `total` where items
-    have no length.
+    What `note` says after an item stands beside the label. The bar counts `size` of each item, to `total`, which is
+    the number of items where that is not given.
     """
-    total = len(items) if isinstance(items, Sized) else total
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     if not enabled or total == 0:
         yield from items
         return

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from hiergeo._core import extras, notebook
+from hiergeo._core.errors import unknown_name
 from hiergeo._core.markdown import plain as escaped
 from hiergeo._core.text import inert, tame
 
@@ -30,6 +31,16 @@ WRITTEN = ("csv", "markdown", "latex")
 
 FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")
 """Digits of a figure, as LaTeX sets them in formulas."""
+
+
+FORMATS = ("table", *WRITTEN, "json")
+"""Formats in which results can be printed; tables are for the terminal."""
+
+
+def check_format(name: str) -> None:
+    """Raise InputError for a format that is not among `FORMATS`."""
+    if name not in FORMATS:
+        raise unknown_name("format", name, FORMATS)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ surroundings is taken out.
 import re
 import unicodedata
 from collections.abc import Sequence
+from zlib import crc32
 
 from hiergeo._core.limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
 
@@ -28,6 +29,12 @@ RIGHT_TO_LEFT = ("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI
 """Classes of characters that can move their neighbours."""
 
 ELLIPSIS = " … "
+
+FOLDERS = re.compile(r"(?:^|(?<=[:@/]))(?:~|\.{1,2})?/(?:[^/@?]+/)*(?=[^/@?])")
+"""The folders of a path within a spec; names such as ``ORG/NAME`` are not paths."""
+
+NAME_CHARACTERS = 100
+"""Characters of the name of a file; the rest is a checksum."""
 
 FORMULA = "=+-@＝＋－＠"
 """First letters of what spreadsheets run, after blanks and invisible characters."""
@@ -105,6 +112,18 @@ def caption(text: str) -> str:
 def without_password(text: str) -> str:
     """A text in which addresses have no user and no password."""
     return re.sub(r"(?<=:)//[^/\s]*@", "//", text)
+
+
+def without_folders(spec: str) -> str:
+    """A spec of a model or of data whose paths are names: ``npz:/home/me/a.npz`` becomes ``npz:a.npz``."""
+    return FOLDERS.sub("", spec)
+
+
+def file_name(*parts: str) -> str:
+    """Words and specs joined as the name of a file without its ending; of ``npz:`` and ``chains:`` the stem alone."""
+    names = (re.sub(r"^(?:npz|chains):(?:.*/)?(.+?)(?:\.\w+)?$", r"\1", without_folders(part)) for part in parts)
+    joined = "-".join(re.sub(r"[^\w.]+", "-", name).strip("-.") for name in names)
+    return joined if len(joined) <= NAME_CHARACTERS else f"{joined[:NAME_CHARACTERS]}-{crc32(joined.encode()):08x}"
 
 
 def _escaped(character: str) -> str:

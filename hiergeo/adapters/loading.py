@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import torch
 
-from hiergeo._core import limits
+from hiergeo._core import extras, limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError, UnavailableError, check_whole, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
+from hiergeo._core.storage.files import path_of
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.adapters.model import Model, NetworkModel
 
@@ -39,6 +40,17 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
 WITHOUT_ARGUMENTS = "tiny"
 """The bundled model, whose spec is its name alone."""
 
+PACKAGES = {
+    "hf": "transformers",
+    "sentence-transformers": "sentence_transformers",
+    "mteb": "mteb",
+    "prolip": "transformers",
+}
+"""Name -> the optional package that it needs."""
+
+ON_DISK = ("npz", "head", "trained", "meru", "hycoclip", "meru-clip", "uncha", "phyclip")
+"""Names that take a file or a folder; what follows ``@`` or ``?`` is not of its path."""
+
 
 @torch_defaults()
 def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
@@ -58,21 +70,57 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         InputError: the spec, the device or the model's files cannot be used.
         UnavailableError: a download or an optional package cannot be had.
     """
-    name, _, rest = spec.partition(":")
+    name, rest = _parts(spec)
     place = resolve_device(device)
     loader = ADAPTERS.get(name)
     if name == WITHOUT_ARGUMENTS:
-        if rest:
-            raise InputError(f"the bundled model takes no arguments: write '{name}', not '{spec}'.")
         return loader(device=place)
-    if not rest:
-        raise InputError(f"the model spec '{spec}' ends too early: write '{name}:' and then which model.")
     module = getattr(loader, "__module__", "unknown")
     with ADAPTERS.running(name, f"(module {module}) could not load '{rest}'"):
         model = loader(rest, device=place)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
     return model
+
+
+def check_spec(spec: str) -> None:
+    """Refuse the spec of a model that `load` would refuse, as far as that shows before anything is loaded.
+
+    Raises:
+        InputError: an unknown adapter, architecture or tag (the nearest is suggested), or a part is missing.
+        UnavailableError: there is no such file or folder, or an optional package is not installed.
+    """
+    name, rest = _parts(spec)
+    if name in PACKAGES:
+        extras.require(PACKAGES[name], f"'{spec}'")
+    if name == "open_clip":
+        from hiergeo.adapters.open_clip import check_place
+
+        check_place(rest)
+    if name in ON_DISK and not rest.startswith("hf-hub:"):
+        paths = [rest, *(rest[:end] for end, character in enumerate(rest) if character in "@?")]
+        if not any(path and path_of(path).exists() for path in paths):
+            raise UnavailableError(f"{path_of(paths[-1] or rest)} is not there: name the file or folder of the model.")
+
+
+def _parts(spec: str) -> tuple[str, str]:
+    """The adapter of a spec and what follows it; raises InputError for an unknown adapter, and where a part is missing.
+
+    An architecture of open_clip by itself, such as ``ViT-B-32/openai``, is named as such.
+    """
+    name, _, rest = spec.partition(":")
+    if name not in ADAPTERS:
+        from hiergeo.adapters.open_clip import architectures, check_place
+
+        if (arch := spec.partition("/")[0]) in architectures():
+            check_place(spec)
+            raise InputError(f"'{arch}' is an architecture of open_clip: write open_clip:{spec}.")
+        raise unknown_name("adapter", name, ADAPTERS.names())
+    if name == WITHOUT_ARGUMENTS and rest:
+        raise InputError(f"the bundled model takes no arguments: write '{name}', not '{spec}'.")
+    if name != WITHOUT_ARGUMENTS and not rest:
+        raise InputError(f"the model spec '{spec}' ends too early: write '{name}:' and then which model.")
+    return name, rest
 
 
 @torch_defaults()

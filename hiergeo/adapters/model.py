@@ -200,7 +200,9 @@ class Model(ABC):
             raise InputError(f"there is no {kind} to embed: the list is empty.")
         check_whole("the batch size", size, 1, limits.COUNT)
         whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
-        for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
+        count, label = len(items), f"embedding {kind}s"
+        starts = range(0, count, size)
+        for start in track(starts, label, enabled=progress, size=lambda at: min(size, count - at), total=count):
             batch = items[start : start + size]
             rows = rows_of(batch)
             if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(batch):

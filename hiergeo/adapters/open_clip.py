@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from hiergeo._core.errors import HiergeoError, InputError, unknown_name, warn
+from hiergeo._core.errors import LISTED, HiergeoError, InputError, UnavailableError, unknown_name, warn
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
@@ -154,13 +155,34 @@ def load_tiny(*, device: torch.device) -> OpenClipModel:
     return _build("tiny", tiny.register(), device, pretrained=str(tiny.weights()), quick_gelu=False)
 
 
+def architectures() -> set[str]:
+    """The names of the architectures of open_clip, read from its files: to import it takes seconds."""
+    spec = find_spec("open_clip")
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    return {file.stem for folder in folders for file in (Path(folder) / "model_configs").glob("*.json")}
+
+
+def check_place(place: str) -> None:
+    """Raise InputError where ``ARCH/TAG`` or ``ARCH//path`` names an unknown architecture or tag, or no weights."""
+    if place.startswith((HUB, FOLDER)):
+        return
+    tiny.register()
+    arch, _, source = place.partition("?")[0].partition("/")
+    _check_architecture(arch, source)
+    if not source.startswith(("/", ".")):
+        _published(arch, source)
+    elif not path_of(source).is_file():
+        raise UnavailableError(f"there is no checkpoint {path_of(source)}.")
+
+
 def _check_architecture(arch: str, source: str) -> None:
     import open_clip
 
     if arch not in open_clip.list_models():
         raise unknown_name("open_clip architecture", arch, open_clip.list_models())
     if not source:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none published"
+        published = open_clip.list_pretrained_tags_by_model(arch)
+        tags = ", ".join([*published[:LISTED], *(["..."] if published[LISTED:] else [])]) or "none published"
         raise InputError(
             f"'{arch}' alone would be random weights: write open_clip:{arch}/TAG (tags: {tags}) "
             f"or open_clip:{arch}//path/to/checkpoint."
@@ -170,9 +192,7 @@ def _check_architecture(arch: str, source: str) -> None:
 def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipModel:
     import open_clip
 
-    published = open_clip.get_pretrained_cfg(arch, tag)
-    if not published:
-        raise _unknown_tag(arch, tag)
+    published = _published(arch, tag)
     quick = uses_quick_gelu(arch) or bool(published.get("quick_gelu"))
     with hub.cached_if_unreachable():
         try:
@@ -181,6 +201,16 @@ def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipM
             wanted = f"the weights '{tag}' of open_clip's {arch}"
             raise hub.not_obtained(wanted, _copy_hint(arch, quick), error) from error
         return _build(name, arch, device, pretrained=tag, quick_gelu=quick)
+
+
+def _published(arch: str, tag: str) -> Any:
+    """The published weights of a tag. Raises InputError for an unknown one."""
+    import open_clip
+
+    published = open_clip.get_pretrained_cfg(arch, tag)
+    if not published:
+        raise _unknown_tag(arch, tag)
+    return published
 
 
 def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenClipModel:

@@ -51,6 +51,7 @@ KEPT: dict[tuple[str, ...], str] = {
     ("data", "fetch"): "whole files",
     ("study",): "trained heads",
     ("suite",): "finished cells",
+    ("train", "clip"): "checkpoints",
     ("train", "re"): "checkpoints",
 }
 """What verbs that can continue after an interruption keep."""

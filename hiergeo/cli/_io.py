@@ -12,22 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from rich.console import RenderableType
 from rich.text import Text
 
-from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.records import Exported, Records, plain
 from hiergeo._core.storage.files import atomic_write_text, refuse_special, writing
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.tables import drawn
-from hiergeo._core.text import shortened
-from hiergeo.adapters import Model
+from hiergeo._core.text import file_name, shortened
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
-from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.measuring import native_space
-from hiergeo.geometry import ConstantCurvature, Geometry, Space
 
 if TYPE_CHECKING:
+    from hiergeo.adapters import Model
+    from hiergeo.datasets import Hierarchy
+    from hiergeo.evaluation import Comparison, Result
+    from hiergeo.geometry import Geometry, Space
     from hiergeo.training.study import Study
 
 Document: TypeAlias = "str | Mapping[str, Any] | Result | Comparison | Study"
@@ -150,6 +148,7 @@ def publish_experiment(
 
     `full` shows every metric, and in CSV the value of every row, image or caption.
     """
+    from hiergeo.evaluation import Result
     from hiergeo.report import tables, write_page
 
     write_json(json, done)
@@ -167,13 +166,20 @@ def publish_experiment(
     )
 
 
+def page_of(verb: str, model: str, data: str, split: str) -> Path:
+    """Where the page of a verb goes unless the user names a file: named after the model, the data and another split."""
+    return Path(f"hiergeo-{file_name(verb, model, data, *([] if split == 'test' else [split]))}.html")
+
+
 def page_lines(html: Path | None) -> list[str]:
     """The line that says where a page is, if there is one."""
     return [] if html is None else [f"Page: {html.absolute()}"]
 
 
-def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
+def load_data(name: str, split: str, rows: int | None) -> "Hierarchy":
     """The split of a dataset, cut to its first `rows`; of generated data no others are made."""
+    from hiergeo import datasets
+
     return datasets.load(name, split, rows=rows)
 
 
@@ -190,22 +196,31 @@ class SpaceOptions(NamedTuple):
     root: str | None = None
     min_radius: float | None = None
 
-    def check(self) -> Space:
+    def check(self) -> "Space":
         """The space as far as it is known before a model is loaded. Raises InputError for one that cannot be."""
+        from hiergeo.geometry import Space
+
         return self._over(Space(self.geometry or "euclidean"))
 
-    def space(self, model: Model) -> Space:
+    def space(self, model: "Model") -> "Space":
         """The space to measure the model in."""
+        from hiergeo.evaluation.measuring import native_space
+        from hiergeo.geometry import Space
+
         return self._over(native_space(model) if self.geometry is None else Space(self.geometry))
 
-    def load(self, spec: str, device: str) -> tuple[Model, Space]:
+    def load(self, spec: str, device: str) -> tuple["Model", "Space"]:
         """Load a model; returns it with the space to measure it in, of which a note tells if no geometry is named."""
+        from hiergeo import adapters
+
         model = adapters.load(spec, device=device)
         space = self.space(model)
         note_geometry(model, [space], self.geometry is not None)
         return model, space
 
-    def _over(self, space: Space) -> Space:
+    def _over(self, space: "Space") -> "Space":
+        from hiergeo.geometry import Space
+
         if self.root is None and self.min_radius is None:
             return space
         inherited = space.centre if space.root is None else space.root
@@ -214,14 +229,16 @@ class SpaceOptions(NamedTuple):
         return Space(space.geometry, root, min_radius=min_radius)
 
 
-def beside(space: Space, specs: Iterable[str]) -> list[Space]:
+def beside(space: "Space", specs: Iterable[str]) -> list["Space"]:
     """A space, and those of other geometries around the same root and with the same scale of cones."""
+    from hiergeo.geometry import Space
+
     root: Any = space.centre if space.root is None else space.root
     others = (Space(spec, root, min_radius=space.min_radius) for spec in specs)
     return [space, *(other for other in others if other.geometry.spec != space.geometry.spec)]
 
 
-def note_geometry(model: Model, spaces: Iterable[Space], named: bool) -> None:
+def note_geometry(model: "Model", spaces: Iterable["Space"], named: bool) -> None:
     """Print a note if a model with a native space is measured there unasked, or only in others.
 
     Args:
@@ -239,8 +256,10 @@ def note_geometry(model: Model, spaces: Iterable[Space], named: bool) -> None:
         note(f"{model.name} is measured in the space it was trained in, {spec}: -g names another one.")
 
 
-def _alike(a: Geometry, b: Geometry) -> bool:
+def _alike(a: "Geometry", b: "Geometry") -> bool:
     """Whether two geometries are one space, learnt curvatures to about two digits."""
+    from hiergeo.geometry import ConstantCurvature
+
     if isinstance(a, ConstantCurvature) and isinstance(b, ConstantCurvature):
         return math.isclose(a.value, b.value, rel_tol=ALIKE)
     return a.spec == b.spec

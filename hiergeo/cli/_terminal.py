@@ -88,6 +88,11 @@ def note(sentence: str) -> None:
     print(f"Note: {one_line(sentence)}", file=sys.stderr)
 
 
+def phase(sentence: str) -> None:
+    """Print at once, on standard error, what is being done now."""
+    print(f"{one_line(sentence)} ...", file=sys.stderr, flush=True)
+
+
 def counted(count: int, noun: str, several: str = "") -> str:
     """A number with its noun: "1 item", "2,000 items"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"

@@ -8,8 +8,6 @@ from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
 from hiergeo.cli.options import flag, option
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation import Compute
-from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,6 +47,8 @@ def audit_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
+    from hiergeo.evaluation import Compute
+    from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
     from hiergeo.report import audit_records, audit_tables, length_records, write_audit
 
     check_writable(json, html)

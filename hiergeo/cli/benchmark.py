@@ -3,7 +3,7 @@
 import inspect
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import RenderableType
@@ -11,13 +11,15 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
-from hiergeo._core.records import WRITTEN, Record, Records
+from hiergeo._core.records import WRITTEN, Record, Records, check_format
 from hiergeo._core.validation import sentence
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
+
+if TYPE_CHECKING:
+    from hiergeo.evaluation.benchmarks import Benchmark
 
 CLIP_BENCHMARK = "clip-benchmark"
 INDENT = (0, 0, 0, 2)
@@ -50,7 +52,7 @@ def benchmark_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
-    from hiergeo.report import check_format
+    from hiergeo.evaluation.benchmarks import benchmark_named, measure
     from hiergeo.report.benchmarks import BenchmarkResult
     from hiergeo.report.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
 
@@ -84,6 +86,8 @@ def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
         InputError: an unknown benchmark or option (the nearest is suggested), one given twice, or a value that cannot
             be read.
     """
+    from hiergeo.evaluation.benchmarks import BENCHMARKS
+
     known = inspect.signature(BENCHMARKS.get(name)).parameters
     found: dict[str, Any] = {}
     for pair in pairs:
@@ -113,6 +117,7 @@ def _value(where: str, text: str, annotation: Any) -> Any:
 
 def _print_list(json: Path | None, form: str, only: str | None) -> None:
     """Every benchmark, or one: its data and whether it is here, its options and metrics, and figures of papers."""
+    from hiergeo.evaluation.benchmarks import BENCHMARKS
     from hiergeo.report.benchmarks import published_lines
 
     if only is not None:
@@ -153,7 +158,7 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
     publish(document, json, form, Records(rows), screen=screen)
 
 
-def _missing(kind: type[Benchmark]) -> str:
+def _missing(kind: "type[Benchmark]") -> str:
     """Why the data of a benchmark with its default options cannot be read here; empty where it can."""
     try:
         kind().load()

@@ -1,8 +1,5 @@
 """``hiergeo compare``: one model, several geometries, one table and one page."""
 
-from pathlib import Path
-
-from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import (
     SpaceOptions,
@@ -11,12 +8,11 @@ from hiergeo.cli._io import (
     check_writable,
     load_data,
     note_geometry,
+    page_of,
     publish_experiment,
     sole_writer,
 )
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation import compare as run
-from hiergeo.evaluation.measuring import ProtocolSettings
 
 
 def compare_command(
@@ -32,7 +28,7 @@ def compare_command(
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
     full: options.Full = False,
-    html: options.Html = Path("hiergeo-compare.html"),
+    html: options.Html = None,
     overwrite: options.Overwrite = False,
     images: options.Ladders = 12,
     json: options.Json = None,
@@ -45,14 +41,19 @@ def compare_command(
 
     Several models side by side: hiergeo suite -m SPEC -m SPEC -d NAME.
     """
+    from hiergeo import adapters
+    from hiergeo.evaluation import compare as run
+    from hiergeo.evaluation.measuring import ProtocolSettings
+
+    html = html or page_of("compare", model, data, split)
     check_writable(json, html)
-    check_page(html, overwrite)
     ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
     named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
     for each in named:
         each.check()
     hierarchy = load_data(data, split, rows)
+    check_page(html, overwrite)
     loaded = adapters.load(model, device=device)
     own = SpaceOptions(None, root, min_radius).space(loaded)
     spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)

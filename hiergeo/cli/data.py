@@ -6,21 +6,15 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import datasets
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.records import Record, Records
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
+from hiergeo.cli.defaults import HIERARCAPS_PARTS, PUBLIC
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Verb
-from hiergeo.datasets import chains, hierarcaps, scenes
-from hiergeo.datasets.chain_checks import validate_chains
-from hiergeo.datasets.public import PUBLIC, fetch_public
-
-PARTS = list(hierarcaps.PARTS)
-SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 
@@ -28,11 +22,14 @@ app = typer.Typer(help="List, download and check datasets.", no_args_is_help=Tru
 @app.command("list", cls=Verb)
 def list_splits(format: options.Format = "table", json: options.Json = None) -> None:
     """Print every split with its size, or what is missing."""
+    from hiergeo.datasets import hierarcaps, scenes
+
     check_writable(json)
+    splits_of = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}
     listed: list[tuple[object, ...]] = []
     sizes: dict[str, int] = {}
     missing: list[str] = []
-    for name, splits in SPLITS.items():
+    for name, splits in splits_of.items():
         for split in splits:
             size: tuple[object, ...] = None, None
             try:
@@ -46,6 +43,9 @@ def list_splits(format: options.Format = "table", json: options.Json = None) -> 
 
 def _size(name: str, split: str) -> tuple[int, int]:
     """The rows and images of a split; generated scenes have an image each and are not drawn for it."""
+    from hiergeo import datasets
+    from hiergeo.datasets import scenes
+
     if name == "scenes":
         count = scenes.COUNTS.get(split, scenes.COUNTS["test"])
         return count, count
@@ -56,10 +56,16 @@ def _size(name: str, split: str) -> tuple[int, int]:
 @app.command("fetch", cls=Verb)
 def fetch(
     name: Annotated[str, argument("NAME", f"hierarcaps, {', '.join(PUBLIC)}")] = "hierarcaps",
-    part: Annotated[list[str], option("NAME", f"Only this part; give it once for each: {', '.join(PARTS)}.")] = PARTS,
+    part: Annotated[
+        list[str], option("NAME", f"Only this part; give it once for each: {', '.join(HIERARCAPS_PARTS)}.")
+    ] = HIERARCAPS_PARTS,
     json: options.Json = None,
 ) -> None:
     """Download a public dataset into the data home; files that are there and intact are kept."""
+    from hiergeo import datasets
+    from hiergeo.datasets import hierarcaps
+    from hiergeo.datasets.public import fetch_public
+
     check_writable(json)
     if name in PUBLIC:
         paths = fetch_public(name, progress=True)
@@ -85,6 +91,9 @@ def check(
     json: options.Json = None,
 ) -> None:
     """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
+    from hiergeo.datasets import chains, hierarcaps
+    from hiergeo.datasets.chain_checks import validate_chains
+
     check_writable(json)
     own = what.removeprefix(f"{chains.NAME}:")
     if own != what or (what not in hierarcaps.SPLITS and path_of(what).is_dir()):

@@ -3,18 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo.cli import options
 from hiergeo.cli._io import check_page, check_writable, publish_experiment
 from hiergeo.cli._terminal import console, show_page
-from hiergeo.cli.options import option
-from hiergeo.evaluation import compare
-from hiergeo.geometry import parse
+from hiergeo.cli.options import option, path_option
 
 READING = """
 How to read this: every image has a chain of captions from general to specific.
-- tau_d: 1 where radii grow along every chain, 0 where they know nothing of it.
+- tau_d: 1 where radii grow along every chain, 0 where they are unrelated to it.
 - A ladder climbs from the root to an image. Precision: how many of its captions
   are true; recall: how many of the true ones are on it.
 - The embeddings are the same in all geometries: only how they are read differs.
@@ -25,7 +22,7 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 def demo_command(
     format: options.Format = "table",
     full: options.Full = False,
-    html: options.Html = Path("hiergeo-demo.html"),
+    html: Annotated[Path, path_option("FILE", "Where the page goes.")] = Path("hiergeo-demo.html"),
     overwrite: options.Overwrite = False,
     rows: Annotated[int, option("N", "Scenes to draw.", min=1, max=limits.COUNT)] = 500,
     json: options.Json = None,
@@ -34,6 +31,10 @@ def demo_command(
     open_page: options.OpenPage = None,
 ) -> None:
     """Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes."""
+    from hiergeo import adapters, datasets
+    from hiergeo.evaluation import compare
+    from hiergeo.geometry import parse
+
     check_writable(json, html)
     check_page(html, overwrite)
     model = adapters.load("tiny", device=device)

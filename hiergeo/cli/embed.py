@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-from hiergeo import adapters
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
 from hiergeo.cli import options
@@ -28,6 +27,8 @@ def embed_command(
 
     An interrupted run goes on where it stopped when the same command is run again.
     """
+    from hiergeo import adapters
+
     check_writable(json, out)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)

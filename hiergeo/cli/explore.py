@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
@@ -10,8 +10,9 @@ from hiergeo.cli._terminal import console, note
 from hiergeo.cli.options import flag, option, path_argument, path_option
 from hiergeo.cli.plans import Config
 from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token, serve_page
-from hiergeo.report import explorer
-from hiergeo.search import serving
+
+if TYPE_CHECKING:
+    from hiergeo.report import explorer
 
 
 def explore_command(
@@ -60,6 +61,9 @@ def explore_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Explore a collection in the browser until SIGTERM or Ctrl-C, or export it as a page."""
+    from hiergeo.report import explorer
+    from hiergeo.search import serving
+
     check_token(token)
     if limit is not None and export is None:
         raise InputError("--limit is for an export: name its folder with --export, or leave it out.")
@@ -93,7 +97,7 @@ def explore_command(
         serve_page(app, bound, settings, f"Exploring {len(collection.first):,} items ({spaces})", open_page)
 
 
-def tell_exported(done: explorer.Exported) -> None:
+def tell_exported(done: "explorer.Exported") -> None:
     """Say what an export holds, and how to look at it."""
     part = f" of {done.rows:,}" if done.items < done.rows else ""
     line = f"Exported {done.items:,}{part} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"

@@ -4,11 +4,10 @@ import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiergeo import search
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo._core.records import Records
 from hiergeo.cli import index_shards, options
@@ -18,8 +17,9 @@ from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.stores import audit_command, push_command
-from hiergeo.search.checking import check
-from hiergeo.search.sources import ids_of
+
+if TYPE_CHECKING:
+    from hiergeo.search import CaptionFiles
 
 NAMES = {"rows": "items", "core": "innermost_shell", "low": "smallest_radius", "high": "largest_radius"}
 """Metrics of an index -> what tables call them."""
@@ -78,6 +78,8 @@ def build_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Build an index in one pass; an interrupted build goes on when the command is run again."""
+    from hiergeo import search
+
     large = {
         "items": items,
         "batch_size": batch_size,
@@ -102,6 +104,8 @@ def build_command(
     space = asked.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
+    if files is not None:
+        files.columns(images)
     loaded = None
     if model is not None:
         loaded, space = asked.load(model, device)
@@ -130,6 +134,8 @@ def add_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Append items to an index, embedded by its model: all of them or none."""
+    from hiergeo import search
+
     check_writable(json)
     index = search.open(path, device=device)
     start = time.monotonic()
@@ -138,10 +144,12 @@ def add_command(
     _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
 
 
-def _files(captions: str | None, caption: str | None, image: str | None) -> search.CaptionFiles | None:
+def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
+    from hiergeo.search import CaptionFiles
+
     if captions is None and not caption is image is None:
         raise InputError("columns are those of --captions or --shards: name the files.")
-    return None if captions is None else search.CaptionFiles(captions, caption, image)
+    return None if captions is None else CaptionFiles(captions, caption, image)
 
 
 @app.command("delete", cls=Verb)
@@ -154,6 +162,9 @@ def delete_command(
 
     Example: hiergeo index delete my-index 3 17 (hiergeo search shows the ids of items).
     """
+    from hiergeo import search
+    from hiergeo.search.sources import ids_of
+
     check_writable(json)
     index = search.open(path)
     wanted = ids_of(dict.fromkeys(ids))
@@ -178,6 +189,8 @@ def compact_command(
     json: options.Json = None,
 ) -> None:
     """Merge small shards, drop deleted rows from the disk and make shells of equal mass again."""
+    from hiergeo import search
+
     check_writable(json)
     start = time.monotonic()
     done = search.open(path, skip_damaged=skip_damaged).compact(skip_damaged=skip_damaged)
@@ -194,6 +207,8 @@ def compact_command(
 @app.command("check", cls=Verb)
 def check_command(path: options.IndexFolder, format: options.Format = "table", json: options.Json = None) -> None:
     """Verify every byte of an index and name the shards that are damaged; exit code 1 if any is."""
+    from hiergeo.search.checking import check
+
     check_writable(json)
     start = time.monotonic()
     checked = check(path)
@@ -217,6 +232,8 @@ def info_command(
     json: options.Json = None,
 ) -> None:
     """Say what an index holds: items, shards, shells, model and space."""
+    from hiergeo import search
+
     check_writable(json)
     index = search.open(path, skip_damaged=skip_damaged)
     manifest, store = index.manifest, index.store.describe()

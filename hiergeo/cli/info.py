@@ -3,13 +3,11 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from hiergeo import pairwise
 from hiergeo._core.records import Record, Records
 from hiergeo._core.tables import drawn
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, publish
-from hiergeo.cli.installation import collect
 from hiergeo.cli.options import flag
 from hiergeo.cli.plans import finite
 
@@ -24,6 +22,9 @@ def info_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Print versions, kernels, devices, data and plug-ins, for a bug report or a paper's appendix."""
+    from hiergeo import pairwise
+    from hiergeo.cli.installation import collect
+
     check_writable(json)
     facts = collect(device)
     document: dict[str, Any] = {"metrics": {"torch_threads": facts["torch threads"]}, "info": facts}

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.records import Records
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli._terminal import note
+from hiergeo.cli.defaults import SIMILARITY
 from hiergeo.cli.options import argument, option, path_option
-from hiergeo.construction.leakage import SIMILARITY, leakage, reference
-from hiergeo.datasets import chains
-from hiergeo.datasets.chains import Chain
+
+if TYPE_CHECKING:
+    from hiergeo.datasets.chains import Chain
 
 
 def leaks_command(
@@ -48,6 +48,9 @@ def leaks_command(
 
     Exit code 2 when there are any, or when a test set is not there to be compared.
     """
+    from hiergeo.construction.leakage import leakage, reference
+    from hiergeo.datasets import chains
+
     check_writable(out, kept, json)
     folder, rows = _compared(address)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
@@ -78,8 +81,12 @@ def leaks_command(
         raise typer.Exit(2)
 
 
-def _compared(name: str) -> tuple[Path | None, dict[str, Iterable[Chain]]]:
+def _compared(name: str) -> tuple[Path | None, dict[str, Iterable["Chain"]]]:
     """The folder of images and the chains, by split, of a folder, a file or a dataset."""
+    from hiergeo import datasets
+    from hiergeo.construction.leakage import reference
+    from hiergeo.datasets import chains
+
     if name.partition("@")[0] in datasets.DATASETS:
         data, split = _named(name)
         found = reference(data, split)

@@ -7,14 +7,15 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from hiergeo import training
 from hiergeo._core import limits
-from hiergeo._core.devices import AUTO as AUTO
-from hiergeo._core.devices import resolve_device, resolve_dtype
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import check_format
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
-from hiergeo.geometry import MIN_RADIUS
+from hiergeo.cli.defaults import AUTO as AUTO
+from hiergeo.cli.defaults import COMPARED as COMPARED
+from hiergeo.cli.defaults import FLOAT32 as FLOAT32
+from hiergeo.cli.defaults import OWN_LOSSES, SHARPEN
 
 
 def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
@@ -69,12 +70,9 @@ def chosen(context: typer.Context, kind: type[Settings], **settings: Any) -> Set
 
 def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]:
     """Where, in which dtype and in how large batches to embed, as keyword arguments; names are checked."""
+    from hiergeo._core.devices import resolve_device, resolve_dtype
+
     return {"device": resolve_device(device), "dtype": resolve_dtype(dtype), "batch_size": batch_size}
-
-
-def spelled(losses: Mapping[str, float]) -> list[str]:
-    """Losses as their option spells them."""
-    return [f"{name}={weight:g}" for name, weight in losses.items()]
 
 
 def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:
@@ -90,12 +88,8 @@ def note_prior(losses: Mapping[str, float], inputs: int) -> None:
         note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
 
 
-FLOAT32 = "float32"
-COMPARED = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
-"""Geometries that are compared where none is named."""
-
-LOSSES = spelled(training.SHARPEN)
-LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES.own)}."
+LOSSES = SHARPEN
+LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(OWN_LOSSES)}."
 
 Loss = Annotated[list[str], option("NAME=WEIGHT", LOSS_HELP)]
 Hidden = Annotated[int, option("N", "Width of the residual perceptron; 0 is a linear head.", min=0)]
@@ -162,20 +156,11 @@ MeasuredGeometries = Annotated[
 ]
 Protocol = Annotated[str, option("NAME", "re, traversal, pairs, hyper3 or pep.", "--protocol", "-p")]
 Steps = Annotated[int, option("N", "Thresholds of re, points of traversal.", min=1, max=limits.PROTOCOL_STEPS)]
-Root = Annotated[
-    str | None,
-    option(
-        "model|none",
-        "model: the embedding of the empty caption; none: no root. (by default that of the space that the model "
-        "brings, and model in a space named here)",
-    ),
-]
+Root = Annotated[str | None, option("model|none", "Where radii begin: at the empty caption, or at no root.")]
 
 
 def known_format(name: str) -> str:
-    """The name of a format of `hiergeo.report`. Raises InputError for one that is not known."""
-    from hiergeo.report.formats import check_format
-
+    """The name of a format. Raises InputError for an unknown one."""
     check_format(name)
     return name
 
@@ -186,14 +171,7 @@ Format = Annotated[
 Full = Annotated[
     bool, flag("--full", "Print the details too: every metric, differences and intervals, what each space is like.")
 ]
-MinRadius = Annotated[
-    float | None,
-    option(
-        "X",
-        "Scale of the cones: points up to this radius have half-spaces as cones. (by default that of the space "
-        f"that the model brings, and {MIN_RADIUS} in a space named here)",
-    ),
-]
+MinRadius = Annotated[float | None, option("X", "Radius up to which cones are half-spaces.")]
 IndexFolder = Annotated[Path, path_argument("PATH", "The folder of the index.", show_default=False)]
 Json = Annotated[Path | None, path_option("FILE", "Also write the result here.")]
 Seed = Annotated[int, option("N", "Seed of whatever is drawn at random.", min=0, max=limits.SEED)]
@@ -215,6 +193,8 @@ SkipDamaged = Annotated[
     bool, flag("--skip-damaged", "Leave out shards that are damaged, instead of refusing the index.")
 ]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace a result that is there already.")]
-Html = Annotated[Path, path_option("FILE", "Where the page goes.")]
+Html = Annotated[
+    Path | None, path_option("FILE", "Where the page goes.  [hiergeo-VERB-MODEL-DATA.html]", show_default=False)
+]
 Page = Annotated[Path | None, path_option("FILE", "Also write a page here.")]
 Ladders = Annotated[int, option("N", "Image ladders on the page.", min=1)]

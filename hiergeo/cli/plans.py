@@ -6,6 +6,7 @@ given as such a file too.
 """
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -19,7 +20,8 @@ from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
-from hiergeo._core.text import without_password
+from hiergeo._core.text import without_folders, without_password
+from hiergeo.cli._terminal import phase
 from hiergeo.cli.options import argument, checked_path, option
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
@@ -27,6 +29,9 @@ OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overw
 
 SECRETS = frozenset({"token"})
 """Parameters that are written nowhere."""
+
+SOURCES = ("data", "plan", "captions", "embeddings", "shards", "index", "path", "source", "folder")
+"""Parameters besides models that say what a command reads."""
 
 FILE = "plan.toml"
 """What the file is called that a result in a folder holds."""
@@ -93,7 +98,14 @@ class Verb(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command, behind a line that says what is loaded; specs of models are checked before anything else."""
+        if "torch" not in sys.modules:
+            phase(f"Loading {', '.join(_sources(ctx.params)) or 'hiergeo'}")
+        if models := _models(ctx.params):
+            from hiergeo.adapters.loading import check_spec
+
+            for spec in models:
+                check_spec(spec)
         verb = ctx.command_path.partition(" ")[2]
         token = _running.set(Command(verb, self._options(ctx.params)))
         try:
@@ -108,6 +120,18 @@ class Verb(TyperCommand):
             for parameter, value in given
             if parameter.name not in OUTPUTS | SECRETS and value is not None
         }
+
+
+def _models(values: Mapping[str, Any]) -> list[str]:
+    model = values.get("model") or []
+    return [model] if isinstance(model, str) else list(model)
+
+
+def _sources(values: Mapping[str, Any]) -> list[str]:
+    """What a command reads, as its user named it, without folders."""
+    names = [name for name in SOURCES if name != "data" or "path" not in values]
+    named = [*_models(values), *(value for name in names if isinstance(value := values.get(name), str | Path))]
+    return [without_folders(without_password(str(each))) for each in named]
 
 
 def take_defaults(context: typer.Context, value: Path | None) -> None:

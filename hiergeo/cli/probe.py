@@ -3,7 +3,6 @@
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, publish_experiment
 from hiergeo.cli.plans import Config
-from hiergeo.evaluation.measuring import ProtocolSettings, evaluate
 
 
 def probe_command(
@@ -26,6 +25,8 @@ def probe_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
+    from hiergeo.evaluation.measuring import ProtocolSettings, evaluate
+
     check_writable(json)
     ProtocolSettings(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)

@@ -1,7 +1,7 @@
 """``hiergeo chains quality``: how good chains are, beside those of HierarCaps."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
@@ -10,12 +10,9 @@ from hiergeo.cli._io import check_writable, load_data, page_lines, publish, sole
 from hiergeo.cli._terminal import console
 from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Config
-from hiergeo.construction.appraisal import appraise, backend_of, hierarcaps_baselines, read_dropped
-from hiergeo.construction.build_plan import FILE
-from hiergeo.construction.card import split_sha256, update_card
-from hiergeo.construction.decisions import ACCEPT, DECISION, REJECT, read_decisions, write_sample
-from hiergeo.datasets import DATASETS, Hierarchy
-from hiergeo.evaluation import Compute
+
+if TYPE_CHECKING:
+    from hiergeo.datasets import Hierarchy
 
 HIERARCAPS = "hierarcaps"
 """The one reference."""
@@ -67,6 +64,10 @@ def quality_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Judge chains: entailment, contradiction, lengths, repeats, head nouns, order of radii."""
+    from hiergeo.construction.appraisal import appraise, backend_of, hierarcaps_baselines, read_dropped
+    from hiergeo.construction.card import split_sha256, update_card
+    from hiergeo.construction.decisions import read_decisions
+    from hiergeo.evaluation import Compute
     from hiergeo.report.quality import appraisal_records, appraisal_tables, write_appraisal
 
     check_writable(json, html)
@@ -112,8 +113,10 @@ def quality_command(
         )
 
 
-def _draw(chains: Hierarchy, count: int, path: Path | None, seed: int) -> None:
+def _draw(chains: "Hierarchy", count: int, path: Path | None, seed: int) -> None:
     """Write a sample and say what to do with it."""
+    from hiergeo.construction.decisions import ACCEPT, DECISION, REJECT, write_sample
+
     if path is None:
         raise InputError("--sample needs the file to write: --csv FILE.")
     written = write_sample(path, chains, count, seed)
@@ -126,6 +129,9 @@ def _draw(chains: Hierarchy, count: int, path: Path | None, seed: int) -> None:
 
 def dataset_of(source: str) -> str:
     """The name of the dataset that a source stands for: its own, or that of the chains in a folder or a file."""
+    from hiergeo.construction.build_plan import FILE
+    from hiergeo.datasets import DATASETS
+
     named = source.partition(":")[0] in DATASETS and not (path_of(source) / FILE).is_file()
     return source if named else f"{CHAINS}:{source}"
 

@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Record, Records, number
@@ -21,16 +20,15 @@ from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, load_data, note_geometry, publish
 from hiergeo.cli._terminal import counted, note
+from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import finite
-from hiergeo.datasets.hierarchy import distinct
-from hiergeo.datasets.pictures import SUFFIXES
-from hiergeo.evaluation.metrics import ladder as ladder_of
-from hiergeo.geometry import Space
-from hiergeo.search import Answer, Climb, Hit, Request, open
-from hiergeo.search.groups import Result
-from hiergeo.search.queries import Query, is_image
-from hiergeo.search.requests import MOST_HITS, Kind
+
+if TYPE_CHECKING:
+    from hiergeo.search import Answer, Climb, Hit
+    from hiergeo.search.groups import Result
+    from hiergeo.search.queries import Query
+    from hiergeo.search.requests import Kind
 
 
 def search_command(
@@ -98,6 +96,9 @@ def search_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Search an index: what texts or images entail, what entails them, what is near, and ladders."""
+    from hiergeo.geometry import Space
+    from hiergeo.search import Request, open
+
     check_writable(json)
     flags = {"children": children, "parents": parents, "neighbours": neighbours, "ladder": ladder, "count": count}
     kind = kind_of(flags)
@@ -143,7 +144,7 @@ def search_command(
     publish(document, json, format, Records(rows, f"In {spec}.{angles}"), screen=screen)
 
 
-FITTING: dict[str, tuple[Kind, ...]] = {
+FITTING: "dict[str, tuple[Kind, ...]]" = {
     "-k": ("children", "parents", "neighbours"),
     "--by": ("children", "parents"),
     "--duplicates": ("children", "parents", "neighbours"),
@@ -155,7 +156,7 @@ FITTING: dict[str, tuple[Kind, ...]] = {
 """The kinds of search that an option says something of."""
 
 
-def check_fitting(kind: Kind, given: dict[str, Any]) -> None:
+def check_fitting(kind: "Kind", given: dict[str, Any]) -> None:
     """Raise InputError for an option that says nothing of this kind of search."""
     for name, value in given.items():
         if value is not None and kind not in FITTING[name]:
@@ -165,12 +166,15 @@ def check_fitting(kind: Kind, given: dict[str, Any]) -> None:
         raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
 
 
-def asked_of(query: str) -> Query:
+def asked_of(query: str) -> "Query":
     """A query of the command line: an image where it ends like one, otherwise a text.
 
     Raises:
         InputError: it ends like an image, and there is no such file.
     """
+    from hiergeo.datasets.pictures import SUFFIXES
+    from hiergeo.search.queries import is_image
+
     if Path(query).suffix.lower() not in SUFFIXES:
         return query
     if not is_image(query):
@@ -178,7 +182,7 @@ def asked_of(query: str) -> Query:
     return Path(query)
 
 
-def kind_of(flags: dict[str, bool]) -> Kind:
+def kind_of(flags: dict[str, bool]) -> "Kind":
     """The one kind of search whose option is given, children where there is none."""
     given = [name for name, chosen in flags.items() if chosen]
     if len(given) > 1:
@@ -187,7 +191,7 @@ def kind_of(flags: dict[str, bool]) -> Kind:
     return kind
 
 
-def metrics(results: list[Result], rows: int) -> dict[str, float]:
+def metrics(results: "list[Result]", rows: int) -> dict[str, float]:
     """Numbers of a whole search."""
     found = [result for result in results if not isinstance(result, int)]
     numbers: dict[str, float] = {"queries": len(results), "rows": rows}
@@ -196,13 +200,15 @@ def metrics(results: list[Result], rows: int) -> dict[str, float]:
     return {**numbers, "entailed": sum(counted)} if counted else numbers
 
 
-def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> Iterator[RenderableType]:
+def answer_lines(query: str, kind: "Kind", result: "Answer | Climb", spec: str) -> Iterator[RenderableType]:
     """The answer to one query; margins of children and parents alone, whose sides they tell apart."""
+    from hiergeo.search import Answer
+
     yield Text(f"{kind} of {caption(isolated(query))}", style="bold")
     if kind in CONES and result.hits:
         inside = sum(hit.margin >= 0 for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
-        yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else f"{NEAREST[kind]} (none is).")
+        yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else NEAREST[kind])
     yield _table(kind, result)
     recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
     yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
@@ -213,7 +219,7 @@ def answer_lines(query: str, kind: Kind, result: Answer | Climb, spec: str) -> I
     yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, at {apex(kind)}.")
 
 
-def apex(kind: Kind) -> str:
+def apex(kind: "Kind") -> str:
     """Where the angles of a kind of search are measured: at what is more general."""
     return "the hits" if kind in ("parents", "ladder") else "the query"
 
@@ -221,11 +227,14 @@ def apex(kind: Kind) -> str:
 CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
 """What a margin that is not negative says of the hits of a kind."""
 
-NEAREST = {"children": "Nearest to being implied by the query", "parents": "Nearest to implying the query"}
+NEAREST = {
+    "children": "The query implies none of these; they come nearest.",
+    "parents": "None of these implies the query; they come nearest.",
+}
 """What hits are whose margins are all negative."""
 
 
-def records(result: Result, rows: int) -> Iterator[Record]:
+def records(result: "Result", rows: int) -> Iterator[Record]:
     """A row a hit, of a ladder with the least threshold that it is the rung of; of a count the number of items."""
     if isinstance(result, int):
         yield {"items": result, "of": rows}
@@ -235,7 +244,9 @@ def records(result: Result, rows: int) -> Iterator[Record]:
         yield {"rank": rank, **({} if threshold is None else {"threshold": threshold}), **asdict(hit), **whole}
 
 
-def _table(kind: Kind, result: Answer | Climb) -> Table:
+def _table(kind: "Kind", result: "Answer | Climb") -> Table:
+    from hiergeo.search import Climb
+
     shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
     within = ("radius ≤",) if isinstance(result, Climb) else ()
     table = light(*within, "id", "item", *shown, numbers=(*within, "id", *shown))
@@ -246,7 +257,9 @@ def _table(kind: Kind, result: Answer | Climb) -> Table:
     return table
 
 
-def _lines(result: Answer | Climb) -> list[tuple[float | None, Hit]]:
+def _lines(result: "Answer | Climb") -> "list[tuple[float | None, Hit]]":
+    from hiergeo.search import Answer
+
     if isinstance(result, Answer):
         return [(None, hit) for hit in result.hits]
     lines: list[tuple[float | None, Hit]] = []
@@ -256,11 +269,11 @@ def _lines(result: Answer | Climb) -> list[tuple[float | None, Hit]]:
     return lines
 
 
-def _name(hit: Hit) -> str:
+def _name(hit: "Hit") -> str:
     return hit.caption or hit.image or f"item {hit.id}"
 
 
-def _as_dict(result: Result) -> dict[str, Any]:
+def _as_dict(result: "Result") -> dict[str, Any]:
     return {"count": result} if isinstance(result, int) else result.as_dict()
 
 
@@ -282,6 +295,9 @@ def print_ladders(
     device: str,
 ) -> None:
     """Print what each image is, from the most general of the texts to the most specific: a tree, or a row a step."""
+    from hiergeo import adapters
+    from hiergeo.evaluation.metrics import ladder as ladder_of
+
     asked.check()
     wanted = options.embedding(device, options.FLOAT32, None)
     loaded = adapters.load(model, device=device)
@@ -310,6 +326,8 @@ def print_ladders(
 
 def read_captions(path: Path) -> tuple[str, ...]:
     """The distinct non-empty lines of a UTF-8 file."""
+    from hiergeo.datasets.hierarchy import distinct
+
     lines = read_text(path, "name a file of captions, one a line").splitlines()
     texts = distinct(line.strip() for line in lines if line.strip())
     if not texts:
@@ -319,4 +337,6 @@ def read_captions(path: Path) -> tuple[str, ...]:
 
 def dataset_captions(name: str, split: str) -> tuple[str, ...]:
     """The distinct captions of the positive chains of a dataset."""
+    from hiergeo.datasets.hierarchy import distinct
+
     return distinct(caption for row in load_data(name, split, None).rows for caption in row.positive)

@@ -1,21 +1,18 @@
 """``hiergeo serve``: an index as an HTTP service."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hiergeo import adapters, search
 from hiergeo._core.errors import InputError
-from hiergeo.cli import options
+from hiergeo.cli import defaults, options
 from hiergeo.cli._terminal import console, note, show_page
 from hiergeo.cli.options import flag, option, path_argument
 from hiergeo.cli.plans import Config
-from hiergeo.search import serving
-from hiergeo.search.serving.server import LOOPBACK, is_loopback, url_of
 
-LIMITS = serving.Limits()
+if TYPE_CHECKING:
+    from hiergeo.search import serving
 
 Host = Annotated[str, option("HOST", "Name or address to listen on.")]
 Port = Annotated[int, option("N", "Port to listen on; 0 lets the system choose.", min=0, max=65535)]
@@ -65,14 +62,18 @@ def serve_command(
     ] = 2.0,
     timeout: Annotated[
         float, option("S", "Seconds for one answer, beyond which a request gets 504.", min=0.001, max=3600)
-    ] = LIMITS.answer_seconds,
+    ] = defaults.ANSWER_SECONDS,
     queue: Annotated[
         int, option("N", "Queries that wait at most, beyond which requests get 503.", min=64, max=65536)
-    ] = LIMITS.waiting,
+    ] = defaults.WAITING,
     skip_damaged: options.SkipDamaged = False,
     device: options.Device = options.AUTO,
 ) -> None:
     """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."""
+    from hiergeo import adapters, search
+    from hiergeo.search import serving
+    from hiergeo.search.serving.server import url_of
+
     check_token(token)
     if model is not None and embeddings_only:
         raise InputError("--model and --embeddings-only exclude each other: leave one out.")
@@ -88,7 +89,7 @@ def serve_command(
             window=window / 1000,
             batch=sweep,
             embeds=not embeddings_only,
-            limits=dataclasses.replace(LIMITS, answer_seconds=timeout, waiting=queue),
+            limits=serving.Limits(answer_seconds=timeout, waiting=queue),
         )
         loaded = None if model is None else adapters.load(model, device=device)
         opened = search.open(index, model=loaded, device=device, skip_damaged=skip_damaged)
@@ -111,8 +112,11 @@ def serve_command(
         serving.serve(app, bound, settings.limits, ready)
 
 
-def serve_page(app: Any, bound: socket, settings: serving.Settings, title: str, open_page: bool | None) -> None:
+def serve_page(app: Any, bound: socket, settings: "serving.Settings", title: str, open_page: bool | None) -> None:
     """Serve a page until it is stopped; its address is printed after a title, and opened in a browser if wanted."""
+    from hiergeo.search import serving
+    from hiergeo.search.serving.server import url_of
+
     url = url_of(bound) + ("" if settings.token is None else f"/#token={settings.token}")
 
     def ready(_: Callable[[], None]) -> None:
@@ -128,6 +132,8 @@ def check_reach(bound: socket, host: str, token: str | None, insecure: bool) -> 
     Raises:
         InputError: other machines reach it, it asks for no token, and that is not what the user says.
     """
+    from hiergeo.search.serving.server import LOOPBACK, is_loopback
+
     if is_loopback(bound):
         return LOOPBACK | {host.lower()}
     if token is None and not insecure:

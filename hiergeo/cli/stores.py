@@ -3,9 +3,8 @@
 import time
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hiergeo import search
 from hiergeo._core import limits
 from hiergeo._core.records import Records
 from hiergeo._core.storage.texts import read_lines
@@ -13,16 +12,19 @@ from hiergeo._core.text import without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted
+from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import option, path_option
-from hiergeo.search.queries import Query
-from hiergeo.search.recall import sampled
-from hiergeo.search.requests import MOST_HITS
+
+if TYPE_CHECKING:
+    from hiergeo.search.queries import Query
 
 StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
 
 
 def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json = None) -> None:
     """Make a store hold exactly the items of an index; an interrupted push goes on when the command is run again."""
+    from hiergeo import search
+
     check_writable(json)
     index, start = search.open(path), time.monotonic()
     try:
@@ -55,6 +57,9 @@ def audit_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Measure the recall of searches through a store; later approximate answers carry it."""
+    from hiergeo import search
+    from hiergeo.search.recall import sampled
+
     check_writable(json)
     index = search.open(path, device=device)
     if queries is None:

@@ -1,22 +1,22 @@
 """``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from hiergeo import adapters, training
 from hiergeo._core import limits
-from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
-from hiergeo.adapters import Model
-from hiergeo.cli import options
-from hiergeo.cli._io import check_page, check_writable, load_data, publish_experiment, sole_writer
+from hiergeo.cli import defaults, options
+from hiergeo.cli._io import check_page, check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option, path_option
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch, Patience
-from hiergeo.training import Chains, Recipe
-from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
-DEFAULTS = Recipe()
+if TYPE_CHECKING:
+    from hiergeo.adapters import Model
+    from hiergeo.training import Chains
+    from hiergeo.training.study import StudySettings
+
+DEFAULTS = defaults.Head()
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
@@ -40,14 +40,14 @@ def study_command(
     loss: options.Loss = options.LOSSES,
     hidden: options.Hidden = DEFAULTS.hidden,
     steps: Annotated[int, option("N", "The budget of steps of each head.", min=1)] = DEFAULTS.steps,
-    patience: Patience = DEFAULTS.patience or 0,
+    patience: Patience = DEFAULTS.patience,
     batch: Batch = DEFAULTS.batch,
     learn_curvature: options.LearnCurvature = False,
     free_norms: options.FreeNorms = False,
     force: options.Force = False,
     format: options.Format = "table",
     full: options.Full = False,
-    html: options.Html = Path("hiergeo-study.html"),
+    html: options.Html = None,
     overwrite: options.Overwrite = False,
     out: Annotated[
         Path | None,
@@ -66,10 +66,17 @@ def study_command(
 
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
+    from hiergeo import adapters, training
+    from hiergeo._core.devices import resolve_dtype
+    from hiergeo.training import Recipe
+    from hiergeo.training.study import StudyPlan, StudySettings, run_study
+
+    html = html or page_of("study", model, data, split)
     check_writable(json, html)
-    check_page(html, overwrite)
     resolve_dtype(dtype)
     check_whole("--seeds", seeds, 1, limits.COUNT)
+    test = load_data(data, split, rows)
+    check_page(html, overwrite)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:
@@ -94,7 +101,6 @@ def study_command(
     )
     if loss == options.LOSSES:
         options.note_prior(losses, loaded.dim)
-    test = load_data(data, split, rows)
     settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=batch_size)
     chains = _chains(train, loaded, data, rows, force, settings)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
@@ -113,8 +119,12 @@ def study_command(
         publish_experiment(done, json, format, full=full, html=html, images=images, seed=seed)
 
 
-def _chains(source: str, model: Model, data: str, rows: int | None, force: bool, settings: StudySettings) -> Chains:
+def _chains(
+    source: str, model: "Model", data: str, rows: int | None, force: bool, settings: "StudySettings"
+) -> "Chains":
     """What heads learn from: chains in a file, or a split that the model embeds."""
+    from hiergeo import training
+
     if Path(source).suffix == ".npz":
         return training.from_file(source, force=force)
     return training.from_hierarchy(

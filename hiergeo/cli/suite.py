@@ -10,7 +10,6 @@ from rich.text import Text
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.tables import drawn
-from hiergeo._core.text import listing
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
@@ -65,6 +64,7 @@ def run_command(
     device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
+    from hiergeo.evaluation.findings import listing
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 

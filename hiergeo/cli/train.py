@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from hiergeo import training
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.records import Records
 from hiergeo._core.storage.documents import load_json
@@ -15,10 +14,6 @@ from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.train_head import head_command
 from hiergeo.cli.train_re import re_command
-from hiergeo.evaluation import Compute
-from hiergeo.evaluation.auditing import audit as audited
-from hiergeo.training.re.processes import is_writer
-from hiergeo.training.trainer import EvalRecord
 
 
 def clip_command(
@@ -33,7 +28,11 @@ def clip_command(
     json: options.Json = None,
 ) -> None:
     """Train an image-text model in any space; an interrupted training goes on when it is run again."""
+    from hiergeo import training
+    from hiergeo.evaluation import Compute
+    from hiergeo.evaluation.auditing import audit as audited
     from hiergeo.report.interop.cards import AUDIT, write_card
+    from hiergeo.training.re.processes import is_writer
 
     made = training.read_clip_plan(plan)
     named = {"out": None if out is None else str(out), "device": device}
@@ -61,7 +60,7 @@ def clip_command(
         raise InputError(f"{trained.diverged}; {made.out} holds the model of step {last.step}, the last good one.")
 
 
-def _numbers(look: EvalRecord) -> dict[str, float]:
+def _numbers(look: Any) -> dict[str, float]:
     """What a look at the pictures held out tells, by name; curvatures by factor."""
     radii = dict(zip(("radius_of_captions", "radius_of_pictures"), look.radius, strict=True))
     return {**look.validation, **radii, **{f"curvature_factor{at}": value for at, value in enumerate(look.curvature)}}

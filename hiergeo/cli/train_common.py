@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.table import Table
 
-from hiergeo import datasets
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Figure, Grid, Record, Records, number
 from hiergeo._core.tables import drawn
-from hiergeo.adapters import Model
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
-from hiergeo.datasets import Labelled
-from hiergeo.evaluation.classification import check_labels
-from hiergeo.evaluation.metrics import find_metric
-from hiergeo.evaluation.result import strongest
-from hiergeo.training import EvalRecord, Summary
-from hiergeo.training.trainer import at_step
+
+if TYPE_CHECKING:
+    from hiergeo.adapters import Model
+    from hiergeo.datasets import Labelled
+    from hiergeo.training import EvalRecord, Summary
 
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
 ZeroShot = Annotated[
@@ -46,8 +43,11 @@ def chosen_split(data: str, split: str | None) -> str:
     return split or ("expanded-train" if data == "hierarcaps" else "train")
 
 
-def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
+def labelled_images(source: str | None, judge: "Model | None") -> "Labelled | None":
     """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
+    from hiergeo import datasets
+    from hiergeo.evaluation.classification import check_labels
+
     if source is None:
         return None
     if judge is None:
@@ -58,16 +58,18 @@ def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
 
 
 def report(
-    history: Sequence[EvalRecord],
+    history: Sequence["EvalRecord"],
     best: int,
     leakage: str | None,
     settings: Mapping[str, Any],
-    summary: Summary | None,
+    summary: "Summary | None",
     result: str,
     json: Path | None,
     form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
+    from hiergeo.training.trainer import at_step
+
     kept = at_step(history, best)
     validation = {f"validation_{name}": value for name, value in kept.validation.items()}
     document = {
@@ -86,6 +88,8 @@ def report(
 
 def _changes(summary: Summary) -> Iterator[Record]:
     """A row a metric before and after, with the interval of the gain and the strongest control; and the drift."""
+    from hiergeo.evaluation.result import strongest
+
     for name, change in summary.changes.items():
         low, high = change.difference
         row = {"metric": name, "before": change.before, "after": change.after, "gain_low": low, "gain_high": high}
@@ -96,6 +100,8 @@ def _changes(summary: Summary) -> Iterator[Record]:
 
 def _table(rows: Sequence[Record]) -> Table:
     """The rows for the terminal."""
+    from hiergeo.evaluation.metrics import find_metric
+
     heads = ("before", "after", "95 % interval of the gain", "strongest control")
     lines = ((find_metric(str(row["metric"])).label, tuple(_figures(row))) for row in rows)
     return drawn(Grid("metric", heads if len(rows) > 1 else heads[:2], tuple(lines)))

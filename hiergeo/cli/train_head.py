@@ -2,26 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiergeo import adapters, training
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.locks import locked
-from hiergeo.adapters import Model
-from hiergeo.adapters.head_files import check_free, read_head_config
-from hiergeo.cli import options
+from hiergeo.cli import defaults, options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import option, path_option
 from hiergeo.cli.plans import Config, remove_plan, write_plan
-from hiergeo.evaluation import Compute
-from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.geometry.base import LEARNABLE
-from hiergeo.training import Recipe
 
-DEFAULTS = Recipe()
+if TYPE_CHECKING:
+    from hiergeo.geometry import Geometry
+
+DEFAULTS = defaults.Head()
 
 
 def head_command(
@@ -41,7 +37,7 @@ def head_command(
     learning_rate: shared.LearningRate = DEFAULTS.learning_rate,
     batch: shared.Batch = DEFAULTS.batch,
     every: shared.Every = DEFAULTS.every,
-    patience: shared.Patience = DEFAULTS.patience or 0,
+    patience: shared.Patience = DEFAULTS.patience,
     hidden: options.Hidden = DEFAULTS.hidden,
     dim: Annotated[int | None, option("N", "Dimensions of the head's embeddings.  [those of the model]", min=1)] = None,
     free_norms: options.FreeNorms = False,
@@ -60,6 +56,12 @@ def head_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
+    from hiergeo import adapters, training
+    from hiergeo.adapters.head_files import check_free, read_head_config
+    from hiergeo.evaluation import Compute
+    from hiergeo.geometry import Space, parse
+    from hiergeo.training import Recipe
+
     check_writable(json, out / "config.json")
     check_free(out, overwrite)
     losses = training.parse_losses(loss)
@@ -71,15 +73,19 @@ def head_command(
     test = None if judge is None else load_data(data, "test", rows)
     labelled = shared.labelled_images(zero_shot, judge)
     with locked(out):
-        base = None if model is None else adapters.load(model, device=device)
-        if train is None:
-            source = _named(base)
+        if train is not None:
+            base = None if model is None else adapters.load(model, device=device)
+            chains = training.from_file(train, base=base, force=force)
+        elif model is not None:
+            hierarchy = load_data(data, shared.chosen_split(data, split), rows)
+            source = adapters.load(model, device=device)
             if loss != options.LOSSES and dim is not None:
                 training.check_prior(losses, source.dim, [dim])
-            hierarchy = load_data(data, shared.chosen_split(data, split), rows)
             chains = training.from_hierarchy(hierarchy, source, force=force, **wanted, progress=True)
         else:
-            chains = training.from_file(train, base=base, force=force)
+            raise InputError(
+                "there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC."
+            )
         if judge is not None and judge.dim != chains.text.shape[1]:
             raise InputError(
                 f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
@@ -126,15 +132,12 @@ def head_command(
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
 
 
-def learnable_geometry(spec: str) -> Geometry:
+def learnable_geometry(spec: str) -> "Geometry":
     """The geometry of a spec with curvatures to learn. Raises InputError where it has none."""
+    from hiergeo.geometry import parse
+    from hiergeo.geometry.base import LEARNABLE
+
     return parse(f"{spec.strip().removesuffix(LEARNABLE)}{LEARNABLE}")
-
-
-def _named(base: Model | None) -> Model:
-    if base is None:
-        raise InputError("there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC.")
-    return base
 
 
 def _spec(name: str) -> str:

@@ -1,25 +1,24 @@
 """``hiergeo train re``: text-only fine-tuning of a model's own text tower."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiergeo import Space, adapters, training
 from hiergeo._core.errors import InputError
-from hiergeo.adapters import Model
-from hiergeo.cli import options
+from hiergeo.cli import defaults, options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import flag, option, path_option
 from hiergeo.cli.plans import Config, write_plan
 from hiergeo.cli.train_head import learnable_geometry
-from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
-from hiergeo.training import FineTuned, Summary, TowerRecipe
-from hiergeo.training.re.processes import is_writer, local
 
-DEFAULTS = TowerRecipe()
-LOSSES = options.spelled(DEFAULTS.losses)
+if TYPE_CHECKING:
+    from hiergeo.adapters import Model
+    from hiergeo.datasets import Hierarchy, Labelled
+    from hiergeo.training import FineTuned, Summary
+
+DEFAULTS = defaults.Tower()
 
 
 def re_command(
@@ -37,7 +36,7 @@ def re_command(
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
     learn_curvature: options.LearnCurvature = False,
-    loss: options.Loss = LOSSES,
+    loss: options.Loss = defaults.RE,
     learning_rate: shared.LearningRate = DEFAULTS.learning_rate,
     batch: shared.Batch = DEFAULTS.batch,
     accumulate: Annotated[int, option("N", "Batches a step.", min=1)] = DEFAULTS.accumulate,
@@ -58,15 +57,20 @@ def re_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Fine-tune a text tower on chains of captions alone; an interrupted training goes on when it is run again."""
+    from hiergeo import adapters, training
+    from hiergeo.training import TowerRecipe
+    from hiergeo.training.re.processes import is_writer, local
+
     check_writable(json, out / "config.json")
     losses = training.parse_losses(loss)
     recipe = options.chosen(context, TowerRecipe, losses=losses, patience=patience or None)
+    chains = _chains(train, data, split, rows)
     before = adapters.load(model, device=local(device))
     test = load_data(data, "test", None) if evaluate else None
     labelled = shared.labelled_images(zero_shot, before if evaluate else None)
     tuned = training.fine_tune(
         before,
-        _chains(train, data, split, rows),
+        chains,
         out,
         learnable_geometry(geometry) if learn_curvature else geometry,
         recipe,
@@ -93,7 +97,9 @@ def re_command(
         raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
 
 
-def _chains(train: Path | None, data: str, split: str | None, rows: int | None) -> Hierarchy:
+def _chains(train: Path | None, data: str, split: str | None, rows: int | None) -> "Hierarchy":
+    from hiergeo.datasets import hierarcaps
+
     if train is None:
         return load_data(data, shared.chosen_split(data, split), rows)
     hierarchy = hierarcaps.read(train)
@@ -101,8 +107,16 @@ def _chains(train: Path | None, data: str, split: str | None, rows: int | None) 
 
 
 def _judged(
-    before: Model, tuned: FineTuned, test: Hierarchy, labelled: Labelled | None, seed: int, device: str
-) -> Summary:
+    before: "Model",
+    tuned: "FineTuned",
+    test: "Hierarchy",
+    labelled: "Labelled | None",
+    seed: int,
+    device: str,
+) -> "Summary":
+    from hiergeo import Space, adapters, training
+    from hiergeo.training.re.processes import local
+
     return training.summarise(
         adapters.load(tuned.spec, device=local(device)),
         test,

@@ -5,33 +5,28 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from hiergeo import search
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.records import WRITTEN, Records, percent
 from hiergeo._core.storage.files import refuse_existing
 from hiergeo._core.tables import drawn
 from hiergeo._core.text import caption
-from hiergeo.cli import options
+from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, publish, sole_writer, write_json
 from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
 from hiergeo.cli.plans import Config
-from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.geometry import Space
-from hiergeo.geometry.space import By
-from hiergeo.search.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
-from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
-from hiergeo.search.taxonomy.exports import left_out
-from hiergeo.search.taxonomy.growing import MOST_PARENTS
 
-DEFAULTS = TreeSettings()
+if TYPE_CHECKING:
+    from hiergeo.search.taxonomy import Judgement, Taxonomy
+
+DEFAULTS = defaults.Tree()
 SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 """How much of a taxonomy a terminal shows: the largest branches."""
 
@@ -69,7 +64,9 @@ def tree_command(
     ] = None,
     out: Annotated[Path | None, path_option("FILE", "Write the taxonomy here.", "--out", "-o")] = None,
     by: Annotated[str, option("NAME", "What parents are chosen by: angle, margin or distance.")] = DEFAULTS.by,
-    k: Annotated[int, option("K", "Candidate parents of each item.", "-k", min=1, max=MOST_PARENTS)] = DEFAULTS.k,
+    k: Annotated[
+        int, option("K", "Candidate parents of each item.", "-k", min=1, max=defaults.MOST_PARENTS)
+    ] = DEFAULTS.k,
     min_confidence: Annotated[
         float, option("C", "Cut edges of less confidence.", min=0.0, max=1.0)
     ] = DEFAULTS.min_confidence,
@@ -83,12 +80,19 @@ def tree_command(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
+    from hiergeo import search
+    from hiergeo.datasets.wordnet import load_wordnet
+    from hiergeo.geometry import Space
+    from hiergeo.search.taxonomy import TreeSettings, export, grow, judge, wordnet_truth
+    from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
+    from hiergeo.search.taxonomy.exports import left_out
+
     form = format or "table"
     exported = form in EXPORTS
     if not exported and form not in ("table", *WRITTEN):
         raise unknown_name("format", form, ("table", *WRITTEN, *EXPORTS))
     check_writable(json, out)
-    settings = TreeSettings(cast(By, by), k, min_confidence, seed)
+    settings = TreeSettings(cast(Any, by), k, min_confidence, seed)
     if against is not None and against not in TRUTHS:
         raise unknown_name("taxonomy to compare with", against, TRUTHS)
     if geometry is not None:
@@ -146,7 +150,7 @@ def _summary(about: dict[str, Any]) -> str:
     )
 
 
-def _largest(taxonomy: Taxonomy) -> list[Tree]:
+def _largest(taxonomy: "Taxonomy") -> list[Tree]:
     """The largest branches, as far as a terminal shows them."""
     below: dict[int, list[int]] = defaultdict(list)
     for item, above in enumerate(taxonomy.best.tolist()):
@@ -169,7 +173,7 @@ def _largest(taxonomy: Taxonomy) -> list[Tree]:
     return [branch(root, 0) for root in largest(-1, SHOWN_ROOTS)]
 
 
-def _against_chance(judgement: Judgement) -> str:
+def _against_chance(judgement: "Judgement") -> str:
     share, random = percent(judgement.scores["first"]), percent(judgement.random["first"])
     low, high = (percent(end) for end in judgement.intervals["first"])
     return f"{share} of best parents are true ancestors ({low} to {high}); of random parents, {random}."
@@ -180,6 +184,6 @@ def _score(name: str) -> str:
     return SCORES[name] if within == name else f"an ancestor among {within} candidates"
 
 
-def _table(judgement: Judgement) -> Table:
+def _table(judgement: "Judgement") -> Table:
     rows = ((_score(str(name)), *figures) for name, _, *figures in _rows({}, judgement))
     return drawn(Records.of(("score", "value", "low", "high", "random parents"), rows, "Low, high: 95 %.").grid)

@@ -167,5 +167,5 @@ def compare(
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    bar = track(chosen, "measuring", enabled=progress)
+    bar = track(chosen, "measuring spaces", enabled=progress)
     return Comparison(embedded, tuple(answered(embedded, space, settings, progress=False) for space in bar))

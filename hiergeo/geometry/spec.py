@@ -17,6 +17,14 @@ GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
 )
 """Name -> what makes the geometry, called with the curvature, or without one."""
 
+OTHERWISE = {
+    "hyperbolic": "lorentz:-1 or poincare:-1",
+    "hyperboloid": "lorentz:-1",
+    "spherical": "sphere:1",
+    "flat": "euclidean",
+}
+"""What to write for other words of the field."""
+
 DIGITS = 9
 """Digits of a dimension in a spec."""
 
@@ -65,6 +73,8 @@ def _learnable(geometry: Geometry, spec: str) -> Geometry:
 
 
 def _of_curvature(name: str, curvature: str, spec: str) -> Geometry:
+    if name in OTHERWISE and name not in GEOMETRIES:
+        raise InputError(f"'{name}' in geometry '{spec}' is not a name: write {OTHERWISE[name]}.")
     constructor = GEOMETRIES.get(name)
     if not curvature:
         return _made(name, constructor)

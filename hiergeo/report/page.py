@@ -1,5 +1,6 @@
 """Self-contained HTML pages of comparisons and studies: one renderer and one family of templates for both."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.text import caption, shortened, tame
+from hiergeo._core.text import caption, shortened, tame, without_folders
+from hiergeo.adapters import ADAPTERS
+from hiergeo.datasets import DATASETS
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.length import baseline_name
@@ -87,8 +90,15 @@ def write_html(
     every = [*scripts, *downloading()]
     page = environment().get_template(template)
     shared = {"leakage": leakage, "scripts": every, "summary": pictured(picture), "made_by": made_by}
-    atomic_write_text(path, page.render(**shared, **context))
+    atomic_write_text(path, _without_folders(page.render(**shared, **context)))
     return path
+
+
+def _without_folders(text: str) -> str:
+    """A page in which the specs of models and data name files, not the folders of the machine that they are in."""
+    kinds = "|".join(map(re.escape, (*ADAPTERS.names(), *DATASETS.names())))
+    spec = rf"\b(?:{kinds}):[^\s<>\"'&,;()]+"
+    return re.sub(spec, lambda match: without_folders(match.group()), text)
 
 
 def environment() -> "Environment":

@@ -87,9 +87,9 @@ def build(
         raise InputError("give the model that embeds captions or images, or give embeddings.")
     if (folder / MANIFEST).exists():
         raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
-    loaded = adapters.load(model) if isinstance(model, str) else model
     batches = inputs.batches()
     first = next(batches, None)
+    loaded = adapters.load(model) if isinstance(model, str) else model
     if loaded is not None and first is not None and first.captions and first.embeddings is None:
         loaded.check_texts([caption.strip() for caption in first.captions])
     batches = chain([] if first is None else [first], batches)
@@ -98,7 +98,7 @@ def build(
         work = _Work(folder, manifest, inputs)
         work.begin(chosen)
         embedder = Embedder(folder, manifest, chosen, lambda: cast(Model, loaded))
-        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), embedder)
+        work.write(track(batches, "embedding items", enabled=True, size=lambda batch: batch.size), embedder)
         work.finish()
     return Index(ExactStore(folder), loaded)
 

@@ -100,7 +100,7 @@ Change = Callable[[Draft, np.random.Generator], Draft]
 
 
 def random_directions(draft: Draft, random: np.random.Generator) -> Draft:
-    """Draw directions that know nothing of the tree."""
+    """Draw directions that are independent of the tree."""
     return replace(draft, directions=_normalized(random.standard_normal(draft.directions.shape)))
 
 

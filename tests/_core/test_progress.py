@@ -10,8 +10,9 @@ from hiergeo._core.progress import track
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The seconds that the bar believes to have passed, to be set."""
+    """The seconds that the bar believes to have passed, to be set, in a process that has logged nothing."""
     now = [0.0]
+    monkeypatch.setattr(progress, "_begun", set())
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now
 
@@ -22,21 +23,25 @@ def test_a_log_gets_lines_at_intervals_that_double(clock, capsys) -> None:
         clock[0] = item + 0.5
         if text := capsys.readouterr().err:
             seen.append((item, text))
-    assert [item for item, _ in seen] == [31, 61, 121, 241, 481, 961]
-    assert all(text.count("\n") == 1 and "\x1b" not in text and "of 1,000" in text for _, text in seen)
-    assert [int(text.split(": ")[1].split()[0].replace(",", "")) for _, text in seen] == [item for item, _ in seen]
+    assert [item for item, _ in seen] == [0, 31, 61, 121, 241, 481, 961]
+    assert all(text.count("\n") == 1 and "\x1b" not in text and "1,000" in text for _, text in seen)
+    done = [int(text.split(": ")[1].split()[0].replace(",", "")) for _, text in seen]
+    assert done == [1000, *(item for item, _ in seen[1:])]
 
 
-def test_quick_work_is_not_logged(clock, capsys) -> None:
-    for item in track(range(100), "quick", enabled=True):
-        clock[0] = item / 10
-    assert capsys.readouterr().err == ""
+def test_quick_work_is_logged_once_at_its_beginning(clock, capsys) -> None:
+    lines = []
+    for _ in range(2):
+        for item in track(range(100), "quick", enabled=True):
+            clock[0] = item / 10
+            lines.append(capsys.readouterr().err.count("\n"))
+    assert lines == [1, *[0] * 199]
 
 
 def test_a_long_pause_gives_one_line(clock, capsys) -> None:
     for item in track(iter("abc"), "slow", enabled=True):
         clock[0] += 1000 if item == "b" else 0
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capsys.readouterr().err.count("\n") == 2
 
 
 def test_a_terminal_gets_no_lines(clock, capsys, monkeypatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.limits import MESSAGE_CHARACTERS
-from hiergeo._core.text import END, ISOLATE, OPENING, inert, isolated, one_line, tame
+from hiergeo._core.text import END, ISOLATE, OPENING, file_name, inert, isolated, one_line, tame, without_folders
 
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=50)
 MARKS = st.text(st.sampled_from(["a", "א", "\u202e", "\u202c", *OPENING, END, "\n", "\x1b", "\ud800"]), max_size=12)
@@ -115,3 +115,34 @@ def test_texts_that_spreadsheets_run_are_preceded_by_an_apostrophe(text):
 )
 def test_numbers_and_harmless_texts_stay_as_they_are(cell):
     assert inert(cell) is cell
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("npz:/home/me/a.npz@mean", "npz:a.npz@mean"),
+        ("npz:../a.npz", "npz:a.npz"),
+        ("chains:~/data/own.csv", "chains:own.csv"),
+        ("open_clip:ViT-B-32//models/b.safetensors", "open_clip:ViT-B-32/b.safetensors"),
+        ("head:/a/b@npz:/c/d.npz", "head:b@npz:d.npz"),
+        ("/a/b/index", "index"),
+        ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
+        ("hf:org/name", "hf:org/name"),
+        ("lorentz:-1", "lorentz:-1"),
+    ],
+)
+def test_specs_lose_folders_and_keep_names_with_a_slash(spec, name):
+    assert without_folders(spec) == name
+
+
+def test_files_are_named_after_specs():
+    assert file_name("compare", "npz:/home/me/a.b.npz", "chains:x/own.csv") == "compare-a.b-own"
+    assert file_name("open_clip:ViT-B-32/openai", "scenes") == "open_clip-ViT-B-32-openai-scenes"
+    long = [file_name(f"hf:{'n' * 300}{end}") for end in "ab"]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 128
+
+
+@given(st.text())
+def test_names_of_files_stay_in_their_folder(spec):
+    assert not set(file_name(spec)) & set("/\\\0")

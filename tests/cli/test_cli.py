@@ -11,9 +11,10 @@ import pytest
 
 from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
+from hiergeo._core.text import file_name
 from hiergeo.cli import data
 from hiergeo.cli._io import load_data
-from hiergeo.datasets import Hierarchy, ImageRef, Row, hierarcaps, scenes
+from hiergeo.datasets import Hierarchy, ImageRef, Row, hierarcaps, public, scenes
 from hiergeo.datasets.scenes import world
 
 
@@ -53,7 +54,7 @@ def test_compare_takes_several_geometries(run, tmp_path):
 def test_a_page_of_another_command_is_replaced_on_request_alone(run, tmp_path, monkeypatch, verb):
     monkeypatch.chdir(tmp_path)
     words = (verb, "-m", "tiny", "-d", "scenes", "-g", "euclidean") if verb == "compare" else (verb, "--no-open")
-    page = tmp_path / f"hiergeo-{verb}.html"
+    page = tmp_path / f"hiergeo-{verb}{'-tiny-scenes' if verb == 'compare' else ''}.html"
     assert run(*words, "--rows", 8)[0] == 0
     first = page.read_bytes()
     assert run(*words, "--rows", 8)[0] == 0
@@ -63,6 +64,45 @@ def test_a_page_of_another_command_is_replaced_on_request_alone(run, tmp_path, m
     assert "--overwrite" in said
     assert run(*words, "--rows", 9, "--overwrite")[0] == 0
     assert page.read_bytes() != first
+
+
+def test_pages_of_two_models_stand_side_by_side(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("-d", "scenes", "--rows", 5)
+    (tmp_path / "stored").mkdir()
+    assert run("embed", "-m", "tiny", *words, "-o", "stored/other.npz")[0] == 0
+    for model in ("tiny", "npz:stored/other.npz"):
+        assert run("compare", "-m", model, *words, "-g", "euclidean")[0] == 0
+    pages = sorted(page.name for page in tmp_path.glob("*.html"))
+    assert pages == ["hiergeo-compare-other-scenes.html", "hiergeo-compare-tiny-scenes.html"]
+
+
+def test_pages_name_no_folders(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = scenes.load("test", count=5).rows
+    chains = tmp_path / "own.csv"
+    chains.write_text("captions\n" + "".join(f"{' => '.join(row.positive)}\n" for row in rows))
+    assert run("embed", "-m", "tiny", "-d", f"chains:{chains}", "-o", "stored.npz")[0] == 0
+    words = ("-m", f"npz:{tmp_path / 'stored.npz'}", "-d", f"chains:{chains}")
+    assert run("compare", *words, "-g", "euclidean")[0] == 0
+    assert run("audit", *words, "--html", "audit.html")[0] == 0
+    assert run("suite", *words, "-o", "suite")[0] == 0
+    pages = [*tmp_path.glob("*.html"), *tmp_path.glob("suite/*.html")]
+    assert len(pages) == 3
+    for page in pages:
+        text = page.read_text()
+        assert str(tmp_path) not in text
+        assert "chains:own.csv" in text
+
+
+@pytest.mark.parametrize("spec", ["tinny", "ViT-B-32", "open_clip:ViT-B-32", "npz:nowhere.npz", "head:nowhere@tiny"])
+def test_a_wrong_model_is_named_whatever_else_is_wrong(run, tmp_path, monkeypatch, spec):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"hiergeo-{file_name('compare', spec, 'scenes')}.html").write_text("of another command")
+    for words in (("-d", "scenes"), ("-d", "chains:nowhere.csv"), ("-d", "scenes", "-g", "hyperbolic")):
+        code, _, said = run("compare", "-m", spec, *words)
+        assert code == 2
+        assert spec.rpartition(":")[2].partition("@")[0] in said
 
 
 def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
@@ -141,7 +181,7 @@ def test_datasets_are_listed_with_their_sizes_or_with_what_is_missing(run, tmp_p
 def test_a_dataset_is_fetched_from_where_it_is(run, tmp_path, monkeypatch, words, kind):
     files = {"own": [tmp_path / "a.csv"], "public": [tmp_path / "b.txt", tmp_path / "c.txt"]}
     monkeypatch.setattr(data, "PUBLIC", {"hyperlex": ()})
-    monkeypatch.setattr(data, "fetch_public", lambda name, progress: files["public"])
+    monkeypatch.setattr(public, "fetch_public", lambda name, progress: files["public"])
     monkeypatch.setattr(hierarcaps, "fetch", lambda what, progress: files["own"])
     code, printed, _ = run("data", "fetch", *words, "--json", tmp_path / "files.json")
     assert code == 0
@@ -193,7 +233,8 @@ def test_bad_input_gets_one_sentence(run, arguments, said):
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, tmp_path):
-    code, _, err = run("probe", "-m", "npz:nowhere", "--json", tmp_path)
+    (tmp_path / "bad.npz").touch()
+    code, _, err = run("probe", "-m", f"npz:{tmp_path / 'bad.npz'}", "--json", tmp_path)
     assert code == 2
     assert "is a folder" in err
 

@@ -162,3 +162,13 @@ def test_an_index_that_is_there_or_being_written_is_kept(run, tmp_path, stored) 
     with locked(out):
         assert run("index", "delete", out, "3")[0] == 2
     assert len(search.open(out)) == 50
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "no captions"), ("words\na dog\n", "it has words")])
+def test_captions_are_looked_at_before_the_model_is_loaded(run, tmp_path, monkeypatch, text, said):
+    loaded = []
+    monkeypatch.setattr("hiergeo.adapters.load", lambda *given, **_: loaded.append(given))
+    (tmp_path / "in.csv").write_text(text)
+    code, _, err = run("index", "build", tmp_path / "index", "-m", "tiny", "--captions", tmp_path / "in.csv")
+    assert (code, loaded) == (2, [])
+    assert said in err

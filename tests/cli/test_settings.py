@@ -43,7 +43,9 @@ def called(run, monkeypatch, tmp_path) -> Callable:
 
 def test_a_probe_has_the_settings_that_are_named(called):
     numbers = ("--steps", 7, "--seed", 5, "--batch-size", 2, "--min-radius", 0.3)
-    found = called("hiergeo.cli.probe:evaluate", "probe", *DATA, "--protocol", "traversal", "--root", "none", *numbers)
+    found = called(
+        "hiergeo.evaluation.measuring:evaluate", "probe", *DATA, "--protocol", "traversal", "--root", "none", *numbers
+    )
     assert (found["protocol"], found["steps"], found["seed"], found["batch_size"]) == ("traversal", 7, 5, 2)
     assert (found["space"].root, found["space"].min_radius) == (None, 0.3)
     assert len(found["dataset"].rows) == 5
@@ -52,7 +54,7 @@ def test_a_probe_has_the_settings_that_are_named(called):
 def test_a_comparison_has_the_settings_that_are_named(called):
     numbers = ("--steps", 7, "--seed", 5, "--batch-size", 2, "--min-radius", 0.3)
     words = ("compare", *DATA, "--protocol", "traversal", "-g", "lorentz:-2", "-g", "sphere:0.1", *numbers)
-    found = called("hiergeo.cli.compare:run", *words)
+    found = called("hiergeo.evaluation:compare", *words)
     assert (found["protocol"], found["steps"], found["seed"], found["batch_size"]) == ("traversal", 7, 5, 2)
     (spaces,) = (value for value in found.values() if isinstance(value, list))
     assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "sphere:0.1"]
@@ -61,14 +63,14 @@ def test_a_comparison_has_the_settings_that_are_named(called):
 
 def test_an_audit_has_the_settings_that_are_named(called):
     numbers = ("--steps", 7, "--seed", 5, "--copies", 2, "--min-radius", 0.3, "--batch-size", 2)
-    found = called("hiergeo.cli.audit:audit", "audit", *DATA, *numbers)
+    found = called("hiergeo.evaluation.auditing:audit", "audit", *DATA, *numbers)
     assert found["settings"] == AuditSettings(steps=7, seed=5, copies=2)
     assert (found["space"].min_radius, found["compute"].batch_size) == (0.3, 2)
 
 
 def test_controls_of_length_have_the_settings_that_are_named(called):
     numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--batch-size", 2)
-    found = called("hiergeo.cli.audit:length_controls", "audit", "--length", *DATA, *numbers)
+    found = called("hiergeo.evaluation.auditing:length_controls", "audit", "--length", *DATA, *numbers)
     assert found["settings"] == AuditSettings(copies=2, filler=("some", "thing"), seed=5)
     assert (found["compute"].batch_size, found["progress"]) == (2, True)
 
@@ -87,7 +89,7 @@ def test_a_study_has_the_settings_that_are_named(called):
         16,
         "--free-norms",
     )
-    found = called("hiergeo.cli.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
+    found = called("hiergeo.training.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
     plan = found["plan"]
     assert (plan.dims, plan.seeds, plan.learning_rates) == ((64,), (0, 1), (0.01,))
     assert plan.geometries == ("euclidean", "lorentz:-1")
@@ -96,7 +98,7 @@ def test_a_study_has_the_settings_that_are_named(called):
 
 def test_quality_has_the_settings_that_are_named(called):
     words = ("chains", "quality", "scenes", "--rows", 5, "--judge", "rules", "-m", "tiny", "--seed", 5, "--samples", 9)
-    found = called("hiergeo.cli.quality:appraise", *words, "--batch-size", 2)
+    found = called("hiergeo.construction.appraisal:appraise", *words, "--batch-size", 2)
     assert (found["judge"], found["model"], found["seed"], found["samples"]) == ("rules", "tiny", 5, 9)
     assert (found["compute"].batch_size, len(found["chains"].rows)) == (2, 5)
 
@@ -104,7 +106,7 @@ def test_quality_has_the_settings_that_are_named(called):
 def test_a_taxonomy_has_the_settings_that_are_named(called, tmp_path):
     search.build(tmp_path / "index", None, embeddings=torch.eye(4), space=Space("euclidean", "none"))
     words = ("--by", "angle", "-k", 3, "--min-confidence", 0.25, "--seed", 5, "-g", "lorentz:-1")
-    found = called("hiergeo.cli.tree:grow", "tree", tmp_path / "index", *words)
+    found = called("hiergeo.search.taxonomy:grow", "tree", tmp_path / "index", *words)
     assert found["settings"] == TreeSettings("angle", 3, 0.25, 5)
     assert found["space"] == "lorentz:-1"
 
@@ -117,7 +119,10 @@ def test_embeddings_are_made_as_is_named(called, words, overwrite):
 
 @pytest.mark.parametrize(("words", "images"), [((), True), (("--no-images",), False)])
 def test_images_are_opened_unless_they_are_not_wanted(called, tmp_path, words, images):
-    for target, what in (("hiergeo.cli.data:validate_chains", f"chains:{tmp_path}"), ("hierarcaps:validate", "test")):
+    for target, what in (
+        ("hiergeo.datasets.chain_checks:validate_chains", f"chains:{tmp_path}"),
+        ("hierarcaps:validate", "test"),
+    ):
         module = target if target.startswith("hiergeo") else f"hiergeo.datasets.{target}"
         assert called(module, "data", "check", what, *words)["images"] == images
 

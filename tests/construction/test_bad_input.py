@@ -237,7 +237,7 @@ def test_the_command_line_names_what_is_wrong(words: tuple[str, ...], named: str
     code, _, err = run("chains", "build", *told, "--out", tmp_path / "out", *toys, "--judge", "toy")
     assert code == 2
     assert named in err
-    assert len(err.splitlines()) == 1
+    assert [line.endswith(" ...") for line in err.splitlines()].count(False) == 1
 
 
 def test_the_command_line_builds_from_a_plan_and_tells_the_numbers(run: Any, tmp_path: Path) -> None:

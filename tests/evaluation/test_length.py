@@ -129,4 +129,4 @@ def test_the_command_line_prints_it(run, verb, tmp_path, monkeypatch):
     results = whole["results"].values() if verb == "compare" else [whole]
     assert all(each["baselines"]["recall"]["length"] > 0 for each in results)
     if verb == "compare":
-        assert "words alone" in (tmp_path / "hiergeo-compare.html").read_text()
+        assert "words alone" in (tmp_path / "hiergeo-compare-tiny-scenes.html").read_text()

@@ -94,3 +94,12 @@ def test_names() -> None:
 def test_a_fixed_curvature_survives_its_spec(magnitude: float) -> None:
     for geometry in (Lorentz(-magnitude), PoincareBall(-magnitude), Sphere(magnitude)):
         assert parse(geometry.spec).curvature == geometry.curvature
+
+
+@pytest.mark.parametrize(
+    ("spec", "instead"),
+    [("hyperbolic", "lorentz:-1"), ("hyperbolic:-1", "poincare:-1"), ("spherical", "sphere:1"), ("flat", "euclidean")],
+)
+def test_other_words_of_the_field_are_answered_with_what_to_write(spec, instead):
+    with pytest.raises(InputError, match=instead):
+        parse(spec)

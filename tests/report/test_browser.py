@@ -156,6 +156,7 @@ def test_without_its_script_the_page_shows_every_space(browser, address):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(address)
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.execute_script("document.querySelectorAll('details').forEach((each) => (each.open = true))")
     shown = "return [...document.querySelectorAll('.view, .switch, .told')].map((part) => part.checkVisibility())"
     assert browser.execute_script(shown).count(True) == 3
     assert browser.execute_script("return document.querySelectorAll('button').length") == 0

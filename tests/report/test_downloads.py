@@ -211,6 +211,7 @@ def test_names_of_models_stay_text_in_what_is_saved(page, folder, tmp_path):
     text = PLAN.replace('name = "b"', f"name = '{FORMULA}'").replace('name = "c"', f"name = '{turned}'")
     table_of = suite.run(plan(text), tmp_path / "out")
     page.get(write_leaderboard(table_of, tmp_path / "page.html").as_uri())
+    page.execute_script("document.querySelectorAll('details').forEach((each) => (each.open = true))")
     (board, *_) = table_of.standings
     saved_rows = table(page, folder, "benchmark0")
     rows = {(row["model"].strip("\u2068\u2069"), row["model space"]): row for row in saved_rows}

@@ -96,10 +96,14 @@ def test_a_page_is_short_until_it_is_unfolded_and_fingers_hit(browser, tmp_path,
     assert [each for each, _ in browser.execute_script(FINE) if each != "d"] == []  # the index of tau is small
 
 
-@pytest.mark.parametrize("name", ["pairs", "quality", "leaderboard"])
-def test_nothing_is_folded_on_a_desk(browser, tmp_path, name):
+@pytest.mark.parametrize("name", PAGES)
+def test_sections_are_folded_on_a_desk_too_and_open_on_paper(browser, tmp_path, name):
     resize(browser, 1280)
     browser.get(PAGES[name](tmp_path / "page.html").as_uri())
-    hidden = """return [...document.querySelectorAll('.unfold')].flatMap((each) => [...each.children]).filter((each) =>
-      each.checkVisibility() === each.matches('summary')).map((each) => each.outerHTML.slice(0, 80))"""
-    assert browser.execute_script(hidden) == []
+    folded = """return [...document.querySelectorAll('.unfold')].flatMap((each) => [...each.children]).filter((each) =>
+      !each.matches('.downloads') && each.checkVisibility() === each.matches('summary')).length"""
+    folds = browser.execute_script("return document.querySelectorAll('.unfold').length")
+    assert browser.execute_script(folded) >= 2 * folds > 0
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.execute_script(folded) == 0
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

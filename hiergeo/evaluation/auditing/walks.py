@@ -1,4 +1,4 @@
-"""Traversal under controls: the walk to the root against walks that know nothing of it."""
+"""Traversal under controls: the walk to the root beside walks that ignore it."""
 
 import math
 from collections.abc import Iterator

@@ -29,7 +29,7 @@ class Trees(ClassifierBenchmark):
 
     Baselines: ``chance`` is a class drawn at random, ``shuffled`` the model's own predictions in random order, and
     ``random_mistakes`` the model's accuracy with mistakes drawn at random among the other classes: what a model that
-    knows nothing of the hierarchy would score at this accuracy.
+    ignores the hierarchy would score at this accuracy.
 
     Args:
         data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts).

@@ -99,5 +99,5 @@ def _cosine(x: Tensor, y: Tensor) -> Tensor:
 
 
 def letters(words: Iterable[str]) -> np.ndarray:
-    """How many characters each word has, (n,): the baseline that knows nothing of meaning."""
+    """How many characters each word has, (n,): a baseline that ignores meaning."""
     return np.array([len(word) for word in words], dtype=np.float64)

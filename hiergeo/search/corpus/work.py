@@ -1,5 +1,6 @@
 """The share of one worker: each input is embedded under its own lock, recorded, and adopted into the index."""
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Defect, Read, Sample, UnreadableError
+from hiergeo.datasets.reading.samples import spelled
 from hiergeo.search.corpus.adopting import holds, lost_record
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
@@ -97,13 +99,13 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
     for shard in left:
         retire(shard)
     poison = Poison(source.name)
-    rows = 0
+    rows, base = 0, corpus.base.resolve()
 
     def embedded() -> Iterator[Labelled]:
         nonlocal rows
-        with closing(read_ahead(reading.read(corpus.base / source.name, plan.columns))) as read:
+        with closing(read_ahead(reading.read(base / source.name, plan.columns))) as read:
             for window in read:
-                samples = [each for each in window if isinstance(each, Sample)]
+                samples = [_beside(each, base, out) for each in window if isinstance(each, Sample)]
                 broken = [each for each in window if isinstance(each, Defect)]
                 if window[-1].row >= IMAGE_BIT:
                     raise InputError(f"{source.name} has more than {IMAGE_BIT:,} rows: split it.")
@@ -127,6 +129,15 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
     done = Done(number, sum(shard.rows for shard in shards), rows, poison.rows, poison.complete, seconds, names)
     write_done(out, done)
     return done
+
+
+def _beside(sample: Sample, base: Path, out: Path) -> Sample:
+    """A sample whose reference is relative to the index in `out`, where the inputs in `base` lie beside or below it."""
+    folder, inside = out.resolve(), sample.reference or ""
+    prefix = spelled(str(base))
+    if not (inside.startswith(f"{prefix}/") and base.is_relative_to(folder.parent)):
+        return sample
+    return sample._replace(reference=spelled(os.path.relpath(base, folder)) + inside.removeprefix(prefix))
 
 
 def windows(found: Iterator[Read]) -> Iterator[list[Read]]:

@@ -1,10 +1,12 @@
 """Training of image-text models: takes a plan, leaves a folder that is a model, with its log and its checkpoints."""
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -173,6 +175,10 @@ def _look(
         checkpoints.write(folder, run.checkpoint(begun))
 
 
+RECENT = 20
+"""Steps over which their speed is taken."""
+
+
 class _Log:
     """Lines of JSON in a file, of the process that writes, and the trackers of accelerate.
 
@@ -181,13 +187,18 @@ class _Log:
 
     def __init__(self, path: Path, step: int, accelerator: Any) -> None:
         self.path, self.step, self.accelerator, self.note = path, step, accelerator, ""
+        self.times: deque[float] = deque(maxlen=RECENT)
         if accelerator.is_main_process:
             known = path.read_text("utf-8").splitlines() if path.is_file() else []
             atomic_write_text(path, "".join(f"{line}\n" for line in known if _step_of(line) <= step))
 
     def write(self, values: dict[str, Any]) -> None:
         """Add a line."""
-        self.note = f"loss {values['total']:.4f}" if "total" in values else self.note
+        if "total" in values:
+            self.times.append(monotonic())
+            seconds = self.times[-1] - self.times[0]
+            speed = f", {(len(self.times) - 1) / seconds:.3g} steps/s" if seconds else ""
+            self.note = f"loss {values['total']:.4f}{speed}"
         self.accelerator.log(dict(_numbers(values)), step=values["step"])
         if self.accelerator.is_main_process:
             with writing(self.path), self.path.open("a", encoding="utf-8") as handle:

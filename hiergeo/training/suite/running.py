@@ -82,7 +82,7 @@ def run(
         _spread(plan, out, cells, overwrite=overwrite, progress=progress)
     else:
         runner = Runner(plan, out, overwrite=overwrite)
-        for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
+        for place in track(cells, "measuring cells", enabled=progress, note=lambda: runner.doing):
             runner.run(place)
     return read(out)
 
@@ -273,7 +273,7 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, overwrite: bo
         others = [group for group in groups if group is not first.get(group[0].model)]
         for wave in ([*first.values()], others):
             left = [task.remote(*suite, [tuple(cell) for cell in group]) for group in wave]
-            for _ in track(list(left), "measuring", enabled=progress):
+            for _ in track(list(left), "measuring cells", enabled=progress):
                 done, left = ray.wait(left, num_returns=1)
                 ray.get(done)
 

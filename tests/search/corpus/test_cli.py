@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.search.corpus.corpus_common import captions, inputs, parquet, samples, stored, tar
+from tests.search.corpus.corpus_common import captions, inputs, parquet, picture, samples, stored, tar
 
 
 def test_files_become_an_index(run, tmp_path):
@@ -19,6 +19,23 @@ def test_files_become_an_index(run, tmp_path):
     code, out, _ = run(*words)
     assert code == 0
     assert f"{len(made)} were there" in out
+
+
+def test_images_are_named_from_the_index_however_the_inputs_are_named(run, tmp_path, monkeypatch):
+    folder = tmp_path / "in" / "pictures"
+    folder.mkdir(parents=True)
+    for colour in range(3):
+        (folder / f"{colour}.png").write_bytes(picture(colour * 80))
+    tar(tmp_path / "in" / "f.tar", [("a.png", picture(9)), ("a.txt", b"a dot")])
+    monkeypatch.chdir(tmp_path)
+    names = []
+    for out, given in (("a", "in"), ("b", tmp_path / "in"), ("c", "./in/../in")):
+        code, _, err = run("index", "build", out, "-m", "tiny", "--items", "images", "--shards", given)
+        assert code == 0, err
+        names.append(sorted(image or "" for *_, image in stored(tmp_path / out).values()))
+    assert names[0] == names[1] == names[2]
+    assert names[0][0] == "../in/f.tar#a.png"
+    assert all((tmp_path / "a" / name).is_file() for name in names[0][1:])
 
 
 def test_broken_inputs_end_with_1(run, tmp_path):

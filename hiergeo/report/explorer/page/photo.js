@@ -29,7 +29,7 @@ export async function prepared(file, limits) {
     );
   const picture = await decoded(file);
   if (!picture) {
-    if (!file.type.startsWith("image/")) throw new Error("This file is no photo: choose a JPEG, PNG or WebP.");
+    if (!file.type.startsWith("image/")) throw new Error("This file is not a photo: choose a JPEG, PNG or WebP.");
     return sent(file, name, most);
   }
   const longest = Math.max(picture.width, picture.height);

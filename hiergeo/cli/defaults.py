@@ -1,0 +1,63 @@
+"""What options show of the rooms behind them: to import these for a ``--help`` takes seconds.
+
+`tests/cli/test_defaults.py` compares every value with the one that it repeats.
+"""
+
+from typing import NamedTuple
+
+AUTO = "auto"
+FLOAT32 = "float32"
+
+COMPARED = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
+"""Geometries that are compared where none is named."""
+
+SHARPEN = ["prior=40", "mean=1", "order=20"]
+"""Losses of heads."""
+
+RE = ["prior=10", "mean=1", "hard=1"]
+"""Losses of towers."""
+
+OWN_LOSSES = ("adaptive", "entailment", "hard", "max_margin", "mean", "order", "prior", "transitivity")
+
+
+class Head(NamedTuple):
+    """Of `hiergeo.training.Recipe`."""
+
+    hidden: int = 512
+    steps: int = 3000
+    batch: int = 128
+    learning_rate: float = 1e-3
+    every: int = 50
+    patience: int = 10
+
+
+class Tower(NamedTuple):
+    """Of `hiergeo.training.TowerRecipe`."""
+
+    learning_rate: float = 1e-7
+    batch: int = 8
+    accumulate: int = 1
+    epochs: int = 1
+    amp: str = "no"
+    every: int = 100
+
+
+class Tree(NamedTuple):
+    """Of `hiergeo.search.taxonomy.TreeSettings`."""
+
+    by: str = "angle"
+    k: int = 1
+    min_confidence: float = 0.995
+
+
+MOST_PARENTS = 64
+MOST_HITS = 1024
+SIMILARITY = 0.8
+"""Least share of common words of similar texts, for leaks."""
+
+ANSWER_SECONDS, WAITING = 30.0, 512
+"""Limits of the service."""
+
+HIERARCAPS_PARTS = ["test", "expanded", "train", "images"]
+PUBLIC = ("breeds", "hyperlex")
+"""Public files that can be downloaded."""
