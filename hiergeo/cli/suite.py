@@ -64,7 +64,7 @@ def run_command(
     device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
-    from hiergeo.evaluation.findings import listing
+    from hiergeo._core.text import listing
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 

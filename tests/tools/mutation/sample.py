@@ -15,7 +15,7 @@ from cosmic_ray.work_item import MutationSpec
 
 ROOMS = {
     "evaluation": "evaluation",
-    "findings": "evaluation/findings",
+    "experiment": "evaluation/experiment",
     "auditing": "evaluation/auditing",
     "metrics": "evaluation/metrics",
     "geometry": "geometry",
