@@ -74,7 +74,7 @@ def _learnable(geometry: Geometry, spec: str) -> Geometry:
 
 def _of_curvature(name: str, curvature: str, spec: str) -> Geometry:
     if name in OTHERWISE and name not in GEOMETRIES:
-        raise InputError(f"'{name}' in geometry '{spec}' is not a name: write {OTHERWISE[name]}.")
+        raise InputError(f"'{name}' is not a geometry by itself: write {OTHERWISE[name]}.")
     constructor = GEOMETRIES.get(name)
     if not curvature:
         return _made(name, constructor)
