@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from hiergeo._core import records
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.tables import drawn
+from hiergeo._core.text import listing
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
 
-FORMATS = ("table", "csv", "markdown", "latex", "json", "html")
-
+FORMATS = (*records.FORMATS, "html")
 
 app = typer.Typer(
     help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
@@ -64,7 +65,6 @@ def run_command(
     device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
-    from hiergeo._core.text import listing
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
 
@@ -95,7 +95,7 @@ def run_command(
 @app.command("table", cls=Verb)
 def table_command(
     folder: Annotated[Path, path_argument("DIR", "The folder of a suite.")],
-    format: Annotated[str, option("NAME", "table, csv, markdown, latex, json or html.")] = "markdown",
+    format: Annotated[str, option("NAME", f"{listing(FORMATS)}.")] = "markdown",
     out: Annotated[
         Path | None, path_option("FILE", f"Where it goes.  [standard output; for html DIR/{PAGE}]", "--out", "-o")
     ] = None,
@@ -115,8 +115,7 @@ def table_command(
         path = write_leaderboard(table, folder / PAGE if out is None else out)
         console().print(f"Page: {path.absolute()}", soft_wrap=True)
         return
-    forms = {"csv": table.to_csv, "latex": table.to_latex, "json": table.to_json}
-    made = forms.get(format, table.to_markdown)().rstrip("\n")
+    made = getattr(table, f"to_{'markdown' if format == 'table' else format}")().rstrip("\n")
     if out is None:
         print(made)
     else:

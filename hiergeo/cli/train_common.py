@@ -86,7 +86,7 @@ def report(
     publish(document, json, form, Records(rows), screen=[_table(rows)], lines=[*warned, result])
 
 
-def _changes(summary: Summary) -> Iterator[Record]:
+def _changes(summary: "Summary") -> Iterator[Record]:
     """A row a metric before and after, with the interval of the gain and the strongest control; and the drift."""
     from hiergeo.evaluation.result import strongest
 

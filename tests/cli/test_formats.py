@@ -17,6 +17,7 @@ from hiergeo._core.text import inert
 from hiergeo.cli import installation as info
 from hiergeo.cli._io import as_json
 from hiergeo.pairwise.selftest import KernelOutcome
+from hiergeo.training.suite import read
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
 
@@ -75,6 +76,13 @@ VERBS = {
     ),
     "probe": (("probe", *SCENES), {"metric", "value", "low", "high"}),
     "compare": (("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1"), {"metric", "value", "low", "high"}),
+    "study": (
+        (
+            *("study", *SCENES, "--train", "train", "--seeds", 2, "--steps", 4, "--learning-rate", 0.01),
+            *("-g", "euclidean", "-g", "lorentz:-1", "--dim", 4),
+        ),
+        {"kind", "space", "dim", "seed", "metric", "value", "low", "high", "deviation", "winner"},
+    ),
     "demo": (("demo", "--rows", 6, "--no-open"), {"metric", "value", "low", "high"}),
 }
 """Verb -> words and some of its columns."""
@@ -114,6 +122,35 @@ def test_every_format_holds_the_same_numbers(said, verb):
     rows = markdown_rows(shown.to_markdown())
     assert fits(shown, records, rows, markdown.plain)
     assert fits(shown, records, latex_rows(shown.to_latex()), latex_text)
+
+
+def test_every_format_of_a_suite_holds_the_same_numbers(run, place):
+    run("suite", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--out", "out", "--device", "cpu")
+    _, printed, _ = run("suite", "table", "out", "--format", "csv")
+    records = list(read("out").records())
+    frame = pandas.read_csv(io.StringIO(printed), keep_default_na=False, na_values=[""])
+    for row, record in zip(frame.to_dict("records"), records, strict=True):
+        assert all(is_same(row[name], record.get(name)) for name in frame)
+    _, document, _ = run("suite", "table", "out", "--format", "json")
+    for row, record in zip(json.loads(document)["numbers"], records, strict=True):
+        assert {name: row[name] for name in record} == {
+            name: value if not isinstance(value, float) or math.isfinite(value) else None
+            for name, value in record.items()
+        }
+    for form, rows_in, spelt in (("markdown", markdown_rows, markdown.plain), ("latex", latex_rows, latex_text)):
+        _, text, _ = run("suite", "table", "out", "--format", form)
+        assert fits(read("out"), records, rows_in(text), spelt)
+
+
+def test_a_page_holds_the_numbers_of_the_records(run, place):
+    run("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--html", "page.html", "--json", "out.json")
+    _, printed, _ = run("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--format", "csv", "--overwrite")
+    frame = pandas.read_csv(io.StringIO(printed))
+    page = (place / "page.html").read_text()
+    shown = frame[(frame.kind != "baseline") & frame.low.notna()]
+    assert len(shown) > 8
+    for name in ("value", "low", "high"):
+        assert all(f'="{value}"' in page for value in shown[name])
 
 
 def is_same(cell, value):

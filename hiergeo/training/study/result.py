@@ -95,6 +95,7 @@ class HeadRun:
         return {
             "seed": self.seed,
             "metrics": self.result.metrics,
+            "intervals": {name: list(interval) for name, interval in self.result.intervals.items()},
             "diagnostics": self.result.diagnostics,
             "kept_step": self.trained.best,
             "problem": self.problem,
@@ -292,6 +293,11 @@ class Study(Exported):
         """A metric before and after training; None where it was not measured both times."""
         return BeforeAfter.of(metric, self.before[geometry], self.board.results(geometry, dim))
 
+    def _intervals(self, cell: StudyCell) -> dict[str, list[float]]:
+        """Metric -> its 95 % interval over items and seeds."""
+        scores = {name: self.board.score(name, cell.geometry, cell.dim) for name in cell.metrics}
+        return {name: list(score.interval) for name, score in scores.items() if score and score.interval}
+
     def to_json(self) -> str:
         """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, every seed, and the plan."""
         named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
@@ -310,6 +316,7 @@ class Study(Exported):
                     "learning_rate": cell.learning_rate,
                     "tuning": {f"{rate:g}": score for rate, score in cell.tuning.items()},
                     "spread": cell.spread,
+                    "intervals": self._intervals(cell),
                     "facts": cell.facts,
                     "runs": [run.as_dict() for run in cell.runs],
                 }
