@@ -298,6 +298,11 @@ class Study(Exported):
         scores = {name: self.board.score(name, cell.geometry, cell.dim) for name in cell.metrics}
         return {name: list(score.interval) for name, score in scores.items() if score and score.interval}
 
+    def _baselines(self, dim: int) -> dict[str, dict[str, float]]:
+        """Metric -> baseline by name -> what it reaches at a dimension."""
+        reached = {name: self.board.baselines(name, dim) for name in self.board.measured(dim)}
+        return {name: values for name, values in reached.items() if values}
+
     def to_json(self) -> str:
         """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, every seed, and the plan."""
         named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
@@ -309,6 +314,7 @@ class Study(Exported):
             "cautions": [asdict(caution) for caution in self.board.cautions],
             "same_by_construction": sorted(self.shared),
             "twins": self.board.twins,
+            "baselines": {f"d{dim}": self._baselines(dim) for dim in self.board.dims},
             "leakage": self.leakage,
             "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
             "cells": {
