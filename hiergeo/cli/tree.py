@@ -133,7 +133,7 @@ def tree_command(
         note(f"Newick holds one parent of each item; left out: {lost}.")
 
 
-def _rows(about: dict[str, Any], judgement: Judgement | None) -> Iterator[tuple[object, ...]]:
+def _rows(about: dict[str, Any], judgement: "Judgement | None") -> Iterator[tuple[object, ...]]:
     """Counts and settings of a taxonomy; and against WordNet counts and scores, with what random parents score."""
     yield from ((name, None, value, None, None, None) for name, value in about.items() if not isinstance(value, str))
     if judgement is not None:
