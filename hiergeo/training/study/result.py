@@ -17,6 +17,7 @@ from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.experiment import FLAT_BEND, BeforeAfter, Board, Caution, Conclusion, Run
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.evaluation.metrics.registry import omissions
+from hiergeo.evaluation.result import record
 from hiergeo.training import EvalRecord, Summary, Trained
 from hiergeo.training.study.design import StudyPlan, StudySettings
 from hiergeo.training.trainer import at_step
@@ -164,8 +165,8 @@ class StudyCell:
         if self._curved:
             factors = zip(*(run.kept.curvature for run in self.runs), strict=True)
             facts["curvature"] = f"K = {' and '.join(map(_span, factors))}"
-            excess = f"{signed(100 * self.bend, 2)} %" if abs(self.bend) < 1e3 else "over a thousand times"
-            facts["circles beside flat ones"] = f"{excess}{', effectively flat' if self.flat else ''}"
+            excess = signed(self.bend) if abs(self.bend) < 1e3 else "over a thousand"
+            facts["excess of circles over flat ones"] = f"{excess}{', effectively flat' if self.flat else ''}"
         if any(run.beyond_the_equator for run in self.runs):
             facts["reach"] = "beyond the equator, where cones widen again"
         ends = {min(self.tuning): "smallest", max(self.tuning): "largest"} if self.tuning else {}
@@ -256,11 +257,18 @@ class Study(Exported):
         return Conclusion(f"{headline[0].upper()}{headline[1:]}", (remark, *cautions, *equal))
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
-        """Those of the frozen model, whose space is called "no head", then those of the board."""
+        """Those of the frozen model, whose space is called "no head", those of the board, and facts of the heads."""
         place = {"model": self.frozen.model, "dataset": self.board.dataset}
         for geometry, result in self.before.items():
             yield from result.rows_of({**place, "space": f"{geometry}, {NO_HEAD}"}, items=items)
         yield from self.board.records(items=items)
+        for cell in self.cells:
+            where = {**place, "space": cell.geometry, "dim": cell.dim}
+            yield record("measured", **where, metric="learning_rate", value=cell.learning_rate)
+            for run in cell.runs:
+                yield record("measured", **where, seed=run.seed, metric="bend", value=run.result.diagnostics["bend"])
+                for at, curvature in enumerate(run.kept.curvature):
+                    yield record("measured", **where, seed=run.seed, metric=f"curvature_factor{at}", value=curvature)
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
         """Those of the board with what the frozen model reaches, and what became of the heads."""

@@ -75,7 +75,7 @@ def test_a_healthy_curved_cell():
     assert not cell.collapse
     assert not cell.flat
     assert cell.facts["curvature"] == "K = −0.7 to −0.5"
-    assert cell.facts["circles beside flat ones"] == "+30.00 %"
+    assert cell.facts["excess of circles over flat ones"] == "+0.300"
 
 
 def test_a_flat_cell_leads_by_no_curvature(study):
