@@ -167,5 +167,7 @@ def compare(
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    bar = track(chosen, "measuring spaces", enabled=progress)
-    return Comparison(embedded, tuple(answered(embedded, space, settings, progress=False) for space in bar))
+    results: list[Result] = []
+    for space in track(chosen, "measuring spaces", enabled=progress):
+        results.append(answered(embedded, space, settings, progress=False, first=results[0] if results else None))
+    return Comparison(embedded, tuple(results))

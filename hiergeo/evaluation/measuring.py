@@ -15,7 +15,7 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.answers import HEADLINE
+from hiergeo.evaluation.answers import HEADLINE, Answer
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.length import order_and_length
 from hiergeo.evaluation.metrics import Interval
@@ -88,12 +88,20 @@ def evaluate(
     return answered(embedded, space, settings, progress=progress)
 
 
-def answered(embedded: Embedded, space: Space, settings: ProtocolSettings, *, progress: bool) -> Result:
-    """What `measure` gives, with answers about the order of the tiers, their length, and curvature."""
+def answered(
+    embedded: Embedded, space: Space, settings: ProtocolSettings, *, progress: bool, first: Result | None = None
+) -> Result:
+    """What `measure` gives, with answers about the order of the tiers, their length, and curvature.
+
+    The first two are those of radii alone: of `first`, a result in another space, where its radii are the same.
+    """
     from hiergeo.evaluation.auditing.questions import answers_of
 
     result = measure(embedded, space, settings, progress=progress)
-    answers = answers_of(embedded, space, HEADLINE, seed=settings.seed)
+    known: dict[str, Answer] = {}
+    if first is not None and np.array_equal(first.radii, result.radii):
+        known = {name: answer for name, answer in first.answers.items() if name != "curvature"}
+    answers = known | answers_of(embedded, space, [name for name in HEADLINE if name not in known], seed=settings.seed)
     order = Interval(answers["order"].low, answers["order"].high)
     return replace(result, answers=answers, bounds=result.bounds | {"tau_d": order})
 
