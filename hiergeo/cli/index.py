@@ -111,7 +111,7 @@ def build_command(
         loaded, space = asked.load(model, device)
     start = time.monotonic()
     try:
-        index = search.build(out, loaded, files, images, space, embeddings=embeddings, dtype=dtype)
+        index = search.build(out, loaded, files, images, space, embeddings=embeddings, dtype=dtype, progress=True)
     except UnavailableError as error:
         raise again(error, "index", "build") from error
     manifest = index.manifest
@@ -139,7 +139,7 @@ def add_command(
     check_writable(json)
     index = search.open(path, device=device)
     start = time.monotonic()
-    done = index.add(_files(captions, caption_column, image_column), images, embeddings)
+    done = index.add(_files(captions, caption_column, image_column), images, embeddings, progress=True)
     more = {"path": str(path), "first": done.first, "last": done.last}
     _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
 

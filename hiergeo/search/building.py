@@ -52,6 +52,7 @@ def build(
     embeddings: Embeddings | None = None,
     ids: Any = None,
     dtype: str = "float16",
+    progress: bool = False,
 ) -> Index:
     """Build an index of captions, of images, or of embeddings, of any number, in bounded memory.
 
@@ -72,6 +73,7 @@ def build(
             ``hiergeo embed`` writes it, which brings captions, and without a model the root and the model's name.
         ids: whole numbers in [0, 2^63), distinct, one for each item; None counts from 0.
         dtype: of stored directions, "float16" or "float32".
+        progress: draw a bar for work that outlasts a second.
 
     Raises:
         InputError: an item that cannot be used, or an id twice; inputs or settings that differ from those of the build
@@ -98,7 +100,7 @@ def build(
         work = _Work(folder, manifest, inputs)
         work.begin(chosen)
         embedder = Embedder(folder, manifest, chosen, lambda: cast(Model, loaded))
-        work.write(track(batches, "embedding items", enabled=True, size=lambda batch: batch.size), embedder)
+        work.write(track(batches, "embedding items", enabled=progress, size=lambda batch: batch.size), embedder)
         work.finish()
     return Index(ExactStore(folder), loaded)
 

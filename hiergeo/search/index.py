@@ -283,6 +283,8 @@ class Index:
         images: Images | None = None,
         embeddings: Embeddings | None = None,
         ids: Iterable[int] | Tensor | None = None,
+        *,
+        progress: bool = False,
     ) -> Added:
         """Append items, all of them or none; when this returns they are durable, and this index finds them.
 
@@ -305,7 +307,10 @@ class Index:
         def rows(manifest: Manifest) -> Iterator[Labelled]:
             embedder = Embedder(self.store.folder, manifest, self.space, lambda: self.encoder.model, manifest.next_id)
             for batch in track(
-                chain([] if first is None else [first], batches), "items", enabled=True, size=lambda part: part.size
+                chain([] if first is None else [first], batches),
+                "embedding items",
+                enabled=progress,
+                size=lambda part: part.size,
             ):
                 yield embedder.rows(batch)
 

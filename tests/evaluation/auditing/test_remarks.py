@@ -22,8 +22,8 @@ WIDE = {"mean_direction": 0.3, "plane_share": 0.7}
 BENT = {"curvature": -1.0, "u_median": 1.0, "u_share_above_1": 0.5, "bend_high": 0.3}
 
 
-def remark(kind: str, intervals: dict[str, Interval] | None = None, **numbers: float) -> Remark:
-    return next(each for each in remarks(PLAIN | numbers, intervals or {}) if each.kind == kind)
+def remark(kind: str, intervals: dict[str, Interval], **numbers: float) -> Remark:
+    return next(each for each in remarks(PLAIN | numbers, intervals) if each.kind == kind)
 
 
 STEP = 1e-6
@@ -51,7 +51,7 @@ STEP = 1e-6
     ],
 )
 def test_the_severity_changes_at_its_limit(kind: str, numbers: dict[str, float], severity: str) -> None:
-    assert remark(kind, **numbers).severity == severity
+    assert remark(kind, {}, **numbers).severity == severity
 
 
 def test_nothing_is_remarked_where_there_is_nothing() -> None:
@@ -84,5 +84,5 @@ def test_so_are_radii_that_do_not_at_equal_length(low: float, severity: str) -> 
 
 
 def test_the_spread_of_radii_is_told_up_to_where_it_has_no_end() -> None:
-    assert "2.500" in remark("radii", radius_spread=2.5).sentence
-    assert "inf" not in remark("radii", radius_spread=float("inf")).sentence
+    assert "2.500" in remark("radii", {}, radius_spread=2.5).sentence
+    assert "inf" not in remark("radii", {}, radius_spread=float("inf")).sentence

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "b
 def head(seed=0, curvature=-1.0, problem=None, radius=1.0, **numbers) -> HeadRun:
     after = result({"auroc": 0.5}, diagnostics=HEALTHY | numbers, radii=np.full((2, 2), radius))
     look = SimpleNamespace(step=0, curvature=(curvature,))
-    trained = SimpleNamespace(recipe=SimpleNamespace(seed=seed), history=(look,), best=0)
-    return HeadRun(trained, SimpleNamespace(after=after, drift={}), problem)
+    trained: Any = SimpleNamespace(recipe=SimpleNamespace(seed=seed), history=(look,), best=0)
+    summary: Any = SimpleNamespace(after=after, drift={})
+    return HeadRun(trained, summary, problem)
 
 
 def heads(*runs, geometry="lorentz:-1", rate=0.1, tried=()) -> StudyCell:
@@ -39,9 +41,10 @@ def study(monkeypatch):
             replace(cell, runs=tuple(head_of(cell, seed) for seed in range(seeds))) if len(cell.runs) == 1 else cell
             for cell in cells
         )
-        plan = SimpleNamespace(seeds=tuple(range(seeds)), dims=(8,), geometries=())
-        frozen = SimpleNamespace(model="m", hierarchy=SimpleNamespace(name="d", split="s"))
-        return Study(plan, SimpleNamespace(seed=0), frozen, {}, several, shared, 0, leakage)
+        plan: Any = SimpleNamespace(seeds=tuple(range(seeds)), dims=(8,), geometries=())
+        settings: Any = SimpleNamespace(seed=0)
+        frozen: Any = SimpleNamespace(model="m", hierarchy=SimpleNamespace(name="d", split="s"))
+        return Study(plan, settings, frozen, {}, several, shared, 0, leakage)
 
     def head_of(cell, seed):
         (alone,) = cell.runs
