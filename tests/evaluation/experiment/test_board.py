@@ -95,6 +95,15 @@ def test_records_hold_every_seed_their_mean_baselines_and_differences():
     assert {each["dataset"] for each in records} == {"scenes test"}
 
 
+def test_the_mean_leads_and_no_single_seed_does():
+    base, better = hits(400, 120)
+    runs = [
+        measured(spec, rows, seed=seed) for spec, rows in (("euclidean", better), ("sphere:1", base)) for seed in (0, 1)
+    ]
+    rows = [(each["kind"], each["space"]) for each in Board(tuple(runs)).records() if each["best"]]
+    assert rows == [("mean", "euclidean")]
+
+
 def test_single_items_are_records_where_they_are_asked_for():
     base, better = hits(50, 10)
     board = compared({"euclidean": better, "lorentz:-1": base})

@@ -317,3 +317,26 @@ def test_differences_of_items_that_share_captions_are_tested_by_students_t(effec
     difference = one.metrics["precision"] - other.metrics["precision"]
     assert contrast.test is None
     assert contrast.adjusted_p == pytest.approx(2 * stats.t.sf(abs(difference) / error, effective - 1))
+
+
+def test_a_space_is_flat_only_if_it_is_so_with_every_seed():
+    runs = [measured("lorentz:-1", np.ones(3), seed=seed, bend=bend) for seed, bend in enumerate((0.5, 0.001, -0.6))]
+    assert not SpaceFacts.of(runs).level
+    assert SpaceFacts.of(runs).bend == -0.6
+    assert SpaceFacts.of(runs[1:2]).level
+
+
+def test_spaces_of_different_dimensions_are_not_compared():
+    base, better = hits(200, 40)
+    runs = [measured("euclidean", better), replace(measured("lorentz:-1", base), dim=4)]
+    assert Board(tuple(runs)).contrasts == ()
+    assert Board(tuple(runs)).dims == (8, 4)
+
+
+def test_leaders_stand_in_the_order_of_the_table():
+    base, better = hits(200, 60)
+    flat = [f"lorentz:-0.0{digit}" for digit in range(1, 9)]
+    board = compared(
+        dict.fromkeys(["euclidean", *flat], better) | {"lorentz:-4": base}, bends=dict.fromkeys(flat, 1e-3)
+    )
+    assert board.leaders("recall", 8) == ("euclidean", *flat)
