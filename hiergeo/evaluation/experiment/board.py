@@ -335,8 +335,7 @@ class Board(Exported):
         figures = tuple(
             Figure() if score is None else score.figure(self.is_best(metric, label, dim)) for label, score in scores
         )
-        same = metric in self.shared and len(set(figures)) == 1
-        return (replace(figures[0], across=len(figures)),) if same else figures
+        return (replace(figures[0], across=len(figures)),) if metric in self.shared else figures
 
     def _notes(self, metrics: Sequence[str], dim: int) -> str:
         """What must be known to read the figures: data, how many items, and what a mark means."""

@@ -220,6 +220,21 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_result(tmp_path, monkeypat
     assert len(calls) == 8
 
 
+def test_a_training_of_other_chains_in_another_space_or_by_another_recipe_is_another(tmp_path):
+    made, flat, recipe = chains(), parse("euclidean"), replace(SMALL, outputs=4, steps=2)
+    others = (
+        (replace(made, text=made.text.flip(0)), flat, recipe),
+        (made, parse("lorentz:-1?learnable"), recipe),
+        (made, flat, replace(recipe, seed=5)),
+    )
+    for count, arguments in enumerate(((made, flat, recipe), *others), start=1):
+        first, again = (saving.trained_once(tmp_path, *arguments) for _ in range(2))
+        assert len(list(tmp_path.glob("*.json"))) == count
+        assert first.history == again.history
+        assert torch.equal(first.head.linear.weight, again.head.linear.weight)
+        assert first.geometry.spec == again.geometry.spec
+
+
 @pytest.mark.slow
 def test_the_same_study_twice_is_the_same(tmp_path, done):
     one, two = json.loads(study(tmp_path, learnable=True).to_json()), json.loads(done.to_json())
