@@ -15,8 +15,10 @@ from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
 from hiergeo.cli.app import app
 from hiergeo.evaluation.experiment import Contrast
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
+from hiergeo.training.suite import leaderboard
 from hiergeo.training.suite.cells import Cell
 from hiergeo.training.suite.leaderboard import BoardRow, Leaderboard, Standing
 from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
@@ -99,6 +101,22 @@ class TestDifferences:
         assert made.is_best(ROWS[4], "share")
         assert not any(made.is_best(row, "share") for row in ROWS[:4])
 
+    def test_intervals_are_those_of_the_cells(self, standing):
+        cells = dict(standing.cells)
+        cells[ROWS[0]] = replace(cells[ROWS[0]], intervals={"share": Interval(0.125, 0.875)})
+        (board,) = Standing(standing.name, cells).boards
+        assert board.score("share", str(ROWS[0]), 0).interval == (0.125, 0.875)
+
+    @pytest.mark.parametrize("metric", ["share", "tie"])
+    def test_of_many_differences_those_of_the_best_row_are_listed(self, standing, metric, monkeypatch):
+        monkeypatch.setattr(leaderboard, "FEW", 0)
+        made = {row: renamed(cell, metric) for row, cell in standing.cells.items()}
+        values = {str(row): cell.metrics[metric] for row, cell in made.items()}
+        best = (min if metric == "tie" else max)(values, key=values.__getitem__)
+        leading = Standing(standing.name, made).leading(metric)
+        assert {each.a for each in leading} == {best}
+        assert len(leading) == len(ROWS) - 1
+
     def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, standing):
         few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in standing.cells.items()}
         (caution,) = Standing(standing.name, few).cautions
@@ -111,6 +129,12 @@ def test_controls_are_no_part_of_a_headline(out, standing):
     with_controls.__dict__["standings"] = [replace(standing, cells=cells)]
     without.__dict__["standings"] = [standing]
     assert with_controls.conclusion == without.conclusion
+
+
+def renamed(cell: Cell, metric: str) -> Cell:
+    """A cell whose first metric is called otherwise."""
+    first = {name: {metric: getattr(cell, name)["share"]} for name in ("metrics", "draws", "rows", "items")}
+    return replace(cell, task=replace(cell.task, metrics=(metric,), primary=metric), intervals={}, **first)
 
 
 def with_tie(cell: Cell) -> Cell:
