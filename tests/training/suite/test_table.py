@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_controls_are_no_part_of_a_headline(out, standing):
 
 def renamed(cell: Cell, metric: str) -> Cell:
     """A cell whose first metric is called otherwise."""
-    first = {name: {metric: getattr(cell, name)["share"]} for name in ("metrics", "draws", "rows", "items")}
+    first: Any = {name: {metric: getattr(cell, name)["share"]} for name in ("metrics", "draws", "rows", "items")}
     return replace(cell, task=replace(cell.task, metrics=(metric,), primary=metric), intervals={}, **first)
 
 
