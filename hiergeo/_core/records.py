@@ -49,15 +49,32 @@ class Figure:
 
     Attributes:
         value: the figure.
-        detail: what stands behind it, in parentheses or after ±.
+        detail: how sure it is: ``± 0.01`` or ``0.46 to 0.54``.
+        note: what it belongs to, such as a control or a paper.
         best: whether it is marked.
         across: the columns that it stands for.
     """
 
     value: str = ""
     detail: str = ""
+    note: str = ""
     best: bool = False
     across: int = 1
+
+    @property
+    def deviates(self) -> bool:
+        """Whether the detail is a deviation, which belongs to the value, and not an interval."""
+        return self.detail.startswith("±")
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """What tables of two lines a row write below the value."""
+        return tuple(filter(None, (self.detail, self.note)))
+
+    @property
+    def behind(self) -> str:
+        """What tables of one line a row write behind the value."""
+        return " ".join(part if part.startswith("±") else f"({part})" for part in self.below)
 
 
 @dataclass(frozen=True)
@@ -170,6 +187,8 @@ def _exact(value: object) -> object:
 def _rounded(value: object) -> str:
     if isinstance(value, float):
         return minus(f"{value:#.4g}".rstrip("."))
+    if isinstance(value, int):
+        return minus(str(value))
     return "" if value is None else tame(str(value))
 
 
@@ -206,9 +225,9 @@ def markdown(grid: Grid) -> str:
 
     def written(figure: Figure) -> str:
         value = figure.value if FIGURE.fullmatch(figure.value) else escaped(figure.value)
-        if figure.best and figure.detail.startswith("±"):
-            return f"**{value} {figure.detail}**"
-        return f"{f'**{value}**' if figure.best else value} {figure.detail}".strip()
+        if figure.deviates:
+            value, figure = f"{value} {figure.detail}", replace(figure, detail="")
+        return f"{f'**{value}**' if figure.best else value} {escaped(figure.behind)}".strip()
 
     def spread(figure: Figure) -> list[str]:
         return list(map(written, spelled_out(figure)))
@@ -228,7 +247,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def html(grid: Grid) -> str:
     """The table in HTML; best figures are bold."""
     rows = (
-        (label, [notebook.HtmlCell(f"{each.value} {each.detail}".strip(), each.best, each.across) for each in figures])
+        (label, [notebook.HtmlCell(f"{each.value} {each.behind}".strip(), each.best, each.across) for each in figures])
         for label, figures in grid.rows
     )
     table = notebook.table((grid.corner, *grid.heads), rows)
@@ -293,14 +312,19 @@ def _latex_value(figure: Figure) -> str:
         return "--"
     if not FIGURE.fullmatch(figure.value):
         return latex_text(figure.value)
-    value = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
-    if figure.detail.startswith("±"):
-        return rf"${value} \pm {figure.detail[2:]}$".replace("−", "-")
-    shown = f"${value}$".replace("−", "-")
-    low, to, high = figure.detail.strip("()").partition(" to ")
-    if to:
-        return f"{shown} {{\\small $[{low},\\,{high}]$}}".replace("−", "-")
-    return rf"{shown} {{\small {latex_text(figure.detail)}}}" if figure.detail else shown
+    digits, _, power = figure.value.partition("e")
+    value = rf"\mathbf{{{digits}}}" if figure.best else digits
+    if power:
+        value += rf" \times 10^{{{int(power.replace('−', '-'))}}}"
+    if figure.deviates:
+        value += rf" \pm {figure.detail[2:]}"
+    parts = [f"${value}$"]
+    if figure.detail and not figure.deviates:
+        low, _, high = figure.detail.partition(" to ")
+        parts.append(rf"{{\small $[{low},\,{high}]$}}")
+    if figure.note:
+        parts.append(rf"{{\small ({latex_text(figure.note)})}}")
+    return " ".join(part.replace("−", "-") for part in parts)
 
 
 def json_text(value: Any) -> str:

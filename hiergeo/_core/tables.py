@@ -23,16 +23,15 @@ def drawn(grid: Grid) -> "Table":
 
 
 def _is_number(figures: tuple[Figure, ...], at: int) -> bool:
-    return at < len(figures) and not figures[at].detail and FIGURE.fullmatch(figures[at].value or "0") is not None
+    return at < len(figures) and not figures[at].below and FIGURE.fullmatch(figures[at].value or "0") is not None
 
 
 def stacked(figure: Figure) -> "Text":
-    """A figure, marked and bold where it is best, and its detail below it."""
+    """A figure, marked and bold where it is best, and what belongs to it below."""
     from rich.text import Text
 
     text = Text(f"{figure.value}{MARK if figure.best else ''}", style="bold" if figure.best else "")
-    detail = figure.detail.strip("()")
-    return text.append(f"\n{detail}", style="not bold dim") if detail else text
+    return text.append("".join(f"\n{line}" for line in figure.below), style="not bold dim")
 
 
 def light(*heads: str, numbers: Collection[str] = (), notes: str = "", title: str = "") -> "Table":

@@ -52,7 +52,8 @@ def study_command(
     out: Annotated[
         Path | None,
         path_option(
-            "DIR", "Keeps trained heads, so that a study that was stopped goes on. (by default beside the page)"
+            "DIR",
+            "Keeps trained heads, so that a study that was stopped goes on. (by default PAGE-heads beside the page)",
         ),
     ] = None,
     images: options.Ladders = 12,
@@ -72,6 +73,7 @@ def study_command(
     from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
     html = html or page_of("study", model, data, split)
+    out = out or html.with_name(f"{html.stem}-heads")
     check_writable(json, html)
     resolve_dtype(dtype)
     check_whole("--seeds", seeds, 1, limits.COUNT)
@@ -113,7 +115,7 @@ def study_command(
             settings,
             unseen=unseen,
             held_out=held_out,
-            out=out or html.with_suffix(""),
+            out=out,
             progress=True,
         )
         publish_experiment(done, json, format, full=full, html=html, images=images, seed=seed)

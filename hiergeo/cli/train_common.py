@@ -114,4 +114,4 @@ def _figures(row: Record) -> Iterator[Figure]:
     if "gain_low" in values:
         yield Figure(f"{number(values['gain_low'], 4)} to {number(values['gain_high'], 4)}")
     if "control" in row:
-        yield Figure(number(values["control_value"], 4), f"({row['control']})")
+        yield Figure(number(values["control_value"], 4), note=str(row["control"]))

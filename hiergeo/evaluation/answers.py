@@ -1,7 +1,8 @@
 """Five questions about a hierarchy, each answered in one of a few fixed words, with its number, interval and n.
 
 A word is said only where worlds of a planted truth prove the rule behind it (`hiergeo.testing.planted`); where an
-interval crosses the line the answer is ``unclear``, and ``none`` is said only inside an equivalence bound.
+interval crosses the line the answer is ``unclear``, and ``none`` is said only inside an equivalence bound and of at
+least `SMALL_SAMPLE` items, since few may agree by chance.
 
 | question | words | number |
 |---|---|---|
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from hiergeo.evaluation.metrics.order import EqualLength
-from hiergeo.evaluation.metrics.resampling import Interval
+from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 from hiergeo.evaluation.metrics.sharing import Tested
 
 Question = Literal["order", "beyond_length", "radii", "curvature", "cones"]
@@ -82,7 +83,7 @@ def inapplicable(why: str) -> Answer:
 
 def order_answer(tested: Tested) -> Answer:
     """Whether radii follow the tiers."""
-    if _within(tested.narrow, SAME_ORDER):
+    if _within(tested, SAME_ORDER):
         word, says = "none", "Radii do not follow the tiers"
     elif tested.p_value <= ALPHA:
         word = "forward" if tested.value > 0 else "reversed"
@@ -254,7 +255,7 @@ _CURVATURE = {
 
 def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
     helps, harms, makes = ("help", "harm", "make") if plural else ("helps", "harms", "makes")
-    if _within(tested.narrow, SAME_RANK):
+    if _within(tested, SAME_RANK):
         word, says = "none", f"{what} {makes} no difference to finding parents"
     elif tested.interval.low > 0:
         word, says = "helps", f"{what} {helps} to find parents"
@@ -266,8 +267,9 @@ def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
     return Answer.of(word, tested, f"{says}: {beside}, {_counted(tested, 'pair')}.")
 
 
-def _within(interval: Interval, bound: float) -> bool:
-    return -bound < interval.low and interval.high < bound
+def _within(tested: Tested, bound: float) -> bool:
+    low, high = tested.narrow
+    return tested.items >= SMALL_SAMPLE and -bound < low and high < bound
 
 
 def _stated(tested: Tested, *, signed: bool = False) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain
-from hiergeo._core.text import few
+from hiergeo._core.text import few, without_folders
 from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, interval_of
 from hiergeo.evaluation.metrics.length import baseline_name
@@ -18,6 +18,9 @@ from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray
+
+CONTROL = "strongest control"
+"""Head of the last column of tables."""
 
 NO_RADII = np.empty((0, 0))
 """Radii of a measurement without chains."""
@@ -278,7 +281,7 @@ def strongest(metric: str, reached: Mapping[str, float]) -> tuple[str, float] | 
 def control_figure(metric: str, reached: Mapping[str, float], digits: int = 3) -> Figure:
     """The strongest baseline of a metric as an entry of a table."""
     control = strongest(metric, reached)
-    return Figure() if control is None else Figure(number(control[1], digits), f"({control[0]})")
+    return Figure() if control is None else Figure(number(control[1], digits), note=control[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -338,7 +341,8 @@ class Result(Exported):
     @property
     def about(self) -> str:
         """Model, dataset and split."""
-        return " · ".join(str(self.settings.get(name, "")) for name in ("model", "dataset", "split")).rstrip(" ·")
+        names = (str(self.settings[name]) for name in ("model", "dataset", "split") if name in self.settings)
+        return " · ".join(map(without_folders, names))
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Its rows of the long table, and those of its baselines.
@@ -369,14 +373,14 @@ class Result(Exported):
         """One table: the value of each metric with its interval, and the strongest baseline; None shows all metrics."""
         shown = [name for name in self.metrics if metrics is None or name in metrics]
         rows = tuple((find_metric(name).heading, self._figures(name)) for name in shown)
-        heads = ("value, 95 % interval", "strongest control")
+        heads = ("value, 95 % interval", CONTROL)
         items = {name: self.items[name] for name in shown if name in self.items}
         where = f"{self.about} · {self.geometry}"
         yield Grid("metric", heads, rows, f"{where}; {counted(items)}." if items else f"{where}.")
 
     def _figures(self, metric: str) -> tuple[Figure, ...]:
         ends = self.intervals.get(metric)
-        bounds = "" if ends is None else f"({' to '.join(number(end, 4) for end in ends)})"
+        bounds = "" if ends is None else " to ".join(number(end, 4) for end in ends)
         control = control_figure(metric, self.baselines.get(metric, {}), 4)
         return Figure(number(self.metrics[metric], 4), bounds), control
 

@@ -2,16 +2,13 @@
 
 from hiergeo.report.assets import design
 from hiergeo.report.audits import audit_records, audit_tables, length_records, write_audit
-from hiergeo.report.formats import FORMATS, check_format
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
 from hiergeo.report.terminal import tables
 
 __all__ = [
-    "FORMATS",
     "audit_records",
     "audit_tables",
-    "check_format",
     "design",
     "length_records",
     "tables",

@@ -6,13 +6,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from hiergeo._core.records import Records, signed
+from hiergeo._core.records import Records, number, signed
 from hiergeo._core.tables import light
-from hiergeo._core.text import caption
+from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import drawing, plot, summary
-from hiergeo.report.labels import number, short_model
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.terminal import MARK, bounds, stacked
 
@@ -44,7 +43,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
         UnavailableError: the file cannot be written.
     """
     settings = audit.settings
-    model, data = short_model(str(settings["model"])), f"{settings['dataset']} {settings['split']}"
+    model, data = without_folders(str(settings["model"])), f"{settings['dataset']} {settings['split']}"
     count = sum(name.startswith("curvature_factor") for name in audit.numbers)
     return write_html(
         path,
@@ -77,7 +76,7 @@ def audit_tables(audit: Audit, *, full: bool = False) -> Iterator[Table]:
 def _about(audit: Audit) -> str:
     settings = audit.settings
     data = f"{settings['dataset']} {settings['split']}"
-    return caption(f"{short_model(str(settings['model']))} · {data} · {settings['geometry']}")
+    return caption(f"{without_folders(str(settings['model']))} · {data} · {settings['geometry']}")
 
 
 def audit_records(audit: Audit) -> Records:
@@ -138,6 +137,6 @@ def length_records(facts: LengthFacts) -> Records:
         if order is not None:
             figures += [(name, "tau_d", order.tau_d), (name, "equal", order.equal), (name, "shorter", order.shorter)]
     measured = ((*of, each.value, *each.interval, each.items) for *of, each in figures if each is not None)
-    about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
+    about = caption(f"{without_folders(facts.model)} · {facts.data} · {facts.geometry}")
     notes = f"{about}. Equal, shorter: share of pairs of tiers in the right order. 95 % intervals."
     return Records.of(("control", "metric", "value", "low", "high", "items"), measured, notes)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from hiergeo._core.records import Exported, Grid, Record, number
-from hiergeo._core.text import caption
+from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Published
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report.labels import short_model
 
 
 @final
@@ -49,7 +48,7 @@ def _figures(figures: Iterable[Published]) -> str:
 def protocol_line(result: Result) -> str:
     """Model, space and protocol in one sentence, and what an arrow means."""
     settings = result.settings
-    model, space = caption(short_model(str(settings["model"]))), f"{result.geometry}, root {settings['root']}"
+    model, space = caption(without_folders(str(settings["model"]))), f"{result.geometry}, root {settings['root']}"
     fewer = any(find_metric(name).higher_is_better is False for name in result.metrics)
     arrow = "; ↓: less is better" if fewer else ""
     return f"{model}; {space}; {settings['dataset']}: {settings['protocol']}{arrow}"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._core.limits import CAPTION_CHARACTERS
+from hiergeo._core.records import number
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.text import caption, shortened, tame, without_folders
+from hiergeo._core.text import caption, listing, shortened, tame, without_folders
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation import Comparison, Result
@@ -17,17 +18,10 @@ from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import Script, downloading, script
-from hiergeo.report.labels import (
-    data_name,
-    listing,
-    number,
-    protocol_name,
-    said,
-    short_model,
-)
 from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import distributions, tallest
 from hiergeo.report.shown import before_and_after, results, shown, spaces
+from hiergeo.report.terminal import said
 from hiergeo.training.study import Study, StudyCell
 from hiergeo.training.study.result import DRIFT
 
@@ -145,6 +139,17 @@ def _outside(text: Any) -> "Markup":
     return Markup("<bdi>{}</bdi>").format(tame(shortened(str(text), CAPTION_CHARACTERS)))
 
 
+def _data_name(result: Result) -> str:
+    """The dataset and its split."""
+    return f"{result.settings['dataset']} {result.settings['split']}"
+
+
+def _protocol_name(result: Result) -> str:
+    """The protocol, with its steps where they play a part."""
+    protocol = str(result.settings["protocol"])
+    return protocol if protocol == "pairs" else f"{protocol}, {result.settings['steps']} steps"
+
+
 def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any]:
     first = comparison.results[0]
     sections = {
@@ -155,11 +160,11 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "reading": "How to read this",
         "settings": "Settings",
     }
-    model = short_model(str(first.settings["model"]))
+    model = without_folders(str(first.settings["model"]))
     return {
         "study": None,
-        "title": f"{caption(model)} on {caption(data_name(first))}",
-        "kicker": (model, data_name(first), protocol_name(first)),
+        "title": f"{caption(model)} on {caption(_data_name(first))}",
+        "kicker": (model, _data_name(first), _protocol_name(first)),
         "sections": [PageSection(*each) for each in sections.items()],
         "verdicts": [
             (f"{geometry}, {question.replace('_', ' ')}: {answer.word}", answer.sentence)
@@ -190,12 +195,12 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "reading": "How to read this",
         "settings": "Settings",
     }
-    model = short_model(study.frozen.model)
+    model = without_folders(study.frozen.model)
     return {
         "study": study,
         "leakage": study.leakage,
-        "title": f"Study of {caption(model)} on {caption(data_name(first))}",
-        "kicker": ("study", model, data_name(first), f"{len(study.plan.seeds)} seeds"),
+        "title": f"Study of {caption(model)} on {caption(_data_name(first))}",
+        "kicker": ("study", model, _data_name(first), f"{len(study.plan.seeds)} seeds"),
         "sections": [PageSection(*each) for each in sections.items()],
         "verdicts": [
             (

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiergeo._core.text import shortened
+from hiergeo._core.records import number
+from hiergeo._core.text import shortened, without_folders
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.metrics import Roc, find_metric
 from hiergeo.report import curves
 from hiergeo.report import disk as disks
 from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, TIERS, TRUE, WASH, words
-from hiergeo.report.labels import number
 from hiergeo.report.ladders import Exhibit, ImageLadder
 from hiergeo.report.radii import Radii
 from hiergeo.report.summary import DotPlot, DotPlots
@@ -74,7 +74,7 @@ def dot_plots(drawn: DotPlots) -> "Figure":
 def dots(axes: "Axes", plot: DotPlot) -> None:
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    rows(axes, [words(shortened(dot.name, NAME)) for dot in plot.dots])
+    rows(axes, [words(shortened(without_folders(dot.name), NAME)) for dot in plot.dots])
     beside = axes.secondary_yaxis("right")
     beside.set_yticks(range(len(plot.dots)), [number(dot.value) for dot in plot.dots])
     beside.spines["right"].set_visible(False)
@@ -100,7 +100,7 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
     axes.set_xlim(*np.clip(axes.get_xlim(), *metric.bounds))
     axes.locator_params(axis="x", nbins=4)
     named = metric.heading.replace("tau_d", r"$\tau_d$")
-    title = f"{words(plot.of)}: {named}" if plot.of else named
+    title = f"{words(shortened(without_folders(plot.of), NAME))}: {named}" if plot.of else named
     axes.set_title(title, pad=CONTROL_ROOM if plot.control else None)
     axes.set_xlabel(metric.measures or metric.label, loc="right")
 

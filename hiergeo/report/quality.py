@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from hiergeo._core.records import Records
+from hiergeo._core.records import Records, number
 from hiergeo._core.tables import drawn, light
-from hiergeo._core.text import caption
+from hiergeo._core.text import caption, without_folders
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report.labels import number, short_model
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import PLOTS, Dot, DotPlot, DotPlots
 from hiergeo.report.terminal import MARK, NONE, bounds, stacked
@@ -138,12 +137,12 @@ def overall(quality: Quality) -> list[str]:
 
 
 def _name(quality: Quality) -> str:
-    return f"{short_model(str(quality.settings['dataset']))} {quality.settings['split']}"
+    return f"{without_folders(str(quality.settings['dataset']))} {quality.settings['split']}"
 
 
 def _model(quality: Quality) -> tuple[str, ...]:
     model = quality.settings["model"]
-    return () if model is None else (short_model(model),)
+    return () if model is None else (without_folders(model),)
 
 
 def _summary(sets: dict[str, Quality]) -> DotPlots:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hiergeo._core.records import number
 from hiergeo.evaluation.auditing import Audit
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.result import strongest
-from hiergeo.report.labels import label, number
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class DotPlot:
     def __str__(self) -> str:
         """The plot in words."""
         line = f"; {self.control} {number(self.reference)}" if self.control and self.reference is not None else ""
-        return f"{self.of}{', ' if self.of else ''}{label(self.metric)}: {'; '.join(map(str, self.dots))}{line}"
+        name = ", ".join(filter(None, (self.of, find_metric(self.metric).label)))
+        return f"{name}: {'; '.join(map(str, self.dots))}{line}"
 
     def beside(self, control: tuple[str, float] | None) -> "DotPlot":
         """The plot with a line where a control, its name and value, is; no dot is marked that the control beats."""

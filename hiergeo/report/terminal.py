@@ -11,7 +11,7 @@ from hiergeo._core.tables import MARK as MARK
 from hiergeo._core.tables import drawn
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.labels import said
+from hiergeo.evaluation.result import CONTROL
 from hiergeo.training.study import Study
 
 EDGES, GAP = 2, 3
@@ -35,6 +35,12 @@ def bounds(interval: Interval, digits: int = 3) -> str:
     return " to ".join(number(end, digits) for end in interval)
 
 
+def said(results: Iterable[Result]) -> frozenset[str]:
+    """The metric that one sentence says of all results in per cent of pairs: tables do not repeat it in [-1, 1]."""
+    shares = {result.answers["beyond_length"].value if result.says_equal_length else None for result in results}
+    return frozenset({"tau_d_equal_length"} if len(shares) == 1 and None not in shares else ())
+
+
 def read_metrics(metrics: Iterable[str], results: Iterable[Result] = (), *, full: bool = False) -> tuple[str, ...]:
     """Those of some metrics that tables show: all but the one that a sentence says of the results in per cent, and
     unless `full` neither controls nor metrics without merit."""
@@ -55,7 +61,8 @@ def tables(source: Result | Comparison | Study, width: int = 80, *, full: bool =
         chosen = read_metrics(results[0].metrics, results, full=full)
     for grid in source.grids(chosen):
         parts = list(fitted(grid, width))
-        yield from map(drawn, parts if len(parts) == 1 else fitted(_controls_in_notes(grid), width))
+        narrow = len(parts) > 1 and grid.heads[-1] == CONTROL
+        yield from map(drawn, fitted(_controls_in_notes(grid), width) if narrow else parts)
 
 
 def _controls_in_notes(grid: Grid) -> Grid:
@@ -63,10 +70,11 @@ def _controls_in_notes(grid: Grid) -> Grid:
     reached: dict[str, list[str]] = {}
     for name, (*_, control) in grid.rows:
         if control.value:
-            reached.setdefault(control.detail.strip("()"), []).append(f"{name} {control.value}")
+            reached.setdefault(control.note, []).append(f"{name} {control.value}")
     controls = "; ".join(f"{control}: {', '.join(values)}" for control, values in reached.items())
     rows = tuple((name, figures[:-1]) for name, figures in grid.rows)
-    return replace(grid, heads=grid.heads[:-1], rows=rows, notes=f"Reached by {controls}.\n{grid.notes}")
+    said = f"Reached by {controls}.\n" if controls else ""
+    return replace(grid, heads=grid.heads[:-1], rows=rows, notes=f"{said}{grid.notes}")
 
 
 def fitted(grid: Grid, width: int) -> Iterator[Grid]:
@@ -86,4 +94,4 @@ def fitted(grid: Grid, width: int) -> Iterator[Grid]:
 
 
 def _size(figure: Figure) -> int:
-    return max(len(figure.value) + figure.best, len(figure.detail.strip("()")))
+    return max(len(figure.value) + figure.best, *map(len, figure.below), 0)

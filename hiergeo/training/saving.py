@@ -97,7 +97,8 @@ def trained_once(folder: Path, chains: Chains, geometry: Geometry, recipe: Recip
         InputError: as `train_head`.
         UnavailableError: the folder cannot be written.
     """
-    settings = [geometry.spec, asdict(recipe), chains.sha256, str(chains.text.device.type), __version__]
+    groups = chains.group.tolist()
+    settings = [geometry.spec, asdict(recipe), chains.sha256, groups, str(chains.text.device.type), __version__]
     work = sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
     path = folder / f"{work[:16]}.json"
     with locked(path, FOREVER):

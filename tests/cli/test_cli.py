@@ -80,10 +80,12 @@ def test_pages_of_two_models_stand_side_by_side(run, tmp_path, monkeypatch):
 def test_pages_name_no_folders(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = scenes.load("test", count=5).rows
-    chains = tmp_path / "own.csv"
+    far = tmp_path / "-".join(["far"] * 30)
+    far.mkdir()
+    chains = far / "own.csv"
     chains.write_text("captions\n" + "".join(f"{' => '.join(row.positive)}\n" for row in rows))
-    assert run("embed", "-m", "tiny", "-d", f"chains:{chains}", "-o", "stored.npz")[0] == 0
-    words = ("-m", f"npz:{tmp_path / 'stored.npz'}", "-d", f"chains:{chains}")
+    assert run("embed", "-m", "tiny", "-d", f"chains:{chains}", "-o", far / "stored.npz")[0] == 0
+    words = ("-m", f"npz:{far / 'stored.npz'}", "-d", f"chains:{chains}")
     assert run("compare", *words, "-g", "euclidean")[0] == 0
     assert run("audit", *words, "--html", "audit.html")[0] == 0
     assert run("suite", *words, "-o", "suite")[0] == 0

@@ -199,7 +199,8 @@ def is_shown(cell, value, spelt):
     if value is None:
         return cell in ("", "--")
     if is_digits(value):
-        return math.isclose(float(cell.replace("−", "-").strip("$")), value, rel_tol=5.1e-4)
+        digits = re.sub(r" \\times 10\^\{(.+)\}", r"e\1", cell.replace("−", "-").strip("$"))
+        return math.isclose(float(digits), value, rel_tol=5.1e-4)
     return cell in (spelt(str(value)), f"${value}$")
 
 

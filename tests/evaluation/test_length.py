@@ -114,7 +114,7 @@ def test_tables_show_the_strongest_control_beside_the_value(model, scenes):
     (grid,) = result.grids()
     control = dict(grid.rows)["tau_d"][-1]
     name = max(result.baselines["tau_d"], key=result.baselines["tau_d"].get)
-    assert (control.value, control.detail) == (f"{result.baselines['tau_d'][name]:.4f}", f"({baseline_name(name)})")
+    assert (control.value, control.note) == (f"{result.baselines['tau_d'][name]:.4f}", baseline_name(name))
     assert strongest("tied_share", result.baselines.get("tied_share", {})) is None
     assert strongest("tie", {"length": 2.0, "chance": 3.0}) == ("words alone", 2.0)
 

@@ -105,7 +105,7 @@ def test_hostile_names_stay_text(comparison) -> None:
     others = replace(comparison, results=(named, other))
     pages = [named._repr_html_(), notebook.sentences(HOSTILE), others.board._repr_html_()]
     assert ["<img src=x" in seen(page).text for page in pages] == [True] * 3
-    grid = Grid(HOSTILE, (HOSTILE,), ((HOSTILE, (Figure(HOSTILE, HOSTILE, best=True),)),))
+    grid = Grid(HOSTILE, (HOSTILE,), ((HOSTILE, (Figure(HOSTILE, HOSTILE, HOSTILE, best=True),)),))
     assert "<img src=x" in seen(html(grid)).text
 
 

@@ -12,12 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import number
 from hiergeo.evaluation.embedded import embed
-from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.geometry import Space
-from hiergeo.report import curves, disk, write_page
+from hiergeo.report import curves, disk, tables, write_page
 from hiergeo.report.curves import roc_figure
-from hiergeo.report.labels import label, number
 from hiergeo.report.shown import representative, shown, validation_loss
 from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
@@ -31,6 +31,28 @@ from tests.report.page_common import Page, read, scripts
 @pytest.fixture(scope="module")
 def study() -> Study:
     return scenes_study()
+
+
+def test_no_column_of_the_heads_is_lost_on_a_narrow_terminal(study):
+    for width in (60, 80):
+        printed = list(tables(study, width))
+        heads = [str(column.header) for table in printed for column in table.columns]
+        assert set(list(study.grids())[-1].heads) <= set(heads)
+        assert not any("Reached by :" in str(table.caption) for table in printed)
+
+
+def test_a_dimension_without_a_head_has_no_table(study):
+    (dim,) = study.plan.dims
+    wider = replace(study, plan=replace(study.plan, dims=(2 * dim, dim)))
+    assert len(list(wider.grids())) == len(list(study.grids()))
+
+
+def test_metrics_of_pairs_are_of_the_chains_that_were_set_aside(study):
+    of = {row["metric"]: row["dataset"] for row in study.records() if row["kind"] in ("measured", "mean")}
+    assert of["auroc"] == "scenes train, set aside"
+    assert of["recall"] == "scenes test"
+    grid, *_ = study.grids()
+    assert "On chains of scenes train that were set aside: AUROC" in grid.notes
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +77,9 @@ def test_tables_to_paste_have_what_the_terminal_shows(study):
     (dim,) = study.plan.dims
     score = study.board.score("recall", "lorentz:-1", dim)
     before = study.before["euclidean"]
-    recall = [f"{value:.3f}" for value in (before.metrics["recall"], score.value, score.spread)]
+    ends = sorted(study.before[cell.geometry].metrics["recall"] for cell in study.cells)
+    frozen = " to ".join(dict.fromkeys(f"{value:.3f}" for value in ends))
+    recall = [frozen, *(f"{value:.3f}" for value in (score.value, score.spread))]
     text, latex = study.to_markdown(), study.to_latex()
     (row,) = (line.split("|") for line in text.splitlines() if line.startswith("| recall |"))
     assert row[2].strip() == recall[0]
@@ -147,10 +171,11 @@ def test_tables_show_means_over_seeds_beside_the_model_without_a_head(study):
     grid, heads = study.grids()
     rows = dict(grid.rows)
     assert grid.heads[:3] == (NO_HEAD, "euclidean", "lorentz:-1")
-    frozen = study.before["euclidean"].metrics
     for metric in ("tau_d", "precision", "auroc", "similarity_change"):
-        before, *figures = rows[label(metric)]
-        assert before.value == (number(frozen[metric]) if metric in frozen else "")
+        before, *figures = rows[find_metric(metric).label]
+        frozen = sorted(study.before[cell.geometry].metrics[metric] for cell in study.cells if before.value)
+        assert before.value.split(" to ") == (list(dict.fromkeys(map(number, frozen))) or [""])
+        assert bool(before.value) == (metric in study.before["euclidean"].metrics)
         for cell, figure in zip(study.cells, figures, strict=False):
             seeds = [run.result.metrics[metric] for run in cell.runs]
             assert (figure.value, figure.detail) == (number(np.mean(seeds)), f"± {number(np.std(seeds, ddof=1))}")

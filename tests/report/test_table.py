@@ -10,18 +10,22 @@ import pytest
 import hiergeo
 from hiergeo import datasets
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Figure, Grid
+from hiergeo._core.records import Figure, Grid, check_format, number
+from hiergeo._core.text import listing, without_folders
 from hiergeo.cli._terminal import Screen
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation.answers import HEADLINE
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report import check_format, tables, write_page
+from hiergeo.report import tables, write_page
 from hiergeo.report.drawing import ticks
-from hiergeo.report.labels import label, listing, number, short_model
 from hiergeo.report.terminal import fitted, read_metrics
 from tests.report.page_common import read
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
+
+
+def label(metric: str) -> str:
+    return find_metric(metric).label
 
 
 def printed(source, width=80, **options) -> str:
@@ -115,7 +119,7 @@ def test_no_figure_is_broken_whatever_the_width(pairs, comparison, width):
 @pytest.mark.parametrize(("width", "parts"), [(45, [3]), (44, [2, 1]), (32, [2, 1]), (31, [1, 1, 1]), (1, [1, 1, 1])])
 def test_a_table_too_wide_is_several_of_which_the_last_has_the_notes(width, parts):
     """Names take 4 columns, edges 2, and each of three figures 10 and a gap of 3."""
-    grid = Grid("name", ("a", "b", "c"), (("row", tuple(Figure("0.5", "(0123456789)") for _ in "abc")),), "notes")
+    grid = Grid("name", ("a", "b", "c"), (("row", tuple(Figure("0.5", "0123456789") for _ in "abc")),), "notes")
     made = list(fitted(grid, width))
     assert [len(part.heads) for part in made] == parts
     assert [head for part in made for head in part.heads] == ["a", "b", "c"]
@@ -240,8 +244,8 @@ def test_labels(metric, name):
         ("tiny", "tiny"),
     ],
 )
-def test_short_model(name, short):
-    assert short_model(name) == short
+def test_specs_without_folders(name, short):
+    assert without_folders(name) == short
 
 
 def test_listing():

@@ -10,7 +10,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Exported, Figure, Grid, Record, number
-from hiergeo._core.text import few, listing
+from hiergeo._core.text import few, listing, without_folders
 from hiergeo.evaluation.experiment.contrasts import Contrast, Key, Run, SpaceFacts, contrast_all
 from hiergeo.evaluation.metrics import (
     SMALL_SAMPLE,
@@ -21,7 +21,7 @@ from hiergeo.evaluation.metrics import (
     share_interval,
 )
 from hiergeo.evaluation.metrics.resampling import are_hits
-from hiergeo.evaluation.result import Result, control_figure, counted, record, strongest
+from hiergeo.evaluation.result import CONTROL, Result, control_figure, counted, record, strongest
 
 Kind = Literal["small sample", "few seeds", "flat", "charts", "learning rates", "collapse", "training", "leakage"]
 
@@ -63,7 +63,7 @@ class Score:
         values = tuple(result.metrics[metric] for result in results)
         if len(values) == 1:
             return cls(values[0], None, results[0].intervals.get(metric), values)
-        drawn = metric in results[0].draws
+        drawn = all(metric in result.draws for result in results)
         interval = _within(metric, _over_seeds(metric, results)) if drawn else None
         return cls(float(np.mean(values)), float(np.std(values, ddof=1)), interval, values)
 
@@ -75,9 +75,9 @@ class Score:
     def figure(self, best: bool = False) -> Figure:
         """Its entry in a table: the deviation over seeds, or the interval, behind the value."""
         if self.spread is not None:
-            return Figure(number(self.value), f"± {number(self.spread)}", best)
-        bounds = "" if self.interval is None else f"({' to '.join(map(number, self.interval))})"
-        return Figure(number(self.value), bounds, best)
+            return Figure(number(self.value), f"± {number(self.spread)}", best=best)
+        bounds = "" if self.interval is None else " to ".join(map(number, self.interval))
+        return Figure(number(self.value), bounds, best=best)
 
 
 def _over_seeds(metric: str, results: Sequence[Result]) -> Interval:
@@ -96,11 +96,8 @@ def _over_seeds(metric: str, results: Sequence[Result]) -> Interval:
 
 def _within(metric: str, interval: Interval) -> Interval:
     """An interval that seeds have widened, without values that the metric cannot have."""
-    record = find_metric(metric)
-    if not record.higher_is_better:
-        return interval
-    least = record.least if record.discrete else -1.0
-    return Interval(*(min(max(end, least), 1.0) for end in interval))
+    least, most = find_metric(metric).bounds
+    return Interval(*(min(max(end, least), most) for end in interval))
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ class Board(Exported):
         resampling: seed of the resampling of seeds.
 
     Raises:
-        InputError: no runs, or two of the same label, dimension and seed.
+        InputError: no runs, two of the same label, dimension and seed, or labels of different seeds.
     """
 
     runs: tuple[Run, ...]
@@ -133,6 +130,9 @@ class Board(Exported):
                 "a board needs runs, each of a different label, dimension and seed; "
                 f"it got {len(keys)} runs, {len(set(keys))} of them different."
             )
+        seeds = {tuple(run.seed for run in runs) for runs in self.cells.values()}
+        if len(seeds) > 1:
+            raise InputError("every label and dimension of a board needs runs of the same seeds, in one order.")
 
     def __repr__(self) -> str:
         return f"<Board of {len(self.runs)} runs on {self.dataset or 'a dataset'}: {', '.join(self.labels)}>"
@@ -209,7 +209,8 @@ class Board(Exported):
         key = metric, label, dim
         if key not in self._scores:
             results = self.results(label, dim)
-            self._scores[key] = Score.of(metric, results) if results and metric in results[0].metrics else None
+            everywhere = bool(results) and all(metric in result.metrics for result in results)
+            self._scores[key] = Score.of(metric, results) if everywhere else None
         return self._scores[key]
 
     @cached_property
@@ -252,7 +253,8 @@ class Board(Exported):
         return label in self.leaders(metric, dim)
 
     def leaders(self, metric: str, dim: int) -> tuple[str, ...]:
-        """The spaces that win against every other one, charts of one space all alike; empty where none does."""
+        """The spaces that win against every other one on the same items, charts of one space all alike; empty where
+        none does."""
         return self._leaders.get((metric, dim), ())
 
     @property
@@ -272,13 +274,16 @@ class Board(Exported):
         return {place: leading for place in places if (leading := self._leading(*place))}
 
     def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
-        contrasts = [contrast for contrast in self.contrasts_of(metric, dim) if not contrast.one_space]
+        measured = [label for label in self.geometries(dim) if self.score(metric, label, dim) is not None]
         leading: set[str] = set()
-        for label in self.geometries(dim):
-            own = [contrast for contrast in contrasts if label in (contrast.a, contrast.b)]
-            if own and all(contrast.winner == label for contrast in own):
-                leading |= {label, *(twin for group in self.twins if label in group for twin in group)}
-        return tuple(label for label in self.geometries(dim) if label in leading)
+        for label in measured:
+            twins = next((group for group in self.twins if label in group), (label,))
+            own = [contrast for contrast in self.contrasts_of(metric, dim) if label in (contrast.a, contrast.b)]
+            met = {*twins, *(other for contrast in own for other in (contrast.a, contrast.b))}
+            rivals = [contrast for contrast in own if not contrast.one_space]
+            if rivals and met.issuperset(measured) and all(contrast.winner == label for contrast in rivals):
+                leading.update(twins)
+        return tuple(label for label in measured if label in leading)
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """One row a number: those of every run, means over seeds, baselines, and differences."""
@@ -289,7 +294,11 @@ class Board(Exported):
             for run in runs:
                 yield from run.result.rows_of({**place, "seed": run.seed}, items=items, best=() if several else best)
             for metric in runs[0].result.metrics if several else ():
-                yield record("mean", **place, metric=metric, best=metric in best, **self._mean(metric, label, dim))
+                if score := self.score(metric, label, dim):
+                    low, high = score.interval or (None, None)
+                    mean = {"value": score.value, "low": low, "high": high, "deviation": score.spread}
+                    n = runs[0].result.items.get(metric)
+                    yield record("mean", **place, metric=metric, n=n, best=metric in best, **mean)
         for dim in self.dims:
             place = {"dim": dim or None, "dataset": self.dataset}
             for metric in self.measured(dim):
@@ -301,13 +310,6 @@ class Board(Exported):
             low, high = contrast.simultaneous
             difference = {"value": contrast.difference, "low": low, "high": high, "winner": contrast.winner}
             yield record("difference", **place, than=contrast.b, metric=contrast.metric, **difference)
-
-    def _mean(self, metric: str, label: str, dim: int) -> dict[str, object]:
-        score = self.score(metric, label, dim)
-        assert score is not None
-        low, high = score.interval or (None, None)
-        items = self.results(label, dim)[0].items.get(metric)
-        return {"value": score.value, "low": low, "high": high, "n": items, "deviation": score.spread}
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
         """One table for each dimension: metrics down, spaces across, and last the strongest baseline.
@@ -326,7 +328,7 @@ class Board(Exported):
                 (find_metric(name).heading, (*self._figures(name, dim), control))
                 for name, control in zip(shown, controls, strict=True)
             )
-            heads = *self.geometries(dim), "strongest control"
+            heads = *self.geometries(dim), CONTROL
             corner = f"dimension {dim}" if self.seeds > 1 or len(self.dims) > 1 else "metric"
             yield Grid(corner, heads, rows, self._notes(shown, dim))
 
@@ -340,7 +342,7 @@ class Board(Exported):
     def _notes(self, metrics: Sequence[str], dim: int) -> str:
         """What must be known to read the figures: data, how many items, and what a mark means."""
         models = dict.fromkeys(run.model for run in self.runs)
-        of = f"{next(iter(models))} on {self.dataset}" if len(models) == 1 else self.dataset
+        of = without_folders(f"{next(iter(models))} on {self.dataset}" if len(models) == 1 else self.dataset)
         results = [run.result for run in self.runs if run.dim == dim]
         items = {name: result.items[name] for result in results for name in metrics if name in result.items}
         read = (
@@ -356,7 +358,10 @@ class Board(Exported):
             marked = "Marked: ahead of every other space, by paired tests over all metrics and spaces."
         else:
             marked = "No space is ahead of every other one in anything." if self.contrasts else ""
-        return " ".join(filter(None, (f"{of}; {counted(items)}." if items else f"{of}.", read, apart, marked)))
+        several = len(self.geometries(dim)) > 1 and any(self.baselines(name, dim) for name in metrics)
+        controls = "Each control is what it reaches in the space where it does best." if several else ""
+        said = f"{of}; {counted(items)}." if items else f"{of}.", read, controls, apart, marked
+        return " ".join(filter(None, said))
 
 
 def small_samples(results: Sequence[Result]) -> Iterator[Caution]:

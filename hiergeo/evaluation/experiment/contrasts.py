@@ -297,12 +297,16 @@ def _pairs(
         results = [(x.result, y.result) for x, y in runs]
         first, other = results[0]
         for metric in first.draws:
-            if metric not in other.draws or metric in without or find_metric(metric).control:
+            if metric in without or find_metric(metric).control:
+                continue
+            if not all(metric in x.draws and metric in y.draws for x, y in results):
                 continue
             if first.items.get(metric) != other.items.get(metric):  # not the same items: nothing is paired
                 continue
             stream = streams.setdefault((metric, a.dim, a.identity, b.identity), len(streams))
             draws = [x.draws[metric] - y.draws[metric] for x, y in results]
+            if not np.isfinite(draws).all():  # some resample left it undefined: no interval holds
+                continue
             paired = crossed_draws(draws, seed=(seed, stream)) if len(draws) > 1 else draws[0]
             differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in results)
             yield _Pair(metric, a, b, differences, paired, *_tests(metric, results))

@@ -1,7 +1,7 @@
 """What a study returns: every head of every geometry on the same data, and what their differences amount to."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from hiergeo._core import notebook
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, minus, number, signed
-from hiergeo._core.text import shortened
+from hiergeo._core.text import listing, shortened
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.comparison import HEADLINE
 from hiergeo.evaluation.embedded import Embedded
@@ -135,7 +135,8 @@ class StudyCell:
 
     @property
     def _values(self) -> dict[str, list[float]]:
-        return {name: [run.result.metrics[name] for run in self.runs] for name in self.runs[0].result.metrics}
+        metrics = [run.result.metrics for run in self.runs]
+        return {name: [of[name] for of in metrics] for name in metrics[0] if all(name in of for of in metrics)}
 
     @property
     def collapse(self) -> dict[str, int]:
@@ -164,8 +165,8 @@ class StudyCell:
         facts = {"collapse": ", ".join(f"{sign} ({count} of {seeds})" for sign, count in self.collapse.items()) or "no"}
         if self._curved:
             factors = zip(*(run.kept.curvature for run in self.runs), strict=True)
-            facts["curvature"] = f"K = {' and '.join(map(_span, factors))}"
-            excess = signed(self.bend) if abs(self.bend) < 1e3 else "over a thousand"
+            facts["curvature"] = f"K = {' and '.join(_span(factor, _curvature) for factor in factors)}"
+            excess = "over a thousand" if abs(self.bend) >= 1e3 else signed(self.bend)
             facts["excess of circles over flat ones"] = f"{excess}{', effectively flat' if self.flat else ''}"
         if any(run.beyond_the_equator for run in self.runs):
             facts["reach"] = "beyond the equator, where cones widen again"
@@ -178,10 +179,13 @@ class StudyCell:
         return facts
 
 
-def _span(values: Sequence[float]) -> str:
-    """One number where all agree to three digits, else the two ends."""
-    ends = dict.fromkeys(minus(f"{value:.3g}") for value in (min(values), max(values)))
-    return " to ".join(ends)
+def _curvature(value: float) -> str:
+    return minus(f"{value:.3g}")
+
+
+def _span(values: Sequence[float], written: Callable[[float], str]) -> str:
+    """One number where all are written alike, else the two ends; empty without any."""
+    return " to ".join(dict.fromkeys(map(written, (min(values), max(values))))) if values else ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -198,6 +202,7 @@ class Study(Exported):
         shared: metrics that cannot differ between the geometries.
         pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
         leakage: what of the test data was trained on, where that was forced.
+        aside: where the chains come from that were set aside.
     """
 
     plan: StudyPlan
@@ -208,6 +213,7 @@ class Study(Exported):
     shared: frozenset[str]
     pairs: int
     leakage: str | None = None
+    aside: str = ""
 
     def __repr__(self) -> str:
         dims = ", ".join(map(str, self.plan.dims))
@@ -260,8 +266,8 @@ class Study(Exported):
         """Those of the frozen model, whose space is called "no head", those of the board, and facts of the heads."""
         place = {"model": self.frozen.model, "dataset": self.board.dataset}
         for geometry, result in self.before.items():
-            yield from result.rows_of({**place, "space": f"{geometry}, {NO_HEAD}"}, items=items)
-        yield from self.board.records(items=items)
+            yield from map(self._of_aside, result.rows_of({**place, "space": f"{geometry}, {NO_HEAD}"}, items=items))
+        yield from map(self._of_aside, self.board.records(items=items))
         for cell in self.cells:
             where = {**place, "space": cell.geometry, "dim": cell.dim}
             yield record("measured", **where, metric="learning_rate", value=cell.learning_rate)
@@ -270,16 +276,22 @@ class Study(Exported):
                 for at, curvature in enumerate(run.kept.curvature):
                     yield record("measured", **where, seed=run.seed, metric=f"curvature_factor{at}", value=curvature)
 
+    def _of_aside(self, row: Record) -> Record:
+        """The row, of the chains that were set aside where its metric is one of pairs."""
+        return {**row, "dataset": f"{self.aside}, set aside"} if is_of_pairs(str(row["metric"])) else row
+
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
         """Those of the board with what the frozen model reaches, and what became of the heads."""
-        for dim, grid in zip(self.plan.dims, self.board.grids(metrics), strict=True):
-            frozen = self.before[self.board.geometries(dim)[0]].metrics
+        for dim, grid in zip(self.board.dims, self.board.grids(metrics), strict=True):
+            before = [self.before[geometry].metrics for geometry in self.board.geometries(dim)]
             shown = [name for name in self.board.measured(dim) if metrics is None or name in metrics]
             rows = (
-                (label, (_figure(frozen.get(name)), *figures))
+                (label, (Figure(_span([of[name] for of in before if name in of], number)), *figures))
                 for name, (label, figures) in zip(shown, grid.rows, strict=True)
             )
-            yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows))
+            of_pairs = [find_metric(name).label for name in shown if is_of_pairs(name)]
+            aside = f" On chains of {self.aside} that were set aside: {listing(of_pairs)}." if of_pairs else ""
+            yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows), notes=grid.notes + aside)
         facts = {f"{cell.geometry}, {cell.dim} dimensions": cell.facts for cell in self.cells}
         heads = tuple(dict.fromkeys(name for of_cell in facts.values() for name in of_cell))
         cells = (
@@ -340,10 +352,6 @@ class Study(Exported):
             "settings": asdict(self.settings),
         }
         return json_text(whole)
-
-
-def _figure(value: float | None) -> Figure:
-    return Figure() if value is None else Figure(number(value))
 
 
 def _cautions(study: Study, board: Board) -> Iterator[Caution]:

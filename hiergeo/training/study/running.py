@@ -13,6 +13,7 @@ from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
+from hiergeo._core.text import without_folders
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import Compute, embed
@@ -96,6 +97,7 @@ def run_study(
         shared=same_by_construction(cells, tuple(plan.recipe.losses)) & before[plan.geometries[0]].metrics.keys(),
         pairs=int(aside.positive[:, 1:].numel()),
         leakage=chains.leakage,
+        aside=without_folders(chains.origin),
     )
 
 

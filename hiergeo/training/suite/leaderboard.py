@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -181,8 +181,7 @@ class Standing:
             return Figure("" if cell.status == "done" else cell.status)
         shown = score.figure(self.is_best(row, name))
         reported = self.published_for(row, name)
-        detail = "" if reported is None else f" (published {reported.value:g})"
-        return Figure(shown.value, f"{shown.detail}{detail}".strip(), shown.best)
+        return shown if reported is None else replace(shown, note=f"published {reported.value:g}")
 
     def grid(self) -> Grid:
         """Rows down and metrics across, then published figures and baselines."""

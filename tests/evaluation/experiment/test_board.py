@@ -11,7 +11,8 @@ import pytest
 from scipy.stats import binomtest
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.records import Figure, Grid, Records, csv_text, json_text, latex, number, percent, signed
+from hiergeo._core.records import Figure, Grid, Records, csv_text, json_text, latex, markdown, number, percent, signed
+from hiergeo._core.tables import stacked
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.result import COLUMNS
 from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run, trained
@@ -172,6 +173,41 @@ def test_latex_knows_words_from_numbers():
     line = next(each for each in text.splitlines() if each.startswith("precision"))
     cells = [cell.strip() for cell in line.removesuffix(r"\\").split("&")]
     assert cells[1:] == ["$7$", "--", "not measured yet", r"1\_0"]
+
+
+def test_an_interval_and_what_it_belongs_to_stand_beside_the_value():
+    figures = Figure("0.500", "−0.460 to 0.540", "published 0.612 & more", best=True), Figure("1.000e−09")
+    grid = Grid("", ("a", "b"), (("recall", figures),))
+    text = latex(grid)
+    assert r"$\mathbf{0.500}$ {\small $[-0.460,\,0.540]$} {\small (published 0.612 \& more)}" in text
+    assert r"$1.000 \times 10^{-9}$" in text
+    assert "**0.500** (−0.460 to 0.540) (published 0.612 \\& more)" in markdown(grid)
+    assert stacked(figures[0]).plain.splitlines() == ["0.500*", "−0.460 to 0.540", "published 0.612 & more"]
+
+
+def test_the_interval_of_a_score_ends_where_its_metric_ends():
+    """Two seeds far apart: no share is below 0, as correlations may be."""
+    ends = [
+        Board(tuple(measured("euclidean", np.full(40, value), metric, seed) for seed, value in enumerate((0.3, 0.9))))
+        .score(metric, "euclidean", 8)
+        .interval
+        for metric in ("precision", "tau_d")
+    ]
+    assert [end.low for end in ends] == [0, -1]
+    assert [end.high for end in ends] == [1, 1]
+
+
+def test_labels_need_the_same_seeds():
+    runs = seeded().runs
+    with pytest.raises(InputError, match="same seeds"):
+        Board(runs[:-1])
+
+
+def test_a_metric_that_some_seed_lacks_has_no_score():
+    first, *others = seeded().runs
+    board = Board((first, *(changed(other, metrics={}, draws={}) for other in others)))
+    assert board.score("precision", "euclidean", 8) is None
+    assert not [row for row in board.records() if row["kind"] == "mean"]
 
 
 def test_records_of_different_keys_share_one_header():

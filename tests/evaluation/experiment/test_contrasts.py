@@ -290,7 +290,7 @@ def test_a_control_is_what_it_reaches_in_the_space_where_it_does_best(metric, le
     assert found.baselines(metric, 8) == {"length": strongest}
     (grid,) = found.grids()
     control = grid.rows[0][1][-1]
-    assert (control.detail, control.value) == ("(words alone)", f"{strongest:.3f}")
+    assert (control.note, control.value) == ("words alone", f"{strongest:.3f}")
     assert found.control(metric, 8) == ("words alone", strongest)
     assert found.baselines("recall", 8) == {}
     assert found.geometries(7) == ()
@@ -340,3 +340,23 @@ def test_leaders_stand_in_the_order_of_the_table():
         dict.fromkeys(["euclidean", *flat], better) | {"lorentz:-4": base}, bends=dict.fromkeys(flat, 1e-3)
     )
     assert board.leaders("recall", 8) == ("euclidean", *flat)
+
+
+def test_none_leads_who_was_not_compared_with_all():
+    """Rows on other items are not paired: who beats the others may still be behind such a row."""
+    base, better = hits(400, 120)
+    runs = compared({"euclidean": base, "lorentz:-1": better, "sphere:1": np.ones(400)}, metric="precision").runs
+    apart = Board((*runs[:2], changed(runs[2], items={"precision": 399})))
+    (contrast,) = apart.contrasts_of("precision", 8)
+    assert contrast.winner == "lorentz:-1"
+    assert apart.leaders("precision", 8) == ()
+    assert Board(runs[:2]).leaders("precision", 8) == ("lorentz:-1",)
+
+
+def test_draws_that_are_not_finite_are_not_compared():
+    base, better = hits(400, 60)
+    found = compared({"euclidean": base, "lorentz:-1": better}, metric="precision")
+    first, second = found.runs
+    broken = changed(second, draws={"precision": np.r_[np.nan, second.result.draws["precision"][1:]]})
+    assert found.contrasts
+    assert Board((first, broken)).contrasts == ()

@@ -112,8 +112,8 @@ def test_the_equator_and_the_edge_of_the_grid_are_facts():
 
 
 def test_problems_are_facts_of_their_seed(study):
-    broken = heads(head(), head(3, problem="the loss became NaN at step 7"))
-    assert "the loss became NaN at step 7" in broken.facts["seed 3"]
+    broken = heads(head(), head(1, problem="the loss became NaN at step 7"))
+    assert "the loss became NaN at step 7" in broken.facts["seed 1"]
     assert "training" in [each.kind for each in study([], (FLAT_HEADS, broken), 2).board.cautions]
 
 

@@ -224,6 +224,7 @@ def test_a_training_of_other_chains_in_another_space_or_by_another_recipe_is_ano
     made, flat, recipe = chains(), parse("euclidean"), replace(SMALL, outputs=4, steps=2)
     others = (
         (replace(made, text=made.text.flip(0)), flat, recipe),
+        (replace(made, group=made.group // 2), flat, recipe),
         (made, parse("lorentz:-1?learnable"), recipe),
         (made, flat, replace(recipe, seed=5)),
     )
