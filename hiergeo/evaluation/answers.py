@@ -221,7 +221,8 @@ def _over_spaces(answers: Mapping[str, Mapping[str, Answer]], setting: str) -> s
         return sentence
     helping = [space for space, answer in curved.items() if answer.word == "helps"]
     nowhere = "nowhere measurably" if "unclear" in asked else "nowhere"
-    where = f"in {helping[0]} alone" if len(helping) == 1 else f"in {len(helping)} spaces"
+    spaces = sum(answer.word != "inapplicable" for answer in curved.values())
+    where = f"in {helping[0]} alone" if len(helping) == 1 else f"{len(helping)} of {spaces} spaces"
     return f"{sentence[:-1]}; curvature helps {where if helping else nowhere}."
 
 

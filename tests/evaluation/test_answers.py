@@ -228,7 +228,7 @@ def test_that_curvature_helps_nowhere_is_not_said_where_it_cannot_be_told():
 
 def test_several_spaces_in_which_curvature_helps_are_counted():
     said = compared_headline({"lorentz:-1": "helps", "lorentz:-2": "harms", "lorentz:-4": "helps"})
-    assert "2 spaces" in said
+    assert "2 of 3 spaces" in said
 
 
 def test_a_comparison_says_every_answer_once():
