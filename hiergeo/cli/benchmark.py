@@ -52,8 +52,7 @@ def benchmark_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
-    from hiergeo.evaluation.benchmarks import benchmark_named, measure
-    from hiergeo.report.benchmarks import BenchmarkResult
+    from hiergeo.evaluation.benchmarks.benchmark import BenchmarkResult, benchmark_named, measure
     from hiergeo.report.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
 
     if format == CLIP_BENCHMARK:
@@ -118,7 +117,7 @@ def _value(where: str, text: str, annotation: Any) -> Any:
 def _print_list(json: Path | None, form: str, only: str | None) -> None:
     """Every benchmark, or one: its data and whether it is here, its options and metrics, and figures of papers."""
     from hiergeo.evaluation.benchmarks import BENCHMARKS
-    from hiergeo.report.benchmarks import published_lines
+    from hiergeo.evaluation.benchmarks.benchmark import published_lines
 
     if only is not None:
         BENCHMARKS.get(only)

@@ -6,14 +6,14 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from hiergeo._core.records import Records, number, signed
-from hiergeo._core.tables import light
+from hiergeo._core.records import Figure, Records, number, signed
+from hiergeo._core.tables import MARK, light, stacked
 from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.page import spaced, write_html
-from hiergeo.report.terminal import MARK, bounds, stacked
+from hiergeo.report.terminal import bounds
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
 WALKS = (
@@ -110,15 +110,16 @@ def _table(
     table = light("walk" if prefix else "metric", *(title for _, title in controls), notes=notes)
     for row in rows:
         name = f"{prefix}{row.metric}"
-        cells = [stacked(number(row.native), bounds(audit.intervals[name]) if full else None)]
+        cells = [stacked(Figure(number(row.native), bounds(audit.intervals[name]) if full else ""))]
         for control, _ in controls[1:]:
             gain = f"{name}_minus_{control}"
             if control not in row.controls:
                 cells.append(Text(""))
                 continue
             low, high = audit.intervals[gain]
-            below = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}" if full else None
-            cells.append(stacked(number(row.controls[control]), below, best=not full and not low <= 0 <= high))
+            below = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}" if full else ""
+            best = not full and not low <= 0 <= high
+            cells.append(stacked(Figure(number(row.controls[control]), below, best=best)))
         table.add_row(find_metric(row.metric).label, *cells)
     return table
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from hiergeo._core.records import Records, number
-from hiergeo._core.tables import drawn, light
+from hiergeo._core.records import Figure, Records, number
+from hiergeo._core.tables import MARK, drawn, light, stacked
 from hiergeo._core.text import caption, without_folders
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
@@ -17,7 +17,7 @@ from hiergeo.construction.pooling import TIER
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import PLOTS, Dot, DotPlot, DotPlots
-from hiergeo.report.terminal import MARK, NONE, bounds, stacked
+from hiergeo.report.terminal import NONE, bounds
 
 OWN = "this set"
 """What the columns call the set that is appraised."""
@@ -194,8 +194,8 @@ def _overall_table(appraisal: Appraisal) -> Table:
             value = NONE if metric not in each.metrics else number(each.metrics[metric])
             change = appraisal.differences.get(name, {}).get(metric)
             decided = change is not None and (change.interval.low > 0 or change.interval.high < 0)
-            below = bounds(each.intervals[metric]) if metric in each.intervals else None
-            cells.append(stacked(f"{value} {MARK}" if decided else value, below))
+            below = bounds(each.intervals[metric]) if metric in each.intervals else ""
+            cells.append(stacked(Figure(value, below, best=decided)))
         table.add_row(find_metric(metric).label, *cells)
     return table
 
@@ -212,7 +212,7 @@ def _tier_table(appraisal: Appraisal) -> Table:
             key = f"{metric}{TIER}{tier}"
             others = [each.metrics.get(key) for each in appraisal.baselines.values()] if key in own.metrics else []
             below = " · ".join(NONE if value is None else number(value) for value in others)
-            cells.append(stacked(number(own.metrics[key]) if key in own.metrics else "", below or None))
+            cells.append(stacked(Figure(number(own.metrics[key]) if key in own.metrics else "", below)))
         if any(cell.plain for cell in cells):
             table.add_row(find_metric(metric).label, *cells)
     return table

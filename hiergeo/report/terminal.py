@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rich.table import Table
-from rich.text import Text
 
 from hiergeo._core.records import Figure, Grid, number, spelled_out
 from hiergeo._core.tables import MARK as MARK
@@ -22,12 +21,6 @@ LONGEST_NAME = 24
 
 NONE = "–"
 """What stands where there is no figure."""
-
-
-def stacked(value: str, below: str | None, *, best: bool = False) -> Text:
-    """A value, marked and bold where it is best, and below it an interval, a spread or a comparison, if any."""
-    text = Text(f"{value}{MARK if best else ''}", style="bold" if best else "")
-    return text if below is None else text.append(f"\n{below}", style="not bold dim")
 
 
 def bounds(interval: Interval, digits: int = 3) -> str:
@@ -54,7 +47,7 @@ def read_metrics(metrics: Iterable[str], results: Iterable[Result] = (), *, full
 def tables(source: Result | Comparison | Study, width: int = 80, *, full: bool = False) -> Iterator[Table]:
     """The tables of a result, a comparison or a study, in as many as it takes to break no figure in `width` columns."""
     if isinstance(source, Study):
-        metrics = source.board.runs[0].result.metrics.keys()
+        metrics = dict.fromkeys(name for dim in source.board.dims for name in source.board.measured(dim))
         chosen = read_metrics(metrics, full=full)
     else:
         results = [source] if isinstance(source, Result) else source.results

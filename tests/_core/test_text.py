@@ -128,6 +128,8 @@ def test_numbers_and_harmless_texts_stay_as_they_are(cell):
         ("/a/b/index", "index"),
         ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
         ("hf:org/name", "hf:org/name"),
+        ("npz:/home/me/a b/emb.npz", "npz:emb.npz"),
+        ("open_clip:hf-hub:ORG/NAME", "open_clip:hf-hub:ORG/NAME"),
         ("lorentz:-1", "lorentz:-1"),
     ],
 )

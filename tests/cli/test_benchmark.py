@@ -7,7 +7,7 @@ import pytest
 from hiergeo._core.errors import InputError
 from hiergeo.cli.benchmark import settings_of
 from hiergeo.evaluation.benchmarks import BENCHMARKS
-from hiergeo.report.benchmarks import published_lines
+from hiergeo.evaluation.benchmarks.benchmark import published_lines
 
 
 def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):

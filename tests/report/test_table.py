@@ -11,7 +11,7 @@ import hiergeo
 from hiergeo import datasets
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Figure, Grid, check_format, number
-from hiergeo._core.text import listing, without_folders
+from hiergeo._core.text import listing
 from hiergeo.cli._terminal import Screen
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation.answers import HEADLINE
@@ -232,20 +232,6 @@ def test_an_unknown_format_is_refused():
 )
 def test_labels(metric, name):
     assert label(metric) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [
-        ("npz:/home/me/a b/emb.npz", "npz:emb.npz"),
-        ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
-        ("open_clip:ViT-B-32//abs/path.safetensors", "open_clip:ViT-B-32/path.safetensors"),
-        ("open_clip:hf-hub:ORG/NAME", "open_clip:hf-hub:ORG/NAME"),
-        ("tiny", "tiny"),
-    ],
-)
-def test_specs_without_folders(name, short):
-    assert without_folders(name) == short
 
 
 def test_listing():

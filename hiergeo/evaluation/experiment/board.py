@@ -1,7 +1,7 @@
 """The board of a dataset: every model in every space with every seed, who leads, and reasons for care."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -109,7 +109,7 @@ class Board(Exported):
         dataset: its name, with the split.
         without: metrics in which spaces are not compared, because they cannot differ.
         shared: metrics that are equal in all spaces by construction.
-        remarks: reasons for care beside those that `cautions` knows of.
+        remarks: what gives reasons for care beside those that `cautions` knows of.
         resampling: seed of the resampling of seeds.
 
     Raises:
@@ -120,7 +120,7 @@ class Board(Exported):
     dataset: str = ""
     without: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
-    remarks: tuple[Caution, ...] = ()
+    remarks: Callable[["Board"], Iterable[Caution]] = lambda _: ()
     resampling: int = 0
 
     def __post_init__(self) -> None:
@@ -178,7 +178,7 @@ class Board(Exported):
             for group in self.twins
         )
         results = [run.result for run in self.runs]
-        return (*self.remarks, *charts, *flat_spaces(self.spaces), *small_samples(results))
+        return (*self.remarks(self), *charts, *flat_spaces(self.spaces), *small_samples(results))
 
     def geometries(self, dim: int) -> tuple[str, ...]:
         """Labels at a dimension."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -237,8 +237,7 @@ class Study(Exported):
         )
         hierarchy = self.frozen.hierarchy
         dataset = f"{hierarchy.name} {hierarchy.split}"
-        board = Board(runs, dataset, self.shared, self.shared, resampling=self.settings.seed)
-        return replace(board, remarks=tuple(_cautions(self, board)))
+        return Board(runs, dataset, self.shared, self.shared, partial(_cautions, self), self.settings.seed)
 
     @cached_property
     def conclusion(self) -> Conclusion:

@@ -6,7 +6,7 @@ import pytest
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.report.benchmarks import published_lines
+from hiergeo.evaluation.benchmarks.benchmark import published_lines
 
 
 @pytest.mark.parametrize(
