@@ -10,7 +10,7 @@ import numpy as np
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain
-from hiergeo._core.text import few, without_folders
+from hiergeo._core.text import caption, few, without_folders
 from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, interval_of
 from hiergeo.evaluation.metrics.length import baseline_name
@@ -342,7 +342,7 @@ class Result(Exported):
     def about(self) -> str:
         """Model, dataset and split."""
         names = (str(self.settings[name]) for name in ("model", "dataset", "split") if name in self.settings)
-        return " · ".join(map(without_folders, names))
+        return " · ".join(caption(without_folders(name)) for name in names)
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Its rows of the long table, and those of its baselines.

@@ -10,7 +10,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Exported, Figure, Grid, Record, number
-from hiergeo._core.text import few, listing, without_folders
+from hiergeo._core.text import caption, few, listing, without_folders
 from hiergeo.evaluation.experiment.contrasts import Contrast, Key, Run, SpaceFacts, contrast_all
 from hiergeo.evaluation.metrics import (
     SMALL_SAMPLE,
@@ -342,7 +342,8 @@ class Board(Exported):
     def _notes(self, metrics: Sequence[str], dim: int) -> str:
         """What must be known to read the figures: data, how many items, and what a mark means."""
         models = dict.fromkeys(run.model for run in self.runs)
-        of = without_folders(f"{next(iter(models))} on {self.dataset}" if len(models) == 1 else self.dataset)
+        named = [*models, self.dataset] if len(models) == 1 else [self.dataset]
+        of = " on ".join(caption(without_folders(name)) for name in named)
         results = [run.result for run in self.runs if run.dim == dim]
         items = {name: result.items[name] for result in results for name in metrics if name in result.items}
         read = (
