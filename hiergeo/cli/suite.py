@@ -21,7 +21,7 @@ from hiergeo.cli.plans import Verb
 from hiergeo.cli.verbs import WithDefault
 
 if TYPE_CHECKING:
-    from hiergeo.training.suite import Leaderboard, Place, SuitePlan
+    from hiergeo.training.suite import Leaderboard, Place
 
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
@@ -67,6 +67,7 @@ def run_command(
     """Measure a suite; interrupted, it goes on when the command is run again."""
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
+    from hiergeo.training.suite.plan import of_table
 
     if (plan is not None) + bool(model) + demo != 1:
         raise InputError("name the plan of the suite, or models (--model), or --demo for bundled data: one of them.")
@@ -78,7 +79,9 @@ def run_command(
     if plan is not None:
         made = suite.read_plan(plan)
     else:
-        made = _beside(model, data or "hierarcaps", rows, geometry) if model else suite.shipped_plan("demo")
+        options = {"model": model, "data": data or "hierarcaps", "rows": rows, "geometry": geometry}
+        named = {name: value for name, value in options.items() if value}
+        made = of_table(named, "the options") if model else suite.shipped_plan("demo")
     made = made if device is None else made.model_copy(update={"device": device})
     table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
     for (name, reason), cells in _grouped(table).items():
@@ -120,15 +123,6 @@ def table_command(
         print(made)
     else:
         atomic_write_text(out, made + "\n")
-
-
-def _beside(models: list[str], data: str, rows: int | None, geometries: list[str] | None) -> "SuitePlan":
-    """The plan of models side by side on one dataset."""
-    from hiergeo.training.suite.plan import of_table
-
-    chains = {"name": "hierarcaps", "title": data, "data": data} | ({"take": rows} if rows else {})
-    table = {"title": f"Models on {data}", "models": [{"spec": spec} for spec in models], "benchmarks": [chains]}
-    return of_table(table | ({"spaces": geometries} if geometries else {}))
 
 
 def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:

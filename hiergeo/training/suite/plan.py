@@ -33,6 +33,9 @@ SHIPPED = ("demo", "paper")
 RECIPES: dict[str, type[Recipe] | type[TowerRecipe]] = {"head": Recipe, "re": TowerRecipe}
 """Kind of training -> what its settings are."""
 
+CHAINS = {"data": "data", "split": "split", "rows": "take", "protocol": "protocol", "steps": "steps"}
+"""Options of verbs about chains of captions -> options of the benchmark ``hierarcaps``."""
+
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 
 
@@ -283,11 +286,14 @@ def parse_plan(text: str, where: object = "the plan") -> SuitePlan:
 def of_table(table: dict[str, Any], where: object = "the plan") -> SuitePlan:
     """A plan from the table of a TOML file, before `SuitePlan.check`.
 
+    The file may hold options of ``hiergeo compare`` in place of tables: ``model`` (one or several) and ``geometry``,
+    and ``data``, ``split``, ``rows``, ``protocol`` and ``steps``, which make one benchmark of chains.
+
     Raises:
         InputError: unknown keys, values of the wrong type or out of range; `where` is named.
     """
     try:
-        return validated(SuitePlan, table)
+        return validated(SuitePlan, _without_options(table))
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -295,6 +301,27 @@ def of_table(table: dict[str, Any], where: object = "the plan") -> SuitePlan:
 def row_name(model: str, space: str) -> str:
     """What tables call a model in a space."""
     return model if space == NATIVE else f"{model} · {space}"
+
+
+def _without_options(table: dict[str, Any]) -> dict[str, Any]:
+    """The table with tables in place of options. Raises ValueError for what both name."""
+    table = {key.replace("-", "_"): value for key, value in table.items()}
+    chains = {option: table.pop(key) for key, option in CHAINS.items() if key in table}
+    models, spaces = (_several(table.pop(key, [])) for key in ("model", "geometry"))
+    made: dict[str, Any] = {"models": [{"spec": spec} for spec in models], "spaces": spaces}
+    if chains or (models and "benchmarks" not in table):
+        title = chains.setdefault("data", "hierarcaps")
+        made["benchmarks"] = [{"name": "hierarcaps", "title": title, **chains}]
+        table.setdefault("title", f"Models on {title}")
+    for key, entries in made.items():
+        if entries and key in table:
+            raise ValueError(f"it names {key} twice, by options and as '{key}': leave one of them out.")
+        table |= {key: entries} if entries else {}
+    return table
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _canonical(value: object) -> str:

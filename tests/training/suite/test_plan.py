@@ -37,6 +37,54 @@ def test_a_stored_plan_is_the_same_plan():
     assert isinstance(made.models[-1].train.recipe, TowerRecipe)
 
 
+OPTIONS = """
+model = ["tiny", "npz:other.npz"]
+data = "scenes"
+rows = 40
+geometry = ["euclidean", "lorentz:-1"]
+protocol = "pairs"
+batch-size = 16
+seed = 3
+"""
+
+
+def test_options_of_a_comparison_are_a_plan():
+    made = parse_plan(OPTIONS)
+    tables = """
+    title = "Models on scenes"
+    spaces = ["euclidean", "lorentz:-1"]
+    batch_size = 16
+    seed = 3
+    [[models]]
+    spec = "tiny"
+    [[models]]
+    spec = "npz:other.npz"
+    [[benchmarks]]
+    name = "hierarcaps"
+    title = "scenes"
+    data = "scenes"
+    take = 40
+    protocol = "pairs"
+    """
+    assert made.as_table() == parse_plan(tables).as_table()
+    assert [parse_plan(tables).asked(place) for place in made.cells] == [made.asked(place) for place in made.cells]
+
+
+@pytest.mark.parametrize(
+    "table", ['[[models]]\nspec = "tiny"', '[[benchmarks]]\nname = "hyperlex"', 'spaces = ["euclidean"]']
+)
+def test_what_options_name_is_not_named_by_tables_too(table):
+    lines = OPTIONS.splitlines(keepends=True)
+    both = "".join([table + "\n", *lines] if "[[" not in table else [*lines, table])
+    with pytest.raises(InputError, match="twice"):
+        parse_plan(both)
+
+
+def test_models_by_options_go_with_benchmarks_by_tables():
+    made = parse_plan('model = "tiny"\n[[benchmarks]]\nname = "hyperlex"\ndata = "demo"')
+    assert [tuple(place) for place in made.cells] == [("tiny", "native", "hyperlex (data=demo)")]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_plans_are_found_by_name(name):
     assert suite.read_plan(name).as_table() == suite.read_plan(f"{name}.toml").as_table()
