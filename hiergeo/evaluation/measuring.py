@@ -149,8 +149,9 @@ def described_space(space: Space, model_root: Tensor) -> dict[str, str | int | f
 
 
 def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
-    """Device and dtype of a measurement, and the versions that made it, as results store them."""
+    """Dimension, device and dtype of the embeddings of a measurement, and the versions that made it."""
     return {
+        "dim": embeddings.shape[-1],
         "device": str(embeddings.device),
         "dtype": str(embeddings.dtype).removeprefix("torch."),
         "hiergeo": __version__,

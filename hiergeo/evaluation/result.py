@@ -244,10 +244,10 @@ COLUMNS = (
 )
 """The long table: one row a number.
 
-`kind` is ``measured``; ``mean`` over seeds, with its deviation; ``baseline``, where the model plays no part and `model`
-names it; ``difference`` from the row that `than` names, with simultaneous bounds and the winner, if any; ``published``,
-from a source; or why a cell has no number. `low` and `high` bound 95 % intervals, over `n` items. `item` numbers the
-values of single rows, images or captions, where those were asked for, and is empty in rows of all of them.
+`kind` is ``measured``; ``item``, the value of a single row, image or caption, where those were asked for, numbered by
+`item`; ``mean`` over seeds, with its deviation; ``baseline``, where the model plays no part and `model` names it;
+``difference`` from the row that `than` names, with simultaneous bounds and the winner, if any; ``published``, from a
+source; or why a cell has no number. `low` and `high` bound 95 % intervals, over `n` items.
 """
 
 
@@ -362,12 +362,13 @@ class Result(Exported):
         self, place: Mapping[str, object], *, items: bool = False, best: Collection[str] = ()
     ) -> Iterator[Record]:
         """Its numbers as rows of the long table that say whose they are by `place`; `best` are metrics that lead."""
+        place = {**place, "dim": place.get("dim") or self.settings.get("dim")}
         for name, value in self.metrics.items():
             low, high = self.intervals.get(name, (None, None))
             row = {"value": value, "low": low, "high": high, "n": self.items.get(name), "best": name in best}
             yield record("measured", **place, metric=name, **row)
             for item, single in enumerate(self.rows.get(name, ()) if items else ()):
-                yield record("measured", **place, metric=name, item=item, value=float(single))
+                yield record("item", **place, metric=name, item=item, value=float(single))
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
         """One table: the value of each metric with its interval, and the strongest baseline; None shows all metrics."""
