@@ -5,7 +5,6 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -35,8 +34,8 @@ ALIKE = 0.02
 """Relative difference up to which curvatures count as one, so that a rounded one can be named."""
 
 
-PAGE_HEAD = 1 << 12
-"""Bytes of a page in which its mark is."""
+PAGE_MARK, PAGE_HEAD = b'<meta name="generator" content="hiergeo">', 1 << 12
+"""What is in the head of every page, and the bytes of a page in which it is."""
 
 SPEC_SHOWN = 80
 """Characters of the spec of a geometry in a note: that of a product of 64 factors has 1,500."""
@@ -54,20 +53,14 @@ def check_writable(*paths: Path | None) -> None:
             raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
 
 
-def made_by() -> str:
-    """What marks the page of the command that is being run: a hash of its options; empty outside the command line."""
-    command = running()
-    return "" if command is None else sha256(jsonlib.dumps(command.as_dict(), sort_keys=True).encode()).hexdigest()
-
-
-def check_page(path: Path, overwrite: bool) -> None:
-    """Refuse, before any work starts, to replace a page that another command made."""
-    if overwrite or not path.exists():
+def check_page(path: Path) -> None:
+    """Refuse, before any work starts, to replace a file that is not a page of a comparison or a study."""
+    if not path.exists():
         return
     with writing(path), path.open("rb") as page:
-        if made_by().encode() in page.read(PAGE_HEAD):
+        if PAGE_MARK in page.read(PAGE_HEAD):
             return
-    raise InputError(f"{path} is of another command: replace it (--overwrite), or name another page (--html).")
+    raise InputError(f"{path} is not a page of hiergeo, so it is not replaced: name another page (--html).")
 
 
 @contextmanager
@@ -141,7 +134,6 @@ def publish_experiment(
     *,
     full: bool = False,
     html: Path | None = None,
-    images: int = 12,
     seed: int = 0,
 ) -> None:
     """Write JSON and page of a result, a comparison or a study, and print it; arguments as for `publish` and pages.
@@ -153,7 +145,7 @@ def publish_experiment(
 
     write_json(json, done)
     if html is not None and not isinstance(done, Result):
-        write_page(done, html, images=images, seed=seed, made_by=made_by())
+        write_page(done, html, seed=seed)
     publish(
         done,
         None,

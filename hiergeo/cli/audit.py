@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
-from hiergeo.cli.options import flag, option
+from hiergeo.cli.options import flag
 from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
@@ -20,33 +20,20 @@ def audit_command(
     split: options.Split = "test",
     rows: options.Rows = None,
     geometry: options.MeasuredGeometry = None,
-    steps: options.Steps = 50,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     length: Annotated[
         bool, flag("--length", "Control the length of captions: is the order of the tiers more than that?")
     ] = False,
-    copies: Annotated[
-        int | None,
-        option(
-            "N",
-            "Untrained copies of the network, beside captions without content and shuffled ones.  [0; 3 with --length]",
-            min=0,
-        ),
-    ] = None,
-    filler: Annotated[
-        str | None, option("WORDS", "With --length: words of captions without content, repeated.  [a thing]")
-    ] = None,
     format: options.Format = "table",
     full: options.Full = False,
     json: options.Json = None,
     html: options.Page = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
+    from hiergeo._core.devices import resolve_device
     from hiergeo.evaluation import Compute
     from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
     from hiergeo.report import audit_records, audit_tables, length_records, write_audit
@@ -54,13 +41,8 @@ def audit_command(
     check_writable(json, html)
     if length and html is not None:
         raise InputError("--html has no page for --length: leave it out.")
-    if filler is not None and not (length and filler.split()):
-        raise InputError("--filler needs at least one word, and --length.")
-    words = None if filler is None else tuple(filler.split())
-    if copies is None:
-        copies = 3 if length else 0
-    settings = AuditSettings(steps, seed, copies, words)
-    compute = Compute(**options.embedding(device, dtype, batch_size))
+    settings = AuditSettings(seed=seed, copies=3 if length else 0)
+    compute = Compute(resolve_device(device))
     asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)

@@ -3,16 +3,14 @@
 import inspect
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hiergeo._core.errors import HiergeoError, InputError, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.records import WRITTEN, Record, Records, check_format
-from hiergeo._core.validation import sentence
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
 from hiergeo.cli.options import argument, flag, option
@@ -52,6 +50,7 @@ def benchmark_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
+    from hiergeo.evaluation.benchmarks import BENCHMARKS
     from hiergeo.evaluation.benchmarks.benchmark import BenchmarkResult, benchmark_named, measure
     from hiergeo.report.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
 
@@ -63,7 +62,8 @@ def benchmark_command(
     if listed or name is None:
         _print_list(json, "table" if format == CLIP_BENCHMARK else format, name)
         return
-    task = benchmark_named(name, **settings_of(name, set))
+    known = inspect.signature(BENCHMARKS.get(name)).parameters
+    task = benchmark_named(name, **options.settings_of(name, known, set))
     if model is None:
         raise InputError(f"name the model to measure on {name}: --model SPEC.")
     asked = SpaceOptions(geometry, root, min_radius)
@@ -76,42 +76,6 @@ def benchmark_command(
         print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
         return
     publish(result, json, format, BenchmarkResult(result, task.published))
-
-
-def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
-    """The options of a benchmark from ``KEY=VALUE``, of the types that its constructor names.
-
-    Raises:
-        InputError: an unknown benchmark or option (the nearest is suggested), one given twice, or a value that cannot
-            be read.
-    """
-    from hiergeo.evaluation.benchmarks import BENCHMARKS
-
-    known = inspect.signature(BENCHMARKS.get(name)).parameters
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        key = key.strip().replace("-", "_")
-        if not equals:
-            raise InputError(f"--set {pair}: write KEY=VALUE.")
-        if key not in known:
-            raise unknown_name(f"option of {name}", key, known)
-        if key in found:
-            raise InputError(f"--set {key} is given twice.")
-        found[key] = _value(f"--set {key}", text, known[key].annotation)
-    return found
-
-
-def _value(where: str, text: str, annotation: Any) -> Any:
-    """A value as the annotation of its parameter wants it; text where that names neither bool, int nor float."""
-    kinds = get_args(annotation) or (annotation,)
-    if type(None) in kinds and text.casefold() == "none":
-        return None
-    kind = next((kind for kind in (bool, int, float) if kind in kinds), str)
-    try:
-        return TypeAdapter(kind).validate_strings(text)
-    except ValidationError as error:
-        raise InputError(sentence(error, where)) from error
 
 
 def _print_list(json: Path | None, form: str, only: str | None) -> None:

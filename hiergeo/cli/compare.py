@@ -23,19 +23,14 @@ def compare_command(
     rows: options.Rows = None,
     geometry: options.MeasuredGeometries = None,
     protocol: options.Protocol = "re",
-    steps: options.Steps = 50,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = None,
-    overwrite: options.Overwrite = False,
-    images: options.Ladders = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.
 
@@ -47,17 +42,16 @@ def compare_command(
 
     html = html or page_of("compare", model, data, split)
     check_writable(json, html)
-    ProtocolSettings(protocol, steps)
-    wanted = options.embedding(device, dtype, batch_size)
+    ProtocolSettings(protocol)
     named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
     for each in named:
         each.check()
     hierarchy = load_data(data, split, rows)
-    check_page(html, overwrite)
+    check_page(html)
     loaded = adapters.load(model, device=device)
     own = SpaceOptions(None, root, min_radius).space(loaded)
     spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
-        comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)
-        publish_experiment(comparison, json, format, full=full, html=html, images=images, seed=seed)
+        comparison = run(loaded, hierarchy, spaces, protocol, seed=seed, device=device, progress=True)
+        publish_experiment(comparison, json, format, full=full, html=html, seed=seed)

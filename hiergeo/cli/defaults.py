@@ -20,26 +20,8 @@ RE = ["prior=10", "mean=1", "hard=1"]
 OWN_LOSSES = ("adaptive", "entailment", "hard", "max_margin", "mean", "order", "prior", "transitivity")
 
 
-class Head(NamedTuple):
-    """Of `hiergeo.training.Recipe`."""
-
-    hidden: int = 512
-    steps: int = 3000
-    batch: int = 128
-    learning_rate: float = 1e-3
-    every: int = 50
-    patience: int = 10
-
-
-class Tower(NamedTuple):
-    """Of `hiergeo.training.TowerRecipe`."""
-
-    learning_rate: float = 1e-7
-    batch: int = 8
-    accumulate: int = 1
-    epochs: int = 1
-    amp: str = "no"
-    every: int = 100
+HEAD_STEPS = 3000
+"""Of `hiergeo.training.Recipe`."""
 
 
 class Tree(NamedTuple):

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from hiergeo._core import limits
 from hiergeo.cli import options
 from hiergeo.cli._io import check_page, check_writable, publish_experiment
 from hiergeo.cli._terminal import console, show_page
-from hiergeo.cli.options import option, path_option
+from hiergeo.cli.options import path_option
+
+SCENES = 500
+"""Scenes that are drawn."""
 
 READING = """
 How to read this: every image has a chain of captions from general to specific.
@@ -20,13 +22,7 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 
 def demo_command(
-    format: options.Format = "table",
-    full: options.Full = False,
     html: Annotated[Path, path_option("FILE", "Where the page goes.")] = Path("hiergeo-demo.html"),
-    overwrite: options.Overwrite = False,
-    rows: Annotated[int, option("N", "Scenes to draw.", min=1, max=limits.COUNT)] = 500,
-    json: options.Json = None,
-    seed: options.Seed = 0,
     device: options.Device = options.AUTO,
     open_page: options.OpenPage = None,
 ) -> None:
@@ -35,12 +31,11 @@ def demo_command(
     from hiergeo.evaluation import compare
     from hiergeo.geometry import parse
 
-    check_writable(json, html)
-    check_page(html, overwrite)
+    check_writable(html)
+    check_page(html)
     model = adapters.load("tiny", device=device)
-    scenes = datasets.load("scenes", "test", count=rows, seed=seed)
-    comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)
-    publish_experiment(comparison, json, format, full=full, html=html, seed=seed)
-    if format == "table":
-        console().print(READING)
+    scenes = datasets.load("scenes", "test", count=SCENES)
+    comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], progress=True)
+    publish_experiment(comparison, None, "table", html=html)
+    console().print(READING)
     show_page(html.absolute().as_uri(), open_page)

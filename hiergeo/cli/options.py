@@ -3,12 +3,12 @@
 import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.records import check_format
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
@@ -68,11 +68,58 @@ def chosen(context: typer.Context, kind: type[Settings], **settings: Any) -> Set
     return kind(**{name: value for name, value in context.params.items() if name in names} | settings)
 
 
+def settings_of(of: str, known: Mapping[str, inspect.Parameter], pairs: Iterable[str]) -> dict[str, Any]:
+    """Settings from ``KEY=VALUE``, of the types that a signature names.
+
+    Args:
+        of: what has them, in words.
+        known: its parameters by name.
+        pairs: the settings.
+
+    Raises:
+        InputError: an unknown setting (the nearest is suggested), one given twice, or a value that cannot be read.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals:
+            raise InputError(f"--set {pair}: write KEY=VALUE.")
+        if key not in known:
+            raise unknown_name(f"setting of {of}", key, known)
+        if key in values:
+            raise InputError(f"--set {key} is given twice.")
+        values[key] = _setting(f"--set {key}", text, known[key].annotation)
+    return values
+
+
+def _setting(where: str, text: str, annotation: Any) -> Any:
+    """A value as the annotation of its parameter wants it; text where that names neither bool, int nor float."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from hiergeo._core.validation import sentence
+
+    kinds = get_args(annotation) or (annotation,)
+    if type(None) in kinds and text.casefold() == "none":
+        return None
+    kind = next((kind for kind in (bool, int, float) if kind in kinds), str)
+    try:
+        return TypeAdapter(kind).validate_strings(text)
+    except ValidationError as error:
+        raise InputError(sentence(error, where)) from error
+
+
 def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]:
     """Where, in which dtype and in how large batches to embed, as keyword arguments; names are checked."""
     from hiergeo._core.devices import resolve_device, resolve_dtype
 
     return {"device": resolve_device(device), "dtype": resolve_dtype(dtype), "batch_size": batch_size}
+
+
+def recipe_of(kind: type[Settings], pairs: Iterable[str], **given: Any) -> Settings:
+    """The recipe of a training from ``KEY=VALUE`` and what options of their own say."""
+    known = {name: each for name, each in inspect.signature(kind).parameters.items() if name not in given}
+    return kind(**given, **settings_of("the recipe", known, pairs))
 
 
 def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:
@@ -92,10 +139,6 @@ LOSSES = SHARPEN
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(OWN_LOSSES)}."
 
 Loss = Annotated[list[str], option("NAME=WEIGHT", LOSS_HELP)]
-Hidden = Annotated[int, option("N", "Width of the residual perceptron; 0 is a linear head.", min=0)]
-FreeNorms = Annotated[bool, flag("--free-norms", "Do not normalise the head's output.")]
-LearnCurvature = Annotated[bool, flag("--learn-curvature", "Learn the curvature of curved geometries.")]
-Force = Annotated[bool, flag("--force", "Train on rows of test images all the same; every result says so.")]
 Model = Annotated[
     str,
     option(
@@ -197,4 +240,3 @@ Html = Annotated[
     Path | None, path_option("FILE", "Where the page goes.  [hiergeo-VERB-MODEL-DATA.html]", show_default=False)
 ]
 Page = Annotated[Path | None, path_option("FILE", "Also write a page here.")]
-Ladders = Annotated[int, option("N", "Image ladders on the page.", min=1)]

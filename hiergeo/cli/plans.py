@@ -8,7 +8,7 @@ given as such a file too.
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -106,6 +106,8 @@ class Verb(TyperCommand):
 
             for spec in models:
                 check_spec(spec)
+        if "set" in ctx.params:
+            ctx.params["set"] = _merged((ctx.default_map or {}).get("set", []), ctx.params["set"])
         verb = ctx.command_path.partition(" ")[2]
         token = _running.set(Command(verb, self._options(ctx.params)))
         try:
@@ -172,7 +174,7 @@ def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = Non
     Raises:
         UnavailableError: there is no such file.
         InputError: it is not valid TOML (or not the JSON of a result), names an option that the verb does not have (the
-            nearest one is suggested), or holds a table.
+            nearest one is suggested), or holds a table. Unknown names of a verb with ``--set`` are settings.
     """
     known = {
         option_name(parameter).replace("_", "-"): parameter
@@ -180,8 +182,12 @@ def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = Non
         if parameter.name not in ("help", "version", "config", "plan")
     }
     defaults: dict[str, Any] = {}
+    settings: list[str] = []
     for key, value in (_options_in(path) if table is None else table).items():
         name = key.replace("_", "-")
+        if "set" in known and name not in known and not isinstance(value, dict | list):
+            settings.append(f"{key}={value}")
+            continue
         if name not in known:
             raise unknown_name("option", key, known, f" in {path}")
         multiple = getattr(known[name], "multiple", False)
@@ -189,7 +195,13 @@ def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = Non
             kind = "a table" if isinstance(value, dict) else "a list"
             raise InputError(f"{path}: '{key}' is {kind}, and the option takes one value.")
         defaults[str(known[name].name)] = [value] if multiple and not isinstance(value, list) else value
-    return defaults
+    return defaults | ({"set": _merged(defaults.get("set", []), settings)} if settings else {})
+
+
+def _merged(settings: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Two lists of ``KEY=VALUE``, of which the second one counts for what both name."""
+    named = {pair.partition("=")[0].strip().replace("-", "_") for pair in others}
+    return [*(pair for pair in settings if pair.partition("=")[0].strip().replace("-", "_") not in named), *others]
 
 
 def _options_in(path: Path) -> dict[str, Any]:

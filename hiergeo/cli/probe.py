@@ -21,18 +21,15 @@ def probe_command(
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
     from hiergeo.evaluation.measuring import ProtocolSettings, evaluate
 
     check_writable(json)
     ProtocolSettings(protocol, steps)
-    wanted = options.embedding(device, dtype, batch_size)
     asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
-    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
+    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, device=device, progress=True)
     publish_experiment(result, json, format, full=full)

@@ -7,16 +7,14 @@ from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
 from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_page, check_writable, load_data, page_of, publish_experiment, sole_writer
-from hiergeo.cli.options import option, path_option
+from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
-from hiergeo.cli.train_common import Batch, Patience
+from hiergeo.cli.train_common import Settings
 
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
     from hiergeo.training import Chains
-    from hiergeo.training.study import StudySettings
 
-DEFAULTS = defaults.Head()
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
@@ -38,73 +36,44 @@ def study_command(
     seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
     learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
     loss: options.Loss = options.LOSSES,
-    hidden: options.Hidden = DEFAULTS.hidden,
-    steps: Annotated[int, option("N", "The budget of steps of each head.", min=1)] = DEFAULTS.steps,
-    patience: Patience = DEFAULTS.patience,
-    batch: Batch = DEFAULTS.batch,
-    learn_curvature: options.LearnCurvature = False,
-    free_norms: options.FreeNorms = False,
-    force: options.Force = False,
+    steps: Annotated[int, option("N", "The budget of steps of each head.", min=1)] = defaults.HEAD_STEPS,
+    set: Settings = [],  # noqa: B006 - typer copies it
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = None,
-    overwrite: options.Overwrite = False,
-    out: Annotated[
-        Path | None,
-        path_option(
-            "DIR",
-            "Keeps trained heads, so that a study that was stopped goes on. (by default PAGE-heads beside the page)",
-        ),
-    ] = None,
-    images: options.Ladders = 12,
     json: options.Json = None,
-    seed: options.Seed = 0,
     device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Train small heads in several geometries on the same embeddings: does the geometry make a difference?
 
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
     from hiergeo import adapters, training
-    from hiergeo._core.devices import resolve_dtype
     from hiergeo.training import Recipe
     from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
     html = html or page_of("study", model, data, split)
-    out = out or html.with_name(f"{html.stem}-heads")
+    out = html.with_name(f"{html.stem}-heads")
     check_writable(json, html)
-    resolve_dtype(dtype)
     check_whole("--seeds", seeds, 1, limits.COUNT)
     test = load_data(data, split, rows)
-    check_page(html, overwrite)
+    check_page(html)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:
         losses = options.fitting(losses, loaded.dim, dims)
     training.check_prior(losses, loaded.dim, dims)
-    every, unit = min(DEFAULTS.every, steps), not free_norms
     made = StudyPlan(
         geometries=tuple(geometry),
         dims=dims,
         seeds=tuple(range(seeds)),
         learning_rates=tuple(learning_rate),
-        recipe=Recipe(
-            losses=losses,
-            hidden=hidden,
-            unit=unit,
-            steps=steps,
-            batch=batch,
-            every=every,
-            patience=patience or None,
-        ),
-        learnable=learn_curvature,
+        recipe=options.recipe_of(Recipe, set, losses=losses, steps=steps),
     )
     if loss == options.LOSSES:
         options.note_prior(losses, loaded.dim)
-    settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=batch_size)
-    chains = _chains(train, loaded, data, rows, force, settings)
+    settings = StudySettings(device=device)
+    chains = _chains(train, loaded, data, rows, device)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
         done = run_study(
@@ -118,23 +87,13 @@ def study_command(
             out=out,
             progress=True,
         )
-        publish_experiment(done, json, format, full=full, html=html, images=images, seed=seed)
+        publish_experiment(done, json, format, full=full, html=html)
 
 
-def _chains(
-    source: str, model: "Model", data: str, rows: int | None, force: bool, settings: "StudySettings"
-) -> "Chains":
+def _chains(source: str, model: "Model", data: str, rows: int | None, device: str) -> "Chains":
     """What heads learn from: chains in a file, or a split that the model embeds."""
     from hiergeo import training
 
     if Path(source).suffix == ".npz":
-        return training.from_file(source, force=force)
-    return training.from_hierarchy(
-        load_data(data, source, rows),
-        model,
-        force=force,
-        batch_size=settings.batch_size,
-        device=settings.device,
-        dtype=settings.dtype,
-        progress=True,
-    )
+        return training.from_file(source)
+    return training.from_hierarchy(load_data(data, source, rows), model, device=device, progress=True)

@@ -1,4 +1,4 @@
-"""What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, what they report."""
+"""What ``hiergeo train head`` and ``hiergeo train re`` share: options, and what they report."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,55 +6,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.table import Table
 
-from hiergeo._core import limits
-from hiergeo._core.errors import InputError
 from hiergeo._core.records import Figure, Grid, Record, Records, number
 from hiergeo._core.tables import drawn
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
 
 if TYPE_CHECKING:
-    from hiergeo.adapters import Model
-    from hiergeo.datasets import Labelled
     from hiergeo.training import EvalRecord, Summary
 
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
-ZeroShot = Annotated[
-    str | None,
-    option(
-        "scenes|DIR",
-        "Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
-    ),
+Settings = Annotated[
+    list[str],
+    option("KEY=VALUE", "A setting of the recipe, such as batch=64 or seed=1; give it once for each."),
 ]
-TrainingSeed = Annotated[
-    int, option("N", "Seed of weights, batches, validation and resampling.", min=0, max=limits.SEED)
-]
-
-
-LearningRate = Annotated[float, option("X", "Learning rate of the optimiser.")]
-Batch = Annotated[int, option("N", "Chains a batch.", min=1, max=limits.COUNT)]
-Every = Annotated[int, option("N", "Steps between looks at the validation rows.", min=1)]
-Patience = Annotated[int, option("N", "Stop after so many looks without a better one; 0 takes all the steps.", min=0)]
 Out = Annotated[Path, path_option("DIR", "The folder of what is trained.", "--out", "-o")]
 
 
 def chosen_split(data: str, split: str | None) -> str:
     """The split to train on where none is named."""
     return split or ("expanded-train" if data == "hierarcaps" else "train")
-
-
-def labelled_images(source: str | None, judge: "Model | None") -> "Labelled | None":
-    """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
-    from hiergeo import datasets
-    from hiergeo.evaluation.classification import check_labels
-
-    if source is None:
-        return None
-    if judge is None:
-        raise InputError("--zero-shot compares the model before and after: ask for that with --evaluate.")
-    images = datasets.labelled(source)
-    check_labels(judge, images)
-    return images
 
 
 def report(
@@ -65,7 +35,6 @@ def report(
     summary: "Summary | None",
     result: str,
     json: Path | None,
-    form: str,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
     from hiergeo.training.trainer import at_step
@@ -83,7 +52,7 @@ def report(
     rows: list[Record] = [{"metric": "validation_tau_d", "before": history[0].tau_d, "after": kept.tau_d}]
     rows += () if summary is None else _changes(summary)
     warned = [f"Trained on test data: {leakage}"] if leakage else []
-    publish(document, json, form, Records(rows), screen=[_table(rows)], lines=[*warned, result])
+    publish(document, json, "table", Records(rows), screen=[_table(rows)], lines=[*warned, result])
 
 
 def _changes(summary: "Summary") -> Iterator[Record]:

@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import Annotated
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.locks import locked
@@ -14,14 +12,8 @@ from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import option, path_option
 from hiergeo.cli.plans import Config, remove_plan, write_plan
 
-if TYPE_CHECKING:
-    from hiergeo.geometry import Geometry
-
-DEFAULTS = defaults.Head()
-
 
 def head_command(
-    context: typer.Context,
     out: shared.Out,
     config: Config = None,
     train: Annotated[
@@ -33,30 +25,19 @@ def head_command(
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
     loss: options.Loss = options.LOSSES,
-    steps: Annotated[int, option("N", "The budget of steps.", min=1)] = DEFAULTS.steps,
-    learning_rate: shared.LearningRate = DEFAULTS.learning_rate,
-    batch: shared.Batch = DEFAULTS.batch,
-    every: shared.Every = DEFAULTS.every,
-    patience: shared.Patience = DEFAULTS.patience,
-    hidden: options.Hidden = DEFAULTS.hidden,
+    steps: Annotated[int, option("N", "The budget of steps.", min=1)] = defaults.HEAD_STEPS,
+    set: shared.Settings = [],  # noqa: B006 - typer copies it
     dim: Annotated[int | None, option("N", "Dimensions of the head's embeddings.  [those of the model]", min=1)] = None,
-    free_norms: options.FreeNorms = False,
-    learn_curvature: options.LearnCurvature = False,
     evaluate: Annotated[
         str | None, option("SPEC", "Model to measure before and after on the test split: an npz file or a spec.")
     ] = None,
-    zero_shot: shared.ZeroShot = None,
-    force: options.Force = False,
     overwrite: options.Overwrite = False,
-    format: options.Format = "table",
     json: options.Json = None,
-    seed: shared.TrainingSeed = 0,
     device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     from hiergeo import adapters, training
+    from hiergeo._core.devices import resolve_device
     from hiergeo.adapters.head_files import check_free, read_head_config
     from hiergeo.evaluation import Compute
     from hiergeo.geometry import Space, parse
@@ -65,23 +46,20 @@ def head_command(
     check_writable(json, out / "config.json")
     check_free(out, overwrite)
     losses = training.parse_losses(loss)
-    given = {"losses": losses, "outputs": dim, "unit": not free_norms, "patience": patience or None}
-    recipe = options.chosen(context, Recipe, **given)
-    wanted = options.embedding(device, dtype, batch_size)
-    space = learnable_geometry(geometry) if learn_curvature else parse(geometry)
+    recipe = options.recipe_of(Recipe, set, losses=losses, outputs=dim, steps=steps)
+    space = parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
-    labelled = shared.labelled_images(zero_shot, judge)
     with locked(out):
         if train is not None:
             base = None if model is None else adapters.load(model, device=device)
-            chains = training.from_file(train, base=base, force=force)
+            chains = training.from_file(train, base=base)
         elif model is not None:
             hierarchy = load_data(data, shared.chosen_split(data, split), rows)
             source = adapters.load(model, device=device)
             if loss != options.LOSSES and dim is not None:
                 training.check_prior(losses, source.dim, [dim])
-            chains = training.from_hierarchy(hierarchy, source, force=force, **wanted, progress=True)
+            chains = training.from_hierarchy(hierarchy, source, device=device, progress=True)
         else:
             raise InputError(
                 "there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC."
@@ -107,9 +85,8 @@ def head_command(
             Space(trained.geometry.fixed()),
             unseen=training.unseen_rows(chains.captions, test),
             held_out=training.held_out_of(judge),
-            zero_shot=labelled,
-            seed=seed,
-            compute=Compute(**wanted),
+            seed=recipe.seed,
+            compute=Compute(resolve_device(device)),
             progress=True,
         )
     shared.report(
@@ -120,7 +97,6 @@ def head_command(
         summary,
         f"Head of step {trained.best}: {out}",
         json,
-        format,
     )
     if summary is not None:
         from hiergeo.report.interop.cards import store_result
@@ -130,14 +106,6 @@ def head_command(
                 store_result(out, summary.after)
     if trained.diverged:
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
-
-
-def learnable_geometry(spec: str) -> "Geometry":
-    """The geometry of a spec with curvatures to learn. Raises InputError where it has none."""
-    from hiergeo.geometry import parse
-    from hiergeo.geometry.base import LEARNABLE
-
-    return parse(f"{spec.strip().removesuffix(LEARNABLE)}{LEARNABLE}")
 
 
 def _spec(name: str) -> str:

@@ -38,7 +38,7 @@ class PageSection:
     title: str
 
 
-def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed: int = 0, made_by: str = "") -> Path:
+def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed: int = 0) -> Path:
     """Write one HTML file that needs nothing else: no network and no fonts; it is readable without scripts.
 
     Args:
@@ -46,7 +46,6 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
         path: the file, replaced whole or left as it was.
         images: number of images to show with their ladders, at least 1; drawn at random with `seed`.
         seed: of that draw, and of the chains on the disk.
-        made_by: a mark of what made it, in its head.
 
     Raises:
         InputError: `images` is below 1.
@@ -54,7 +53,7 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
     """
     check_image_count(images)
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
-    return write_html(path, "page.html", seed=seed, made_by=made_by, **context)
+    return write_html(path, "page.html", seed=seed, **context)
 
 
 def write_html(
@@ -64,7 +63,6 @@ def write_html(
     picture: summary.DotPlots,
     leakage: str | None = None,
     scripts: Sequence[Script] = (),
-    made_by: str = "",
     **context: Any,
 ) -> Path:
     """Write one HTML file that needs nothing else from a template; returns the path.
@@ -75,7 +73,6 @@ def write_html(
         picture: what stands below the headline.
         leakage: a warning about training on test data.
         scripts: of this page, beside those that save tables and figures.
-        made_by: a mark of what made it.
         context: what else the template shows.
 
     Raises:
@@ -83,7 +80,7 @@ def write_html(
     """
     every = [*scripts, *downloading()]
     page = environment().get_template(template)
-    shared = {"leakage": leakage, "scripts": every, "summary": pictured(picture), "made_by": made_by}
+    shared = {"leakage": leakage, "scripts": every, "summary": pictured(picture)}
     atomic_write_text(path, _without_folders(page.render(**shared, **context)))
     return path
 

@@ -64,7 +64,7 @@ def test_compare_adds_it_where_no_geometry_is_named(run, tmp_path, folder):
     code, _, err = run("compare", "-m", f"head:{folder}", *chosen)
     assert code == 0, err
     assert geometries(tmp_path / "a.json") == [LEARNT, "euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
-    run("compare", "-m", f"head:{folder}", *chosen, "-g", "euclidean", "-g", "lorentz:-1", "--overwrite")
+    run("compare", "-m", f"head:{folder}", *chosen, "-g", "euclidean", "-g", "lorentz:-1")
     assert geometries(tmp_path / "a.json") == ["euclidean", "lorentz:-1"]
 
 

@@ -1,13 +1,16 @@
 """``hiergeo benchmark``: the table of benchmarks, options, formats and refusals."""
 
+import inspect
 import json
 
 import pytest
 
 from hiergeo._core.errors import InputError
-from hiergeo.cli.benchmark import settings_of
+from hiergeo.cli.options import settings_of
 from hiergeo.evaluation.benchmarks import BENCHMARKS
 from hiergeo.evaluation.benchmarks.benchmark import published_lines
+
+RETRIEVAL = inspect.signature(BENCHMARKS.get("retrieval")).parameters
 
 
 def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):
@@ -83,10 +86,10 @@ def test_files_that_are_not_there_or_not_taken(run, arguments, named):
 
 
 def test_values_are_read_as_the_constructor_wants_them():
-    found = settings_of("retrieval", ["take=7", "captions=none", "data=5", "image-column=x"])
+    found = settings_of("retrieval", RETRIEVAL, ["take=7", "captions=none", "data=5", "image-column=x"])
     assert found == {"take": 7, "captions": None, "data": "5", "image_column": "x"}
     with pytest.raises(InputError, match="take"):
-        settings_of("retrieval", ["take=7.5"])
+        settings_of("retrieval", RETRIEVAL, ["take=7.5"])
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from hiergeo import training
 from hiergeo._core.devices import AUTO
 from hiergeo.cli import defaults
@@ -46,16 +44,10 @@ def test_no_help_imports_torch():
     assert run.stdout.count("Usage") == len(helps)
 
 
-@pytest.mark.parametrize(
-    ("repeated", "of"),
-    [
-        (defaults.Head(), training.Recipe()),
-        (defaults.Tower(), training.TowerRecipe()),
-        (defaults.Tree(), TreeSettings()),
-    ],
-)
-def test_defaults_of_settings(repeated, of):
+def test_defaults_of_settings():
+    repeated, of = defaults.Tree(), TreeSettings()
     assert repeated._asdict() == {name: getattr(of, name) for name in repeated._fields}
+    assert training.Recipe().steps == defaults.HEAD_STEPS
 
 
 def test_defaults_of_losses():

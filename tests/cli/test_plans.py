@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-HEAD = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--steps", 4, "--hidden", 0]
+HEAD = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--steps", 4, "--set", "hidden=0"]
 
 
 def numbers(path):
@@ -59,24 +59,24 @@ def test_a_study_from_a_file_and_from_its_own_result(run, tmp_path, pages):
 )
 def test_results_are_made_again_from_their_json(run, tmp_path, monkeypatch, verb):
     monkeypatch.chdir(tmp_path)
-    assert run(*verb, "-d", "scenes", "--rows", 12, "--steps", 5, "--json", "a.json")[0] == 0
+    assert run(*verb, "-d", "scenes", "--rows", 12, "-p", "traversal", "--json", "a.json")[0] == 0
     assert run(verb[0], "--config", "a.json", "--json", "b.json")[0] == 0
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
     command = json.loads((tmp_path / "a.json").read_text())["command"]
     assert command["verb"] == verb[0]
-    assert command["options"]["steps"] == 5
+    assert command["options"]["protocol"] == "traversal"
 
 
 def test_a_head_is_made_again_from_its_folder(run, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    assert run(*HEAD, "-g", "lorentz:-1", "--learn-curvature", "--out", one)[0] == 0
+    assert run(*HEAD, "-g", "lorentz:-1?learnable", "--out", one)[0] == 0
     assert run("train", "head", "--config", one / "plan.toml", "--out", two)[0] == 0
     assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in two.iterdir())
     assert (one / "plan.toml").read_text() == (two / "plan.toml").read_text()
 
 
 def test_a_head_takes_learning_rate_batch_and_patience(run, tmp_path):
-    options = ["--learning-rate", 0.01, "--batch", 8, "--patience", 0, "--every", 2]
+    options = ["--set", "learning_rate=0.01", "--set", "batch=8", "--set", "patience=none", "--set", "every=2"]
     assert run(*HEAD, *options, "--out", tmp_path / "head")[0] == 0
     recipe = json.loads((tmp_path / "head" / "config.json").read_text())["recipe"]
     assert (recipe["learning_rate"], recipe["batch"], recipe["patience"], recipe["every"]) == (0.01, 8, None, 2)
@@ -85,15 +85,17 @@ def test_a_head_takes_learning_rate_batch_and_patience(run, tmp_path):
 @pytest.mark.slow
 def test_a_tower_is_made_again_from_its_folder(run, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    asked = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, "--steps", 2, "--learning-rate", 1e-4]
-    asked += ["-g", "lorentz:-1"]
-    assert run(*asked, "--learn-curvature", "--out", one)[0] == 0
+    asked = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, "--steps", 2, "--set", "learning_rate=1e-4"]
+    asked += ["-g", "lorentz:-1?learnable"]
+    assert run(*asked, "--out", one)[0] == 0
     assert run("train", "re", "--config", one / "plan.toml", "--out", two)[0] == 0
     curves = [json.loads((out / "history.json").read_text())["steps"] for out in (one, two)]
     assert curves[0] == curves[1]
     curvature = json.loads((one / "history.json").read_text())["looks"][-1]["curvature"]
     assert curvature != [-1.0], "the curvature is learnt"
-    code, _, err = run("train", "re", "-m", "tiny", "-d", "scenes", "--learn-curvature", "--out", tmp_path / "three")
+    code, _, err = run(
+        "train", "re", "-m", "tiny", "-d", "scenes", "-g", "euclidean?learnable", "--out", tmp_path / "three"
+    )
     assert code == 2
     assert "euclidean has no curvature to learn" in err
 
@@ -171,3 +173,12 @@ def test_a_verb_knows_its_command_while_it_runs():
     CliRunner().invoke(app, ["measure", "--model", "tiny"])
     assert seen[0].options == {"model": "tiny"}
     assert running() is None
+
+
+def test_settings_of_a_file_and_of_the_command_line_are_those_of_one_recipe(run, tmp_path):
+    plan = tmp_path / "plan.toml"
+    lines = {"model": "tiny", "data": "scenes", "rows": 40, "steps": 4, "hidden": 3, "batch": 8, "set": ["unit=false"]}
+    plan.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
+    assert run("train", "head", "--config", plan, "--set", "batch=5", "--out", tmp_path / "head")[0] == 0
+    recipe = json.loads((tmp_path / "head" / "config.json").read_text())["recipe"]
+    assert (recipe["hidden"], recipe["batch"], recipe["unit"], recipe["steps"]) == (3, 5, False, 4)

@@ -42,53 +42,41 @@ def called(run, monkeypatch, tmp_path) -> Callable:
 
 
 def test_a_probe_has_the_settings_that_are_named(called):
-    numbers = ("--steps", 7, "--seed", 5, "--batch-size", 2, "--min-radius", 0.3)
+    numbers = ("--steps", 7, "--seed", 5, "--min-radius", 0.3)
     found = called(
         "hiergeo.evaluation.measuring:evaluate", "probe", *DATA, "--protocol", "traversal", "--root", "none", *numbers
     )
-    assert (found["protocol"], found["steps"], found["seed"], found["batch_size"]) == ("traversal", 7, 5, 2)
+    assert (found["protocol"], found["steps"], found["seed"]) == ("traversal", 7, 5)
     assert (found["space"].root, found["space"].min_radius) == (None, 0.3)
     assert len(found["dataset"].rows) == 5
 
 
 def test_a_comparison_has_the_settings_that_are_named(called):
-    numbers = ("--steps", 7, "--seed", 5, "--batch-size", 2, "--min-radius", 0.3)
+    numbers = ("--seed", 5, "--min-radius", 0.3)
     words = ("compare", *DATA, "--protocol", "traversal", "-g", "lorentz:-2", "-g", "sphere:0.1", *numbers)
     found = called("hiergeo.evaluation:compare", *words)
-    assert (found["protocol"], found["steps"], found["seed"], found["batch_size"]) == ("traversal", 7, 5, 2)
+    assert (found["protocol"], found["seed"]) == ("traversal", 5)
     (spaces,) = (value for value in found.values() if isinstance(value, list))
     assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "sphere:0.1"]
     assert {space.min_radius for space in spaces} == {0.3}
 
 
 def test_an_audit_has_the_settings_that_are_named(called):
-    numbers = ("--steps", 7, "--seed", 5, "--copies", 2, "--min-radius", 0.3, "--batch-size", 2)
+    numbers = ("--seed", 5, "--min-radius", 0.3)
     found = called("hiergeo.evaluation.auditing:audit", "audit", *DATA, *numbers)
-    assert found["settings"] == AuditSettings(steps=7, seed=5, copies=2)
-    assert (found["space"].min_radius, found["compute"].batch_size) == (0.3, 2)
+    assert found["settings"] == AuditSettings(seed=5)
+    assert found["space"].min_radius == 0.3
 
 
 def test_controls_of_length_have_the_settings_that_are_named(called):
-    numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--batch-size", 2)
-    found = called("hiergeo.evaluation.auditing:length_controls", "audit", "--length", *DATA, *numbers)
-    assert found["settings"] == AuditSettings(copies=2, filler=("some", "thing"), seed=5)
-    assert (found["compute"].batch_size, found["progress"]) == (2, True)
+    found = called("hiergeo.evaluation.auditing:length_controls", "audit", "--length", *DATA, "--seed", 5)
+    assert found["settings"] == AuditSettings(copies=3, seed=5)
+    assert found["progress"] is True
 
 
 def test_a_study_has_the_settings_that_are_named(called):
-    heads = (
-        "--train",
-        "train",
-        "--seeds",
-        2,
-        "--learning-rate",
-        0.01,
-        "--loss",
-        "mean=1",
-        "--batch",
-        16,
-        "--free-norms",
-    )
+    heads = ("--train", "train", "--seeds", 2, "--learning-rate", 0.01, "--loss", "mean=1")
+    heads += ("--set", "batch=16", "--set", "unit=false")
     found = called("hiergeo.training.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
     plan = found["plan"]
     assert (plan.dims, plan.seeds, plan.learning_rates) == ((64,), (0, 1), (0.01,))

@@ -10,30 +10,29 @@ import pytest
 from hiergeo import adapters, datasets
 from hiergeo._core.storage.locks import locked
 from hiergeo.cli import study
-from tests.training.study import study_common
 from tests.training.training_common import ITEMS, captions, chains
 
-FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
+FEW = ["--rows", 30, "--steps", 4, "--set", "hidden=0", "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
 SCENES = ["study", "--model", "tiny", "-d", "scenes"]
 
 
 @pytest.mark.slow
 def test_a_study_of_a_model(run, tmp_path, pages):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
-    geometries = ["-g", "euclidean", "-g", "lorentz:-1"]
-    options = ["--dim", 4, "--learning-rate", 0.01, "--learn-curvature", "--full", "--json", numbers, "--html", page]
+    geometries = ["-g", "euclidean", "-g", "lorentz:-1?learnable"]
+    options = ["--dim", 4, "--learning-rate", 0.01, "--full", "--json", numbers, "--html", page]
     code, printed, _ = run(*SCENES, "--train", "train", *FEW, *geometries, *options)
     assert code == 0
     report = json.loads(numbers.read_text())
     assert next(iter(report)) == "metrics"
-    assert {"euclidean/d4/tau_d", "lorentz:-1/d4/auroc"} <= set(report["metrics"])
+    assert {"euclidean/d4/tau_d", "lorentz:-1?learnable/d4/auroc"} <= set(report["metrics"])
     assert report["plan"]["seeds"] == [0, 1]
     assert report["plan"]["recipe"]["steps"] == 4
-    assert report["plan"]["learnable"] is True
+    assert report["plan"]["recipe"]["hidden"] == 0
     words = " ".join(printed.split())
     assert report["conclusion"] in words
     assert "Means over 2 seeds" in words
-    assert "lorentz:-1, 4 dimensions" in words
+    assert "lorentz:-1?learnable, 4 dimensions" in words
     assert pages == [page]
 
 
@@ -55,8 +54,7 @@ def test_a_study_as_csv(run, tmp_path, pages):
 
 
 def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
-    settings = study_common.StudySettings(device="cpu", batch_size=7)
-    found = study._chains("train", adapters.load("tiny", device="cpu"), "scenes", 6, False, settings)
+    found = study._chains("train", adapters.load("tiny", device="cpu"), "scenes", 6, "cpu")
     rows = datasets.load("scenes", "train", count=6).rows
     assert found.captions == {text for row in rows for text in (*row.positive, *row.negative)}
     for row, places in zip(rows, found.positive, strict=True):
@@ -68,7 +66,6 @@ def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
     ("arguments", "said"),
     [
         (["--dim", 4], "'--train'"),
-        (["--train", "train", "--dtype", "float8"], "float8"),
         (["--train", "train", "--seeds", 1], "intervals over seeds need at least 2"),
         (
             ["--train", "train", "--dim", 8, "-g", "product:lorentz:-1x2,euclidean:x2"],
@@ -91,7 +88,7 @@ def test_bad_input_gets_one_sentence(run, tmp_path, pages, arguments, said):
     assert not list(tmp_path.iterdir())
 
 
-def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home):
+def test_leakage_is_refused(run, tmp_path, pages, data_home):
     made = chains()
     arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
     ids = np.arange(ITEMS)
@@ -100,9 +97,6 @@ def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home)
     code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz")
     assert code == 2
     assert "1 of 60 rows describe test images" in err
-    code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz", "--force")
-    assert code == 2
-    assert "use one model" in err
 
 
 @pytest.mark.parametrize("verb", [("compare",), ("study", "--train", "train", "--seeds", 2, "--learning-rate", 1e-3)])

@@ -4,10 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from hiergeo import adapters, datasets
-from hiergeo._core.errors import InputError
+from hiergeo import adapters, datasets, training
 from hiergeo.cli import train_common as train
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.metrics import Interval
@@ -29,7 +27,7 @@ def test_train_save_load_probe(run, tmp_path):
     out, numbers, probed = tmp_path / "head", tmp_path / "train.json", tmp_path / "probe.json"
     model = ["-m", "tiny", "-d", "scenes"]
     small = ["-d", "scenes", "-g", "lorentz:-1", "--rows", 60]
-    options = ["--steps", 60, "--hidden", 0, "-g", "lorentz:-1", "--evaluate", "tiny"]
+    options = ["--steps", 60, "--set", "hidden=0", "-g", "lorentz:-1", "--evaluate", "tiny"]
     code, printed, _ = run("train", "head", *model, "--rows", 60, *options, "--out", out, "--json", numbers)
     assert code == 0
     assert str(out) in printed.replace("\n", "")
@@ -66,8 +64,8 @@ def test_stored_chains_with_losses_of_ones_own(run, file, tmp_path):
 def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
     numbers = tmp_path / "train.json"
     common = ["train", "head", "--train", file, "--steps", 4, "--out", tmp_path / "h", "--json", numbers]
-    chosen = ["--loss", "mean=1", "--dim", 5, "--free-norms", "--learn-curvature"]
-    code, *_ = run(*common, *chosen, "-g", "product:lorentz:-1x3,euclidean:x2")
+    chosen = ["--loss", "mean=1", "--dim", 5, "--set", "unit=false"]
+    code, *_ = run(*common, *chosen, "-g", "product:lorentz:-1x3,euclidean:x2?learnable")
     assert code == 0
     lorentz, euclidean = json.loads(numbers.read_text())["history"][-1]["curvature"]
     assert lorentz != -1
@@ -76,14 +74,14 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
     assert (head.dim, head.normalised) == (5, False)
     code, _, err = run(*common)
     assert (code, "is there already" in err) == (2, True)
-    code, _, err = run(*common, "--learn-curvature", "--overwrite")
+    code, _, err = run(*common, "-g", "euclidean?learnable", "--overwrite")
     assert code == 2
     assert "euclidean has no curvature to learn" in err
 
 
 def test_the_same_seed_gives_the_same_head(run, file, tmp_path):
     for name in ("a", "b"):
-        assert run("train", "head", "--train", file, "--steps", 5, "--seed", 4, "--out", tmp_path / name)[0] == 0
+        assert run("train", "head", "--train", file, "--steps", 5, "--set", "seed=4", "--out", tmp_path / name)[0] == 0
     one, two = (sorted(p.name for p in (tmp_path / name).glob("*.safetensors")) for name in ("a", "b"))
     assert one == two
 
@@ -97,6 +95,9 @@ def test_the_same_seed_gives_the_same_head(run, file, tmp_path):
         (["--train", "FILE", "-g", "lorenz:-1"], "did you mean 'lorentz'"),
         (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no file"),
         (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
+        (["--train", "FILE", "--set", "hiden=3"], "did you mean 'hidden'"),
+        (["--train", "FILE", "--set", "steps=3"], "unknown setting of the recipe 'steps'"),
+        (["--train", "FILE", "--set", "batch=many"], "--set batch"),
     ],
 )
 def test_bad_input_gets_one_sentence(run, file, tmp_path, arguments, said):
@@ -120,20 +121,17 @@ def test_forced_leakage_is_on_every_output(run, file, tmp_path, data_home):
     code, _, err = run(*common)
     assert code == 2
     assert "1 of 60 rows describe test images" in err
-    code, printed, _ = run(*common, "--force")
-    assert code == 0
-    assert "Trained on test data" in printed
-    assert "1 of 60" in json.loads(numbers.read_text())["leakage"]
+    forced = training.from_file(file, force=True)
+    assert "1 of 60" in str(forced.leakage)
+    training.save_head(training.train_head(forced, recipe=training.Recipe(steps=2)), forced, out)
     base = stored(tmp_path / "base.npz")
     with pytest.warns(UserWarning, match="trained on test data"):
         adapters.load(f"head:{out}@{base.name}")
 
 
 def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_path):
-    from hiergeo import training
-
     out = tmp_path / "head"
-    wild = ["--free-norms", "--learning-rate", 1e30, "--every", 1]
+    wild = ["--set", "unit=false", "--set", "learning_rate=1e30", "--set", "every=1"]
     code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--steps", 9, *wild, "--out", out)
     assert code == 2
     assert "with the batch of rows" in err
@@ -154,7 +152,7 @@ def summary() -> Summary:
 
 def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     history, file = [look(0, 0.1), look(5, 0.8), look(10, 0.3)], tmp_path / "a.json"
-    train.report(history, 5, "3 rows", {"steps": 10}, summary(), "head: there", file, "table")
+    train.report(history, 5, "3 rows", {"steps": 10}, summary(), "head: there", file)
     told = json.loads(file.read_text())
     assert told["metrics"] == {
         "validation_total": 5.5,
@@ -168,39 +166,23 @@ def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     assert told["intervals"] == {"tau_d": [0.4, 0.6], "precision": [-0.2, 0.1]}
     assert told["baselines"] == {"tau_d": {"length": 0.625}}
     assert [each["step"] for each in told["history"]] == [0, 5, 10]
-    train.report(history, 10, None, {}, None, "head: there", file, "table")
+    train.report(history, 10, None, {}, None, "head: there", file)
     alone = json.loads(file.read_text())
     assert (alone["metrics"], alone["intervals"]) == ({"validation_total": 10.5, "validation_tau_d": 0.3}, {})
 
 
 def test_what_changed_is_shown_before_and_after(capsys):
     history = [look(0, 0.1), look(5, 0.8), look(10, 0.3)]
-    train.report(history, 5, "3 rows are test data.", {}, summary(), "head: there", None, "table")
+    train.report(history, 5, "3 rows are test data.", {}, summary(), "head: there", None)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "validation_tau_d 0.1000 0.8000" in lines
     assert "tau_d 0.2500 0.7500 0.4000 to 0.6000 0.6250" in lines
     assert "precision 0.5000 0.3750 −0.2000 to 0.1000" in lines
     assert any(line.endswith(" 0.0625") for line in lines)
     assert lines[-2:] == ["Trained on test data: 3 rows are test data.", "head: there"]
-    train.report(history, 10, None, {}, None, "head: there", None, "table")
+    train.report(history, 10, None, {}, None, "head: there", None)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert [line for line in lines if line.strip("─")][1:] == ["validation_tau_d 0.1000 0.3000", "head: there"]
-    train.report(history, 5, None, {}, summary(), "head: there", None, "csv")
-    assert "tau_d,0.25,0.75,0.4,0.6,words alone,0.625" in capsys.readouterr().out.splitlines()
-
-
-def test_labelled_images_are_those_of_a_folder_that_the_judge_can_see(tmp_path):
-    for name in ("red_circle", "blue_ring"):
-        (tmp_path / name).mkdir()
-        Image.new("RGB", (32, 32), name.partition("_")[0]).save(tmp_path / name / "a.png")
-    judge = adapters.load("tiny", device="cpu")
-    assert train.labelled_images(None, judge) is None
-    found = train.labelled_images(str(tmp_path), judge)
-    assert (sorted(found.classes), len(found.images)) == (["blue ring", "red circle"], 2)
-    with pytest.raises(InputError, match="--evaluate"):
-        train.labelled_images(str(tmp_path), None)
-    with pytest.raises(InputError):
-        train.labelled_images(str(tmp_path), stored(tmp_path / "stored.npz"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hiergeo import adapters
 from tests.training.tower_common import SHORT
 from tests.training.training_common import stored
 
-FEW = ["-d", "scenes", "--rows", 60, "--learning-rate", SHORT["learning_rate"], "--steps", 4, "--every", 2]
+RATE = f"learning_rate={SHORT['learning_rate']}"
+FEW = ["-d", "scenes", "--rows", 60, "--set", RATE, "--steps", 4, "--set", "every=2"]
 
 
 @pytest.mark.slow
@@ -27,7 +28,7 @@ def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
     )
     assert report["settings"]["losses"] == {"prior": 10.0, "mean": 1.0, "hard": 1.0}
     assert run(*asked)[0] == 0
-    code, _, err = run(*asked, "--seed", 1)
+    code, _, err = run(*asked, "--set", "seed=1")
     assert code == 2
     assert "--overwrite" in err
     assert run("probe", "-m", report["settings"]["spec"], "-d", "scenes", "--json", probed)[0] == 0
@@ -37,7 +38,7 @@ def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("always:.*rows are left out")
 def test_chains_of_ones_own(run, tmp_path, data_home):
     file = data_home / "hierarcaps" / "hierarcaps_train_sample100.csv"
-    code, _, err = run("train", "re", "-m", "tiny", "--train", file, "--steps", 1, "--out", tmp_path / "a")
+    code, _, err = run("train", "re", "-m", "tiny", "-d", f"chains:{file}", "--steps", 1, "--out", tmp_path / "a")
     assert code == 0
     assert "2 of 100 rows are left out" in err
     assert adapters.load(f"open_clip:local-dir:{tmp_path / 'a' / 'model'}").dim == 64
@@ -48,9 +49,9 @@ def test_chains_of_ones_own(run, tmp_path, data_home):
     [
         (["-m", "npz:BASE"], "has no text tower to train"),
         (["-m", "tiny", "--log", "tensorbord"], "did you mean 'tensorboard'"),
-        (["-m", "tiny", "--amp", "fp16"], "float16 needs a GPU"),
+        (["-m", "tiny", "--set", "amp=fp16"], "float16 needs a GPU"),
         (["-m", "tiny", "--loss", "ordr"], "did you mean 'order'"),
-        (["-m", "tiny", "--batch", 100], "lower the batch"),
+        (["-m", "tiny", "--set", "batch=100"], "lower the batch"),
         (["-m", "open_clip:hiergeo-tiny/PICKLE"], "holds pickled objects other than tensors"),
     ],
 )
@@ -70,8 +71,8 @@ def test_bad_input_gets_one_sentence(run, tmp_path, arguments, said):
 
 
 def test_divergence_leaves_the_last_good_tower_and_exits_with_2(run, tmp_path):
-    wild = ["-d", "scenes", "--rows", 60, "--steps", 4, "--every", 2, "--learning-rate", "1e30", "--loss", "mean=1"]
-    code, _, err = run("train", "re", "-m", "tiny", *wild, "--out", tmp_path / "a")
+    wild = ["--steps", 4, "--set", "every=2", "--set", "learning_rate=1e30", "--loss", "mean=1"]
+    code, _, err = run("train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, *wild, "--out", tmp_path / "a")
     assert code == 2
     assert "with the batch of rows" in err
     assert "the last good one" in err

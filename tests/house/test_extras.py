@@ -96,7 +96,7 @@ import hiergeo
 from hiergeo.cli.app import app
 scenes = ["-m", "tiny", "-d", "scenes", "--rows", "6"]
 for words in (
-    ["demo", "--rows", "6", "--no-open"],
+    ["demo", "--no-open"],
     ["probe", *scenes, "--json", "probe.json"],
     ["compare", *scenes, "-g", "euclidean", "-g", "lorentz:-1"],
     ["embed", *scenes, "--out", "scenes.npz"],

@@ -59,7 +59,8 @@ print("done")
 """
 """A training that stops in the victim at a stage of its life; other processes go on to what that stage is about."""
 
-TRAINING = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", "60", "--learning-rate", "1e-4", "--every", "4"]
+TRAINING = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", "60"]
+TRAINING += ["--set", "learning_rate=1e-4", "--set", "every=4"]
 
 
 @pytest.fixture

@@ -84,10 +84,9 @@ runpy.run_module("hiergeo", run_name="__main__")
 @pytest.mark.slow
 def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     """The process gets SIGKILL before its checkpoint of step 15; another process goes on from that of step 10."""
-    out, options = tmp_path / "killed", {"--learning-rate": SHORT["learning_rate"], "--batch": SHORT["batch"]}
-    options |= {"--rows": ROWS}
-    options |= {f"--{name}": value for name, value in LONG.items()} | {"--model": "tiny", "--data": "scenes"}
-    words = [str(word) for pair in options.items() for word in pair]
+    out, recipe = tmp_path / "killed", {name: SHORT[name] for name in ("learning_rate", "batch")} | LONG
+    words = ["--model", "tiny", "--data", "scenes", "--rows", str(ROWS), "--steps", str(recipe.pop("steps"))]
+    words += [word for name, value in recipe.items() for word in ("--set", f"{name}={value}")]
     command = [sys.executable, "-c", DYING, "train", "re", *words, "--out", str(out)]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     died = warm.run(command, env=one_thread)

@@ -203,7 +203,7 @@ def accelerated(
     check_log(log)
     accelerate = extras.require("accelerate", "training a tower")
     if amp == "fp16" and device.type == "cpu":
-        raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
+        raise InputError("float16 needs a GPU: use amp=bf16, or none, on the CPU.")
     with joined(device), warnings.catch_warnings():
         accelerate.state.AcceleratorState._reset_state(reset_partial_state=not dist.is_initialized())
         try:

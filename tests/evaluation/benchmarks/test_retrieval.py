@@ -1,5 +1,6 @@
 """Image-text retrieval: recalls against loops, chance against counting, and the bootstrap by images."""
 
+import inspect
 import itertools
 import math
 from pathlib import Path
@@ -11,13 +12,15 @@ from hypothesis import strategies as st
 
 from hiergeo import adapters
 from hiergeo._core import errors
-from hiergeo.cli.benchmark import settings_of
+from hiergeo.cli.options import settings_of
 from hiergeo.datasets.captioned import load_captioned
 from hiergeo.evaluation import benchmarks
 from hiergeo.evaluation.benchmarks.retrieval import caption_recalls
 from hiergeo.evaluation.matching import Match
 from hiergeo.evaluation.metrics import chance_recall
 from tests.datasets.pictures_common import Given, coco, listed, said
+
+RETRIEVAL = inspect.signature(benchmarks.BENCHMARKS.get("retrieval")).parameters
 
 
 def made(folder: Path, images: int = 30, least: int = 1) -> Path:
@@ -154,6 +157,6 @@ def test_stored_embeddings_of_named_images(tmp_path: Path):
 
 
 def test_the_command_line_reads_numbers_that_may_be_left_out():
-    assert settings_of("retrieval", ["captions=5", "data=scenes"]) == {"captions": 5, "data": "scenes"}
+    assert settings_of("retrieval", RETRIEVAL, ["captions=5", "data=scenes"]) == {"captions": 5, "data": "scenes"}
     with pytest.raises(errors.InputError, match="captions"):
-        settings_of("retrieval", ["captions=five"])
+        settings_of("retrieval", RETRIEVAL, ["captions=five"])

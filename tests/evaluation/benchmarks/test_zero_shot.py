@@ -1,6 +1,5 @@
 """Zero-shot classification: the metric, labelled images, classes lifted from the tangent space, before and after."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -162,24 +161,3 @@ def test_a_head_is_judged_before_and_after(tiny):
     assert other.before == same.before
     assert other.difference.low <= other.after - other.before <= other.difference.high
     assert not math.isclose(other.after, other.before)
-
-
-@pytest.mark.slow
-def test_on_the_command_line(run, tmp_path):
-    numbers = tmp_path / "train.json"
-    common = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--steps", 3, "--hidden", 0]
-    common += ["--out", tmp_path / "head", "--json", numbers]
-    code, printed, _ = run(*common, "--evaluate", "tiny", "--zero-shot", "scenes")
-    assert code == 0
-    assert "zero-shot accuracy" in printed
-    report = json.loads(numbers.read_text())
-    assert CHANCE + 0.15 < report["metrics"]["zero_shot_accuracy_before"] <= 1
-    assert len(report["intervals"]["zero_shot_accuracy"]) == 2
-    for given, said in (
-        (["--zero-shot", "scenes"], "ask for that with --evaluate"),
-        (["--evaluate", "tiny", "--zero-shot", tmp_path / "nowhere"], "there is no folder"),
-    ):
-        code, _, err = run(*common, "--overwrite", *given)
-        assert code == 2
-        assert said in err
-        assert err.count("\n") == 1
