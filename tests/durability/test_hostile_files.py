@@ -3,7 +3,7 @@
 import json
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def local_dir(folder: Path, trap: Trap) -> Callable[[], object]:
     return lambda: adapters.load(f"open_clip:local-dir:{folder}")
 
 
-def hub_folder(scheme: str, config: dict[str, object]) -> Make:
+def hub_folder(scheme: str, config: Mapping[str, object]) -> Make:
     """A folder of transformers with code of its own, and weights as a pickle."""
 
     def make(folder: Path, trap: Trap) -> Callable[[], object]:

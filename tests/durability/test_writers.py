@@ -9,7 +9,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Stage]]:
     """The stage of a writer, which is set once."""
     folder = tmp_path_factory.mktemp("writers")
     with pytest.MonkeyPatch.context() as patch:
