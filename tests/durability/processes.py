@@ -42,14 +42,25 @@ class End:
         assert "Traceback" not in self.said, self.said
 
 
+class Fork:
+    """A fork of this process that runs a task, whose return value is the exit code."""
+
+    def __init__(self, task: Task) -> None:
+        self._said = tempfile.NamedTemporaryFile("r", errors="replace")  # noqa: SIM115 - closed at the end
+        self._child = os.fork()
+        if self._child == 0:
+            _run(task, Path(self._said.name))
+
+    def end(self) -> End:
+        """Wait for it."""
+        _, status = os.waitpid(self._child, 0)
+        with self._said:
+            return End(os.waitstatus_to_exitcode(status), self._said.read())
+
+
 def forked(task: Task) -> End:
-    """Run a task in a fork of this process, whose return value is the exit code."""
-    with tempfile.NamedTemporaryFile("r", errors="replace") as said:
-        child = os.fork()
-        if child == 0:
-            _run(task, Path(said.name))
-        _, status = os.waitpid(child, 0)
-        return End(os.waitstatus_to_exitcode(status), said.read())
+    """Run a task in a fork of this process to its end."""
+    return Fork(task).end()
 
 
 def _run(task: Task, said: Path) -> None:

@@ -1,4 +1,4 @@
-"""Killed at random moments, on a full disk or beside files that are cut short, a writer loses and mixes up nothing.
+"""Killed, on a disk that is full, beside another or over files that are cut short, a writer loses and mixes up nothing.
 
 ``HIERGEO_REPETITIONS`` (`make attack`) multiplies how often each is tried.
 """
@@ -17,6 +17,7 @@ import pytest
 
 from hiergeo._core.errors import HiergeoError
 from tests.durability.processes import (
+    Fork,
     counted,
     disk,
     forked,
@@ -174,6 +175,34 @@ def full_files(scene: Stage, draw: random.Random) -> None:
     scene.check()
     assert leftovers(scene.out) == []
     scene.finish()
+
+
+@pytest.mark.skipif(not may_mount(), reason="disks are mounted")
+@pytest.mark.parametrize("name", WRITERS)
+def test_on_a_disk_that_is_read_only_it_says_so_and_changes_nothing(stage, name) -> None:
+    scene = stage(name)
+    scene.begin()
+    with disk(scene.out, 200 << 10):
+        scene.begin()
+        mount("-o", "remount,ro", str(scene.out))
+        end = forked(scene.task())
+        end.check()
+        assert end.code == 2
+        assert scene.result() == scene.old
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_of_two_at_once_one_does_it_and_the_other_says_why_not_or_does_it_too(stage, name) -> None:
+    scene, draw = stage(name), random.Random(f"{SEED} {name}")
+    scene.begin()
+    first = Fork(scene.task())
+    time.sleep(draw.uniform(0, scene.seconds))
+    second = Fork(scene.task(again=True))
+    ends = [each.end() for each in (first, second)]
+    for end in ends:
+        end.check()
+    assert not all(end.code for end in ends)
+    assert scene.result() == scene.new or name == "index add"
 
 
 @pytest.mark.parametrize("name", WRITERS)
