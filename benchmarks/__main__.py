@@ -9,10 +9,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import machine, memory, plot, report, timing
-from benchmarks.cases import SCALES, Case, main_cases, scaling_cases
+from benchmarks import machine, memory, report, timing
+from benchmarks.cases import SCALES, Case, main_cases
 from benchmarks.competitors import competitors
-from benchmarks.peers import Missing
 
 MEMORY = "memory"
 
@@ -28,7 +27,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, help="how often everything is timed (default: by scale)")
     parser.add_argument("--simd", action="store_true", help="time hiergeo at every SIMD level of the machine as well")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write benchmarks.json, .md and .svg there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write benchmarks.json and .md there")
     return parser.parse_args(words)
 
 
@@ -47,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def chosen(scale: str, only: Sequence[str]) -> tuple[list[Case], bool]:
     """The cases whose names contain any of `only`, and whether memory is asked for; everything by default."""
-    everything = [*main_cases(SCALES[scale]), *scaling_cases(SCALES[scale])]
+    everything = main_cases(SCALES[scale])
     names = [*dict.fromkeys(case.name for case in everything), MEMORY]
     for name in only:
         if not any(name in known for known in names):
@@ -70,14 +69,10 @@ def run(cases: Sequence[Case], with_memory: bool, args: argparse.Namespace) -> r
 
 
 def write(results: report.Results, folder: Path) -> None:
-    """The results as JSON, Markdown and, where matplotlib is there, a picture."""
+    """The results as JSON and Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "benchmarks.json").write_text(report.to_json(results), encoding="utf-8")
     (folder / "benchmarks.md").write_text(report.to_markdown(results), encoding="utf-8")
-    try:
-        plot.draw(results, folder / "benchmarks.svg")
-    except Missing as reason:
-        print(f"no picture: {reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """What is measured: operations on problems, at three scales."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
-from benchmarks._points import clustered, narrow, points
 from benchmarks.ours import BY_DISTANCE, INTO, REDUCTIONS, SEARCHES, SHADOWED
-from benchmarks.problem import Problem, Shape
+from benchmarks.problem import Problem, Shape, clustered, narrow, points
 
 TRAINED = ", forward and backward"
 SMALL, GRADIENTS = ">= 65 % of the peak", ">= 75 % of the peak"
 INTO_ANGLE = "exterior angle, into out="
-SCALED = (INTO_ANGLE, "count in cone")
 
 Make = Callable[[Shape, float], Problem]
 
@@ -66,8 +64,6 @@ class Scale(NamedTuple):
     small: int
     wide: Shape
     large: Shape
-    counts: tuple[int, ...]
-    dims: tuple[int, ...]
     rounds: int
 
 
@@ -77,8 +73,6 @@ SCALES = {
         small=256,
         wide=Shape(1000, 52_401, 512),
         large=Shape(8192, 32_768, 512),
-        counts=(256, 512, 1024, 2048, 4096, 8192),
-        dims=(32, 64, 128, 256, 512, 1024, 2048),
         rounds=7,
     ),
     "quick": Scale(
@@ -86,8 +80,6 @@ SCALES = {
         small=256,
         wide=Shape(128, 8192, 512),
         large=Shape(1024, 4096, 512),
-        counts=(256, 1024),
-        dims=(64, 512),
         rounds=3,
     ),
     "tiny": Scale(
@@ -95,8 +87,6 @@ SCALES = {
         small=16,
         wide=Shape(32, 400, 32),
         large=Shape(96, 400, 32),
-        counts=(32, 64),
-        dims=(16, 32),
         rounds=2,
     ),
 }
@@ -114,8 +104,6 @@ class Case:
         beyond: another problem, where what counts is how much longer it takes than the base problem.
         backward: with the gradients by directions and radii of both sides.
         peers: whether others than hiergeo and the matrix product take part.
-        axis: the letter that a row of the scaling table varies, else empty; T for threads.
-        threads: how many threads compute, 0 for all.
         products: how many products of all pairs the result needs; what is computed again does not count.
         goals: what is wanted of hiergeo, as the table shows it: of each screen, where there are two.
     """
@@ -127,8 +115,6 @@ class Case:
     beyond: Make | None = None
     backward: bool = False
     peers: bool = True
-    axis: str = ""
-    threads: int = 0
     products: int = 1
     goals: tuple[str, ...] = ()
 
@@ -225,21 +211,6 @@ def _hard(scale: Scale) -> list[Case]:
 def _training(shape: Shape) -> Case:
     name = f"row mean of energy{TRAINED}"
     return Case(name, "row mean of energy", shape, backward=True, products=3, goals=(GRADIENTS,))
-
-
-def scaling_cases(scale: Scale) -> Iterator[Case]:
-    """One stored result and one reduction; N, M, D and the number of threads varied one at a time."""
-    sizes = {"n": scale.counts, "m": scale.counts, "dim": scale.dims}
-    for axis, values in sizes.items():
-        for value in values:
-            shape = scale.square._replace(**{axis: value})
-            for operation in SCALED:
-                letter = axis[0].upper()
-                yield Case(f"scaling in {letter}, {operation}", operation, shape, peers=False, axis=letter)
-    for threads in range(1, torch.get_num_threads() + 1):
-        for operation in SCALED:
-            name = f"scaling in threads, {operation}"
-            yield Case(name, operation, scale.square, peers=False, axis="T", threads=threads)
 
 
 def memory_cases(scale: Scale) -> list[Case]:

@@ -52,8 +52,8 @@ class Competitor:
 
 
 def competitors(case: Case, every_level: bool) -> list[Competitor]:
-    """Everyone who takes part in `case`; hiergeo at every SIMD level on request, but for scaling."""
-    levels = SIMD_LEVELS if every_level and not case.axis else ()
+    """Everyone who takes part in `case`; hiergeo at every SIMD level on request."""
+    levels = SIMD_LEVELS if every_level else ()
     found = [Competitor(BASELINE, _product, arrays=1), *native(case)]
     found += [_ours(case, f"hiergeo, {level}", HIERGEO_SIMD=level) for level in levels]
     return [*found, *_torch(case), *_others(case)] if case.peers else found

@@ -4,9 +4,8 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -72,17 +71,6 @@ def describe() -> Machine:
         no_peak = str(reason)
     versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
     return Machine(processor(), threads, versions, kernel_info(), one, everyone, no_peak, bandwidth())
-
-
-@contextmanager
-def on_threads(count: int) -> Iterator[None]:
-    """So many threads of torch compute, 0 for as many as do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fma_peak(threads: int, clock: Callable[[], float] = time.perf_counter) -> float:

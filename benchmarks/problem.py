@@ -6,9 +6,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.polar import Exact, Lifted
+
+CENTRES = 1000
+"""Clusters of `clustered`: of two sets of points one pair in so many shares a centre."""
 
 THRESHOLDS = 50
 """Thresholds of a ladder."""
@@ -99,3 +103,26 @@ class Problem:
 def thresholds(radius: Tensor) -> Tensor:
     """Thresholds of a ladder: from the least radius to the largest."""
     return torch.linspace(float(radius.min()), float(radius.max()), THRESHOLDS, dtype=radius.dtype)
+
+
+def points(count: int, dim: int, seed: int) -> Polar:
+    """`count` float32 polar points, directions uniform on the sphere, radii uniform in [0.5, 1.5]."""
+    generator = torch.Generator().manual_seed(seed)
+    direction = normalize(torch.randn(count, dim, generator=generator), dim=-1)
+    return Polar(direction, 0.5 + torch.rand(count, generator=generator))
+
+
+def narrow(count: int, dim: int, seed: int) -> Polar:
+    """`points` whose directions scatter around one mean, two of them about 0.3 rad apart."""
+    noise, radius = points(count, dim, seed)
+    return Polar(normalize(points(1, dim, 1_000_000).direction + 0.22 * noise, dim=-1), radius)
+
+
+def clustered(count: int, dim: int, seed: int, spread: float, centres: int = 0) -> Polar:
+    """`points` whose directions scatter around CENTRES random ones, which `centres` is the seed of.
+
+    Two points of one centre have a cosine of about 1 / (1 + spread^2).
+    """
+    noise, radius = points(count, dim, seed)
+    middle = points(CENTRES, dim, centres + 1_000_000).direction
+    return Polar(normalize(middle[torch.arange(count) % CENTRES] + spread * noise, dim=-1), radius)

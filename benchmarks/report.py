@@ -20,7 +20,7 @@ class Results:
     Attributes:
         machine: where.
         settings: scale, curvature, rounds and what else was asked for.
-        rows: of the main table and, those with an axis, of the scaling table.
+        rows: competitors by case.
         memory: peak extra memory.
     """
 
@@ -29,24 +29,15 @@ class Results:
     rows: list[Row] = field(default_factory=list)
     memory: list[Use] = field(default_factory=list)
 
-    @property
-    def main(self) -> list[Row]:
-        return [row for row in self.rows if not row.axis]
-
-    @property
-    def scaling(self) -> list[Row]:
-        return [row for row in self.rows if row.axis]
-
     def share(self, row: Row) -> float | None:
-        """FLOP/s of a row over the peak of as many threads, where that is known: of one and of all."""
-        peaks = {1: self.machine.peak_one, 0: self.machine.peak_all, self.machine.threads: self.machine.peak_all}
-        peak = peaks.get(row.threads)
+        """FLOP/s of a row over the peak, where both are known."""
+        peak = self.machine.peak_all
         return None if row.rate is None or not peak else row.rate / peak
 
 
 def to_json(results: Results) -> str:
     """Ratios by name under `metrics`, then everything."""
-    metrics = {f"{row.case} | {row.label}": row.ratio for row in results.main if row.ratio is not None}
+    metrics = {f"{row.case} | {row.label}": row.ratio for row in results.rows if row.ratio is not None}
     rows = [{**asdict(row), "rate": row.rate, "share": results.share(row)} for row in results.rows]
     document = {
         "metrics": metrics,
@@ -61,8 +52,7 @@ def to_json(results: Results) -> str:
 def to_markdown(results: Results) -> str:
     """The tables that there are, each under the machine it belongs to."""
     tables = [
-        ("Time", _main_table(results), results.main),
-        ("Scaling", _scaling_table(results), results.scaling),
+        ("Time", _main_table(results), results.rows),
         ("Peak extra memory", _memory_table(results.memory), []),
     ]
     parts = [f"### {title}\n\n{caption(results, rows)}\n\n{table}" for title, table, rows in tables if table]
@@ -86,7 +76,7 @@ def caption(results: Results, rows: Iterable[Row]) -> str:
 
 def _main_table(results: Results) -> str:
     heads = ("operation", "N x M x D", "by", "ms", "ratio to torch.mm", "goal", "GFLOP/s", "share of FMA peak", "")
-    return table(heads, [_main_cells(row, results) for row in results.main])
+    return table(heads, [_main_cells(row, results) for row in results.rows])
 
 
 def _main_cells(row: Row, results: Results) -> list[str]:
@@ -102,26 +92,6 @@ def _main_cells(row: Row, results: Results) -> list[str]:
         _number(results.share(row), lambda share: f"{share:.1%}"),
         row.note,
     ]
-
-
-def _scaling_table(results: Results) -> str:
-    heads = ("varied", "N x M x D", "operation", "by", "ms", "ratio to torch.mm", "GFLOP/s", "share of FMA peak")
-    rows = []
-    for row in results.scaling:
-        _, shape, label, milliseconds, ratio, _, rate, share, _ = _main_cells(row, results)
-        rows.append(
-            [
-                f"T = {row.threads}" if row.threads else row.axis,
-                shape,
-                row.case.split(", ", 1)[1],
-                label,
-                milliseconds,
-                ratio,
-                rate,
-                share,
-            ]
-        )
-    return table(heads, rows)
 
 
 def _memory_table(memory: Sequence[Use]) -> str:

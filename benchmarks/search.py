@@ -1,11 +1,10 @@
-"""Search at speed: scans of an index against the engine in memory and the disk: ``python -m benchmarks.search``.
+"""Search at speed: scans of an index against the engine in memory: ``python -m benchmarks.search``.
 
-Builds an index of any number of rows from embeddings of real captions (see `benchmarks.search_data`), and prints
+Builds an index of any number of rows from embeddings of real captions (see `benchmarks.search_exact`), and prints
 Markdown tables. Times are ratios within one round; those of processor time suffer less from other work on the machine.
 """
 
 import argparse
-import gc
 import os
 import threading
 import time
@@ -18,9 +17,8 @@ from statistics import median
 
 import torch
 
-from benchmarks.search_data import Captions
+from benchmarks.search_exact import Captions
 from benchmarks.search_exact import report as exactness
-from benchmarks.search_own import report as own_texts
 from hiergeo import Space, search
 from hiergeo.geometry import Points
 from hiergeo.geometry.space import Side
@@ -33,7 +31,7 @@ SPEC = "lorentz:-1"
 KINDS = ("children", "parents", "neighbours", "ladder", "count")
 BATCHES = (1, 8, 32, 256)
 K, STEPS = 10, 50
-PARTS = ("warm", "cold", "exact", "own")
+PARTS = ("warm", "exact")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,6 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=1000, help="of the comparison with brute force; 0 for none")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--part", choices=("build", *PARTS), action="append")
-    parser.add_argument("--model", metavar="SPEC", help="of the part own; by default all-MiniLM-L6-v2")
     asked = parser.parse_args()
     parts = asked.part or PARTS
     captions = Captions(asked.data)
@@ -68,12 +65,8 @@ def main() -> None:
     queries = captions.block(1 << 40, max(BATCHES))
     if "warm" in parts:
         warm(asked.folder, space, queries, asked.rounds)
-    if "cold" in parts:
-        cold(asked.folder, space, queries, asked.rounds)
     if "exact" in parts and asked.queries:
         exactness(asked.folder, captions, asked.queries)
-    if "own" in parts:
-        own_texts(asked.model)
 
 
 def warm(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None:
@@ -101,26 +94,6 @@ def warm(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None
                 flush=True,
             )
     print()
-
-
-def cold(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None:
-    """Scans from the disk, the files dropped from the page cache before each, against plain reads of the same files."""
-    print("| time of plain reads of the directions / time of a scan of one query | MB/s of plain reads |\n|---|---|")
-    x = points(space, queries[:1])
-    shares: list[tuple[float, float]] = []
-    for _ in range(rounds):
-        drop(folder)
-        size = sum(path.stat().st_size for path in folder.rglob("directions"))
-        plain = timed(partial(read_all, folder, "directions")).wall
-        drop(folder)
-        index = search.open(folder)
-        task = asked("children", space, x, index)
-        begin = time.perf_counter()
-        run(index.store.stream(), [task])
-        shares.append((plain / (time.perf_counter() - begin), size / plain / 1e6))
-        del index, task
-        gc.collect()
-    print(f"| {median(s for s, _ in shares):.2f} | {median(rate for _, rate in shares):.0f} |\n", flush=True)
 
 
 def asked(kind: str, space: Space, x: Points, index: Index) -> SweepTask:
@@ -177,30 +150,6 @@ def anonymous() -> int:
     """Bytes of memory of this process that no file backs."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
-
-
-def drop(folder: Path) -> None:
-    """Drop the files of a folder from the page cache."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(descriptor)
-
-
-def read_all(folder: Path, pattern: str) -> None:
-    """Read the files of that name in a folder."""
-    for path in folder.rglob(pattern):
-        read(path)
-
-
-def read(path: Path) -> None:
-    """Read a file, 8 MiB at a time."""
-    block = memoryview(bytearray(8 << 20))
-    with path.open("rb", buffering=0) as file:
-        while file.readinto(block):
-            pass
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ class Row:
         case: name of the case.
         label: name of the competitor.
         shape: N, M and D.
-        axis, threads: as in `Case`.
         flops: operations of the products that the result needs; 0 where they say nothing.
         traffic: the least bytes between memory and processor: directions in, their gradients and stored pairs out.
         rounds: how often it was timed; 0 for an estimate.
@@ -42,8 +41,6 @@ class Row:
     case: str
     label: str
     shape: Shape
-    axis: str
-    threads: int
     flops: float
     traffic: float
     goal: str = ""
@@ -90,12 +87,11 @@ class _Entry:
 def measure(case: Case, competitors: Sequence[Competitor], curvature: float, rounds: int) -> list[Row]:
     """The rows of one case, the matrix product's first."""
     problems = case.problems(curvature)
-    with machine.on_threads(case.threads):
-        entries = [_enter(competitor, case, problems) for competitor in competitors]
-        for turn in range(rounds):
-            for entry in entries:
-                if entry.runs and not (entry.once and turn):
-                    entry.clock()
+    entries = [_enter(competitor, case, problems) for competitor in competitors]
+    for turn in range(rounds):
+        for entry in entries:
+            if entry.runs and not (entry.once and turn):
+                entry.clock()
     baseline = next(entry.times for entry in entries if entry.competitor.label == BASELINE)
     return [_row(entry, case, baseline) for entry in entries]
 
@@ -174,9 +170,9 @@ def _row(entry: _Entry, case: Case, baseline: list[float]) -> Row:
 def _untimed(case: Case, label: str) -> Row:
     shape = case.shape
     if label == BASELINE:
-        return Row(case.name, label, shape, case.axis, case.threads, shape.flops, shape.directions + shape.pairs)
+        return Row(case.name, label, shape, shape.flops, shape.directions + shape.pairs)
     traffic = shape.directions * (2 if case.backward else 1) + (
         shape.pairs if case.operation in {**STORED, **INTO} else 0
     )
     goal = dict(zip((competitor.label for competitor in native(case)), case.goals, strict=False)).get(label, "")
-    return Row(case.name, label, shape, case.axis, case.threads, case.products * shape.flops, traffic, goal)
+    return Row(case.name, label, shape, case.products * shape.flops, traffic, goal)

@@ -1,4 +1,4 @@
-"""Tables, findings and figure of the runs of `benchmarks.trainings`: ``python -m benchmarks.trainings_summary DIR``.
+"""Tables of the runs of `benchmarks.trainings`: ``python -m benchmarks.trainings_summary DIR``.
 
 Runs of one seed share data, order and first weights, so differences between spaces are paired by seed. Seeds are few:
 the spread of a difference is pooled over the spaces of a block of runs (a randomised block design), and intervals hold
@@ -16,12 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from benchmarks.peers import peer
 from benchmarks.trainings import BEFORE, SPACES, WEIGHTS, known
 from hiergeo._core.records import markdown_table, number, signed
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.text import listing
-from hiergeo.evaluation.experiment import FLAT_BEND
 from hiergeo.evaluation.metrics import Interval
 
 LEAST = 0.01
@@ -39,6 +36,7 @@ COMPARED = {
 
 SHOWN = {
     "tau_d": "tau_d",
+    "length_tau_d": "tau_d of counting words",
     "u_median": "u, captions",
     "u_median_image": "u, pictures",
     "bend_high": "bend",
@@ -185,55 +183,6 @@ def seed_mean(seeds: np.ndarray) -> tuple[float, Interval]:
     return mean, Interval(mean - half, mean + half)
 
 
-def findings(runs: Runs) -> Iterator[str]:
-    """What a block shows, in words: orders beside their controls, then what differs, and what does not."""
-    trained = [arm for arm in runs if arm.space in SPACES]
-    for metric, name in (("tau_d", "counting words"), ("right_equal_length", "chance")):
-        alone = 0.5 if name == "chance" else float(values(runs, trained[:1], "length_tau_d").mean())
-        reached = {arm: seed_mean(values(runs, [arm], metric)[0]) for arm in trained}
-        best = max(reached, key=lambda arm: reached[arm][0])
-        mean, (low, high) = reached[best]
-        before = number(float(_before(runs, metric).max()))
-        yield (
-            f"{metric}: {name} {number(alone)}, the model before training {before}, "
-            f"the best space ({best}) {number(mean)} ({number(low)} to {number(high)})."
-        )
-    for question, differences in compared(runs).items():
-        for metric, name in COMPARED.items():
-            yield f"{question}, {name}: {_told([each for each in differences if each.metric == metric])}."
-    yield f"flat (bend below {100 * FLAT_BEND:g} %): {_flat(runs, trained)}."
-    models = [record["answers"] for arm in trained for record in runs[arm].values()]
-    for question in models[0]:
-        words = [answers[question] for answers in models]
-        counts = listing([f"{words.count(word)} {word}" for word in dict.fromkeys(words)])
-        yield f"{question.replace('_', ' ')}, of {len(models)} trained models: {counts}."
-
-
-def _before(runs: Runs, metric: str) -> np.ndarray:
-    """The means over seeds, before training, as cosines and as distances."""
-    return values(runs, [Arm(name) for name in BEFORE], metric).mean(axis=1)
-
-
-def _told(differences: Sequence[Difference]) -> str:
-    parts = []
-    for standing in ("higher", "lower"):
-        these = [f"{each.arm} ({signed(each.mean)})" for each in differences if each.standing == standing]
-        if these:
-            parts.append(f"{standing}: {listing(these)}")
-    level = [each for each in differences if each.standing == "level"]
-    if level:
-        reach = max(max(map(abs, each.simultaneous)) for each in level)
-        others = f" in {len(level)} others" if parts else f" in any of {len(level)}" if len(level) > 1 else ""
-        parts.append(f"no difference shown{others} (intervals reach ±{number(reach)})")
-    return "; ".join(parts)
-
-
-def _flat(runs: Runs, arms: Sequence[Arm]) -> str:
-    curved = [arm for arm in arms if SPACES[arm.space] not in ("cosine", "euclidean")]
-    flat = [str(arm) for arm in curved if (abs(values(runs, [arm], "bend_high")) < FLAT_BEND).all()]
-    return listing(flat) if flat else f"none of {len(curved)} curved ones"
-
-
 def tables(runs: Runs) -> Iterator[str]:
     """Means over seeds with their standard deviations, curvatures at the end, and all differences."""
     columns = {**COMPARED, **SHOWN}
@@ -282,56 +231,6 @@ def budget(records: Sequence[Mapping[str, Any]]) -> str:
     return f"{len(records)} runs, {spent / 60:.0f} minutes of processor time, {wall / 60:.0f} minutes on the clock."
 
 
-DRAWN = ("retrieval", "right_equal_length", "cone_gain", "u_median")
-
-
-def draw(found: Mapping[Block, Runs], path: Path) -> None:
-    """The figure: a row a block, a panel a metric, a point a seed; dashed: the better control before training."""
-    matplotlib = peer("matplotlib", "matplotlib")
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.fonttype"] = "none"
-    pyplot: Any = peer("matplotlib.pyplot", "matplotlib")
-    heights = [len({arm.space for arm in runs}) for runs in found.values()]
-    figure, panels = pyplot.subplots(
-        len(found),
-        len(DRAWN),
-        figsize=(12, 0.45 * sum(heights)),
-        height_ratios=heights,
-        layout="constrained",
-        squeeze=False,
-    )
-    for row, (block, runs) in zip(panels, found.items(), strict=True):
-        spaces = [space for space in SPACES if space in {arm.space for arm in runs}][::-1]
-        for axes, metric in zip(row, DRAWN, strict=True):
-            for arm in runs:
-                if arm.space in SPACES:
-                    place = WEIGHTS.index(arm.entailment)
-                    at = [spaces.index(arm.space) + (0.15, -0.15)[place]] * len(runs[arm])
-                    label = f"entailment {arm.entailment:g}" if place else "contrastive loss alone"
-                    axes.plot(
-                        values(runs, [arm], metric)[0],
-                        at,
-                        "os"[place],
-                        color=f"C{place}",
-                        alpha=0.7,
-                        label=label,
-                    )
-            axes.axvline(float(_before(runs, metric).max()), color="grey", linestyle="--", label="before training")
-            axes.set_title({**COMPARED, **SHOWN}[metric], fontsize="small")
-            axes.set_yticks(range(len(spaces)), spaces if axes is row[0] else [""] * len(spaces))
-            axes.set_ylim(-0.6, len(spaces) - 0.4)
-            shown = values(runs, list(runs), metric)
-            margin = max(0.05 * float(np.ptp(shown)), 1e-3)
-            axes.set_xlim(shown.min() - margin, shown.max() + margin)
-            axes.locator_params(axis="x", nbins=3)
-            axes.grid(axis="y", linewidth=0.3)
-        row[0].set_ylabel(str(block).replace(", ", "\n"))
-    handles = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
-    figure.savefig(path)
-    pyplot.close(figure)
-
-
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.trainings_summary", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="that of benchmarks.trainings")
@@ -343,12 +242,9 @@ def main(words: Sequence[str] | None = None) -> None:
         seeds = len(next(iter(runs.values())))
         text += [
             f"## {str(block).capitalize()}, {seeds} seeds",
-            "\n".join(f"- {each}" for each in findings(runs)),
             *tables(runs),
         ]
     atomic_write_text(folder / "trainings.md", "\n\n".join(text) + "\n")
-    if found:
-        draw(found, folder / "trainings.svg")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +11,11 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmarks import tiny_model as recipe
 from hiergeo import adapters, datasets
 from hiergeo.adapters import tiny
 from hiergeo.datasets import Hierarchy, load
-from tests.tools import warm
 
 
 class Loaded(NamedTuple):
@@ -106,14 +102,6 @@ def test_real_captions_tokenise(model: Loaded, data_home: Path) -> None:
     assert torch.isfinite(model.texts(texts[:64])).all()
 
 
-def test_training_saw_what_the_transform_of_open_clip_gives(model: Loaded, held_out: Hierarchy) -> None:
-    side = model.network.visual.image_size
-    side = side if isinstance(side, int) else side[0]
-    trained_on = recipe.normalised(recipe.cached_pixels(held_out.images[:8], side))
-    handed_out = torch.stack([model.transform(image.open()) for image in held_out.images[:8]])
-    torch.testing.assert_close(trained_on, handed_out, rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize(("mode", "size"), [("RGB", (640, 427)), ("L", (33, 90)), ("P", (64, 64)), ("RGBA", (20, 20))])
 def test_photographs_of_any_size_become_inputs(model: Loaded, mode: str, size: tuple[int, int]) -> None:
     assert model.transform(Image.new(mode, size)).shape == (3, 32, 32)
@@ -177,45 +165,3 @@ def test_images_prefer_true_captions_to_contradicting_ones(
     contradicting = model.texts(captions).view(tiers.shape)
     true, false = ((pictures[:, None] * texts).sum(-1) for texts in (tiers, contradicting))
     assert ((true > false).float().mean(0) > 0.75).all()
-
-
-def test_its_loss_is_the_cross_entropy_of_finding_each_other():
-    generator = np.random.default_rng(0)
-    images, texts, scale = generator.normal(size=(5, 3)), generator.normal(size=(5, 3)), 2.5
-    odds = np.exp(scale * images @ texts.T)
-    own = np.diag(odds)
-    expected = -(np.log(own / odds.sum(1)) + np.log(own / odds.sum(0))).mean() / 2
-    found = recipe.contrast(torch.tensor(images), torch.tensor(texts), torch.tensor(scale))
-    assert float(found) == pytest.approx(expected)
-
-
-@pytest.mark.slow
-def test_the_recipe_runs_as_a_program(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.tiny_model", "--out", str(tmp_path / "made")]
-    done = warm.run([*command, "--images", "20", "--steps", "1"], text=True)
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "made").iterdir()} >= {recipe.MERGES, recipe.CONFIG, recipe.WEIGHTS}
-
-
-@pytest.mark.slow
-def test_the_recipe_is_deterministic_and_its_files_load(tmp_path: Path) -> None:
-    for folder in ("once", "again"):
-        recipe.make(tmp_path / folder, images=40, steps=3, seed=5)
-    files = (tiny.CONFIG, tiny.MERGES, tiny.WEIGHTS)
-    once, again = ([(tmp_path / folder / file).read_bytes() for file in files] for folder in ("once", "again"))
-    assert once == again
-    network = open_clip.CLIP(**json.loads(once[0]))
-    saved = load_file(tmp_path / "once" / tiny.WEIGHTS)
-    assert {name: w.shape for name, w in saved.items()} == {name: w.shape for name, w in network.state_dict().items()}
-    open_clip.load_checkpoint(network, str(tmp_path / "once" / tiny.WEIGHTS))
-    assert network.encode_text(torch.zeros(1, network.context_length, dtype=torch.int64)).shape == (1, 64)
-
-
-def test_the_learning_rate_rises_then_falls() -> None:
-    schedule = recipe.Schedule(steps=200)
-    rates = [schedule.rate(step) for step in range(200)]
-    top = int(np.argmax(rates))
-    assert 30 <= top <= 50
-    assert rates[: top + 1] == sorted(rates[: top + 1])
-    assert rates[top:] == sorted(rates[top:], reverse=True)
-    assert rates[-1] < 1e-6

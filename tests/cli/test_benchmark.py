@@ -34,17 +34,6 @@ def test_the_same_again_from_the_json_of_a_result(run, tmp_path):
     assert first.read_text() == second.read_text()
 
 
-@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "json"])
-def test_every_format_stands_alone(run, form):
-    code, printed, _ = run(
-        "benchmark", "hyperlex", "-m", "tiny", "--set", "data=demo", "--samples", 5, "--format", form
-    )
-    assert code == 0
-    assert "pearman" in printed
-    if form == "json":
-        json.loads(printed)
-
-
 def test_the_list_says_what_is_here(run, tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     out = tmp_path / "list.json"

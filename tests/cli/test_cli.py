@@ -296,21 +296,6 @@ def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
     assert load_data("scenes", "test", 5000).rows == whole.rows
 
 
-@pytest.mark.parametrize("verb", [("embed", "-m", "tiny", "-d", "scenes", "-o", "e.npz"), ("search", "photo.jpg")])
-def test_verbs_that_draw_nothing_take_no_seed(run, verb):
-    code, _, err = run(*verb, "--seed", 1)
-    assert code == 2
-    assert "--seed" in err
-
-
-@pytest.mark.parametrize("verb", [("list",), ("fetch",), ("check", "test")])
-@pytest.mark.parametrize("option", ["--seed", "--device"])
-def test_data_has_no_options_that_do_nothing(run, verb, option):
-    code, _, err = run("data", *verb, option, 1)
-    assert code == 2
-    assert option in err
-
-
 def test_the_module_is_the_command_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["hiergeo", "data", "check", "nosuch.csv"])
     with pytest.raises(SystemExit) as stop:

@@ -1,8 +1,6 @@
 """``hiergeo explore`` as a user meets it: what it refuses, what it prints, and a server that starts and stops."""
 
-import os
 import signal
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +15,6 @@ from hiergeo.report import explorer
 from hiergeo.search import serving
 from tests.report.explorer.explorer_served import build_items
 from tests.search.serving.serving_common import TOKEN, WAYS_TO_SERVE, process, visited
-from tests.tools import warm
 
 pytest.importorskip("uvicorn")
 
@@ -140,31 +137,6 @@ def test_a_file_of_embeddings_is_an_index_once(tmp_path, monkeypatch) -> None:
     again = explorer.open_collection([file.rename(tmp_path / "renamed.npz")]).first
     assert again.store.folder == first.store.folder
     assert len(list((tmp_path / "cache").glob("npz-*"))) == 1
-
-
-@pytest.mark.slow
-def test_a_conversion_that_is_killed_is_made_again_whole(tmp_path, monkeypatch) -> None:
-    """A process is killed between the captions and the images; the next one makes the same index as an unharmed one."""
-    file = stored(tmp_path / "stored.npz")
-    code = (
-        "import os, signal, sys; from pathlib import Path; from hiergeo.search import Index; "
-        "Index.add = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL); "
-        "from hiergeo.report.explorer.collection import index_of; index_of(Path(sys.argv[1]))"
-    )
-    cache = tmp_path / "cache"
-    environment = {**os.environ, "HIERGEO_CACHE_HOME": str(cache)}
-    run = warm.run([sys.executable, "-c", code, str(file)], env=environment)
-    assert run.returncode == -signal.SIGKILL
-    assert any(path.name.endswith(".part") for path in cache.iterdir())
-    contents = []
-    for place in (cache, tmp_path / "other"):
-        monkeypatch.setenv("HIERGEO_CACHE_HOME", str(place))
-        index = explorer.open_collection([file]).first
-        assert index.check().defects == ()
-        assert not any(path.name.endswith(".part") for path in place.iterdir())
-        contents.append({file.name: file.read_bytes() for file in sorted((index.store.folder / "shards").rglob("*"))
-                         if file.is_file()})  # fmt: skip
-    assert contents[0] == contents[1]
 
 
 @pytest.mark.slow

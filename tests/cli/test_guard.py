@@ -172,35 +172,8 @@ def test_other_streams_may_be_closed(streams):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"PYTHONIOENCODING": "ascii", "COLUMNS": "0", "HOME": "", "XDG_CACHE_HOME": ""},
-        {
-            "LC_ALL": "C",
-            "PYTHONUTF8": "0",
-            "PYTHONCOERCECLOCALE": "0",
-            "COLUMNS": "-5",
-            "LINES": "abc",
-            "TERMINAL_WIDTH": "x",
-            "TERM": "nonsense",
-            "OMP_NUM_THREADS": "many",
-            "TMPDIR": "/nowhere",
-            "XDG_CACHE_HOME": "/dev/null",
-        },
-        {
-            "LC_ALL": "nonsense",
-            "COLUMNS": "9" * 30,
-            "NO_COLOR": "1",
-            "FORCE_COLOR": "1",
-            "HOME": "/dev/null",
-            "BROWSER": "/nowhere",
-        },
-    ],
-    ids=str,
-)
-def test_odd_surroundings_do_no_harm(environment):
-    done = started(["probe", "-m", "tiny", "-d", "scenes", "--rows", "5"], **environment)
+def test_a_terminal_without_unicode_does_no_harm():
+    done = started(["probe", "-m", "tiny", "-d", "scenes", "--rows", "5"], PYTHONIOENCODING="ascii", COLUMNS="0")
     assert done.returncode == 0, done.stderr
     assert b"tau_d" in done.stdout
     assert b"Traceback" not in done.stderr
@@ -209,21 +182,16 @@ def test_odd_surroundings_do_no_harm(environment):
 @pytest.mark.parametrize(
     "setting",
     [
-        "HIERGEO_DATA_HOME=~nosuchuser/data",
-        "HIERGEO_DATA_HOME=" + "x" * 5000,
-        "HIERGEO_DATA_HOME=a\nb",
         "HIERGEO_NATIVE=maybe",
         "HIERGEO_SIMD=sse9",
         "HIERGEO_PRODUCT=fast",
         "HIERGEO_SCREEN=fast",
     ],
-    ids=lambda setting: setting[:40],
 )
 def test_settings_that_mean_nothing_are_one_sentence(run, monkeypatch, setting):
     name, _, value = setting.partition("=")
     monkeypatch.setenv(name, value)
-    data = "hierarcaps" if name == "HIERGEO_DATA_HOME" else "scenes"
-    code, _, err = run("probe", "-m", "tiny", "-d", data, "--rows", 5)
+    code, _, err = run(*PROBE)
     (error,) = (line for line in err.splitlines() if not line.endswith(" ..."))
     assert code == 2
     assert error.startswith("Error: ")
@@ -232,28 +200,14 @@ def test_settings_that_mean_nothing_are_one_sentence(run, monkeypatch, setting):
 @pytest.mark.parametrize(
     "arguments",
     [
-        (*PROBE, "--json", "x" * 300),
         (*PROBE, "--json", "circle"),
+        (*PROBE, "--json", ""),
         ("data", "check", "circle"),
         ("train", "head", *PROBE[1:], "--out", "circle"),
-        (*PROBE, "--json", "~nosuchuser/a.json"),
-        (*PROBE, "--json", ""),
-        (*PROBE, "--json", "-"),
-        (*PROBE, "--json", "a/" * 3000),
-        (*PROBE[:1], "-m", "npz:" + "x" * 5000, *PROBE[3:]),
-        (*PROBE[:1], "-m", "npz:~nosuchuser/x.npz", *PROBE[3:]),
-        (*PROBE[:1], "-m", "hf:~nosuchuser/x", *PROBE[3:]),
-        (*PROBE[:1], "-m", "hf:" + "/x" * 5000, *PROBE[3:]),
-        (*PROBE[:1], "-m", "open_clip:ViT-B-32//" + "x" * 5000, *PROBE[3:]),
-        (*PROBE[:1], "-m", "head:~nosuchuser", *PROBE[3:]),
-        (*PROBE[:1], "-m", "head:" + "x" * 5000, *PROBE[3:]),
         (*PROBE[:1], "-m", "", *PROBE[3:]),
-        (*PROBE, "--json", "/dev/null/x.json"),
+        (*PROBE[:1], "-m", "hf:" + "/x" * 5000, *PROBE[3:]),
         ("embed", *PROBE[1:], "--out", "/"),
-        ("train", "head", *PROBE[1:], "--out", "/"),
-        ("ladder", "x" * 5000, "-d", "scenes"),
         ("ladder", "", "-d", "scenes"),
-        ("data", "check", "x" * 5000),
     ],
     ids=lambda arguments: " ".join(map(str, arguments))[:60],
 )
@@ -271,27 +225,12 @@ def test_odd_paths_are_one_sentence(run, monkeypatch, tmp_path, arguments):
 @pytest.mark.parametrize(
     "arguments",
     [
-        (*PROBE, "--steps", 10**12),
-        (*PROBE, "--seed", 10**30),
-        ("ladder", "picture.png", "-d", "scenes", "--steps", 10**20),
-        ("info", "--seed", 2**63),
-        ("compare", *PROBE[1:], *(word for k in range(1, 10**4) for word in ("-g", f"lorentz:-{k}"))),
-        (*PROBE, "--rows", "9" * 5000),
-        (*PROBE, "-g", "product:euclidean:x" + "9" * 5000),
-        (*PROBE, "-g", "lorentz:-1e400"),
         (*PROBE, "-g", "lorentz:nan"),
+        (*PROBE, "-g", "product:euclidean:x" + "9" * 5000),
         ("embed", *PROBE[1:], "--out", "a.npz", "--batch-size", 10**20),
-        ("train", "head", *PROBE[1:], "--out", "a", "--set", f"hidden={10**20}"),
-        ("train", "head", *PROBE[1:], "--out", "a", "--steps", 10**12),
-        ("train", "head", *PROBE[1:], "--out", "a", "--dim", 10**12),
         ("train", "head", *PROBE[1:], "--out", "a", "--loss", "order=nan"),
-        ("train", "re", *PROBE[1:], "--out", "a", "--set", f"lora={10**14}"),
-        ("train", "re", *PROBE[1:], "--out", "a", "--set", f"batch={10**14}"),
-        ("train", "re", *PROBE[1:], "--out", "a", "--set", f"epochs={10**14}"),
         ("train", "re", *PROBE[1:], "--out", "a", "--set", "learning_rate=nan"),
-        ("study", *PROBE[1:], "--train", "train", "--seeds", 10**12),
         ("study", *PROBE[1:], "--train", "train", "--dim", 10**12),
-        ("study", *PROBE[1:], "--train", "train", "--learning-rate", "inf"),
     ],
     ids=lambda arguments: " ".join(map(str, arguments))[:80],
 )

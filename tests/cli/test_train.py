@@ -79,13 +79,6 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
     assert "euclidean has no curvature to learn" in err
 
 
-def test_the_same_seed_gives_the_same_head(run, file, tmp_path):
-    for name in ("a", "b"):
-        assert run("train", "head", "--train", file, "--steps", 5, "--set", "seed=4", "--out", tmp_path / name)[0] == 0
-    one, two = (sorted(p.name for p in (tmp_path / name).glob("*.safetensors")) for name in ("a", "b"))
-    assert one == two
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -31,15 +31,6 @@ def killed(script: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_killed_builds_go_on_to_the_same_bytes(tmp_path: Path) -> None:
-    told = killed("construction_kills", tmp_path)
-    assert told["equal"], f"files differ: {told}"
-    assert {"train.csv", "test.csv", "test_expanded.csv", "dropped.csv", "plan.toml"} <= set(told["files"])
-    assert told["again"] <= KILLS, "more was asked for again than the calls in flight"
-    assert not told["left"], "temporary files or answers are left"
-
-
-@pytest.mark.slow
 def test_killed_builds_by_an_endpoint_lose_no_answer(tmp_path: Path) -> None:
     pytest.importorskip("openai")
     told = killed("endpoint_kills", tmp_path)

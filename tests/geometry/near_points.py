@@ -12,9 +12,9 @@ from itertools import product
 
 import torch
 
-from benchmarks.report import table
 from build_native import BuildError
 from hiergeo import Space
+from hiergeo._core.records import markdown_table
 from tests.geometry.test_near_points import CURVATURES, GAPS, backends, drawn, on, spec, truth
 from tests.pairwise.cuda_common import EMULATED
 from tests.pairwise.simt.build import library
@@ -52,7 +52,7 @@ def largest_errors(curvature: float, dim: int, gap: float, device: str) -> list[
 
 def main() -> int:
     """Print the table; in a process of its own that of the emulated machine."""
-    lines = table(COLUMNS, list(rows())).splitlines()
+    lines = markdown_table(COLUMNS, list(rows())).splitlines()
     print("\n".join(lines[2:] if EMULATED else lines), flush=True)
     if EMULATED:
         return 0

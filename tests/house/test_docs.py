@@ -32,8 +32,3 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert all(page.name in navigation for page in (ROOT / "docs").glob("*.md"))
-
-
-def test_the_install_page_says_why_the_build_does_without_the_extension_tools_of_torch():
-    assert "cpp_extension" not in (ROOT / "build_native.py").read_text(encoding="utf-8")
-    assert "BuildExtension" in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")

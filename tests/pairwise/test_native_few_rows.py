@@ -109,7 +109,7 @@ MEMORY = """
 import sys
 sys.path.append({root!r})
 import torch
-from benchmarks.memory import reset_peak, resident
+from tests.tools.peak_memory import reset_peak, resident
 from hiergeo import Polar, Space, pairwise
 x, y = (Polar(torch.randn(count, 512).to(torch.float16), torch.rand(count)) for count in (1, 60_000))
 radius, thresholds = y.radius, torch.linspace(0.2, 0.9, 5)

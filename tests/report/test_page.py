@@ -190,10 +190,6 @@ def test_disagreement_is_the_share_not_met_by_all():
     assert disagreement([(), ()]) == 0
 
 
-def test_page_says_that_two_charts_are_one_space(page):
-    assert "lorentz:-0.7 and poincare:-0.7 are one space in 2 charts" in page.text
-
-
 def test_an_unreadable_image_leaves_a_sentence_in_its_place(tmp_path):
     def fail():
         raise UnavailableError("image <7> is not there.")
@@ -209,12 +205,6 @@ def test_text_only_model_gets_a_page_without_ladders(tmp_path):
     page = read(write_page(compared(model=Handmade(has_images=False)), tmp_path / "page.html"))
     assert "no images were embedded" in page.text
     assert page.having("img") == []
-
-
-def test_traversal_page_shows_ladders_and_any_hit(tmp_path):
-    page = read(write_page(compared("traversal"), tmp_path / "page.html", images=2))
-    assert len(page.having("img")) == 2
-    assert "any hit" in page.text
 
 
 def test_pairs_page_turns_the_table_and_explains_the_missing_ladders(tmp_path):

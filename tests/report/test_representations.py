@@ -1,6 +1,5 @@
 """What results show of themselves at a prompt and in a notebook, whatever their names hold."""
 
-import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -8,7 +7,7 @@ import pytest
 
 import hiergeo
 from hiergeo._core import notebook
-from hiergeo._core.records import Figure, Grid, html, latex, markdown
+from hiergeo._core.records import Figure, Grid, html
 from hiergeo._core.text import tame
 from hiergeo.evaluation.auditing import AuditSettings
 from tests.datasets.scenes_common import scenes_study
@@ -107,16 +106,3 @@ def test_hostile_names_stay_text(comparison) -> None:
     assert ["<img src=x" in seen(page).text for page in pages] == [True] * 3
     grid = Grid(HOSTILE, (HOSTILE,), ((HOSTILE, (Figure(HOSTILE, HOSTILE, HOSTILE, best=True),)),))
     assert "<img src=x" in seen(html(grid)).text
-
-
-def test_what_all_spaces_share_stands_once_and_the_strongest_control_beside(comparison) -> None:
-    figure = f"{comparison.results[0].metrics['tau_d']:.3f}"
-    alone = f"{max(comparison.results[0].baselines['tau_d'].values()):.3f}"
-    (grid,) = comparison.grids()
-    (tau_d,) = [figures for name, figures in grid.rows if name == "tau_d"]
-    assert [(each.value, each.across) for each in tau_d] == [(figure, 2), (alone, 1)]
-    for text in (latex(grid), markdown(grid)):
-        line = next(line for line in text.splitlines() if re.match(r"\W+tau_d\W", line))
-        assert line.count(figure) == 1 + (alone == figure)
-        assert alone in line.rpartition("&" if "&" in line else "| ")[0] + line
-    assert {row.count("|") for row in markdown(grid).splitlines() if row.startswith("|")} == {5}

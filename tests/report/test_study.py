@@ -1,8 +1,5 @@
 """The report of a study: it stands alone, escapes what captions bring, and draws what was measured."""
 
-import csv
-import io
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +8,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hiergeo import adapters, datasets
-from hiergeo._core.errors import InputError
 from hiergeo._core.records import number
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.geometry import Space
-from hiergeo.report import curves, disk, tables, write_page
-from hiergeo.report.curves import roc_figure
+from hiergeo.report import disk, tables, write_page
 from hiergeo.report.shown import representative, shown, validation_loss
 from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
@@ -72,60 +67,9 @@ def test_page_needs_nothing_from_outside(page, path):
     assert path.stat().st_size < 1_000_000
 
 
-def test_tables_to_paste_have_what_the_terminal_shows(study):
-    """No head, spreads and what they are, the strongest control, what became of heads; in CSV intervals too."""
-    (dim,) = study.plan.dims
-    score = study.board.score("recall", "lorentz:-1", dim)
-    before = study.before["euclidean"]
-    ends = sorted(study.before[cell.geometry].metrics["recall"] for cell in study.cells)
-    frozen = " to ".join(dict.fromkeys(f"{value:.3f}" for value in ends))
-    recall = [frozen, *(f"{value:.3f}" for value in (score.value, score.spread))]
-    text, latex = study.to_markdown(), study.to_latex()
-    (row,) = (line.split("|") for line in text.splitlines() if line.startswith("| recall |"))
-    assert row[2].strip() == recall[0]
-    assert row[4].strip().strip("*") == f"{recall[1]} ± {recall[2]}"
-    (row,) = (line.split("&") for line in latex.splitlines() if line.startswith("recall &"))
-    assert recall[0] in row[1]
-    assert rf"{recall[1]} \pm {recall[2]}" in row[3].replace(r"\mathbf{", "").replace("}", "")
-    for made in (text, latex):
-        assert re.search(r"2 seeds.*±|±.*2 seeds", made.replace(r"$\pm$", "±"))
-        assert "0.005" in made
-        assert "words alone" in made
-    rows = [row for row in csv.DictReader(io.StringIO(study.to_csv())) if row["metric"] == "recall"]
-    (trained,) = (row for row in rows if (row["kind"], row["space"]) == ("mean", "lorentz:-1"))
-    (frozen,) = (row for row in rows if row["space"] == "euclidean, no head")
-    names = ("value", "deviation", "low", "high")
-    assert [float(trained[name]) for name in names] == [score.value, score.spread, *score.interval]
-    known = [before.metrics["recall"], *before.intervals["recall"]]
-    assert [float(frozen[name]) for name in ("value", "low", "high")] == known
-
-
 def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
     assert HOSTILE in page.text
     assert len(scripts(path)) == len(page.having("script")) == 3
-
-
-def test_sections_come_with_the_conclusion_first(study, page, path):
-    text = path.read_text(encoding="utf-8")
-    headings = re.findall(r"<h[12][^>]*>([^<]+)</h", text)
-    assert study.conclusion.headline == headings[0]
-    assert headings[1:] == [
-        "Geometries side by side",
-        "What training changed and what it kept",
-        "The learned space, around its root",
-        "Ladders before and after",
-        "Radii, tier by tier",
-        "Telling children from contradicting captions",
-        "How the heads learned",
-        "What each geometry amounts to",
-        "How to read this",
-        "Settings",
-    ]
-    for sentence in study.conclusion.remarks:
-        assert sentence in page.text
-    for cell in study.cells:
-        assert all(fact in page.text for fact in cell.facts.values())
-    assert "Trained on test data" not in page.text
 
 
 @pytest.mark.slow
@@ -186,19 +130,6 @@ def test_tables_show_means_over_seeds_beside_the_model_without_a_head(study):
         assert {name: figure.value for name, figure in named if figure.value} == cell.facts
 
 
-def test_tables_mark_what_beats_every_other_geometry(study):
-    (first,) = (each for each in study.board.contrasts if each.metric == "recall")
-    marked = {}
-    for sign in (-1, 1):
-        ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
-        won = replace(first, simultaneous=ends, difference=0.15 * sign, test=None, adjusted_p=None)
-        grid, _ = _with(study, [won]).grids()
-        best = {name: [figure.best for figure in figures[1:3]] for name, figures in grid.rows}
-        marked[sign] = best.pop("recall")
-        assert not any(any(each) for each in best.values())
-    assert marked == {1: [True, False], -1: [False, True]}
-
-
 def _with(study, contrasts):
     """The study with contrasts made up by hand."""
     other = replace(study)
@@ -247,20 +178,6 @@ def test_heads_embed_the_test_data_as_their_model_does(study):
     assert float(head.space.geometry.curvature.detach()) == pytest.approx(measured)
 
 
-def test_roc_curves_are_of_the_pairs_of_the_table(study, page):
-    """The area under each drawn curve is the AUROC of the table, and both print the same digits."""
-    (dim,) = study.board.dims
-    roc = roc_figure(study, dim)
-    assert list(roc.areas) == list(study.board.geometries(dim))
-    for geometry, (before, after) in roc.areas.items():
-        assert before == study.before[geometry].metrics["auroc_margin"]
-        assert after == study.board.score("auroc_margin", geometry, dim).value
-        for curve, area in zip(roc.curves[geometry], (before, after), strict=True):
-            width, height = np.diff(curve.false_positive_rate), curve.true_positive_rate
-            assert (width * (height[1:] + height[:-1])).sum() / 2 == pytest.approx(area, abs=1e-12)
-    assert roc.pairs == study.pairs > 0
-
-
 @pytest.mark.slow
 def test_roc_curves_are_those_of_sklearn(study):
     chains = from_hierarchy(datasets.load("scenes", "train").take(120), adapters.load("tiny"))
@@ -278,15 +195,6 @@ def test_roc_curves_are_those_of_sklearn(study):
     truth = np.r_[np.ones(scores[0].size), np.zeros(scores[1].size)]
     assert run.result.metrics["auroc_margin"] == pytest.approx(roc_auc_score(truth, np.concatenate(scores)), abs=2e-3)
     assert scores[0].size == study.pairs
-
-
-def test_learning_curves_have_a_line_a_seed_and_one_for_the_mean(study):
-    made = curves.loss_curves(study.cells)
-    assert [each.title for each in made][:1] == ["validation loss: total"]
-    for each in made:
-        assert [line.kept is None for line in each.lines] == [False] * 4 + [True] * 2
-    assert [len(each.lines) for each in curves.curvature_curves(study.cells)] == [3]
-    assert [len(each.lines) for each in curves.radius_curves(study.cells)] == [12, 12]
 
 
 def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
@@ -311,32 +219,3 @@ def test_page_draws_every_chain_of_the_disk(study, page):
     marks = [mark for mark in page.having("use") if "data-chain" in mark]
     assert len(marks) == 3 * 5 * 60
     assert {int(mark["data-chain"]) for mark in marks} == set(range(60))
-
-
-@pytest.mark.slow
-def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
-    frozen = replace(study.frozen, image=None)
-    runs = [tuple(replace(run, summary=_without_ladders(run.summary)) for run in cell.runs) for cell in study.cells]
-    cells = tuple(replace(cell, runs=each) for cell, each in zip(study.cells, runs, strict=True))
-    page = read(write_page(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
-    assert page.having("img") == []
-    assert "no images were embedded" in page.text
-
-
-def _without_ladders(summary):
-    return replace(summary, before=replace(summary.before, ladders=()), after=replace(summary.after, ladders=()))
-
-
-@pytest.mark.slow
-def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
-    alone = replace(study, cells=study.cells[:1])
-    page = read(write_page(alone, tmp_path / "page.html", images=1))
-    assert "Differences, pair by pair" not in page.text
-    assert "marked best" not in page.text
-    assert "Curvatures were fixed" in page.text
-
-
-def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
-    with pytest.raises(InputError, match="at least 1 image"):
-        write_page(study, tmp_path / "page.html", images=0)
-    assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from hiergeo.geometry import Space
 from hiergeo.search import Request
 from hiergeo.search.requests import Kind
 from hiergeo.search.stores.exact import ExactStore
-from tests.attack.kills import undisturbed
+from tests.durability.processes import forked
 from tests.search.search_common import DIM, embeddings
 
 QUERY = embeddings(3, seed=9)[2]
@@ -140,7 +140,7 @@ def _met(copy: Path, name: str, size: int) -> int:
 @pytest.mark.parametrize("name", ["directions", "radii.f32", "ids.i64", "sorted.i64", "places.i32", "captions.parquet"])
 def test_a_file_that_is_cut_short_kills_no_reader(folder, tmp_path, name, size) -> None:
     shutil.copytree(folder, tmp_path / "index")
-    end = undisturbed(partial(_met, tmp_path / "index", name, size))
+    end = forked(partial(_met, tmp_path / "index", name, size))
     assert end.code == 0, end.said
 
 

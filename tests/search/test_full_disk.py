@@ -1,7 +1,6 @@
 """Full disks: one sentence, nothing left behind, nothing lost, and room is made by deleting and compacting."""
 
 import os
-import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from hiergeo import search
 from hiergeo._core.errors import UnavailableError
 from hiergeo.geometry import Space
 from hiergeo.search import layout, serving
-from tests.attack.mishaps import disk, may_mount
+from tests.durability.processes import disk, files_of_at_most, may_mount
 from tests.search.search_common import DIM, embeddings, shrink_shards
 from tests.search.serving.serving_common import served
 
@@ -50,20 +49,9 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Within the block every write beyond this place of a file fails, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
 def nearly_full(place: Path, base: Path, pages: int) -> Iterator[Path]:
     """An index on a disk with so many pages left; a copy has room set aside from its first change on."""
-    with disk(place, "size=16m"):
+    with disk(place, 16 << 10):
         shutil.copytree(base, place / "ix")
         layout.keep_reserve(place / "ix")
         fill(place, pages)

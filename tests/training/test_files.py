@@ -10,7 +10,6 @@ import torch
 from hiergeo import Lorentz, adapters
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo.adapters import head_files
 from hiergeo.adapters.model import Model
 from hiergeo.training import HeadModel, from_file, load_space, save_head, train_head
 from tests.training.training_common import FAST, ITEMS, captions, chains, stored
@@ -106,30 +105,6 @@ def test_damage_is_one_sentence(folder, damage):
         (folder / "config.json").unlink()
     with pytest.raises(InputError, match=r"damaged|holds no head"):
         adapters.load(f"head:{folder}")
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_an_interrupted_save_keeps_the_old_head(trained, folder, monkeypatch, count):
-    """It stops before a file is moved into place, the configuration being the last; the next save cleans up."""
-    before = adapters.load(f"head:{folder}").encode_text(captions())
-    held = {path: path.read_bytes() for path in folder.iterdir()}
-    replace, replaced = Path.replace, []
-
-    def stop(self: Path, target: Path) -> Path:
-        replaced.append(target)
-        if len(replaced) == count:
-            raise KeyboardInterrupt
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", stop)
-    moved = train_head(chains(), Lorentz(-0.5), FAST)
-    with pytest.raises(KeyboardInterrupt):
-        head_files.write_head(folder, moved.head, {}, [{"step": 1}], overwrite=True)
-    monkeypatch.undo()
-    assert torch.equal(adapters.load(f"head:{folder}").encode_text(captions()), before)
-    assert all(path.read_bytes() == content for path, content in held.items())
-    head_files.write_head(folder, moved.head, {}, [{"step": 2}], overwrite=True)
-    assert len(list(folder.iterdir())) == 3
 
 
 def altered(folder: Path, **changes: object) -> Path:

@@ -1,13 +1,9 @@
 """A training that dies goes on as if it had not: bit for bit, from the newest checkpoint that is intact."""
 
 import json
-import os
 import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +11,12 @@ import pytest
 import torch
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage import documents, files
+from hiergeo._core.storage import documents
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.clip import OpenClipTower
 from hiergeo.geometry import Lorentz
 from hiergeo.training.re import checkpoints, fine_tuning
-from tests.tools import warm
 from tests.training.tower_common import ROWS, SHORT, curve, tuned, weights
-
-LONG = {"steps": 30, "every": 5}
 
 
 @pytest.fixture(scope="module")
@@ -61,55 +54,6 @@ def check_same(one: Path, other: Path) -> None:
     assert (one / "history.json").read_text() == (other / "history.json").read_text()
     both = weights(one), weights(other)
     assert all(torch.equal(both[0][name], weight) for name, weight in both[1].items())
-
-
-DYING = """
-import os, runpy, signal, sys
-from hiergeo.training.re import checkpoints
-
-write, written = checkpoints.write, []
-
-def dying(folder, checkpoint):
-    written.append(checkpoint)
-    if len(written) == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-    write(folder, checkpoint)
-
-checkpoints.write = dying
-sys.argv = ["hiergeo", *sys.argv[1:]]
-runpy.run_module("hiergeo", run_name="__main__")
-"""
-
-
-@pytest.mark.slow
-def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
-    """The process gets SIGKILL before its checkpoint of step 15; another process goes on from that of step 10."""
-    out, recipe = tmp_path / "killed", {name: SHORT[name] for name in ("learning_rate", "batch")} | LONG
-    words = ["--model", "tiny", "--data", "scenes", "--rows", str(ROWS), "--steps", str(recipe.pop("steps"))]
-    words += [word for name, value in recipe.items() for word in ("--set", f"{name}={value}")]
-    command = [sys.executable, "-c", DYING, "train", "re", *words, "--out", str(out)]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    died = warm.run(command, env=one_thread)
-    assert died.returncode == -signal.SIGKILL
-    assert max(checkpoints.steps(out / "checkpoints")) == 10
-    assert not (out / "config.json").exists()
-    tuned(out, **LONG, validation=0.05)
-    tuned(tmp_path / "whole", **LONG, validation=0.05)
-    assert len(curve(out)["total"]) == LONG["steps"]
-    check_same(out, tmp_path / "whole")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("place", "count"),
-    [("atomic_write", 1), ("documents.write", 1), ("_prune", 1), ("documents.write", 2), ("_prune", 3)],
-)
-def test_wherever_it_dies_it_goes_on(place, count, whole, tmp_path, monkeypatch):
-    """Before the tensors of a checkpoint are written, between them and their description, before the old ones go."""
-    out = tmp_path / "a"
-    killed(out, monkeypatch, place, count)
-    tuned(out)
-    check_same(out, whole)
 
 
 @pytest.mark.slow
@@ -281,18 +225,6 @@ def test_a_folder_is_trained_in_by_one_process_at_a_time(whole, tmp_path):
     with locked(tmp_path / "a"), pytest.raises(UnavailableError, match="is being written by"):
         tuned(tmp_path / "a")
     assert not (tmp_path / "a").exists()
-
-
-def test_what_dead_processes_left_goes_with_the_next_training(tmp_path):
-    child = subprocess.Popen([sys.executable, "-c", "pass"])
-    child.wait()
-    out = tmp_path / "a"
-    half = out / f".model.{files.HOST}-{child.pid}-0123abcd.part"
-    half.mkdir(parents=True)
-    (half / "weights").write_text("half")
-    tuned(out)
-    assert {path.name for path in out.iterdir()} == {"checkpoints", "config.json", "history.json", "model"}
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("place", ["export", "merge"])

@@ -5,9 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from benchmarks.controls import closure
 from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import reconstruction
 from hiergeo.training import FreeEmbedding, FreeRecipe, embed_graph, free
 from hiergeo.training.free import REACH
@@ -129,35 +128,3 @@ def test_refusals(edges, geometry, change, said):
     pairs = torch.tensor(edges, dtype=torch.int64).view(-1, 2)
     with pytest.raises(InputError, match=said):
         embed_graph(pairs, 3, geometry, 2, dataclasses.replace(FAST, **change))
-
-
-def test_a_closure_is_read_and_its_repeats_are_left_out(tmp_path):
-    path = tmp_path / "closure.tsv"
-    path.write_text("cat\tfeline\nfeline\tanimal\ncat\tanimal\ncat\tfeline\nanimal\tanimal\n")
-    graph = closure.load_mammals(path)
-    assert graph.nodes == ("cat", "feline", "animal")
-    assert graph.edges.tolist() == [[0, 1], [1, 2], [0, 2]]
-    path.write_text("cat\n")
-    with pytest.raises(InputError, match="line 1"):
-        closure.load_mammals(path)
-    path.write_text("cat\tcat\n")
-    with pytest.raises(InputError, match="no pairs"):
-        closure.load_mammals(path)
-    with pytest.raises(UnavailableError, match="is not there"):
-        closure.load_mammals(tmp_path / "nowhere.tsv")
-
-
-@pytest.mark.slow
-def test_the_mammals_are_there(data_home):
-    graph = closure.load_mammals()
-    assert len(graph.nodes) == 1181
-    assert graph.edges.shape == (6541, 2)
-    root = graph.nodes.index("mammal.n.01")
-    assert (graph.edges[:, 1] == root).sum() == 1179
-    recipe = FreeRecipe(epochs=3, burn_in=0)
-    start, placed = (
-        FreeEmbedding(Lorentz(-1), 1181, 5),
-        embed_graph(graph.edges, 1181, Lorentz(-1), 5, recipe),
-    )
-    scores = [reconstruction(e.distances().numpy(), graph.edges.numpy()) for e in (start, placed)]
-    assert scores[1].mean_average_precision > scores[0].mean_average_precision + 0.05

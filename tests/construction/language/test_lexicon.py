@@ -3,14 +3,10 @@
 import lzma
 import re
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from benchmarks import lexicon as recipe
-from hiergeo._core.errors import HiergeoError, UnavailableError
+from hiergeo._core.errors import UnavailableError
 from hiergeo.construction.language import lexicon
 from hiergeo.construction.language.lexicon import ALSO, CONCRETE, EXCEPT, USUAL
 from hiergeo.datasets import lexicon as resource
@@ -24,80 +20,6 @@ def wordnet_files() -> Path:
     if not (DICT / "data.noun").is_file():
         pytest.skip(f"needs WordNet's files in {DICT}: apt-get install wordnet-base")
     return DICT
-
-
-def test_the_lexicon_is_what_its_recipe_makes(wordnet_files):
-    assert recipe.make(wordnet_files).encode() == lzma.decompress(resource.RESOURCE.read_bytes())
-    assert recipe.offsets(wordnet_files).encode() == lzma.decompress(resource.OFFSETS.read_bytes())
-    assert resource.RESOURCE.stat().st_size + resource.OFFSETS.stat().st_size < 900_000
-
-
-FILES = {
-    "data.noun": [
-        "  1 a licence, indented by two spaces",
-        "00000001 03 n 01 entity 0 000 | all there is",
-        "00000002 05 n 01 animal 0 001 @ 00000001 n 0000 | alive | moving",
-        "00000003 05 n 02 Dog 0 house_dog 0 001 @ 00000002 n 0000 | barks",
-        "00000004 05 n 01 fido 0 001 @i 00000003 n 0000 | a certain dog",
-        "00000005 05 n 01 fido_junior 0 001 @ 00000004 n 0000 | below a certain dog",
-        "00000006 06 n 01 dog 1 001 @ 00000001 n 0000 | a clamp",
-    ],
-    "index.noun": [
-        "entity n 1 0 1 0 00000001",
-        "animal n 1 1 @ 1 1 00000002",
-        "dog n 2 1 @ 2 1 00000003 00000006",
-        "house_dog n 1 1 @ 1 0 00000003",
-        "fido n 1 1 @ 1 0 00000004",
-        "fido_junior n 1 1 @ 1 0 00000005",
-    ],
-    "data.adj": [
-        "00000011 00 a 01 hot 0 001 ! 00000012 a 0101 | not cold",
-        "00000012 00 a 02 cold 0 frigid(p) 0 001 ! 00000011 a 0101 | not hot",
-        "00000013 00 s 01 boiling 0 001 & 00000011 a 0000 | very hot",
-    ],
-    "index.adj": [
-        "boiling a 1 1 & 1 1 00000013",
-        "cold a 1 1 ! 1 1 00000012",
-        "frigid a 1 0 1 0 00000012",
-        "hot a 1 1 ! 1 1 00000011",
-    ],
-    "index.verb": ["run v 1 0 1 1 00000021", "run_away v 1 0 1 1 00000022"],
-    "index.adv": ["fast r 1 0 1 0 00000031"],
-    "cntlist.rev": [
-        "animal%1:05:00:: 1 7",
-        "dog%1:06:00:: 2 3",
-        "run%2:38:00:: 1 9",
-        "run%2:38:01:: 2 2",
-        "hot%3:00:00:: 1 4",
-        "cold%3:00:00:: 1 5",
-        "boiling%5:00:00:hot:00 1 1",
-    ],
-    "noun.exc": ["oxen ox", "dog dog", "passers_by passer_by"],
-    "verb.exc": ["ran run"],
-    "adj.exc": ["hotter hot"],
-}
-"""WordNet in the small; its format is in wndb(5WN)."""
-
-
-def test_a_lexicon_made_by_hand(tmp_path):
-    for name, lines in FILES.items():
-        (tmp_path / name).write_text("\n".join(lines) + "\n")
-    made = recipe.make(tmp_path)
-    assert dict(zip(resource.Section, made.removesuffix("\n").split(resource.SEPARATOR), strict=True)) == {
-        resource.Section.WORDS: "entity\nanimal\ndog,house_dog\ndog",
-        resource.Section.SENSES: "\n:7\n,\n2:3",
-        resource.Section.PARENTS: "\n1\n1\n3",
-        resource.Section.VERBS: "run 11",
-        resource.Section.ADVERBS: "fast",
-        resource.Section.ADJECTIVES: "boiling 1\ncold 5\nfrigid\nhot 4",
-        resource.Section.ANTONYMS: "boiling cold\ncold hot\nhot cold",
-        resource.Section.NOUN_FORMS: "oxen ox",
-        resource.Section.VERB_FORMS: "ran run",
-        resource.Section.ADJECTIVE_FORMS: "hotter hot",
-    }
-    recipe.main(tmp_path, tmp_path)
-    assert lzma.decompress((tmp_path / resource.RESOURCE.name).read_bytes()).decode() == made
-    assert lzma.decompress((tmp_path / resource.OFFSETS.name).read_bytes()).decode() == "1\n1\n1\n3\n"
 
 
 def test_counts_are_those_of_the_files(wordnet_files):
@@ -235,15 +157,6 @@ def test_classes_of_words():
     assert "ride" in known.frequencies["verb"]
     assert "red" in known.frequencies["adjective"]
     assert "giraffe" not in known.frequencies["verb"]
-
-
-@given(st.lists(st.sampled_from(["00001740", "03", "n", "01", "dog", "0", "1", "@", "|", "%", "!", "\n"]), max_size=30))
-def test_files_of_another_kind_are_refused(words):
-    with TemporaryDirectory() as folder:
-        for name in ("data.noun", "index.noun", "cntlist.rev"):
-            (Path(folder) / name).write_text(" ".join(words))
-        with pytest.raises(HiergeoError):
-            recipe.make(Path(folder))
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut", "other"])

@@ -1,15 +1,11 @@
 """Statistics of stacks of resamples against those of one resample at a time."""
 
-import time
-
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hiergeo.evaluation.metrics import Ranking, bootstrap_draws, resampling
-from hiergeo.evaluation.result import auroc_of
 
 
 @given(
@@ -44,24 +40,3 @@ def test_stacks_hold_every_resample_in_its_order(monkeypatch, kept):
     assert sizes == [4, 4, 2]
     expected = [counts @ values / 70 for counts in resampling.resamples(70, 10, 5)]
     np.testing.assert_allclose(draws, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("native", ["", "0"])
-def test_two_threads_take_no_longer_than_one(native, monkeypatch):
-    """Threads of torch that fill memory, and those of NumPy's products, wait for each other: twenty times as long."""
-    monkeypatch.setenv("HIERGEO_NATIVE", native)
-    generator = np.random.default_rng(0)
-    statistic = auroc_of(Ranking(generator.random((20_000, 3)), generator.random((20_000, 3))), 20_000)
-
-    def seconds(threads: int) -> float:
-        torch.set_num_threads(threads)
-        start = time.perf_counter()
-        statistic.draws(30, 0)
-        return time.perf_counter() - start
-
-    before = torch.get_num_threads()
-    try:
-        alone, both = (min(seconds(threads) for _ in range(4)) for threads in (1, 2))
-    finally:
-        torch.set_num_threads(before)
-    assert both < 5 * alone

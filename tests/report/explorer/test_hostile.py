@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hiergeo.report.explorer import pages
-from tests.attack.serving import BODIES, NUMBERS, SPECS, TEXTS
 from tests.report.explorer.explorer_served import browser, collected
+from tests.search.serving.hostile_requests import BODIES, NUMBERS, SPECS, TEXTS
 
 VERBS = ("children", "parents", "neighbours", "ladder", "count")
 POSTED = (*VERBS, "ladders", "places", "select")

@@ -128,14 +128,6 @@ def test_files_of_the_page_have_types_policies_and_tags(http) -> None:
     assert not any("unsafe" in value or "*" in value for value in policy.values())
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["app.py", "../app.py", "%2e%2e/app.py", "..%2f..%2fapp.py", "page/index.html", "", "/etc/passwd", "main.js/"],
-)
-def test_nothing_but_the_page_is_served(http, path) -> None:
-    assert http.get(f"/page/{path}").status_code == 404
-
-
 def test_the_page_is_open_and_the_collection_is_not(collection) -> None:
     token = "a token of some length"
     with browser(collection, token=token.replace(" ", "-")) as client:

@@ -20,7 +20,7 @@ from PIL import Image
 from hiergeo.report.explorer.collection import open_collection
 from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.search import Index, serving
-from tests.attack import serving as attacks
+from tests.search.serving import hostile_requests as attacks
 from tests.search.serving.serving_common import PATIENCE, build_index, process, served, until
 
 pytest.importorskip("uvicorn")

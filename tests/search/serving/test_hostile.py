@@ -1,4 +1,4 @@
-"""Hostile requests end in refusals, and the server goes on; `tests.attack.serving` makes many more of them."""
+"""Hostile requests end in refusals, and the server goes on; `hostile_requests` makes many more of them."""
 
 import os
 import random
@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("uvicorn")
 
 from hiergeo.search import serving
-from tests.attack.serving import PATHS, campaign, met, request
+from tests.search.serving.hostile_requests import PATHS, campaign, met, request
 from tests.search.serving.serving_common import build_index, served
 
 

@@ -5,7 +5,6 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,8 +21,7 @@ from hiergeo.evaluation.benchmarks import measure
 from hiergeo.training import suite
 from hiergeo.training.suite import running
 from hiergeo.training.suite.running import Runner, share_of
-from tests.attack.kills import before_operation, counted, die, undisturbed
-from tests.training.suite.suite_common import PLAN, TEXTS, Toy, numbers, plan, register, toys  # noqa: F401 - a fixture
+from tests.training.suite.suite_common import PLAN, TEXTS, Toy, numbers, plan, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -236,30 +234,6 @@ class TestWorkers:
                 assert not wait([running], 2).done
                 assert place in suite.read(out).missing
             assert len(running.result().cells) == len(plan().cells)
-
-
-@pytest.mark.slow
-def test_deaths_at_any_file_operation_leave_the_same_table(tmp_path):
-    """20 runs are killed before one of their file operations, up to three times each, and resumed."""
-    suite.run(plan(), tmp_path / "whole")
-    wanted, random = numbers(tmp_path / "whole"), Random(0)
-
-    def measured(out: Path) -> int:
-        register(dict.__setitem__)
-        suite.run(plan(), out)
-        return 0
-
-    assert undisturbed(counted(lambda: measured(tmp_path / "counted"), tmp_path / "count")).code == 0
-    operations = int((tmp_path / "count").read_text())
-    for trial in range(20):
-        out = tmp_path / f"out{trial}"
-        for _ in range(random.randint(1, 3)):
-            end = undisturbed(before_operation(random.randint(1, operations), die, lambda out=out: measured(out)))
-            assert end.code in (0, -9), end.said
-        assert undisturbed(lambda out=out: measured(out)).code == 0
-        assert numbers(out) == wanted
-        assert set(files(out)) == set(files(tmp_path / "whole"))
-        assert not [path for path in out.rglob(".*") if path.suffix in (".part", ".lock")]
 
 
 class TestRay:

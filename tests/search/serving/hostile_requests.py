@@ -1,23 +1,17 @@
-"""Hostile requests to the HTTP service: ``python -m tests.attack.serving [--number N] [--seed N]``.
+"""Hostile requests to the HTTP service.
 
 Each attack is bytes on a connection. What comes back has to be an HTTP response below 500, or 503 or 504, without a
 traceback, or nothing where the request was no whole one; afterwards the server still answers.
 """
 
-import argparse
 import base64
 import io
 import json
 import random
 import re
 import socket
-import tempfile
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-
-from hiergeo.search import serving
-from tests.search.serving.serving_common import build_index, served
 
 VERBS = ("children", "parents", "neighbours", "ladder", "count")
 PATHS = (*(f"/api/{verb}" for verb in VERBS), "/api/add", "/api/health", "/api/openapi.json", "/metrics")
@@ -245,20 +239,3 @@ def campaign(port: int, number: int, seed: int) -> Counter[str | None]:
     """Attack a server, and count what the attacks met."""
     chance = random.Random(seed)
     return Counter(met(port, *attack(chance), leaves=chance.random() < 0.1) for _ in range(number))
-
-
-def main() -> None:
-    """Attack a server of this process and print what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.attack.serving", description=__doc__)
-    parser.add_argument("--number", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        index = build_index(Path(folder) / "index")
-        with served(index, serving.Settings(writable=True)) as running, serving.Client(running.url) as client:
-            counts = campaign(running.port, asked.number, asked.seed)
-            print(dict(sorted(counts.items(), key=str)), client.health())
-
-
-if __name__ == "__main__":
-    main()
