@@ -3,7 +3,7 @@
 from benchmarks.controls.findings import Findings
 from benchmarks.field import Cell, Gain, fill
 from hiergeo.evaluation.benchmarks import measure
-from hiergeo.testing.protocol_suites import Hashed
+from hiergeo.testing.protocol_suite import Hashed
 
 
 def test_a_table_has_values_intervals_baselines_and_paired_differences():
