@@ -5,7 +5,6 @@ import inspect
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class OpenClipModel(ClipModel):
             if config[part].get(f"{library}_model_name"):
                 config[part][f"{library}_model_pretrained"] = False
         try:
-            with hub.cached_if_unreachable() if config["text_cfg"].get("hf_model_name") else nullcontext():
+            with hub.only_cached():  # where the network that is copied came from
                 built: nn.Module = kind(**config)
         except Exception as error:  # open_clip, timm and transformers check what they build in their own ways
             raise InputError(f"{self.name} cannot be built without its weights: {reason(error)}.") from error

@@ -89,13 +89,29 @@ def cached_if_unreachable() -> Iterator[None]:
     """
     from huggingface_hub import constants
 
-    with _switch:
-        before = constants.HF_HUB_OFFLINE
-        constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
-        try:
-            yield
-        finally:
-            constants.HF_HUB_OFFLINE = before
+    with _switch, _offline(constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT)):
+        yield
+
+
+@contextmanager
+def only_cached() -> Iterator[None]:
+    """Within the block the hub is not used, only its local cache: what is loaded is a folder, which may be anybody's.
+
+    Blocks in different threads run one after the other.
+    """
+    with _switch, _offline(True):
+        yield
+
+
+@contextmanager
+def _offline(offline: bool) -> Iterator[None]:
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager

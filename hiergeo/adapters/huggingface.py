@@ -82,7 +82,7 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
     model, options = hub.options_of(rest, _HuggingFaceOptions)
     folder = hub.folder_of(model, "hf:/path/to/folder")
     beside = hub.folder_of(options.processor, "?processor=/path/to/folder") if options.processor else folder
-    with hub.quiet_transformers():
+    with hub.only_cached(), hub.quiet_transformers():
         described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, folder)
         kind = described.get("model_type") if isinstance(described, dict) else None
         if not isinstance(kind, str) or kind not in PADDING:

@@ -5,7 +5,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,11 +61,16 @@ def _no_root_handler() -> Iterator[None]:
 
 @contextmanager
 def _texts_of_the_hub(arch: str) -> Iterator[None]:
-    """Where tokenizer or text tower are of the hub it is asked once and briefly, and no code of theirs is run."""
-    if not text_needs_hub(arch):
-        yield
-        return
-    with hub.cached_if_unreachable(), hub.unquestioned():
+    """Where tokenizer or text tower are of the hub it is asked once and briefly; a folder never makes anybody ask it.
+
+    No code that comes with a model is run.
+    """
+    reach: AbstractContextManager[None] = nullcontext()
+    if arch.startswith(FOLDER):
+        reach = hub.only_cached()
+    elif text_needs_hub(arch):
+        reach = hub.cached_if_unreachable()
+    with reach, hub.unquestioned():
         yield
 
 
@@ -253,7 +258,14 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     described = folder / CONFIG
     if not described.is_file():
         raise InputError(f"{folder} holds no {CONFIG}: not a folder saved by open_clip.")
-    hub.check_config(hub.foreign_json(described), str(described))
+    config = hub.foreign_json(described)
+    hub.check_config(config, str(described))
+    elsewhere = _named_elsewhere(config)
+    if ":" in elsewhere.get("timm_model_name", ""):
+        raise InputError(
+            f"{described} names '{elsewhere['timm_model_name']}' as its image tower, and a folder is loaded without "
+            "asking the hub: name an architecture of timm."
+        )
     try:
         with _texts_of_the_hub(rest):
             bare = partial(open_clip.create_model, rest, load_weights=False, pretrained_text=False, device="meta")
@@ -263,7 +275,22 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        raise InputError(f"{folder} cannot be loaded by open_clip: {said(error)}.") from error
+        text = elsewhere.get("hf_model_name")
+        advice = f"; if it lacks the text tower '{text}', which it names, download that first" if text else ""
+        raise InputError(f"{folder} cannot be loaded by open_clip: {said(error)}{advice}.") from error
+
+
+def _named_elsewhere(config: Any) -> dict[str, str]:
+    """What a configuration takes from other libraries by name: its image tower of timm, its text tower of the hub."""
+    settings = [config.get("model_cfg")] if isinstance(config, dict) else []
+    towers = [each.get(part) for each in settings if isinstance(each, dict) for part in ("vision_cfg", "text_cfg")]
+    return {
+        key: tower[key]
+        for tower in towers
+        if isinstance(tower, dict)
+        for key in ("timm_model_name", "hf_model_name")
+        if isinstance(tower.get(key), str)
+    }
 
 
 def _build(

@@ -67,7 +67,7 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
     hub.fitting(hub.foreign_json(modules), list[_Module], str(modules))
     for path in folder.rglob("*config*.json"):
         hub.check_config(hub.foreign_json(path), f"{path.relative_to(folder)} of '{rest}'")
-    with hub.quiet_transformers():
+    with hub.only_cached(), hub.quiet_transformers():
         try:
             network = library.SentenceTransformer(str(folder), device=str(device), trust_remote_code=False)
         except Exception as error:  # transformers and safetensors each raise their own

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import shutil
+import socket
 import sys
 import zipfile
 from collections.abc import Callable
@@ -155,6 +156,35 @@ def test_altered_folders_of_sentence_transformers_are_refused_in_one_sentence(na
     folder = altered(sentences, SENTENCES[name], tmp_path)
     with pytest.raises(InputError, match=str(folder)):
         adapters.load(f"sentence-transformers:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("text_cfg", "hf_model_name", "evil/tower"),
+        ("text_cfg", "hf_model_name", "roberta-base"),
+        ("text_cfg", "hf_tokenizer_name", "evil/words"),
+        ("vision_cfg", "timm_model_name", "hf-hub:evil/tower"),
+        ("vision_cfg", "timm_model_name", "vit_tiny_patch16_224"),
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_folder_never_makes_anybody_ask_the_network(part, key, value, whole, open_clip_folder, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    asked: list[Any] = []
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for call in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, call, lambda *where, **_: asked.append(where))
+    monkeypatch.setattr(socket.socket, "connect", lambda _, where: asked.append(where))
+    folder = altered(open_clip_folder, setting("open_clip_config.json", "model_cfg", part, key, value=value), tmp_path)
+    if key == "timm_model_name":
+        setting("open_clip_config.json", "model_cfg", part, "timm_model_pretrained", value=True)(folder)
+    if not whole:
+        (folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(HiergeoError):
+        adapters.load(f"open_clip:local-dir:{folder}")
+    assert not asked
 
 
 @pytest.mark.slow

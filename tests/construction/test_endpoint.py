@@ -12,11 +12,11 @@ import pytest
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.construction.answer_store import AnswerStore
-from hiergeo.construction.backends import Backend, Gap
+from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.language_model import LanguageModelBackend, openai_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.openai import MODES
-from hiergeo.testing import BackendConformance
+from tests.construction.contracts_common import check_backend
 from tests.construction.scripted_endpoint import MODEL, Endpoint, answer, item, scripted
 from tests.search.serving.port_common import reserved_port
 
@@ -318,14 +318,5 @@ def test_options_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, options: d
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-class TestLanguageModel(BackendConformance):
-    """The contract of backends, by an endpoint that answers as it should."""
-
-    name = "openai"
-
-    @pytest.fixture(autouse=True)
-    def _running(self, endpoint: Endpoint) -> None:
-        self.url = endpoint.url
-
-    def make(self) -> Backend:
-        return language_model(base_url=self.url, retries=1)
+def test_it_keeps_the_contract_of_backends(endpoint: Endpoint) -> None:
+    check_backend(*(language_model(base_url=endpoint.url, retries=1) for _ in range(2)))

@@ -15,9 +15,9 @@ from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
 from hiergeo.construction.engines.transformers import GumbelChoice, TransformersEngine
-from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.judges.transformers import TransformersJudge
-from hiergeo.testing import JudgeConformance
+from tests.construction.contracts_common import check_judge
 from tests.construction.language.language_models_common import (
     STRICT,
     causal,
@@ -219,20 +219,6 @@ def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_
 
 
 @pytest.mark.filterwarnings("ignore:.*pairs are longer")
-class TestTransformersJudge(JudgeConformance):
-    """The contract of judges, by a random classifier."""
-
-    name = "transformers"
-    knows = False
-
-    @pytest.fixture(autouse=True)
-    def _folder(self, random_judge: Path) -> None:
-        self.folder = random_judge
-
-    def make(self) -> Judge:
-        return TransformersJudge(str(self.folder))
-
-
-@pytest.fixture(scope="module")
-def random_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return classifier(tmp_path_factory.mktemp("judges") / "judge", NAMES, length=512)
+def test_a_random_classifier_keeps_the_contract_of_judges(tmp_path: Path) -> None:
+    folder = str(classifier(tmp_path / "judge", NAMES, length=512))
+    check_judge(TransformersJudge(folder), TransformersJudge(folder), knows=False)

@@ -21,7 +21,7 @@ from hiergeo.construction.language.entailment import relation
 from hiergeo.construction.language.ladder import Ladder, ladders
 from hiergeo.construction.language.phrases import parse
 from hiergeo.construction.stages import fault
-from hiergeo.testing import BackendConformance, JudgeConformance
+from tests.construction.contracts_common import check_backend, check_judge
 
 CAPTIONS = (
     "A red fire hydrant is on the sidewalk next to a sign.",
@@ -35,19 +35,12 @@ CAPTIONS = (
 )
 
 
-class TestWordNetConforms(BackendConformance):
-    name = "wordnet"
-    tiers = (2, 3, 4, 5)
-
-    def make(self) -> WordNetBackend:
-        return WordNetBackend()
+def test_the_backend_keeps_its_contract() -> None:
+    check_backend(WordNetBackend(), WordNetBackend(), tiers=(2, 3, 4, 5))
 
 
-class TestRulesConform(JudgeConformance):
-    name = "rules"
-
-    def make(self) -> RulesJudge:
-        return RulesJudge()
+def test_the_judge_keeps_its_contract() -> None:
+    check_judge(RulesJudge(), RulesJudge())
 
 
 @pytest.mark.parametrize("tiers", [2, 3, 4, 5])

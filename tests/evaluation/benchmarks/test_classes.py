@@ -15,7 +15,7 @@ from hiergeo.evaluation.benchmarks.classes import SYNONYMS, read_items
 from hiergeo.evaluation.benchmarks.trees import mistakes
 from hiergeo.evaluation.benchmarks.zero_shot import class_accuracies
 from hiergeo.evaluation.metrics import Tree, tree_scores
-from hiergeo.testing.protocol_suites import Hashed
+from hiergeo.testing.protocol_suite import Hashed
 
 MODEL = Hashed()
 

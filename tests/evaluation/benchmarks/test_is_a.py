@@ -16,7 +16,7 @@ from hiergeo.evaluation.benchmarks import benchmark_named, measure
 from hiergeo.evaluation.benchmarks.is_a import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.evaluation.benchmarks.trees import _synsets
 from hiergeo.geometry import Space
-from hiergeo.testing.protocol_suites import Hashed
+from hiergeo.testing.protocol_suite import Hashed
 from tests.evaluation.benchmarks.test_words import Words, exterior_angle
 
 

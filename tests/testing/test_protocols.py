@@ -1,20 +1,14 @@
-"""The suites of protocols and metrics: our own pass, broken ones fail."""
+"""The suite of protocols: our own pass, broken ones fail."""
 
-import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
 
 from hiergeo.evaluation import Protocol, View
-from hiergeo.evaluation.metrics import Metric, find_metric
 from hiergeo.evaluation.protocols import protocol_named
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
-from hiergeo.testing import (
-    MetricConformance,
-    ProtocolConformance,
-)
+from hiergeo.testing import ProtocolConformance
 from tests.testing.conformance_common import failures
 
 
@@ -104,66 +98,3 @@ def test_the_protocol_suite_finds_what_is_broken(kind: type[Protocol]) -> None:
     found = failures(Suite())
     assert BROKEN_PROTOCOLS[kind] <= found
     assert bool(found) == bool(BROKEN_PROTOCOLS[kind])
-
-
-class TestTauD(MetricConformance):
-    def make(self) -> Metric:
-        return find_metric("tau_d")
-
-
-class TestRecall(MetricConformance):
-    def make(self) -> Metric:
-        return find_metric("recall")
-
-    def protocol(self) -> Protocol:
-        return protocol_named("re")
-
-
-class TestAuroc(MetricConformance):
-    def make(self) -> Metric:
-        return find_metric("auroc")
-
-    def protocol(self) -> Protocol:
-        return protocol_named("pairs")
-
-
-class TestAveragePrecision(MetricConformance):
-    def make(self) -> Metric:
-        return find_metric("average_precision_margin")
-
-    def protocol(self) -> Protocol:
-        return protocol_named("pairs")
-
-
-TRUE = Metric("depth", "depth", depends_on_curvature=False, discrete=True, bounds=(0.0, 1.0))
-RECORD, NAME, CURVATURE, RESAMPLED, BOUNDS = (
-    "test_the_record_is_well_formed",
-    "test_its_name_finds_it",
-    "test_it_depends_on_the_curvature_as_it_says",
-    "test_it_is_measured_and_resampled_as_it_says",
-    "test_it_keeps_to_its_bounds",
-)
-BROKEN_METRICS: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "sound": ({}, set()),
-    "name": ({"name": "Depth of it"}, {RECORD, CURVATURE, RESAMPLED, BOUNDS}),
-    "label": ({"label": " "}, {RECORD}),
-    "curvature": ({"depends_on_curvature": True}, {CURVATURE}),
-    "unit": ({"unit": "none", "discrete": False}, {RESAMPLED}),
-    "bounds": ({"bounds": (2.0, 3.0)}, {BOUNDS}),
-    "unknown unit": ({"unit": "pages"}, {RECORD}),
-}
-
-
-@pytest.mark.parametrize("defect", BROKEN_METRICS)
-def test_the_metric_suite_finds_what_is_broken(defect: str) -> None:
-    changes, expected = BROKEN_METRICS[defect]
-
-    class Suite(MetricConformance):
-        def make(self) -> Metric:
-            return dataclasses.replace(TRUE, **changes)
-
-        def protocol(self) -> Protocol:
-            return Depth()
-
-    assert failures(Suite()) - {NAME} == expected
-    assert NAME in failures(Suite()), "the record is not registered"

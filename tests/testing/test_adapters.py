@@ -1,18 +1,14 @@
-"""The suites of adapters and text towers: our own pass, broken ones fail."""
+"""The suite of adapters: our own pass, broken ones fail."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from hiergeo import adapters
-from hiergeo.adapters import Model, Tower, tower_of
-from hiergeo.testing import (
-    AdapterConformance,
-    TowerConformance,
-)
+from hiergeo.adapters import Model
+from hiergeo.testing import AdapterConformance
 from tests.testing.conformance_common import failures
 from tests.training.training_common import captions, stored
 
@@ -21,13 +17,6 @@ SHAPES = ("a shape", "a red shape", "a red circle", "a small red circle on a whi
 
 class TestTiny(AdapterConformance):
     spec = "tiny"
-    texts = SHAPES
-
-    def make(self) -> Model:
-        return adapters.load("tiny", device="cpu")
-
-
-class TestTinyTower(TowerConformance):
     texts = SHAPES
 
     def make(self) -> Model:
@@ -150,55 +139,3 @@ def test_the_adapter_suite_looks_at_images() -> None:
         "test_different_images_are_told_apart",
         "test_files_are_read_as_pictures_are",
     }
-
-
-def sabotaged(change: Callable[[Tower], None]) -> type[TowerConformance]:
-    class Suite(TowerConformance):
-        texts: ClassVar[Any] = SHAPES
-
-        def make(self) -> Model:
-            return adapters.load("tiny", device="cpu")
-
-        def tower(self, model: Model) -> Tower:
-            tower = tower_of(model)
-            change(tower)
-            return tower
-
-    return Suite
-
-
-def shift(tower: Tower) -> None:
-    forward = type(tower).forward
-    object.__setattr__(tower, "forward", lambda **tokens: forward(tower, **tokens) + 0.05)
-
-
-def freeze(tower: Tower) -> None:
-    for weight in tower.network.parameters():
-        weight.requires_grad_(False)
-
-
-def overreach(tower: Tower) -> None:
-    tower.network.visual.requires_grad_(True)
-
-
-def forget(tower: Tower) -> None:
-    export = type(tower).export
-    fresh = tower_of(adapters.load("tiny", device="cpu"))
-    object.__setattr__(tower, "export", lambda folder, place: export(fresh, folder, place))
-
-
-BROKEN_TOWERS: dict[Callable[[Tower], None], set[str]] = {
-    shift: {"test_it_embeds_as_the_model_does", "test_what_is_exported_loads_as_what_was_trained"},
-    freeze: {
-        "test_gradients_reach_what_is_trained_and_nothing_else",
-        "test_training_leaves_the_frozen_model_as_it_was",
-        "test_what_is_exported_loads_as_what_was_trained",
-    },
-    overreach: {"test_gradients_reach_what_is_trained_and_nothing_else"},
-    forget: {"test_what_is_exported_loads_as_what_was_trained"},
-}
-
-
-@pytest.mark.parametrize("change", BROKEN_TOWERS)
-def test_the_tower_suite_finds_what_is_broken(change: Callable[[Tower], None]) -> None:
-    assert failures(sabotaged(change)()) == BROKEN_TOWERS[change]

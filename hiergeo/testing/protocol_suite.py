@@ -1,12 +1,11 @@
-"""Conformance suites for protocols and the metrics that they measure, on a model without weights."""
+"""Conformance suite for protocols, on a model without weights."""
 
 import json
 import math
-import unittest
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import ClassVar, cast, get_args
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -18,9 +17,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.datasets import Hierarchy, ImageRef
 from hiergeo.evaluation import PROTOCOLS, Embedded, Protocol, View, embed
-from hiergeo.evaluation.metrics import Metric, find_metric
-from hiergeo.evaluation.metrics.registry import Unit
-from hiergeo.evaluation.result import Outcome, Statistic
+from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Space, parse
 from hiergeo.testing.assertions import assert_finite, assert_registered, assert_text
 
@@ -176,81 +173,3 @@ class ProtocolConformance:
 
     def _tensors(self, embedded: Embedded) -> list[Tensor]:
         return [part for part in (embedded.captions, embedded.image, embedded.root) if part is not None]
-
-
-class MetricConformance:
-    """Inherit from this, define `make`, and pytest checks that the record of your metric is well formed and true.
-
-    Attributes:
-        few: how many different values of a row, image or caption count as few, for a `discrete` metric.
-
-    Override `protocol` with one that measures the metric, and what the record claims is held against what it gives.
-    """
-
-    few: ClassVar[int] = 12
-
-    def make(self) -> Metric:
-        """The record."""
-        raise NotImplementedError
-
-    def protocol(self) -> Protocol:
-        """A protocol that measures it."""
-        raise unittest.SkipTest("no protocol is given that measures this metric")
-
-    def data(self) -> Hierarchy:
-        """Data that the protocol can measure."""
-        return datasets.load("scenes", "test", count=12)
-
-    def test_the_record_is_well_formed(self) -> None:
-        metric = self.make()
-        assert isinstance(metric, Metric), f"a {type(metric).__name__} is not a Metric"
-        assert metric.name.isidentifier(), f"the name '{metric.name}' is not an identifier"
-        assert metric.name == metric.name.lower(), f"the name '{metric.name}' has capitals"
-        assert_text(metric.label, "the label")
-        assert "\n" not in metric.label, "the label takes more than one line"
-        assert metric.higher_is_better in (True, False, None), "higher_is_better is True, False or None"
-        assert metric.unit in get_args(Unit), f"the unit '{metric.unit}' is none of {get_args(Unit)}"
-        assert metric.unit != "none" or not metric.discrete, "without a unit there are no values to be discrete"
-
-    def test_its_name_finds_it(self) -> None:
-        metric = self.make()
-        wanted = f"make {metric.name} an entry point of the group hiergeo.metrics and install the package"
-        assert find_metric(metric.name) == metric, f"the name is not registered for this record: {wanted}"
-
-    def test_it_is_measured_and_resampled_as_it_says(self) -> None:
-        metric, hierarchy = self.make(), self.data()
-        statistic, number = self._found("euclidean")
-        assert (statistic is None) == (metric.unit == "none"), f"the unit is {metric.unit}"
-        if statistic is None:
-            assert number is not None, f"the protocol does not measure {metric.name}"
-            return
-        units = {"rows": len(hierarchy.rows), "images": len(hierarchy.images)}
-        assert statistic.rows == units.get(metric.unit, statistic.rows), f"there are not {statistic.rows} {metric.unit}"
-        if metric.discrete:
-            assert statistic.values is not None, "a discrete metric is the mean of one value a row, image or caption"
-            assert len(np.unique(statistic.values)) <= self.few, "a discrete metric takes few values"
-
-    def test_it_depends_on_the_curvature_as_it_says(self) -> None:
-        flat, bent = (self._value(f"lorentz:-{k}") for k in ("0.1", "4"))
-        differ = not math.isclose(flat, bent, rel_tol=1e-6, abs_tol=1e-9)
-        depends = self.make().depends_on_curvature
-        assert differ == depends, f"depends_on_curvature is {depends}, and two curvatures give {flat:.6g}, {bent:.6g}"
-
-    def test_it_keeps_to_its_bounds(self) -> None:
-        (low, high), value = self.make().bounds, self._value("euclidean")
-        assert low <= value <= high, f"the bounds are {low} and {high}, and the value is {value:.6g}"
-
-    def _outcome(self, spec: str) -> Outcome:
-        protocol = self.protocol()
-        with torch.no_grad():
-            return protocol.run(_view(protocol, self.data(), spec), 6, False)
-
-    def _found(self, spec: str) -> tuple[Statistic | None, float | None]:
-        outcome, name = self._outcome(spec), self.make().name
-        return outcome.statistics.get(name), outcome.numbers.get(name)
-
-    def _value(self, spec: str) -> float:
-        statistic, number = self._found(spec)
-        value = number if statistic is None else statistic.value
-        assert value is not None, f"the protocol does not measure {self.make().name}"
-        return value

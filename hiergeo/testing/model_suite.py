@@ -1,4 +1,4 @@
-"""Conformance suites for what embeds: adapters of pretrained models, and their trainable text towers."""
+"""Conformance suite for adapters of pretrained models."""
 
 import tempfile
 import unittest
@@ -11,14 +11,11 @@ import torch
 from torch import Tensor
 
 from hiergeo import adapters
-from hiergeo.adapters import ImageLike, Model, Tower, tower_of
+from hiergeo.adapters import ImageLike, Model
 from hiergeo.testing.assertions import assert_refused, assert_text
 
 APART = 1e-3
 """Distance between unit embeddings of different inputs below which a model cannot tell them apart."""
-
-RATE = 1e-2
-"""Learning rate of the one step of gradient descent that moves a tower."""
 
 
 class AdapterConformance:
@@ -187,84 +184,3 @@ class AdapterConformance:
     def _check_apart(self, rows: Tensor, what: str) -> None:
         distance = torch.pdist(torch.nn.functional.normalize(rows, dim=1))
         assert float(distance.min()) > APART, f"two of the {what} have the same embedding"
-
-
-class TowerConformance:
-    """Inherit from this, define `make`, and pytest checks that the text tower of your models can be fine-tuned.
-
-    Attributes:
-        texts: captions to embed and to train on.
-        tolerance: the largest difference of an entry between the tower in training and the model in use.
-
-    Override `tower` for one that is not registered.
-    """
-
-    texts: ClassVar[Sequence[str]] = AdapterConformance.texts
-    tolerance: ClassVar[float] = 1e-4
-
-    def make(self) -> Model:
-        """The frozen model, on the CPU."""
-        raise NotImplementedError
-
-    def tower(self, model: Model) -> Tower:
-        """The trainable tower of a model."""
-        return tower_of(model)
-
-    def test_it_embeds_as_the_model_does(self) -> None:
-        model = self.make()
-        tower = self.tower(model)
-        tower.check_against(model)
-        self._check_same(tower, model, [*self.texts, ""], "the untrained tower embeds as the model does")
-
-    def test_texts_do_not_depend_on_their_batch(self) -> None:
-        tower = self.tower(self.make())
-        torch.testing.assert_close(
-            tower.encode(self.texts, batch_size=1), tower.encode(self.texts), rtol=0, atol=self.tolerance
-        )
-
-    def test_tokens_are_tensors_on_the_device_of_the_tower(self) -> None:
-        tower = self.tower(self.make())
-        tokens = tower.tokenise(list(self.texts))
-        assert tokens, "tokenise gives the arguments of forward"
-        for name, value in tokens.items():
-            assert isinstance(value, Tensor), f"{name} is a tensor"
-            assert value.device.type == torch.device(tower.device).type, f"{name} is on the device of the tower"
-
-    def test_gradients_reach_what_is_trained_and_nothing_else(self) -> None:
-        tower = self.tower(self.make())
-        trained = tower.trainable()
-        assert trained, "something is trained"
-        tower(**tower.tokenise(list(self.texts))).square().sum().backward()
-        reached = {name for name, weight in tower.network.named_parameters() if weight.grad is not None}
-        assert reached == set(trained), f"weights {sorted(reached ^ set(trained))[:3]} are trained or not, but not both"
-
-    def test_training_leaves_the_frozen_model_as_it_was(self) -> None:
-        model = self.make()
-        before = model.encode_text(self.texts)
-        tower = self._trained(model)
-        assert torch.equal(model.encode_text(self.texts), before), "a step of the tower changes the frozen model"
-        moved = float((tower.encode(self.texts).cpu() - before).abs().max())
-        assert moved > self.tolerance, "a step of the tower changes its embeddings"
-
-    def test_what_is_exported_loads_as_what_was_trained(self) -> None:
-        tower = self._trained(self.make())
-        tower.merge()
-        with tempfile.TemporaryDirectory() as folder:
-            spec = tower.export(Path(folder), Path(folder))
-            loaded = adapters.load(spec, device="cpu")
-            self._check_same(tower, loaded, self.texts, "the exported model embeds as the trained tower does")
-
-    def _trained(self, model: Model) -> Tower:
-        """The tower after one step of gradient descent."""
-        tower = self.tower(model)
-        rows = torch.nn.functional.normalize(tower(**tower.tokenise(list(self.texts))).float(), dim=-1)
-        (rows @ rows.T).sum().backward()
-        with torch.no_grad():
-            for weight in tower.trainable().values():
-                if weight.grad is not None and bool(weight.grad.any()):
-                    weight.sub_(RATE * weight.grad / weight.grad.norm() * weight.norm().clamp_min(1))
-        return tower
-
-    def _check_same(self, tower: Tower, model: Model, texts: Sequence[str], claim: str) -> None:
-        embedded = tower.encode(texts).cpu()
-        torch.testing.assert_close(embedded, model.encode_text(texts), rtol=0, atol=self.tolerance, msg=claim)
