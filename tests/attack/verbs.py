@@ -248,12 +248,6 @@ def _chains(out: Path) -> str | None:
     return json.dumps(told, sort_keys=True)
 
 
-def _graded(out: Path) -> str | None:
-    """The chains, and what the card says of their quality."""
-    quality = card.read_card(out / "chains").get("quality")
-    return f"{_chains(out)} {json.dumps(quality, sort_keys=True)}"
-
-
 def _scenes(folder: Path) -> None:
     """A folder of chains."""
     folder.mkdir(parents=True)
@@ -329,10 +323,7 @@ data = "scenes"
 take = 8
 """
 SUITE = ("suite", "run", "INPUTS/suite.toml", "--out", "OUT/suite")
-QUALITY = (
-    *("chains", "quality", "INPUTS/chains", "--samples", "20"),
-    *("--html", "OUT/a.html", "--json", "OUT/a.json"),
-)
+QUALITY = (*("chains", "quality", "INPUTS/chains", "--json", "OUT/a.json"),)
 COMPARE = (
     *("compare", "-m", "tiny", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--steps", "5", "--images", "1"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
@@ -374,7 +365,6 @@ VERBS = (
     Verb("explore --export", EXPORT, _page, again=("--overwrite",)),
     Verb("data fetch", FETCH, _fetched),
     Verb("chains build", BUILD, _chains),
-    Verb("chains quality", QUALITY, _report),
-    Verb("chains quality --card", ("chains", "quality", "OUT/chains", "--card"), _graded, earlier=BUILD),
+    Verb("chains quality", QUALITY, _numbers),
     Verb("suite", SUITE, _suite),
 )
