@@ -31,7 +31,7 @@ from hiergeo import adapters, datasets, evaluate, training
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.construction import BuildPlan, Built, build
-from hiergeo.construction.output import DROPPED
+from hiergeo.construction.splitting import DROPPED
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation import View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU

@@ -1,28 +1,37 @@
 """A build, from captions to the files of a benchmark: every stage a pass over shards that goes on where it stopped."""
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.shares import Share
-from hiergeo._core.storage.files import csv_rows, path_of
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Sha256
+from hiergeo._core.storage.files import atomic_write_text, check_folder, csv_rows, path_of, retire, sync_folder
+from hiergeo._core.storage.locks import locked
 from hiergeo.construction import captions as captions_
-from hiergeo.construction import card, output, splitting
+from hiergeo.construction import card, splitting
 from hiergeo.construction.answer_store import FOLDER as ANSWERS
 from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend
-from hiergeo.construction.build_plan import BuildPlan
-from hiergeo.construction.claiming import beginning, claim, make_room, sole_builder
+from hiergeo.construction.build_plan import FILE, BuildPlan, read_plan
 from hiergeo.construction.judges import Judge
 from hiergeo.construction.making import make_backend, make_judge
-from hiergeo.construction.passes import Passes, StageRun
-from hiergeo.construction.shards import Work, hash_of
+from hiergeo.construction.passes import FOLDER, Passes, StageRun, Work, hash_of
 from hiergeo.construction.stages import THRESHOLDS, stages
 from hiergeo.datasets import Hierarchy
+
+INPUT = "input.json"
+"""The file in the folder of the work that names the input."""
+
+KEY = "splits.json"
+"""The file there that holds the hash of all that the splits depend on."""
+
+SPLITS = (splitting.TRAIN, splitting.TEST, splitting.EXPANDED)
 
 
 class NothingLeftError(InputError):
@@ -142,13 +151,13 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, ju
     """
     before = card.card_before(folder)
     drops: Counter[tuple[str, str]] = Counter()
-    with csv_rows(folder / output.DROPPED, output.REASONS) as line:
-        kept = output.without_dropped(passes.drafts(), line, drops)
+    with csv_rows(folder / splitting.DROPPED, splitting.REASONS) as line:
+        kept = splitting.without_dropped(passes.drafts(), line, drops)
         sides = splitting.split(kept, plan.seed, plan.test_fraction)
         make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]))
     if drops.total() == passes.survey.rows:
         raise NothingLeftError(_nothing_left(folder, plan, drops))
-    output.write_splits(passes.drafts(), sides, folder)
+    splitting.write_splits(passes.drafts(), sides, folder)
     dropped = dict(sorted(drops.items()))
     made = {
         "plan": plan.as_table(),
@@ -180,5 +189,98 @@ def _nothing_left(folder: Path, plan: BuildPlan, drops: Counter[tuple[str, str]]
     hint = f"; {setting} is {getattr(plan, setting)} in the plan" if setting else ""
     return (
         f"nothing is left (captions: {drops.total():,}): the stage {stage} dropped {most:,} of them as '{reason}'"
-        f"{hint}; {folder / output.DROPPED} says why of each."
+        f"{hint}; {folder / splitting.DROPPED} says why of each."
     )
+
+
+@contextmanager
+def sole_builder(folder: Path, share: Share) -> Iterator[None]:
+    """Hold the folder, or one share of its shards, while it is worked on; raises HiergeoError where others hold it."""
+    check_folder(folder, "the build")
+    work = folder / FOLDER
+    if share.total > 1:
+        with locked(work / f"share-{share}"):
+            yield
+        return
+    with locked(work):
+        for lock in sorted(work.glob(".share-*.lock")):
+            with locked(work / lock.name.removeprefix(".").removesuffix(".lock")):
+                pass
+        yield
+
+
+@contextmanager
+def beginning(folder: Path, share: Share) -> Iterator[None]:
+    """Hold the whole folder while it is claimed, waiting for others who do so too."""
+    if share.total == 1:
+        yield
+        return
+    with card.alone(folder / FOLDER):
+        yield
+
+
+def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
+    """Write a plan, and the name and hash of its input, into a folder that is held.
+
+    A former card and splits go first.
+
+    Raises InputError where it holds another plan or input (what differs is named), or splits of something else, unless
+    these may be replaced: `overwrite`.
+    """
+    path, now = folder / FOLDER / INPUT, {"name": source, "sha256": content}
+    try:
+        before = read_plan(folder / FILE) if (folder / FILE).exists() else None
+        given = documents.read(path, dict[str, str]) if path.exists() else {}
+    except InputError:
+        if not overwrite:
+            raise
+        before, given = None, {}
+    differences = [] if before is None else before.difference(plan)
+    if before is not None and given and given["name"] != source:
+        differences.insert(0, f"the input was '{given['name']}', now '{source}'")
+    splits = [name for name in SPLITS if (folder / name).exists()]
+    if not overwrite:
+        if before is None and splits:
+            raise InputError(f"{folder / splits[0]} was not made by a build: choose another folder (or --overwrite).")
+        if differences:
+            raise InputError(
+                f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
+                "in this one with the new plan (--overwrite): what does not depend on the changes is kept."
+            )
+        if before is not None and share.total > 1 and given.get("sha256", content) != content:
+            raise InputError(
+                f"{folder} was begun with other captions than those that '{source}' holds here: give all shares the "
+                "same file, or go on with this one (--overwrite)."
+            )
+    if before is None or differences or given != now:
+        _retire_card(folder)
+        for name in splits:
+            retire(folder / name)
+    atomic_write_text(folder / FILE, plan.as_toml())
+    documents.write(path, now)
+
+
+def make_room(folder: Path, key: str) -> None:
+    """Remove the card, and splits that are not those of a key, which is noted.
+
+    The key is a hash of all that the splits depend on: whenever a build ends, those in its folder are of the key there.
+    """
+    path = folder / FOLDER / KEY
+    try:
+        same = documents.read(path, dict[str, Sha256], hashed=True) == {"key": key}
+    except InputError:
+        same = False
+    _retire_card(folder)
+    if same:
+        return
+    for name in SPLITS:
+        retire(folder / name)
+    documents.write(path, {"key": key})
+
+
+def _retire_card(folder: Path) -> None:
+    """Remove the card, its `card.JSON` durably before all else: a folder that has it is whole."""
+    retire(folder / card.JSON)
+    sync_folder(folder)
+    for name in card.FILES:
+        retire(folder / name)
