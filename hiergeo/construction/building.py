@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -10,9 +10,16 @@ from typing import Any, final
 from hiergeo._core.errors import InputError
 from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Sha256
-from hiergeo._core.storage.files import atomic_write_text, check_folder, csv_rows, path_of, retire, sync_folder
-from hiergeo._core.storage.locks import locked
+from hiergeo._core.storage.files import (
+    atomic_write_text,
+    check_folder,
+    csv_rows,
+    path_of,
+    retire,
+    sync_folder,
+    together,
+)
+from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, splitting
 from hiergeo.construction.answer_store import FOLDER as ANSWERS
@@ -20,18 +27,19 @@ from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend
 from hiergeo.construction.build_plan import FILE, BuildPlan, read_plan
 from hiergeo.construction.judges import Judge
+from hiergeo.construction.leakage import leakage, reference
 from hiergeo.construction.making import make_backend, make_judge
-from hiergeo.construction.passes import FOLDER, Passes, StageRun, Work, hash_of
+from hiergeo.construction.passes import FOLDER, Passes, StageRun, Work
 from hiergeo.construction.stages import THRESHOLDS, stages
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, chains
 
 INPUT = "input.json"
 """The file in the folder of the work that names the input."""
 
-KEY = "splits.json"
-"""The file there that holds the hash of all that the splits depend on."""
-
 SPLITS = (splitting.TRAIN, splitting.TEST, splitting.EXPANDED)
+
+FORMER = ("card.json", "leakage.csv")
+"""Files of a result of version 0.2, which would tell of splits that are gone."""
 
 
 class NothingLeftError(InputError):
@@ -53,7 +61,6 @@ class Built:
         stages: what each stage did in this run.
         usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ...
         finished: False after a part of the shards, which leaves the files of the splits to the last run.
-        card: of the data, as in ``card.json``.
     """
 
     folder: Path
@@ -65,7 +72,6 @@ class Built:
     stages: tuple[StageRun, ...] = ()
     usage: Mapping[str, float] = field(default_factory=dict)
     finished: bool = True
-    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -133,7 +139,7 @@ def build(
             passes = Passes(
                 Work(folder), source, survey, plan, stages(plan, backend, judge), backend, answers, progress
             )
-            with beginning(folder, share):
+            with locked(folder / FOLDER, FOREVER) if share.total > 1 else nullcontext():
                 claim(folder, plan, source.name, survey.sha256, share, overwrite)
             passes.run(share)
             if share.total > 1:
@@ -144,43 +150,48 @@ def build(
 
 
 def _written(folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge, source: str) -> Built:
-    """Write the files of the result, the splits only if something is left.
+    """Write the files of the result beside those of an earlier one, and put them in their place.
 
     The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
-    What was measured of the same splits is kept.
     """
-    before = card.card_before(folder)
     drops: Counter[tuple[str, str]] = Counter()
-    with csv_rows(folder / splitting.DROPPED, splitting.REASONS) as line:
-        kept = splitting.without_dropped(passes.drafts(), line, drops)
-        sides = splitting.split(kept, plan.seed, plan.test_fraction)
-        make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]))
-    if drops.total() == passes.survey.rows:
+    rows = passes.survey.rows
+    with together(folder, *SPLITS, splitting.DROPPED, card.README) as scratch:
+        with csv_rows(scratch / splitting.DROPPED, splitting.REASONS) as line:
+            sides = splitting.split(
+                splitting.without_dropped(passes.drafts(), line, drops), plan.seed, plan.test_fraction
+            )
+        kept, test = rows - drops.total(), len(sides.test)
+        built = Built(
+            folder,
+            rows,
+            kept - test,
+            test,
+            sides.images,
+            dict(sorted(drops.items())),
+            tuple(passes.runs.values()),
+            passes.usage,
+        )
+        if kept:
+            splitting.write_splits(passes.drafts(), sides, scratch)
+            made = {"backend": backend.identity, "judge": judge.identity, "usage": passes.usage}
+            text = _card(scratch, built, plan, source, made, backend.instructions(plan.tiers))
+            atomic_write_text(scratch / card.README, text)
+        _retire_result(folder)
+    if not kept:
         raise NothingLeftError(_nothing_left(folder, plan, drops))
-    splitting.write_splits(passes.drafts(), sides, folder)
-    dropped = dict(sorted(drops.items()))
-    made = {
-        "plan": plan.as_table(),
-        "source": source,
-        "captions": passes.survey.rows,
-        "dropped": dropped,
-        "backend": backend.identity,
-        "judge": judge.identity,
-        "prompts": backend.instructions(plan.tiers),
-        "usage": passes.usage,
-    }
-    test = len(sides.test)
-    return Built(
-        folder,
-        passes.survey.rows,
-        passes.survey.rows - drops.total() - test,
-        test,
-        sides.images,
-        dropped,
-        tuple(passes.runs.values()),
-        passes.usage,
-        card=card.write_card(folder, made, before=before),
-    )
+    return built
+
+
+def _card(
+    scratch: Path, built: Built, plan: BuildPlan, source: str, made: Mapping[str, Any], prompts: Mapping[str, str]
+) -> str:
+    """The text of the card of new splits; they are compared with HierarCaps' test split where that is at hand."""
+    leaks = leakage(chains.everything(scratch)[1], [reference("hierarcaps")], folder=built.folder)
+    files = {"train": splitting.TRAIN, "test": splitting.EXPANDED}
+    counts = zip(files.items(), (built.train, built.test), built.images, strict=True)
+    splits = {name: (file, rows, images) for (name, file), rows, images in counts if rows}
+    return card.readme(scratch, plan, source, built.rows, splits, built.dropped, leaks, made, prompts)
 
 
 def _nothing_left(folder: Path, plan: BuildPlan, drops: Counter[tuple[str, str]]) -> str:
@@ -209,39 +220,28 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def beginning(folder: Path, share: Share) -> Iterator[None]:
-    """Hold the whole folder while it is claimed, waiting for others who do so too."""
-    if share.total == 1:
-        yield
-        return
-    with card.alone(folder / FOLDER):
-        yield
-
-
 def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
     """Write a plan, and the name and hash of its input, into a folder that is held.
 
-    A former card and splits go first.
-
-    Raises InputError where it holds another plan or input (what differs is named), or splits of something else, unless
-    these may be replaced: `overwrite`.
+    A former result goes first. Raises InputError where it holds another plan or input (what differs is named), or files
+    of something else, unless these may be replaced: `overwrite`.
     """
     path, now = folder / FOLDER / INPUT, {"name": source, "sha256": content}
     try:
         before = read_plan(folder / FILE) if (folder / FILE).exists() else None
         given = documents.read(path, dict[str, str]) if path.exists() else {}
-    except InputError:
+    except InputError as error:
         if not overwrite:
-            raise
+            advice = "choose another folder, or go on in this one (--overwrite): what still fits is kept."
+            raise InputError(f"{str(error).rstrip('.')}; {advice}") from error
         before, given = None, {}
     differences = [] if before is None else before.difference(plan)
     if before is not None and given and given["name"] != source:
         differences.insert(0, f"the input was '{given['name']}', now '{source}'")
-    splits = [name for name in SPLITS if (folder / name).exists()]
+    results = [name for name in (*SPLITS, card.README) if (folder / name).exists()]
     if not overwrite:
-        if before is None and splits:
-            raise InputError(f"{folder / splits[0]} was not made by a build: choose another folder (or --overwrite).")
+        if before is None and results:
+            raise InputError(f"{folder / results[0]} was not made by a build: choose another folder (or --overwrite).")
         if differences:
             raise InputError(
                 f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
@@ -253,34 +253,14 @@ def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share
                 "same file, or go on with this one (--overwrite)."
             )
     if before is None or differences or given != now:
-        _retire_card(folder)
-        for name in splits:
-            retire(folder / name)
+        _retire_result(folder)
     atomic_write_text(folder / FILE, plan.as_toml())
     documents.write(path, now)
 
 
-def make_room(folder: Path, key: str) -> None:
-    """Remove the card, and splits that are not those of a key, which is noted.
-
-    The key is a hash of all that the splits depend on: whenever a build ends, those in its folder are of the key there.
-    """
-    path = folder / FOLDER / KEY
-    try:
-        same = documents.read(path, dict[str, Sha256], hashed=True) == {"key": key}
-    except InputError:
-        same = False
-    _retire_card(folder)
-    if same:
-        return
-    for name in SPLITS:
-        retire(folder / name)
-    documents.write(path, {"key": key})
-
-
-def _retire_card(folder: Path) -> None:
-    """Remove the card, its `card.JSON` durably before all else: a folder that has it is whole."""
-    retire(folder / card.JSON)
+def _retire_result(folder: Path) -> None:
+    """Remove the splits, and the card durably before all else: a folder that has it is whole."""
+    retire(folder / card.README)
     sync_folder(folder)
-    for name in card.FILES:
+    for name in (*SPLITS, *FORMER):
         retire(folder / name)

@@ -111,11 +111,6 @@ class Passes:
     _doing: str = ""
 
     @property
-    def hash(self) -> str:
-        """Hash of all that the drafts after the last stage depend on."""
-        return hash_of(self._keys)
-
-    @property
     def usage(self) -> dict[str, float]:
         """What the backend used for the shards, in this run and before."""
         return {name: round(value, DECIMALS) for name, value in sorted(self._used.items())}

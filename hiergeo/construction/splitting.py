@@ -25,9 +25,6 @@ TESTED = ("id", "captions", "image_url")
 REASONS = ("row", "caption", "image", "stage", "reason", "detail")
 """Columns of the rows that were dropped."""
 
-VERSION = 1
-"""Raised when the same drafts go to other splits."""
-
 
 @final
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def built(inputs: Path) -> Subject:
 
     def see(folder: Path) -> frozenset[tuple[str, str]]:
         place = folder / "chains"
-        if not (place / "card.json").exists():
+        if not (place / "README.md").exists():
             raise InputError("there is no card: the folder is not whole.")
         datasets.load(f"chains:{place}", "test")
         return _bytes(place)
