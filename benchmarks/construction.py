@@ -1,16 +1,13 @@
-"""How good the chains are that a backend builds, and what a head learns from them.
+"""How fast a backend builds chains, and what a head learns from them.
 
     python -m benchmarks.construction build --out DIR
-    python -m benchmarks.construction quality --out DIR
-    python -m benchmarks.construction closeness --out DIR
     python -m benchmarks.construction heads --out DIR
 
 ``build`` makes chains out of the most specific captions of HierarCaps, of its test split and of all 23,479 rows of
-`expanded`, and tells how long that took. ``quality`` appraises both beside HierarCaps as it was corrected by hand and
-as machines wrote it, ``closeness`` compares with what machines wrote of the same captions. ``heads`` trains linear
-heads on MiniLM embeddings alike: on chains built from the captions of `expanded-train`, on the rows of `expanded-train`
-themselves, and on half of each. It compares what they gain on the test split and on the negatives of `expanded-test`,
-with intervals over images and seeds. Embeddings are kept in DIR.
+`expanded`, and tells how long that took. ``heads`` trains linear heads on MiniLM embeddings alike: on chains built from
+the captions of `expanded-train`, on the rows of `expanded-train` themselves, and on half of each. It compares what they
+gain on the test split and on the negatives of `expanded-test`, with intervals over images and seeds. Embeddings are
+kept in DIR.
 """
 
 import argparse
@@ -28,23 +25,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.closeness import reference_rates
-from benchmarks.learnt_judge import LearntJudge
 from benchmarks.length import Remembered
 from benchmarks.report import table
 from hiergeo import adapters, datasets, evaluate, training
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.construction import BuildPlan, Built, appraise, build, hierarcaps_baselines
-from hiergeo.construction.grading import modelled
-from hiergeo.construction.making import judge_named
-from hiergeo.construction.output import DROPPED
-from hiergeo.construction.pooling import Pooled
+from hiergeo.construction import BuildPlan, Built, build
+from hiergeo.construction.splitting import DROPPED
 from hiergeo.datasets import Hierarchy, Row
+from hiergeo.evaluation import View, embed
+from hiergeo.evaluation.embedded import ON_THE_CPU
+from hiergeo.evaluation.length import PairLengths
+from hiergeo.evaluation.measuring import native_space
 from hiergeo.evaluation.metrics import percentile_interval
-from hiergeo.evaluation.metrics.resampling import crossed_draws
+from hiergeo.evaluation.metrics.resampling import crossed_draws, resamples
+from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.geometry import parse
-from hiergeo.report.quality import appraisal_tables, write_appraisal
 
 TEST, EXPANDED = "test", "expanded"
 """Splits of HierarCaps whose most specific captions are built from, and the folders of the results."""
@@ -93,55 +89,6 @@ def _built(folder: Path, split: str, plan: BuildPlan, rows: int | None, share: s
     torch.set_num_threads(1)
     captions = datasets.load("hierarcaps", split)
     return build(captions if rows is None else captions.take(rows), folder, plan, overwrite=True, worker=share)
-
-
-def appraise_all(out: Path, splits: Sequence[str], judges: Sequence[str], samples: int) -> dict[str, Any]:
-    """Appraise what was built from splits, beside HierarCaps; pages go to DIR."""
-    from rich.console import Console
-
-    found: dict[str, Any] = {}
-    model = minilm(out)
-    for name in judges:
-        judge = LearntJudge(model) if name == LearntJudge.name else judge_named(name)
-        for split in splits:
-            chains = built_chains(out / split)
-            began = time.perf_counter()
-            appraisal = appraise(chains, hierarcaps_baselines(chains), judge=judge, model=model, samples=samples)
-            found[f"{split}, {name}"] = json.loads(appraisal.to_json()) | {"seconds": time.perf_counter() - began}
-            keep(model, out)
-            write_appraisal(appraisal, out / f"quality-{split}-{name}.html")
-            for each in appraisal_tables(appraisal):
-                Console(width=100).print(each)
-            for caution in appraisal.cautions:
-                print(caution)
-    return found
-
-
-def closeness(out: Path, samples: int) -> dict[str, Any]:
-    """How close built chains are to the corrected ones, and how close automatic chains of the same captions are.
-
-    `expanded` has four or five captions of each image, the corrected split one of them: only rows of that one compare.
-    """
-    model = minilm(out)
-    truth, built = datasets.load("hierarcaps"), built_chains(out / TEST)
-    of = {row.image_id: row.positive[-1] for row in built.rows}
-    whole = datasets.load("hierarcaps", "expanded-test")
-    alike = tuple(row for row in whole.rows if of.get(row.image_id) == row.positive[-1])
-    automatic = replace(whole, rows=alike, images=())
-
-    def vectors(texts: Sequence[str]) -> np.ndarray:
-        return model.encode_text(texts).double().numpy()
-
-    sets = {
-        name: Pooled.of(each, reference_rates(each, truth, vectors))
-        for name, each in {"built": built, "expanded, same captions": automatic}.items()
-    }
-    keep(model, out)
-    less = sets["built"].less(sets["expanded, same captions"], samples, 0)
-    return {
-        "values": {name: each.values for name, each in sets.items()},
-        "difference": {name: each._asdict() for name, each in less.items()},
-    }
 
 
 def built_chains(folder: Path) -> Hierarchy:
@@ -223,12 +170,24 @@ class Measure:
         """Metric -> value and draws over images, of a head or of the frozen model."""
         ladders = self.stored if head is None else HeadModel(self.stored, head, "head")
         result = evaluate(ladders, self.test, "euclidean", "re", samples=self.samples)
-        found = {name: (result.metrics[name], result.draws[name]) for name in SHOWN if name in result.draws}
+        ladders_of_test = {name: (result.metrics[name], result.draws[name]) for name in SHOWN if name in result.draws}
         texts = self.base if head is None else HeadModel(self.base, head, "head")
-        measured = modelled(texts, self.pairs)
-        pooled = Pooled.of(self.pairs, {}, measured.statistics)
-        values, draws = pooled.values, pooled.draws(self.samples, 0)
-        return found | {name: (values[name], draws[name]) for name in SHOWN if name in values}
+        return ladders_of_test | self._negatives(texts)
+
+    def _negatives(self, model: Model) -> dict[str, tuple[float, np.ndarray]]:
+        """How well children are told from negatives; images are drawn with all their chains."""
+        embedded = embed(model, self.pairs, images=False, negatives=True, compute=ON_THE_CPU)
+        assert embedded.contradicting is not None
+        view = View(embedded, native_space(model).rooted(embedded.root))
+        lengths = PairLengths.of(self.pairs)
+        outcome = score_pairs(view.captions, embedded.chains, embedded.contradicting, view.space, lengths)
+        images, image = np.unique([row.image_id for row in self.pairs.rows], return_inverse=True)
+        drawn = list(resamples(len(images), self.samples, 0))
+        statistics = {name: outcome.statistics[name].of for name in SHOWN if name in outcome.statistics}
+        return {
+            name: (float(of(np.ones(len(image)))), np.array([of(counts[image]) for counts in drawn]))
+            for name, of in statistics.items()
+        }
 
 
 class Training(NamedTuple):
@@ -249,7 +208,9 @@ def heads(out: Path, names: Sequence[str], how: Training) -> dict[str, Any]:
     """Train a head of every arm and seed, and compare; each arm has a process."""
     with ProcessPoolExecutor(len(names), multiprocessing.get_context("spawn")) as workers:
         waiting = {name: workers.submit(_heads, out, name, how) for name in names}
-        frozen = Measure(minilm(out), how.samples).of()
+        base = minilm(out)
+        frozen = Measure(base, how.samples).of()
+        keep(base, out)
         found = {name: each.result() for name, each in waiting.items()}
     rows = arms(out, how.rows)["built"].rows
     return {
@@ -323,13 +284,11 @@ def _difference(each: dict[str, Any]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.construction", description=__doc__)
-    parser.add_argument("what", choices=("build", "quality", "closeness", "heads"))
+    parser.add_argument("what", choices=("build", "heads"))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--backend", default="wordnet", metavar="SPEC")
     parser.add_argument("--processes", type=int, default=2, help="that build")
     parser.add_argument("--rows", type=int, help="build from, or train heads on, the first ones alone")
-    parser.add_argument("--split", action="append", choices=(TEST, EXPANDED), help="that is appraised; both by default")
-    parser.add_argument("--judge", action="append", metavar="SPEC", help="rules, learnt, ...; several, one each")
     parser.add_argument("--arm", action="append", choices=ARMS, help="rows that heads are trained on; all by default")
     parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
     parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
@@ -339,13 +298,6 @@ def main(words: Sequence[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     if args.what == "build":
         told = build_all(args.out, args.backend, args.processes, args.rows)
-        print(json.dumps(told, indent=2))
-    elif args.what == "quality":
-        told = appraise_all(
-            args.out, args.split or (TEST, EXPANDED), args.judge or ("rules", LearntJudge.name), args.samples
-        )
-    elif args.what == "closeness":
-        told = closeness(args.out, args.samples)
         print(json.dumps(told, indent=2))
     else:
         how = Training(args.losses, args.seeds, args.steps, args.rows, args.samples)

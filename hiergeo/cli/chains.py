@@ -7,7 +7,7 @@ from hiergeo.cli.verbs import LazyGroup
 SUMMARIES = {
     "Commands": {
         "build": "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
-        "quality": "Judge chains: entailment, contradiction, lengths, repeats, head nouns, order of radii.",
+        "quality": "Measure chains: lengths, repeats, head nouns, what a judge says, and what a person accepted.",
         "leaks": "Find rows of your chains that share an image or a text with a test set.",
     }
 }
@@ -24,4 +24,4 @@ app = typer.Typer(cls=ChainVerbs, no_args_is_help=True)
 
 @app.callback()
 def _whole() -> None:
-    """Make, judge and compare chains."""
+    """Make, measure and compare chains."""

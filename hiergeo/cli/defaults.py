@@ -34,8 +34,6 @@ class Tree(NamedTuple):
 
 MOST_PARENTS = 64
 MOST_HITS = 1024
-SIMILARITY = 0.8
-"""Least share of common words of similar texts, for leaks."""
 
 ANSWER_SECONDS, WAITING = 30.0, 512
 """Limits of the service."""

@@ -11,7 +11,6 @@ from hiergeo._core.records import Records
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli._terminal import note
-from hiergeo.cli.defaults import SIMILARITY
 from hiergeo.cli.options import argument, option, path_option
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ def leaks_command(
             "NAME", "A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)"
         ),
     ] = None,
-    similarity: Annotated[float, option("X", "Least share of common words of similar texts.")] = SIMILARITY,
     out: Annotated[Path | None, path_option("FILE", "Also write every leak here, as CSV.")] = None,
     kept: Annotated[
         Path | None,
@@ -54,29 +52,29 @@ def leaks_command(
     check_writable(out, kept, json)
     folder, rows = _compared(address)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
-    if missing := [each for each in others if each.missing]:
-        reasons = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
+    if missing := [other for other in others if other.missing]:
+        reasons = " ".join(f"{other.name} could not be compared: {other.missing}" for other in missing)
         if len(missing) == len(others):
             raise UnavailableError(f"nothing was compared. {reasons}")
         if kept is not None:
             raise UnavailableError(f"{kept} is not written. {reasons}")
-    found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
+    shared = leakage(rows, others, folder=folder)
     if out is not None:
-        found.write(out)
+        shared.write(out)
     if kept is not None:
         split = next(iter(rows))
-        left = chains.write_train(kept, found.without(rows[split], split))
-        note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
-    counts = found.counts
+        left = chains.write_train(kept, shared.without(rows[split], split))
+        note(f"{left:,} of {shared.rows[split]:,} rows of {split} are kept, in {kept}")
+    counts = shared.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
     keys = ("split", "against", "shared", "rows", "of")
-    shared = Records.of(keys, ((*key, count, found.rows[key[0]]) for key, count in counts.items()))
-    lines = [f"{name} could not be compared: {sentence}" for name, sentence in found.unchecked.items()]
+    table = Records.of(keys, ((*key, count, shared.rows[key[0]]) for key, count in counts.items()))
+    lines = [f"{name} could not be compared: {sentence}" for name, sentence in shared.unchecked.items()]
     if not counts:
-        compared = ", ".join(each.name for each in others if not each.missing)
+        compared = ", ".join(other.name for other in others if not other.missing)
         lines.append(f"{address}: nothing is shared with {compared}")
-    document = {"metrics": metrics, **found.as_dict()}
-    publish(document, json, format, shared, screen=None if counts else (), lines=lines)
+    document = {"metrics": metrics, **shared.as_dict()}
+    publish(document, json, format, table, screen=None if counts else (), lines=lines)
     if counts or missing:
         raise typer.Exit(2)
 
@@ -89,10 +87,10 @@ def _compared(name: str) -> tuple[Path | None, dict[str, Iterable["Chain"]]]:
 
     if name.partition("@")[0] in datasets.DATASETS:
         data, split = _named(name)
-        found = reference(data, split)
-        if found.missing:
-            raise UnavailableError(found.missing)
-        return found.folder, {split: found.rows}
+        rows_of = reference(data, split)
+        if rows_of.missing:
+            raise UnavailableError(rows_of.missing)
+        return rows_of.folder, {split: rows_of.rows}
     folder, rows = chains.everything(chains.located(name.removeprefix(f"{chains.NAME}:")))
     return folder, dict(rows)
 

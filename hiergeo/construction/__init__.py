@@ -1,19 +1,7 @@
 """Chains of captions, from general to specific and with contradicting negatives, made out of captions of one's own."""
 
-from hiergeo.construction.appraisal import Appraisal, appraise, hierarcaps_baselines
 from hiergeo.construction.build_plan import BuildPlan, read_plan
 from hiergeo.construction.building import Built, NothingLeftError, build
 from hiergeo.construction.grading import Quality, quality
 
-__all__ = [
-    "Appraisal",
-    "BuildPlan",
-    "Built",
-    "NothingLeftError",
-    "Quality",
-    "appraise",
-    "build",
-    "hierarcaps_baselines",
-    "quality",
-    "read_plan",
-]
+__all__ = ["BuildPlan", "Built", "NothingLeftError", "Quality", "build", "quality", "read_plan"]

@@ -1,6 +1,7 @@
 """Chains read by a person: a random sample as a CSV file for a spreadsheet, and the decisions that come back in it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.storage.files import csv_rows
 from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.tables import TableDefect, parse_records, quoted, read_table, without_defects
 
 ACCEPT, REJECT = "accept", "reject"
@@ -41,21 +43,24 @@ def write_sample(path: Path, chains: Hierarchy, count: int, seed: int = 0) -> in
         raise InputError(f"{path} exists and may hold decisions: move it away, or name another file.")
     order = np.random.default_rng(seed).permutation(len(chains.rows))[:count]
     columns = _columns(chains)
-    with csv_rows(path, (*columns, DECISION, COMMENT)) as write:
+    with csv_rows(path, (ID, *columns, DECISION, COMMENT)) as write:
         for index in order:
-            write((*_cells(chains.rows[index], len(columns)), "", ""))
+            row = chains.rows[index]
+            write((row.row_id, *_texts(row, len(columns)), "", ""))
     return len(order)
 
 
-def read_decisions(path: Path, chains: Hierarchy) -> dict[int, bool]:
+def read_decisions(path: Path, chains: Hierarchy) -> dict[int, frozenset[str]]:
     """Read the decisions in a file of `write_sample`; rows without one are left out.
 
+    A decision is ``accept``, ``reject``, or the columns of the texts that are wrong: ``tier 1, negative 2``.
+
     Returns:
-        `row_id` -> whether the chain was accepted.
+        `row_id` -> the columns that are wrong: none of an accepted chain, all of one that is just rejected.
 
     Raises:
-        InputError: no decision at all; or a row whose decision is neither ``accept`` nor ``reject``, whose id is not in
-            the chains or occurs twice, or whose texts differ from those of the chain (the row is named).
+        InputError: no decision at all; or a row whose decision is none of these, whose id is not in the chains or
+            occurs twice, or whose texts differ from those of the chain (the row is named).
         UnavailableError: the file does not exist or cannot be read.
     """
     decisions = dict(without_defects(path, _decided(path, chains)))
@@ -64,36 +69,56 @@ def read_decisions(path: Path, chains: Hierarchy) -> dict[int, bool]:
     return decisions
 
 
-def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, bool] | TableDefect]:
+def accepted(chains: Iterable[Chain], decisions: Mapping[int, frozenset[str]]) -> Iterator[Chain]:
+    """The chains none of whose texts is wrong; decisions are by their positions, the `row_id` of loaded chains."""
+    return (chain for position, chain in enumerate(chains) if decisions.get(position) == frozenset())
+
+
+def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, frozenset[str]] | TableDefect]:
     rows = {str(row.row_id): row for row in chains.rows}
     table, columns = read_table(path, "draw a sample (--sample N)"), _columns(chains)
-    for record in parse_records(table, (*columns, DECISION)):
+    for record in parse_records(table, (ID, *columns, DECISION)):
         if isinstance(record, TableDefect):
             yield record
             continue
-        index, texts = record
-        *cells, decision = map(_tidy, texts)
-        row, word = rows.pop(cells[0], None), decision.lower()
+        index, cells = record
+        number, *texts, decision = map(_tidy, cells)
+        row, wrong = rows.pop(number, None), _wrong(decision.lower(), columns)
         if row is None:
-            problem = f"'{quoted(cells[0])}' is not in {chains.name} {chains.split}, or occurs twice"
+            problem = f"'{quoted(number)}' is not in {chains.name} {chains.split}, or occurs twice"
             yield TableDefect(table.file, index, ID, problem)
-        elif cells != _cells(row, len(columns)):
+        elif texts != _texts(row, len(columns)):
             yield TableDefect(table.file, index, None, f"the texts differ from those of chain {row.row_id}")
-        elif word not in ("", ACCEPT, REJECT):
-            yield TableDefect(table.file, index, DECISION, f"'{quoted(decision)}' is neither {ACCEPT} nor {REJECT}")
-        elif word:
-            yield row.row_id, word == ACCEPT
+        elif wrong is None:
+            problem = (
+                f"'{quoted(decision)}' is neither {ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
+            )
+            yield TableDefect(table.file, index, DECISION, problem)
+        elif decision:
+            there = columns if row.negative is not None else columns[: chains.tiers]
+            yield row.row_id, wrong.intersection(there)
+
+
+def _wrong(decision: str, columns: list[str]) -> frozenset[str] | None:
+    """The columns that a decision calls wrong, none without one; None for what is no decision."""
+    if decision in ("", ACCEPT):
+        return frozenset()
+    if decision == REJECT:
+        return frozenset(columns)
+    named = frozenset(re.split(r"\s*[,;]\s*", decision))
+    return named if named <= frozenset(columns) else None
 
 
 def _columns(chains: Hierarchy) -> list[str]:
+    """The columns of the texts."""
     sides = ("tier", "negative") if any(row.negative is not None for row in chains.rows) else ("tier",)
-    return [ID, *(f"{side} {tier}" for side in sides for tier in range(chains.tiers))]
+    return [f"{side} {tier}" for side in sides for tier in range(chains.tiers)]
 
 
-def _cells(row: Row, width: int) -> list[str]:
-    """The id and the texts of a chain, each text on one line; columns of negatives are blank without them."""
-    cells = [str(row.row_id), *map(_tidy, (*row.positive, *(row.negative or ())))]
-    return cells + [""] * (width - len(cells))
+def _texts(row: Row, width: int) -> list[str]:
+    """The texts of a chain, each on one line; columns of negatives are blank without them."""
+    texts = [*map(_tidy, (*row.positive, *(row.negative or ())))]
+    return texts + [""] * (width - len(texts))
 
 
 def _tidy(text: str) -> str:

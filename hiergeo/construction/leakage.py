@@ -1,7 +1,8 @@
 """Leakage: rows of chains that share an image or a text with a test set, such as that of HierarCaps."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add
@@ -10,24 +11,20 @@ from typing import Any, final
 from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import csv_rows, sha256
 from hiergeo._core.text import inert
-from hiergeo.construction.drafts import normalised
-from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.hierarcaps.published import image_name
 
-NUMBER, ADDRESS, BYTES, PICTURE = "coco number", "image address", "same picture", "similar picture"
-TEXT, NEAR_TEXT = "text", "similar text"
+NUMBER, ADDRESS, BYTES, TEXT = "coco number", "image address", "same picture", "text"
 
-KINDS = (NUMBER, ADDRESS, BYTES, PICTURE, TEXT, NEAR_TEXT)
+KINDS = (NUMBER, ADDRESS, BYTES, TEXT)
 """How a row can share its image or its most specific text with a row of another set, the surest first."""
 
-SIMILARITY = 0.8
-"""Least share of common words of similar texts."""
+WORD = re.compile(r"\w+")
 
 COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
@@ -96,54 +93,41 @@ class Leakage:
     @property
     def counts(self) -> dict[tuple[str, str, str], int]:
         """Rows by split, other set and kind."""
-        return dict(Counter((each.split, each.against, each.kind) for each in self.leaks))
+        return dict(Counter((leak.split, leak.against, leak.kind) for leak in self.leaks))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values for a card, the same on every machine."""
-        counts: dict[str, dict[str, Any]] = {split: {} for split in self.rows}
+        rows, counts = self.counts, {split: dict[str, Any]() for split in self.rows}
         for (split, against), tiers in self.tiers.items():
-            kinds = {kind: self.counts.get((split, against, kind), 0) for kind in KINDS}
+            kinds = {kind: rows.get((split, against, kind), 0) for kind in KINDS}
             counts[split][against] = {"kinds": kinds, "rows_with_a_shared_text_by_tier": list(tiers)}
         return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
     def without(self, rows: Iterable[Chain], split: str) -> list[Chain]:
         """The rows of a split that share nothing with the other sets."""
-        leaking = {each.row for each in self.leaks if each.split == split}
-        return [each for each in rows if each.row not in leaking]
+        leaking = {leak.row for leak in self.leaks if leak.split == split}
+        return [row for row in rows if row.row not in leaking]
 
     def write(self, path: Path | str) -> None:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
         with csv_rows(path, COLUMNS) as write:
-            for each in self.leaks:
-                write([inert(getattr(each, name)) for name in COLUMNS])
+            for leak in self.leaks:
+                write([inert(getattr(leak, name)) for name in COLUMNS])
 
 
 def leakage(
-    rows: Mapping[str, Iterable[Chain]],
-    against: Iterable[Reference],
-    *,
-    folder: Path | None = None,
-    similarity: float = SIMILARITY,
-    progress: bool = False,
+    rows: Mapping[str, Iterable[Chain]], against: Iterable[Reference], *, folder: Path | None = None
 ) -> Leakage:
     """Compare the rows of splits with other sets.
 
-    Images are compared by their number in MS-COCO, their address, and, where both files are
-    there, by their bytes and their look. Texts are compared without case, blanks and full stops at the end, and the
-    most specific ones also by the words that they share.
+    Images are compared by their number in MS-COCO, their address and, where both files are there, their bytes; texts
+    by their words, whatever the case, blanks and punctuation.
 
     Args:
         rows: the chains of each split, which are walked through once for each other set and not kept.
         against: the other sets.
         folder: where the files of the images of `rows` may be.
-        similarity: least share of common words of similar texts, in (0, 1].
-        progress: draw a bar while pictures are read.
-
-    Raises:
-        InputError: the similarity is out of its range.
     """
-    if not 0 < similarity <= 1:
-        raise InputError(f"similarity must be above 0 and at most 1, not {similarity}.")
     leaks: list[Leak] = []
     tiers: dict[tuple[str, str], tuple[int, ...]] = {}
     unchecked: dict[str, str] = {}
@@ -152,27 +136,15 @@ def leakage(
         if other.missing:
             unchecked[other.name] = other.missing
             continue
-        known = _Known(other.rows, similarity)
-        pictures = _files(enumerate(other.rows), other.folder) if folder is not None else {}
+        index = _Index(other)
         for split, chains_of_split in rows.items():
-            numbers: list[int] = []
             shared: list[int] = []
-            found: list[tuple[int, str, int, str]] = []
-            files: dict[Path, list[int]] = defaultdict(list)
-            for place, row in enumerate(chains_of_split):
-                numbers.append(row.row)
-                shared = list(map(add, shared or repeat(0), known.tiers(row)))
-                found += ((place, *each) for each in known.shared(row))
-                for file in _files([(place, row)], folder) if pictures else ():
-                    files[file].append(place)
-            for file, kind, same in _by_picture(list(files), list(pictures), progress):
-                found += ((place, kind, pictures[same][0], same.name) for place in files[file])
-            found.sort(key=lambda leak: (leak[0], KINDS.index(leak[1])))
-            leaks += (
-                Leak(split, numbers[place], kind, other.name, other.rows[theirs].row, detail)
-                for place, kind, theirs, detail in found
-            )
-            tiers[split, other.name], counts[split] = tuple(shared), len(numbers)
+            count = 0
+            for row in chains_of_split:
+                count += 1
+                shared = list(map(add, shared or repeat(0), index.tiers(row)))
+                leaks += (Leak(split, row.row, *leak) for leak in index.leaks(row, folder))
+            tiers[split, other.name], counts[split] = tuple(shared), count
     rows_of = {split: counts[split] if split in counts else sum(1 for _ in each) for split, each in rows.items()}
     return Leakage(tuple(leaks), rows_of, tiers, unchecked)
 
@@ -214,41 +186,58 @@ def _folder(hierarchy: Hierarchy) -> Path | None:
 
 
 @final
-class _Known:
+class _Index:
     """The rows of another set, by what a row can share with them."""
 
-    def __init__(self, rows: Sequence[Chain], similarity: float) -> None:
+    def __init__(self, other: Reference) -> None:
+        self._other = other
+        rows = other.rows
         self._images = [(kind, key, _firsts(key(row.image) for row in rows)) for kind, key in KEYS]
-        self._specific = [row.positive[-1] for row in rows]
-        self._equal = _firsts(map(normalised, self._specific))
-        self._near = NearTexts(self._specific, similarity)
-        self._texts = {normalised(text) for row in rows for text in row.positive}
+        self._specific = _firsts(words(row.positive[-1]) for row in rows)
+        self._texts = {words(text) for row in rows for text in row.positive}
+        self._sizes: dict[int, dict[Path, int]] = defaultdict(dict)
+        for position, row in enumerate(rows):
+            if (file := _file(row, other.folder)) is not None:
+                self._sizes[file.stat().st_size].setdefault(file, position)
+        self._digests: dict[int, dict[str, Path]] = {}
 
-    def shared(self, row: Chain) -> Iterator[tuple[str, int, str]]:
-        """What a row shares with them: the kind, the place of their row, and a detail."""
-        for kind, key, known in self._images:
+    def leaks(self, row: Chain, folder: Path | None) -> Iterator[tuple[str, str, int, str]]:
+        """What a row, whose image may be in a folder, shares: the kind, their name, their row, and a detail."""
+        name, rows = self._other.name, self._other.rows
+        for kind, key, positions in self._images:
             value = key(row.image)
-            if value and value in known:
-                yield kind, known[value], value
-        text = row.positive[-1]
-        equal = self._equal.get(normalised(text))
-        near = self._near.nearest(text) if equal is None else None
-        if equal is not None:
-            yield TEXT, equal, self._specific[equal]
-        elif near is not None:
-            yield NEAR_TEXT, near[0], f"{near[1]:.2f} {self._specific[near[0]]}"
+            if value and value in positions:
+                yield kind, name, rows[positions[value]].row, value
+        if (file := _file(row, folder)) is not None and (same := self._same_bytes(file)) is not None:
+            yield BYTES, name, rows[self._sizes[same.stat().st_size][same]].row, same.name
+        if (position := self._specific.get(words(row.positive[-1]))) is not None:
+            yield TEXT, name, rows[position].row, rows[position].positive[-1]
 
     def tiers(self, row: Chain) -> Iterator[bool]:
         """Whether the text of each tier is one of theirs."""
-        return (normalised(text) in self._texts for text in row.positive)
+        return (words(text) in self._texts for text in row.positive)
+
+    def _same_bytes(self, file: Path) -> Path | None:
+        """The first file of theirs with the same bytes; only those of its size are read, and each once."""
+        size = file.stat().st_size
+        if size not in self._sizes:
+            return None
+        if size not in self._digests:
+            self._digests[size] = {sha256(other): other for other in reversed(self._sizes[size])}
+        return self._digests[size].get(sha256(file))
+
+
+def words(text: str) -> str:
+    """The words of a text in their order, whatever their case; the text itself where it has none."""
+    return " ".join(WORD.findall(text.casefold())) or text
 
 
 def _firsts(values: Iterable[str]) -> dict[str, int]:
-    """The first place of each value."""
-    found: dict[str, int] = {}
-    for place, value in enumerate(values):
-        found.setdefault(value, place)
-    return found
+    """The first position of each value."""
+    firsts: dict[str, int] = {}
+    for position, value in enumerate(values):
+        firsts.setdefault(value, position)
+    return firsts
 
 
 def _number(address: str) -> str:
@@ -272,28 +261,7 @@ KEYS = ((NUMBER, _number), (ADDRESS, _address))
 """What tells an image by its name, for each kind."""
 
 
-def _by_picture(mine: Sequence[Path], theirs: Sequence[Path], progress: bool) -> Iterator[tuple[Path, str, Path]]:
-    """Files with the file of theirs that has the same bytes, or else with one that looks alike, and the kind."""
-    if not (mine and theirs):
-        return
-    sizes, known_sizes = ({file.stat().st_size for file in files} for files in (mine, theirs))
-    digests = {sha256(file): file for file in reversed(theirs) if file.stat().st_size in sizes}
-    rest = []
-    for file in mine:
-        if file.stat().st_size in known_sizes and (same := digests.get(sha256(file))) is not None:
-            yield file, BYTES, same
-        else:
-            rest.append(file)
-    near = near_pictures(thumbnails(rest, progress=progress), thumbnails(theirs, progress=progress))
-    for place, other in near:
-        yield rest[place], PICTURE, theirs[other]
-
-
-def _files(rows: Iterable[tuple[int, Chain]], folder: Path | None) -> dict[Path, list[int]]:
-    """The image files that are there, and the places of their rows."""
-    found: dict[Path, list[int]] = defaultdict(list)
-    for place, row in rows:
-        file = image_file(row.image, folder) if row.image and folder is not None else None
-        if file is not None and file.is_file():
-            found[file].append(place)
-    return dict(found)
+def _file(row: Chain, folder: Path | None) -> Path | None:
+    """The file of the image of a row, if it is there."""
+    file = image_file(row.image, folder) if row.image and folder is not None else None
+    return file if file is not None and file.is_file() else None

@@ -1,21 +1,26 @@
 """Shards of captions brought through all stages: what is stored and fits is kept, everything else is made."""
 
+import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import final
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, final
 
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.progress import track
 from hiergeo._core.shares import Share
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import STRICT, Sha256
+from hiergeo._core.storage.files import retire
 from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import BACKENDS, Backend
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.captions import Captions, CaptionSurvey
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.judges import JUDGES
-from hiergeo.construction.shards import StoredShard, Work, hash_of
 from hiergeo.construction.stages import Stage
 
 VERSION = 2
@@ -23,6 +28,56 @@ VERSION = 2
 
 DECIMALS = 9
 """Of a number of the usage: what is left of sums does not depend on where a build was interrupted."""
+
+
+FOLDER = "work"
+"""The folder of the work in that of a build."""
+
+
+@dataclass(frozen=True)
+class StoredShard:
+    """A shard after a stage, with a hash of all that it depends on, and what the backend used for it so far."""
+
+    __pydantic_config__ = STRICT
+
+    key: Sha256
+    usage: Mapping[str, int | float]
+    drafts: list[Draft]
+
+
+@final
+class Work:
+    """Stored shards, in the folder of a build."""
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out / FOLDER
+
+    def path(self, stage: str, number: int) -> Path:
+        """The file of a shard."""
+        return self.folder / stage / f"{number:05d}.json"
+
+    def read(self, stage: str, number: int) -> StoredShard:
+        """A stored shard; raises InputError if it is damaged or missing."""
+        return documents.read(self.path(stage, number), StoredShard, hashed=True)
+
+    def write(
+        self, stage: str, number: int, key: str, drafts: Sequence[Draft], usage: Mapping[str, float]
+    ) -> StoredShard:
+        """Store a shard, durably and at once; raises UnavailableError if it cannot be written."""
+        shard = StoredShard(key, dict(usage), list(drafts))
+        documents.write(self.path(stage, number), asdict(shard), indent=None)
+        return shard
+
+    def cut(self, stage: str, shards: int) -> None:
+        """Remove what an earlier input left behind the last shard of a stage."""
+        for path in sorted((self.folder / stage).glob("[0-9]*.json")):
+            if path.stem.isdigit() and int(path.stem) >= shards:
+                retire(path)
+
+
+def hash_of(values: Any) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
+    return sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @final
@@ -54,11 +109,6 @@ class Passes:
     _keys: list[str] = field(default_factory=list)
     _used: Counter[str] = field(default_factory=Counter)
     _doing: str = ""
-
-    @property
-    def hash(self) -> str:
-        """Hash of all that the drafts after the last stage depend on."""
-        return hash_of(self._keys)
 
     @property
     def usage(self) -> dict[str, float]:

@@ -1,16 +1,29 @@
-"""Train and test: all rows of an image, and rows with equal captions, on one side."""
+"""Train and test: all rows of an image, and rows with equal captions, on one side; and the files of the splits."""
 
 from array import array
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import numpy as np
 
+from hiergeo._core.storage.files import WriteRow, csv_rows
+from hiergeo._core.text import inert
+from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft, hash64, normalised
 
-VERSION = 1
-"""Raised when the same drafts go to other splits."""
+TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "dropped.csv"
+
+CHAINS = ("positive", "negative", "image_url")
+"""Columns of training rows, and of test rows with negatives."""
+
+TESTED = ("id", "captions", "image_url")
+"""Columns of test rows without negatives."""
+
+REASONS = ("row", "caption", "image", "stage", "reason", "detail")
+"""Columns of the rows that were dropped."""
 
 
 @final
@@ -65,3 +78,36 @@ def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
 def _chance(key: int, seed: int) -> float:
     """A number from 0 to below 1 that is fixed by a group and a seed."""
     return (hash64(f"{seed} {key}") >> 11) / (1 << 53)
+
+
+def write_splits(drafts: Iterable[Draft], sides: Sides, out: Path) -> None:
+    """Write the rows of both splits into a folder, each file whole or not at all; raises UnavailableError."""
+    with (
+        csv_rows(out / TRAIN, CHAINS) as train,
+        csv_rows(out / TEST, TESTED) as test,
+        csv_rows(out / EXPANDED, CHAINS) as expanded,
+    ):
+        for draft in drafts:
+            if draft.dropped is not None:
+                continue
+            row = (_cell(draft.positive), _cell(draft.negative), draft.image)
+            if draft.row in sides.test:
+                test((draft.row, row[0], draft.image))
+                expanded(row)
+            else:
+                train(row)
+
+
+def without_dropped(drafts: Iterable[Draft], line: WriteRow, counts: Counter[tuple[str, str]]) -> Iterator[Draft]:
+    """The drafts that are still in the data; of others `line` writes `REASONS` and `counts` counts (stage, reason)."""
+    for draft in drafts:
+        if (drop := draft.dropped) is None:
+            yield draft
+        else:
+            counts[drop.stage, drop.reason] += 1
+            cells = draft.row, draft.caption, draft.image, drop.stage, drop.reason, drop.detail
+            line([inert(cell) for cell in cells])
+
+
+def _cell(texts: Sequence[str | None]) -> str:
+    return f" {SEPARATOR} ".join(text or "" for text in texts)

@@ -7,7 +7,6 @@ from hiergeo import training
 from hiergeo._core.devices import AUTO
 from hiergeo.cli import defaults
 from hiergeo.cli.app import SUMMARIES
-from hiergeo.construction.leakage import SIMILARITY
 from hiergeo.datasets.hierarcaps import PARTS
 from hiergeo.datasets.public import PUBLIC
 from hiergeo.search import serving
@@ -59,6 +58,6 @@ def test_defaults_of_losses():
 def test_other_constants():
     limits = serving.Limits()
     assert (limits.answer_seconds, limits.waiting) == (defaults.ANSWER_SECONDS, defaults.WAITING)
-    assert (defaults.MOST_HITS, defaults.MOST_PARENTS, defaults.SIMILARITY) == (MOST_HITS, MOST_PARENTS, SIMILARITY)
+    assert (defaults.MOST_HITS, defaults.MOST_PARENTS) == (MOST_HITS, MOST_PARENTS)
     assert (list(PARTS), tuple(PUBLIC)) == (defaults.HIERARCAPS_PARTS, defaults.PUBLIC)
     assert defaults.AUTO == AUTO

@@ -85,7 +85,7 @@ def test_the_next_steps_of_a_build_run(run, tmp_path, monkeypatch, name):
     assert code == 0
     steps = [match[2] for line in printed.splitlines() if (match := COMMAND.search(line))]
     assert [step.split()[1] for step in steps] == ["quality", "quality"]
-    assert run(*shlex.split(steps[0]), "--samples", 5, "--json", "q.json")[0] == 0
+    assert run(*shlex.split(steps[0]), "--json", "q.json")[0] == 0
     assert json.loads(Path("q.json").read_text())["settings"]["dataset"] == f"chains:{name}"
     assert run(*shlex.split(steps[1]))[0] == 0
     assert Path("read.csv").read_text().startswith("id,tier 0,")

@@ -85,10 +85,9 @@ def test_a_study_has_the_settings_that_are_named(called):
 
 
 def test_quality_has_the_settings_that_are_named(called):
-    words = ("chains", "quality", "scenes", "--rows", 5, "--judge", "rules", "-m", "tiny", "--seed", 5, "--samples", 9)
-    found = called("hiergeo.construction.appraisal:appraise", *words, "--batch-size", 2)
-    assert (found["judge"], found["model"], found["seed"], found["samples"]) == ("rules", "tiny", 5, 9)
-    assert (found["compute"].batch_size, len(found["chains"].rows)) == (2, 5)
+    words = ("chains", "quality", "scenes", "--rows", 5, "--judge", "transformers:nli")
+    settings = called("hiergeo.construction:quality", *words)
+    assert (settings["judge"], settings["decisions"], len(settings["chains"].rows)) == ("transformers:nli", None, 5)
 
 
 def test_a_taxonomy_has_the_settings_that_are_named(called, tmp_path):

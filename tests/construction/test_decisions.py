@@ -12,15 +12,18 @@ from scipy import stats
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.construction import quality
-from hiergeo.construction.decisions import read_decisions, write_sample
-from hiergeo.construction.judges import JUDGES
-from hiergeo.datasets import Hierarchy
-from tests.construction.construction_common import TableJudge, chains_of
+from hiergeo.construction.decisions import accepted, read_decisions, write_sample
+from hiergeo.datasets import Hierarchy, chains
+from hiergeo.datasets.chains import Chain
+from tests.construction.construction_common import chains_of
 
 CHAINS = chains_of(
     *((f"animal => dog {n} => a dog, {n} of nine", f"plant => cat {n} => no dog {n}", n) for n in range(9)),
     ('animal => cat => a cat\u2028on a "chair"', None, 9),
 )
+
+
+TEXTS = frozenset(f"{side} {tier}" for side in ("tier", "negative") for tier in range(3))
 
 
 def written(path: Path, chains: Hierarchy = CHAINS, count: int = 10, seed: int = 0) -> list[dict[str, str]]:
@@ -57,8 +60,8 @@ def test_a_row_holds_what_a_person_reads(tmp_path: Path) -> None:
 
 
 def test_chains_without_negatives_have_no_columns_of_them(tmp_path: Path) -> None:
-    chains = chains_of(("animal => dog => a dog", None, 1))
-    assert list(written(tmp_path / "read.csv", chains)[0]) == [
+    alone = chains_of(("animal => dog => a dog", None, 1))
+    assert list(written(tmp_path / "read.csv", alone)[0]) == [
         "id",
         "tier 0",
         "tier 1",
@@ -66,7 +69,7 @@ def test_chains_without_negatives_have_no_columns_of_them(tmp_path: Path) -> Non
         "decision",
         "comment",
     ]
-    assert read_decisions(filled(tmp_path / "read.csv", {"0": "accept"}), chains) == {0: True}
+    assert read_decisions(filled(tmp_path / "read.csv", {"0": "accept"}), alone) == {0: frozenset()}
 
 
 def test_a_seed_draws_one_order_of_which_samples_are_the_beginning(tmp_path: Path) -> None:
@@ -86,35 +89,41 @@ def test_samples_are_uniform(tmp_path: Path) -> None:
 
 
 def test_decisions_come_back_with_a_hand_worked_interval(tmp_path: Path) -> None:
-    """Three of three: the lower end is 0.025^(1/3). Two of four: by scipy."""
+    """Three of three: the lower end is 0.025^(1/3). Two of five: by scipy."""
     path = tmp_path / "read.csv"
     written(path)
     decisions = read_decisions(
         filled(path, {"0": "accept", "3": " Accept ", "7": "ACCEPT"}, comment="odd, but true"), CHAINS
     )
-    assert decisions == {0: True, 3: True, 7: True}
-    found = quality(CHAINS, judge=TableJudge({}), decisions=decisions, samples=5)
-    assert (found.metrics["accepted"], found.settings["chains_read"]) == (1, 3)
-    assert found.intervals["accepted"] == pytest.approx((0.025 ** (1 / 3), 1))
-    decisions = read_decisions(filled(path, {"7": "reject", "9": "reject"}), CHAINS)
-    found = quality(CHAINS, judge=TableJudge({}), decisions=decisions, samples=5)
-    exact = stats.binomtest(2, 4).proportion_ci(method="exact")
-    assert (found.metrics["accepted"], found.settings["chains_read"]) == (1 / 2, 4)
-    assert found.intervals["accepted"] == pytest.approx((exact.low, exact.high))
-    assert found.for_card()["accepted (of 4 read by hand)"] == 1 / 2
+    assert decisions == dict.fromkeys((0, 3, 7), frozenset())
+    measured = quality(CHAINS, decisions=decisions)
+    assert (measured.metrics["accepted"], measured.metrics["steps_accepted"]) == (1, 1)
+    assert measured.settings["chains_read"] == 3
+    assert measured.intervals["accepted"] == pytest.approx((0.025 ** (1 / 3), 1))
+    decisions = read_decisions(filled(path, {"7": "Negative 2; tier 1", "8": "reject", "9": "reject"}), CHAINS)
+    assert decisions[7] == {"negative 2", "tier 1"}
+    assert (decisions[8], decisions[9]) == (TEXTS, frozenset(["tier 0", "tier 1", "tier 2"]))
+    measured = quality(CHAINS, decisions=decisions)
+    exact = stats.binomtest(2, 5).proportion_ci(method="exact")
+    assert (measured.metrics["accepted"], measured.settings["chains_read"]) == (2 / 5, 5)
+    assert measured.intervals["accepted"] == pytest.approx((exact.low, exact.high))
+    # five steps of a chain with negatives, two of one without: the captions are no steps
+    assert measured.metrics["steps_accepted"] == pytest.approx((5 + 5 + 3 + 0 + 0) / (4 * 5 + 2))
 
 
 def test_nothing_is_said_without_decisions() -> None:
-    found = quality(CHAINS, judge=TableJudge({}), samples=5)
-    assert "accepted" not in found.metrics
-    assert found.settings["chains_read"] is None
+    measured = quality(CHAINS)
+    assert not {"accepted", "steps_accepted"} & measured.metrics.keys()
+    assert measured.settings["chains_read"] is None
 
 
-@given(st.dictionaries(st.integers(0, 9), st.booleans(), min_size=1))
-def test_whatever_is_decided_comes_back(tmp_path_factory: pytest.TempPathFactory, decisions: dict[int, bool]) -> None:
+@given(st.dictionaries(st.integers(0, 8), st.frozensets(st.sampled_from(sorted(TEXTS))), min_size=1))
+def test_whatever_is_decided_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, decisions: dict[int, frozenset[str]]
+) -> None:
     path = tmp_path_factory.mktemp("read") / "read.csv"
     written(path)
-    words = {str(row): "accept" if accepted else "reject" for row, accepted in decisions.items()}
+    words = {str(row): ", ".join(wrong) or "accept" for row, wrong in decisions.items()}
     assert read_decisions(filled(path, words), CHAINS) == decisions
 
 
@@ -122,6 +131,7 @@ def test_whatever_is_decided_comes_back(tmp_path_factory: pytest.TempPathFactory
     ("changed", "named"),
     [
         ({"decision": "maybe"}, r"data row 2 .*column decision.*'maybe'"),
+        ({"decision": "tier 1, tier 3"}, r"data row 2 .*column decision.*'tier 1, tier 3'"),
         ({"id": "17"}, r"data row 2 .*column id.*'17'"),
         ({"tier 1": "horse"}, r"data row 2 .*differ"),
         ({"negative 2": "horse"}, r"data row 2 .*differ"),
@@ -168,21 +178,26 @@ def test_bad_settings_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None
         write_sample(tmp_path / "read.csv", CHAINS, **wrong)
 
 
-def test_the_verb_draws_and_reports(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    judge = TableJudge({})
-    monkeypatch.setitem(JUDGES.own, "table", lambda rest: judge)
-    source, path = tmp_path / "chains.csv", tmp_path / "read.csv"
-    source.write_text("positive,negative\n" + "".join(f"a => a dog {n},b => a cat {n}\n" for n in range(6)))
-    verb = ("chains", "quality", source, "--judge", "table", "--samples", 5)
+def test_accepted_chains_are_those_without_a_wrong_text() -> None:
+    rows = [Chain(number + 5, ("animal", "dog")) for number in range(4)]
+    decisions = {0: frozenset[str](), 1: frozenset(["tier 0"]), 3: frozenset[str]()}
+    assert [row.row for row in accepted(rows, decisions)] == [5, 8]
+
+
+def test_the_verb_draws_reports_and_filters(run: Any, tmp_path: Path) -> None:
+    source, path, kept = tmp_path / "chains.csv", tmp_path / "read.csv", tmp_path / "kept.csv"
+    lines = [f"a => a dog {n},b => a cat {n},http://x/{n}.jpg\n" for n in range(6)]
+    source.write_text("".join(["positive,negative,image_url\n", *lines]))
+    verb = ("chains", "quality", source)
     assert run(*verb, "--sample", 4)[0] == 2
+    assert run(*verb, "--kept", kept)[0] == 2
     code, printed, _ = run(*verb, "--sample", 4, "--csv", path)
     assert code == 0
     assert str(path) in printed
-    assert not judge.asked
     rows = records(path)
     assert len(rows) == 4
     filled(path, {rows[0]["id"]: "accept", rows[1]["id"]: "reject", rows[2]["id"]: "accept"})
-    code, printed, _ = run(*verb, "--csv", path, "--json", tmp_path / "q.json", "--html", tmp_path / "q.html")
+    code, printed, _ = run(*verb, "--csv", path, "--json", tmp_path / "q.json", "--kept", kept)
     assert code == 0
     assert "read 3 of 6 chains" in " ".join(printed.split())
     held = json.loads((tmp_path / "q.json").read_text())
@@ -190,4 +205,5 @@ def test_the_verb_draws_and_reports(run: Any, monkeypatch: pytest.MonkeyPatch, t
     assert held["metrics"]["accepted"] == pytest.approx(2 / 3)
     assert held["intervals"]["accepted"] == pytest.approx((exact.low, exact.high))
     assert held["settings"]["chains_read"] == 3
-    assert "accepted by a person" in (tmp_path / "q.html").read_text()
+    right = sorted(int(rows[place]["id"]) for place in (0, 2))
+    assert [chain.image for chain in chains.read(kept)] == [f"http://x/{number}.jpg" for number in right]

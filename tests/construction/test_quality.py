@@ -1,4 +1,4 @@
-"""Rates of chains, worked out by hand; images are what intervals resample."""
+"""Rates of chains, worked out by hand; images are what intervals are over."""
 
 import json
 import re
@@ -9,15 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import hiergeo
-from benchmarks.closeness import reference_rates
 from hiergeo._core.errors import InputError
-from hiergeo.construction.appraisal import CORRECTED, appraise
-from hiergeo.construction.grading import judged, quality, radial_rates
-from hiergeo.construction.pooling import Pooled, Ratio, by_tier
-from hiergeo.datasets import Hierarchy
-from hiergeo.datasets.addresses import UNNUMBERED
-from hiergeo.evaluation.metrics.resampling import resamples
+from hiergeo.construction.grading import judged_rates, quality
+from hiergeo.construction.judges import JUDGES
+from hiergeo.construction.wording import by_tier
 from tests.construction.construction_common import CONTRADICTS, ENTAILS, TableJudge, chains_of
 
 DOG = "animal => brown dog => a brown dog runs on grass"
@@ -39,16 +34,16 @@ def shares(metrics):
 
 
 @pytest.fixture
-def found():
+def measured():
     chains = chains_of(
         (DOG, "food => cat => a brown dog runs on grass", 7),
         (CAT, "food => brown dog => a cat on a table", 7),
         (SEAT, None, 8),
     )
-    return quality(chains, judge=TableJudge(TWO_ANSWERS), samples=200)
+    return quality(chains, judge=TableJudge(TWO_ANSWERS))
 
 
-def test_rates_that_a_judge_gives(found):
+def test_rates_that_a_judge_gives(measured):
     # forward: dog 2 of 2, cat 1 of 2, seat 0 of 2; negatives: 2 x "food" and the cat against the brown dog of six
     wanted = {
         "forward_entailed": 3 / 6,
@@ -64,17 +59,10 @@ def test_rates_that_a_judge_gives(found):
         "negative_entailed_tier1": 1 / 2,
         "negative_neutral": 2 / 6,
     }
-    assert {name: found.metrics[name] for name in wanted} == pytest.approx(wanted)
+    assert {name: measured.metrics[name] for name in wanted} == pytest.approx(wanted)
 
 
-def test_metrics_that_were_not_measured_are_left_out_with_a_reason(found):
-    without_model = {"tau_d", "tau_d_equal_length", "radii_grow", "auroc"}
-    assert set(found.left_out) == without_model
-    assert len({found.left_out[name] for name in without_model}) == 1
-    assert found.as_dict()["left_out"] == found.left_out
-
-
-def test_rates_of_texts_alone(found):
+def test_rates_of_texts_alone(measured):
     wanted = {
         "words_grow": 1 / 3,  # animal, cat and furniture, chair have one word each
         "words_tier2": (6 + 5 + 3) / 3,
@@ -85,15 +73,30 @@ def test_rates_of_texts_alone(found):
         "negative_equal": 1 / 6,
         "negative_equal_tier2": 1 / 2,
         "head_noun": 1,
-        "word_coverage_tier0": 0,
-        "word_coverage_tier1": 1,
     }
-    assert {name: found.metrics[name] for name in wanted} == pytest.approx(wanted)
+    assert {name: measured.metrics[name] for name in wanted} == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("negative", "judge", "left_out"),
+    [
+        (None, None, {"forward_entailed", "negative_contradicted", "words_negative"}),
+        (None, TableJudge({}), {"negative_contradicted", "words_negative"}),
+        (CAT, None, {"forward_entailed", "negative_contradicted"}),
+        (CAT, TableJudge({}), set()),
+    ],
+)
+def test_metrics_that_were_not_measured_are_left_out_with_a_reason(negative, judge, left_out):
+    measured = quality(chains_of((DOG, negative, 1)), judge=judge)
+    assert set(measured.left_out) == left_out
+    assert not left_out & measured.metrics.keys()
+    assert {"words", "texts_repeated", "head_noun"} <= measured.metrics.keys()
+    assert ("judge" in measured.left_out.get("negative_contradicted", "")) == (judge is None and negative is not None)
 
 
 def test_each_pair_of_texts_is_judged_once():
     judge = TableJudge({})
-    judged(chains_of((DOG, CAT, 1), (DOG, CAT, 2), ("animal => brown dog => a dog", None, 3)), judge)
+    judged_rates(chains_of((DOG, CAT, 1), (DOG, CAT, 2), ("animal => brown dog => a dog", None, 3)), judge)
     assert len(judge.asked) == len(set(judge.asked)) == 2 + 3 + 1
     assert ("brown dog", "animal") in judge.asked
     assert ("brown dog", "cat") in judge.asked
@@ -102,14 +105,14 @@ def test_each_pair_of_texts_is_judged_once():
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 def test_pairs_are_judged_in_parts(monkeypatch, at_once):
     chains, judge = chains_of((DOG, CAT, 1), (CAT, DOG, 2)), TableJudge(TWO_ANSWERS)
-    whole = judged(chains, judge)
+    whole = judged_rates(chains, judge)
     monkeypatch.setattr("hiergeo.construction.grading.PAIRS_AT_ONCE", at_once)
     sizes, ask = [], judge.probabilities
     monkeypatch.setattr(judge, "probabilities", lambda pairs: sizes.append(len(pairs)) or ask(pairs))
-    parts = judged(chains, judge)
+    parts = judged_rates(chains, judge)
     assert max(sizes) == at_once
-    for one, other in zip(whole, parts, strict=True):
-        assert np.array_equal(one, other)
+    for name, ratio in whole.items():
+        assert np.array_equal(ratio, parts[name]), name
 
 
 def test_a_perfect_chain_scores_one():
@@ -117,44 +120,21 @@ def test_a_perfect_chain_scores_one():
     (row,) = chains.rows
     table = {pair[::-1]: ENTAILS for pair in zip(row.positive, row.positive[1:], strict=False)}
     table |= dict.fromkeys(zip(row.positive, row.negative, strict=True), CONTRADICTS)
-    metrics = quality(chains, judge=TableJudge(table), samples=10).metrics
+    metrics = quality(chains, judge=TableJudge(table)).metrics
     for name in ("forward_entailed", "chain_entailed", "negative_contradicted", "words_grow", "head_noun"):
         assert metrics[name] == 1, name
     for name in ("forward_neutral", "negative_entailed", "negative_equal", "texts_repeated", "texts_shared"):
         assert metrics[name] == 0, name
 
 
-def test_closeness_to_corrected_chains_of_the_same_image():
-    chains = chains_of((DOG, None, 1), ("Animal. => cat => a cat", None, 2), (SEAT, None, 3))
-    truth = chains_of(
-        ("animal => white dog => a dog runs", None, 1), ("animal => dog => dogs", None, 1), (CAT, None, 2)
-    )
-    metrics = Pooled.of(chains, reference_rates(chains, truth, None)).values
-    wanted = {
-        "reference_equal_tier0": 1 / 2,
-        "reference_same_tier0": 1,
-        "reference_equal": (1 + 0 + 0 + 1) / 4,  # without the most specific tier
-        "reference_overlap_tier1": (1 / 2 + 1) / 2,  # dog of brown dog and dog
-        "reference_overlap_tier2": (2 / 4 + 1 / 2) / 2,
-    }
-    assert {name: metrics[name] for name in wanted} == pytest.approx(wanted)
-
-
-@pytest.mark.parametrize(("images", "name"), [((1, 2), "made"), ((UNNUMBERED, UNNUMBERED), "made"), ((1, 1), "scenes")])
-def test_sets_of_other_images_have_no_differences(images, name):
-    chains, truth = (chains_of((DOG, None, image), name=name) for image in images)
-    found = appraise(chains, {CORRECTED: truth}, judge=TableJudge({}), samples=5)
-    assert found.differences == {CORRECTED: {}}
-
-
 @pytest.mark.parametrize(
     "rows", [[(DOG, None, None)], [("a => a => a", "a => a => a", 1)] * 3, [(". => ! => ?", None, 1)]]
 )
 def test_few_equal_or_empty_texts(rows):
-    found = quality(chains_of(*rows), judge=TableJudge({}), samples=5)
-    assert all(0 <= value <= 1 for value in shares(found.metrics))
-    assert ("negative_contradicted" in found.metrics) == (rows[0][1] is not None)
-    assert json.loads(found.to_json())["metrics"]["forward_entailed"] == 0
+    measured = quality(chains_of(*rows), judge=TableJudge({}))
+    assert all(0 <= value <= 1 for value in shares(measured.metrics))
+    assert ("negative_contradicted" in measured.metrics) == (rows[0][1] is not None)
+    assert json.loads(measured.to_json())["metrics"]["forward_entailed"] == 0
 
 
 WORDS = st.lists(st.sampled_from(["animal", "dog", "red", "a", "runs", "cats"]), min_size=1, max_size=4).map(" ".join)
@@ -166,132 +146,69 @@ ROWS = st.lists(st.tuples(CHAINS, st.none() | CHAINS, st.none() | st.integers(1,
 @given(ROWS, st.randoms(use_true_random=False))
 def test_rates_are_shares_and_rows_come_in_any_order(rows, random):
     judge = TableJudge(TWO_ANSWERS)
-    first = quality(chains_of(*rows), judge=judge, samples=2).metrics
-    assert all(0 <= value <= 1 for value in shares(first))
-    assert first["forward_entailed"] + first["forward_neutral"] + first["forward_contradicted"] == pytest.approx(1)
+    first = quality(chains_of(*rows), judge=judge)
+    assert all(0 <= value <= 1 for value in shares(first.metrics))
+    forward = [first.metrics[f"forward_{answer}"] for answer in ("entailed", "neutral", "contradicted")]
+    assert sum(forward) == pytest.approx(1)
+    for name, (low, high) in first.intervals.items():
+        assert low <= first.metrics[name] + 1e-12, name
+        assert high >= first.metrics[name] - 1e-12, name
     random.shuffle(rows)
-    assert quality(chains_of(*rows), judge=judge, samples=2).metrics == pytest.approx(first)
-
-
-def test_draws_are_those_of_rows_that_are_repeated_with_their_image():
-    generator = np.random.default_rng(0)
-    images = generator.permutation(20) % 6
-    chains = chains_of(*((DOG, None, int(image)) for image in images))
-    hits, weights = generator.random(20), generator.integers(0, 3, 20).astype(float)
-    pooled = Pooled.of(chains, {"rate": Ratio(hits * weights, weights)}, {"largest": lambda c: float((c * hits).max())})
-    draws = pooled.draws(50, seed=3)
-    order = list(dict.fromkeys(images.tolist()))
-    for place, counts in enumerate(resamples(6, 50, 3)):
-        rows = [
-            row
-            for image, count in zip(order, counts, strict=True)
-            for row in np.flatnonzero(images == image).tolist() * count
-        ]
-        assert draws["rate"][place] == pytest.approx(np.average(hits[rows], weights=weights[rows]))
-        assert draws["largest"][place] == pytest.approx(max(hits[row] * rows.count(row) for row in set(rows)))
-
-
-def test_intervals_are_those_of_scipy_where_each_row_is_an_image():
-    values = np.random.default_rng(1).random(60)
-    chains = chains_of(*((DOG, None, image) for image in range(60)))
-    pooled = Pooled.of(chains, {"mean": Ratio(values, np.ones(60))})
-    draws = pooled.draws(4000, seed=0)["mean"]
-    bounds = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
-    assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([bounds.low, bounds.high], abs=0.01)
-
-
-def test_differences_are_paired_over_common_images():
-    left = chains_of((DOG, None, 1), (DOG, None, 1), (CAT, None, 2), (SEAT, None, 3), (SEAT, None, None))
-    right = chains_of((DOG, None, 3), (CAT, None, 9), (DOG, None, 1))
-    a = Pooled.of(left, {"rate": Ratio(np.array([1.0, 0, 1, 1, 0]), np.ones(5)), "own": Ratio(np.ones(5), np.ones(5))})
-    b = Pooled.of(right, {"rate": Ratio(np.array([0.0, 1, 0]), np.ones(3))})
-    found = a.less(b, 300, 0)
-    assert set(found) == {"rate"}
-    assert found["rate"].images == 2
-    assert found["rate"].value == pytest.approx((1 + 0 + 1) / 3 - 0)
-    drawn = [(counts[0] * 1 + counts[1]) / (2 * counts[0] + counts[1]) for counts in resamples(2, 300, 0)]
-    assert found["rate"].interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
-    assert a.less(Pooled.of(chains_of((SEAT, None, 77)), {"rate": Ratio(np.ones(1), np.ones(1))}), 5, 0) == {}
-    same = a.less(a, 50, 0)["rate"]
-    assert (same.value, *same.interval) == (0, 0, 0)
-
-
-def test_tiers_of_a_rate_and_what_says_nothing():
-    rates = by_tier("rate", np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]]))
-    pooled = Pooled.of(chains_of((DOG, None, 1), (CAT, None, 2)), rates)
-    assert pooled.values == {"rate": 1.0, "rate_tier0": 1.0}
-
-
-def test_the_order_of_radii_against_kendall():
-    radii = np.random.default_rng(2).random((3, 3))
-    chains = chains_of((DOG, None, 1), (CAT, None, 2), ("animal => dog => cat", None, 3))
-    found = radial_rates(radii, chains)
-    taus = [stats.kendalltau(range(3), row).statistic for row in radii]
-    assert Pooled.of(chains, found.ratios).values["tau_d"] == pytest.approx(np.mean(taus))
-    pairs = [(1, 0, 1), (2, 0, 1), (2, 0, 2), (2, 1, 2)]  # rows and tiers of equally many words
-    signs = [np.sign(radii[row, b] - radii[row, a]) for row, a, b in pairs]
-    assert Pooled.of(chains, found.ratios).values["tau_d_equal_length"] == pytest.approx(np.mean(signs))
-    assert found.baselines["tau_d"]["length"] == pytest.approx((3 + 2 + 0) / 9)
-
-
-def test_radii_and_lengths_that_stay_equal_do_not_grow():
-    chains = chains_of(("a => dog => brown dog", None, 1), ("a => a dog => a brown dog", None, 2))
-    found = radial_rates(np.array([[1.0, 1, 2], [1, 2, 3]]), chains)
-    assert Pooled.of(chains, found.ratios).values["radii_grow"] == 1 / 2
-    assert found.baselines["radii_grow"]["length"] == 1 / 2
-
-
-def test_a_model_measures_as_the_protocols_do():
-    scenes = hiergeo.datasets.load("scenes", count=12)
-    found = quality(scenes, judge=TableJudge({}), model="tiny", samples=5)
-    same = hiergeo.evaluate("tiny", scenes, protocol="pairs", samples=5)
-    for name in ("tau_d", "auroc", "auroc_sibling", "auroc_equal_length"):
-        assert found.metrics[name] == pytest.approx(same.metrics[name]), name
-        assert found.baselines[name] == pytest.approx(same.baselines[name]), name
-    without = Hierarchy("scenes", "test", tuple(row.__class__(row.row_id, row.positive) for row in scenes.rows))
-    other = quality(without, judge=TableJudge({}), model="tiny", samples=5)
-    assert other.metrics["tau_d"] == pytest.approx(found.metrics["tau_d"])
-    assert set(other.left_out) == {"negative_contradicted", "words_negative", "auroc"}
-    assert not other.left_out.keys() & other.metrics.keys()
-
-
-def test_the_best_chains_come_first(found):
-    assert found.ordered() == (0, 1, 2)
-    assert found.verdicts.scores[0] == pytest.approx((0.8 + 0.8 + 0.9 + 0.9 + 0.1) / 5)
-
-
-def test_rows_that_the_judge_likes_equally_come_in_an_order_of_the_seed():
-    chains = chains_of(*((DOG, None, image) for image in range(9)))
-    orders = [quality(chains, judge=TableJudge({}), samples=2, seed=seed).ordered() for seed in (3, 3, 4)]
-    assert orders[0] == orders[1] != orders[2]
-    assert all(sorted(order) == list(range(9)) for order in orders)
-
-
-def test_intervals_come_from_as_many_samples_as_asked_for_and_from_the_seed():
-    chains = chains_of(*((DOG, None, image) if image % 3 else (CAT, None, image) for image in range(9)))
-    found = {
-        (samples, seed): quality(chains, judge=TableJudge(TWO_ANSWERS), samples=samples, seed=seed)
-        for samples, seed in ((1, 0), (20, 0), (20, 1))
+    again = quality(chains_of(*rows), judge=judge)
+    assert again.metrics == pytest.approx(first.metrics)
+    assert {name: tuple(each) for name, each in again.intervals.items()} == {
+        name: pytest.approx(tuple(each)) for name, each in first.intervals.items()
     }
-    words = np.array([1 + (image % 3 > 0) for image in range(9)], float)
-    for (samples, seed), each in found.items():
-        drawn = [counts @ words / counts.sum() for counts in resamples(9, samples, seed)]
-        assert each.intervals["words_tier1"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
-    assert found[20, 0].intervals != found[20, 1].intervals
+
+
+def test_tiers_of_a_rate_are_its_columns():
+    rates = by_tier("rate", np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 1.0], [1.0, 0.0]]))
+    assert {name: above.sum() / below.sum() for name, (above, below) in rates.items()} == {
+        "rate": 2 / 3,
+        "rate_tier0": 1,
+        "rate_tier1": 0,
+    }
 
 
 def test_what_never_or_always_happens_in_few_images_may_happen_in_others():
     """Three chains of every image; the same exact ends as of one."""
     chains = chains_of(*((DOG, "food => cat => " + CAT.split(" => ")[2], image) for image in range(12) for _ in "abc"))
-    found = quality(chains, judge=TableJudge(TWO_ANSWERS), samples=20)
-    assert (found.metrics["forward_contradicted"], found.metrics["chain_entailed"]) == (0, 1)
+    measured = quality(chains, judge=TableJudge(TWO_ANSWERS))
+    assert (measured.metrics["forward_contradicted"], measured.metrics["chain_entailed"]) == (0, 1)
     none = stats.binomtest(0, 12).proportion_ci(method="exact")
-    assert found.intervals["forward_contradicted"] == pytest.approx((0, none.high))
-    assert found.intervals["chain_entailed"] == pytest.approx((1 - none.high, 1))
-    assert found.intervals["words_tier0"] == (1, 1)  # no share
+    assert measured.intervals["forward_contradicted"] == pytest.approx((0, none.high))
+    assert measured.intervals["chain_entailed"] == pytest.approx((1 - none.high, 1))
+    assert "words_tier0" not in measured.intervals
 
 
-@pytest.mark.parametrize("wrong", [{"samples": 0}, {"seed": -1}, {"judge": "ruels"}])
-def test_bad_settings_are_refused(wrong):
+def test_the_table_has_every_number(measured):
+    rows = {row["metric"]: row for row in measured.records.rows}
+    told = {name: row["value"] for name, row in rows.items() if row["value"] is not None}
+    told |= {f"{name}_tier{n}": row[f"tier{n}"] for name, row in rows.items() for n in range(3) if row[f"tier{n}"]}
+    assert told == {name: value for name, value in measured.metrics.items() if value or "_tier" not in name}
+    assert (rows["words_grow"]["low"], rows["words_grow"]["high"]) == measured.intervals["words_grow"]
+
+
+def test_the_verb_writes_what_python_gives(run, monkeypatch, tmp_path):
+    judge = TableJudge(TWO_ANSWERS)
+    monkeypatch.setitem(JUDGES.own, "table", lambda rest: judge)
+    path, told = tmp_path / "own.csv", tmp_path / "q.json"
+    path.write_text("positive,negative,image_url\na => a cat => a black cat,b => a dog => a dog,\n")
+    code, printed, _ = run("chains", "quality", path, "--judge", "table", "--json", told)
+    assert (code, judge.closed) == (0, True)
+    assert "negative_contradicted" in printed
+    held = json.loads(told.read_text())
+    assert held["metrics"]["words_tier2"] == 3
+    assert held["settings"]["judge"] == "table"
+    assert run("chains", "quality", path, "--json", told)[0] == 0
+    assert json.loads(told.read_text())["settings"]["judge"] is None
+
+
+@pytest.mark.parametrize("wrong", [["nowhere"], ["chains:"], ["scenes", "--judge", "ruls"], ["scenes", "--kept", "x"]])
+def test_bad_input_is_refused(run, wrong):
+    assert run("chains", "quality", *wrong)[0] == 2
+
+
+def test_an_unknown_judge_is_refused():
     with pytest.raises(InputError):
-        quality(chains_of((DOG, None, 1)), **{"judge": TableJudge({})} | wrong)
+        quality(chains_of((DOG, None, 1)), judge="ruels")

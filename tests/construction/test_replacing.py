@@ -1,17 +1,16 @@
 """A build in a folder that holds another: no mix of two inputs or splits, whenever it dies."""
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.shares import Share
-from hiergeo._core.storage import documents
-from hiergeo.construction import build
+from hiergeo.construction import build, card
 from hiergeo.construction.backends import BACKENDS
-from hiergeo.construction.card import read_card, update_card
 from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.passes import Passes
 from hiergeo.datasets import chains
@@ -78,12 +77,12 @@ def dies_after(end: str, *build_of: Any, **settings: Any) -> None:
             build(*build_of, **settings)
 
 
-@pytest.mark.parametrize("dead_at", ["plan.toml", "splits.json", "test_expanded.csv", "/test.csv"])
+@pytest.mark.parametrize("dead_at", ["plan.toml", "test_expanded.csv", "out/train.csv", "out/test.csv"])
 def test_a_build_that_dies_leaves_no_mix_of_two_plans(dead_at: str, captions: Path, out: Path) -> None:
     former = files(out)
     dies_after(dead_at, captions, out, toy_plan(test_fraction=0.3), overwrite=True)
     left = files(out)
-    assert "card.json" not in left
+    assert "README.md" not in left
     assert left["plan.toml"] != former["plan.toml"]
     assert not any(left[name] == former[name] for name in SPLITS if name in left)
 
@@ -142,19 +141,26 @@ def test_captions_that_change_while_they_are_read_are_told(
         build(captions, tmp_path / "out", toy_plan())
 
 
-def test_a_folder_with_a_review_of_0_2_still_opens(captions: Path, out: Path) -> None:
-    """Builds and cards leave the journal and what was exported of it alone."""
+def test_a_folder_of_0_2_still_opens_and_keeps_what_is_not_ours(captions: Path, out: Path) -> None:
+    """Builds leave the journal of a review and what was exported of it alone; the former card goes."""
     review = {"decisions.jsonl": b'{"format": 1}\n', "reviewed.json": b"{}"}
     review["reviewed.csv"] = (out / "test.csv").read_bytes()
-    for name, content in review.items():
+    for name, content in {**review, "card.json": b"{}", "leakage.csv": b"split\n"}.items():
         (out / name).write_bytes(content)
-    held = read_card(out)
-    held["splits"]["reviewed"], held["images_in_train_and_reviewed"] = held["splits"]["test"], 0
-    held["files"]["reviewed.csv"] = held["files"]["test.csv"]
-    held["quality"] = {"reviewed": {"words_grow": 1.0}}
-    documents.write(out / "card.json", held)
-    assert set(update_card(out)["splits"]) == {"train", "test"}
-    build(captions, out, toy_plan(title="Dogs"), overwrite=True)
     assert chains.read(out / "reviewed.csv") == chains.read(out / "test.csv")
     build(written(captions, rows=9), out, toy_plan(test_fraction=0.3), overwrite=True)
     assert {name: files(out)[name] for name in review} == review
+    assert not {"card.json", "leakage.csv"} & files(out).keys()
+
+
+def test_a_result_that_cannot_be_written_leaves_the_former_one(
+    captions: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = files(out)
+    monkeypatch.setattr(card, "readme", full)
+    with pytest.raises(UnavailableError, match="No space"):
+        build(captions, out, toy_plan())
+    assert files(out) == before

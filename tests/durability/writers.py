@@ -130,7 +130,7 @@ def _corpus(out: Path) -> str | None:
 
 def _chains(out: Path) -> str | None:
     folder = out / "chains"
-    if not (folder / "card.json").exists():
+    if not (folder / "README.md").exists():
         return None
     rows = datasets.load(f"chains:{folder}", "test").rows
     return _digest(repr([(row.positive, row.negative) for row in rows]).encode())

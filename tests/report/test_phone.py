@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 import hiergeo
-from hiergeo.construction.appraisal import appraise
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit, write_leaderboard, write_page
-from hiergeo.report.quality import write_appraisal
 from hiergeo.training import suite
 from tests.datasets.scenes_common import scenes_study
 from tests.report.browser_common import CONTRAST, chromium, resize
@@ -48,14 +46,6 @@ def study(path: Path) -> Path:
     return write_page(scenes_study(), path)
 
 
-def quality(path: Path) -> Path:
-    """Of one set beside two others, with every metric that a model adds."""
-    scenes = hiergeo.datasets.load("scenes", count=30)
-    drops = {("generalise", "no noun"): 12, ("filter", "duplicate"): 3}
-    beside = {"corrected": scenes, "automatic": scenes}
-    return write_appraisal(appraise(scenes, beside, model="tiny", drops=drops, samples=20), path)
-
-
 def leaderboard(path: Path) -> Path:
     """Of five rows and ten benchmarks."""
     entry = "[[benchmarks]]\nname = 'radius'\ntitle = 'Benchmark {0}'\nbar = 1.{0}\n"
@@ -66,7 +56,7 @@ def leaderboard(path: Path) -> Path:
 
 
 PAGES: dict[str, Callable[[Path], Path]] = {
-    each.__name__: each for each in (comparison, pairs, audit, study, quality, leaderboard)
+    each.__name__: each for each in (comparison, pairs, audit, study, leaderboard)
 }
 
 

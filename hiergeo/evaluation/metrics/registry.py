@@ -6,10 +6,9 @@ The module that makes a metric declares its record. Third parties add theirs by 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
-from string import digits
 from typing import Any, Literal
 
 from hiergeo._core.errors import InputError, UnavailableError
@@ -24,8 +23,7 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: key in results and JSON, such as ``auroc_margin``; with ``{}`` at its end the record of a family, such as
-            ``words_tier{}``, whose members have a number there and in their label.
+        name: key in results and JSON, such as ``auroc_margin``.
         label: name for tables and figures, such as "AUROC (margin)".
         higher_is_better: False where a smaller value is better; None where neither is a merit.
         depends_on_curvature: whether spaces of different curvature can differ in it on the same embeddings. Metrics of
@@ -93,7 +91,6 @@ def import_makers() -> None:
         plugins: Plugins[Any] = getattr(import_module(f"hiergeo.{module}"), kind)
         for name in plugins.own:
             plugins.get(name)
-    import_module("hiergeo.construction.grading")
 
 
 @cache
@@ -105,9 +102,9 @@ def find_metric(name: str) -> Metric:
     Raises:
         UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.
     """
-    if (own := _declared(name)) is None:
+    if (own := METRICS.get(name)) is None:
         import_makers()
-        own = _declared(name)
+        own = METRICS.get(name)
     if own is not None or name not in PLUGINS:
         return own or Metric(name, name)
     made = PLUGINS.get(name)
@@ -117,12 +114,6 @@ def find_metric(name: str) -> Metric:
     if not isinstance(made, Metric):
         raise UnavailableError(f"the metric '{name}' is a {type(made).__name__}, not a hiergeo.metrics.Metric.")
     return made
-
-
-def _declared(name: str) -> Metric | None:
-    base = name.rstrip(digits)
-    number, family = name[len(base) :], METRICS.get(f"{base}{{}}")
-    return replace(family, name=name, label=family.label.format(number)) if number and family else METRICS.get(name)
 
 
 def omissions(left_out: Mapping[str, str]) -> str:
