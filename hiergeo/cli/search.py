@@ -73,7 +73,7 @@ def search_command(
     high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
     store: Annotated[
         str | None,
-        option("SPEC", "Search through a store that holds the items, such as faiss:flat."),
+        option("SPEC", "Search through a store that holds the items, such as milvus:http://HOST:19530."),
     ] = None,
     skip_damaged: options.SkipDamaged = False,
     model: Annotated[

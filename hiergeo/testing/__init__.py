@@ -8,7 +8,6 @@ from hiergeo.testing.geometry_suite import GeometryConformance
 from hiergeo.testing.loss_suite import LossConformance
 from hiergeo.testing.model_suites import AdapterConformance, TowerConformance
 from hiergeo.testing.protocol_suites import MetricConformance, ProtocolConformance
-from hiergeo.testing.store_suite import StoreConformance
 
 __all__ = [
     "AdapterConformance",
@@ -20,7 +19,6 @@ __all__ = [
     "LossConformance",
     "MetricConformance",
     "ProtocolConformance",
-    "StoreConformance",
     "TowerConformance",
     "oracle",
     "planted",
