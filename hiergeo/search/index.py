@@ -326,17 +326,14 @@ class Index:
         """
         return self.store.delete(ids_of(ids))
 
-    def compact(self, *, skip_damaged: bool = False) -> Compacted:
+    def compact(self) -> Compacted:
         """Merge small shards, drop deleted rows from the disk and make shells of equal mass again.
-
-        Args:
-            skip_damaged: verify every byte first, and drop the shards that are damaged with all their items.
 
         Raises:
             UnavailableError: a shard is damaged, or the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """
-        done = compaction.compact(self.store.folder, skip_damaged)
+        done = compaction.compact(self.store.folder)
         self.refresh()
         snapshots.tidy(self.store.folder)
         return done

@@ -187,19 +187,6 @@ def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, nam
     assert said.count("\n") == 1
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_damaged_shards_are_left_out_on_request_alone(run, tmp_path):
-    index = search.build(tmp_path / "index", "tiny", CAPTIONS)
-    index.add(["a green square"])
-    damaged = tmp_path / "index" / "shards" / index.manifest.shards[1].name / "directions"
-    damaged.write_bytes(b"")
-    words = ("search", tmp_path / "index", "a square", "--neighbours", "--json", tmp_path / "out.json")
-    assert run(*words)[0] == 2
-    assert run(*words, "--skip-damaged")[0] == 0
-    hits = json.loads((tmp_path / "out.json").read_text())["answers"][0]["hits"]
-    assert {hit["caption"] for hit in hits} == set(CAPTIONS)
-
-
 def test_a_folder_without_an_index_is_named(run, tmp_path):
     code, _, said = run("search", tmp_path, "a circle")
     assert code == 2

@@ -57,16 +57,15 @@ class ExactStore:
 
     Args:
         folder: of the index.
-        skip_damaged: leave out shards that are truncated or incomplete, instead of refusing the index.
 
     Raises:
         UnavailableError: there is no index, or a shard of it is damaged.
         InputError: the manifest is damaged.
     """
 
-    def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
-        self.folder, self.skip_damaged = folder, skip_damaged
-        self.snapshot = Snapshot(folder).check(skip_damaged)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.snapshot = Snapshot(folder).check()
         self.geometry = parse(self.manifest.geometry)
         self._facts: tuple[Manifest, IndexFacts] | None = None
 
@@ -80,7 +79,7 @@ class ExactStore:
 
         The snapshot stays where there is another index (InputError) or none (UnavailableError).
         """
-        current = Snapshot(self.folder).check(self.skip_damaged)
+        current = Snapshot(self.folder).check()
         old, new = self.manifest, current.manifest
         frozen = {
             "root or dimension": (old.frame, new.frame),
