@@ -1,6 +1,6 @@
-"""Stores of search beside the exact scan, on captions: recall, certified answers, time and size.
+"""Stores of search beside the exact scan, on captions: recall, time and size.
 
-    python -m benchmarks.stores captions.npz queries.npz --work DIR --store faiss:flat --store milvus:DIR/lite.db
+    python -m benchmarks.stores captions.npz queries.npz --work DIR --store milvus:DIR/lite.db
 
 The index is built of `text` in `captions.npz` around its `root`; queries are texts of the other file that are not among
 them. Every store is filled through the index and asked for children and parents (by margin), and ladders, in one space
@@ -13,7 +13,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,6 @@ COLUMNS = (
     "children, recall@10",
     "parents, recall@10",
     "ladder, equal rungs",
-    "certified: children, parents, ladder",
     "rows scored for one query: children, parents, ladder",
     "time / scan of children: 1 query, batch",
     "push, rows/s",
@@ -65,7 +63,6 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=50, help="queries")
     parser.add_argument("--wait", type=int, default=0, help="seconds between push and search, for servers that index")
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--filtered", action="store_true", help="one faiss index of everything, filtered by shell")
     args = parser.parse_args(words)
     lines = args.work / "stores.jsonl"
     if args.store:
@@ -75,8 +72,6 @@ def main(words: Sequence[str] | None = None) -> None:
             with lines.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print(json.dumps(found), flush=True)
-    if args.filtered:
-        print(table(("index of everything", "recall@16 in a shell", "worst shell", "short"), filtered(*prepared(args))))
     if args.table:
         rows = [json.loads(line) for line in lines.read_text().splitlines()]
         print(table(COLUMNS, [shown(row) for row in rows]))
@@ -103,9 +98,9 @@ def measured(index: Index, queries: Tensor, spec: str, args: argparse.Namespace)
     found["push"] = sent / (time.perf_counter() - start)
     found["bytes"] = size(spec)
     time.sleep(args.wait)
-    store = index.engines.checked(spec)[0]
+    store = index.engines.checked(spec)
     facts = store.describe()
-    found |= {"name": facts.name, "version": facts.version, "exhaustive": facts.exhaustive}
+    found |= {"name": facts.name, "version": facts.version}
     found["candidates"] = candidates(index, store, queries)
     kinds: dict[str, Callable[..., Any]] = {
         "children": index.children,
@@ -129,7 +124,7 @@ def candidates(index: Index, store: Store, queries: Tensor) -> dict[str, Any]:
         k = min(FIRST, held.count)
         best = inside.ids[(asked @ normalize(inside.direction.float(), dim=1).T).topk(k).indices]
         start = time.perf_counter()
-        found = store.candidates(asked, shell, k).ids
+        found = store.candidates(asked, shell, k)
         seconds += time.perf_counter() - start
         short += int((found < 0).any(1).sum())
         same = [len({*a} & {*b}) for a, b in zip(found.tolist(), best.tolist(), strict=True)]
@@ -143,46 +138,10 @@ def candidates(index: Index, store: Store, queries: Tensor) -> dict[str, Any]:
     }
 
 
-def filtered(index: Index, queries: Tensor) -> list[tuple[str, ...]]:
-    """The same recall where one index holds all shells, sorted by radius, and a shell is a filter over it."""
-    faiss: Any = import_module("faiss")
-
-    rows = Rows.cat(list(index.store.scan()))
-    rows = rows.take(rows.radii[:, 0].argsort(stable=True))
-    direction = normalize(rows.direction.float(), dim=1).numpy()
-    asked = normalize(Rows.of(torch.arange(len(queries)), queries, index.space).direction.float(), dim=1).numpy()
-    dim, metric = direction.shape[1], faiss.METRIC_INNER_PRODUCT
-    ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, 256, metric)
-    ivf.train(direction)
-    graph = faiss.IndexHNSWFlat(dim, 32, metric)
-    found: list[tuple[str, ...]] = []
-    for name, held, settings in (
-        ("IVF256, nprobe 16", ivf, {"nprobe": 16}),
-        ("IVF256, nprobe 64", ivf, {"nprobe": 64}),
-        ("HNSW32, ef 512", graph, {"efSearch": 512}),
-    ):
-        if not held.ntotal:
-            held.add(direction)
-        start, recalls, short = 0, [], 0
-        for shell in index.store.describe().shells:
-            stop, k = start + shell.count, min(FIRST, shell.count)
-            chosen = faiss.IDSelectorRange(start, stop)
-            of: Any = faiss.SearchParametersIVF if held is ivf else faiss.SearchParametersHNSW
-            places = held.search(asked, k, params=of(sel=chosen, **settings))[1]
-            best = start + np.argsort(-(asked @ direction[start:stop].T), axis=1)[:, :k]
-            same = [len({*a} & {*b}) for a, b in zip(places.tolist(), best.tolist(), strict=True)]
-            recalls.append(sum(same) / best.size)
-            short += int((places < 0).any(1).sum())
-            start = stop
-        share = f"{100 * short / len(asked) / len(recalls):.1f} %"
-        found.append((name, f"{np.mean(recalls):.3f}", f"{min(recalls):.3f}", share))
-    return found
-
-
 def asked(
     ask: Callable[..., list[Answer] | list[Climb]], queries: Tensor, spec: str, more: dict[str, Any], index: Index
 ) -> dict[str, Any]:
-    """Recall, guarantee and time of one kind of search, beside a scan."""
+    """Recall and time of one kind of search, beside a scan."""
     truth, scan = timed(lambda: ask(queries, **more), 3)
     _, scan_one = timed(lambda: ask(queries[:1], **more), 3)
     try:
@@ -199,10 +158,8 @@ def asked(
         elif isinstance(exact, Answer) and isinstance(other, Answer):
             same += len({hit.id for hit in exact.hits} & {hit.id for hit in other.hits})
             total += len(exact.hits)
-    certified = sum(answer.guarantee == "certified" for answer in found) / len(found)
     return {
         "recall": same / total,
-        "certified": certified,
         "scored": sum(answer.scored for answer in singles) / SINGLES / len(index),
         "one": one / SINGLES / scan_one,
         "batch": batch / scan,
@@ -241,7 +198,6 @@ def shown(row: dict[str, Any]) -> tuple[str, ...]:
         row["space"],
         f"{first['recall']:.3f}, {first['worst']:.3f}; {100 * first['short']:.1f} %",
         *recalls,
-        each("certified", ".2f"),
         each("scored", ".2f"),
         worst[0] if worst else "-",
         f"{row['push']:,.0f}" if row["push"] else "-",

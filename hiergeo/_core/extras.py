@@ -44,7 +44,6 @@ PACKAGES = (
     Package("fastapi", "fastapi", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
     Package("prometheus_client", "prometheus-client", "serve"),
-    Package("faiss", "faiss-cpu", "faiss"),
     Package("pymilvus", "pymilvus", "milvus"),
     Package("ray", "ray", "ray"),
     Package("openai", "openai", "openai"),

@@ -189,11 +189,11 @@ def compact_command(
     json: options.Json = None,
 ) -> None:
     """Merge small shards, drop deleted rows from the disk and make shells of equal mass again."""
-    from hiergeo import search
+    from hiergeo.search.compaction import compact
 
     check_writable(json)
     start = time.monotonic()
-    done = search.open(path, skip_damaged=skip_damaged).compact(skip_damaged=skip_damaged)
+    done = compact(path, skip_damaged)
     metrics = {**asdict(done), "seconds": time.monotonic() - start}
     write_json(json, {"metrics": metrics})
     lost = f", {counted(done.lost, 'item')} of damaged shards LOST" if done.lost else ""
@@ -227,7 +227,6 @@ def check_command(path: options.IndexFolder, format: options.Format = "table", j
 @app.command("info", cls=Verb)
 def info_command(
     path: options.IndexFolder,
-    skip_damaged: options.SkipDamaged = False,
     format: options.Format = "table",
     json: options.Json = None,
 ) -> None:
@@ -235,7 +234,7 @@ def info_command(
     from hiergeo import search
 
     check_writable(json)
-    index = search.open(path, skip_damaged=skip_damaged)
+    index = search.open(path)
     manifest, store = index.manifest, index.store.describe()
     counts = [shell.count for shell in store.shells]
     deleted = sum(shard.deleted for shard in manifest.shards)

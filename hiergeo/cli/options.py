@@ -232,9 +232,6 @@ BatchSize = Annotated[
         max=limits.COUNT,
     ),
 ]
-SkipDamaged = Annotated[
-    bool, flag("--skip-damaged", "Leave out shards that are damaged, instead of refusing the index.")
-]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace a result that is there already.")]
 Html = Annotated[
     Path | None, path_option("FILE", "Where the page goes.  [hiergeo-VERB-MODEL-DATA.html]", show_default=False)

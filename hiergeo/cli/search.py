@@ -73,9 +73,8 @@ def search_command(
     high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
     store: Annotated[
         str | None,
-        option("SPEC", "Search through a store that holds the items, such as faiss:flat."),
+        option("SPEC", "Search through a store that holds the items, such as milvus:http://HOST:19530."),
     ] = None,
-    skip_damaged: options.SkipDamaged = False,
     model: Annotated[
         str | None,
         option(
@@ -123,7 +122,7 @@ def search_command(
     settings |= {"min_radius": min_radius, "distinct": not duplicates}
     requests = [Request(kind, query, space=geometry, store=store, **settings) for query in asked]
     settings |= {"path": str(path), "store": None if store is None else without_password(store)}
-    index = open(path, device=device, skip_damaged=skip_damaged)
+    index = open(path, device=device)
     results = index.search(requests)
 
     pairs = list(zip(map(str, asked), results, strict=True))

@@ -66,7 +66,6 @@ def serve_command(
     queue: Annotated[
         int, option("N", "Queries that wait at most, beyond which requests get 503.", min=64, max=65536)
     ] = defaults.WAITING,
-    skip_damaged: options.SkipDamaged = False,
     device: options.Device = options.AUTO,
 ) -> None:
     """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."""
@@ -92,7 +91,7 @@ def serve_command(
             limits=serving.Limits(answer_seconds=timeout, waiting=queue),
         )
         loaded = None if model is None else adapters.load(model, device=device)
-        opened = search.open(index, model=loaded, device=device, skip_damaged=skip_damaged)
+        opened = search.open(index, model=loaded, device=device)
         if model is not None and opened.encoder.facts is None:
             raise InputError(
                 f"{index} does not say which model embedded it: leave out --model, search with embeddings."

@@ -18,7 +18,7 @@ from hiergeo.cli.options import option, path_option
 if TYPE_CHECKING:
     from hiergeo.search.queries import Query
 
-StoreSpec = Annotated[str, option("SPEC", "faiss:flat, faiss:hnsw32, milvus:URI, ...")]
+StoreSpec = Annotated[str, option("SPEC", "milvus:http://HOST:19530, milvus:./NAME.db, ...")]
 
 
 def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json = None) -> None:
@@ -80,8 +80,8 @@ def audit_command(
     }
     metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
     document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
-    keys = ("kind", "recall", "low", "high", "queries", "certified", "scored", "worst")
+    keys = ("kind", "recall", "low", "high", "queries", "scored", "worst")
     worst = (min(shell.value for shell in filter(None, each.shells)) for each in audits)
-    rows = ((a.kind, *astuple(a.recall), a.certified, a.scored, low) for a, low in zip(audits, worst, strict=True))
-    notes = f"{k} hits by {by} in {audits[0].geometry}; certified, scored: shares; worst: recall of the worst shell."
+    rows = ((a.kind, *astuple(a.recall), a.scored, low) for a, low in zip(audits, worst, strict=True))
+    notes = f"{k} hits by {by} in {audits[0].geometry}; scored: share of the items; worst: recall of the worst shell."
     publish(document, json, format, Records.of(keys, rows, notes))

@@ -74,7 +74,6 @@ def tree_command(
     against: Annotated[
         str | None, option("NAME", "Compare with a known taxonomy: wordnet, where captions are nouns.")
     ] = None,
-    skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
@@ -100,7 +99,7 @@ def tree_command(
     if out is not None:
         refuse_existing(out, overwrite)
     wordnet = None if against is None else load_wordnet()
-    opened = search.open(index, skip_damaged=skip_damaged)
+    opened = search.open(index)
     with sole_writer(json, out):
         taxonomy = grow(opened, settings, space=geometry, progress=True)
         judgement = None

@@ -10,13 +10,12 @@ from hiergeo.search.queries import Item, Query
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.sources import CaptionFiles
-from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
+from hiergeo.search.store import STORES, Store, StoreFacts
 
 __all__ = [
     "STORES",
     "Added",
     "Answer",
-    "Candidates",
     "CaptionFiles",
     "Checked",
     "Climb",
@@ -30,7 +29,6 @@ __all__ = [
     "Request",
     "Rows",
     "Rung",
-    "Shell",
     "Store",
     "StoreFacts",
     "build",

@@ -12,9 +12,8 @@ from typing_extensions import Self
 
 from hiergeo.geometry.space import By
 
-Guarantee = Literal["exact", "certified", "approximate"]
-"""``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
-``approximate``: neither; see the measured recall."""
+Guarantee = Literal["exact", "approximate"]
+"""``exact``: every row was scored. ``approximate``: a store proposed the rows that were; see the measured recall."""
 
 Number = Annotated[
     float,

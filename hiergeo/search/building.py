@@ -11,7 +11,7 @@ from typing import Any, cast, final
 from torch import Tensor
 
 from hiergeo import adapters
-from hiergeo._core.errors import InputError, unknown_name, warn
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Sha256
@@ -105,14 +105,7 @@ def build(
     return Index(ExactStore(folder), loaded)
 
 
-def open(
-    path: Path | str,
-    *,
-    model: Model | None = None,
-    device: str = "auto",
-    compute: str = "cpu",
-    skip_damaged: bool = False,
-) -> Index:
+def open(path: Path | str, *, model: Model | None = None, device: str = "auto", compute: str = "cpu") -> Index:
     """Open an index.
 
     Args:
@@ -121,16 +114,12 @@ def open(
             searched.
         device: where the model is loaded.
         compute: where rows are compared, such as "cuda"; they are moved there a chunk at a time.
-        skip_damaged: leave out, with a warning, shards that are truncated or incomplete, instead of refusing the index.
 
     Raises:
         UnavailableError: there is no index, or a shard of it is damaged.
         InputError: the manifest is damaged, or the model is another one.
     """
-    store = ExactStore(path_of(path), skip_damaged)
-    for name, what in store.snapshot.damaged.items():
-        warn(f"the index is opened without shard {name}, which is damaged ({what}).")
-    return Index(store, model, device, compute)
+    return Index(ExactStore(path_of(path)), model, device, compute)
 
 
 def _planned(

@@ -40,7 +40,8 @@ class Compacted:
 def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
     """As `Index.compact`: small shards and those with deleted rows are written again, and shells get new edges.
 
-    Readers of older generations keep what they read: the old shards are removed when none of them lives.
+    Readers of older generations keep what they read: the old shards are removed when none of them lives. With
+    `skip_damaged` every byte is verified first, and shards that are damaged are dropped with all their items.
     """
     with writer(folder, spends=True) as manifest:
         least = SMALL * manifest.full

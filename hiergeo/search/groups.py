@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
-from hiergeo.search import certified
+from hiergeo.search import candidates
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Rung
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
@@ -51,16 +51,14 @@ class RequestGroup:
         self.task = self._task(first, RadiusRange(first.low, first.high))
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
-        self.guarantees: list[Guarantee] = ["exact"] * len(requests)
+        self.guarantee: Guarantee = "exact"
 
     def ask_store(self) -> None:
         """Search through the store that the requests name, if they name one."""
         if self.engine is None or not isinstance(self.task, Best | Steps):
             return
-        store, facts = self.engine
-        outcome = certified.search(self.task, self.store, store, facts=facts, device=self.device)
-        self.scored = outcome.scored
-        self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
+        self.scored = candidates.search(self.task, self.store, self.engine, self.device)
+        self.guarantee = "approximate"
 
     def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
         if first.kind == "ladder":
@@ -86,15 +84,15 @@ class RequestGroup:
             return list(map(int, self.task.total))
         total = self.store.manifest.rows
         results: list[Result] = []
-        each = zip(self.requests, self._hits(self.task.found), self.guarantees, self.x.radius.tolist(), strict=True)
-        for request, hits, guarantee, radius in each:
-            known = guarantee, self.scored, total, radius
+        queries = zip(self.requests, self._hits(self.task.found), self.x.radius.tolist(), strict=True)
+        for request, hits, radius in queries:
+            facts = self.guarantee, self.scored, total, radius
             if isinstance(self.task, Steps):
-                results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
+                results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *facts))
             else:
                 assert isinstance(self.task, Best)
-                found = tuple(hit for hit in hits[: request.k] if hit is not None)
-                results.append(Answer(found, *known, by=self.task.by))
+                filled = tuple(hit for hit in hits[: request.k] if hit is not None)
+                results.append(Answer(filled, *facts, by=self.task.by))
         return results
 
     def _hits(self, found: Found | None) -> list[list[Hit | None]]:

@@ -97,8 +97,8 @@ class Index:
             min_radius: scale of the cones; None is that of the space.
             low: items of a smaller radius are left out, geodesic units.
             high: items of a larger radius are left out.
-            store: search through a store that holds the items, or the store of this spec such as "faiss:flat"; None
-                scans the index.
+            store: search through a store that holds the items, or the store of this spec such as
+                "milvus:http://HOST:19530"; None scans the index.
             distinct: of items with one caption the best counts; False lists every item.
 
         Raises:
@@ -190,7 +190,10 @@ class Index:
             raise InputError("the index is empty: add items before searching.")
         store = self.store.pinned()
         embedded = self.encoder.encode([request.query for request in requests])
-        requests = [self._bounded(store, request, row) for request, row in zip(requests, embedded, strict=True)]
+        requests = [
+            self._bounded(store, self.engines.current(request), row)
+            for request, row in zip(requests, embedded, strict=True)
+        ]
         results = self._swept(store, requests, embedded)
         folded = {i: each for i, each in enumerate(results) if isinstance(each, Answer) and requests[i].distinct}
         if folded:
@@ -216,15 +219,10 @@ class Index:
             progress: draw a bar for work that outlasts a second.
 
         Raises:
-            InputError: the spec of a store in memory, which is filled whenever it is opened.
+            InputError: a spec that is not valid, or a store of another index.
             UnavailableError: it cannot be reached, or afterwards holds another number of items in a shell.
         """
-        engine = self.engines.opened(store)
-        if isinstance(store, str) and not engine.durable:
-            raise InputError(
-                f"{store} is held in memory and filled whenever it is opened: there is nothing to push, search with it."
-            )
-        return push(self.store, engine, progress=progress)
+        return push(self.store, self.engines.opened(store), progress=progress)
 
     def audit(
         self,
@@ -328,17 +326,14 @@ class Index:
         """
         return self.store.delete(ids_of(ids))
 
-    def compact(self, *, skip_damaged: bool = False) -> Compacted:
+    def compact(self) -> Compacted:
         """Merge small shards, drop deleted rows from the disk and make shells of equal mass again.
-
-        Args:
-            skip_damaged: verify every byte first, and drop the shards that are damaged with all their items.
 
         Raises:
             UnavailableError: a shard is damaged, or the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """
-        done = compaction.compact(self.store.folder, skip_damaged)
+        done = compaction.compact(self.store.folder)
         self.refresh()
         snapshots.tidy(self.store.folder)
         return done

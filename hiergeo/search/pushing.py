@@ -4,6 +4,7 @@ The index folder stays the home of the items: a store is sent ids, unit directio
 index is deleted there.
 """
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import final
 from weakref import WeakKeyDictionary
@@ -11,10 +12,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn.functional import normalize
 
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.progress import track
+from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
-from hiergeo.search.store import Store, StoreFacts, open_store
+from hiergeo.search.store import ENDED, Store, StoreFacts, open_store
 from hiergeo.search.stores.exact import ExactStore
 
 ROUNDING = 1e-3
@@ -31,26 +33,24 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
     Raises InputError for rows of another frame, UnavailableError where a shell then has another number of items.
     """
     facts = _described(home, engine)
-    there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
+    there = _without_others(home, engine) if any(facts.counts) else torch.empty(0, dtype=torch.int64)
     sent = _send(home, engine, there, progress)
     check_counts(home, engine, AGAIN if len(there) else PUSH)
     return sent
 
 
-def check_counts(home: ExactStore, engine: Store, remedy: str = PUSH) -> StoreFacts:
-    """What a store says of itself; all its shells have as many items as the index.
+def check_counts(home: ExactStore, engine: Store, remedy: str = PUSH) -> None:
+    """Raise InputError for items of another frame, UnavailableError for a shell with another number of items.
 
-    Raises InputError for items of another frame, UnavailableError for a shell of another number, with what to do:
-    `remedy`.
+    The latter says what to do: `remedy`.
     """
     facts = _described(home, engine)
-    wanted, counts = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
-    for shell, (mine, others) in enumerate(zip_longest(wanted, counts, fillvalue=0)):
+    wanted = [shell.count for shell in home.describe().shells]
+    for shell, (mine, others) in enumerate(zip_longest(wanted, facts.counts, fillvalue=0)):
         if mine != others:
             raise UnavailableError(
                 f"{facts.name} holds {others} items of shell {shell} and the index {mine}: {remedy}."
             )
-    return facts
 
 
 @final
@@ -60,7 +60,17 @@ class Engines:
     def __init__(self, home: ExactStore) -> None:
         self.home = home
         self._opened: dict[str, tuple[tuple[float, ...], Store]] = {}
-        self._checked: WeakKeyDictionary[Store, tuple[int, StoreFacts]] = WeakKeyDictionary()
+        self._checked: WeakKeyDictionary[Store, int] = WeakKeyDictionary()
+        self._warned = False
+
+    def current(self, request: Request) -> Request:
+        """A request, as a scan where it names a store that ended, which is said once."""
+        if not isinstance(request.store, str) or request.store.partition(":")[0] != ENDED:
+            return request
+        if not self._warned:
+            warn(f"the store {ENDED} ended with version 0.3: the index is scanned, which is exact and faster.")
+            self._warned = True
+        return replace(request, store=None)
 
     def opened(self, store: Store | str) -> Store:
         """A store by its spec, whatever it holds; raises HiergeoError."""
@@ -69,22 +79,20 @@ class Engines:
         if not isinstance(store, str):
             raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
-        known = self._opened.get(store)
-        if known is None or known[0] != edges:
-            if known is not None:  # opened before a compaction
+        cached = self._opened.get(store)
+        if cached is None or cached[0] != edges:
+            if cached is not None:  # opened before a compaction
                 self._opened.pop(store)[1].close()
-            known = self._opened[store] = (edges, open_store(store, frame, edges))
-        return known[1]
+            cached = self._opened[store] = (edges, open_store(store, frame, edges))
+        return cached[1]
 
-    def checked(self, store: Store | str) -> tuple[Store, StoreFacts]:
-        """A store, and what it says of itself: that it holds the items of the index; one in memory is filled."""
+    def checked(self, store: Store | str) -> Store:
+        """A store that holds as many items of each shell as the index; raises HiergeoError for any other."""
         engine, generation = self.opened(store), self.home.manifest.generation
-        known = self._checked.get(engine)
-        if known is None or known[0] != generation:
-            if not engine.durable:
-                push(self.home, engine)
-            known = self._checked[engine] = (generation, check_counts(self.home, engine))
-        return engine, known[1]
+        if self._checked.get(engine) != generation:
+            check_counts(self.home, engine)
+            self._checked[engine] = generation
+        return engine
 
     def close(self) -> None:
         """Close all of them."""
@@ -118,20 +126,20 @@ def _send(home: ExactStore, engine: Store, there: torch.Tensor, progress: bool) 
     return sent
 
 
-def _kept(home: ExactStore, engine: Store) -> torch.Tensor:
-    """The ids of the items of a store that are the same in the index; all others are deleted from it."""
+def _without_others(home: ExactStore, engine: Store) -> torch.Tensor:
+    """Delete what differs from the index from a store; returns the ids of the items that it still holds."""
     own = torch.cat([torch.empty(0, dtype=torch.int64), *(rows.ids for rows in home.scan())])
-    kept, gone = [own[:0]], [own[:0]]
+    same, gone = [own[:0]], [own[:0]]
     for rows in engine.scan():
-        known = torch.isin(rows.ids, own)
-        gone.append(rows.ids[~known])
-        rows = rows.take(known)
+        shared = torch.isin(rows.ids, own)
+        gone.append(rows.ids[~shared])
+        rows = rows.take(shared)
         own_rows = home.fetch(rows.ids)
         apart = (normalize(own_rows.direction.float(), dim=1) - rows.direction.float()).abs().amax(1) > ROUNDING
         changed = apart | (own_rows.radii[:, 0] != rows.radii[:, 0])
-        kept.append(rows.ids[~changed])
+        same.append(rows.ids[~changed])
         gone.append(rows.ids[changed])
     lost = torch.cat(gone)
     if len(lost):
         engine.delete(lost)
-    return torch.cat(kept)
+    return torch.cat(same)

@@ -50,7 +50,6 @@ class KindAudit:
         k: hits of each query; thresholds of a ladder.
         recall: share of the items of the exact answers that were found; of a ladder, of rungs that are equal.
         shells: the same for the items of each shell; None where no exact answer has one of it.
-        certified: share of queries that were certified.
         scored: rows that were scored, of those of the index.
     """
 
@@ -63,7 +62,6 @@ class KindAudit:
     k: Positive
     recall: Recall
     shells: tuple[Recall | None, ...]
-    certified: float
     scored: float
 
 
@@ -160,7 +158,6 @@ def _measured(home: ExactStore, space: Space, request: Request, pairs: Sequence[
         request.k,
         _share(query, same),
         tuple(_share(query[here], same[here]) if here.any() else None for here in inside),
-        sum(found.guarantee == "certified" for _, found in pairs) / len(pairs),
         sum(found.scored for _, found in pairs) / len(pairs) / home.manifest.rows,
     )
 

@@ -111,15 +111,6 @@ class Rows:
         """Some of the rows, by a slice or by (m,) integers or booleans."""
         return Rows(self.ids[which], self.direction[which], self.radii[which])
 
-    def by_ids(self, ids: Tensor, holder: str) -> "Rows":
-        """The rows of some ids (m,), in their order; raises InputError for one that their `holder` lacks."""
-        order = self.ids.argsort()
-        place = torch.searchsorted(self.ids[order], ids).clamp_max(max(len(self) - 1, 0))
-        missing = self.ids[order[place]] != ids if len(self) else torch.ones_like(ids, dtype=torch.bool)
-        if bool(missing.any()):
-            raise InputError(f"{holder} holds no item {int(ids[missing][0])}.")
-        return self.take(order[place])
-
     @classmethod
     def of(cls, ids: Tensor, embeddings: Tensor, space: Space, dtype: torch.dtype = torch.float16) -> "Rows":
         """The rows of embeddings (n, D), lifted around the root of `space`.

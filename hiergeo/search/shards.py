@@ -51,8 +51,8 @@ class DamagedError(UnavailableError):
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(
-            f"shard {name} is damaged ({what}): restore its files, or leave it out with --skip-damaged (in Python "
-            f"skip_damaged=True)."
+            f"shard {name} is damaged ({what}): restore its files, or drop it with all its items by 'hiergeo index "
+            f"compact --skip-damaged'."
         )
         self.name, self.what = name, what
 

@@ -43,7 +43,6 @@ class Snapshot:
     Attributes:
         folder: of the index.
         manifest: of the generation.
-        damaged: shards that `check` left out: name -> why.
 
     Raises:
         UnavailableError: there is no index.
@@ -51,7 +50,7 @@ class Snapshot:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.damaged = folder, dict[str, str]()
+        self.folder = folder
         self._descriptor: int | None = None
         self._opened: OrderedDict[tuple[str, str | None], OpenShard] = OrderedDict()
         self._lock = threading.Lock()
@@ -63,21 +62,12 @@ class Snapshot:
                 break
             self.close()
 
-    def check(self, skip_damaged: bool = False) -> "Snapshot":
-        """The snapshot itself, without damaged shards if these are to be skipped; raises UnavailableError otherwise."""
-        sound = []
+    def check(self) -> "Snapshot":
+        """The snapshot itself; raises UnavailableError for a shard whose files are not of their sizes."""
         for shard in self.manifest.shards:
-            try:
-                check_sizes(self.folder / SHARDS, shard)
-                if not has_form(shard, self.manifest):
-                    raise DamagedError(shard.name, "its files are not of the size of its rows")
-                sound.append(shard)
-            except DamagedError as error:
-                if not skip_damaged:
-                    raise
-                self.damaged[shard.name] = error.what
-        if self.damaged:
-            self.manifest = replace(self.manifest, shards=tuple(sound))
+            check_sizes(self.folder / SHARDS, shard)
+            if not has_form(shard, self.manifest):
+                raise DamagedError(shard.name, "its files are not of the size of its rows")
         return self
 
     def open(self, shard: Shard) -> OpenShard:

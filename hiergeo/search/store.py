@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,76 +14,29 @@ from hiergeo.search.rows import Frame, Rows
 MOST_CANDIDATES = 16_384
 """Candidates of one call; engines take no more."""
 
-COSINE_ERROR = 1e-4
-"""Error of a cosine that an engine is allowed: that of float32 sums over thousands of dimensions, and room to spare."""
-
-
-@dataclass(frozen=True)
-class Shell:
-    """The items whose radius lies in one interval.
-
-    Attributes:
-        low: smallest radius of its items, geodesic units.
-        high: largest radius of its items.
-        count: how many items it has.
-    """
-
-    low: float
-    high: float
-    count: int
-
-    @classmethod
-    def of(cls, radius: Tensor) -> "Shell":
-        """The shell of items at these radii (n,)."""
-        return cls(float(radius.min()), float(radius.max()), len(radius)) if len(radius) else cls(0.0, 0.0, 0)
-
 
 @dataclass(frozen=True)
 class StoreFacts:
     """What a store says of itself.
 
     Attributes:
-        name: of the engine, such as ``exact`` or ``milvus``.
+        name: of the engine, such as ``milvus``.
         version: of the engine.
         frame: of its rows.
-        rows: how many items it holds.
-        shells: from the innermost to the outermost; empty shells have count 0.
-        exhaustive: whether `candidates` returns the true best by inner product; an approximate index says no.
-        cosine_error: the largest error of a cosine of `candidates`; answers are certified with that much room.
+        counts: how many items each shell has, from the innermost to the outermost.
     """
 
     name: str
     version: str
     frame: Frame
-    rows: int
-    shells: tuple[Shell, ...]
-    exhaustive: bool
-    cosine_error: float = COSINE_ERROR
-
-
-class Candidates(NamedTuple):
-    """The items of largest inner product with each query.
-
-    Attributes:
-        ids: (Q, k) int64; -1 where there are fewer.
-        cosine: (Q, k) float32, largest first; NaN where there are fewer.
-    """
-
-    ids: Tensor
-    cosine: Tensor
+    counts: tuple[int, ...]
 
 
 class Store(ABC):
     """Embeddings as unit directions and radii, in shells of equal mass.
 
-    Searches of `hiergeo.search` stand on these methods alone. A new store implements them and passes
-    `hiergeo.testing.StoreConformance`.
-
-    Attributes:
-        durable: whether its rows outlive the process. One that is not is filled from the index when it is opened.
+    Searches of `hiergeo.search` stand on these methods alone.
     """
-
-    durable: ClassVar[bool] = True
 
     @abstractmethod
     def describe(self) -> StoreFacts:
@@ -104,30 +56,20 @@ class Store(ABC):
         """Remove items by their ids (n,) int64; returns how many of them there were."""
 
     @abstractmethod
-    def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
-        """The k items of a shell whose direction has the largest inner product with each query.
+    def candidates(self, queries: Tensor, shell: int, k: int) -> Tensor:
+        """Ids (Q, k) of the items of a shell whose direction has the largest inner product with each query, best first.
+
+        -1 stands where there are fewer. An approximate index may miss some.
 
         Args:
             queries: unit directions (Q, D) float32.
-            shell: place in `describe().shells`.
+            shell: place in `describe().counts`.
             k: 1 <= k <= 16,384.
         """
 
     @abstractmethod
-    def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        """All items with low <= radius <= high, in any order, a bounded number at a time."""
-
-    @abstractmethod
-    def fetch(self, ids: Tensor) -> Rows:
-        """The items of the ids (n,) int64, in their order.
-
-        Raises:
-            InputError: an id that is not there.
-        """
-
-    @abstractmethod
-    def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        """How many items have low <= radius <= high."""
+    def scan(self) -> Iterator[Rows]:
+        """All items, in any order, a bounded number at a time."""
 
     @abstractmethod
     def close(self) -> None:
@@ -137,21 +79,24 @@ class Store(ABC):
 STORES: Plugins[Callable[..., Store]] = Plugins(
     "store",
     "hiergeo.stores",
-    {
-        "faiss": "hiergeo.search.stores.faiss:FaissStore",
-        "milvus": "hiergeo.search.stores.milvus:MilvusStore",
-    },
+    {"milvus": "hiergeo.search.stores.milvus:MilvusStore"},
 )
 """Name -> what opens a store: called with the rest of the spec ``NAME:REST``, the frame and the edges of its shells."""
 
 
+ENDED = "faiss"
+"""A store of version 0.2, which was held in memory: searches through it scan the index."""
+
+
 def open_store(spec: str, frame: Frame, edges: Sequence[float]) -> Store:
-    """Open the store of a spec ``NAME:REST``, such as ``faiss:flat`` or ``milvus:http://localhost:19530``.
+    """Open the store of a spec ``NAME:REST``, such as ``milvus:http://localhost:19530``.
 
     `edges` are the ascending radii between the shells, one fewer than shells. Raises InputError for an unknown name or
     the frame of a product, UnavailableError for a store that cannot be reached, or a package that is missing.
     """
     name, _, rest = spec.partition(":")
+    if name == ENDED:
+        raise InputError(f"the store {name} ended with version 0.3: search without a store, which is exact and faster.")
     STORES.check(name)
     if not frame.single:
         raise InputError(
@@ -187,9 +132,9 @@ def check_rows(rows: Rows, frame: Frame) -> None:
         raise InputError(f"the id {int(twice[0])} is there twice: ids must be distinct.")
 
 
-def check_new(ids: Tensor, known: Tensor) -> None:
-    """Raise InputError, naming it, for an id (n,) that is among the `known` (m,) already."""
-    taken = ids[torch.isin(ids, known)]
+def check_new(ids: Tensor, present: Tensor) -> None:
+    """Raise InputError, naming it, for an id (n,) that is among those that are `present` (m,) already."""
+    taken = ids[torch.isin(ids, present)]
     if len(taken):
         raise InputError(f"the store holds an item {int(taken[0])} already: delete it first, or choose another id.")
 

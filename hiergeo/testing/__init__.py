@@ -6,7 +6,6 @@ from hiergeo.testing.geometry_suite import GeometryConformance
 from hiergeo.testing.loss_suite import LossConformance
 from hiergeo.testing.model_suite import AdapterConformance
 from hiergeo.testing.protocol_suite import ProtocolConformance
-from hiergeo.testing.store_suite import StoreConformance
 
 __all__ = [
     "AdapterConformance",
@@ -14,7 +13,6 @@ __all__ = [
     "GeometryConformance",
     "LossConformance",
     "ProtocolConformance",
-    "StoreConformance",
     "oracle",
     "planted",
 ]

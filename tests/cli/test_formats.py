@@ -18,6 +18,7 @@ from hiergeo.cli import installation as info
 from hiergeo.cli._io import as_json
 from hiergeo.pairwise.selftest import KernelOutcome
 from hiergeo.training.suite import read
+from tests.search.stores_common import register
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
 
@@ -53,7 +54,7 @@ VERBS = {
     "tree": (("tree", "INDEX"), {"metric", "value"}),
     "index info": (("index", "info", "INDEX"), {"fact", "value"}),
     "index check": (("index", "check", "INDEX"), {"shard", "defect"}),
-    "index audit": (("index", "audit", "INDEX", "--store", "faiss:flat", "-k", 2), {"kind", "recall", "low", "high"}),
+    "index audit": (("index", "audit", "INDEX", "--store", "listed:", "-k", 2), {"kind", "recall", "low", "high"}),
     "search": (
         ("search", "INDEX", "an animal", "=a | dog_1 & 5 %", "-k", 2),
         {"query", "kind", "rank", "caption", "margin"},
@@ -97,6 +98,9 @@ def said(run, place, folder, monkeypatch):
 
     def call(*words):
         words = [folder if word == "INDEX" else word for word in words]
+        if "listed:" in words:
+            register(monkeypatch)
+            search.open(folder).push("listed:")
         _, out, err = run(*words, "--format", "csv", "--json", "out.json")
         assert shown, err
         return out, shown[0], json.loads((place / "out.json").read_text())

@@ -5,6 +5,7 @@ import pytest
 from hiergeo import search
 from hiergeo.search import serving
 from tests.search.serving.serving_common import build_vectors
+from tests.search.stores_common import register
 
 pytest.importorskip("starlette")
 
@@ -60,21 +61,12 @@ def test_embeddings_alone_are_taken_on_request(served, tmp_path):
             assert http.get("/api/count?q=a").status_code == status
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_damaged_shards_are_left_out_on_request_alone(run, served, tmp_path):
-    index = build_vectors(tmp_path / "index")
-    index.add(embeddings=index.store.fetch(index.store.innermost(1)).direction.float())
-    (tmp_path / "index" / "shards" / index.manifest.shards[1].name / "directions").write_bytes(b"")
-    assert run("serve", tmp_path / "index", "--port", 0)[0] == 2
-    app, _ = served(tmp_path / "index", "--skip-damaged")
-    assert len(app.state.service.index) == 60
-
-
-@pytest.mark.parametrize("words", [("--store", "faiss:flat", "--writable"), ("--queue", 63), ("--window", -1)])
+@pytest.mark.parametrize("words", [("--store", "milvus:x.db", "--writable"), ("--queue", 63), ("--window", -1)])
 def test_what_does_not_fit_is_refused(run, folder, words):
     assert run("serve", folder, "--port", 0, *words)[0] == 2
 
 
-def test_a_store_is_searched_where_one_is_named(served, folder):
-    pytest.importorskip("faiss")
-    assert served(folder, "--store", "faiss:flat")[0].state.service.settings.store == "faiss:flat"
+def test_a_store_is_searched_where_one_is_named(served, folder, monkeypatch):
+    register(monkeypatch)
+    search.open(folder).push("listed:")
+    assert served(folder, "--store", "listed:")[0].state.service.settings.store == "listed:"

@@ -63,7 +63,7 @@ def test_every_code_block_is_a_file() -> None:
 
 
 def test_every_suite_is_shown_and_every_group_is_registered() -> None:
-    assert len(SUITES) == 6
+    assert len(SUITES) == 5
     for suite in SUITES:
         assert f"({suite})" in PAGE, f"no example inherits {suite}"
     groups = re.findall(r"`(hiergeo\.\w+)` \| `\w+Conformance`", PAGE)

@@ -31,11 +31,6 @@ STORES = {
 SYSTEM = ("cli/info.py", "cli/installation.py")
 """What says which kernels run."""
 
-LAWS = {
-    "search/bounds.py": "the law of the triangle at the radii of shells and at openings, which are no points",
-}
-"""What evaluates the law row by row without a space."""
-
 RANKED = ("evaluation/metrics/ranking.py",)
 """What weighs a ranking by the kernels: scores of pairs, which have no space any more."""
 
@@ -63,7 +58,7 @@ def test_nothing_above_the_engine_stores_pairs() -> None:
 def test_nothing_above_the_engine_calls_its_operators() -> None:
     for path, place in sources():
         text = path.read_text()
-        if place not in (*SYSTEM, "__init__.py", *LAWS, *RANKED) and not place.startswith("testing/"):
+        if place not in (*SYSTEM, "__init__.py", *RANKED) and not place.startswith("testing/"):
             assert "ops.hiergeo" not in text, place
             imported = {
                 alias.name

@@ -14,7 +14,7 @@ from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.geometry import Space
 from hiergeo.search import appending, layout, shard_writer, snapshots
-from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.compaction import compact
 from tests.search.search_common import DIM, embeddings, shrink_shards
 
 
@@ -137,15 +137,14 @@ def test_damage_is_named_by_shard_and_file(tmp_path, monkeypatch, name) -> None:
     path.write_bytes(content[:-1])
     with pytest.raises(UnavailableError, match=shard.name):
         search.open(tmp_path / "i")
-    with pytest.warns(UserWarning, match=shard.name):
-        left = search.open(tmp_path / "i", skip_damaged=True)
+    path.unlink()
+    with pytest.raises(HiergeoError, match=shard.name):
+        index.compact()
+    assert len(layout.read(tmp_path / "i").shards) == 3
+    assert compact(tmp_path / "i", skip_damaged=True).lost == shard.rows - 2
+    left = search.open(tmp_path / "i")
     assert len(left) == len(index) - shard.rows + 2
     assert not set(held(left)) & set(range(64, 128))
-    path.unlink()
-    assert ExactStore(tmp_path / "i", skip_damaged=True).snapshot.damaged.keys() == {shard.name}
-    with pytest.raises(HiergeoError, match=shard.name):
-        left.compact()
-    assert len(layout.read(tmp_path / "i").shards) == 3
 
 
 def test_a_damaged_root_or_manifest_is_found(tmp_path) -> None:

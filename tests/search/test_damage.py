@@ -16,6 +16,7 @@ from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.geometry import Space
 from hiergeo.search import Request
+from hiergeo.search.compaction import compact
 from hiergeo.search.requests import Kind
 from hiergeo.search.stores.exact import ExactStore
 from tests.durability.processes import forked
@@ -93,8 +94,8 @@ def test_a_damaged_record_costs_no_items(folder, tmp_path) -> None:
     record.write_bytes(record.read_bytes()[:-5])
     index = search.open(copy)
     assert index.check().damaged == ()
-    assert index.compact(skip_damaged=True).lost == 0
-    assert len(index) == 44
+    assert compact(copy, skip_damaged=True).lost == 0
+    assert len(search.open(copy)) == 44
     assert not is_told(copy)
 
 

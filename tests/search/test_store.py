@@ -1,7 +1,6 @@
-"""The exact store: the protocol of stores, several shards, shells, ids and deleted rows, against plain numpy."""
+"""The exact store: several shards, shells, ids and deleted rows, against plain numpy."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,62 +18,13 @@ from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
-from hiergeo.search.store import Candidates, Store, StoreFacts, check_asked, shell_of
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.testing import StoreConformance
 from tests.search.search_common import embeddings, shrink_shards
 
 
 def empty(folder: Path, frame: Frame, edges: Sequence[float] = (), dtype: str = "float32") -> ExactStore:
     layout.create(folder, Manifest(frame, dtype, "euclidean", 0.1, None, tuple(edges)), None)
     return ExactStore(folder)
-
-
-class AsStore(Store):
-    """The exact store with what else the protocol of stores asks for, by brute force."""
-
-    def __init__(self, home: ExactStore) -> None:
-        self.home = home
-
-    def describe(self) -> StoreFacts:
-        return self.home.describe()
-
-    def add(self, rows: Rows) -> None:
-        self.home.add(rows)
-
-    def delete(self, ids: torch.Tensor) -> int:
-        return self.home.delete(ids)
-
-    def candidates(self, queries: torch.Tensor, shell: int, k: int) -> Candidates:
-        edges, frame = self.home.manifest.edges, self.home.manifest.frame
-        check_asked(queries, shell, k, frame, len(edges) + 1)
-        rows = Rows.cat([Rows.none(frame), *self.scan()])
-        rows = rows.take(shell_of(rows.radii[:, 0], edges) == shell)
-        best = (queries @ torch.nn.functional.normalize(rows.direction, dim=1).T).topk(min(k, len(rows)))
-        room, pad = (0, k - best.indices.shape[1]), torch.nn.functional.pad
-        return Candidates(pad(rows.ids[best.indices], room, value=-1), pad(best.values, room, value=torch.nan))
-
-    def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        return self.home.scan(low, high)
-
-    def fetch(self, ids: torch.Tensor) -> Rows:
-        return self.home.fetch(ids)
-
-    def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        return self.home.count(low, high)
-
-    def close(self) -> None:
-        self.home.close()
-
-
-class TestExactStore(StoreConformance):
-    def make(self, frame: Frame, edges: Sequence[float]) -> Store:
-        return AsStore(empty(Path(tempfile.mkdtemp()) / "index", frame, edges))
-
-    def reopen(self, store: Store) -> Store:
-        assert isinstance(store, AsStore)
-        store.close()
-        return AsStore(ExactStore(store.home.folder))
 
 
 def built(folder: Path, n: int, space: str = "euclidean", **more) -> tuple[Index, np.ndarray]:

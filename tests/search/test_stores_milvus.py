@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,6 @@ from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
 from hiergeo.search.stores import milvus_client
-from hiergeo.search.stores.milvus import between_radii
 from tests.search import milvus_double as double
 from tests.search.milvus_contract import check_contract
 from tests.search.stores_common import EDGES, FRAME, OpenedBySpec, rows
@@ -75,8 +73,8 @@ def test_rows_that_were_just_written_are_seen_only_by_strong_reads(server: doubl
         ("shell_0", [{"id": 900, "shell": 0, "radius": 0.1, "direction": [1, 0, 0, 0]}])
     )
     query = torch.tensor([[1.0, 0, 0, 0]])
-    assert 900 not in loose.candidates(query, 0, 10).ids
-    assert 900 in store.candidates(query, 0, 10).ids
+    assert 900 not in loose.candidates(query, 0, 10)
+    assert 900 in store.candidates(query, 0, 10)
 
 
 def test_a_scan_that_loses_rows_is_an_error(
@@ -98,7 +96,7 @@ def test_queries_and_candidates_beyond_a_message_are_asked_in_parts(server: doub
     server.calls.clear()
     whole = store.candidates(queries, 1, 3)
     assert server.calls.count("search") == 3
-    assert torch.equal(whole.ids[4_090:4_100], store.candidates(queries[4_090:4_100], 1, 3).ids)
+    assert torch.equal(whole[4_090:4_100], store.candidates(queries[4_090:4_100], 1, 3))
 
 
 def test_a_collection_of_another_index_is_refused(server: double.Server, store: Store) -> None:
@@ -120,9 +118,9 @@ def test_a_collection_of_another_index_is_refused(server: double.Server, store: 
 def test_a_collection_whose_maker_was_killed_is_made_again(server: double.Server, store: Store) -> None:
     del server.collections["hiergeo"].properties["hiergeo.card"]
     again = open_store(f"milvus:{HERE}", FRAME, EDGES)
-    assert again.describe().rows == 0
+    assert not any(again.describe().counts)
     again.add(rows(10))
-    assert again.count() == 10
+    assert sum(again.describe().counts) == 10
 
 
 @pytest.mark.parametrize(
@@ -187,15 +185,6 @@ def test_passwords_in_addresses_stay_out_of_messages(server: double.Server) -> N
     assert "secret" not in str(caught.value)
 
 
-@given(st.floats(0, 1e4), st.floats(0, 1e4), st.lists(st.floats(0, 1e4, width=32), min_size=1, max_size=30))
-def test_widened_ranges_admit_the_same_radii(low: float, high: float, radii: list[float]) -> None:
-    for a, b in ((low, high), (radii[0], radii[-1]), (low, float("inf"))):
-        below, above = between_radii(a, b)
-        held = np.array([*radii, np.nextafter(np.float32(radii[0]), np.float32(0))], np.float32).astype(np.float64)
-        for wrong in (held, np.nextafter(held, -np.inf), np.nextafter(held, np.inf)):
-            assert (((wrong >= below) & (wrong <= above)) == ((held >= a) & (held <= b))).all() or a > b
-
-
 @pytest.mark.slow
 def test_an_index_is_pushed_from_the_command_line_and_searched_through_the_server(
     server: double.Server, run: Callable[..., tuple[int, str, str]], tmp_path: Path
@@ -205,7 +194,7 @@ def test_an_index_is_pushed_from_the_command_line_and_searched_through_the_serve
     assert run("index", "push", tmp_path / "i", "--store", f"milvus:{HERE}")[0] == 0
     assert "flush" in server.calls, "segments that are not sealed have no index"
     answer, exact = (index.parents(embeddings[7], k=5, store=store) for store in (f"milvus:{HERE}", None))
-    assert answer.guarantee == "certified"
+    assert answer.guarantee == "approximate"
     assert [hit.id for hit in answer.hits] == [hit.id for hit in exact.hits]
     for spec, word in (("milvus:http://nobody:19530", "nobody"), (f"milvus:{HERE}?indx=FLAT", "index")):
         code, _, said = run("index", "push", tmp_path / "i", "--store", spec)

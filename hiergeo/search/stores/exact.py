@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -13,16 +14,38 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import parse
-from hiergeo.search import appending, layout
+from hiergeo.search import appending
 from hiergeo.search.chunks import bring, stream
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import DIRECTIONS, IDS, RADII, Labels, OpenShard
 from hiergeo.search.snapshots import Snapshot
-from hiergeo.search.store import Shell, StoreFacts
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The items whose radius lies in one interval.
+
+    Attributes:
+        low: smallest radius of its items, geodesic units.
+        high: largest radius of its items.
+        count: how many items it has.
+    """
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """How many items an index holds, and its shells from the innermost to the outermost; empty ones have count 0."""
+
+    rows: int
+    shells: tuple[Shell, ...]
 
 
 @final
@@ -34,18 +57,17 @@ class ExactStore:
 
     Args:
         folder: of the index.
-        skip_damaged: leave out shards that are truncated or incomplete, instead of refusing the index.
 
     Raises:
         UnavailableError: there is no index, or a shard of it is damaged.
         InputError: the manifest is damaged.
     """
 
-    def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
-        self.folder, self.skip_damaged = folder, skip_damaged
-        self.snapshot = Snapshot(folder).check(skip_damaged)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.snapshot = Snapshot(folder).check()
         self.geometry = parse(self.manifest.geometry)
-        self._facts: tuple[Manifest, StoreFacts] | None = None
+        self._facts: tuple[Manifest, IndexFacts] | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -57,45 +79,44 @@ class ExactStore:
 
         The snapshot stays where there is another index (InputError) or none (UnavailableError).
         """
-        found = Snapshot(self.folder).check(self.skip_damaged)
-        old, new = self.manifest, found.manifest
-        kept = {
+        current = Snapshot(self.folder).check()
+        old, new = self.manifest, current.manifest
+        frozen = {
             "root or dimension": (old.frame, new.frame),
             "geometry": (old.geometry, new.geometry),
             "min_radius": (old.min_radius, new.min_radius),
             "model": (old.model and old.model.fingerprint, new.model and new.model.fingerprint),
         }
-        for what, (before, after) in kept.items():
+        for what, (before, after) in frozen.items():
             if before != after:
-                found.close()
+                current.close()
                 raise InputError(f"{self.folder} holds another index now, whose {what} differs: open it anew.")
-        self.snapshot = found
+        self.snapshot = current
 
     def pinned(self) -> "ExactStore":
         """The store as it is now: a later `refresh`, also by another thread, does not change what it reads."""
         return copy(self)
 
-    def describe(self) -> StoreFacts:
+    def describe(self) -> IndexFacts:
         """What the index holds, shell by shell."""
-        snapshot, known = self.snapshot, self._facts
+        snapshot, cached = self.snapshot, self._facts
         manifest = snapshot.manifest
-        if known is None or known[0] is not manifest:
+        if cached is None or cached[0] is not manifest:
             count = len(manifest.edges) + 1
             low, high, rows = np.full(count, np.inf), np.zeros(count), np.zeros(count, np.int64)
             for shard in manifest.shards:
                 opened = snapshot.open(shard)
                 for shell, (start, stop) in enumerate(pairwise([0, *shard.bounds, shard.rows])):
-                    here = opened.count(start, stop)
-                    if here:
+                    count_here = opened.count(start, stop)
+                    if count_here:
                         live, radius = opened.live(start, stop), opened.radius[start:stop]
                         first, last = (0, -1) if live is None else np.flatnonzero(live)[[0, -1]]
                         low[shell], high[shell] = min(low[shell], radius[first]), max(high[shell], radius[last])
-                        rows[shell] += here
+                        rows[shell] += count_here
             ends = zip(np.where(rows > 0, low, 0.0).tolist(), high.tolist(), rows.tolist(), strict=True)
-            shells = tuple(Shell(*each) for each in ends)
-            facts = StoreFacts("exact", str(layout.VERSION), manifest.frame, manifest.rows, shells, True)
-            known = self._facts = manifest, facts
-        return known[1]
+            facts = IndexFacts(manifest.rows, tuple(Shell(*shell) for shell in ends))
+            cached = self._facts = manifest, facts
+        return cached[1]
 
     def add(self, rows: Rows, labels: Labels | None = None) -> None:
         """Append rows, with what they are called; all of them or none."""

@@ -8,8 +8,7 @@ variable HIERGEO_MILVUS_TOKEN.
 """
 
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, final
 
@@ -20,8 +19,7 @@ from torch.nn.functional import normalize, pad
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search.rows import Frame, Rows
-from hiergeo.search.shards import inside
-from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
+from hiergeo.search.store import Store, StoreFacts, check_asked, check_new, check_rows, shell_of
 from hiergeo.search.stores.milvus_client import BUILT, SEARCHED, MilvusClient
 
 MESSAGE = 16 << 20
@@ -33,9 +31,6 @@ NUMBER = 8
 BATCH = 4096
 """Most queries, ids or rows of one call."""
 
-WINDOW = 16_384
-"""Most rows of a query with a limit."""
-
 PARALLEL = 16
 """Counts that are asked for at once: a strongly consistent read waits a fifth of a second, however small it is."""
 
@@ -46,6 +41,9 @@ NARROWEST = 2
 """Fewest coordinates of a vector."""
 
 ROW: Final = ("id", "radius", "direction")
+
+ALL = "id >= 0"
+"""The filter that admits every row."""
 
 CARD, KIND = "hiergeo.card", "hiergeo.index"
 """Properties of a collection: the card, and the kind of its index."""
@@ -67,31 +65,28 @@ class MilvusStore(Store):
         self.kind: str = self.options.index
         self._written = False
         try:
-            self._made = not self.milvus.absent and self._found()
+            self._made = not self.milvus.absent and self._loaded()
         except BaseException:
             self.milvus.close()
             raise
 
     def describe(self) -> StoreFacts:
-        shells = [Shell(0.0, 0.0, 0)] * (len(self.edges) + 1)
+        counts = [0] * (len(self.edges) + 1)
         if self._made and self.milvus.lite:
-            found = self._query(_within(), ["shell", "radius"])
-            place = torch.tensor([row["shell"] for row in found])
-            radius = torch.tensor([row["radius"] for row in found])
-            shells = [Shell.of(radius[place == shell]) for shell in range(len(shells))]
+            for row in self._query(ALL, ["shell"]):
+                counts[row["shell"]] += 1
         elif self._made:
             with ThreadPoolExecutor(PARALLEL) as pool:
-                shells = list(pool.map(self._shell, range(len(shells))))
-        rows = sum(shell.count for shell in shells)
+                counts = list(pool.map(lambda shell: self._count(f"shell == {shell}"), range(len(counts))))
         version = "" if self.milvus.absent else self.milvus.version
-        return StoreFacts("milvus", version, self.frame, rows, tuple(shells), self.kind == "FLAT")
+        return StoreFacts("milvus", version, self.frame, tuple(counts))
 
     def add(self, rows: Rows) -> None:
         check_rows(rows, self.frame)
         outside = rows.ids[(rows.ids < 0) | (rows.ids > LARGEST_ID)]
         if len(outside):
             raise InputError(f"the id {int(outside[0])} is outside of 0 to 2^63 - 2: Milvus cannot hold it.")
-        check_new(rows.ids, self.holds(rows.ids))
+        check_new(rows.ids, self._present(rows.ids))
         if not len(rows):
             return
         if not self._made:
@@ -105,33 +100,26 @@ class MilvusStore(Store):
                 self.milvus.call("insert", data, partition_name=_partition(shell))
         self._settle()
 
-    def holds(self, ids: Tensor) -> Tensor:
-        """Those of the ids (n,) that are there, in any order."""
-        parts = ids.unique().split(BATCH) if self._made and len(ids) else ()
-        found = [row["id"] for part in parts for row in self._query(f"id in {part.tolist()}", ["id"])]
-        return torch.tensor(found, dtype=torch.int64)
-
     def delete(self, ids: Tensor) -> int:
-        there = self.holds(ids)
-        if len(there):
+        present = self._present(ids)
+        if len(present):
             self._written = True
-            for part in there.split(BATCH):
+            for part in present.split(BATCH):
                 self.milvus.call("delete", ids=part.tolist())
             self._settle()
-        return len(there)
+        return len(present)
 
-    def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
+    def candidates(self, queries: Tensor, shell: int, k: int) -> Tensor:
         check_asked(queries, shell, k, self.frame, len(self.edges) + 1)
         ids = torch.full((len(queries), k), -1, dtype=torch.int64)
-        cosine = torch.full((len(queries), k), torch.nan)
         if not self._made:
-            return Candidates(ids, cosine)
+            return ids
         params = {name: getattr(self.options, name) for name in SEARCHED[self.kind]}
         if "ef" in params:
             params["ef"] = max(params["ef"], k)
         most = max(1, min(MESSAGE // (2 * NUMBER * k), self._rows_a_message()))
         for start in range(0, len(queries), most):
-            found = self.milvus.call(
+            lists = self.milvus.call(
                 "search",
                 data=list(_wide(queries[start : start + most].detach().cpu().float())),
                 limit=k,
@@ -140,29 +128,20 @@ class MilvusStore(Store):
                 output_fields=["id"],
                 consistency_level=self.options.consistency,
             )
-            for row, hits in enumerate(found, start):
+            for row, hits in enumerate(lists, start):
                 ids[row, : len(hits)] = torch.tensor([hit["id"] for hit in hits], dtype=torch.int64)
-                cosine[row, : len(hits)] = torch.tensor([hit["distance"] for hit in hits], dtype=torch.float32)
-        return Candidates(ids, cosine)
+        return ids
 
-    def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        if not self._made or not low <= high:
+    def scan(self) -> Iterator[Rows]:
+        if not self._made:
             return
-        where = _within(*between_radii(low, high))
-        expected, seen = self._count(where), torch.empty(0, dtype=torch.int64)
-        for rows in self._blocks(where):
+        expected, seen = self._count(ALL), torch.empty(0, dtype=torch.int64)
+        for rows in self._blocks():
             seen = torch.cat([seen, rows.ids])
             yield rows
         if not len(seen) == len(seen.unique()) == expected:
             counted = f"counts {expected} items and gave {len(seen.unique())} of them in {len(seen)} rows"
             raise UnavailableError(f"{self.milvus.where} {counted}: scan again, when nobody else writes.")
-
-    def fetch(self, ids: Tensor) -> Rows:
-        parts = ids.unique().split(self._rows_a_message()) if self._made and len(ids) else ()
-        return Rows.cat([Rows.none(self.frame), *map(self._get, parts)]).by_ids(ids, self.milvus.where)
-
-    def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        return self._count(_within(*between_radii(low, high))) if self._made and low <= high else 0
 
     def close(self) -> None:
         if self._written and not self.milvus.lite:  # rows get their index when their segment is sealed
@@ -176,7 +155,13 @@ class MilvusStore(Store):
     def _settle(self) -> None:
         """Return when rows inserted and deleted so far are durable and every search sees the change."""
         if not self.milvus.lite:  # a strongly consistent read waits for everything that was written before it
-            self._count(_within())
+            self._count(ALL)
+
+    def _present(self, ids: Tensor) -> Tensor:
+        """Those of the ids (n,) that are there, in any order."""
+        parts = ids.unique().split(BATCH) if self._made and len(ids) else ()
+        present = [row["id"] for part in parts for row in self._query(f"id in {part.tolist()}", ["id"])]
+        return torch.tensor(present, dtype=torch.int64)
 
     def _query(self, where: str, fields: Sequence[str], **limit: int) -> list[dict[str, Any]]:
         asked = {"filter": where, "output_fields": list(fields), "consistency_level": "Strong", **limit}
@@ -186,49 +171,27 @@ class MilvusStore(Store):
     def _count(self, where: str) -> int:
         return int(self._query(where, ["count(*)"])[0]["count(*)"])
 
-    def _blocks(self, where: str) -> Iterator[Rows]:
-        """The rows that a filter admits, those of one message at a time."""
+    def _blocks(self) -> Iterator[Rows]:
+        """All rows, those of one message at a time."""
         most = self._rows_a_message()
         if self.milvus.lite:  # a limited query of Lite gives any rows, so that pages cannot follow each other
-            ids = torch.tensor([row["id"] for row in self._query(where, ["id"])], dtype=torch.int64)
-            yield from map(self._get, ids.sort().values.split(most) if len(ids) else ())
+            ids = torch.tensor([row["id"] for row in self._query(ALL, ["id"])], dtype=torch.int64)
+            for part in ids.sort().values.split(most) if len(ids) else ():
+                yield self._rows(self._query(f"id in {part.tolist()}", ROW))
             return
         last = -1
-        while rows := self._query(f"{where} and id > {last}", ROW, limit=most):
+        while rows := self._query(f"id > {last}", ROW, limit=most):
             last = max(row["id"] for row in rows)
             yield self._rows(rows)
 
-    def _get(self, ids: Tensor) -> Rows:
-        """The items of ids that are there, in any order."""
-        return self._rows(self._query(f"id in {ids.tolist()}", ROW))
-
-    def _rows(self, found: Sequence[dict[str, Any]]) -> Rows:
-        direction = np.array([row["direction"] for row in found], np.float32).reshape(
-            -1, max(self.frame.dim, NARROWEST)
-        )
+    def _rows(self, records: Sequence[dict[str, Any]]) -> Rows:
+        width = max(self.frame.dim, NARROWEST)
+        direction = np.array([row["direction"] for row in records], np.float32).reshape(-1, width)
         return Rows(
-            torch.tensor([row["id"] for row in found], dtype=torch.int64),
+            torch.tensor([row["id"] for row in records], dtype=torch.int64),
             torch.from_numpy(direction[:, : self.frame.dim]),
-            torch.tensor([row["radius"] for row in found], dtype=torch.float32).unsqueeze(1),
+            torch.tensor([row["radius"] for row in records], dtype=torch.float32).unsqueeze(1),
         )
-
-    def _shell(self, shell: int) -> Shell:
-        """What a shell of a server holds."""
-        within = f"{_within()} and shell == {shell}"
-        count = self._count(within)
-        if not count:
-            return Shell(0.0, 0.0, 0)
-        return Shell(self._end(within, "<", min), self._end(within, ">", max), count)
-
-    def _end(self, within: str, beyond: str, choose: Callable[..., float]) -> float:
-        """The smallest or the largest radius of a shell, found from any of its rows."""
-        end, where = 0.0, within
-        while rows := self._query(where, ["radius"], limit=WINDOW):
-            end = choose(row["radius"] for row in rows)
-            if len(rows) < WINDOW:
-                break
-            where = f"{within} and radius {beyond} {end!r}"
-        return float(np.float32(end))
 
     def _make(self) -> None:
         """Make the collection, whose card comes last: one without is not whole."""
@@ -256,7 +219,7 @@ class MilvusStore(Store):
         call("load_collection")
         self._made = True
 
-    def _found(self) -> bool:
+    def _loaded(self) -> bool:
         """Whether there is the collection, which is loaded then; raises InputError for that of something else."""
         call, here = self.milvus.call, f"the collection {self.options.collection} of {self.milvus.where}"
         if not call("has_collection"):
@@ -290,27 +253,8 @@ class MilvusStore(Store):
         return json.dumps({"hiergeo": CARD_VERSION, "frame": frame, "edges": list(self.edges)})
 
 
-def between_radii(low: float, high: float) -> tuple[float, float]:
-    """Ends that admit the same float32 radii as [low, high] and lie halfway between two of them, or at infinity.
-
-    Milvus may round the numbers that it stores and compares by the last bit: not by that much.
-    """
-    ends = []
-    for end, up in ((low, True), (high, False)):
-        near = inside(end, up=up)
-        ends.append((float(near) + float(np.nextafter(near, np.float32(-np.inf if up else np.inf)))) / 2)
-    return (ends[0] if low > 0 else -np.inf), ends[1]
-
-
 def _partition(shell: int) -> str:
     return f"shell_{shell}"
-
-
-def _within(low: float = -math.inf, high: float = math.inf) -> str:
-    """The filter of a range of radii."""
-    ends = [f"radius >= {float(low)!r}"] if math.isfinite(low) else []
-    ends += [f"radius <= {float(high)!r}"] if math.isfinite(high) else []
-    return " and ".join(ends) or "id >= 0"
 
 
 def _vectors(direction: Tensor) -> Any:

@@ -171,6 +171,5 @@ export function added({ adds }) {
 /** What a guarantee means. */
 export const GUARANTEES = {
   exact: "every row was scored, or a proven bound on its own value leaves it out",
-  certified: "a bound proves that no other row belongs in the answer",
   approximate: "neither scored nor proven for every row",
 };
