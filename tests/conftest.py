@@ -21,7 +21,8 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("hiergeo"), max_examples=THOROUGH)
 settings.register_profile("quick", settings.get_profile("hiergeo"), max_examples=30)
-settings.register_profile("mutants", settings.get_profile("thorough"), phases=[Phase.explicit, Phase.generate])
+for profile, of in (("mutants", "thorough"), ("mutants-python", "quick")):
+    settings.register_profile(profile, settings.get_profile(of), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("hiergeo")
 torch.set_num_threads(1)
 
