@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._core.threads import compute_alone_in_children
 from hiergeo._core.version import __version__
 
 if TYPE_CHECKING:
@@ -126,6 +125,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-compute_alone_in_children()

@@ -6,6 +6,7 @@ renamed file before the one that was renamed earlier. A name alone changes in or
 """
 
 import functools
+import os
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from tests.durability.recording import Content, Mark, Names, Recording, Sync
 Tree: TypeAlias = Mapping[str, bytes | None]
 """Path -> content of a file, None for a folder; a folder comes before what is in it."""
 
-EARLIER = HOST[:-8] + "00000000"
-"""The machine before it was started again."""
+ENDED = f"{HOST}-999999999-"
+"""Of names that a process gave which is no more."""
 
 
 @final
@@ -86,7 +87,7 @@ def rebuild(tree: Tree, folder: Path) -> Path:
     """Make a state on the disk, as a machine finds it that has been started again; returns the folder."""
     folder.mkdir(parents=True)
     for path, content in tree.items():
-        place = folder / path.replace(HOST, EARLIER)
+        place = folder / path.replace(f"{HOST}-{os.getpid()}-", ENDED)
         if content is None:
             place.mkdir()
         else:
