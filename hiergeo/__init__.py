@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         training,
     )
     from hiergeo._core.polar import Polar
-    from hiergeo.cli import installation as info
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
@@ -56,7 +55,6 @@ MODULES = {
     "evaluation": "evaluation",
     "experiment": "evaluation.experiment",
     "geometry": "geometry",
-    "info": "cli.installation",
     "interop": "report.interop",
     "losses": "losses",
     "metrics": "evaluation.metrics",
@@ -96,7 +94,6 @@ __all__ = [
     "evaluation",
     "experiment",
     "geometry",
-    "info",
     "interop",
     "losses",
     "metrics",

@@ -1,19 +1,12 @@
 """Chains of captions, from general to specific and with contradicting negatives, made out of captions of one's own."""
 
-from hiergeo.construction.appraisal import Appraisal, appraise, hierarcaps_baselines
+from hiergeo.construction.appraisal import appraise, hierarcaps_baselines
 from hiergeo.construction.build_plan import BuildPlan, read_plan
 from hiergeo.construction.building import Built, NothingLeftError, build
-from hiergeo.construction.grading import Quality, quality
+from hiergeo.construction.grading import quality
 
 __all__ = [
-    "Appraisal",
     "BuildPlan",
-    "Built",
-    "NothingLeftError",
-    "Quality",
-    "appraise",
     "build",
-    "hierarcaps_baselines",
     "quality",
-    "read_plan",
 ]

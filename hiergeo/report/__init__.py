@@ -7,12 +7,7 @@ from hiergeo.report.page import write_page
 from hiergeo.report.terminal import tables
 
 __all__ = [
-    "audit_records",
-    "audit_tables",
     "design",
-    "length_records",
-    "tables",
     "write_audit",
-    "write_leaderboard",
     "write_page",
 ]

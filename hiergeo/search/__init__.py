@@ -10,26 +10,14 @@ from hiergeo.search.queries import Item, Query
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.sources import CaptionFiles
-from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
+from hiergeo.search.store import Candidates, Shell, Store, StoreFacts
 
 __all__ = [
-    "STORES",
-    "Added",
-    "Answer",
     "Candidates",
     "CaptionFiles",
-    "Checked",
-    "Climb",
-    "Compacted",
-    "Frame",
-    "Hit",
     "Index",
-    "Item",
-    "Query",
-    "Recall",
     "Request",
     "Rows",
-    "Rung",
     "Shell",
     "Store",
     "StoreFacts",
