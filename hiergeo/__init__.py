@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._core.threads import compute_alone_in_children
 from hiergeo._core.version import __version__
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
         training,
     )
     from hiergeo._core.polar import Polar
-    from hiergeo.cli import installation as info
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
@@ -57,7 +55,6 @@ MODULES = {
     "evaluation": "evaluation",
     "experiment": "evaluation.experiment",
     "geometry": "geometry",
-    "info": "cli.installation",
     "interop": "report.interop",
     "losses": "losses",
     "metrics": "evaluation.metrics",
@@ -97,7 +94,6 @@ __all__ = [
     "evaluation",
     "experiment",
     "geometry",
-    "info",
     "interop",
     "losses",
     "metrics",
@@ -126,6 +122,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-compute_alone_in_children()

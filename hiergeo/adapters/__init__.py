@@ -8,16 +8,12 @@ from hiergeo.adapters.towers import TOWERS, Tower, tower_of
 from hiergeo.datasets.pictures import ImageLike
 
 __all__ = [
-    "ADAPTERS",
-    "TOWERS",
     "Gaussian",
-    "ImageLike",
     "Model",
     "NetworkModel",
     "Tower",
     "embed",
     "inclusion",
     "load",
-    "tower_of",
     "untrained",
 ]

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import Exported
+from hiergeo._core.tables import drawn
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
 from hiergeo.cli.options import flag
@@ -36,7 +38,7 @@ def audit_command(
     from hiergeo._core.devices import resolve_device
     from hiergeo.evaluation import Compute
     from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
-    from hiergeo.report import audit_records, audit_tables, length_records, write_audit
+    from hiergeo.report import length_records, write_audit
 
     check_writable(json, html)
     if length and html is not None:
@@ -47,6 +49,7 @@ def audit_command(
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)
+    shown: Exported
     screen: Iterable[Table] | None
     with sole_writer(json, html):
         if length:
@@ -56,7 +59,7 @@ def audit_command(
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, sentences = result.to_json(), (*result.sentences, result.omissions)
-            shown, screen = audit_records(result), audit_tables(result, full=full)
+            shown, screen = result, map(drawn, result.grids(full=full))
             if html is not None:
                 write_audit(result, html)
         publish(document, json, format, shown, first=sentences, screen=screen, lines=page_lines(html))

@@ -2,6 +2,6 @@
 
 from hiergeo.construction.build_plan import BuildPlan, read_plan
 from hiergeo.construction.building import Built, NothingLeftError, build
-from hiergeo.construction.grading import Quality, quality
+from hiergeo.construction.grading import quality
 
-__all__ = ["BuildPlan", "Built", "NothingLeftError", "Quality", "build", "quality", "read_plan"]
+__all__ = ["BuildPlan", "build", "quality"]

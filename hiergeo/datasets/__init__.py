@@ -30,16 +30,12 @@ DATASETS: Plugins[Callable[..., Hierarchy]] = Plugins(
 """Name -> what reads a dataset: a function ``(split, **options) -> Hierarchy``."""
 
 __all__ = [
-    "DATASETS",
     "Hierarchy",
     "ImageRef",
-    "Labelled",
     "Row",
     "balanced_by_length",
     "chains",
     "content_free",
-    "data_home",
-    "exchanged_words",
     "hierarcaps",
     "labelled",
     "load",

@@ -9,16 +9,8 @@ from hiergeo.evaluation.protocols import PROTOCOLS, Protocol, View
 from hiergeo.evaluation.result import Result
 
 __all__ = [
-    "PROTOCOLS",
-    "Comparison",
-    "Compute",
     "Embedded",
     "Protocol",
-    "Result",
     "View",
     "classify",
-    "compare",
-    "embed",
-    "evaluate",
-    "retrieve",
 ]

@@ -4,24 +4,13 @@ from hiergeo.geometry.base import ConstantCurvature, Curved, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.points import Points
 from hiergeo.geometry.product import Product
-from hiergeo.geometry.space import MIN_RADIUS, Contrast, Located, Members, Space
+from hiergeo.geometry.space import Contrast, Located, Space
 from hiergeo.geometry.spec import names, parse
 
 __all__ = [
-    "MIN_RADIUS",
     "ConstantCurvature",
-    "Contrast",
     "Curved",
-    "Euclidean",
     "Geometry",
-    "Located",
-    "Lorentz",
-    "Members",
-    "PoincareBall",
     "Points",
-    "Product",
-    "Space",
-    "Sphere",
-    "names",
     "parse",
 ]

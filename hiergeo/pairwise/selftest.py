@@ -107,13 +107,7 @@ class KernelVerdicts:
 
     def __init__(self) -> None:
         self._known: dict[tuple[torch.device, str], str | None] = {}
-        self.unlock()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.unlock)
-
-    def unlock(self) -> None:
-        """Replace the lock: in a forked child it may be held by a thread that exists only in the parent."""
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
 
     def known(self, device: torch.device, setting: str) -> bool:
         """Whether the kernels were tested with these settings."""
@@ -122,7 +116,7 @@ class KernelVerdicts:
     def failure(self, backend: PairBackend, device: torch.device, setting: str, tf32: bool) -> str | None:
         """The failure as text, None if all kernels passed; runs the self-test if it has not run."""
         if not self.known(device, setting):
-            with self._lock:
+            with self._locks.setdefault(os.getpid(), threading.Lock()):  # a forked child takes one of its own
                 if not self.known(device, setting):
                     self._known[device, setting] = _alone(lambda: failures(_outcomes(backend, device, tf32)))
         return self._known[device, setting]

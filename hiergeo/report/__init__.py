@@ -1,18 +1,13 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
 from hiergeo.report.assets import design
-from hiergeo.report.audits import audit_records, audit_tables, length_records, write_audit
+from hiergeo.report.audits import length_records, write_audit
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page
 from hiergeo.report.terminal import tables
 
 __all__ = [
-    "audit_records",
-    "audit_tables",
     "design",
-    "length_records",
-    "tables",
     "write_audit",
-    "write_leaderboard",
     "write_page",
 ]

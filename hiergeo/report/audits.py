@@ -1,28 +1,13 @@
-"""Audits for people: tables for the terminal and a self-contained page."""
+"""Audits for people: a self-contained page, and the table of the controls of length."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from rich.table import Table
-from rich.text import Text
-
-from hiergeo._core.records import Figure, Records, number, signed
-from hiergeo._core.tables import MARK, light, stacked
+from hiergeo._core.records import Records
 from hiergeo._core.text import caption, without_folders
-from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
-from hiergeo.evaluation.metrics import find_metric
+from hiergeo.evaluation.auditing.confounds import LengthFacts
+from hiergeo.evaluation.auditing.record import ATTRIBUTION, WALKS, Audit, controls_of
 from hiergeo.report import drawing, plot, summary
 from hiergeo.report.page import spaced, write_html
-from hiergeo.report.terminal import bounds
-
-ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
-WALKS = (
-    ("", "to the root"),
-    ("random_root", "random root"),
-    ("data_mean", "data mean"),
-    ("random_target", "random target"),
-)
-"""Controls and what columns call them; the first column is what they are compared with."""
 
 LENGTH = (
     ("right_equal_length", "right where words are equally many"),
@@ -48,13 +33,13 @@ def write_audit(audit: Audit, path: Path) -> Path:
     return write_html(
         path,
         "audit.html",
-        picture=summary.of_audit(audit, ATTRIBUTION),
+        picture=summary.of_audit(audit),
         audit=audit,
         conclusion=audit,
         title=f"Audit of {caption(model)} on {caption(data)}",
         kicker=("audit", model, data, str(settings["geometry"])),
-        attribution_controls=_present(ATTRIBUTION, audit.attribution),
-        walk_controls=_present(WALKS, audit.walks),
+        attribution_controls=list(controls_of(ATTRIBUTION, audit.attribution).items()),
+        walk_controls=list(controls_of(WALKS, audit.walks).items()),
         factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
         chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
         length=LENGTH,
@@ -62,71 +47,14 @@ def write_audit(audit: Audit, path: Path) -> Path:
     )
 
 
-def audit_tables(audit: Audit, *, full: bool = False) -> Iterator[Table]:
-    """What carries the hierarchy, and the walks: a value a cell; with `full` the gain over each control below it."""
-    legend = (
-        f"Below each value what '{ATTRIBUTION[0][1]}' gains over it, and the 95 % interval of the gain."
-        if full
-        else f"{MARK} differs from the first column: the 95 % interval of the difference excludes 0."
-    )
-    yield _table(audit, audit.attribution, "", _present(ATTRIBUTION, audit.attribution), full)
-    yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks), full, f"{_about(audit)}\n{legend}")
-
-
-def _about(audit: Audit) -> str:
-    settings = audit.settings
-    data = f"{settings['dataset']} {settings['split']}"
-    return caption(f"{without_folders(str(settings['model']))} · {data} · {settings['geometry']}")
-
-
-def audit_records(audit: Audit) -> Records:
-    """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""
-    rows: list[tuple[object, ...]] = []
-    for prefix, measured in (("", audit.attribution), ("walk_", audit.walks)):
-        for row in measured:
-            name = f"{prefix}{row.metric}"
-            rows.append((name, None, row.native, *audit.intervals[name], None, None, None))
-            for control, value in row.controls.items():
-                gain = f"{name}_minus_{control}"
-                rows.append((name, control, value, None, None, audit.numbers[gain], *audit.intervals[gain]))
-    keys = ("metric", "control", "value", "low", "high", "gain", "gain_low", "gain_high")
-    notes = f"{_about(audit)}. Gain: of the metric over its value under the control. 95 % intervals."
-    return Records.of(keys, rows, notes)
-
-
-def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]) -> tuple[tuple[str, str], ...]:
-    measured = {name for row in rows for name in row.controls}
-    return tuple((name, title) for name, title in controls if not name or name in measured)
-
-
-def _table(
-    audit: Audit,
-    rows: tuple[Controlled, ...],
-    prefix: str,
-    controls: tuple[tuple[str, str], ...],
-    full: bool,
-    notes: str = "",
-) -> Table:
-    table = light("walk" if prefix else "metric", *(title for _, title in controls), notes=notes)
-    for row in rows:
-        name = f"{prefix}{row.metric}"
-        cells = [stacked(Figure(number(row.native), bounds(audit.intervals[name]) if full else ""))]
-        for control, _ in controls[1:]:
-            gain = f"{name}_minus_{control}"
-            if control not in row.controls:
-                cells.append(Text(""))
-                continue
-            low, high = audit.intervals[gain]
-            below = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}" if full else ""
-            best = not full and not low <= 0 <= high
-            cells.append(stacked(Figure(number(row.controls[control]), below, best=best)))
-        table.add_row(find_metric(row.metric).label, *cells)
-    return table
-
-
 def length_records(facts: LengthFacts) -> Records:
     """A row a number, with its interval and over how many items it is."""
-    figures = [("words alone", "tau_d", facts.words), ("partial tau", "tau_d", facts.partial_tau)]
+    figures = [
+        ("words alone", "tau_d", facts.words),
+        ("characters alone", "tau_d", facts.characters),
+        ("partial tau", "tau_d", facts.partial_tau),
+        ("the model", "equal, characters balanced", facts.balanced),
+    ]
     orders = {
         "the model": facts.order,
         "content-free": facts.content_free,

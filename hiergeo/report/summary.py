@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hiergeo._core.records import number
-from hiergeo.evaluation.auditing import Audit
+from hiergeo.evaluation.auditing.record import ATTRIBUTION, Audit
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.result import strongest
@@ -24,7 +24,7 @@ ROWS = 12
 NAMED = ("tau_d", "tau_d_equal_length")
 """Metrics that headlines name."""
 
-CARRIED = ("parent_mrr", "auroc", "recall", "average_precision", "precision", "tau_d")
+CARRIED = ("parent_mrr_pairs", "auroc", "recall", "average_precision", "precision", "tau_d")
 """Metrics that tell what carries a hierarchy, in the order of choice."""
 
 
@@ -133,14 +133,14 @@ def of_study(study: Study) -> DotPlots:
     return DotPlots(tuple(plots), f"Hollow: the frozen model. Filled: {shown}{of}.{_lines(plots)}")
 
 
-def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> DotPlots:
-    """What carries the hierarchy: metrics as they are, and under each of the other controls (name and title)."""
+def of_audit(audit: Audit) -> DotPlots:
+    """What carries the hierarchy: metrics as they are, and under each control."""
     rows = {row.metric: row for row in audit.attribution}
     plots = []
     for metric in [name for name in CARRIED if name in rows][:PLOTS]:
         row = rows[metric]
-        dots = [Dot(controls[0][1], row.native, audit.intervals.get(metric))]
-        for control, title in controls[1:]:
+        dots = [Dot(ATTRIBUTION[""], row.native, audit.intervals.get(metric))]
+        for control, title in ATTRIBUTION.items():
             if control not in row.controls:
                 continue
             gain = audit.intervals.get(f"{metric}_minus_{control}")

@@ -13,22 +13,10 @@ from hiergeo.search.sources import CaptionFiles
 from hiergeo.search.store import STORES, Store, StoreFacts
 
 __all__ = [
-    "STORES",
-    "Added",
-    "Answer",
     "CaptionFiles",
-    "Checked",
-    "Climb",
-    "Compacted",
-    "Frame",
-    "Hit",
     "Index",
-    "Item",
-    "Query",
-    "Recall",
     "Request",
     "Rows",
-    "Rung",
     "Store",
     "StoreFacts",
     "build",

@@ -9,51 +9,26 @@ from hiergeo.training.chains import (
     held_out_of,
     unseen_rows,
 )
-from hiergeo.training.clip import ClipPlan, ClipTrained, PairData, read_clip_plan, train_clip
+from hiergeo.training.clip import ClipTrained, read_clip_plan, train_clip
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, check_prior, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
-from hiergeo.training.summary import Change, Summary, summarise
+from hiergeo.training.summary import Summary, summarise
 from hiergeo.training.trainer import SHARPEN, EvalRecord, Recipe, Trained, train_head
 
 __all__ = [
-    "LOSSES",
-    "RE",
-    "SHARPEN",
     "Batch",
     "ChainLoss",
-    "Chains",
-    "Change",
-    "ClipPlan",
-    "ClipTrained",
-    "EvalRecord",
-    "FineTuned",
-    "FreeEmbedding",
     "FreeRecipe",
-    "Head",
-    "HeadModel",
-    "Objective",
-    "PairData",
     "Recipe",
-    "Summary",
     "TowerRecipe",
-    "Trained",
-    "chain_loss",
-    "check_prior",
-    "describe",
     "embed_graph",
     "fine_tune",
-    "from_file",
     "from_hierarchy",
-    "held_out_images",
-    "held_out_of",
     "load_space",
-    "parse_losses",
-    "read_clip_plan",
     "save_head",
     "summarise",
     "train_clip",
     "train_head",
-    "unseen_rows",
 ]

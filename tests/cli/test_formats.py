@@ -207,7 +207,7 @@ def is_shown(cell, value, spelt):
 
 
 def figures_of(cell):
-    bare = re.sub(r"[*$()\[\]±]|\\(mathbf|small|pm|,)", " ", cell.replace("−", "-"))
+    bare = re.sub(r"[*$()\[\]±]|\\(mathbf|small|pm|,)", " ", cell.replace("−", "-").replace("$-$", "-"))
     return re.findall(r"(?<![\w.:])-?\d+\.\d+(?![\w.:])", bare)
 
 

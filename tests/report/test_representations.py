@@ -77,7 +77,7 @@ def test_a_comparison_shows_its_conclusion_and_every_space(comparison) -> None:
 def test_an_audit_shows_its_verdict_and_controls(rows) -> None:
     audit = hiergeo.audit("tiny", rows, "lorentz:-1", AuditSettings())
     page = seen(audit._repr_html_())
-    for name in (audit.headline, "angle only", "parent MRR"):
+    for name in (audit.headline, "angles alone", "K = 0, best radii", "parent MRR"):
         assert name in page.text
     assert audit.headline in repr(audit)
 

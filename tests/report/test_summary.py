@@ -7,9 +7,9 @@ import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.evaluation.auditing.record import ATTRIBUTION
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import summary
-from hiergeo.report.audits import ATTRIBUTION
 from hiergeo.report.panels import NAME
 from hiergeo.report.plot import dots
 from hiergeo.report.summary import Dot, DotPlot
@@ -146,12 +146,12 @@ def test_a_study_shows_where_it_began():
 
 
 def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit):
-    plots = summary.of_audit(audit, ATTRIBUTION).plots
-    assert plots[0].metric == audit.primary
+    plots = summary.of_audit(audit).plots
+    assert plots[0].metric == "parent_mrr_pairs"
     for plot in plots:
         row = next(each for each in audit.attribution if each.metric == plot.metric)
         assert plot.reference == row.native
-        controls = [control for control, _ in ATTRIBUTION[1:] if control in row.controls]
+        controls = [control for control in ATTRIBUTION if control in row.controls]
         for dot, control in zip(plot.dots[1:], controls, strict=True):
             assert dot.value == row.controls[control]
             low, high = audit.intervals[f"{plot.metric}_minus_{control}"]

@@ -1,7 +1,6 @@
 """Arrays in ``.npz`` files: written with a hash of their content, read under a schema, never beyond what it names."""
 
 import hashlib
-import math
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from hiergeo._core import limits
@@ -85,31 +83,25 @@ def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
-    with _damage_as_one_sentence(path), zipfile.ZipFile(path) as archive:
-        members = _members(path, archive)
-        digest = hashlib.sha256() if HASH in members else None
-        needed = [name for name in sorted(members) if name in wanted or digest]
-        headers = {name: _header(archive, members[name]) for name in needed}
-        missing = [name for name, schema in wanted.items() if schema.required and name not in members]
-        if missing:
-            others = shortened(", ".join(sorted(members)), NAMED) or "nothing"
-            raise InputError(f"{path} has no array {' and '.join(map(repr, missing))}, but {others}: rename or add it.")
-        for name, schema in wanted.items():
-            if name in headers:
-                _check(path, name, schema, *headers[name])
-        found: dict[str, NDArray[Any]] = {}
-        for name in needed:
-            if name == HASH:
-                continue
-            array = _array(archive, members[name])
-            if digest:
+    with _damage_as_one_sentence(path):
+        _refuse_bomb(path)
+        with np.load(path, allow_pickle=False) as stored:
+            names = set(stored.files)
+            missing = [name for name, schema in wanted.items() if schema.required and name not in names]
+            if missing:
+                others = shortened(", ".join(sorted(names)), NAMED) or "nothing"
+                lacks = " and ".join(map(repr, missing))
+                raise InputError(f"{path} has no array {lacks}, but {others}: rename or add it.")
+            arrays, digest = {}, hashlib.sha256()
+            for name in sorted((names if HASH in names else names & wanted.keys()) - {HASH}):
+                array = np.asarray(stored[name], order="C")
                 _update(digest, name, array)
-            if name in wanted:
-                found[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
-                _check_letters(path, name, found[name])
-        if digest and str(_array(archive, members[HASH])) != digest.hexdigest():
-            raise InputError(f"{path} was altered: its content does not match its {HASH}.")
-    return found
+                if name in wanted:
+                    _check(path, name, wanted[name], array)
+                    arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
+            if HASH in names and str(stored[HASH]) != digest.hexdigest():
+                raise InputError(f"{path} was altered: its content does not match its {HASH}.")
+    return arrays
 
 
 @contextmanager
@@ -126,53 +118,23 @@ def _damage_as_one_sentence(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or not an .npz archive of numbers and strings: {error}.") from error
 
 
-def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The members by name, none of them a bomb."""
-    infos = archive.infolist()
-    members = {info.filename.removesuffix(".npy"): info for info in infos}
-    if len(members) < len(infos):
-        raise InputError(f"{path} is damaged: two of its arrays have one name.")
-    stored, declared = path.stat().st_size, sum(info.file_size for info in infos)
+def _refuse_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        declared = sum(info.file_size for info in archive.infolist())
+    stored = path.stat().st_size
     if declared > max(limits.INFLATED_BYTES, limits.INFLATED_RATIO * stored):
         raise InputError(
             f"{path} would inflate from {stored:,} to {declared:,} bytes, as no real data does: "
             "if it is right, save it without compression."
         )
-    return members
 
 
-def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of a member. Raises ValueError where they ask for other memory than its bytes."""
-    with archive.open(info) as member:
-        version = npy.read_magic(member)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read_header(member)
-        empty_but_long = not math.prod(shape) and max(shape) > limits.WIDTH
-        fits = member.tell() + math.prod(shape) * dtype.itemsize == info.file_size
-    if dtype.itemsize < 1 or empty_but_long or not (fits or dtype.hasobject) or min(shape, default=0) < 0:
-        raise ValueError(f"the bytes of '{info.filename}' do not fit its shape {shape}")
-    return shape, dtype
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(info) as member:
-        return np.asarray(npy.read_array(member, allow_pickle=False), order="C")
-
-
-def _check(path: Path, name: str, schema: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in schema.kinds or (dtype.kind in "fiu" and dtype.itemsize > 8):
-        raise InputError(f"{path} cannot be used: '{name}' holds {dtype}, not {NUMBERS[schema.kinds]}.")
-    if len(shape) not in schema.ranks:
+def _check(path: Path, name: str, schema: Array, array: NDArray[Any]) -> None:
+    if array.dtype.kind not in schema.kinds or (array.dtype.kind in "fiu" and array.itemsize > 8):
+        raise InputError(f"{path} cannot be used: '{name}' holds {array.dtype}, not {NUMBERS[schema.kinds]}.")
+    if array.ndim not in schema.ranks:
         ranks = " or ".join(map(str, schema.ranks))
-        raise InputError(f"{path} cannot be used: '{name}' has shape {shape}, and should have {ranks} dimensions.")
-
-
-def _check_letters(path: Path, name: str, array: NDArray[Any]) -> None:
-    if array.dtype.kind != "U" or not array.size:
-        return
-    codes = array.reshape(-1).view(np.uint32)
-    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-        raise InputError(f"the array '{name}' of {path} is damaged: it holds characters that Unicode does not have.")
+        raise InputError(f"{path} cannot be used: '{name}' has shape {array.shape}, not {ranks} dimensions.")
 
 
 def _update(digest: Any, name: str, array: NDArray[Any]) -> None:

@@ -85,20 +85,15 @@ MODE = _default_mode()
 
 
 def _host() -> str:
-    """The name of the machine, shortened, and a hash of what tells apart machines and containers of one name."""
-    name = socket.gethostname()
-    known = [name]
+    """The name of the machine and, on Linux, the namespace of processes, which containers have to themselves."""
+    name = socket.gethostname()[:24]
     with suppress(OSError):
-        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-    with suppress(OSError):
-        known.append(os.readlink("/proc/self/ns/pid"))
-    short = re.sub(r"[^A-Za-z0-9]+", "-", name)[:24].strip("-") or "host"
-    return f"{short}-{hashlib.sha256(' '.join(known).encode()).hexdigest()[:8]}"
+        name += f"-{os.readlink('/proc/self/ns/pid')}"
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "host"
 
 
 HOST = _host()
-"""Name of where process numbers of this process count, in characters that any file system accepts: on this machine
-since it was started, in this container."""
+"""Where the numbers of this process's neighbours count, in characters that any file system accepts."""
 
 
 LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")

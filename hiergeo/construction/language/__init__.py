@@ -4,18 +4,3 @@ from hiergeo.construction.language.forms import lemma, plural, singular
 from hiergeo.construction.language.lexicon import Lexicon, lexicon
 from hiergeo.construction.language.phrases import Analysis, Phrase, head_noun, looks_english, parse
 from hiergeo.construction.language.tagging import TAGS, Token
-
-__all__ = [
-    "TAGS",
-    "Analysis",
-    "Lexicon",
-    "Phrase",
-    "Token",
-    "head_noun",
-    "lemma",
-    "lexicon",
-    "looks_english",
-    "parse",
-    "plural",
-    "singular",
-]

@@ -5,6 +5,7 @@ The captions and the images (MS-COCO's) are not part of this package: `fetch` do
 
 from hiergeo.datasets.hierarcaps.published import PARTS, fetch
 from hiergeo.datasets.hierarcaps.splits import SPLITS, check_no_leakage, load, read, unseen_rows, validate
-from hiergeo.datasets.tables import TableDefect
 
-__all__ = ["PARTS", "SPLITS", "TableDefect", "check_no_leakage", "fetch", "load", "read", "unseen_rows", "validate"]
+__all__ = [
+    "load",
+]

@@ -12,22 +12,3 @@ from hiergeo.datasets.reading.samples import (
     Sample,
     UnreadableError,
 )
-
-__all__ = [
-    "ITEMS",
-    "Box",
-    "Columns",
-    "Defect",
-    "Inputs",
-    "Items",
-    "MissingColumnError",
-    "Read",
-    "Sample",
-    "Source",
-    "UnreadableError",
-    "is_input",
-    "listing",
-    "peek",
-    "read",
-    "sound",
-]

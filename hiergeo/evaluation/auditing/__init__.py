@@ -1,18 +1,10 @@
 """Audits: whether the geometry does the work that a claim of hierarchy says it does. `hiergeo.audit` makes one."""
 
 from hiergeo.evaluation.auditing.assess import audit
-from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.confounds import LengthFacts, length_controls
-from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 
 __all__ = [
-    "PRIMARY",
-    "Audit",
     "AuditSettings",
-    "Controlled",
-    "LengthFacts",
-    "answers_of",
-    "audit",
     "length_controls",
 ]

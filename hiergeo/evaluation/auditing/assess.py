@@ -19,6 +19,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
 from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
 from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
+from hiergeo.evaluation.auditing.gains import PAIRS, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.questions import questions
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
@@ -34,6 +35,7 @@ from hiergeo.geometry import Geometry, Space
 
 declare(
     reciprocal(PRIMARY, "parent MRR"),
+    reciprocal(PAIRS, "parent MRR of distinct pairs", unit="pairs"),
     reciprocal("native", "parent MRR", unit="none"),
     reciprocal("angle_only", "by angles alone", unit="none"),
     reciprocal("radius_only", "by radii alone", depends_on_curvature=False, unit="none"),
@@ -117,7 +119,9 @@ def assess(
     _add_cones(gathered, subject, cones)
     facts = length_facts(embedded, subject.radii, subject.space, settings)
     _add_length(gathered, replace(facts, **altered))
+    ranked = gains(subject, seed=settings.seed)
     attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
+    attribution += gathered.add_table("", ranked.statistics)
     numbers, intervals = gathered.numbers, gathered.intervals
     for name in CONTROLS:  # a flat space is its own control
         control = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
@@ -128,7 +132,7 @@ def assess(
     intervals["depth"] = intervals["tau_d"] = order.interval
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
     answers = {"order": facts.in_order, "beyond_length": facts.beyond_length} | questions(
-        subject, ("radii", "curvature", "cones"), cones=cones, seed=settings.seed
+        subject, ("radii", "curvature", "cones"), cones=cones, ranked=ranked, seed=settings.seed
     )
     walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))
     about = described(embedded, subject.space) | {
@@ -214,7 +218,7 @@ def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
 
 
 def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
-    gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters}
+    gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters.value}
     shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
     for name, right in shares.items():
         if right is not None and right.p_value is not None:

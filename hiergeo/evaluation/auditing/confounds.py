@@ -74,6 +74,8 @@ class LengthFacts:
         beyond_length: whether they do at equal length.
         words: tau_d of counting words, the baseline.
         characters: tau_d of counting characters.
+        balanced: share of the pairs of equally many words that are in the right order, where those whose more specific
+            caption has more characters weigh as much as those where it has fewer; None without any.
         gain: tau_d of the model minus that of counting words, paired by chain.
         partial_tau: Kendall's partial correlation of radius and tier given words, within chains; None if undefined.
         partial_spearman: Spearman's over all captions; NaN if undefined.
@@ -90,7 +92,8 @@ class LengthFacts:
     in_order: Answer
     beyond_length: Answer
     words: Measured
-    characters: float
+    characters: Measured
+    balanced: Measured | None
     gain: Measured
     partial_tau: Measured | None
     partial_spearman: float
@@ -207,6 +210,9 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     in_order = order_answer(tested)
     at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
     equal = None if at_equal is None else _measured(at_equal.words.as_share, at_equal.words.items)
+    balanced = None
+    if at_equal is not None and at_equal.balanced is not None:
+        balanced = _measured(at_equal.balanced.as_share, at_equal.balanced.items)
     order = replace(order_of(radii, words, chains), tau_d=_measured(tested, pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
@@ -216,7 +222,8 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
         in_order=in_order,
         beyond_length=length_answer(at_equal, in_order),
         words=_measured(mean_test(sharing, counted), pairs),
-        characters=float(tau_d_rows(characters).mean()),
+        characters=_measured(mean_test(sharing, tau_d_rows(characters)), pairs),
+        balanced=balanced,
         gain=_measured(mean_test(sharing, own - counted), pairs),
         partial_tau=given,
         partial_spearman=partial_spearman(radii, words),

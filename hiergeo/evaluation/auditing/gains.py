@@ -9,8 +9,9 @@ which is chosen on the pairs of one half of the parents and judged on the other 
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import final
 
 import numpy as np
 import torch
@@ -20,7 +21,11 @@ from hiergeo._core.polar import Polar
 from hiergeo.evaluation.auditing.attribution import ranks_of_parents
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test
+from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Points
+
+PAIRS = "parent_mrr_pairs"
+"""The mean reciprocal rank of parents over distinct pairs."""
 
 MOST_PAIRS = 4096
 """Pairs at most; more are sampled."""
@@ -32,15 +37,46 @@ LARGEST = 1e6
 """Rescaled radii lie within this factor of their median."""
 
 
-def gains(subject: Subject, *, seed: int = 0) -> tuple[Tested, Tested | None]:
-    """Mean reciprocal ranks of parents less those by angles alone, and less those at K = 0 with the best radii.
+@final
+@dataclass(frozen=True, eq=False)
+class Gains:
+    """Reciprocal ranks of parents, (P,) each, an item a distinct pair of a child and its parent.
+
+    Attributes:
+        sharing: what captions the pairs share.
+        native: of the points as they are.
+        angle_only: by angles alone.
+        flat_best: at K = 0 with the best monotone radii; None for a flat space.
+    """
+
+    sharing: Sharing
+    native: np.ndarray
+    angle_only: np.ndarray
+    flat_best: np.ndarray | None
+
+    @property
+    def of_radii(self) -> Tested:
+        """What radii add to angles alone."""
+        return mean_test(self.sharing, self.native - self.angle_only)
+
+    @property
+    def of_curvature(self) -> Tested | None:
+        """What curvature adds to flat space with its best radii; None for a flat space."""
+        return None if self.flat_best is None else mean_test(self.sharing, self.native - self.flat_best)
+
+    @property
+    def statistics(self) -> dict[str, dict[str, Statistic]]:
+        """The mean of the points as they are, ``native``, and under each control."""
+        ranks = {"native": self.native, "angle_only": self.angle_only, "flat_best": self.flat_best}
+        return {name: {PAIRS: mean_of(each, self.sharing)} for name, each in ranks.items() if each is not None}
+
+
+def gains(subject: Subject, *, seed: int = 0) -> Gains:
+    """How points, and controls of them, rank the parents of children.
 
     Args:
         subject: the points.
         seed: of the sample of pairs and of the halves.
-
-    Returns:
-        What radii add; what curvature adds, None for a flat space.
     """
     subject = replace(subject, captions=subject.space.points(subject.embedded.captions))
     child, parent = _pairs(subject, seed)
@@ -50,16 +86,16 @@ def gains(subject: Subject, *, seed: int = 0) -> tuple[Tested, Tested | None]:
         return 1 / (1 + ranks_of_parents(seen, child, parent))
 
     native = reciprocal(subject)
-    radii = mean_test(sharing, native - reciprocal(angles_alone(subject)))
+    angles = reciprocal(angles_alone(subject))
     if not any(subject.curvatures):
-        return radii, None
+        return Gains(sharing, native, angles, None)
     flat = flattened(subject)
     tried = np.stack([reciprocal(flat.altered(change)) for change in rescalings(subject)])
     best = np.empty_like(native)
     first = _half_of(array(parent).astype(np.int64), seed)
     for chosen, judged in ((first, ~first), (~first, first)):
         best[judged] = tried[tried[:, chosen].mean(axis=1).argmax() if chosen.any() else POWERS.index(1.0), judged]
-    return radii, mean_test(sharing, native - best)
+    return Gains(sharing, native, angles, best)
 
 
 def _pairs(subject: Subject, seed: int) -> tuple[Tensor, Tensor]:

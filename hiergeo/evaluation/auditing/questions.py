@@ -17,7 +17,7 @@ from hiergeo.evaluation.answers import (
     order_answer,
     radii_answer,
 )
-from hiergeo.evaluation.auditing.gains import gains
+from hiergeo.evaluation.auditing.gains import Gains, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
 from hiergeo.evaluation.metrics.length import word_count
@@ -49,6 +49,7 @@ def questions(
     asked: Sequence[Question] = QUESTIONS,
     *,
     cones: Occupancy | None = None,
+    ranked: Gains | None = None,
     seed: int,
 ) -> dict[str, Answer]:
     """The answers about a subject.
@@ -57,6 +58,7 @@ def questions(
         subject: the points.
         asked: the questions.
         cones: what cones hold, where that is known.
+        ranked: how parents are ranked, where that is known.
         seed: of permutations, samples of pairs and halves.
     """
     radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
@@ -69,8 +71,8 @@ def questions(
         at_equal = order_at_equal_length(radii, chains, words, characters, seed=seed)
         answers["beyond_length"] = length_answer(at_equal, answers["order"])
     if "radii" in asked or any(subject.curvatures):
-        by_radii, by_curvature = gains(subject, seed=seed)
-        answers |= {"radii": radii_answer(by_radii), "curvature": curvature_answer(by_curvature)}
+        ranked = ranked or gains(subject, seed=seed)
+        answers |= {"radii": radii_answer(ranked.of_radii), "curvature": curvature_answer(ranked.of_curvature)}
     else:
         answers["curvature"] = curvature_answer(None)
     if "cones" in asked:

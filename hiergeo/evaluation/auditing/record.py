@@ -1,13 +1,30 @@
 """The record of an audit: its settings, numbers, intervals and verdict."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from hiergeo._core import limits, notebook
 from hiergeo._core.errors import check_whole
-from hiergeo._core.records import json_text, number, plain
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain, signed
+from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
+
+ATTRIBUTION: Mapping[str, str] = MappingProxyType(
+    {
+        "": "as it is",
+        "angle_only": "angles alone",
+        "radius_only": "radii alone",
+        "flat": "K = 0",
+        "flat_best": "K = 0, best radii",
+    }
+)
+WALKS: Mapping[str, str] = MappingProxyType(
+    {"": "to the root", "random_root": "random root", "data_mean": "data mean", "random_target": "random target"}
+)
+"""Controls and what columns call them; the first column is what they are compared with."""
 
 MOST_COPIES = 1000
 """Untrained copies at most."""
@@ -55,7 +72,7 @@ class Controlled:
 
 
 @dataclass(frozen=True, repr=False)
-class Audit:
+class Audit(Exported):
     """Whether the geometry of a space does the work that a claim of hierarchy says it does.
 
     Attributes:
@@ -80,25 +97,57 @@ class Audit:
     u_quantiles: tuple[float, ...]
     left_out: dict[str, str] = field(default_factory=dict)
 
+    keys = ("metric", "control", "value", "low", "high", "gain", "gain_low", "gain_high")
+
     def __repr__(self) -> str:
         about = " ".join(str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
         return f"<Audit {about}: {self.headline}>"
 
     def _repr_html_(self) -> str:
         """The verdict, and metrics as measured and under controls."""
-        controls = list(dict.fromkeys(name for each in self.attribution for name in each.controls))
-        rows = (
-            (
-                find_metric(each.metric).label,
-                [
-                    notebook.HtmlCell("" if value is None else number(value))
-                    for value in (each.native, *map(each.controls.get, controls))
-                ],
-            )
-            for each in self.attribution
-        )
-        heads = ("metric", "native", *(name.replace("_", " ") for name in controls))
-        return notebook.sentences(*self.sentences, self.omissions) + notebook.table(heads, rows)
+        return notebook.sentences(*self.sentences, self.omissions) + super()._repr_html_()
+
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""
+        for prefix, measured in (("", self.attribution), ("walk_", self.walks)):
+            for row in measured:
+                name = f"{prefix}{row.metric}"
+                low, high = self.intervals[name]
+                yield dict.fromkeys(self.keys) | {"metric": name, "value": row.native, "low": low, "high": high}
+                for control, value in row.controls.items():
+                    gain = f"{name}_minus_{control}"
+                    low, high = self.intervals[gain]
+                    gained = {"gain": self.numbers[gain], "gain_low": low, "gain_high": high}
+                    yield dict.fromkeys(self.keys) | {"metric": name, "control": control, "value": value, **gained}
+
+    def grids(self, *, full: bool = True) -> Iterator[Grid]:
+        """What carries the hierarchy, and the walks; with `full` each value with what the first column gains over it.
+
+        Marked are values from which the first column differs: the 95 % interval of the gain excludes 0.
+        """
+        data = f"{self.settings['dataset']} {self.settings['split']}"
+        about = caption(f"{without_folders(str(self.settings['model']))} · {data} · {self.settings['geometry']}")
+        legend = "Marked: differs from the first column, since the 95 % interval of the difference excludes 0."
+        yield self._grid("metric", "", controls_of(ATTRIBUTION, self.attribution), full)
+        walks = self._grid("walk", "walk_", controls_of(WALKS, self.walks), full)
+        yield replace(walks, notes=f"{about}\n{legend}")
+
+    def _grid(self, corner: str, prefix: str, controls: Mapping[str, str], full: bool) -> Grid:
+        rows = []
+        for row in self.walks if prefix else self.attribution:
+            name = f"{prefix}{row.metric}"
+            figures = [Figure(number(row.native), _ends(self.intervals[name]) if full else "")]
+            for control in list(controls)[1:]:
+                if control not in row.controls:
+                    figures.append(Figure())
+                    continue
+                gain = f"{name}_minus_{control}"
+                low, high = self.intervals[gain]
+                gained = f"gain {signed(self.numbers[gain])},\n{_ends(self.intervals[gain])}" if full else ""
+                value = number(row.controls[control])
+                figures.append(Figure(value, note=gained, best=not low <= 0 <= high))
+            rows.append((find_metric(row.metric).label, tuple(figures)))
+        return Grid(corner, tuple(controls.values()), tuple(rows))
 
     @property
     def headline(self) -> str:
@@ -150,6 +199,16 @@ class Audit:
     def to_json(self) -> str:
         """The audit as a JSON object whose first key, ``numbers``, is a flat object name -> number."""
         return json_text(self.as_dict())
+
+
+def controls_of(titles: Mapping[str, str], rows: Iterable[Controlled]) -> dict[str, str]:
+    """What there is of some controls, name -> title, the first column included."""
+    measured = {"", *(name for row in rows for name in row.controls)}
+    return {name: title for name, title in titles.items() if name in measured}
+
+
+def _ends(interval: Interval) -> str:
+    return " to ".join(map(number, interval))
 
 
 def _row(each: Controlled) -> dict[str, object]:

@@ -2,4 +2,8 @@
 
 from hiergeo.evaluation.benchmarks.benchmark import BENCHMARKS, Benchmark, Published, Run, benchmark_named, measure
 
-__all__ = ["BENCHMARKS", "Benchmark", "Published", "Run", "benchmark_named", "measure"]
+__all__ = [
+    "Benchmark",
+    "Published",
+    "measure",
+]

@@ -4,18 +4,10 @@ Comparisons, studies and suites compute these once; pages, tables and plots rend
 """
 
 from hiergeo.evaluation.answers import Conclusion
-from hiergeo.evaluation.experiment.board import Board, Caution, Score
+from hiergeo.evaluation.experiment.board import Board, Caution
 from hiergeo.evaluation.experiment.contrasts import ALPHA, FLAT_BEND, BeforeAfter, Contrast, Run, SpaceFacts
 
 __all__ = [
-    "ALPHA",
-    "FLAT_BEND",
-    "BeforeAfter",
     "Board",
-    "Caution",
-    "Conclusion",
     "Contrast",
-    "Run",
-    "Score",
-    "SpaceFacts",
 ]

@@ -1,7 +1,7 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and the records of metrics."""
 
 from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo, himo_rows, spearman
-from hiergeo.evaluation.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
+from hiergeo.evaluation.metrics.embeddings import similarity_drift, tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.ladders import (
     ZeroShot,
     accuracies,
@@ -15,7 +15,6 @@ from hiergeo.evaluation.metrics.ladders import (
 from hiergeo.evaluation.metrics.ranking import (
     CHANCE,
     Ranking,
-    Reconstruction,
     Roc,
     auroc,
     average_precision,
@@ -45,52 +44,14 @@ from hiergeo.evaluation.metrics.resampling import (
 from hiergeo.evaluation.metrics.trees import TREE_METRICS, Tree, tree_scores
 
 __all__ = [
-    "CHANCE",
-    "RADIAL",
-    "SMALL_SAMPLE",
-    "TREE_METRICS",
-    "Drift",
-    "Interval",
     "Metric",
-    "RankCorrelation",
-    "Ranking",
-    "Reconstruction",
-    "Roc",
-    "SignTest",
-    "Tree",
-    "ZeroShot",
-    "accuracies",
-    "any_hit",
     "auroc",
     "average_precision",
-    "bootstrap_draws",
-    "bootstrap_mean",
-    "bootstrap_statistic",
-    "chance_recall",
-    "crossed_draws",
     "find_metric",
-    "himo",
-    "himo_rows",
-    "holm",
-    "interval_of",
     "ladder",
-    "ladder_metrics",
-    "ladder_precision_recall",
     "ladder_scores",
-    "mean_roc",
-    "paired_difference",
     "pep_scores",
-    "percentile_interval",
-    "proportion_interval",
     "reconstruction",
-    "resamples",
-    "share_interval",
-    "sign_test",
-    "similarity_drift",
-    "simultaneous_intervals",
-    "spearman",
     "tau_d",
-    "tau_d_rows",
-    "tied_share",
     "tree_scores",
 ]

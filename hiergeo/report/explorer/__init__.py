@@ -1,30 +1,17 @@
 """The explorer: a collection of captions and pictures, seen through several models and geometries, in a browser."""
 
-from hiergeo.evaluation.auditing.survey import Survey
 from hiergeo.report.explorer.collection import Collection, Lens, open_collection
 from hiergeo.report.explorer.demo import open_demo
 from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.report.explorer.export import Exported, check_target, export_page
 from hiergeo.report.explorer.items import Tiers
-from hiergeo.report.explorer.mapping import Map, build_map
+from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.moved import compare
-from hiergeo.report.explorer.movers import Moved
-from hiergeo.report.explorer.service import Explorer
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import Thumbnails
 
 __all__ = [
-    "Collection",
-    "Explorer",
-    "Exported",
-    "Lens",
-    "Map",
-    "Moved",
-    "Survey",
-    "Thumbnails",
-    "Tiers",
     "build_map",
-    "check_target",
     "compare",
     "create_explorer",
     "export_page",

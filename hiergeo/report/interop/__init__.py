@@ -4,4 +4,8 @@ from hiergeo.report.interop.cards import head_card, write_card
 from hiergeo.report.interop.clip_benchmark import to_clip_benchmark
 from hiergeo.report.interop.heads import push_to_hub
 
-__all__ = ["head_card", "push_to_hub", "to_clip_benchmark", "write_card"]
+__all__ = [
+    "push_to_hub",
+    "to_clip_benchmark",
+    "write_card",
+]

@@ -3,4 +3,7 @@
 from hiergeo.search.corpus.embedding_run import Options, embed
 from hiergeo.search.corpus.report import Summary
 
-__all__ = ["Options", "Summary", "embed"]
+__all__ = [
+    "Options",
+    "embed",
+]

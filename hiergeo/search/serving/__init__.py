@@ -1,8 +1,12 @@
 """An index as an HTTP service, and its client."""
 
 from hiergeo.search.serving.client import Client
-from hiergeo.search.serving.limits import Limits, Refused, Settings
+from hiergeo.search.serving.limits import Limits, Settings
 from hiergeo.search.serving.server import bind, running, serve
 from hiergeo.search.serving.service import Service, create_app
 
-__all__ = ["Client", "Limits", "Refused", "Service", "Settings", "bind", "create_app", "running", "serve"]
+__all__ = [
+    "Client",
+    "create_app",
+    "running",
+]

@@ -5,14 +5,7 @@ from hiergeo.search.taxonomy.growing import Taxonomy, TreeSettings, grow
 from hiergeo.search.taxonomy.judging import Judgement, Truth, judge, known_truth, wordnet_truth
 
 __all__ = [
-    "FORMATS",
-    "Judgement",
-    "Taxonomy",
     "TreeSettings",
-    "Truth",
     "export",
     "grow",
-    "judge",
-    "known_truth",
-    "wordnet_truth",
 ]

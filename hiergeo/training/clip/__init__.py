@@ -2,5 +2,3 @@
 
 from hiergeo.training.clip.plan import ClipPlan, PairData, read_clip_plan
 from hiergeo.training.clip.training import ClipTrained, train_clip
-
-__all__ = ["ClipPlan", "ClipTrained", "PairData", "read_clip_plan", "train_clip"]

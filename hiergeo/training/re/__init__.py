@@ -2,5 +2,3 @@
 
 from hiergeo.training.re.fine_tuning import FineTuned, fine_tune
 from hiergeo.training.re.recipe import TowerRecipe
-
-__all__ = ["FineTuned", "TowerRecipe", "fine_tune"]

@@ -4,4 +4,8 @@ from hiergeo.training.study.design import StudyPlan, StudySettings
 from hiergeo.training.study.result import HeadRun, Study, StudyCell
 from hiergeo.training.study.running import run_study
 
-__all__ = ["HeadRun", "Study", "StudyCell", "StudyPlan", "StudySettings", "run_study"]
+__all__ = [
+    "StudyPlan",
+    "StudySettings",
+    "run_study",
+]

@@ -59,7 +59,8 @@ def test_gains_are_those_of_distances_in_numpy(seed, k):
     parents = np.unique(parent)
     half = np.isin(parent, np.random.default_rng(seed).permutation(parents)[: len(parents) // 2])
     best = np.where(half, tried[tried[:, ~half].mean(1).argmax()], tried[tried[:, half].mean(1).argmax()])
-    by_radii, by_curvature = gains.gains(subject_of(embedded, hiergeo.Space(f"lorentz:{-k}")), seed=seed)
+    ranked = gains.gains(subject_of(embedded, hiergeo.Space(f"lorentz:{-k}")), seed=seed)
+    by_radii, by_curvature = ranked.of_radii, ranked.of_curvature
     assert by_radii.value == pytest.approx((native - reciprocal(-(directions @ directions.T), child, parent)).mean())
     assert by_curvature.value == pytest.approx((native - best).mean())
     assert by_radii.items == by_curvature.items == len(child) == 36
@@ -68,7 +69,7 @@ def test_gains_are_those_of_distances_in_numpy(seed, k):
 def test_pairs_are_counted_once_however_many_chains_repeat_them():
     points, chains = tree(0)
     once, often = (
-        gains.gains(subject_of(made(points, rows), hiergeo.Space("lorentz:-1")))
+        gains.gains(subject_of(made(points, rows), hiergeo.Space("lorentz:-1"))).of_radii
         for rows in (chains, np.repeat(chains, 3, axis=0))
     )
     assert once == often
@@ -78,20 +79,20 @@ def test_of_many_pairs_some_are_drawn(monkeypatch):
     points, chains = tree(0)
     subject = subject_of(made(points, chains), hiergeo.Space("lorentz:-1"))
     monkeypatch.setattr(gains, "MOST_PAIRS", 10)
-    first, again, other = (gains.gains(subject, seed=seed)[0] for seed in (1, 1, 2))
+    first, again, other = (gains.gains(subject, seed=seed).of_radii for seed in (1, 1, 2))
     assert first.items == 10
     assert first == again != other
 
 
 def test_flat_spaces_gain_nothing_by_curvature():
     points, chains = tree(0)
-    assert gains.gains(subject_of(made(points, chains), hiergeo.Space("euclidean")))[1] is None
+    assert gains.gains(subject_of(made(points, chains), hiergeo.Space("euclidean"))).of_curvature is None
 
 
 def test_radii_that_are_all_equal_add_nothing():
     points, chains = tree(0)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    by_radii, _ = gains.gains(subject_of(made(points, chains), hiergeo.Space("lorentz:-1")))
+    by_radii = gains.gains(subject_of(made(points, chains), hiergeo.Space("lorentz:-1"))).of_radii
     assert (by_radii.value, by_radii.interval) == (0, (0, 0))
 
 

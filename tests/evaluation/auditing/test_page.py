@@ -89,6 +89,18 @@ def test_the_page_holds_every_number_of_the_tables(audit, tmp_path):
         assert answer.sentence in page.text
 
 
+def test_every_table_holds_the_control_that_decides_about_curvature(audit):
+    (row,) = (row for row in audit.records() if row["control"] == "flat_best")
+    answer = audit.answers["curvature"]
+    gain = [row[name] for name in ("gain", "gain_low", "gain_high")]
+    assert gain == pytest.approx([answer.value, answer.low, answer.high])
+    value = f"{row['value']:.3f}"
+    for text in (audit.to_markdown(), audit.to_latex()):
+        assert "best radii" in text
+        assert value in text
+    assert repr(row["value"]) in audit.to_csv()
+
+
 def test_a_page_escapes_names_from_outside(audit, tmp_path):
     audit.settings["model"] = "<b>npz:x</b>"
     assert "<b>npz" not in (write_audit(audit, tmp_path / "page.html")).read_text()
