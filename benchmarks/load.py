@@ -79,8 +79,15 @@ class Server(NamedTuple):
 
 @contextmanager
 def server(verb: str, *options: str) -> Iterator[Server]:
-    """A server that a verb of the command line starts, ended after the block; its first lines name its address."""
-    line = [sys.executable, "-m", "hiergeo", verb, *options, "--port", "0"]
+    """A server that a verb of the command line starts, ended after the block."""
+    with started("-m", "hiergeo", verb, *options, "--port", "0") as running:
+        yield running
+
+
+@contextmanager
+def started(*words: str) -> Iterator[Server]:
+    """A server that Python starts with these words, ended after the block; its first lines name its address."""
+    line = [sys.executable, *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as child:
         try:
             assert child.stdout is not None

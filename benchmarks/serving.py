@@ -1,6 +1,6 @@
 """The HTTP service under load: ``python -m benchmarks.serving [--seconds N] [--clients N] [--out FILE]``.
 
-Servers of `hiergeo serve` on the 85,034 MiniLM captions of HierarCaps' leakage-free train split are asked on loopback
+Servers on the 85,034 MiniLM captions of HierarCaps' leakage-free train split are asked on loopback
 by threads of this process, which so shares the processor with them. Arms, such as batching on and off, take turns of a
 few seconds, so that what else the machine does meets them alike. Texts never repeat, so that none is embedded already.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.load import Load, Server, closed, compared, server, shuffled
+from benchmarks.load import Load, Server, closed, compared, server, shuffled, started
 from benchmarks.peers import peer
 from hiergeo import adapters, search
 from hiergeo.datasets import data_home
@@ -29,12 +29,21 @@ from hiergeo.search import serving
 ROWS, LADDER_ROWS, LADDERS = 85_034, 52_401, 300
 K, STEPS = 10, 50
 
-ARMS = {
-    "batching (as shipped)": (),
-    "batching, no window": ("--window", "0"),
-    "one query a sweep": ("--batch-size", "1", "--window", "0"),
-}
-"""Options of the servers that are compared."""
+SIZES = {"batching (as shipped)": 64, "one query a sweep": 1}
+"""How many queries the servers that are compared answer in a sweep at most."""
+
+SERVE = """
+import sys
+from hiergeo import search
+from hiergeo.search import serving
+
+settings = serving.Settings(batch=int(sys.argv[2]))
+app = serving.create_app(search.open(sys.argv[1]), settings)
+app.state.service.engine.warm_up()
+with serving.bind("127.0.0.1", 0) as bound:
+    ready = lambda _: print("http://127.0.0.1:%d" % bound.getsockname()[1], flush=True)
+    serving.serve(app, bound, settings.limits, ready)
+"""
 
 
 def captions(rows: np.ndarray, chains: dict[str, np.ndarray]) -> list[str]:
@@ -133,7 +142,8 @@ def main() -> None:
         ):
             with ExitStack() as running:
                 servers = {
-                    name: running.enter_context(server("serve", str(whole), *line)) for name, line in ARMS.items()
+                    name: running.enter_context(started("-c", SERVE, str(whole), str(size)))
+                    for name, size in SIZES.items()
                 }
                 queries = shuffled(items)
                 arms = {name: arm(each, asked.clients, queries) for name, each in servers.items()}

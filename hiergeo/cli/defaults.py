@@ -55,9 +55,6 @@ MOST_HITS = 1024
 SIMILARITY = 0.8
 """Least share of common words of similar texts, for leaks."""
 
-ANSWER_SECONDS, WAITING = 30.0, 512
-"""Limits of the service."""
-
 HIERARCAPS_PARTS = ["test", "expanded", "train", "images"]
 PUBLIC = ("breeds", "hyperlex")
 """Public files that can be downloaded."""

@@ -32,12 +32,7 @@ def served(run, monkeypatch):
 
 
 def test_every_setting_is_the_one_that_is_named(served, folder):
-    numbers = ("--window", 7, "--sweep", 3, "--timeout", 4.5, "--queue", 99)
-    app, limits = served(folder, *numbers, "--token", TOKEN, "--writable")
-    settings = app.state.service.settings
-    assert (settings.window, settings.batch) == (pytest.approx(0.007), 3)
-    assert (limits.answer_seconds, limits.waiting) == (4.5, 99)
-    assert settings.limits == limits
+    settings = served(folder, "--token", TOKEN, "--writable")[0].state.service.settings
     assert (settings.token, settings.writable, settings.embeds) == (TOKEN, True, True)
 
 
@@ -70,9 +65,8 @@ def test_damaged_shards_are_left_out_on_request_alone(run, served, tmp_path):
     assert len(app.state.service.index) == 60
 
 
-@pytest.mark.parametrize("words", [("--store", "faiss:flat", "--writable"), ("--queue", 63), ("--window", -1)])
-def test_what_does_not_fit_is_refused(run, folder, words):
-    assert run("serve", folder, "--port", 0, *words)[0] == 2
+def test_what_does_not_fit_is_refused(run, folder):
+    assert run("serve", folder, "--port", 0, "--store", "faiss:flat", "--writable")[0] == 2
 
 
 def test_a_store_is_searched_where_one_is_named(served, folder):
