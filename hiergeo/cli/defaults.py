@@ -35,9 +35,6 @@ class Tree(NamedTuple):
 MOST_PARENTS = 64
 MOST_HITS = 1024
 
-ANSWER_SECONDS, WAITING = 30.0, 512
-"""Limits of the service."""
-
 HIERARCAPS_PARTS = ["test", "expanded", "train", "images"]
 PUBLIC = ("breeds", "hyperlex")
 """Public files that can be downloaded."""

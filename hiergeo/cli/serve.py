@@ -6,7 +6,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hiergeo._core.errors import InputError
-from hiergeo.cli import defaults, options
+from hiergeo.cli import options
 from hiergeo.cli._terminal import console, note, show_page
 from hiergeo.cli.options import flag, option, path_argument
 from hiergeo.cli.plans import Config
@@ -53,19 +53,6 @@ def serve_command(
     ] = None,
     embeddings_only: Annotated[bool, flag("--embeddings-only", "Load no model; queries must be embeddings.")] = False,
     insecure: Insecure = False,
-    sweep: Annotated[
-        int, option("N", "Queries that one sweep answers at most; 1 answers each alone.", min=1, max=1024)
-    ] = 64,
-    window: Annotated[
-        float,
-        option("MS", "Milliseconds without a new query that start a sweep; 0 starts it at once.", min=0, max=1000),
-    ] = 2.0,
-    timeout: Annotated[
-        float, option("S", "Seconds for one answer, beyond which a request gets 504.", min=0.001, max=3600)
-    ] = defaults.ANSWER_SECONDS,
-    queue: Annotated[
-        int, option("N", "Queries that wait at most, beyond which requests get 503.", min=64, max=65536)
-    ] = defaults.WAITING,
     device: options.Device = options.AUTO,
 ) -> None:
     """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."""
@@ -85,10 +72,7 @@ def serve_command(
             writable=writable,
             hosts=hosts,
             store=store,
-            window=window / 1000,
-            batch=sweep,
             embeds=not embeddings_only,
-            limits=serving.Limits(answer_seconds=timeout, waiting=queue),
         )
         loaded = None if model is None else adapters.load(model, device=device)
         opened = search.open(index, model=loaded, device=device)

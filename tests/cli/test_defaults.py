@@ -9,7 +9,6 @@ from hiergeo.cli import defaults
 from hiergeo.cli.app import SUMMARIES
 from hiergeo.datasets.hierarcaps import PARTS
 from hiergeo.datasets.public import PUBLIC
-from hiergeo.search import serving
 from hiergeo.search.requests import MOST_HITS
 from hiergeo.search.taxonomy import TreeSettings
 from hiergeo.search.taxonomy.growing import MOST_PARENTS
@@ -56,8 +55,6 @@ def test_defaults_of_losses():
 
 
 def test_other_constants():
-    limits = serving.Limits()
-    assert (limits.answer_seconds, limits.waiting) == (defaults.ANSWER_SECONDS, defaults.WAITING)
     assert (defaults.MOST_HITS, defaults.MOST_PARENTS) == (MOST_HITS, MOST_PARENTS)
     assert (list(PARTS), tuple(PUBLIC)) == (defaults.HIERARCAPS_PARTS, defaults.PUBLIC)
     assert defaults.AUTO == AUTO

@@ -16,7 +16,6 @@ from hiergeo.search import Item
 from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.requests import (
-    Given,
     Number,
     Query,
     Question,
@@ -25,7 +24,6 @@ from hiergeo.search.serving.requests import (
     Verb,
     Whole,
     check_load,
-    decoded,
     read_queries,
     read_query,
 )
@@ -131,7 +129,7 @@ class Questions:
         return self._asked(verb, values, [Item(values.item) if values.q is None else values.q])
 
     def of_several(self, verb: Verb, values: Any) -> Asked:
-        """The question about several queries, whose pictures are decoded; raises Refused."""
+        """The question about several queries; raises Refused."""
         dim = values.lens.index.encoder.dim
         return self._asked(verb, values, read_queries(values.queries, "queries", dim, self.limits))
 
@@ -139,25 +137,21 @@ class Questions:
         """The question of one query for its ladder through each of several lenses; raises Refused."""
         given = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self.limits)
         check_load(self.limits, [given], "steps", len(values.lenses) * values.steps)
-        queries = decoded([given])
         return [
-            Asked(lens, Question("ladder", queries, geometry=lens.spec, steps=values.steps)) for lens in values.lenses
+            Asked(lens, Question("ladder", (given,), geometry=lens.spec, steps=values.steps)) for lens in values.lenses
         ]
 
     def of_places(self, values: Any) -> tuple[Query, ...]:
-        """Queries to place on a map, whose pictures are decoded; raises Refused."""
+        """Queries to place on a map; raises Refused."""
         given = read_queries(values.queries, "queries", values.lens.index.encoder.dim, self.limits)
-        return self._decoded(given, "queries")
+        check_load(self.limits, given, "queries", 1)
+        return tuple(given)
 
-    def _asked(self, verb: Verb, values: Any, given: Sequence[Given]) -> Asked:
+    def _asked(self, verb: Verb, values: Any, given: Sequence[Query]) -> Asked:
         name = "steps" if verb == "ladder" else "k"
-        queries = self._decoded(given, name, getattr(values, name))
+        check_load(self.limits, given, name, getattr(values, name))
         settings = values.k, values.by, values.lens.spec, values.steps
-        return Asked(values.lens, Question(verb, queries, *settings, strict=True))
-
-    def _decoded(self, given: Sequence[Given], name: str, each: int = 1) -> tuple[Query, ...]:
-        check_load(self.limits, given, name, each)
-        return decoded(given)
+        return Asked(values.lens, Question(verb, tuple(given), *settings, strict=True))
 
 
 def _model(name: str, **fields: Any) -> Any:

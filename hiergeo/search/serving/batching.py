@@ -18,9 +18,6 @@ Outcome = list[Result] | HiergeoError
 
 Done = TypeVar("Done")
 
-WINDOWS = 5
-"""Windows that a sweep waits for at most while questions keep arriving."""
-
 BUSY = "the server is busy and its queue is full: try again."
 
 
@@ -34,8 +31,8 @@ class _Waiting:
 class Batcher:
     """A queue of questions in front of an engine that answers many at a time.
 
-    A sweep begins once a batch is full, no question has arrived for `Settings.window` seconds, or `WINDOWS` such times
-    have passed. Everything that touches the index runs on one thread.
+    While a sweep runs questions collect, and the next one answers them together. Everything that touches the index runs
+    on one thread.
     """
 
     def __init__(
@@ -55,9 +52,6 @@ class Batcher:
         """
         limits = self._settings.limits
         if self._length() + len(question.queries) > limits.waiting:
-            raise Refused(503, BUSY, retry_after=1)
-        pixels = question.pixels
-        if pixels and self._pixels() + pixels > limits.waiting_pixels:
             raise Refused(503, BUSY, retry_after=1)
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -81,7 +75,6 @@ class Batcher:
             if not self._queue:
                 self._arrived.clear()
                 await self._arrived.wait()
-            await self._gather()
             batch = self._take()
             if batch:
                 await self._sweep(batch)
@@ -93,16 +86,6 @@ class Batcher:
                 waiting.outcome.set_result(Refused(503, "the server is being stopped.", retry_after=5))
         self._queue.clear()
         self._engine.shutdown(wait=True)
-
-    async def _gather(self) -> None:
-        """Wait while questions keep arriving: clients that have just been answered ask again at about the same time."""
-        for _ in range(WINDOWS if self._settings.window else 0):
-            before = self._length()
-            if before >= self._settings.batch:
-                return
-            await asyncio.sleep(self._settings.window)
-            if self._length() == before:
-                return
 
     async def _sweep(self, batch: list[_Waiting]) -> None:
         questions = [waiting.question for waiting in batch]
@@ -132,9 +115,6 @@ class Batcher:
 
     def _length(self) -> int:
         return sum(len(waiting.question.queries) for waiting in self._queue if not waiting.outcome.done())
-
-    def _pixels(self) -> int:
-        return sum(waiting.question.pixels for waiting in self._queue)
 
     def _note_queue(self) -> None:
         self._metrics.waiting.set(self._length())

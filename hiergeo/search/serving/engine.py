@@ -24,7 +24,7 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.serving.batching import Outcome
 from hiergeo.search.serving.limits import LOG, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import Addition, Query, Question
+from hiergeo.search.serving.requests import Addition, Encoded, Query, Question
 from hiergeo.search.shards import Labels
 from hiergeo.search.sources import ItemBatch
 
@@ -158,7 +158,7 @@ class IndexService:
         texts = list(dict.fromkeys(query for query in queries if isinstance(query, str)))
         known = {text: self._known[text] for text in texts if text in self._known}
         new = [text for text in texts if text not in known]
-        pictures = [query for query in queries if not isinstance(query, str | Tensor | Item)]
+        pictures = [query.image for query in queries if isinstance(query, Encoded)]
         if new:
             known |= dict(zip(new, self._encode("texts", new), strict=True))
         seen = iter(self._encode("images", pictures)) if pictures else iter(())
@@ -181,8 +181,8 @@ class IndexService:
             model = self.index.encoder.model
             if what == "images" and not model.has_images:
                 raise InputError(f"{model.name} embeds no images: search with texts or embeddings.")
-            encode = model.encode_text if what == "texts" else model.encode_image
-            return encode(items).to("cpu", torch.float32)
+            rows = model.encode_text(items) if what == "texts" else model.encode_image(items, batch_size=1)
+            return rows.to("cpu", torch.float32)
 
     def refresh(self, own: bool = False) -> bool:
         """Go on to the current generation; whether it was another one. Costs a look at one file.

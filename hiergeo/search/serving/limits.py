@@ -69,7 +69,6 @@ class Limits:
         held_bytes: of all bodies that are read or parsed at a time, beyond which requests get 503.
         image_bytes: of one image file.
         image_pixels: of the images of one request, width times height.
-        waiting_pixels: of the images in the queue, beyond which requests with images get 503.
         text_characters: of one text.
         queries: of one request.
         k: hits of one query; the engine takes 1,024.
@@ -89,7 +88,6 @@ class Limits:
     held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
-    waiting_pixels: int = 1 << 27
     text_characters: int = 4096
     queries: int = 64
     k: int = 1024
@@ -116,7 +114,6 @@ class Settings:
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
         store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
-        window: seconds without a new question after which a sweep begins; 0 begins it at once.
         batch: queries that one sweep answers at most; 1 answers every request alone.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
         cached_texts: of which the embeddings are kept.
@@ -128,7 +125,6 @@ class Settings:
     open_paths: frozenset[str] = frozenset()
     hosts: frozenset[str] | None = None
     store: str | None = None
-    window: float = 0.002
     batch: int = 64
     embeds: bool = True
     cached_texts: int = 10_000

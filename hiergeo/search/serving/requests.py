@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast, final
 
 import torch
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
+from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import FORMATS, CountedReads, open_rgb
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Item
@@ -40,13 +41,28 @@ PIECES = 100_000
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
-    """An image file of which the header alone has been read: width times height, and the field that named it."""
+    """An image file of which the header alone has been read.
+
+    Attributes:
+        content: of the file.
+        pixels: width times height.
+        field: that named it.
+    """
 
     content: bytes
     pixels: int
     field: str
+
+    @property
+    def image(self) -> ImageRef:
+        """The image, decoded each time that it is opened, and not kept. Opening it raises Refused."""
+        return ImageRef(0, self._decoded)
+
+    def _decoded(self) -> "Image":
+        with _opened(self.content, self.field) as opened:
+            return open_rgb(opened)
 
 
 def read_header(content: bytes, field: str, limits: Limits) -> Encoded:
@@ -57,12 +73,6 @@ def read_header(content: bytes, field: str, limits: Limits) -> Encoded:
             size, most = f"{opened.width} x {opened.height}", f"{limits.image_pixels:,}"
             raise Refused(413, f"{field} has {size} pixels and may have {most}: scale it.", field)
     return Encoded(content, pixels, field)
-
-
-def decode(image: Encoded) -> "Image":
-    """The picture in a file, in mode RGB; nothing of it is stored. Raises Refused."""
-    with _opened(image.content, image.field) as opened:
-        return open_rgb(opened)
 
 
 @contextmanager
@@ -85,11 +95,8 @@ def _opened(content: bytes, field: str) -> "Iterator[Image]":
         raise Refused(400, message, field) from error
 
 
-Query: TypeAlias = Union[str, Tensor, Item, "Image"]
-"""A text, an embedding (D,), an item of the index or a picture; a text is never a path."""
-
-Given: TypeAlias = str | Tensor | Item | Encoded
-"""A query whose picture is not decoded yet."""
+Query: TypeAlias = str | Tensor | Item | Encoded
+"""A text, an embedding (D,), an item of the index or an image file; a text is never a path."""
 
 FLOAT32 = 3.4028234e38
 """The largest number of float32."""
@@ -179,11 +186,6 @@ class Question:
     distinct: bool = True
     strict: bool = False
 
-    @property
-    def pixels(self) -> int:
-        """Of all its pictures."""
-        return sum(each.width * each.height for each in self.queries if not isinstance(each, str | Tensor | Item))
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -257,21 +259,21 @@ class RequestModels:
 
 
 def question_of(verb: Verb, values: Any, dim: int, limits: Limits) -> Question:
-    """The question in a model of a verb; pictures are decoded, which takes long. Raises Refused."""
+    """The question in a model of a verb; raises Refused."""
     settings = {name: value for name, value in values if name not in ("q", "queries")}
     given = [values.q] if hasattr(values, "q") else read_queries(values.queries, "queries", dim, limits)
     name = "steps" if verb == "ladder" else "k"
     check_load(limits, given, name, settings.get(name, 1))
-    return Question(verb, decoded(given), **settings)
+    return Question(verb, tuple(given), **settings)
 
 
-def read_queries(queries: Sequence[AnyQuery], field: str, dim: int, limits: Limits) -> list[Given]:
-    """Queries of the list in a field, whose pictures are not decoded yet; raises Refused."""
+def read_queries(queries: Sequence[AnyQuery], field: str, dim: int, limits: Limits) -> list[Query]:
+    """Queries of the list in a field; raises Refused."""
     return [read_query(each, f"{field}[{place}]", dim, limits) for place, each in enumerate(queries)]
 
 
-def read_query(query: AnyQuery, field: str, dim: int, limits: Limits) -> Given:
-    """One query, whose picture is not decoded yet; raises Refused."""
+def read_query(query: AnyQuery, field: str, dim: int, limits: Limits) -> Query:
+    """One query; raises Refused."""
     name, value = query.given
     if name == "embedding":
         return vector(value, f"{field}.{name}", dim)
@@ -302,12 +304,7 @@ def addition_of(values: Any, dim: int) -> Addition:
     return Addition(captions, embeddings, ids, values.images)
 
 
-def decoded(given: Sequence[Given]) -> tuple[Query, ...]:
-    """Queries whose pictures are decoded; raises Refused."""
-    return tuple(decode(each) if isinstance(each, Encoded) else each for each in given)
-
-
-def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> None:
+def check_load(limits: Limits, given: Sequence[Query], name: str, each: int) -> None:
     """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels."""
     if len(given) * each > limits.hits:
         problem = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"

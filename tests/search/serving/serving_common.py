@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,6 +63,19 @@ class Served:
         value = self.service.metrics.registry.get_sample_value(f"hiergeo_{name}")
         assert value is not None
         return value
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """Let no sweep begin until the block ends."""
+        answer, gate = self.service.engine.answer, threading.Event()
+
+        def waiting(questions: Sequence) -> list:
+            assert gate.wait(PATIENCE)
+            return answer(questions)
+
+        self.service._batcher._answer = waiting
+        yield
+        gate.set()
 
     def exchange(self, content: bytes, seconds: float = PATIENCE) -> bytes:
         """Everything that comes back when these bytes are sent."""

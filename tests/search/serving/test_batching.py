@@ -4,15 +4,13 @@ import asyncio
 import dataclasses
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("prometheus_client")
 
 from hiergeo._core.errors import InputError
-from hiergeo.search.serving import batching
-from hiergeo.search.serving.batching import WINDOWS, Batcher
+from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Question
@@ -64,39 +62,24 @@ def test_what_arrives_together_shares_a_sweep_and_each_gets_its_own_answers() ->
         asked = [batcher.ask(count("a" * n, "b")) for n in range(5)]
         assert await asyncio.gather(*asked) == [[n, 1] for n in range(5)]
 
-    with_batcher(engine, Settings(window=0.05), scenario)
+    with_batcher(engine, Settings(), scenario)
     assert len(engine.batches) == 1
 
 
-@pytest.mark.parametrize(
-    ("settings", "arriving", "waits"),
-    [
-        (Settings(window=0), 9, 0),
-        (Settings(window=0.5), 0, 1),
-        (Settings(window=0.5), 2, 3),
-        (Settings(window=0.5), 99, WINDOWS),
-        (Settings(window=0.5, batch=3), 99, 2),
-        (Settings(window=0.5, batch=1), 99, 0),
-    ],
-)
-def test_a_sweep_waits_for_questions_as_long_as_they_keep_arriving(monkeypatch, settings, arriving, waits) -> None:
-    engine, waited, asked = Recorder(), list[float](), list[asyncio.Future]()
+def test_what_arrives_while_a_sweep_runs_shares_the_next_one() -> None:
+    engine = Recorder()
 
     async def scenario(batcher: Batcher) -> None:
-        async def wait(seconds: float) -> None:
-            waited.append(seconds)
-            if len(waited) <= arriving:
-                asked.append(asyncio.ensure_future(batcher.ask(count("later"))))
-                await pause(0)
+        engine.gate.clear()
+        first = asyncio.create_task(batcher.ask(count("first")))
+        await sweeping(engine)
+        later = [asyncio.create_task(batcher.ask(count(f"later {n}"))) for n in range(5)]
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await asyncio.gather(first, *later)
 
-        pause = asyncio.sleep
-        monkeypatch.setattr(batching, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": wait}))
-        await batcher.ask(count("first"))
-        assert waited[:waits] == [0.5] * waits
-        assert len(engine.batches[0]) == 1 + min(arriving, waits)
-        await asyncio.gather(*asked)
-
-    with_batcher(engine, settings, scenario)
+    with_batcher(engine, Settings(), scenario)
+    assert engine.batches == [["first"], [f"later {n}" for n in range(5)]]
 
 
 @pytest.mark.parametrize(("batch", "sweeps"), [(1, 6), (4, 2), (64, 1)])
@@ -106,7 +89,7 @@ def test_a_sweep_has_at_most_the_queries_of_a_batch(batch, sweeps) -> None:
     async def scenario(batcher: Batcher) -> None:
         await asyncio.gather(*(batcher.ask(count(str(n))) for n in range(6)))
 
-    with_batcher(engine, Settings(window=0.05, batch=batch), scenario)
+    with_batcher(engine, Settings(batch=batch), scenario)
     assert [len(each) for each in engine.batches] == [min(batch, 6 - start) for start in range(0, 6, batch)]
     assert [text for each in engine.batches for text in each] == list("012345")
     assert len(engine.batches) == sweeps
@@ -118,13 +101,13 @@ def test_one_question_larger_than_a_batch_is_answered_alone() -> None:
     async def scenario(batcher: Batcher) -> None:
         await asyncio.gather(batcher.ask(count(*"abcde")), batcher.ask(count("f")))
 
-    with_batcher(engine, Settings(window=0.05, batch=2), scenario)
+    with_batcher(engine, Settings(batch=2), scenario)
     assert engine.batches == [list("abcde"), ["f"]]
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     engine = Recorder()
-    settings = Settings(window=0, limits=dataclasses.replace(Limits(), waiting=2))
+    settings = Settings(limits=dataclasses.replace(Limits(), waiting=2))
 
     async def scenario(batcher: Batcher) -> None:
         engine.gate.clear()
@@ -145,7 +128,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
 def test_a_late_answer_is_504_while_the_sweep_goes_on_and_nobody_is_searched_for_twice(monkeypatch) -> None:
     """The clock of the event loop stands still until the test moves it."""
     engine = Recorder()
-    settings = Settings(window=0)
+    settings = Settings()
 
     async def scenario(batcher: Batcher) -> None:
         loop = asyncio.get_running_loop()
@@ -180,7 +163,7 @@ def test_an_error_of_one_question_is_its_own() -> None:
         assert good == [1]
         assert isinstance(bad, InputError)
 
-    with_batcher(answer, Settings(window=0.05), scenario)
+    with_batcher(answer, Settings(), scenario)
 
 
 def test_a_sweep_that_crashes_is_500_and_the_next_one_runs() -> None:
@@ -199,4 +182,4 @@ def test_a_sweep_that_crashes_is_500_and_the_next_one_runs() -> None:
         assert "secret" not in str(refusal.value)
         assert await batcher.ask(count("a")) == [7]
 
-    with_batcher(answer, Settings(window=0), scenario)
+    with_batcher(answer, Settings(), scenario)

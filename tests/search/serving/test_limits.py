@@ -20,11 +20,9 @@ import torch
 
 from hiergeo._core.errors import InputError
 from hiergeo.search import Index, serving
-from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response
-from hiergeo.search.serving.requests import Question
 from hiergeo.search.serving.routes import Bodies, read_body
 from tests.search.serving.serving_common import PATIENCE, build_index, served, until
 
@@ -75,24 +73,6 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
         monkeypatch.setattr("hiergeo.search.serving.requests.open_rgb", lambda _: pytest.fail("an image was decoded"))
         refused = http.post("/api/count", json={"queries": [image] * 4})
     assert (refused.status_code, refused.json()["field"]) == (413, "queries")
-
-
-def test_pixels_in_the_queue_are_limited() -> None:
-    from PIL import Image
-
-    async def main() -> None:
-        batcher = Batcher(lambda _: [], Settings(limits=dataclasses.replace(Limits(), waiting_pixels=100)), Metrics())
-        question = Question("count", (Image.new("RGB", (8, 8)),))
-        first = asyncio.create_task(batcher.ask(question))
-        await asyncio.sleep(0)
-        with pytest.raises(Refused) as refusal:
-            await batcher.ask(question)
-        assert refusal.value.status == 503
-        batcher.close()
-        with pytest.raises(Refused):
-            await first
-
-    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
@@ -236,7 +216,8 @@ def test_health_answers_while_as_many_requests_as_may_be_are_in_flight(index) ->
 
 
 def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
-    with served(index, Settings(window=0.0, batch=1)) as running:
+    """Gone as one is whose process was killed: the end of its side alone says no such thing."""
+    with served(index, Settings(batch=1)) as running:
         whole, answered, gate = running.service.engine.answer, [], threading.Event()
 
         def held_up(questions):
@@ -248,6 +229,7 @@ def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
         with contextlib.ExitStack() as clients:
             for place in range(10):
                 caller = clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 caller.sendall(f"GET /api/count?q=x{place} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             until(lambda: len(answered) == 1 and running.measured("queue_queries") == 9)
         until(lambda: running.measured("requests_in_flight") == 0)

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search import Index, serving
 from tests.search.serving.port_common import reserved_port
-from tests.search.serving.serving_common import build_index, build_vectors, served
+from tests.search.serving.serving_common import build_index, build_vectors, served, until
 from tests.search.stores_common import register
 
 pytest.importorskip("starlette")
@@ -127,24 +128,25 @@ def test_a_text_is_never_a_path(client, index, tmp_path, monkeypatch) -> None:
 
 
 def test_queries_that_arrive_together_share_a_sweep(index) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    with served(index, serving.Settings(window=0.2)) as running, serving.Client(running.url) as client:
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda k: client.children("a red square", k), range(1, 9)))
-        queries, sweeps = running.measured("batch_queries_sum"), running.measured("batch_queries_count")
-    assert [len(answer.hits) for answer in answers] == list(range(1, 9))
-    assert queries == 8
-    assert sweeps < 8
+    with served(index) as running, serving.Client(running.url) as client, ThreadPoolExecutor(9) as pool:
+        with running.held_up():
+            first = pool.submit(client.count, "a red square")
+            until(lambda: running.measured("requests_in_flight") == 1 and running.measured("queue_queries") == 0)
+            asked = [pool.submit(client.children, "a red square", k) for k in range(1, 9)]
+            until(lambda: running.measured("queue_queries") == 8)
+        assert [len(each.result().hits) for each in asked] == list(range(1, 9))
+        assert first.result() == index.count("a red square")
+        assert (running.measured("batch_queries_sum"), running.measured("batch_queries_count")) == (9, 2)
 
 
 def test_a_question_that_the_engine_refuses_spoils_no_other(vectors) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     queries = [torch.ones(6) if place != 3 else "a text that no model embeds" for place in range(6)]
-    with served(vectors, serving.Settings(window=0.2)) as running, serving.Client(running.url) as client:
-        with ThreadPoolExecutor(6) as pool:
+    with served(vectors) as running, serving.Client(running.url) as client, ThreadPoolExecutor(7) as pool:
+        with running.held_up():
+            pool.submit(client.count, torch.ones(6))
+            until(lambda: running.measured("requests_in_flight") == 1 and running.measured("queue_queries") == 0)
             asked = [pool.submit(client.children, query, 2) for query in queries]
+            until(lambda: running.measured("queue_queries") == 6)
         failed = [place for place, each in enumerate(asked) if isinstance(each.exception(), InputError)]
         assert all(len(each.result().hits) == 2 for place, each in enumerate(asked) if place != 3)
     assert failed == [3]
