@@ -1,15 +1,17 @@
 """Results: what a protocol measures, and the numbers, intervals and settings of one evaluation."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
+from pydantic import FiniteFloat, PlainValidator
 
 from hiergeo._core import notebook
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain
+from hiergeo._core.storage.documents import STRICT, validated
 from hiergeo._core.text import caption, few, without_folders
 from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, interval_of
@@ -18,6 +20,17 @@ from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
 
 Counts = np.ndarray
+
+Numbers = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(tuple[FiniteFloat, ...], values)))]
+"""A row of finite numbers, in JSON a list."""
+
+AS_IT_IS = PlainValidator(lambda value: value)
+"""For fields of which pydantic needs no schema."""
+
+NOT_STORED = ("ladders", "radii", "rocs", "answers")
+"""Fields of a result that `Result.stored` leaves out."""
+
+T = TypeVar("T")
 
 CONTROL = "strongest control"
 """Head of the last column of tables."""
@@ -139,7 +152,7 @@ class Outcome:
     statistics: dict[str, Statistic] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
     ladders: tuple[tuple[str, ...], ...] = ()
-    rocs: dict[str, Roc] = field(default_factory=dict)
+    rocs: Annotated[dict[str, Roc], AS_IT_IS] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -284,6 +297,10 @@ def control_figure(metric: str, reached: Mapping[str, float], digits: int = 3) -
     return Figure() if control is None else Figure(number(control[1], digits), note=control[0])
 
 
+def _is_finite(values: Any) -> bool:
+    return bool(np.isfinite(values).all())
+
+
 @dataclass(frozen=True, repr=False)
 class Result(Exported):
     """Numbers measured in one space.
@@ -305,17 +322,19 @@ class Result(Exported):
         answers: question -> answer, of those that were asked.
     """
 
+    __pydantic_config__ = STRICT
+
     metrics: dict[str, float]
-    settings: dict[str, str | int | float]
+    settings: dict[str, Any]
     diagnostics: dict[str, float]
-    draws: dict[str, np.ndarray]
+    draws: dict[str, Numbers]
     ladders: tuple[tuple[str, ...], ...] = ()
-    radii: np.ndarray = field(default_factory=lambda: NO_RADII)
-    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    radii: Annotated[np.ndarray, AS_IT_IS] = field(default_factory=lambda: NO_RADII)
+    rows: dict[str, Numbers] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
     bounds: dict[str, Interval] = field(default_factory=dict)
     effective: dict[str, float] = field(default_factory=dict)
-    rocs: dict[str, Roc] = field(default_factory=dict)
+    rocs: Annotated[dict[str, Roc], AS_IT_IS] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -408,6 +427,37 @@ class Result(Exported):
     def omissions(self) -> str:
         """What was left out and why, in words; empty where nothing was."""
         return omissions(self.left_out)
+
+    def of(self, metrics: Collection[str]) -> "Result":
+        """Those of its numbers that are of some metrics, and finite; without what `stored` leaves out."""
+
+        def chosen(values: Mapping[str, T]) -> dict[str, T]:
+            return {name: value for name, value in values.items() if name in metrics and _is_finite(value)}
+
+        draws = chosen(self.draws)
+        return Result(
+            metrics=chosen(self.metrics),
+            settings=self.settings,
+            diagnostics={name: value for name, value in self.diagnostics.items() if _is_finite(value)},
+            draws=draws,
+            rows={name: values for name, values in self.rows.items() if name in draws},
+            items={name: count for name, count in self.items.items() if name in draws},
+            bounds=chosen(self.intervals),
+            effective={name: count for name, count in self.effective.items() if name in draws},
+            baselines={
+                name: {control: value for control, value in reached.items() if _is_finite(value)}
+                for name, reached in self.baselines.items()
+                if name in metrics
+            },
+            left_out=self.left_out,
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """JSON values of its finite numbers, draws and rows included, of which pydantic makes a result again."""
+        whole = self.of(self.metrics)
+        values = {each.name: getattr(whole, each.name) for each in fields(whole) if each.name not in NOT_STORED}
+        arrays = {key: {name: array.tolist() for name, array in values[key].items()} for key in ("draws", "rows")}
+        return {name: plain(value) for name, value in (values | arrays).items()}
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""

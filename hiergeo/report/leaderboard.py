@@ -41,8 +41,8 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
 
 def _settings(table: "Leaderboard") -> list[tuple[str, Any]]:
     plan, cells = table.plan, table.cells.values()
-    versions = sorted({str(cell.settings["hiergeo"]) for cell in cells if "hiergeo" in cell.settings})
-    devices = sorted({str(cell.settings["device"]) for cell in cells if "device" in cell.settings})
+    measured = [cell.result.settings for cell in cells if cell.result is not None]
+    versions, devices = (sorted({str(of[key]) for of in measured if key in of}) for key in ("hiergeo", "device"))
     return [
         ("seed", plan.seed),
         ("bootstrap samples", plan.samples),

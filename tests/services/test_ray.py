@@ -133,7 +133,7 @@ def test_a_suite_survives_the_death_of_its_driver(cluster: dict[str, str], tmp_p
             waiting(gate, 1, driver)
         finally:
             driver.kill()
-    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray" / "cells").glob("*.json")}
+    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray" / "results").glob("*.json")}
     assert cells, "the first model was measured before the second reached the gate"
     (gate / "open").touch()
     plan = suite.read_plan(tmp_path / "plan.toml")

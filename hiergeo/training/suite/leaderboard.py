@@ -19,7 +19,7 @@ from hiergeo.evaluation.experiment import Board, Caution, Conclusion, Contrast, 
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.evaluation.metrics.length import baseline_name
 from hiergeo.evaluation.metrics.registry import omissions
-from hiergeo.evaluation.result import record
+from hiergeo.evaluation.result import Result, record
 from hiergeo.training.suite.audits import VERDICT
 from hiergeo.training.suite.cells import Cell, Place, TaskFacts, read_cell
 from hiergeo.training.suite.plan import SuitePlan, of_table, row_name
@@ -71,36 +71,36 @@ class Standing:
         return next((cell.task for cell in self.cells.values()), None)
 
     @cached_property
-    def measured(self) -> dict[BoardRow, Cell]:
+    def measured(self) -> dict[BoardRow, Result]:
         """The rows that were measured."""
-        return {row: cell for row, cell in self.cells.items() if cell.status == "done"}
+        return {row: cell.result for row, cell in self.cells.items() if cell.result is not None}
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that are shown: those of the benchmark that some row has, and of published figures."""
         if self.task is None:
             return ()
-        names = {name for cell in self.measured.values() for name in cell.metrics}
+        names = {name for result in self.measured.values() for name in result.metrics}
         names |= {figure.metric for figure in self.task.published}
         return tuple(name for name in self.task.metrics if name in names)
 
     @cached_property
     def protocols(self) -> dict[str, tuple[BoardRow, ...]]:
         """Protocol -> the rows that were measured by it."""
-        measured = self.measured.items()
+        measured = {row: self.cells[row].protocol for row in self.measured}
         return {
-            protocol: tuple(row for row, cell in measured if cell.protocol == protocol)
-            for protocol in dict.fromkeys(cell.protocol for _, cell in measured)
+            protocol: tuple(row for row, of_row in measured.items() if of_row == protocol)
+            for protocol in dict.fromkeys(measured.values())
         }
 
     @cached_property
     def boards(self) -> tuple[Board, ...]:
         """A board for each set of rows of one protocol and bootstrap; rows of different ones are not compared."""
         groups: dict[Hashable, list[Run]] = {}
-        for row, cell in self.measured.items():
-            samples = next((len(draws) for draws in cell.draws.values()), 0)
-            run = Run(str(row), row.model, row.space, cell.result(self.metrics), fingerprint=cell.fingerprint)
-            groups.setdefault((cell.protocol, samples, cell.settings.get("seed")), []).append(run)
+        for row, result in self.measured.items():
+            cell, samples = self.cells[row], next((len(draws) for draws in result.draws.values()), 0)
+            run = Run(str(row), row.model, row.space, result.of(self.metrics), fingerprint=cell.fingerprint)
+            groups.setdefault((cell.protocol, samples, result.settings.get("seed")), []).append(run)
         return tuple(Board(tuple(runs), self.name, resampling=self.seed) for runs in groups.values())
 
     def board(self, row: BoardRow) -> Board | None:
@@ -118,16 +118,15 @@ class Standing:
         if len(contrasts) <= FEW:
             return contrasts
         better = min if find_metric(metric).higher_is_better is False else max
-        values = {
-            str(row): value for row, cell in self.measured.items() if (value := cell.metrics.get(metric)) is not None
-        }
+        values = {str(row): result.metrics[metric] for row, result in self.measured.items() if metric in result.metrics}
         best = better(values, key=values.__getitem__)
         return tuple(contrast.seen_from(best) for contrast in contrasts if best in (contrast.a, contrast.b))
 
     @cached_property
     def verdicts(self) -> dict[BoardRow, str]:
         """Row -> a verdict in words, of benchmarks that give one."""
-        return {row: str(cell.settings[VERDICT]) for row, cell in self.measured.items() if VERDICT in cell.settings}
+        settings = ((row, result.settings) for row, result in self.measured.items())
+        return {row: str(of_row[VERDICT]) for row, of_row in settings if VERDICT in of_row}
 
     @cached_property
     def published(self) -> dict[str, tuple[Published, ...]]:
@@ -156,7 +155,7 @@ class Standing:
     def omissions(self) -> str:
         """Metrics of the benchmark that were left out of some row and why, in words; empty where none was."""
         wanted = () if self.task is None else self.task.metrics
-        whys = {name: why for cell in self.measured.values() for name, why in cell.left_out.items()}
+        whys = {name: why for result in self.measured.values() for name, why in result.left_out.items()}
         return omissions({name: why for name, why in whys.items() if name in wanted})
 
     @cached_property

@@ -109,7 +109,7 @@ def _finished(out: Path, place: Place) -> Cell | None:
     try:
         cell = read_cell(out, place)
     except InputError as error:
-        warn(f"a cell is damaged and is measured again: {error}")
+        warn(f"a cell cannot be read and is measured again: {error}")
         return None
     return cell if cell is not None and cell.status == "done" else None
 

@@ -20,6 +20,7 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.benchmarks import measure
 from hiergeo.training import suite
 from hiergeo.training.suite import running
+from hiergeo.training.suite.cells import FOLDER
 from hiergeo.training.suite.running import Runner, share_of
 from tests.training.suite.suite_common import PLAN, TEXTS, Toy, numbers, plan, toys  # noqa: F401 - a fixture
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("toys")
 
 
 def files(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+    return {path.name: path.read_bytes() for path in (out / FOLDER).iterdir()}
 
 
 class TestNumbers:
@@ -37,9 +38,9 @@ class TestNumbers:
             space = "euclidean" if place.space == "native" else place.space
             bar = 1.5 if place.benchmark == "higher bar" else 1.4
             alone = measure(f"toy:{place.model}", "radius", space, bar=bar, samples=60, device="cpu")
-            assert cell.metrics == alone.metrics
-            assert np.array_equal(cell.draws["share"], alone.draws["share"])
-            assert cell.baselines == alone.baselines
+            assert cell.result.metrics == alone.metrics
+            assert np.array_equal(cell.result.draws["share"], alone.draws["share"])
+            assert cell.result.baselines == alone.baselines
 
     def test_each_text_is_embedded_once_a_model(self, tmp_path):
         suite.run(plan(), tmp_path / "out")
@@ -89,9 +90,9 @@ class TestResume:
     def test_only_what_changed_is_measured_again(self, tmp_path):
         out = tmp_path / "out"
         suite.run(plan(), out)
-        before = {name: (out / "cells" / name).stat().st_mtime_ns for name in files(out)}
+        before = {name: (out / FOLDER / name).stat().st_mtime_ns for name in files(out)}
         suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, overwrite=True)
-        changed = {name for name in before if (out / "cells" / name).stat().st_mtime_ns != before[name]}
+        changed = {name for name in before if (out / FOLDER / name).stat().st_mtime_ns != before[name]}
         assert changed == {place.file for place in plan().cells if place.benchmark == "higher bar"}
 
     def test_a_file_that_an_option_names_is_part_of_the_work(self, tmp_path):
@@ -158,7 +159,7 @@ class TestResume:
     def test_a_damaged_cell_is_measured_again_aloud(self, tmp_path, damage):
         out, place = tmp_path / "out", plan().cells[2]
         suite.run(plan(), out)
-        before, path = numbers(out), out / "cells" / place.file
+        before, path = numbers(out), out / FOLDER / place.file
         content = path.read_bytes()
         path.write_bytes(content.replace(b'"share": 0.', b'"share": 1.', 1) if damage is None else damage)
         assert place in suite.read(out).damaged
@@ -228,7 +229,7 @@ class TestWorkers:
     def test_a_cell_that_another_process_measures_is_waited_for(self, tmp_path):
         out, place = tmp_path / "out", plan().cells[0]
         with ThreadPoolExecutor(1) as pool:
-            with locked(out / "cells" / place.file):
+            with locked(out / FOLDER / place.file):
                 suite.run(plan(), out, worker="1/2")
                 running = pool.submit(suite.run, plan(), out)
                 assert not wait([running], 2).done
@@ -322,12 +323,12 @@ bar = 1.0
     out = tmp_path / "out"
     table = suite.run(plan(text), out)
     assert not table.missing
-    geometry = table.cells[suite.Place("head", "native", plan(text).benchmarks[0].title)].settings["geometry"]
+    geometry = table.cells[suite.Place("head", "native", plan(text).benchmarks[0].title)].result.settings["geometry"]
     assert str(geometry).startswith("lorentz:-")
     kept = [*(out / "models").glob("*.safetensors"), *(out / "models").rglob("checkpoints/**/*.safetensors")]
     stamps = {path: path.stat().st_mtime_ns for path in kept}
     assert len(stamps) >= 2
-    (out / "cells" / table.plan.cells[0].file).unlink()
+    (out / FOLDER / table.plan.cells[0].file).unlink()
     before = numbers(out)
     os.rename(out, tmp_path / "moved")
     suite.run(plan(text), tmp_path / "moved")
@@ -345,6 +346,6 @@ def test_an_audit_is_a_column_with_a_verdict(tmp_path):
     alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings())
     row = table.rows[1]
     assert board.verdicts[row] == alone.headline
-    assert board.cells[row].metrics["cone_gain"] == pytest.approx(alone.numbers["cone_gain"])
-    assert board.cells[row].intervals["cone_gain"] == pytest.approx(alone.intervals["cone_gain"])
+    assert board.measured[row].metrics["cone_gain"] == pytest.approx(alone.numbers["cone_gain"])
+    assert board.measured[row].intervals["cone_gain"] == pytest.approx(alone.intervals["cone_gain"])
     assert alone.headline.split("(")[0] in table.to_markdown()

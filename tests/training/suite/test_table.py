@@ -20,7 +20,7 @@ from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
 from hiergeo.training.suite import leaderboard
-from hiergeo.training.suite.cells import Cell
+from hiergeo.training.suite.cells import FOLDER, Cell
 from hiergeo.training.suite.leaderboard import BoardRow, Leaderboard, Standing
 from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
 from tests.report.page_common import read as read_page
@@ -50,7 +50,7 @@ def standing(out) -> Standing:
 
 
 def draws(standing: Standing, row: BoardRow, metric: str) -> np.ndarray:
-    return np.asarray(standing.cells[row].draws[metric])
+    return np.asarray(standing.measured[row].draws[metric])
 
 
 def contrasts(standing: Standing, metric: str) -> tuple[Contrast, ...]:
@@ -72,7 +72,9 @@ class TestDifferences:
         assert len(found) == len(pairs)
         for (name, a, b), m, h in zip(pairs, middle, half, strict=True):
             each = found[name, str(a), str(b)]
-            assert each.difference == pytest.approx(standing.cells[a].metrics[name] - standing.cells[b].metrics[name])
+            assert each.difference == pytest.approx(
+                standing.measured[a].metrics[name] - standing.measured[b].metrics[name]
+            )
             assert each.simultaneous == pytest.approx((m - factor * h, m + factor * h))
 
     def test_the_space_of_a_frozen_model_does_not_decide_a_radius(self, standing):
@@ -83,17 +85,18 @@ class TestDifferences:
     @pytest.mark.parametrize("change", [{"protocol": "another"}, {"items": {"share": 39, "mean_radius": 39}}])
     def test_rows_over_other_items_or_by_another_protocol_are_not_compared(self, standing, change):
         cells = dict(standing.cells)
-        cells[ROWS[4]] = replace(cells[ROWS[4]], **change)
+        of_result = "items" in change
+        cells[ROWS[4]] = changed(cells[ROWS[4]], **change) if of_result else replace(cells[ROWS[4]], **change)
         told = contrasts(Standing(standing.name, cells), "share")
         assert len(told) == 6
         assert not any("c" in (each.a, each.b) for each in told)
 
     def test_a_clear_winner_is_best(self, standing):
         cells = dict(standing.cells)
-        best = cells[ROWS[4]]
+        best = standing.measured[ROWS[4]]
         rows = np.ones_like(best.rows["share"]) if "share" in best.rows else None
-        cells[ROWS[4]] = replace(
-            best,
+        cells[ROWS[4]] = changed(
+            cells[ROWS[4]],
             metrics={**best.metrics, "share": 1.0},
             draws={**best.draws, "share": np.full(60, 1.0)},
             rows={} if rows is None else {"share": rows},
@@ -104,7 +107,7 @@ class TestDifferences:
 
     def test_intervals_are_those_of_the_cells(self, standing):
         cells = dict(standing.cells)
-        cells[ROWS[0]] = replace(cells[ROWS[0]], intervals={"share": Interval(0.125, 0.875)})
+        cells[ROWS[0]] = changed(cells[ROWS[0]], bounds={"share": Interval(0.125, 0.875)})
         (board,) = Standing(standing.name, cells).boards
         assert board.score("share", str(ROWS[0]), 0).interval == (0.125, 0.875)
 
@@ -112,36 +115,45 @@ class TestDifferences:
     def test_of_many_differences_those_of_the_best_row_are_listed(self, standing, metric, monkeypatch):
         monkeypatch.setattr(leaderboard, "FEW", 0)
         made = {row: renamed(cell, metric) for row, cell in standing.cells.items()}
-        values = {str(row): cell.metrics[metric] for row, cell in made.items()}
+        values = {str(row): cell.result.metrics[metric] for row, cell in made.items() if cell.result}
         best = (min if metric == "tie" else max)(values, key=values.__getitem__)
         leading = Standing(standing.name, made).leading(metric)
         assert {each.a for each in leading} == {best}
         assert len(leading) == len(ROWS) - 1
 
     def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, standing):
-        few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in standing.cells.items()}
+        few = {row: changed(cell, items={"share": 12, "mean_radius": 12}) for row, cell in standing.cells.items()}
         (caution,) = Standing(standing.name, few).cautions
         assert set(caution.subjects) == {"share", "mean_radius"}
 
 
 def test_controls_are_no_part_of_a_headline(out, standing):
-    cells = {row: replace(cell, baselines={"share": {"length": 0.99}}) for row, cell in standing.measured.items()}
+    cells = {row: changed(cell, baselines={"share": {"length": 0.99}}) for row, cell in standing.cells.items()}
     with_controls, without = suite.read(out), suite.read(out)
     with_controls.__dict__["standings"] = [replace(standing, cells=cells)]
     without.__dict__["standings"] = [standing]
     assert with_controls.conclusion == without.conclusion
 
 
+def changed(cell: Cell, **fields: Any) -> Cell:
+    """A cell with a result that differs in some fields."""
+    assert cell.result is not None
+    return replace(cell, result=replace(cell.result, **fields))
+
+
 def renamed(cell: Cell, metric: str) -> Cell:
     """A cell whose first metric is called otherwise."""
-    first: Any = {name: {metric: getattr(cell, name)["share"]} for name in ("metrics", "draws", "rows", "items")}
-    return replace(cell, task=replace(cell.task, metrics=(metric,), primary=metric), intervals={}, **first)
+    first: Any = {name: {metric: getattr(cell.result, name)["share"]} for name in ("metrics", "draws", "rows", "items")}
+    return replace(changed(cell, bounds={}, **first), task=replace(cell.task, metrics=(metric,), primary=metric))
 
 
 def with_tie(cell: Cell) -> Cell:
     """A cell whose second metric is TIE."""
-    values = {"share": cell.metrics.get("share", 0.0), "tie": cell.metrics.get("mean_radius", 0.0)}
-    return replace(cell, task=replace(cell.task, metrics=("share", "tie")), metrics=values, draws={}, intervals={})
+    task = replace(cell.task, metrics=("share", "tie"))
+    if cell.result is None:
+        return replace(cell, task=task)
+    values = {"share": cell.result.metrics["share"], "tie": cell.result.metrics["mean_radius"]}
+    return replace(changed(cell, metrics=values, draws={}, bounds={}), task=task)
 
 
 def lines(out: Path) -> list[dict[str, str]]:
@@ -157,10 +169,10 @@ class TestFormats:
         assert kinds.count("published") == 2
         assert kinds.count("baseline") == 2
         assert kinds.count("failed") == 1
-        held = json.loads((out / "cells" / suite.Place("b", "native", "radius").file).read_text())
+        held = json.loads((out / FOLDER / suite.Place("b", "native", "radius").file).read_text())
         line = next(e for e in found if (e["kind"], e["model"], e["space"]) == ("measured", "b", "native"))
-        assert float(line["value"]) == held["metrics"][line["metric"]]
-        assert [float(line["low"]), float(line["high"])] == pytest.approx(held["intervals"][line["metric"]])
+        assert float(line["value"]) == held["result"]["metrics"][line["metric"]]
+        assert [float(line["low"]), float(line["high"])] == pytest.approx(held["result"]["bounds"][line["metric"]])
 
     def test_json_holds_what_csv_holds(self, out):
         found = json.loads(suite.read(out).to_json())
