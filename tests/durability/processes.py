@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 """Audited events that change a file system; `open` is one where it opens for writing."""
@@ -91,11 +92,11 @@ def counted(task: Task, count: Path) -> Task:
     return watched
 
 
-def killed_before(number: int, task: Task) -> Task:
-    """The task, killed before its file operation of that number."""
+def killed_at(number: int, task: Task, *, opened: bool = False) -> Task:
+    """The task, killed before its file operation of that number, or right after it if that opens a file."""
 
     def watched() -> int:
-        _Operations(last=number)
+        _Operations(number, opened)
         return task()
 
     return watched
@@ -134,17 +135,25 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 class _Operations:
-    """Counts the file operations of this process, and kills it before one of them."""
+    """Counts the file operations of this process, and kills it at one of them."""
 
-    def __init__(self, last: int = 0) -> None:
-        self.number, self._last = 0, last
+    def __init__(self, last: int = 0, opened: bool = False) -> None:
+        self.number, self._last, self._opened = 0, last, opened
         sys.addaudithook(self._hook)
 
     def _hook(self, event: str, arguments: tuple[object, ...]) -> None:
         if event in WRITES or (event == "open" and _opens_for_writing(*arguments)):
             self.number += 1
-            if self.number == self._last:
+            if self.number == self._last and event == "open" and self._opened:
+                sys.setprofile(_die_once_opened)
+            elif self.number == self._last:
                 _die()
+
+
+def _die_once_opened(frame: FrameType, event: str, argument: object) -> None:
+    """Called for the next calls and returns: that of the hook comes before the file is open, any other after it."""
+    if frame.f_code is not _Operations._hook.__code__:
+        _die()
 
 
 def _opens_for_writing(path: object, mode: object, flags: object) -> bool:

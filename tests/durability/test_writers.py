@@ -22,7 +22,7 @@ from tests.durability.processes import (
     disk,
     forked,
     killed_after,
-    killed_before,
+    killed_at,
     may_mount,
     mount,
     with_files_of_at_most,
@@ -72,6 +72,11 @@ class Stage:
 
     def task(self, *, again: bool = False) -> Callable[[], int]:
         return partial(self.writer.run, self.out, self.inputs, again=again)
+
+    def operation(self, draw: random.Random) -> int:
+        """The number of a file operation: any, or one of the last, by which the result is put in its place."""
+        first = draw.choice((1, max(1, self.operations - 5)))
+        return draw.randint(first, self.operations)
 
     def begin(self, state: Path | None = None) -> None:
         """Make the folder what it was before the run, or another state."""
@@ -138,7 +143,7 @@ def test_killed_it_leaves_the_old_result_or_the_new_and_goes_on_to_the_same(stag
         for death in range(draw.choice((1, 1, 2))):
             task = scene.task(again=death > 0)
             if draw.random() < 0.7:
-                task = killed_before(draw.randint(1, scene.operations), task)
+                task = killed_at(scene.operation(draw), task, opened=draw.random() < 0.5)
             else:
                 task = killed_after(draw.uniform(0, scene.seconds), task)
             forked(task).check()
@@ -215,7 +220,7 @@ def test_beside_a_file_that_is_cut_short_nothing_else_is_read_or_made(stage, nam
         assert scene.result() in (None, scene.new), cut
     for _ in range(RESUMED):
         scene.begin()
-        forked(killed_before(draw.randint(1, scene.operations), scene.task()))
+        forked(killed_at(draw.randint(1, scene.operations), scene.task()))
         cut = shorten(scene.out, draw)
         end = forked(scene.task(again=True))
         end.check()

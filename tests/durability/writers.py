@@ -1,5 +1,6 @@
 """The commands that write, small enough to run many times, and what a user reads of their results."""
 
+import csv
 import hashlib
 import json
 import os
@@ -181,7 +182,10 @@ def _suite(out: Path) -> str | None:
     end = forked(print_table)
     if end.code:
         raise InputError(end.said)
-    return table.read_text()
+    told = table.read_text()
+    if not all(row["value"] for row in csv.DictReader(told.splitlines())):
+        raise InputError("a cell has no numbers.")
+    return told
 
 
 COLOURS = ("red", "blue", "grey", "green", "white", "black", "brown", "pink", "gold", "teal")

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +12,6 @@ from PIL import Image
 import hiergeo
 from hiergeo._core import plugins
 from hiergeo._core.errors import HiergeoError, InputError
-from hiergeo.evaluation import Comparison, Result
 from hiergeo.geometry import Space
 from tests.tools import warm
 
@@ -77,19 +75,6 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
         assert isinstance(caught.value.__cause__, KeyError)
 
 
-@pytest.mark.slow
-def test_wider_cones_hold_more():
-    data = hiergeo.datasets.load("scenes", count=20)
-    model = hiergeo.adapters.load("tiny")
-    held = []
-    for least in (0.01, 0.1, 0.5):
-        result = hiergeo.evaluate(model, data, Space(hiergeo.Lorentz(-1.0), min_radius=least), "pairs")
-        assert result.settings["min_radius"] == least
-        held.append(result.diagnostics["in_cone"])
-    assert held == sorted(held)
-    assert held[0] < held[-1]
-
-
 def test_a_space_names_its_cones():
     x, y = torch.tensor([[0.3, 0.1]]), torch.tensor([[0.6, 0.5]])
     space = Space(hiergeo.Euclidean(), min_radius=0.15)
@@ -98,19 +83,6 @@ def test_a_space_names_its_cones():
     assert space.rooted(torch.zeros(2)).min_radius == 0.15
     with pytest.raises(InputError, match="min_radius"):
         Space(hiergeo.Euclidean(), min_radius=0.0)
-
-
-def test_tau_d_is_shared_only_where_it_is_one_number():
-    """Products round radii factor by factor, so that some are parted which tie in other geometries."""
-    radii = np.array([[0.5, 0.5, 0.6, 0.7]])
-    made = (made_of("euclidean", radii, 0.91), made_of("product:...", np.add(radii, [[0, 1e-9, 0, 0]]), 1.0))
-    assert Comparison(SimpleNamespace(), made).shared == frozenset()
-    made[1].metrics["tau_d"] = 0.91
-    assert Comparison(SimpleNamespace(), made).shared == {"tau_d"}
-
-
-def made_of(geometry: str, radii: np.ndarray, tau_d: float) -> Result:
-    return Result({"tau_d": tau_d}, {"geometry": geometry}, {}, {}, (), radii)
 
 
 @pytest.fixture(scope="module")
