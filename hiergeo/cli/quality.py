@@ -85,8 +85,8 @@ def _keep(path: Path, name: str, split: str, decisions: "dict[int, frozenset[str
     from hiergeo.construction.decisions import accepted
     from hiergeo.datasets import chains
 
-    place = chains.located(name.removeprefix(f"{CHAINS}:"))
-    rows = chains.read(place) if place.is_file() else chains.read_split(place, split)
+    source = chains.located(name.removeprefix(f"{CHAINS}:"))
+    rows = chains.read(source) if source.is_file() else chains.read_split(source, split)
     return f"{chains.write_train(path, accepted(rows, decisions)):,} accepted chains are in {path}"
 
 

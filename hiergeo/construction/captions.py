@@ -110,9 +110,9 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
         start = 0
         for file in files:
             ends = 0
-            for each in reading.read(file, columns):
-                ends = each.row + (each.rows if isinstance(each, Defect) else 1)
-                yield from _drafts(each, start, listing.base, plan)
+            for sample in reading.read(file, columns):
+                ends = sample.row + (sample.rows if isinstance(sample, Defect) else 1)
+                yield from _drafts(sample, start, listing.base, plan)
             start += ends
 
     return Captions(Path(inputs).resolve().name, drafts)
@@ -135,15 +135,15 @@ def image_name(dataset: str, image: int | None) -> str:
     return COCO.format(image) if dataset == "hierarcaps" else f"{dataset}:{image}"
 
 
-def _drafts(each: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Draft]:
-    if isinstance(each, Defect):
-        empty = each.reason in (EMPTY, MISSING)
+def _drafts(sample: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Draft]:
+    if isinstance(sample, Defect):
+        empty = sample.reason in (EMPTY, MISSING)
         dropped = Draft.begin(start, "", "", plan.tiers)
-        for row in range(start + each.row, start + each.row + each.rows):
-            yield replace(dropped, row=row).drop(READ, "empty" if empty else "unreadable", each.reason)
+        for row in range(start + sample.row, start + sample.row + sample.rows):
+            yield replace(dropped, row=row).drop(READ, "empty" if empty else "unreadable", sample.reason)
         return
-    image = (each.reference or "").removeprefix(f"{base}/")
-    yield _draft(start + each.row, each.caption or "", image, plan)
+    image = (sample.reference or "").removeprefix(f"{base}/")
+    yield _draft(start + sample.row, sample.caption or "", image, plan)
 
 
 def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
