@@ -161,12 +161,13 @@ def option_name(parameter: Any) -> str:
     return str(max(parameter.opts, key=len)).lstrip("-").split("/")[0]
 
 
-def read_options(path: Path, command: Any) -> dict[str, Any]:
+def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The options of a verb in a file, as typer's names for them -> values.
 
     Args:
         path: the file.
         command: the verb.
+        table: what it holds, where that was read already.
 
     Raises:
         UnavailableError: there is no such file.
@@ -179,7 +180,7 @@ def read_options(path: Path, command: Any) -> dict[str, Any]:
         if parameter.name not in ("help", "version", "config", "plan")
     }
     defaults: dict[str, Any] = {}
-    for key, value in _options_in(path).items():
+    for key, value in (_options_in(path) if table is None else table).items():
         name = key.replace("_", "-")
         if name not in known:
             raise unknown_name("option", key, known, f" in {path}")

@@ -91,7 +91,6 @@ def prepare(inputs: Path) -> None:
     _inputs_of_corpus(inputs / "corpus")
     (inputs / "clip.toml").write_text(PLAN)
     (inputs / "suite.toml").write_text(SUITE_PLAN)
-    (inputs / "build.toml").write_text("shard_rows = 5\n")
     _scenes(inputs / "chains")
     search.build(inputs / "small", "tiny", corpus_common.captions(40)).close()
     adapters.load("tiny").encode_text(["a red square"])
@@ -284,7 +283,7 @@ SHARDS = (
     *("--shard-rows", "4", "--batch-size", "4"),
 )
 BUILD = (
-    *("chains", "build", *SCENES, "--config", "INPUTS/build.toml", "--test-fraction", "0.5", "--seed", "1"),
+    *("chains", "build", *SCENES, "--shard-rows", "5", "--test-fraction", "0.5", "--seed", "1"),
     *("--backend", "toy", "--judge", "toy", "--out", "OUT/chains"),
 )
 EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
