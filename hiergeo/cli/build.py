@@ -14,7 +14,8 @@ from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.options import argument, flag, option, path_option
 
 if TYPE_CHECKING:
-    from hiergeo.construction import BuildPlan, Built
+    from hiergeo.construction.build_plan import BuildPlan
+    from hiergeo.construction.building import Built
     from hiergeo.datasets import Hierarchy
 
 
@@ -115,8 +116,7 @@ def build_command(
 
 def _plan(config: Path | None, given: dict[str, Any], backend_options: list[str]) -> "BuildPlan":
     """The plan in a file with the settings that are given; another backend or judge has none of its options there."""
-    from hiergeo.construction import BuildPlan, read_plan
-    from hiergeo.construction.build_plan import TABLES, option_of
+    from hiergeo.construction.build_plan import TABLES, BuildPlan, option_of, read_plan
 
     settings = {} if config is None else read_plan(config).model_dump()
     for part in TABLES:

@@ -17,7 +17,7 @@ from hiergeo.cli.options import argument, option, path_option
 from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
-    from hiergeo.construction import Quality
+    from hiergeo.construction.grading import Quality
     from hiergeo.datasets import Hierarchy
 
 CHAINS = "chains"
