@@ -1,10 +1,15 @@
 """``hiergeo chains quality``: how good chains are, by their texts, by a judge, and by a person who read some."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from rich.console import RenderableType
+
 from hiergeo._core.errors import InputError
+from hiergeo._core.records import Records, number, percent
 from hiergeo._core.storage.files import path_of
+from hiergeo._core.tables import drawn
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, publish, sole_writer
 from hiergeo.cli._terminal import console
@@ -65,14 +70,21 @@ def quality_command(
     with sole_writer(json):
         measured = quality(chains, judge=judge, decisions=decisions, progress=True)
         lines = [] if kept is None else [_keep(kept, name, split, decisions or {})]
-        first, left_out = [_accepted(measured)], omissions(measured.left_out)
-        publish(measured.to_json(), json, format, measured.records, left_out, first=first, lines=lines)
+        first, left_out, table = [_accepted(measured)], omissions(measured.left_out), measured.records
+        publish(measured.to_json(), json, format, table, left_out, first=first, screen=[_narrow(table)], lines=lines)
+
+
+def _narrow(records: Records) -> RenderableType:
+    """The table with three decimals, so that a row of four tiers fits a terminal of eighty columns."""
+    rows = [
+        {key: number(value, 2 + (value < 10)) if isinstance(value, float) else value for key, value in row.items()}
+        for row in records.rows
+    ]
+    return drawn(replace(records, rows=rows).grid)
 
 
 def _accepted(measured: "Quality") -> str:
     """What a person accepted, in a sentence; empty where nobody read."""
-    from hiergeo._core.records import percent
-
     if measured.settings["chains_read"] is None:
         return ""
     chains, steps = (percent(measured.metrics[name]) for name in ("accepted", "steps_accepted"))
@@ -85,8 +97,8 @@ def _keep(path: Path, name: str, split: str, decisions: "dict[int, frozenset[str
     from hiergeo.construction.decisions import accepted
     from hiergeo.datasets import chains
 
-    place = chains.located(name.removeprefix(f"{CHAINS}:"))
-    rows = chains.read(place) if place.is_file() else chains.read_split(place, split)
+    source = chains.located(name.removeprefix(f"{CHAINS}:"))
+    rows = chains.read(source) if source.is_file() else chains.read_split(source, split)
     return f"{chains.write_train(path, accepted(rows, decisions)):,} accepted chains are in {path}"
 
 

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -59,11 +59,6 @@ class BuildPlan(Document):
         tiers: texts of a chain, the caption included, 2 to 8.
         entailment: least probability that a text entails the next more general one, 0 to 1.
         contradiction: least probability that a negative contradicts the text of its tier, 0 to 1.
-        growth: ``strict`` if every text must have more words than the next more general one, ``weak`` if it must not
-            have fewer, ``any`` without a rule.
-        most_characters: of a caption and of any text, at least 1.
-        language: of captions: ``en`` drops those that do not look English before anything is asked of the backend;
-            ``any`` leaves it to the backend, of which ``wordnet`` refuses them itself.
         test_fraction: share of the images that go to the test split, 0 to 1; the others are for training.
         seed: of the split, and of a backend that draws at random.
         shard_rows: captions that are worked on and stored together.
@@ -86,9 +81,6 @@ class BuildPlan(Document):
     tiers: Annotated[int, Field(ge=2, le=8)] = 4
     entailment: Share = 0.5
     contradiction: Share = 0.5
-    growth: Literal["strict", "weak", "any"] = "weak"
-    most_characters: Annotated[int, Field(ge=1, le=limits.ITEM_CHARACTERS)] = 1000
-    language: Literal["any", "en"] = "any"
     test_fraction: Share = 1.0
     seed: Annotated[int, Field(ge=0, le=limits.SEED)] = 0
     shard_rows: Annotated[int, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000

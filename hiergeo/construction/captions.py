@@ -10,7 +10,6 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft, normalised
-from hiergeo.construction.language import looks_english
 from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.chains import is_address
 from hiergeo.datasets.reading import Columns, Defect, Read
@@ -22,6 +21,9 @@ READ = "read"
 
 SEPARATOR = "=>"
 """What separates the texts of a chain in a cell; no text may hold it."""
+
+MOST_CHARACTERS = 1000
+"""Of a caption and of any text."""
 
 COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 """Address of an image of HierarCaps, as its own files have it."""
@@ -108,9 +110,9 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
         start = 0
         for file in files:
             ends = 0
-            for each in reading.read(file, columns):
-                ends = each.row + (each.rows if isinstance(each, Defect) else 1)
-                yield from _drafts(each, start, listing.base, plan)
+            for sample in reading.read(file, columns):
+                ends = sample.row + (sample.rows if isinstance(sample, Defect) else 1)
+                yield from _drafts(sample, start, listing.base, plan)
             start += ends
 
     return Captions(Path(inputs).resolve().name, drafts)
@@ -133,15 +135,15 @@ def image_name(dataset: str, image: int | None) -> str:
     return COCO.format(image) if dataset == "hierarcaps" else f"{dataset}:{image}"
 
 
-def _drafts(each: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Draft]:
-    if isinstance(each, Defect):
-        empty = each.reason in (EMPTY, MISSING)
+def _drafts(sample: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Draft]:
+    if isinstance(sample, Defect):
+        empty = sample.reason in (EMPTY, MISSING)
         dropped = Draft.begin(start, "", "", plan.tiers)
-        for row in range(start + each.row, start + each.row + each.rows):
-            yield replace(dropped, row=row).drop(READ, "empty" if empty else "unreadable", each.reason)
+        for row in range(start + sample.row, start + sample.row + sample.rows):
+            yield replace(dropped, row=row).drop(READ, "empty" if empty else "unreadable", sample.reason)
         return
-    image = (each.reference or "").removeprefix(f"{base}/")
-    yield _draft(start + each.row, each.caption or "", image, plan)
+    image = (sample.reference or "").removeprefix(f"{base}/")
+    yield _draft(start + sample.row, sample.caption or "", image, plan)
 
 
 def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
@@ -152,11 +154,8 @@ def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
     draft = Draft.begin(row, text, image, plan.tiers)
     if not text:
         return draft.drop(READ, "empty", MISSING)
-    if len(text) > plan.most_characters:
-        most = f"most_characters is {plan.most_characters:,}"
-        return draft.drop(READ, "too long", f"{len(text):,} characters, and {most}")
+    if len(text) > MOST_CHARACTERS:
+        return draft.drop(READ, "too long", f"{len(text):,} characters of at most {MOST_CHARACTERS:,}")
     if SEPARATOR in text:
         return draft.drop(READ, f"holds {SEPARATOR}", f"{SEPARATOR} separates the texts of a chain")
-    if plan.language == "en" and not looks_english(text):
-        return draft.drop(READ, "not English", "language is en")
     return draft

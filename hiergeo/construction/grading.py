@@ -138,12 +138,12 @@ def judged_rates(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> 
     column = dict(zip(pairs, np.concatenate(answers).tolist(), strict=True))
     forward = np.array([[column[pair] for pair in row] for row in steps])
     against = np.array([[column[pair] for pair in row] or [-1] * chains.tiers for row in opposed])
-    known = (against >= 0).astype(float)
+    opposing = (against >= 0).astype(float)
     rates = {"chain_entailed": share((forward == ENTAILMENT).all(axis=1))}
     for name, label in CLASSES.items():
         rates |= by_tier(f"forward_{name}", (forward == label).astype(float))
     for name, label in CLASSES.items():
-        rates |= by_tier(f"negative_{name}", (against == label).astype(float), known)
+        rates |= by_tier(f"negative_{name}", (against == label).astype(float), opposing)
     return rates
 
 

@@ -145,7 +145,10 @@ def leakage(
                 shared = list(map(add, shared or repeat(0), index.tiers(row)))
                 leaks += (Leak(split, row.row, *leak) for leak in index.leaks(row, folder))
             tiers[split, other.name], counts[split] = tuple(shared), count
-    rows_of = {split: counts[split] if split in counts else sum(1 for _ in each) for split, each in rows.items()}
+    rows_of = {
+        split: counts[split] if split in counts else sum(1 for _ in chains_of_split)
+        for split, chains_of_split in rows.items()
+    }
     return Leakage(tuple(leaks), rows_of, tiers, unchecked)
 
 

@@ -20,15 +20,8 @@ def make_backend(plan: BuildPlan, answers: AnswerStore) -> Backend:
 
 
 def make_judge(plan: BuildPlan) -> Judge:
-    """The judge of a plan. Raises as `make_backend`, and for thresholds that nothing it judges can pass."""
-    judge = judge_named(plan.judge, **plan.judge_options)
-    for name in ("entailment", "contradiction"):
-        if getattr(plan, name) > judge.certainty:
-            raise InputError(
-                f"{name} is {getattr(plan, name):g} in the plan, but the judge '{plan.judge}' gives at most "
-                f"{judge.certainty:g}: nothing could pass, lower it."
-            )
-    return judge
+    """The judge of a plan. Raises as `make_backend`."""
+    return judge_named(plan.judge, **plan.judge_options)
 
 
 def judge_named(spec: str, **options: Any) -> Judge:

@@ -51,10 +51,10 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
             images.append(hash64(f"image {draft.image}") if draft.image else caption)
     if not rows:
         return Sides(frozenset(), (0, 0))
-    by_image, by_caption = (np.frombuffer(each, np.uint64) for each in (images, captions))
+    by_image, by_caption = (np.frombuffer(hashes, np.uint64) for hashes in (images, captions))
     smallest = _joined(by_image, by_caption)
-    chosen = {each: _chance(each, seed) < fraction for each in np.unique(smallest).tolist()}
-    tested = np.fromiter((chosen[each] for each in smallest.tolist()), bool, len(smallest))
+    chosen = {group: _chance(group, seed) < fraction for group in np.unique(smallest).tolist()}
+    tested = np.fromiter((chosen[group] for group in smallest.tolist()), bool, len(smallest))
     images_of = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
     return Sides(frozenset(np.frombuffer(rows, np.int64)[tested].tolist()), images_of)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar, final
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.build_plan import BuildPlan
-from hiergeo.construction.captions import SEPARATOR
+from hiergeo.construction.captions import MOST_CHARACTERS, SEPARATOR
 from hiergeo.construction.drafts import Draft, Drop, normalised
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, Judge
 
@@ -26,12 +26,7 @@ FILTER_VERSION = 2
 NOT_ENTAILED, NOT_CONTRADICTED = "not entailed", "not contradicted"
 REPEATED = "repeats another text"
 
-THRESHOLDS = {
-    "too long": "most_characters",
-    NOT_ENTAILED: "entailment",
-    NOT_CONTRADICTED: "contradiction",
-    "does not grow": "growth",
-}
+THRESHOLDS = {NOT_ENTAILED: "entailment", NOT_CONTRADICTED: "contradiction"}
 """Reason of a drop -> the setting of the plan that it is due to."""
 
 Pair: TypeAlias = tuple[str, str]
@@ -63,15 +58,14 @@ def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]
     work = Writing(plan, backend, judge)
     writes, judges = {"backend": backend.identity}, {"judge": judge.identity}
     entailment, contradiction = {"entailment": plan.entailment}, {"contradiction": plan.contradiction}
-    texts = {"most_characters": plan.most_characters}
-    growth = {"version": FILTER_VERSION, "growth": plan.growth}
+    texts = {"most_characters": MOST_CHARACTERS}
     return (
         Stage(GENERALISE, writes | texts | {"tiers": plan.tiers}, work.generalise),
         Stage(CHECK_ENTAILMENT, judges | entailment, work.check_entailment),
         Stage(CONTRADICT, writes | texts, work.contradict),
         Stage(CHECK_CONTRADICTION, judges | contradiction, work.check_contradiction),
         Stage(COMPLETE, writes | judges | entailment | contradiction | texts, work.complete),
-        Stage(FILTER, growth | texts, work.filter),
+        Stage(FILTER, {"version": FILTER_VERSION} | texts, work.filter),
     )
 
 
@@ -133,7 +127,7 @@ class Writing:
 
     def filter(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Drop the chains that have a fault."""
-        faults = [fault(draft, self.plan) for draft in drafts]
+        faults = list(map(fault, drafts))
         return [
             draft if fault is None else draft.drop(FILTER, *fault) for draft, fault in zip(drafts, faults, strict=True)
         ]
@@ -158,7 +152,7 @@ class Writing:
         return [each for each in plain if all(map(self._is_usable, each))]
 
     def _is_usable(self, text: str) -> bool:
-        return 0 < len(text) <= self.plan.most_characters and SEPARATOR not in text and "\0" not in text
+        return 0 < len(text) <= MOST_CHARACTERS and SEPARATOR not in text and "\0" not in text
 
     def _passing(self, pairs: Iterable[Pair], column: int, chances: Chances) -> list[bool]:
         least = self.plan.entailment if column == ENTAILMENT else self.plan.contradiction
@@ -273,16 +267,19 @@ def _filled(draft: Draft, places: Sequence[tuple[str, int]], texts: Sequence[str
     return replace(draft, positive=tuple(sides["positive"]), negative=tuple(sides["negative"]))
 
 
-def fault(draft: Draft, plan: BuildPlan) -> tuple[str, str] | None:
-    """Reason and detail of the drop of a whole chain that a plan does not want; None for one that is kept."""
+def fault(draft: Draft) -> tuple[str, str] | None:
+    """Reason and detail of the drop of a chain that is incomplete, too long, repeats a text or shrinks; None without.
+
+    A chain shrinks where a text has fewer words than the next more general one.
+    """
     positive = [text or "" for text in draft.positive]
     negative = [text or "" for text in draft.negative]
     texts = [*positive, *negative]
     if not all(texts):
         return "incomplete", " => ".join(text or "?" for text in texts)
     longest = max(texts, key=len)
-    if len(longest) > plan.most_characters:
-        return "too long", f"{len(longest):,} characters, and most_characters is {plan.most_characters:,}"
+    if len(longest) > MOST_CHARACTERS:
+        return "too long", f"{len(longest):,} characters of at most {MOST_CHARACTERS:,}"
     plain = list(map(normalised, positive))
     if len(set(plain)) < len(plain):
         repeated = next(text for tier, text in enumerate(positive) if plain[tier] in plain[:tier])
@@ -293,12 +290,8 @@ def fault(draft: Draft, plan: BuildPlan) -> tuple[str, str] | None:
     for before, text in pairwise(negative):
         if normalised(before) == normalised(text):
             return "repeated tier", f"'{text}' is there twice"
-    return _shrinking(positive, {"strict": 1, "weak": 0}.get(plan.growth))
-
-
-def _shrinking(chain: Sequence[str], least: int | None) -> tuple[str, str] | None:
-    for general, specific in pairwise(chain):
-        before, after = len(general.split()), len(specific.split())
-        if least is not None and after < before + least:
-            return "does not grow", f"'{specific}' has {after} words, and '{general}' has {before}"
+    for general, specific in pairwise(positive):
+        least, words = len(general.split()), len(specific.split())
+        if words < least:
+            return "does not grow", f"'{specific}' has {words} words, and '{general}' has {least}"
     return None

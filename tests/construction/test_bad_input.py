@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.storage.locks import HeldError, locked
-from hiergeo.construction import BuildPlan, NothingLeftError, build
+from hiergeo.construction import BuildPlan, NothingLeftError, build, read_plan
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import chains
@@ -127,7 +127,6 @@ def test_code_of_others_that_fails_is_told_in_one_sentence(tmp_path: Path, monke
     [
         ({"entailment": 0.95}, "check_entailment", "entailment is 0.95"),
         ({"contradiction": 0.95}, "check_contradiction", "contradiction is 0.95"),
-        ({"most_characters": 5}, "read", "most_characters is 5"),
         ({"tiers": 8}, "generalise", "too few words"),
     ],
 )
@@ -138,13 +137,6 @@ def test_a_plan_that_drops_everything_names_the_stage_and_its_setting(
         build(written(tmp_path, GOOD), tmp_path / "out", toy_plan(**settings))
     assert (tmp_path / "out" / "dropped.csv").read_text().count(f",{stage},") == 2
     assert (tmp_path / "out" / "work" / "filter" / "00000.json").is_file()
-
-
-def test_thresholds_that_a_judge_cannot_reach_are_refused_before_work(tmp_path: Path) -> None:
-    source = written(tmp_path, GOOD)
-    with pytest.raises(InputError, match=r"contradiction is 1 .*0\.98"):
-        build(source, tmp_path / "out", BuildPlan(contradiction=1.0))
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_another_plan_or_input_is_refused_with_the_difference(tmp_path: Path) -> None:
@@ -216,22 +208,22 @@ def test_any_bytes_are_captions_or_refused(tmp_path_factory: pytest.TempPathFact
     [
         ((), "captions"),
         (("CSV", "--data", "scenes"), "both"),
-        (("CSV", "--split", "train"), "--data"),
         (("CSV", "--rows", "3"), "--data"),
         (("CSV", "--backend-option", "pause"), "NAME=VALUE"),
         (("CSV", "--backend-option", "api_key=sk-1"), "environment variable"),
         (("CSV", "--backend-option", "pauze=1"), "pause"),
         (("CSV", "--backend", "wordnett"), "wordnet"),
-        (("CSV", "--growth", "big"), "growth"),
+        (("--data", "scenes@tests"), "test"),
         (("CSV", "--caption-column", "captin"), "caption"),
         (("CSV", "--worker", "3/2"), "3/2"),
-        (("CSV", "--entailment", "0.99"), "check_entailment"),
+        (("CSV", "--config", "HARD"), "check_entailment"),
         (("--data", "scenez"), "scenes"),
         (("CSV", "--config", "PLAN"), "tiers"),
     ],
 )
 def test_the_command_line_names_what_is_wrong(words: tuple[str, ...], named: str, run: Any, tmp_path: Path) -> None:
     places = {"CSV": written(tmp_path, GOOD), "PLAN": written(tmp_path, "tires = 3", "p.toml")}
+    places["HARD"] = written(tmp_path, "entailment = 0.99", "hard.toml")
     told = [places.get(word, word) for word in words]
     toys = () if "--backend" in words else ("--backend", "toy")
     code, _, err = run("chains", "build", *told, "--out", tmp_path / "out", *toys, "--judge", "toy")
@@ -242,10 +234,9 @@ def test_the_command_line_names_what_is_wrong(words: tuple[str, ...], named: str
 
 def test_the_command_line_builds_from_a_plan_and_tells_the_numbers(run: Any, tmp_path: Path) -> None:
     path = written(tmp_path, GOOD + "two words,3.jpg\n")
-    plan = written(tmp_path, 'test-fraction = 1\n[backend]\nname = "toy"\nseed = 3\n[judge]\nname = "toy"\n', "p.toml")
-    code, out, err = run(
-        "chains", "build", path, "--out", tmp_path / "out", "--config", plan, "--json", tmp_path / "a.json"
-    )
+    plan = written(tmp_path, 'test_fraction = 0\n[backend]\nname = "toy"\nseed = 3\n[judge]\nname = "toy"\n', "p.toml")
+    words = ("chains", "build", path, "--out", tmp_path / "out", "--test-fraction", 1)
+    code, out, err = run(*words, "--config", plan, "--json", tmp_path / "a.json")
     assert code == 0, err
     held = json.loads((tmp_path / "a.json").read_text())
     assert held["metrics"]["test"] == 2
@@ -253,8 +244,18 @@ def test_the_command_line_builds_from_a_plan_and_tells_the_numbers(run: Any, tmp
     assert held["plan"]["backend"] == {"name": "toy", "seed": 3}
     assert "too few words" in out
     assert "--sample" in out
-    stored = tmp_path / "out" / "plan.toml"
-    for again in (stored, tmp_path / "a.json"):
-        words = (path,) if again is stored else ()
-        code, _, err = run("chains", "build", *words, "--out", tmp_path / "out", "--config", again)
-        assert code == 0, err
+    before = (tmp_path / "out" / "plan.toml").read_bytes()
+    code, _, err = run("chains", "build", path, "--out", tmp_path / "out", "--config", tmp_path / "out" / "plan.toml")
+    assert code == 0, err
+    assert (tmp_path / "out" / "plan.toml").read_bytes() == before
+
+
+def test_options_of_the_command_line_join_those_of_a_plan_for_the_same_backend(run: Any, tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    plan = written(tmp_path, '[backend]\nname = "toy"\nseed = 3\n[judge]\nname = "toy"\nsure = 0.8\n', "p.toml")
+    words = ("chains", "build", path, "--config", plan, "--backend-option", "pause=0")
+    assert run(*words, "--out", tmp_path / "same", "--backend", "toy")[0] == 0
+    assert read_plan(tmp_path / "same" / "plan.toml").backend_options == {"seed": 3, "pause": 0}
+    assert run(*words, "--out", tmp_path / "other", "--backend", "toy:x", "--judge", "toy:x")[0] == 0
+    other = read_plan(tmp_path / "other" / "plan.toml")
+    assert (other.backend_options, other.judge_options) == ({"pause": 0}, {})

@@ -101,7 +101,6 @@ def made_in(built: Built) -> set[str]:
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        ({"growth": "strict"}, {"filter"}),
         ({"test_fraction": 0.9, "seed": 0}, set()),
         ({"contradiction": 0.6}, {"check_contradiction", "complete", "filter"}),
         ({"entailment": 0.6}, {"check_entailment", "contradict", "check_contradiction", "complete", "filter"}),
@@ -223,12 +222,3 @@ def test_the_card_tells_the_plan_the_backend_and_what_a_model_is_told(
     assert '"rest": ""' in text
     assert "# Dogs" in text
     assert f"| generalise | too few words | {built.dropped['generalise', 'too few words']} |" in text
-
-
-def test_captions_of_another_language_are_dropped_on_request(tmp_path: Path) -> None:
-    path = tmp_path / "captions.txt"
-    path.write_text(
-        "a brown dog runs over the grass\nein brauner Hund rennt \u00fcber die Wiese hinter dem Haus\n", "utf-8"
-    )
-    assert not build(path, tmp_path / "any", toy_plan()).dropped
-    assert build(path, tmp_path / "en", toy_plan(language="en")).dropped == {("read", "not English"): 1}

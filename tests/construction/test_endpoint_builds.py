@@ -99,7 +99,9 @@ def test_models_of_transformers_write_and_judge(tmp_path: Path, terminal: Termin
     judge = classifier(tmp_path / "judge", ["CONTRADICTION", "ENTAILMENT", "NEUTRAL"], length=512)
     options = ("retries=0", "max_tokens=60")
     words = command(tmp_path, f"transformers:{model}", *options, judge=f"transformers:{judge}", rows=2)
-    words += ["--entailment", "0", "--contradiction", "0", "--growth", "any", "--tiers", "2"]
+    plan = tmp_path / "plan.toml"
+    plan.write_text("entailment = 0\ncontradiction = 0\ntiers = 2\n")
+    words += ["--config", str(plan)]
     status = terminal(words)
     out = tmp_path / "out"
     dropped = (out / "dropped.csv").read_text()

@@ -153,6 +153,21 @@ def test_a_folder_of_0_2_still_opens_and_keeps_what_is_not_ours(captions: Path, 
     assert not {"card.json", "leakage.csv"} & files(out).keys()
 
 
+def test_a_folder_of_0_2_goes_on_with_what_its_stages_made(captions: Path, out: Path) -> None:
+    plan = out / "plan.toml"
+    plan.write_text('growth = "weak"\nmost_characters = 1000\n' + plan.read_text())
+    with pytest.raises(InputError, match=r"growth.*--overwrite"):
+        build(captions, out, toy_plan())
+    assert not any(stage.made for stage in build(captions, out, toy_plan(), overwrite=True).stages)
+
+
+def test_a_readme_of_something_else_is_left_alone(captions: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# My project\n")
+    with pytest.raises(InputError, match=r"README\.md"):
+        build(captions, tmp_path, toy_plan())
+    assert (tmp_path / "README.md").read_text() == "# My project\n"
+
+
 def test_a_result_that_cannot_be_written_leaves_the_former_one(
     captions: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

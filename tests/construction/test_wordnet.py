@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.wordnet import WordNetBackend, _beginnings
-from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
@@ -260,7 +259,7 @@ def test_no_negative_repeats_the_one_before_it() -> None:
 def test_a_chain_whose_negatives_repeat_is_dropped_by_the_last_check() -> None:
     negatives = ("water", "a cat", "A cat.")
     draft = Draft(0, "a dog on a couch", "", positive=("animal", "dog", "a dog on a couch"), negative=negatives)
-    found = fault(draft, BuildPlan(tiers=3))
+    found = fault(draft)
     assert found is not None
     assert found[0] == "repeated tier"
 

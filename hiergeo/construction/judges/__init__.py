@@ -18,9 +18,6 @@ class Judge(ABC):
     name: ClassVar[str]
     """What plans call it, before a colon."""
 
-    certainty: float = 1.0
-    """The largest probability that it gives; a threshold above it, which nothing can pass, is refused."""
-
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
