@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from hiergeo._core.errors import InputError
-from hiergeo.training.re import processes
+from hiergeo.training import processes
 from tests.attack.trial import Attack, Family, Hung, Silent
 from tests.attack.verbs import VERBS, Verb, cleared, listing, prepare, run
 from tests.search.serving.port_common import reserved_port

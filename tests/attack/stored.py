@@ -16,7 +16,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives, tensors
 from hiergeo.adapters import tiny
 from hiergeo.adapters.head_files import read_head_config
-from hiergeo.training.re import checkpoints
+from hiergeo.training import checkpoints
 from tests.attack.mutants import damaged_archive, damaged_bytes, damaged_json
 from tests.attack.trial import Attack, Family, Silent
 from tests.training.training_common import captions, chains, stored

@@ -23,9 +23,8 @@ from hiergeo.search.appending import adopt
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
-from hiergeo.training import HeadModel
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.checkpoints import Checkpoint
+from hiergeo.training import HeadModel, checkpoints
+from hiergeo.training.checkpoints import Checkpoint
 from hiergeo.training.trainer import EvalRecord
 from tests.durability.promises import REFUSED, Subject, quick
 from tests.search.corpus.corpus_common import Quick

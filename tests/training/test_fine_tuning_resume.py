@@ -19,7 +19,8 @@ from hiergeo._core.storage import documents, files
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.clip import OpenClipTower
 from hiergeo.geometry import Lorentz
-from hiergeo.training.re import checkpoints, fine_tuning
+from hiergeo.training import checkpoints
+from hiergeo.training.re import fine_tuning
 from tests.tools import warm
 from tests.training.tower_common import ROWS, SHORT, curve, tuned, weights
 
@@ -65,7 +66,7 @@ def check_same(one: Path, other: Path) -> None:
 
 DYING = """
 import os, runpy, signal, sys
-from hiergeo.training.re import checkpoints
+from hiergeo.training import checkpoints
 
 write, written = checkpoints.write, []
 

@@ -14,13 +14,13 @@ from hiergeo.adapters.towers import adapt
 from hiergeo.adapters.trained import COSINE, LiftedClip, Trainable
 from hiergeo.evaluation.matching import match_pairs
 from hiergeo.geometry import Points, Space, parse
+from hiergeo.training import checkpoints
 from hiergeo.training.chains import chunks
+from hiergeo.training.checkpoints import Checkpoint
 from hiergeo.training.clip.data import Pairs, Place
 from hiergeo.training.clip.objective import ClipObjective, PairBatch
 from hiergeo.training.clip.plan import ClipPlan
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.checkpoints import Checkpoint
-from hiergeo.training.re.processes import mean_over_ranks
+from hiergeo.training.processes import mean_over_ranks
 from hiergeo.training.trainer import Divergence, EvalRecord
 
 STATISTICS = ("running_mean", "running_var")

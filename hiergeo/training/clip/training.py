@@ -23,12 +23,12 @@ from hiergeo.adapters.huggingface import HuggingFaceClip, HuggingFaceModel
 from hiergeo.adapters.open_clip import fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, Trainable, write_trained
+from hiergeo.training import checkpoints
 from hiergeo.training.clip.card import clip_card
 from hiergeo.training.clip.data import Pairs, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
 from hiergeo.training.clip.run import ClipRun
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.processes import accelerated, is_writer, local, sole_writer
+from hiergeo.training.processes import accelerated, is_writer, local, sole_writer
 from hiergeo.training.trainer import Divergence, EvalRecord
 
 CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"

@@ -28,9 +28,9 @@ from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
+from hiergeo.training import checkpoints
 from hiergeo.training.chains import Chains, from_hierarchy
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.processes import accelerated, is_writer, sole_writer
+from hiergeo.training.processes import accelerated, is_writer, sole_writer
 from hiergeo.training.re.recipe import TowerRecipe
 from hiergeo.training.re.run import TowerRun
 from hiergeo.training.trainer import Divergence, EvalRecord, at_step

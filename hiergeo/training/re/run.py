@@ -14,11 +14,11 @@ from hiergeo.adapters.towers import Tower
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
+from hiergeo.training import checkpoints
 from hiergeo.training.chains import Chains, chunks, split_groups
+from hiergeo.training.checkpoints import Checkpoint
 from hiergeo.training.objective import Batch, Objective
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.checkpoints import Checkpoint
-from hiergeo.training.re.processes import mean_over_ranks
+from hiergeo.training.processes import mean_over_ranks
 from hiergeo.training.re.recipe import TowerRecipe
 from hiergeo.training.trainer import Divergence, EvalRecord
 

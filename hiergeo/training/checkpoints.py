@@ -116,7 +116,7 @@ class Checkpoint:
         looks: the looks so far.
         curve: name -> its value after every step so far; empty where these are kept elsewhere.
         scaler: the state of float16's loss scaling; None without it.
-        tensors: see `hiergeo.training.re.checkpoints`.
+        tensors: see `hiergeo.training.checkpoints`.
     """
 
     step: int
