@@ -1,9 +1,9 @@
-"""Checkpoints of fine-tuning: what the state of a run is, and how it is written and read again."""
+"""Checkpoints of trainings: what the state of a run is, how it is written and read again, and how a run goes on."""
 
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as digest_of
 from pathlib import Path
@@ -20,7 +20,7 @@ from hiergeo._core.storage.documents import AnyFloat, Count, Document, Json, Sha
 from hiergeo._core.storage.files import atomic_write, sha256, writing
 from hiergeo._core.text import shortened
 from hiergeo._core.version import __version__
-from hiergeo.training.trainer import EvalRecord
+from hiergeo.training.trainer import EvalRecord, Steps, TrainingRun
 
 WEIGHT, GENERATOR = "weight/", "generator"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -239,3 +239,90 @@ def _prune(folder: Path) -> None:
         for path in folder.iterdir():
             if re.fullmatch(rf"{NAME}|\.{NAME}\..+", path.name) and path.name not in kept:
                 path.unlink(missing_ok=True)
+
+
+class ResumableRun(TrainingRun):
+    """A training of several processes that goes on after an interruption.
+
+    Attributes:
+        accelerator: of Hugging Face accelerate.
+        weights: all that a checkpoint holds, by name.
+        adam: the optimiser of the weights.
+        curve: name -> its value after every step so far; empty where these are kept elsewhere.
+    """
+
+    accelerator: Any
+    weights: Mapping[str, Any]
+    adam: torch.optim.Optimizer
+    curve: dict[str, list[float]]
+
+    def checkpoint(self, identity: Mapping[str, Any]) -> Checkpoint:
+        """The state after the last look of a training with this identity."""
+        scaler = self.accelerator.scaler
+        return Checkpoint(
+            step=self.looks[-1].step,
+            best=self.best,
+            run=identity,
+            looks=tuple(self.looks),
+            curve=self.curve,
+            scaler=None if scaler is None else scaler.state_dict(),
+            tensors=collect(self.weights, self.adam),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to the state of a checkpoint."""
+        restore(checkpoint.tensors, self.weights, self.adam)
+        if checkpoint.scaler is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
+        self.looks = list(checkpoint.looks)
+        self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
+
+    def resume(self, folder: Path, identity: Mapping[str, Any], result: Path, *, overwrite: bool) -> int:
+        """Go back to the newest intact checkpoint and remove later ones; returns its step, -1 where there is none.
+
+        Args:
+            folder: of the checkpoints.
+            identity: what the training is; only one that agrees in all of it goes on.
+            result: what a finished training leaves.
+            overwrite: begin anew.
+
+        Raises:
+            InputError: checkpoints of another training, a finished training without any, or a lost best state.
+        """
+        saved = None if overwrite else latest(folder)
+        self.accelerator.wait_for_everyone()
+        if saved is not None:
+            check_same(folder, saved.run, identity)
+            if saved.best != saved.step:
+                _check_best(folder, saved.best)
+            self.restore(saved)
+        elif not overwrite and result.exists():
+            raise InputError(f"{result.parent} holds a training without intact checkpoints: replace it (--overwrite).")
+        elif not overwrite and steps(folder):
+            warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=4)
+        step = -1 if saved is None else saved.step
+        if self.accelerator.is_main_process:
+            forget_after(folder, step)
+        return step
+
+    def train_on(
+        self, steps: Callable[[range], Steps], log: Callable[[EvalRecord], None], folder: Path, identity: dict[str, Any]
+    ) -> str | None:
+        """Take the steps that are left, as `train`; every look is logged and leaves a checkpoint."""
+
+        def looked() -> None:
+            log(self.looks[-1])
+            if self.accelerator.is_main_process:
+                write(folder, self.checkpoint(identity))
+
+        return self.train(steps, looked)
+
+
+def _check_best(folder: Path, best: int) -> None:
+    """Raise InputError unless the checkpoint of the best state so far is there and intact."""
+    try:
+        read(folder, best)
+    except InputError as error:
+        raise InputError(
+            f"the best state so far is lost ({str(error).rstrip('.')}): restore it, or train into another folder."
+        ) from error

@@ -3,7 +3,9 @@
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -29,7 +31,7 @@ from hiergeo.training.clip.data import Pairs, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
 from hiergeo.training.clip.run import ClipRun
 from hiergeo.training.processes import accelerated, is_writer, local, sole_writer
-from hiergeo.training.trainer import Divergence, EvalRecord
+from hiergeo.training.trainer import EvalRecord, Steps
 
 CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"
 """Names of the parts of a training's folder beside those of the model."""
@@ -93,9 +95,12 @@ def train_clip(
                 raise InputError(f"a batch of {plan.batch} pairs does not part evenly among {shares} processes.")
             begun = _identity(model, plan, pairs)
             run = ClipRun(model, plan, pairs, accelerator)
-            diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
+            folder = out / CHECKPOINTS
+            log = _Log(out / LOG, run.resume(folder, begun, out / DESCRIPTION, overwrite=overwrite), accelerator)
+            steps = partial(_steps, run, log, progress=progress and is_writer())
+            diverged = run.train_on(steps, lambda look: log.write({"look": look.step, **look.as_dict()}), folder, begun)
             accelerator.wait_for_everyone()
-            checkpoints.restore_weights(checkpoints.read(out / CHECKPOINTS, run.looks[-1].step).tensors, run.weights)
+            checkpoints.restore_weights(checkpoints.read(folder, run.looks[-1].step).tensors, run.weights)
             described = begun | _described(run, diverged)
             if accelerator.is_main_process:
                 _write(run, out, described)
@@ -133,46 +138,17 @@ def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
     return {"base_fingerprint": model.fingerprint(), "plan": settings, "data": data}
 
 
-def _train(run: ClipRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
-    """Take the remaining steps with looks and checkpoints; returns why training diverged, or None."""
-    folder, plan = out / CHECKPOINTS, run.plan
-    saved = None if overwrite else checkpoints.latest(folder)
-    run.accelerator.wait_for_everyone()
-    if saved is None and not overwrite and (out / DESCRIPTION).exists():
-        raise InputError(f"{out} holds a model without intact checkpoints: replace it (--overwrite).")
-    if saved is not None:
-        checkpoints.check_same(folder, saved.run, begun)
-        run.restore(saved)
-    log = _Log(out / LOG, -1 if saved is None else saved.step, run.accelerator)
-    if run.accelerator.is_main_process:
-        checkpoints.forget_after(folder, log.step)
-    if saved is None:
-        _look(run, 0, {}, folder, begun, log)
-    left = range(run.looks[-1].step + 1, plan.steps + 1)
+def _steps(run: ClipRun, log: "_Log", left: range, progress: bool) -> Steps:
+    """Take steps and log them, with the pictures of the next ones read ahead."""
+    plan = run.plan
     batches = islice(run.pairs.batches(plan.batch, run.place), len(left))
     prepared = decoded_ahead(batches, run.share, run.model.transform, plan.data.workers)
-    try:
-        for step, batch in zip(
-            track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False
-        ):
-            told = run.step(step, *batch)
-            log.write({"step": step, **told})
-            if step % plan.every == 0 or step == plan.steps:
-                _look(run, step, {name: told[name] for name in ("total", *plan.losses)}, folder, begun, log)
-    except Divergence as reason:
-        return str(reason)
-    finally:
-        prepared.close()
-    return None
-
-
-def _look(
-    run: ClipRun, step: int, training: Mapping[str, float], folder: Path, begun: dict[str, Any], log: "_Log"
-) -> None:
-    run.look(step, training)
-    log.write({"look": step, **run.looks[-1].as_dict()})
-    if run.accelerator.is_main_process:
-        checkpoints.write(folder, run.checkpoint(begun))
+    numbered = zip(track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False)
+    with closing(prepared):
+        for number, batch in numbered:
+            told = run.step(number, *batch)
+            log.write({"step": number, **told})
+            yield number, {name: told[name] for name in ("total", *plan.losses)}
 
 
 RECENT = 20
