@@ -51,7 +51,7 @@ def audit_command(
     """Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length."""
     from hiergeo.evaluation import Compute
     from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
-    from hiergeo.report import length_records, write_audit
+    from hiergeo.report import write_audit
 
     check_writable(json, html)
     if length and html is not None:
@@ -73,7 +73,7 @@ def audit_command(
         if length:
             facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, sentences = facts.to_json(), facts.sentences
-            shown, screen = length_records(facts), None
+            shown, screen = facts, None
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, sentences = result.to_json(), (*result.sentences, result.omissions)
