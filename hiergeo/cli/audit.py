@@ -63,10 +63,10 @@ def audit_command(
         copies = 3 if length else 0
     settings = AuditSettings(steps, seed, copies, words)
     compute = Compute(**options.embedding(device, dtype, batch_size))
-    asked = SpaceOptions(geometry, root, min_radius)
-    asked.check()
+    chosen = SpaceOptions(geometry, root, min_radius)
+    chosen.check()
     hierarchy = load_data(data, split, rows)
-    loaded, space = asked.load(model, device)
+    loaded, space = chosen.load(model, device)
     shown: Exported
     screen: Iterable[Table] | None
     with sole_writer(json, html):

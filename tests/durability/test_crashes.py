@@ -46,7 +46,7 @@ FOLLOWED = "what follows synchronises the same before anything is acknowledged"
 
 MADE = "_core/storage/files.py atomic_write: make_folder(path.parent)"
 
-LOCKED = "_core/storage/locks.py locked: make_folder(place.parent)"
+LOCKED = "_core/storage/locks.py locked: make_folder(lock_file.parent)"
 
 WRITTEN = "_core/storage/files.py atomic_write: sync_folder(path.parent)"
 

@@ -88,8 +88,8 @@ def train_clip(
         torch.manual_seed(plan.seed)
         model = _model(plan)
         pairs = Pairs(plan.data, plan.seed, plan.boxed)
-        told = plan.model_dump(mode="json")
-        with accelerated(model.device, plan.precision, plan.log, out, told) as accelerator:
+        settings = plan.model_dump(mode="json")
+        with accelerated(model.device, plan.precision, plan.log, out, settings) as accelerator:
             if plan.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
                 raise InputError(f"a batch of {plan.batch} pairs does not part evenly among {shares} processes.")
@@ -146,9 +146,9 @@ def _steps(run: ClipRun, log: "_Log", left: range, progress: bool) -> Steps:
     numbered = zip(track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False)
     with closing(prepared):
         for number, batch in numbered:
-            told = run.step(number, *batch)
-            log.write({"step": number, **told})
-            yield number, {name: told[name] for name in ("total", *plan.losses)}
+            numbers = run.step(number, *batch)
+            log.write({"step": number, **numbers})
+            yield number, {name: numbers[name] for name in ("total", *plan.losses)}
 
 
 RECENT = 20
@@ -165,8 +165,8 @@ class _Log:
         self.path, self.step, self.accelerator, self.note = path, step, accelerator, ""
         self.times: deque[float] = deque(maxlen=RECENT)
         if accelerator.is_main_process:
-            known = path.read_text("utf-8").splitlines() if path.is_file() else []
-            atomic_write_text(path, "".join(f"{line}\n" for line in known if _step_of(line) <= step))
+            lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+            atomic_write_text(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step))
 
     def write(self, values: dict[str, Any]) -> None:
         """Add a line."""
