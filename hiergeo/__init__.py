@@ -111,13 +111,13 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in OBJECTS:
-        found = getattr(import_module(f"hiergeo.{OBJECTS[name]}"), name)
+        value = getattr(import_module(f"hiergeo.{OBJECTS[name]}"), name)
     elif name in MODULES:
-        found = import_module(f"hiergeo.{MODULES[name]}")
+        value = import_module(f"hiergeo.{MODULES[name]}")
     else:
         raise AttributeError(f"module 'hiergeo' has no attribute '{name}'")
-    globals()[name] = found
-    return found
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

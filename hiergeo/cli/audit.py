@@ -38,24 +38,24 @@ def audit_command(
     from hiergeo._core.devices import resolve_device
     from hiergeo.evaluation import Compute
     from hiergeo.evaluation.auditing import AuditSettings, audit, length_controls
-    from hiergeo.report import length_records, write_audit
+    from hiergeo.report import write_audit
 
     check_writable(json, html)
     if length and html is not None:
         raise InputError("--html has no page for --length: leave it out.")
     settings = AuditSettings(seed=seed, copies=3 if length else 0)
     compute = Compute(resolve_device(device))
-    asked = SpaceOptions(geometry, root, min_radius)
-    asked.check()
+    chosen = SpaceOptions(geometry, root, min_radius)
+    chosen.check()
     hierarchy = load_data(data, split, rows)
-    loaded, space = asked.load(model, device)
+    loaded, space = chosen.load(model, device)
     shown: Exported
     screen: Iterable[Table] | None
     with sole_writer(json, html):
         if length:
             facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, sentences = facts.to_json(), facts.sentences
-            shown, screen = length_records(facts), None
+            shown, screen = facts, None
         else:
             result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
             document, sentences = result.to_json(), (*result.sentences, result.omissions)

@@ -32,7 +32,7 @@ def clip_command(
     from hiergeo.evaluation import Compute
     from hiergeo.evaluation.auditing import audit as audited
     from hiergeo.report.interop.cards import AUDIT, write_card
-    from hiergeo.training.re.processes import is_writer
+    from hiergeo.training.processes import is_writer
 
     made = training.read_clip_plan(plan)
     named = {"out": None if out is None else str(out), "device": device}

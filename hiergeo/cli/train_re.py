@@ -37,7 +37,7 @@ def re_command(
     """Fine-tune a text tower on chains of captions alone; an interrupted training goes on when it is run again."""
     from hiergeo import adapters, training
     from hiergeo.training import TowerRecipe
-    from hiergeo.training.re.processes import is_writer, local
+    from hiergeo.training.processes import is_writer, local
 
     check_writable(json, out / "config.json")
     losses = training.parse_losses(loss)
@@ -80,7 +80,7 @@ def _judged(
     device: str,
 ) -> "Summary":
     from hiergeo import Space, adapters, training
-    from hiergeo.training.re.processes import local
+    from hiergeo.training.processes import local
 
     return training.summarise(
         adapters.load(tuned.spec, device=local(device)),

@@ -1,6 +1,7 @@
-"""Self-contained HTML pages of comparisons and studies: one renderer and one family of templates for both."""
+"""Self-contained HTML pages of comparisons, studies, audits and suites: one renderer and one family of templates."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from hiergeo._core.text import caption, listing, shortened, tame, without_folder
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.auditing.record import ATTRIBUTION, WALKS, Audit, controls_of
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
@@ -28,6 +30,21 @@ from hiergeo.training.study.result import DRIFT
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+    from hiergeo.training.suite import Leaderboard
+    from hiergeo.training.suite.plan import ModelEntry
+
+
+LENGTH = (
+    ("right_equal_length", "right where words are equally many"),
+    ("right_shorter", "right where the specific caption is shorter"),
+    ("partial_tau", "partial correlation given words"),
+    ("length_content_free", "tau_d of captions without content"),
+    ("length_shuffled", "tau_d with the words of captions shuffled"),
+    ("length_untrained", "largest tau_d of untrained copies"),
+    ("right_equal_length_untrained", "largest share right of untrained copies where words are equally many"),
+)
+"""Numbers with length held fixed and what the page calls them."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,57 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
     check_image_count(images)
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
     return write_html(path, "page.html", seed=seed, **context)
+
+
+def write_audit(audit: Audit, path: Path) -> Path:
+    """Write the page of an audit: one HTML file that needs nothing else.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    settings = audit.settings
+    model, data = without_folders(str(settings["model"])), f"{settings['dataset']} {settings['split']}"
+    count = sum(name.startswith("curvature_factor") for name in audit.numbers)
+    return write_html(
+        path,
+        "audit.html",
+        picture=summary.of_audit(audit),
+        audit=audit,
+        conclusion=audit,
+        title=f"Audit of {caption(model)} on {caption(data)}",
+        kicker=("audit", model, data, str(settings["geometry"])),
+        attribution_controls=list(controls_of(ATTRIBUTION, audit.attribution).items()),
+        walk_controls=list(controls_of(WALKS, audit.walks).items()),
+        factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
+        chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
+        length=LENGTH,
+        settings=spaced(settings),
+    )
+
+
+def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
+    """Write the page of a suite, one HTML file that needs nothing else.
+
+    Args:
+        table: what to show.
+        path: the file, replaced whole or left as it was.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    standings = [(PageSection(f"benchmark{at}", each.name), each) for at, each in enumerate(table.standings)]
+    return write_html(
+        path,
+        "leaderboard.html",
+        picture=summary.of_leaderboard(table),
+        title=caption(table.title),
+        kicker=("suite", table.title),
+        conclusion=table.conclusion,
+        table=table,
+        standings=standings,
+        counts=Counter(cell.status for cell in table.cells.values()),
+        settings=_of_suite(table),
+    )
 
 
 def write_html(
@@ -325,3 +393,30 @@ def _drawn(view: disk.DiskView, chains: int) -> "Markup":
         marked.setdefault(f"points{point.kind}", []).append({"class": kind, **data})
     label = f"{view.title}: {chains} chains of captions around the root, out to radius {number(view.reach, 2)}"
     return drawing.svg(plot.disk_panel(view), label, css="disk", marked=marked)
+
+
+def _of_suite(table: "Leaderboard") -> list[tuple[str, Any]]:
+    plan, cells = table.plan, table.cells.values()
+    measured = [cell.result.settings for cell in cells if cell.result is not None]
+    versions, devices = (sorted({str(of[key]) for of in measured if key in of}) for key in ("hiergeo", "device"))
+    return [
+        ("seed", plan.seed),
+        ("bootstrap samples", plan.samples),
+        ("dtype", plan.dtype),
+        ("devices", ", ".join(devices) or "none yet"),
+        ("hiergeo", ", ".join(versions) or "none yet"),
+        ("seconds of measuring", number(sum(cell.seconds for cell in cells), 0)),
+        *((f"model: {model.name}", _described(_named(model), model.train)) for model in plan.models),
+    ]
+
+
+def _named(model: "ModelEntry") -> str:
+    """The spec of a model, with the name of its package for the folder of it, which is another on every machine."""
+    return model.spec.replace("{package}", model.package or "{package}")
+
+
+def _described(spec: str, train: Any) -> str:
+    if train is None:
+        return spec
+    rows = "" if train.rows is None else f", {train.rows} rows"
+    return f"{spec}, then {train.kind} on {train.data} {train.split}{rows} in {train.geometry}"

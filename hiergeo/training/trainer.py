@@ -1,9 +1,11 @@
 """Training a head on frozen embeddings: the recipe, the loop, its history, and what ends it."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +77,63 @@ class EvalRecord:
     def as_dict(self) -> dict[str, Any]:
         """JSON values by name."""
         return asdict(self)
+
+
+Steps: TypeAlias = Generator[tuple[int, dict[str, float]], None, None]
+"""Takes steps one by one and gives the number of each, from 1, with its losses."""
+
+
+class TrainingRun(ABC):
+    """The state of a training, and its loop: steps, looks at what is held out, and what ends it.
+
+    Attributes:
+        last: the budget of steps.
+        every: steps between looks.
+        patience: looks without a better validation loss before training stops early; None never does.
+        looks: what was seen so far.
+    """
+
+    last: int
+    every: int
+    patience: int | None = None
+    looks: list[EvalRecord]
+
+    @abstractmethod
+    def look(self, step: int, training: dict[str, float]) -> None:
+        """Measure what is held out after a step with these losses, and add a record to `looks`."""
+
+    @property
+    def best(self) -> int:
+        """The step of the look with the lowest validation loss, the earliest of them."""
+        return min(self.looks, key=lambda look: look.validation["total"]).step
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the validation loss has not fallen for as long as the patience."""
+        return self.patience is not None and self.looks[-1].step - self.best >= self.patience * self.every
+
+    def train(self, steps: Callable[[range], Steps], looked: Callable[[], None] = lambda: None) -> str | None:
+        """Take the steps that are left; returns why training diverged, or None.
+
+        Args:
+            steps: takes those of a range.
+            looked: called after every look.
+        """
+        if not self.looks:
+            self.look(0, {})
+            looked()
+        taken = steps(range(self.looks[-1].step + 1, self.last + 1))
+        try:
+            while not self.stops_early and (done := next(taken, None)) is not None:
+                step, losses = done
+                if step % self.every == 0 or step == self.last:
+                    self.look(step, losses)
+                    looked()
+        except Divergence as reason:
+            return str(reason)
+        finally:
+            taken.close()
+        return None
 
 
 OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
@@ -209,24 +268,12 @@ def train_head(
     recipe = recipe or Recipe()
     chains = chains if device is None else chains.to(device)
     run = _Run(chains, copy.deepcopy(geometry), recipe)
-    best, looks, diverged = run.state(), [run.look(0, {})], None
-    kept = looks[0]
-    try:
-        for step, losses in run.steps(progress):
-            if step % recipe.every and step != recipe.steps:
-                continue
-            looks.append(run.look(step, losses))
-            if looks[-1].validation["total"] < kept.validation["total"]:
-                best, kept = run.state(), looks[-1]
-            elif recipe.patience and step - kept.step >= recipe.patience * recipe.every:
-                break
-    except Divergence as reason:
-        diverged = str(reason)
-    run.module.load_state_dict(best)
-    return Trained(run.head.eval(), run.geometry, recipe, tuple(looks), kept.step, diverged)
+    diverged = run.train(partial(run.steps, progress=progress))
+    run.module.load_state_dict(run.best_state)
+    return Trained(run.head.eval(), run.geometry, recipe, tuple(run.looks), run.best, diverged)
 
 
-class _Run:
+class _Run(TrainingRun):
     """State of one training: module, optimiser, rows."""
 
     def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
@@ -236,22 +283,19 @@ class _Run:
         geometry.parts(outputs)
         check_curvature(geometry)
         self.chains, self.geometry, self.recipe = chains, geometry, recipe
+        self.last, self.every, self.patience, self.looks = recipe.steps, recipe.every, recipe.patience, []
         self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
         self.module = nn.ModuleList([self.head, geometry]).to(chains.text.device)
         self.objective = Objective(recipe.losses)
         self.optimiser = optimiser("adam", self.module.parameters(), recipe.learning_rate)
-        self.last: tuple[int, Tensor | None] = 0, None
+        self.at: tuple[int, Tensor | None] = 0, None
         self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
 
-    def state(self) -> dict[str, Tensor]:
-        return copy.deepcopy(self.module.state_dict())
-
-    def steps(self, progress: bool) -> Iterator[tuple[int, dict[str, float]]]:
-        """Take the steps of the budget; yields their number, from 1, and their losses."""
+    def steps(self, left: range, progress: bool) -> Steps:
         batches = _batches(self.training_rows, self.recipe)
-        for step in track(range(1, self.recipe.steps + 1), "training", enabled=progress):
+        for step in track(left, "training", enabled=progress):
             rows = next(batches)
-            self.last = step, rows
+            self.at = step, rows
             self.optimiser.zero_grad(set_to_none=True)
             total, losses = self.losses(rows)
             total.backward()
@@ -270,25 +314,27 @@ class _Run:
         try:
             terms = self.objective.terms(Batch(positive, negative, frozen, Space(self.geometry, root)))
         except InputError as error:
-            if self.last[1] is None:
+            if self.at[1] is None:
                 raise
-            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", *self.last) from error
+            raise Divergence(f"the loss could not be taken ({str(error).rstrip('.')})", *self.at) from error
         total = self.objective.total(terms)
         self.check("the loss", total)
         return total, {name: float(term.detach()) for name, term in (terms | {"total": total}).items()}
 
     def check(self, what: str, *tensors: Tensor) -> None:
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-            raise Divergence(f"{what} became NaN or infinite", *self.last)
+            raise Divergence(f"{what} became NaN or infinite", *self.at)
 
     @torch.no_grad()
-    def look(self, step: int, training: dict[str, float]) -> EvalRecord:
+    def look(self, step: int, training: dict[str, float]) -> None:
         parts = [self.losses(rows)[1] for rows in chunks(self.validation_rows, self.recipe.batch)]
         chains = self.chains
         space = Space(self.geometry, self.head(chains.root.float()))
         radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]].float()))
         validation = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
-        return EvalRecord.of(step, training, validation, radii, space, self.head.shape.outputs)
+        self.looks.append(EvalRecord.of(step, training, validation, radii, space, self.head.shape.outputs))
+        if self.best == step:
+            self.best_state = copy.deepcopy(self.module.state_dict())
 
 
 def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:

@@ -21,7 +21,7 @@ from hiergeo.training.clip import objective
 from hiergeo.training.clip.data import Pairs, Place
 from hiergeo.training.clip.plan import ClipPlan, PairData
 from hiergeo.training.clip.run import ClipRun
-from hiergeo.training.re.processes import accelerated
+from hiergeo.training.processes import accelerated
 from tests.training.clip_common import SHORT, same, trained, weights
 
 PRODUCT = "product:lorentz:-1?learnablex32,euclidean:x32"

@@ -15,7 +15,7 @@ from hiergeo.losses import Relation, compositional_entailment_loss, hycoclip_los
 from hiergeo.training.clip.data import Pairs, Place, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, PairData
 from hiergeo.training.clip.run import ClipRun
-from hiergeo.training.re.processes import accelerated
+from hiergeo.training.processes import accelerated
 from tests.training.clip_common import SHORT, grit, part, picture, table_of_boxes, trained
 
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from hiergeo.training.checkpoints import steps
 from hiergeo.training.clip import training
-from hiergeo.training.re.checkpoints import steps
 from tests.search.serving.port_common import reserved_port
 from tests.tools import warm
 from tests.training.clip_common import SHORT, grit, same, trained

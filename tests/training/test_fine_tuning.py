@@ -11,7 +11,7 @@ from hiergeo.evaluation.metrics import tau_d
 from hiergeo.losses import re_loss
 from hiergeo.training import TowerRecipe, fine_tune
 from hiergeo.training.chains import from_hierarchy, split_groups
-from hiergeo.training.re.checkpoints import read
+from hiergeo.training.checkpoints import read
 from tests.training.tower_common import SHORT, curve, scenes, tuned, weights
 
 

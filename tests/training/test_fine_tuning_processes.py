@@ -11,9 +11,9 @@ import torch
 import torch.distributed as dist
 
 from hiergeo._core.errors import InputError
-from hiergeo.training.re import processes as processes_of_training
-from hiergeo.training.re.checkpoints import read
-from hiergeo.training.re.processes import Rank, is_writer, local
+from hiergeo.training import processes as processes_of_training
+from hiergeo.training.checkpoints import read
+from hiergeo.training.processes import Rank, is_writer, local
 from tests.search.serving.port_common import reserved_port
 from tests.tools import warm
 from tests.training.tower_common import curve, tuned, weights

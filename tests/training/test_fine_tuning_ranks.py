@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.training.re import processes
+from hiergeo.training import processes
 from tests.search.serving.port_common import reserved_port
 from tests.tools import warm
 from tests.training.test_fine_tuning_processes import gloo
@@ -26,7 +26,7 @@ SCRIPT = """
 import signal, sys
 import torch, torch.distributed as dist
 from hiergeo._core.errors import HiergeoError
-from hiergeo.training.re import processes
+from hiergeo.training import processes
 
 stage, victim = sys.argv[1], int(sys.argv[2])
 processes.MEETING = 5.0 if stage in ("coming", "connecting") else 300.0

@@ -9,8 +9,7 @@ from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.geometry import Lorentz
-from hiergeo.training import TowerRecipe, fine_tune, from_hierarchy
-from hiergeo.training.re import processes
+from hiergeo.training import TowerRecipe, fine_tune, from_hierarchy, processes
 from tests.training.tower_common import SHORT, scenes, tuned
 from tests.training.training_common import stored
 

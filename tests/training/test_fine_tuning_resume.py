@@ -15,7 +15,8 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.clip import OpenClipTower
 from hiergeo.geometry import Lorentz
-from hiergeo.training.re import checkpoints, fine_tuning
+from hiergeo.training import checkpoints
+from hiergeo.training.re import fine_tuning
 from tests.training.tower_common import ROWS, SHORT, curve, tuned, weights
 
 

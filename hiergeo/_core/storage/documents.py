@@ -112,8 +112,8 @@ def _suggesting(kind: type[Any], error: ValidationError) -> str:
         return message
     schema = _adapter(kind).json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
-    known = {name for part in parts for name in part.get("properties", {})}
-    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+    names = {name for part in parts for name in part.get("properties", {})}
+    near = difflib.get_close_matches(str(first["loc"][-1]), names, n=1, cutoff=0.5)
     return f"{message.rstrip('.')}: did you mean '{near[0]}'?" if near else message
 
 
@@ -170,12 +170,12 @@ def read(path: Path | str, kind: type[T], *, hashed: bool = False) -> T:
     try:
         values = parse_json(content)
         stored = values.pop(HASH, None) if isinstance(values, dict) else None
-        found = validated(kind, values)
+        document = validated(kind, values)
     except ValueError as error:
         raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
     if not (_as_written(content, values) if hashed else stored in (None, content_sha256(values))):
         raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
-    return found
+    return document
 
 
 def load_json(path: Path, *, digits: int = limits.JSON_DIGITS) -> Any:

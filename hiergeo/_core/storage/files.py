@@ -57,16 +57,16 @@ def size_of(path: Path | str) -> int | None:
         InputError: it is a folder, a device or a pipe, or the system does not let it be looked at.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
         raise InputError(f"cannot read {path}: no file can have this name.") from error
-    if stat.S_ISREG(found.st_mode):
-        return found.st_size
-    kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or pipe"
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size
+    kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
     raise InputError(f"{path} is {kind}: name a file.")
 
 
@@ -202,7 +202,7 @@ def check_folder(folder: Path, what: str) -> None:
         InputError: it, or what it would be in, is a file.
         UnavailableError: it cannot be written.
     """
-    nearest = next(place for place in (folder, *folder.resolve().parents) if place.exists())
+    nearest = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
     if not nearest.is_dir():
         raise InputError(f"{nearest} is a file: name a folder for {what}.")
     if not os.access(nearest, os.W_OK):
@@ -219,10 +219,10 @@ def make_folder(path: Path) -> None:
     Raises:
         UnavailableError, OSError: it cannot be made.
     """
-    new = [place for place in (path, *path.parents) if not place.exists()]
+    missing = [new for new in (path, *path.parents) if not new.exists()]
     path.mkdir(parents=True, exist_ok=True)
-    for place in reversed(new):
-        sync_folder(place.parent)
+    for new in reversed(missing):
+        sync_folder(new.parent)
 
 
 def sync_folder(path: Path | str) -> None:
@@ -250,10 +250,10 @@ def sync_files(folder: Path) -> None:
     if os.name != "posix":
         return
     with writing(folder):
-        for place, _, names in os.walk(folder):
+        for parent, _, names in os.walk(folder):
             for name in names:
-                _sync(Path(place, name))
-            sync_folder(place)
+                _sync(Path(parent, name))
+            sync_folder(parent)
 
 
 def _sync(path: Path | str) -> None:
@@ -307,8 +307,8 @@ def remove_leftovers(folder: Path | str) -> None:
     """Delete temporary files and folders that dead processes of this machine left in a folder."""
     with suppress(OSError):
         for path in Path(folder).iterdir():
-            found = LEFTOVER.fullmatch(path.name)
-            if found and not is_running(int(found[1])):
+            match = LEFTOVER.fullmatch(path.name)
+            if match and not is_running(int(match[1])):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:

@@ -41,19 +41,19 @@ def locked(path: Path | str, patience: float = PATIENCE) -> Iterator[None]:
         UnavailableError: the folder that it would be in cannot be written.
     """
     with writing(path):
-        place = Path(path).resolve()
-        if not place.name:
+        target = Path(path).resolve()
+        if not target.name:
             raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
-        place = place.with_name(f"{hidden(place)}.lock")
-        made = [folder for folder in place.parents if not folder.exists()]
-        make_folder(place.parent)
-        lock = _acquired(place, path, patience)
-        clear(place.parent)
+        lock_file = target.with_name(f"{hidden(target)}.lock")
+        made = [folder for folder in lock_file.parents if not folder.exists()]
+        make_folder(lock_file.parent)
+        lock = _acquired(lock_file, path, patience)
+        clear(lock_file.parent)
     try:
         yield
     finally:
         with suppress(OSError):  # removed while it is held: whoever opened it before finds that it is gone
-            place.unlink()
+            lock_file.unlink()
         lock.release()
         with suppress(OSError):  # folders that were made for nothing are empty
             for folder in made:
@@ -62,17 +62,17 @@ def locked(path: Path | str, patience: float = PATIENCE) -> Iterator[None]:
 
 def clear(folder: Path) -> None:
     """Remove the lock files that nobody holds from a folder: those of processes that were killed."""
-    for place in folder.glob(".*.lock"):
-        with suppress(OSError), FileLock(place, timeout=0):
-            place.unlink()
+    for lock_file in folder.glob(".*.lock"):
+        with suppress(OSError), FileLock(lock_file, timeout=0):
+            lock_file.unlink()
 
 
-def _acquired(place: Path, path: Path | str, patience: float) -> FileLock:
-    lock = FileLock(place, timeout=patience, poll_interval=PATIENCE / 10, thread_local=False)
+def _acquired(lock_file: Path, path: Path | str, patience: float) -> FileLock:
+    lock = FileLock(lock_file, timeout=patience, poll_interval=PATIENCE / 10, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
         raise HeldError(
-            f"{path} is being written by another process or thread, which holds {place}: wait for it, or end it."
+            f"{path} is being written by another process or thread, which holds {lock_file}: wait for it, or end it."
         ) from None
     return lock

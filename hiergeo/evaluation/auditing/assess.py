@@ -153,7 +153,7 @@ def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
         (order.equal, ("right_equal_length",), NO_EQUAL_TIERS),
         (order.shorter, ("right_shorter",), "no more specific caption is shorter"),
     )
-    return {name: why for found, names, why in absent if found is None for name in names}
+    return {name: why for measured, names, why in absent if measured is None for name in names}
 
 
 class Numbers:
@@ -223,15 +223,15 @@ def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
     for name, right in shares.items():
         if right is not None and right.p_value is not None:
             gathered.numbers |= {f"{name}_pairs": float(right.items), f"{name}_p": right.p_value}
-    copies = [each.equal for each in facts.untrained if each.equal is not None]
+    copies = [order.equal for order in facts.untrained if order.equal is not None]
     orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
     measured = {
         **shares,
         "partial_tau": facts.partial_tau,
         **{name: order.tau_d for name, order in orders.items() if order is not None},
-        "length_untrained": max((each.tau_d for each in facts.untrained), key=attrgetter("value"), default=None),
+        "length_untrained": max((order.tau_d for order in facts.untrained), key=attrgetter("value"), default=None),
         "right_equal_length_untrained": max(copies, key=attrgetter("value"), default=None),
     }
-    for name, each in measured.items():
-        if each is not None:
-            gathered.numbers[name], gathered.intervals[name] = each.value, each.interval
+    for name, number in measured.items():
+        if number is not None:
+            gathered.numbers[name], gathered.intervals[name] = number.value, number.interval

@@ -7,7 +7,7 @@ out anew. *Untrained*: copies of the network with random weights.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from hiergeo import adapters
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
-from hiergeo._core.records import json_text, percent, plain
+from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent, plain
+from hiergeo._core.text import caption, without_folders
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
@@ -62,7 +63,7 @@ class RadialOrder:
 
 
 @dataclass(frozen=True)
-class LengthFacts:
+class LengthFacts(Exported):
     """What is left of an order of tiers when the length of captions is controlled.
 
     Attributes:
@@ -101,6 +102,8 @@ class LengthFacts:
     shuffled: RadialOrder | None = None
     exchanged: RadialOrder | None = None
     untrained: tuple[RadialOrder, ...] = ()
+
+    keys = ("control", "metric", "value", "low", "high", "items")
 
     @property
     def content_free_share(self) -> float | None:
@@ -147,6 +150,40 @@ class LengthFacts:
     def verdict(self) -> str:
         """The same as one text."""
         return " ".join(self.sentences)
+
+    def records(self, *, items: bool = False) -> Iterator[Record]:
+        """A row a number, with its interval and over how many items it is."""
+        return self._table.records()
+
+    def grids(self) -> Iterator[Grid]:
+        """The same as one table."""
+        return self._table.grids()
+
+    @property
+    def _table(self) -> Records:
+        figures = [
+            ("words alone", "tau_d", self.words),
+            ("characters alone", "tau_d", self.characters),
+            ("partial tau", "tau_d", self.partial_tau),
+        ]
+        orders = {
+            "the model": self.order,
+            "content-free": self.content_free,
+            "words shuffled": self.shuffled,
+            "words exchanged": self.exchanged,
+            **{f"untrained {copy}": order for copy, order in enumerate(self.untrained)},
+        }
+        for name, order in orders.items():
+            if order is not None:
+                shares = (("tau_d", order.tau_d), ("equal", order.equal), ("shorter", order.shorter))
+                figures += [(name, metric, measured) for metric, measured in shares]
+        figures.append(("the model", "equal, characters balanced", self.balanced))
+        about = caption(f"{without_folders(self.model)} · {self.data} · {self.geometry}")
+        return Records.of(
+            self.keys,
+            ((*of, each.value, *each.interval, each.items) for *of, each in figures if each is not None),
+            f"{about}. Equal, shorter: share of pairs of tiers in the right order. 95 % intervals.",
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -68,7 +68,7 @@ class Gains:
     def statistics(self) -> dict[str, dict[str, Statistic]]:
         """The mean of the points as they are, ``native``, and under each control."""
         ranks = {"native": self.native, "angle_only": self.angle_only, "flat_best": self.flat_best}
-        return {name: {PAIRS: mean_of(each, self.sharing)} for name, each in ranks.items() if each is not None}
+        return {name: {PAIRS: mean_of(values, self.sharing)} for name, values in ranks.items() if values is not None}
 
 
 def gains(subject: Subject, *, seed: int = 0) -> Gains:

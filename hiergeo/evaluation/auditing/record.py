@@ -189,8 +189,8 @@ class Audit(Exported):
             "headline": self.headline,
             "verdict": self.verdict,
             "primary": self.primary,
-            "attribution": [_row(each) for each in self.attribution],
-            "walks": [_row(each) for each in self.walks],
+            "attribution": [_row(row) for row in self.attribution],
+            "walks": [_row(row) for row in self.walks],
             "u_quantiles": list(self.u_quantiles),
             "left_out": self.left_out,
             "settings": self.settings,
@@ -211,5 +211,5 @@ def _ends(interval: Interval) -> str:
     return " to ".join(map(number, interval))
 
 
-def _row(each: Controlled) -> dict[str, object]:
-    return {"metric": each.metric, "native": each.native, **each.controls}
+def _row(row: Controlled) -> dict[str, object]:
+    return {"metric": row.metric, "native": row.native, **row.controls}

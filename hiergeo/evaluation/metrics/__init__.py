@@ -1,6 +1,6 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and the records of metrics."""
 
-from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo, himo_rows, spearman
+from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo_rows, spearman
 from hiergeo.evaluation.metrics.embeddings import similarity_drift, tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.ladders import (
     ZeroShot,
@@ -29,7 +29,6 @@ from hiergeo.evaluation.metrics.resampling import (
     SignTest,
     bootstrap_draws,
     bootstrap_mean,
-    bootstrap_statistic,
     crossed_draws,
     holm,
     interval_of,

@@ -73,11 +73,6 @@ def _centred(level: np.ndarray, levels: int, weights: np.ndarray) -> np.ndarray:
     return ranks[level] - (weights.sum() + 1) / 2
 
 
-def himo(scores: Sequence[ArrayLike]) -> float:
-    """The mean of `himo_rows`, in [-1, 1]."""
-    return float(himo_rows(scores).mean())
-
-
 def himo_rows(scores: Sequence[ArrayLike]) -> np.ndarray:
     """Pearson correlation of 1..K with the scores of each image, (n,) in [-1, 1]; 0 where they are constant.
 

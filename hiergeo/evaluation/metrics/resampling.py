@@ -191,13 +191,6 @@ def share_interval(
     return Interval(least + (1 - least) * low, least + (1 - least) * high)
 
 
-def bootstrap_statistic(
-    statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0, level: float = 0.95
-) -> Interval:
-    """Interval of any statistic of rows: see `bootstrap_draws` and `percentile_interval`."""
-    return percentile_interval(bootstrap_draws(statistic, rows, samples=samples, seed=seed), level)
-
-
 def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
     """Interval of the mean of `values`, shape (n,), one per row: see `bootstrap_draws` and `interval_of`."""
     array = checked("values", values, ndim=1)

@@ -15,12 +15,11 @@ from hiergeo.adapters.trained import COSINE, LiftedClip, Trainable
 from hiergeo.evaluation.matching import match_pairs
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.training.chains import chunks
+from hiergeo.training.checkpoints import ResumableRun
 from hiergeo.training.clip.data import Pairs, Place
 from hiergeo.training.clip.objective import ClipObjective, PairBatch
 from hiergeo.training.clip.plan import ClipPlan
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.checkpoints import Checkpoint
-from hiergeo.training.re.processes import mean_over_ranks
+from hiergeo.training.processes import mean_over_ranks
 from hiergeo.training.trainer import Divergence, EvalRecord
 
 STATISTICS = ("running_mean", "running_var")
@@ -30,7 +29,7 @@ PLACE = "place"
 """The name under which a checkpoint keeps how far the data was taken: pass and pair, as numbers."""
 
 
-class ClipRun:
+class ClipRun(ResumableRun):
     """A training of an image-text model.
 
     Args:
@@ -42,8 +41,6 @@ class ClipRun:
     Attributes:
         network: the towers with their factors.
         objective: the losses, with what they learn.
-        weights: all that a checkpoint holds, by name.
-        looks: what was seen so far.
 
     Raises:
         InputError: a product of other dimensions than the model's.
@@ -75,7 +72,12 @@ class ClipRun:
         decayed, others = ([w for w in trained.values() if (w.ndim > 1) is matrix] for matrix in (True, False))
         groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.adam = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas)
-        self.looks: list[EvalRecord] = []
+        self.last, self.every, self.looks, self.curve = plan.steps, plan.every, [], {}
+
+    @property
+    def best(self) -> int:
+        """The step of the last look: validation has no single loss."""
+        return self.looks[-1].step
 
     @property
     def place(self) -> Place:
@@ -117,7 +119,7 @@ class ClipRun:
         return told
 
     @torch.no_grad()
-    def look(self, step: int, training: Mapping[str, float]) -> None:
+    def look(self, step: int, training: dict[str, float]) -> None:
         """Measure the pictures that are held out, in float32, the same on every process.
 
         The record's radii are the means of captions and of pictures, its tau_d tells how often a caption is nearer to
@@ -156,7 +158,7 @@ class ClipRun:
             curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
             validation |= {f"u_{name}{place or ''}": float(u) for place, u in enumerate(curved)}
         radii = torch.stack((own.radius, images.radius), dim=1)
-        self.looks.append(EvalRecord.of(step, dict(training), validation, radii, space, image.shape[1]))
+        self.looks.append(EvalRecord.of(step, training, validation, radii, space, image.shape[1]))
 
     def _boxes_held_out(self, space: Space) -> dict[str, Points]:
         """The boxes of the pictures that are held out, and their phrases."""
@@ -167,17 +169,6 @@ class ClipRun:
             self.network.encode_image, lambda part: torch.stack([transform(pair.pictures()[1]) for pair in part]), pairs
         )
         return {"box_text": space.points(text), "box_image": space.points(image)}
-
-    def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
-        """The state after the last look."""
-        step = self.looks[-1].step
-        tensors = checkpoints.collect(self.weights, self.adam)
-        return Checkpoint(step, step, run, tuple(self.looks), {}, None, tensors)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to the state of a checkpoint."""
-        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
-        self.looks = list(checkpoint.looks)
 
     def _backward(
         self, inputs: tuple[Tensor, Tensor], captions: list[str], boxes: Sequence[int], step: int

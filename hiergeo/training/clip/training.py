@@ -3,7 +3,9 @@
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -23,13 +25,13 @@ from hiergeo.adapters.huggingface import HuggingFaceClip, HuggingFaceModel
 from hiergeo.adapters.open_clip import fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, Trainable, write_trained
+from hiergeo.training import checkpoints
 from hiergeo.training.clip.card import clip_card
 from hiergeo.training.clip.data import Pairs, decoded_ahead
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
 from hiergeo.training.clip.run import ClipRun
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.processes import accelerated, is_writer, local, sole_writer
-from hiergeo.training.trainer import Divergence, EvalRecord
+from hiergeo.training.processes import accelerated, is_writer, local, sole_writer
+from hiergeo.training.trainer import EvalRecord, Steps
 
 CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"
 """Names of the parts of a training's folder beside those of the model."""
@@ -86,16 +88,19 @@ def train_clip(
         torch.manual_seed(plan.seed)
         model = _model(plan)
         pairs = Pairs(plan.data, plan.seed, plan.boxed)
-        told = plan.model_dump(mode="json")
-        with accelerated(model.device, plan.precision, plan.log, out, told) as accelerator:
+        settings = plan.model_dump(mode="json")
+        with accelerated(model.device, plan.precision, plan.log, out, settings) as accelerator:
             if plan.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
                 raise InputError(f"a batch of {plan.batch} pairs does not part evenly among {shares} processes.")
             begun = _identity(model, plan, pairs)
             run = ClipRun(model, plan, pairs, accelerator)
-            diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
+            folder = out / CHECKPOINTS
+            log = _Log(out / LOG, run.resume(folder, begun, out / DESCRIPTION, overwrite=overwrite), accelerator)
+            steps = partial(_steps, run, log, progress=progress and is_writer())
+            diverged = run.train_on(steps, lambda look: log.write({"look": look.step, **look.as_dict()}), folder, begun)
             accelerator.wait_for_everyone()
-            checkpoints.restore_weights(checkpoints.read(out / CHECKPOINTS, run.looks[-1].step).tensors, run.weights)
+            checkpoints.restore_weights(checkpoints.read(folder, run.looks[-1].step).tensors, run.weights)
             described = begun | _described(run, diverged)
             if accelerator.is_main_process:
                 _write(run, out, described)
@@ -133,46 +138,17 @@ def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
     return {"base_fingerprint": model.fingerprint(), "plan": settings, "data": data}
 
 
-def _train(run: ClipRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
-    """Take the remaining steps with looks and checkpoints; returns why training diverged, or None."""
-    folder, plan = out / CHECKPOINTS, run.plan
-    saved = None if overwrite else checkpoints.latest(folder)
-    run.accelerator.wait_for_everyone()
-    if saved is None and not overwrite and (out / DESCRIPTION).exists():
-        raise InputError(f"{out} holds a model without intact checkpoints: replace it (--overwrite).")
-    if saved is not None:
-        checkpoints.check_same(folder, saved.run, begun)
-        run.restore(saved)
-    log = _Log(out / LOG, -1 if saved is None else saved.step, run.accelerator)
-    if run.accelerator.is_main_process:
-        checkpoints.forget_after(folder, log.step)
-    if saved is None:
-        _look(run, 0, {}, folder, begun, log)
-    left = range(run.looks[-1].step + 1, plan.steps + 1)
+def _steps(run: ClipRun, log: "_Log", left: range, progress: bool) -> Steps:
+    """Take steps and log them, with the pictures of the next ones read ahead."""
+    plan = run.plan
     batches = islice(run.pairs.batches(plan.batch, run.place), len(left))
     prepared = decoded_ahead(batches, run.share, run.model.transform, plan.data.workers)
-    try:
-        for step, batch in zip(
-            track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False
-        ):
-            told = run.step(step, *batch)
-            log.write({"step": step, **told})
-            if step % plan.every == 0 or step == plan.steps:
-                _look(run, step, {name: told[name] for name in ("total", *plan.losses)}, folder, begun, log)
-    except Divergence as reason:
-        return str(reason)
-    finally:
-        prepared.close()
-    return None
-
-
-def _look(
-    run: ClipRun, step: int, training: Mapping[str, float], folder: Path, begun: dict[str, Any], log: "_Log"
-) -> None:
-    run.look(step, training)
-    log.write({"look": step, **run.looks[-1].as_dict()})
-    if run.accelerator.is_main_process:
-        checkpoints.write(folder, run.checkpoint(begun))
+    numbered = zip(track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False)
+    with closing(prepared):
+        for number, batch in numbered:
+            numbers = run.step(number, *batch)
+            log.write({"step": number, **numbers})
+            yield number, {name: numbers[name] for name in ("total", *plan.losses)}
 
 
 RECENT = 20
@@ -189,8 +165,8 @@ class _Log:
         self.path, self.step, self.accelerator, self.note = path, step, accelerator, ""
         self.times: deque[float] = deque(maxlen=RECENT)
         if accelerator.is_main_process:
-            known = path.read_text("utf-8").splitlines() if path.is_file() else []
-            atomic_write_text(path, "".join(f"{line}\n" for line in known if _step_of(line) <= step))
+            lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+            atomic_write_text(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step))
 
     def write(self, values: dict[str, Any]) -> None:
         """Add a line."""

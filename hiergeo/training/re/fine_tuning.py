@@ -2,8 +2,8 @@
 
 import copy
 import json
-import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import torch
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
-from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import (
     atomic_write_text,
@@ -28,12 +27,12 @@ from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
+from hiergeo.training import checkpoints
 from hiergeo.training.chains import Chains, from_hierarchy
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.processes import accelerated, is_writer, sole_writer
+from hiergeo.training.processes import accelerated, is_writer, sole_writer
 from hiergeo.training.re.recipe import TowerRecipe
 from hiergeo.training.re.run import TowerRun
-from hiergeo.training.trainer import Divergence, EvalRecord, at_step
+from hiergeo.training.trainer import EvalRecord, at_step
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
 """Names of the parts of a training's folder."""
@@ -122,7 +121,14 @@ def fine_tune(
             chains = from_hierarchy(hierarchy, model, force=force, progress=progress and is_writer())
             begun = _identity(model, chains, geometry, settings)
             run = TowerRun(tower, chains, geometry, recipe, accelerator)
-            diverged = _train(run, out, begun, overwrite=overwrite, progress=progress and is_writer())
+            run.resume(folder, begun, out / CONFIG, overwrite=overwrite)
+
+            def log_look(look: EvalRecord) -> None:
+                numbers = look.validation | {"tau_d": look.tau_d}
+                accelerator.log({f"validation/{name}": value for name, value in numbers.items()}, step=look.step)
+
+            steps = partial(run.steps, progress=progress and is_writer())
+            diverged = run.train_on(steps, log_look, folder, begun)
             accelerator.wait_for_everyone()
             checkpoints.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
             config = begun | _findings(run, tower, geometry, diverged)
@@ -139,56 +145,6 @@ def fine_tune(
         captions=frozenset(hierarchy.texts),
         config=config,
     )
-
-
-def _train(run: TowerRun, out: Path, begun: dict[str, Any], *, overwrite: bool, progress: bool) -> str | None:
-    """Take the remaining steps with evaluations and checkpoints; returns why training diverged, or None."""
-    folder = out / CHECKPOINTS
-    saved = None if overwrite else checkpoints.latest(folder)
-    if saved is None and not overwrite and (out / CONFIG).exists():
-        raise InputError(f"{out} holds a training without intact checkpoints: replace it (--overwrite).")
-    run.accelerator.wait_for_everyone()
-    if saved is not None:
-        checkpoints.check_same(folder, saved.run, begun)
-        _check_best(folder, saved.best)
-        run.restore(saved)
-    elif not overwrite and checkpoints.steps(folder):
-        warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
-    if run.accelerator.is_main_process:
-        checkpoints.forget_after(folder, -1 if saved is None else saved.step)
-    if saved is None:
-        _look(run, 0, folder, begun)
-    left = range(run.looks[-1].step + 1, run.last + 1)
-    try:
-        for step in track(left, "fine-tuning", enabled=progress, note=run.described):
-            if run.stops_early:
-                break
-            numbers = run.step(step)
-            run.accelerator.log(numbers, step=step)
-            if step % run.recipe.every == 0 or step == run.last:
-                _look(run, step, folder, begun)
-    except Divergence as reason:
-        return str(reason)
-    return None
-
-
-def _check_best(folder: Path, best: int) -> None:
-    """Raise InputError unless the checkpoint of the best state so far is there and intact."""
-    try:
-        checkpoints.read(folder, best)
-    except InputError as error:
-        raise InputError(
-            f"the best state so far is lost ({str(error).rstrip('.')}): restore it, or train into another folder."
-        ) from error
-
-
-def _look(run: TowerRun, step: int, folder: Path, begun: dict[str, Any]) -> None:
-    run.look(step)
-    look = run.looks[-1]
-    numbers = look.validation | {"tau_d": look.tau_d}
-    run.accelerator.log({f"validation/{name}": value for name, value in numbers.items()}, step=step)
-    if run.accelerator.is_main_process:
-        checkpoints.write(folder, run.checkpoint(begun))
 
 
 def _identity(model: Model, chains: Chains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:

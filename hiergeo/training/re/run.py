@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.progress import track
 from hiergeo.adapters.towers import Tower
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
+from hiergeo.training.checkpoints import ResumableRun
 from hiergeo.training.objective import Batch, Objective
-from hiergeo.training.re import checkpoints
-from hiergeo.training.re.checkpoints import Checkpoint
-from hiergeo.training.re.processes import mean_over_ranks
+from hiergeo.training.processes import mean_over_ranks
 from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.trainer import Divergence, EvalRecord
+from hiergeo.training.trainer import Divergence, EvalRecord, Steps
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
@@ -39,7 +39,7 @@ class Forward(nn.Module):
         return rows
 
 
-class TowerRun:
+class TowerRun(ResumableRun):
     """A fine-tuning run.
 
     Args:
@@ -51,9 +51,6 @@ class TowerRun:
 
     Attributes:
         weights: what is trained, by name.
-        last: the budget of steps.
-        looks: what was seen so far.
-        curve: name -> its value after every step so far.
 
     Raises:
         InputError: as `split_groups`, and too few rows for a step.
@@ -64,7 +61,7 @@ class TowerRun:
         self.recipe, self.accelerator = recipe, accelerator
         self.objective = Objective(recipe.losses)
         self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
-        self.last = recipe.budget(len(self.training_rows))
+        self.last, self.every, self.patience = recipe.budget(len(self.training_rows)), recipe.every, recipe.patience
         curvature = {f"geometry.{name}": p for name, p in geometry.named_parameters() if p.requires_grad}
         self.weights = tower.trainable() | curvature
         groups: list[dict[str, Any]] = [{"params": list(tower.trainable().values())}]
@@ -72,23 +69,18 @@ class TowerRun:
             groups.append({"params": list(curvature.values()), "weight_decay": 0.0})
         self.adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.module, self.optimiser = accelerator.prepare(Forward(tower), self.adam)
-        self.looks: list[EvalRecord] = []
-        self.curve: dict[str, list[float]] = {}
-
-    @property
-    def best(self) -> int:
-        """The step of the look with the lowest validation loss, the earliest of them."""
-        return min(self.looks, key=lambda look: look.validation["total"]).step
-
-    @property
-    def stops_early(self) -> bool:
-        """Whether the validation loss has not fallen for as long as the recipe's patience."""
-        patience = self.recipe.patience
-        return patience is not None and self.looks[-1].step - self.best >= patience * self.recipe.every
+        self.looks, self.curve = [], {}
 
     def described(self) -> str:
         """The losses of the last step, in words."""
         return "  ".join(f"{name} {values[-1]:.4f}" for name, values in self.curve.items())
+
+    def steps(self, left: range, progress: bool) -> Steps:
+        """Take steps and log them."""
+        for number in track(left, "fine-tuning", enabled=progress, note=self.described):
+            numbers = self.step(number)
+            self.accelerator.log(numbers, step=number)
+            yield number, numbers
 
     def step(self, number: int) -> dict[str, float]:
         """Take a step, counted from 1; returns its losses by name, their weighted `total`, and `tau_d` of its chains.
@@ -115,7 +107,7 @@ class TowerRun:
         return means
 
     @torch.no_grad()
-    def look(self, step: int) -> None:
+    def look(self, step: int, training: dict[str, float]) -> None:
         """Measure the validation rows, in float32 whatever training is in, the same on every process.
 
         Raises:
@@ -131,30 +123,8 @@ class TowerRun:
             terms = self._terms(batch, batch_hard, step, None)
             parts.append(terms | {"total": self.objective.total(terms)})
         means = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
-        training = {name: values[-1] for name, values in self.curve.items()}
         validation, radii = mean_over_ranks(self.accelerator, means), space.radius(embedded[positive])
         self.looks.append(EvalRecord.of(step, training, validation, radii, space, embedded.shape[1]))
-
-    def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
-        """The state after the last look."""
-        scaler = self.accelerator.scaler
-        return Checkpoint(
-            step=self.looks[-1].step,
-            best=self.best,
-            run=run,
-            looks=tuple(self.looks),
-            curve=self.curve,
-            scaler=None if scaler is None else scaler.state_dict(),
-            tensors=checkpoints.collect(self.weights, self.adam),
-        )
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to the state of a checkpoint."""
-        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
-        if checkpoint.scaler is not None and self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self.looks = list(checkpoint.looks)
-        self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
 
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of this process's block of a batch, and its terms, `total` and `tau_d`."""

@@ -5,7 +5,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics import Ranking, bootstrap_mean, bootstrap_statistic, paired_difference, resamples
+from hiergeo.evaluation.metrics import (
+    Ranking,
+    bootstrap_draws,
+    bootstrap_mean,
+    paired_difference,
+    percentile_interval,
+    resamples,
+)
 
 VALUES = np.random.default_rng(0).normal(2.0, 3.0, 2000)
 
@@ -53,15 +60,15 @@ def test_auroc_interval_equals_resampling_rows_by_hand():
     for _ in range(200):
         rows = draws.integers(40, size=40)
         by_hand.append(roc_auc_score(labels, np.r_[positive[rows].ravel(), negative[rows].ravel()]))
-    interval = bootstrap_statistic(Ranking(positive, negative).auroc, 40, samples=200, seed=11)
+    interval = percentile_interval(bootstrap_draws(Ranking(positive, negative).auroc, 40, samples=200, seed=11))
     assert interval == pytest.approx(np.quantile(by_hand, [0.025, 0.975]), abs=1e-12)
 
 
 def test_rows_are_resampled_not_pairs():
     one_row_three_times = np.repeat(np.random.default_rng(1).normal(0.3, 1, (30, 1)), 3, axis=1)
     noise = np.repeat(np.random.default_rng(2).normal(0, 1, (30, 1)), 3, axis=1)
-    clustered = bootstrap_statistic(Ranking(one_row_three_times, noise).auroc, 30)
-    single = bootstrap_statistic(Ranking(one_row_three_times[:, 0], noise[:, 0]).auroc, 30)
+    clustered = percentile_interval(bootstrap_draws(Ranking(one_row_three_times, noise).auroc, 30))
+    single = percentile_interval(bootstrap_draws(Ranking(one_row_three_times[:, 0], noise[:, 0]).auroc, 30))
     assert clustered == pytest.approx(single, abs=1e-12)
 
 
@@ -82,7 +89,8 @@ def test_a_paired_difference_follows_the_seed_and_the_level():
 
 def test_equal_statistics_differ_by_exactly_nothing_under_paired_resamples():
     ranking = Ranking(VALUES[:900].reshape(300, 3), VALUES[900:1800].reshape(300, 3))
-    assert bootstrap_statistic(lambda counts: ranking.auroc(counts) - ranking.auroc(counts), 300) == (0, 0)
+    draws = bootstrap_draws(lambda counts: ranking.auroc(counts) - ranking.auroc(counts), 300)
+    assert percentile_interval(draws) == (0, 0)
     assert paired_difference(VALUES, VALUES) == (0, 0)
 
 

@@ -1,9 +1,9 @@
-"""Checkpoints of fine-tuning: what the state of a run is, and how it is written and read again."""
+"""Checkpoints of trainings: what the state of a run is, how it is written and read again, and how a run goes on."""
 
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as digest_of
 from pathlib import Path
@@ -20,7 +20,7 @@ from hiergeo._core.storage.documents import AnyFloat, Count, Document, Json, Sha
 from hiergeo._core.storage.files import atomic_write, sha256, writing
 from hiergeo._core.text import shortened
 from hiergeo._core.version import __version__
-from hiergeo.training.trainer import EvalRecord
+from hiergeo.training.trainer import EvalRecord, Steps, TrainingRun
 
 WEIGHT, GENERATOR = "weight/", "generator"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -33,8 +33,8 @@ def collect(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Ten
     """The state of `weights`, of their optimiser and of torch's generator, on the CPU."""
     tensors = {f"{WEIGHT}{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
-        kept = optimiser.state.get(weight, {})
-        tensors |= {f"{moment}/{name}": kept[moment] for moment in MOMENTS if moment in kept}
+        state = optimiser.state.get(weight, {})
+        tensors |= {f"{moment}/{name}": state[moment] for moment in MOMENTS if moment in state}
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()} | {GENERATOR: torch.get_rng_state()}
 
 
@@ -48,7 +48,7 @@ def check_fit(tensors: Mapping[str, Tensor], weights: Weights) -> None:
         moments = {f"{moment}/{name}": tuple(weight.shape) if moment != "step" else () for moment in MOMENTS}
         expected |= moments if moments.keys() & tensors.keys() else {}
     expected[GENERATOR] = tuple(torch.get_rng_state().shape)
-    tensor_files.check_fit("a checkpoint", expected, {name: tuple(each.shape) for name, each in tensors.items()})
+    tensor_files.check_fit("a checkpoint", expected, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     for name, tensor in tensors.items():
         if not (tensor.dtype == torch.uint8 if name == GENERATOR else tensor.is_floating_point()):
             raise InputError(f"a checkpoint does not fit: its tensor '{name}' holds {tensor.dtype}.")
@@ -70,8 +70,8 @@ def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.op
     """
     restore_weights(tensors, weights)
     for name, weight in weights.items():
-        kept = {moment: tensors.get(f"{moment}/{name}") for moment in MOMENTS}
-        state = {m: t.to("cpu" if m == "step" else weight.device) for m, t in kept.items() if t is not None}
+        moments = {moment: tensors.get(f"{moment}/{name}") for moment in MOMENTS}
+        state = {m: t.to("cpu" if m == "step" else weight.device) for m, t in moments.items() if t is not None}
         if state:
             optimiser.state[weight] = state
     try:
@@ -116,7 +116,7 @@ class Checkpoint:
         looks: the looks so far.
         curve: name -> its value after every step so far; empty where these are kept elsewhere.
         scaler: the state of float16's loss scaling; None without it.
-        tensors: see `hiergeo.training.re.checkpoints`.
+        tensors: see `hiergeo.training.checkpoints`.
     """
 
     step: int
@@ -160,14 +160,15 @@ def read(folder: Path, step: int) -> Checkpoint:
         InputError: it is not there, damaged, altered, or contradicts itself.
     """
     tensors, described = _paths(folder, step)
-    found = _described(folder, step)
-    if not tensors.is_file() or sha256(tensors) != found.sha256:
+    stored = _described(folder, step)
+    if not tensors.is_file() or sha256(tensors) != stored.sha256:
         raise InputError(f"{tensors} is missing or damaged.")
-    seen = [look.step for look in found.looks]
-    lengths = {len(values) for values in found.curve.values()}
-    if seen != sorted(set(seen)) or step not in seen[-1:] or found.best not in seen or lengths - {step}:
+    seen = [look.step for look in stored.looks]
+    lengths = {len(values) for values in stored.curve.values()}
+    if seen != sorted(set(seen)) or step not in seen[-1:] or stored.best not in seen or lengths - {step}:
         raise InputError(f"{described} is damaged: its looks and its curve do not fit step {step}.")
-    return Checkpoint(step, found.best, found.run, found.looks, found.curve, found.scaler, tensor_files.read(tensors))
+    weights = tensor_files.read(tensors)
+    return Checkpoint(step, stored.best, stored.run, stored.looks, stored.curve, stored.scaler, weights)
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -199,10 +200,10 @@ def forget_after(folder: Path, step: int) -> None:
                     path.unlink(missing_ok=True)
 
 
-def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def check_same(folder: Path, begun: Mapping[str, Any], requested: Mapping[str, Any]) -> None:
     """Raise InputError, naming the first difference, unless two runs are the same."""
-    for name in {**asked, **begun}:
-        was, now = (json.loads(json.dumps(run.get(name))) for run in (begun, asked))
+    for name in {**requested, **begun}:
+        was, now = (json.loads(json.dumps(run.get(name))) for run in (begun, requested))
         if was != now:
             was, now = (shortened(json.dumps(value), 100) for value in (was, now))
             raise InputError(
@@ -219,23 +220,110 @@ def _described(folder: Path, step: int) -> _Described:
     described = _paths(folder, step)[1]
     if not described.is_file():
         raise InputError(f"there is no checkpoint {described}.")
-    found = documents.read(described, _Described, hashed=True)
-    if found.step != step:
-        raise InputError(f"{described} is damaged: it is of step {found.step}.")
-    return found
+    description = documents.read(described, _Described, hashed=True)
+    if description.step != step:
+        raise InputError(f"{described} is damaged: it is of step {description.step}.")
+    return description
 
 
 def _prune(folder: Path) -> None:
     """Remove checkpoints that are neither newest nor best, and files that a killed process left behind."""
     newest = sorted(steps(folder))[-KEPT:]
-    kept = {path.name for step in newest for path in _paths(folder, step)}
+    names = {path.name for step in newest for path in _paths(folder, step)}
     for step in newest:
         try:
             best = _described(folder, step).best
         except InputError:
             continue
-        kept |= {path.name for path in _paths(folder, best)}
+        names |= {path.name for path in _paths(folder, best)}
     with writing(folder):
         for path in folder.iterdir():
-            if re.fullmatch(rf"{NAME}|\.{NAME}\..+", path.name) and path.name not in kept:
+            if re.fullmatch(rf"{NAME}|\.{NAME}\..+", path.name) and path.name not in names:
                 path.unlink(missing_ok=True)
+
+
+class ResumableRun(TrainingRun):
+    """A training of several processes that goes on after an interruption.
+
+    Attributes:
+        accelerator: of Hugging Face accelerate.
+        weights: all that a checkpoint holds, by name.
+        adam: the optimiser of the weights.
+        curve: name -> its value after every step so far; empty where these are kept elsewhere.
+    """
+
+    accelerator: Any
+    weights: Mapping[str, Any]
+    adam: torch.optim.Optimizer
+    curve: dict[str, list[float]]
+
+    def checkpoint(self, identity: Mapping[str, Any]) -> Checkpoint:
+        """The state after the last look of a training with this identity."""
+        scaler = self.accelerator.scaler
+        return Checkpoint(
+            step=self.looks[-1].step,
+            best=self.best,
+            run=identity,
+            looks=tuple(self.looks),
+            curve=self.curve,
+            scaler=None if scaler is None else scaler.state_dict(),
+            tensors=collect(self.weights, self.adam),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to the state of a checkpoint."""
+        restore(checkpoint.tensors, self.weights, self.adam)
+        if checkpoint.scaler is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
+        self.looks = list(checkpoint.looks)
+        self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
+
+    def resume(self, folder: Path, identity: Mapping[str, Any], result: Path, *, overwrite: bool) -> int:
+        """Go back to the newest intact checkpoint and remove later ones; returns its step, -1 where there is none.
+
+        Args:
+            folder: of the checkpoints.
+            identity: what the training is; only one that agrees in all of it goes on.
+            result: what a finished training leaves.
+            overwrite: begin anew.
+
+        Raises:
+            InputError: checkpoints of another training, a finished training without any, or a lost best state.
+        """
+        saved = None if overwrite else latest(folder)
+        self.accelerator.wait_for_everyone()
+        if saved is not None:
+            check_same(folder, saved.run, identity)
+            if saved.best != saved.step:
+                _check_best(folder, saved.best)
+            self.restore(saved)
+        elif not overwrite and result.exists():
+            raise InputError(f"{result.parent} holds a training without intact checkpoints: replace it (--overwrite).")
+        elif not overwrite and steps(folder):
+            warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=4)
+        step = -1 if saved is None else saved.step
+        if self.accelerator.is_main_process:
+            forget_after(folder, step)
+        return step
+
+    def train_on(
+        self, steps: Callable[[range], Steps], log: Callable[[EvalRecord], None], folder: Path, identity: dict[str, Any]
+    ) -> str | None:
+        """Take the steps that are left, as `train`; every look is logged and leaves a checkpoint."""
+
+        def looked() -> None:
+            log(self.looks[-1])
+            if self.accelerator.is_main_process:
+                write(folder, self.checkpoint(identity))
+
+        return self.train(steps, looked)
+
+
+def _check_best(folder: Path, best: int) -> None:
+    """Raise InputError unless the checkpoint of the best state so far is there and intact."""
+    try:
+        read(folder, best)
+    except InputError as error:
+        raise InputError(
+            f"the best state so far is lost ({str(error).rstrip('.')}): restore it, or train into another folder."
+        ) from error
