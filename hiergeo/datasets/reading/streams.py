@@ -1,14 +1,14 @@
-"""Files as streams of bytes or lines: compressed ones are inflated under caps, long lines are passed over."""
+"""Files as streams of bytes or lines: compressed ones are inflated under a cap, endless lines are refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, final
+from typing import Any, BinaryIO, final
 
 from hiergeo._core import limits
 from hiergeo._core.storage.files import size_of
-from hiergeo.datasets.reading.samples import NOT_UTF8, BrokenError, UnreadableError
+from hiergeo.datasets.reading.samples import BrokenError, UnreadableError
 
 PACKED = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 """Suffix -> compression, as pyarrow calls it."""
@@ -50,21 +50,26 @@ def opened(path: Path, least: int | None = None, ratio: int | None = None) -> It
             yield stream
 
 
-@contextmanager
-def opened_text(path: Path, least: int | None = None, ratio: int | None = None) -> "Iterator[Lines]":
-    """The lines of a file in UTF-8, as `opened` reads it."""
+def lines(path: Path, least: int | None = None, ratio: int | None = None) -> Iterator[str]:
+    """The lines of a file in UTF-8 with their ends, LF, CR LF or CR; bytes that are not UTF-8 become surrogates.
+
+    Raises:
+        UnreadableError: it is UTF-16; and as `opened`.
+        BrokenError: on the way, a line has more than `limits.RECORD_CHARACTERS`; and as `opened`.
+    """
+    most = limits.RECORD_CHARACTERS
     with (
         opened(path, least, ratio) as stream,
         TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text,
     ):
-        yield Lines(text, path)
-
-
-def check_inflated(path: Path, least: int, ratio: int) -> None:
-    """Raise BrokenError if a file inflates to more than `opened` reads: to count is quicker than to parse so much."""
-    with opened(path, least, ratio) as stream:
-        while isinstance(stream, BufferedReader) and isinstance(stream.raw, _Counted) and stream.read(1 << 20):
-            pass
+        number = 0
+        while line := text.readline(most + 1):
+            number += 1
+            if len(line) > most:
+                raise BrokenError(f"line {number} has more than {most:,} characters")
+            if number == 1 and line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+                raise UnreadableError(f"{path} is UTF-16: save it as UTF-8 text.")
+            yield line
 
 
 @final
@@ -83,52 +88,3 @@ class _Counted(RawIOBase):
         if self._left < 0:
             raise BrokenError(f"it inflates to more than {self._most:,} bytes, as no real file does")
         return count
-
-
-class LongLineError(Exception):
-    """Error raised for a line or a record that is longer than `limits` allows; the next line can be read."""
-
-
-@final
-class Lines:
-    """The lines of a text, each with its end: LF, CR LF or CR. Bytes that are not UTF-8 become surrogates.
-
-    It can go on after an error.
-
-    Args:
-        text: the file, its ends of lines untranslated.
-        path: its name.
-
-    Attributes:
-        number: of the line that was read last, from 0.
-    """
-
-    def __init__(self, text: TextIO, path: Path) -> None:
-        self._text, self._path = text, path
-        self.number = -1
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin a record, which may have `limits.RECORD_CHARACTERS` in all its lines."""
-        self._left = limits.RECORD_CHARACTERS
-
-    def __iter__(self) -> "Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(self._left + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self._left -= len(line)
-        if self._left < 0:
-            passed = 0
-            while line and not line.endswith(("\n", "\r")):
-                line = self._text.readline(limits.RECORD_CHARACTERS)
-                passed += len(line)
-                if passed > limits.INFLATED_BYTES:
-                    raise UnreadableError(f"{self._path} cannot be read: line {self.number + 1} does not end.")
-            raise LongLineError(f"it has more than {limits.RECORD_CHARACTERS:,} characters")
-        if self.number == 0 and line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
-            raise UnreadableError(f"{self._path} cannot be read: {NOT_UTF8} but UTF-16.")
-        return line
