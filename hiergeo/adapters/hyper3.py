@@ -126,7 +126,7 @@ def _name(name: str) -> str:
     if not TEXT.match(name):
         return name
     inner = TEXT.sub("", name)
-    whole = {
+    names = {
         "embeddings.token_embedding.weight": "token_embedding.weight",
         "embeddings.position_embedding.weight": "positional_embedding",
         "final_layer_norm.weight": "ln_final.weight",
@@ -134,7 +134,7 @@ def _name(name: str) -> str:
     }
     if match := re.fullmatch(r"encoder\.layers\.(\d{1,6})\.(.+)\.(weight|bias)", inner):
         return f"textual.transformer.resblocks.{match[1]}.{LAYER.get(match[2], match[2])}.{match[3]}"
-    return f"textual.{whole.get(inner, inner)}"
+    return f"textual.{names.get(inner, inner)}"
 
 
 def _joined(file: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:

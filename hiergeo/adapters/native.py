@@ -234,8 +234,8 @@ class DualEncoder(nn.Module):
         """
         (vision, text), (visual, textual), reach = sizes, native.scales, native.reach
         shape = len(visual), len(reach), quick_gelu, "visual_proj.bias" in state
-        whole = {**state, "visual_scale": visual, "textual_scale": textual, "reach": reach}
-        encoder = strictly(path, lambda: cls(vision, text, *shape), whole)
+        tensors = {**state, "visual_scale": visual, "textual_scale": textual, "reach": reach}
+        encoder = strictly(path, lambda: cls(vision, text, *shape), tensors)
         encoder.textual.attn_mask = encoder.textual.build_causal_mask()
         return encoder
 

@@ -50,9 +50,9 @@ def check_images(images: Sequence[ImageLike]) -> None:
         counted = f"{len(missing)} of {len(images)} image files do not exist; the first is"
         problem = counted if len(images) > 1 else "there is no image file"
         raise InputError(f"{problem} {_path(missing[0])}{_cure(missing[0])}.")
-    for place, image in enumerate(images):
+    for index, image in enumerate(images):
         if not isinstance(image, ImageRef):
-            _read(image, _label(image, place), lambda _: None)
+            _read(image, _label(image, index), lambda _: None)
 
 
 def decoded(data: bytes) -> "Image":
@@ -228,10 +228,10 @@ def _cure(image: ImageLike) -> str:
     return ""
 
 
-def _label(image: ImageLike, place: int | None = None) -> str:
+def _label(image: ImageLike, index: int | None = None) -> str:
     path = _path(image)
     if path is not None:
         return str(path)
     if isinstance(image, ImageRef):
         return f"image {image.image_id}"
-    return "the given picture" if place is None else f"picture {place} (the first is 0)"
+    return "the given picture" if index is None else f"picture {index} (the first is 0)"

@@ -11,8 +11,8 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason, several
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
+from hiergeo.datasets.reading.lines import lines
 from hiergeo.datasets.reading.samples import BrokenError, garbled
-from hiergeo.datasets.reading.streams import lines
 
 T = TypeVar("T")
 

@@ -82,7 +82,7 @@ def _texts(column: Any) -> list[Any]:
     return [None if index is None else words[index] for index in column.indices.to_pylist()] if packed else words
 
 
-def _images(column: Any, wanted: bool) -> list[Any]:
+def _images(column: Any, bytes_too: bool) -> list[Any]:
     """The bytes or the file name of each image; where bytes are not wanted, none."""
     import pyarrow as pa
 
@@ -94,7 +94,7 @@ def _images(column: Any, wanted: bool) -> list[Any]:
     images = [
         cell if not isinstance(cell, dict) else cell.get("bytes") or cell.get("path") for cell in column.to_pylist()
     ]
-    return images if wanted else [b"" if isinstance(image, bytes) else image for image in images]
+    return images if bytes_too else [b"" if isinstance(image, bytes) else image for image in images]
 
 
 def _is_text(kind: Any) -> bool:
