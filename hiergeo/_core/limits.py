@@ -22,16 +22,10 @@ DEFECTS = 100_000
 """Defects of a file that are told apart before the search for more ends."""
 
 IMAGE_BYTES = 1 << 29
-"""Bytes of an image file: those of `IMAGE_PIXELS` without compression."""
+"""Bytes of an image file: those of 179 million pixels, which Pillow takes, without compression."""
 
 IMAGE_PIECES = 1_000_000
 """Pieces in which an image file is read: a PNG of `IMAGE_BYTES` takes 200,000."""
-
-IMAGE_PIXELS = 1 << 27
-"""Pixels of an image, width times height: 11,585 by 11,585. Pillow's own limit is a third higher."""
-
-IMAGE_SIDE = 1 << 16
-"""Pixels along the longer side of an image."""
 
 IMAGE_ASPECT = 100
 """Times its shorter side that the longer one of an image may have: models scale both until the shorter one fits."""

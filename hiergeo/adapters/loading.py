@@ -22,7 +22,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
         "mteb": "hiergeo.adapters.mteb:load_mteb",
         "npz": "hiergeo.adapters.npz:load_npz",
-        "lvis": "hiergeo.adapters.lvis:load_lvis_model",
+        "lvis": "hiergeo.adapters.npz:load_lvis_model",
         "head": "hiergeo.adapters.head_files:load_head",
         "trained": "hiergeo.adapters.trained:load_trained",
         "meru": "hiergeo.adapters.meru:load_meru",
@@ -71,13 +71,13 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         UnavailableError: a download or an optional package cannot be had.
     """
     name, rest = _parts(spec)
-    place = resolve_device(device)
+    resolved = resolve_device(device)
     loader = ADAPTERS.get(name)
     if name == WITHOUT_ARGUMENTS:
-        return loader(device=place)
+        return loader(device=resolved)
     module = getattr(loader, "__module__", "unknown")
     with ADAPTERS.running(name, f"(module {module}) could not load '{rest}'"):
-        model = loader(rest, device=place)
+        model = loader(rest, device=resolved)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
     return model

@@ -6,19 +6,22 @@ are the model's space.
 """
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, final
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.documents import Document
-from hiergeo.adapters.encoders import DualEncoder
 from hiergeo.adapters.model import ClipModel
+from hiergeo.adapters.weights import strictly
 from hiergeo.geometry import Lorentz, Space
 
 if TYPE_CHECKING:
@@ -67,6 +70,200 @@ class Native(NamedTuple):
     space: Space | None
     scales: tuple[Tensor, Tensor]
     reach: Tensor
+
+
+VOCABULARY = 49408
+"""Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""
+
+CONTEXT = 1 << 12
+"""Positions of a text tower at most: its mask has as many rows and columns."""
+
+
+class VisionSizes(NamedTuple):
+    """A vision transformer of timm; no weight tells `heads`, and `eps` is that of torch, not timm's own 1e-6."""
+
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    patch: int
+    image: int
+    pool: Literal["token", "avg"] = "token"
+    eps: float = 1e-5
+
+    def tower(self) -> nn.Module:
+        """timm's network without a head, its pooled feature behind the last LayerNorm."""
+        from timm.models.vision_transformer import VisionTransformer
+
+        return VisionTransformer(
+            img_size=self.image,
+            patch_size=self.patch,
+            embed_dim=self.width,
+            depth=self.layers,
+            num_heads=self.heads,
+            mlp_ratio=self.hidden / self.width,
+            num_classes=0,
+            global_pool=self.pool,
+            norm_layer=partial(nn.LayerNorm, eps=self.eps),
+        )
+
+
+class TextSizes(NamedTuple):
+    """A causal text transformer of open_clip of so many positions (`context`); no weight tells `heads`."""
+
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    context: int
+
+    def tower(self, quick_gelu: bool) -> Any:
+        """open_clip's network without a projection."""
+        from open_clip.transformer import QuickGELU, TextTransformer
+
+        activation = QuickGELU if quick_gelu else nn.GELU
+        ratio = self.hidden / self.width
+        return TextTransformer(
+            self.context, VOCABULARY, self.width, self.heads, self.layers, ratio, proj_type="none", act_layer=activation
+        )
+
+
+def side(path: Path, state: Mapping[str, Tensor], name: str, axis: int) -> int:
+    """One side of a stored weight. Raises InputError where the weight is missing or has too few dimensions."""
+    try:
+        return state[name].shape[axis]
+    except (KeyError, IndexError):
+        raise InputError(f"{path} is no complete checkpoint of this family: it lacks the weight '{name}'.") from None
+
+
+def tower_sizes(
+    path: Path,
+    state: Mapping[str, Tensor],
+    vision_heads: Callable[[int], int],
+    text_heads: Callable[[int], int],
+    **vision: Any,
+) -> tuple[VisionSizes, TextSizes]:
+    """The sizes of both towers by the shapes of stored weights.
+
+    Args:
+        path: their file.
+        state: the weights, by the names that the encoder has for them.
+        vision_heads: width of the image tower -> its attention heads, which no shape tells.
+        text_heads: the same of the text tower.
+        vision: what else `VisionSizes` holds.
+
+    Raises:
+        InputError: a weight that sizes are read from is missing or misshapen, or a size is beyond any model's.
+    """
+
+    def layers(tower: str, norm: str) -> int:
+        return sum(re.fullmatch(rf"{tower}\.\d{{1,6}}\.{norm}\.weight", name) is not None for name in state)
+
+    blocks, of = "textual.transformer.resblocks", partial(side, path, state)
+    width, text_width = of("visual.cls_token", -1), of("textual.token_embedding.weight", -1)
+    patch, grid = of("visual.patch_embed.proj.weight", -1), round(max(0, of("visual.pos_embed", 1) - 1) ** 0.5)
+    hidden, text_hidden = of("visual.blocks.0.mlp.fc1.weight", 0), of(f"{blocks}.0.mlp.c_fc.weight", 0)
+    depth, text_depth = layers(r"visual\.blocks", "norm1"), layers(re.escape(blocks), "ln_1")
+    context = of("textual.positional_embedding", 0)
+    widths = (width, text_width, hidden, text_hidden, patch, grid, grid * patch)
+    if not (0 < min(widths) <= max(widths) <= limits.WIDTH and max(depth, text_depth) <= limits.LAYERS):
+        raise InputError(f"{path} is damaged: no model has sizes such as {widths} and {depth} and {text_depth} layers.")
+    if not 0 < context <= CONTEXT:
+        raise InputError(f"{path} is damaged: its text tower has {context} positions, and {CONTEXT} is most.")
+    heads, text = vision_heads(width), text_heads(text_width)
+    for name, count, across in (("image", heads, width), ("text", text, text_width)):
+        if not count or across % count:
+            raise InputError(f"{path} does not fit: of width {across}, its {name} tower cannot have {count} heads.")
+    return (
+        VisionSizes(width, depth, heads, hidden, patch, grid * patch, **vision),
+        TextSizes(text_width, text_depth, text, text_hidden, context),
+    )
+
+
+@final
+class DualEncoder(nn.Module):
+    """Two towers with linear projections and a factor for each coordinate; rows are tangent vectors at the origin.
+
+    Rows whose length would pass `reach` in a factor of the space are shortened to it, as the exponential maps of these
+    models do. Weights are those that timm, open_clip and PyTorch start from.
+
+    Args:
+        vision: sizes of the image tower.
+        text: sizes of the text tower.
+        dim: of the rows.
+        factors: of the space; 0 for rows of any length.
+        quick_gelu: whether the text tower has OpenAI's approximation of GELU.
+        bias: whether the projections have biases.
+
+    Attributes:
+        plan: sizes of both towers, and `quick_gelu`; embeddings depend on all of it, and no weight tells the whole.
+    """
+
+    visual_scale: Tensor
+    textual_scale: Tensor
+    reach: Tensor
+
+    def __init__(
+        self, vision: VisionSizes, text: TextSizes, dim: int, factors: int, quick_gelu: bool = False, bias: bool = False
+    ) -> None:
+        super().__init__()
+        self.plan = vision, text, quick_gelu
+        self._shape = dim, factors, quick_gelu, bias
+        self.visual = vision.tower()
+        self.textual = text.tower(quick_gelu)
+        self.visual_proj = nn.Linear(vision.width, dim, bias=bias)
+        self.textual_proj = nn.Linear(text.width, dim, bias=bias)
+        self.register_buffer("visual_scale", torch.empty(dim))
+        self.register_buffer("textual_scale", torch.empty(dim))
+        self.register_buffer("reach", torch.empty(factors))
+
+    @classmethod
+    def stored(
+        cls,
+        path: Path,
+        state: Mapping[str, Tensor],
+        sizes: tuple[VisionSizes, TextSizes],
+        native: Native,
+        *,
+        quick_gelu: bool = False,
+    ) -> "DualEncoder":
+        """The encoder of a file with these weights of towers and projections, scaled and shortened as `Native` says.
+
+        Raises:
+            InputError: weights that are missing, left over or misshapen.
+        """
+        (vision, text), (visual, textual), reach = sizes, native.scales, native.reach
+        shape = len(visual), len(reach), quick_gelu, "visual_proj.bias" in state
+        tensors = {**state, "visual_scale": visual, "textual_scale": textual, "reach": reach}
+        encoder = strictly(path, lambda: cls(vision, text, *shape), tensors)
+        encoder.textual.attn_mask = encoder.textual.build_causal_mask()
+        return encoder
+
+    def rebuilt(self) -> "DualEncoder":
+        """The same network with the weights that training starts from.
+
+        The factors of the features are kept: with the curvature they make the space in which the model is measured.
+        """
+        vision, text, _ = self.plan
+        fresh = DualEncoder(vision, text, *self._shape)
+        fresh.visual_scale, fresh.textual_scale, fresh.reach = self.visual_scale, self.textual_scale, self.reach
+        return fresh
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(B, 3, side, side) normalised pixels -> (B, dim)."""
+        return self._within_reach(self.visual_proj(self.visual(pixels)) * self.visual_scale)
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """(B, context) tokens -> (B, dim)."""
+        return self._within_reach(self.textual_proj(self.textual(tokens)) * self.textual_scale)
+
+    def _within_reach(self, rows: Tensor) -> Tensor:
+        if not len(self.reach):
+            return rows
+        factors = rows.unflatten(-1, (len(self.reach), -1))
+        length = factors.norm(dim=-1, keepdim=True)
+        limit = self.reach[:, None]
+        return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
 
 
 @final
@@ -144,16 +341,13 @@ def curvature(path: Path, log: float) -> float:
     Raises:
         InputError: one that no model of this kind has.
     """
-    return float(str(np.float32(_exponential(path, log, CURVATURES, "its curvature"))))
+    return float(str(np.float32(factor(path, log, CURVATURES, "its curvature"))))
 
 
-def factor(path: Path, log: float) -> float:
-    """exp(log), the factor of a modality. Raises InputError for one that no model of this kind has."""
-    return _exponential(path, log, FACTORS, "a factor of its embeddings")
-
-
-def _exponential(path: Path, log: float, limits: tuple[float, float], what: str) -> float:
-    low, high = limits
-    if not math.log(low) <= log <= math.log(high):
+def factor(
+    path: Path, log: float, bounds: tuple[float, float] = FACTORS, what: str = "a factor of its embeddings"
+) -> float:
+    """exp(log), by default the factor of a modality. Raises InputError for one that no model of this kind has."""
+    if not math.log(bounds[0]) <= log <= math.log(bounds[1]):
         raise InputError(f"{path} is damaged: the logarithm of {what} is {log:g}, far from any that training allows.")
     return math.exp(log)

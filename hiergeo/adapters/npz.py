@@ -18,7 +18,9 @@ from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.adapters.model import ROWS_AT_ONCE, Model, refuse_unusable_rows, unit_rows
+from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import ImageRef
+from hiergeo.datasets.lvis import FILE, PROMPT, load_lvis
 from hiergeo.datasets.pictures import ImageLike
 
 Key = TypeVar("Key", bound=Hashable)
@@ -37,6 +39,9 @@ MEAN_ROOT = "@mean"
 
 KEPT = "?norms=keep"
 """Ending of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
+
+LVIS_HOME = "clip"
+"""What of ``lvis:clip`` names the file in the data home."""
 
 SPREAD = 1.01
 """Ratio of the largest norm to the smallest from which dividing them out is told."""
@@ -262,3 +267,26 @@ def _require_shape(path: Path, stored: Mapping[str, NDArray[Any]], name: str, sh
 def _require(condition: bool, path: Path, defect: str) -> None:
     if not condition:
         raise InputError(f"{path} is not an embedding file: {defect}.")
+
+
+class LvisModel(StoredTexts):
+    """A model of stored embeddings of names.
+
+    The file has no embedding of the empty caption. The root is the mean of all unit embeddings, brought to norm one;
+    spaces of root "none" do without.
+    """
+
+    preprocessing = f"stored embeddings of '{PROMPT}'; the root is their mean"
+
+
+def load_lvis_model(rest: str, *, device: torch.device) -> LvisModel:
+    """``lvis:clip``, the file in the data home, or ``lvis:FILE``; nothing is computed on `device`.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    path = data_home() / FILE if rest == LVIS_HOME else path_of(rest)
+    stored, name = load_lvis(path), f"lvis:{LVIS_HOME if rest == LVIS_HOME else path}"
+    rows = unit_rows(stored.text, f"the embeddings of {name}")
+    row_of = {PROMPT.replace("{}", word): row for row, word in enumerate(stored.words)}
+    return LvisModel(name, rows, row_of, rows.mean(0), sha256(path)[:16])

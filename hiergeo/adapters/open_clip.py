@@ -19,7 +19,6 @@ from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.tensors import Shapes
-from hiergeo._core.text import shortened
 from hiergeo.adapters import hub, tiny, weights
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
 from hiergeo.geometry import Space, parse
@@ -36,9 +35,6 @@ PREPROCESSING = {
 
 CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
 """The card of a model, and what it says of one that was trained in a curved space."""
-
-SHOWN = 300
-"""Characters of an error of open_clip that are passed on."""
 
 
 class SpaceOptions(Document):
@@ -227,7 +223,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
     except HiergeoError:
         raise
     except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
-        raise InputError(f"{path} is not a checkpoint of {arch}: {said(error)}.") from error
+        raise InputError(f"{path} is not a checkpoint of {arch}: {weights.said(error)}.") from error
     refuse_resized(model.network, arch, path, shapes)
     return model
 
@@ -277,7 +273,7 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
         text = elsewhere.get("hf_model_name")
         advice = f"; if it lacks the text tower '{text}', which it names, download that first" if text else ""
-        raise InputError(f"{folder} cannot be loaded by open_clip: {said(error)}{advice}.") from error
+        raise InputError(f"{folder} cannot be loaded by open_clip: {weights.said(error)}{advice}.") from error
 
 
 def _named_elsewhere(config: Any) -> dict[str, str]:
@@ -412,15 +408,7 @@ def checkpoint_shapes(path: Path) -> Shapes:
         shapes = {name: tuple(weight.shape) for name, weight in state.items()}
     if not shapes:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
-    if weights.recognised(shapes) in weights.ONE_LAYOUT:
-        weights.refuse_other_family(path, shapes, "open_clip")
     return shapes
-
-
-def said(error: Exception) -> str:
-    """What an error of many lines says, on one and shortened."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return shortened(text.partition("Error(s) in loading ")[2] or text, SHOWN).rstrip(".")
 
 
 def refuse_resized(network: nn.Module, arch: str, path: Path, found: Shapes) -> None:

@@ -1,7 +1,7 @@
 """ProLIP: a probabilistic image-text model whose embeddings are Gaussians; its rows are their means.
 
 Both towers carry a token [UNC] beside the class token. Facts of the format are those of the public repository
-naver-ai/prolip (Chun et al., ICLR 2025); no real checkpoint was at hand.
+naver-ai/prolip (Chun et al., ICLR 2025); no released file was at hand.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import torch
+from open_clip.transformer import QuickGELU, TextTransformer, VisionTransformer
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiergeo._core import extras, limits
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import ClipModel, unit_rows
 from hiergeo.adapters.native import STATISTICS, byte_pairs, square
-from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class _Tower(Foreign):
     embed_unc: Literal[True]
     layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 12
     width: Side = 768
-    mlp_ratio: float = 4.0
-    norm_kwargs: _Norm | None = None
+    mlp_ratio: Annotated[float, Field(gt=0, le=64)] = 4.0
+    norm_kwargs: _Norm = _Norm()
     ls_init_value: None = None
 
 
@@ -64,7 +64,7 @@ class _Text(_Tower):
     """The text tower."""
 
     heads: Side = 12
-    context_length: Side = 64
+    context_length: Annotated[int, Field(ge=1, le=1 << 12)] = 64
     vocab_size: Annotated[int, Field(ge=1, le=1 << 24)] = 32100
     hf_tokenizer_name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     embed_cls: Literal[True] = True
@@ -73,7 +73,7 @@ class _Text(_Tower):
     hf_model_name: None = None
 
 
-class _ProLipConfig(Foreign):
+class ProLipConfig(Foreign):
     """A configuration, with the defaults of its authors' code."""
 
     embed_dim: Side
@@ -81,34 +81,91 @@ class _ProLipConfig(Foreign):
     text_cfg: _Text
     quick_gelu: bool = False
 
-    def plans(self) -> tuple[VisionPlan, TextPlan]:
-        """How the two towers are built."""
-        vision, text = self.vision_cfg, self.text_cfg
-        return (
-            VisionPlan(
-                heads=max(1, vision.width // vision.head_width),
-                patch=vision.patch_size,
-                image=vision.image_size,
-                ln_pre=not vision.no_ln_pre,
-                **self._shared(vision),
-            ),
-            TextPlan(heads=text.heads, context=text.context_length, vocabulary=text.vocab_size, **self._shared(text)),
-        )
 
-    def _shared(self, tower: _Tower) -> dict[str, Any]:
-        return {
-            "width": tower.width,
-            "layers": tower.layers,
-            "mlp_ratio": tower.mlp_ratio,
-            "eps": (tower.norm_kwargs or _Norm()).eps,
-            "quick_gelu": self.quick_gelu,
-        }
-
-
-IGNORED = ("logit_scale", "logit_bias")
+UNUSED = ("logit_scale", "logit_bias")
 
 TOKENIZER = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
 """Files by which a folder is known to hold a tokenizer."""
+
+
+@final
+class ImageTower(VisionTransformer):
+    """Patches behind the class token and [UNC], all of which attend to each other."""
+
+    def __init__(self, config: ProLipConfig) -> None:
+        vision = config.vision_cfg
+        heads, sizes = max(1, vision.width // vision.head_width), _shared(config, vision)
+        super().__init__(vision.image_size, vision.patch_size, heads=heads, no_ln_pre=vision.no_ln_pre, **sizes)
+        positions, scale = self.grid_size[0] * self.grid_size[1] + 2, vision.width**-0.5
+        self.unc_embedding = nn.Parameter(scale * torch.randn(vision.width))
+        self.positional_embedding = nn.Parameter(scale * torch.randn(positions, vision.width))
+        self.uncertainty_proj = nn.Linear(vision.width, config.embed_dim)
+
+    def forward(self, pixels: Tensor) -> Gaussian:
+        """(B, 3, side, side) normalised pixels -> means and log variances, (B, dim). The mean is normalised twice."""
+        patches = self.conv1(pixels).flatten(2).mT
+        first = torch.stack([self.class_embedding, self.unc_embedding]).expand(len(pixels), -1, -1)
+        x = self.ln_pre(torch.cat([first, patches], dim=1) + self.positional_embedding)
+        x = self.ln_post(self.transformer(x)[:, :2])
+        return Gaussian(self.ln_post(x[:, 0]) @ self.proj, self.uncertainty_proj(x[:, 1]))
+
+
+@final
+class TextTower(TextTransformer):
+    """Tokens before [UNC] and the class token, all of which attend to each other, padding included.
+
+    The published code reads the log variance off the projected mean and not off [UNC], so both have one width.
+    """
+
+    def __init__(self, config: ProLipConfig) -> None:
+        text, dim = config.text_cfg, config.embed_dim
+        if text.width != dim:
+            raise ValueError(f"its text tower is {text.width} wide and not {dim}, as its embeddings are")
+        kind = {"embed_cls": True, "no_causal_mask": True, "proj_bias": True}
+        super().__init__(text.context_length, text.vocab_size, heads=text.heads, **kind, **_shared(config, text))
+        self.unc_emb = nn.Parameter(0.01 * torch.randn(dim))
+        self.positional_embedding = nn.Parameter(0.01 * torch.randn(text.context_length + 2, dim))
+        self.text_uncertainty_projection = nn.Linear(dim, dim)
+
+    def forward(self, tokens: Tensor) -> Gaussian:
+        """(B, context) tokens -> means and log variances, (B, dim)."""
+        last = torch.stack([self.unc_emb, self.cls_emb]).expand(len(tokens), -1, -1)
+        x = torch.cat([self.token_embedding(tokens), last], dim=1)
+        x = self.transformer(x + self.positional_embedding[: x.shape[1]])
+        mean = self.text_projection(self.ln_final(x[:, -1]))
+        return Gaussian(mean, self.text_uncertainty_projection(mean))
+
+
+@final
+class ProLip(nn.Module):
+    """Both towers, with the weights that those of open_clip start from."""
+
+    def __init__(self, config: ProLipConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.visual, self.text = ImageTower(config), TextTower(config)
+
+    def encode_image(self, pixels: Tensor) -> Gaussian:
+        """See `ImageTower`."""
+        out: Gaussian = self.visual(pixels)
+        return out
+
+    def encode_text(self, tokens: Tensor) -> Gaussian:
+        """See `TextTower`."""
+        out: Gaussian = self.text(tokens)
+        return out
+
+
+def _shared(config: ProLipConfig, tower: Any) -> dict[str, Any]:
+    """What both towers of open_clip are told alike."""
+    return {
+        "width": tower.width,
+        "layers": tower.layers,
+        "mlp_ratio": tower.mlp_ratio,
+        "output_dim": config.embed_dim,
+        "act_layer": QuickGELU if config.quick_gelu else nn.GELU,
+        "norm_layer": partial(nn.LayerNorm, eps=tower.norm_kwargs.eps),
+    }
 
 
 @final
@@ -117,15 +174,13 @@ class ProLipModel(ClipModel):
 
     def __init__(self, name: str, network: ProLip, device: torch.device, *, tokenizer: Any, **prepared: Any) -> None:
         words = getattr(tokenizer, "tokenizer", None)
-        told = "byte pairs" if words is None else hub.tokenizer_digest(words)
-        super().__init__(name, network, device, tokenizer=tokenizer, settings=f"{network.plan} {told}", **prepared)
+        digest = "byte pairs" if words is None else hub.tokenizer_digest(words)
+        settings = f"{network.config.model_dump_json()} {digest}"
+        super().__init__(name, network, device, tokenizer=tokenizer, settings=settings, **prepared)
         self._rows: Callable[[Gaussian], Tensor] = attrgetter("mean")
 
     def rebuilt_network(self) -> ProLip:
-        vision, text, dim = self.network.plan
-        built = ProLip(vision, text, dim)
-        built.start()
-        return built
+        return ProLip(self.network.config)
 
     def encode_text_gaussian(self, texts: Sequence[str], **options: Any) -> Gaussian:
         """The Gaussians of texts: unit means and log variances, (N, dim) each; arguments as for `encode_text`."""
@@ -156,43 +211,31 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
     """The model of a folder, or of a name on the hub, with ``config.json`` and ``model.safetensors``.
 
     The tokenizer is the folder's own where it holds one, and otherwise the one that the configuration names (that of
-    SigLIP, from the hub); OpenAI's where it names none.
+    SigLIP, from the hub's cache, and for a model of the hub from the hub); OpenAI's where it names none.
 
     Raises:
-        InputError: no such folder, another family (the right adapter is named), a configuration that does not fit or
-            that no published model has, or weights that are missing, left over, misshapen or not finite.
+        InputError: no such folder, a configuration that does not fit or that no published model has, or weights that
+            are missing, left over, misshapen or not finite.
         UnavailableError: a download failed, or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
     file = folder / "model.safetensors"
-    shapes = tensors.shapes(file)
-    weights.refuse_other_family(file, shapes, "prolip")
-    config = hub.configuration(folder, _ProLipConfig, hub.foreign_json(folder / "config.json"))
-    vision, text = config.plans()
-    try:
-        with torch.device("meta"):
-            network = ProLip(vision, text, config.embed_dim)
-    except Exception as error:  # torch checks what it builds in its own ways
-        raise InputError(
-            f"the configuration in {folder} describes no model that can be built ({reason(error)})."
-        ) from error
-    expected = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
-    tensors.check_fit(file, expected, {name: shape for name, shape in shapes.items() if name not in IGNORED})
-    state = {name: weight for name, weight in tensors.read(file).items() if name not in IGNORED}
-    weights.check_kinds(file, state)
-    weights.check_finite(file, state)
-    network.load_state_dict(state, strict=True, assign=True)
+    config = hub.configuration(folder, ProLipConfig, hub.foreign_json(folder / "config.json"))
+    state = {name: weight for name, weight in tensors.read(file).items() if name not in UNUSED}
+    weights.check_usable(file, state)
+    network = weights.strictly(file, lambda: ProLip(config), state)
+    side = config.vision_cfg.image_size
     return ProLipModel(
         f"prolip:{rest}",
         network,
         device,
-        tokenizer=_tokenizer(folder, config.text_cfg),
-        transform=square(vision.image, *STATISTICS["clip"], "crop"),
-        preprocessing=f"crop to {vision.image}, bicubic, mean and std {STATISTICS['clip']}",
+        tokenizer=_tokenizer(folder, config.text_cfg, hub.local_folder(rest) is None),
+        transform=square(side, *STATISTICS["clip"], "crop"),
+        preprocessing=f"crop to {side}, bicubic, mean and std {STATISTICS['clip']}",
     )
 
 
-def _tokenizer(folder: Path, config: _Text) -> Callable[[list[str]], Tensor]:
+def _tokenizer(folder: Path, config: _Text, of_hub: bool) -> Callable[[list[str]], Tensor]:
     name = config.hf_tokenizer_name
     if any((folder / file).is_file() for file in TOKENIZER):
         name = str(folder)
@@ -201,17 +244,17 @@ def _tokenizer(folder: Path, config: _Text) -> Callable[[list[str]], Tensor]:
     extras.require("transformers", "this model")
     from open_clip.tokenizer import HFTokenizer
 
-    with hub.cached_if_unreachable(), hub.quiet_transformers():
+    with hub.cached_if_unreachable() if of_hub else hub.only_cached(), hub.quiet_transformers():
         try:
             tokenizer = HFTokenizer(
                 name, context_length=config.context_length, clean="canonicalize", trust_remote_code=False
             )
         except Exception as error:  # transformers, tokenizers and the hub each raise their own
             raise hub.not_obtained(f"the tokenizer '{name}'", "tokenizer.json in the model's folder", error) from error
-    known, most = len(tokenizer.tokenizer), config.vocab_size
-    if known > most:
+    words, most = len(tokenizer.tokenizer), config.vocab_size
+    if words > most:
         raise InputError(
-            f"the tokenizer of {folder} knows {known:,} tokens, and the model {most:,}: it is another one's."
+            f"the tokenizer of {folder} knows {words:,} tokens, and the model {most:,}: it is another one's."
         )
     texts: Callable[[list[str]], Tensor] = tokenizer
     return texts

@@ -36,9 +36,6 @@ ORIENTATION = 0x0112
 JPEG_QUALITY = 80
 """Of pictures that are written anew to be shown, in [0, 100]."""
 
-BAND = 1 << 22
-"""Pixels of the bands in which transparency is laid on white."""
-
 
 def check_images(images: Sequence[ImageLike]) -> None:
     """Look at every image before work begins: is it there, of a known format, of a size that can be used?
@@ -53,9 +50,9 @@ def check_images(images: Sequence[ImageLike]) -> None:
         counted = f"{len(missing)} of {len(images)} image files do not exist; the first is"
         problem = counted if len(images) > 1 else "there is no image file"
         raise InputError(f"{problem} {_path(missing[0])}{_cure(missing[0])}.")
-    for place, image in enumerate(images):
+    for index, image in enumerate(images):
         if not isinstance(image, ImageRef):
-            _read(image, _label(image, place), lambda _: None)
+            _read(image, _label(image, index), lambda _: None)
 
 
 def decoded(data: bytes) -> "Image":
@@ -76,14 +73,16 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
 
     Raises:
         InputError: the file is missing, truncated, no image or of another format; the picture has no pixels, more than
-            `hiergeo._core.limits` allows, or one side that is over a hundred times the other; the array is of another
-            kind.
+            Pillow takes, or one side that is over a hundred times the other; the array is of another kind.
     """
+
+    from PIL import ImageOps
 
     def use(opened: "Image") -> "Image":
         if least is not None:
             opened.draft("RGB", (least, least))
-        return _rgb(_upright(opened))
+        turned = opened.getexif().get(ORIENTATION, 1) != 1
+        return _rgb(ImageOps.exif_transpose(opened) if turned else opened)
 
     return _read(image, _label(image), use)
 
@@ -131,7 +130,7 @@ def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
     except Image.UnidentifiedImageError as error:
         raise InputError(f"cannot read {label} as an image: it is damaged or none of {', '.join(FORMATS)}.") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"cannot use {label}: it has more than {limits.IMAGE_PIXELS:,} pixels, scale it.") from error
+        raise InputError(f"cannot use {label}: {str(error).rstrip('.')}; scale it.") from error
     except MemoryError as error:
         raise InputError(f"cannot read {label} as an image: there is not enough memory for it.") from error
     except Exception as error:  # damage surfaces in Pillow's decoders as any exception there is
@@ -192,11 +191,6 @@ def _check_size(image: "Image", label: str) -> None:
     short, long = sorted(image.size)
     if short < 1:
         raise InputError(f"cannot use {label}: it has no pixels ({image.width} x {image.height}).")
-    if long > limits.IMAGE_SIDE or short * long > limits.IMAGE_PIXELS:
-        raise InputError(
-            f"cannot use {label}: {image.width} x {image.height} pixels are more than the "
-            f"{limits.IMAGE_PIXELS:,} in all, or {limits.IMAGE_SIDE:,} a side, that are read: scale it."
-        )
     if long > limits.IMAGE_ASPECT * short:
         raise InputError(
             f"cannot use {label}: of {image.width} x {image.height} pixels one side is over "
@@ -213,28 +207,9 @@ def _rgb(image: "Image") -> "Image":
         deep = np.asarray(image).clip(0, 65535).astype(np.uint32)
         return Image.fromarray(((deep + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        return _on_white(image)
+        seen = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
     return image.convert("RGB")
-
-
-def _on_white(image: "Image") -> "Image":
-    """A picture with transparency in RGB; it passes through RGBA in bands, so that little of it is there twice."""
-    from PIL import Image
-
-    page = Image.new("RGB", image.size)
-    height = max(1, BAND // image.width)
-    for top in range(0, image.height, height):
-        band = image.crop((0, top, image.width, min(top + height, image.height))).convert("RGBA")
-        white = Image.new("RGBA", band.size, "white")
-        page.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
-    return page
-
-
-def _upright(image: "Image") -> "Image":
-    """The picture rotated as its EXIF orientation says."""
-    from PIL import ImageOps
-
-    return image if image.getexif().get(ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
 
 
 def _path(image: ImageLike) -> Path | None:
@@ -253,10 +228,10 @@ def _cure(image: ImageLike) -> str:
     return ""
 
 
-def _label(image: ImageLike, place: int | None = None) -> str:
+def _label(image: ImageLike, index: int | None = None) -> str:
     path = _path(image)
     if path is not None:
         return str(path)
     if isinstance(image, ImageRef):
         return f"image {image.image_id}"
-    return "the given picture" if place is None else f"picture {place} (the first is 0)"
+    return "the given picture" if index is None else f"picture {index} (the first is 0)"

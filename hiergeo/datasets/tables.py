@@ -1,5 +1,6 @@
 """Tables of chains of captions: CSV files read record by record under caps, and what is wrong in them."""
 
+import csv
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,8 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason, several
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
-from hiergeo.datasets.reading.lines import records
-from hiergeo.datasets.reading.samples import BrokenError, Defect, garbled
-from hiergeo.datasets.reading.streams import check_inflated, opened_text
+from hiergeo.datasets.reading.lines import lines
+from hiergeo.datasets.reading.samples import BrokenError, garbled
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Table:
 def read_table(path: Path, cure: str) -> Table:
     """Begin to read the CSV file at `path` (UTF-8, perhaps compressed); cells may hold newlines.
 
-    Lines end with LF, CR LF or CR. A cell may have 131,072 characters and a record 1,048,576.
+    Lines end with LF, CR LF or CR. A cell may have 131,072 characters.
 
     Args:
         path: the file.
@@ -63,15 +63,14 @@ def read_table(path: Path, cure: str) -> Table:
 
 def _records(path: Path) -> Iterator[list[str]]:
     try:
-        check_inflated(path, limits.TABLE_BYTES, limits.TABLE_RATIO)
-        with opened_text(path, limits.TABLE_BYTES, limits.TABLE_RATIO) as lines:
-            for row, record in enumerate(records(lines), -1):
+        records = csv.reader(lines(path, limits.TABLE_BYTES, limits.TABLE_RATIO), strict=True)
+        for row, record in enumerate(filter(None, records), -1):
+            if fault := garbled("".join(record)):
                 where = f"data row {row} (the first is 0)" if row >= 0 else "header"
-                if isinstance(record, Defect):
-                    raise InputError(f"{path}, {where}: {record.reason}; {INTACT}.")
-                if fault := garbled("".join(record)):
-                    raise InputError(f"{path}, {where}: {fault}; {UTF8}.")
-                yield record
+                raise InputError(f"{path}, {where}: {fault}; {UTF8}.")
+            yield record
+    except csv.Error as error:
+        raise InputError(f"{path}, line {records.line_num}: not CSV ({reason(error)}); {INTACT}.") from error
     except (BrokenError, OSError) as error:
         if getattr(error, "errno", None):
             raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error

@@ -53,8 +53,8 @@ def assert_text(text: object, what: str) -> None:
 def assert_registered(plugins: Plugins[Any], name: str, made: object) -> None:
     """Assert that a name of a plug-in is free, or registered for the class of what was made."""
     if name in plugins:
-        found = plugins.get(name)
-        kind = found if isinstance(found, type) else type(found)
+        registered = plugins.get(name)
+        kind = registered if isinstance(registered, type) else type(registered)
         assert isinstance(made, kind), f"the name {name} is registered for {kind.__name__}"
 
 

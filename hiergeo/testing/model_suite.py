@@ -140,7 +140,7 @@ class AdapterConformance:
         if not self.reads_files or not all(isinstance(image, Image) for image in images):
             raise unittest.SkipTest("this model does not read image files")
         with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / f"{place}.png" for place in range(len(images))]
+            paths = [Path(folder) / f"{index}.png" for index in range(len(images))]
             for image, path in zip(images, paths, strict=True):
                 assert isinstance(image, Image)
                 image.save(path)

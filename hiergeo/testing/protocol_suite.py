@@ -128,8 +128,8 @@ class ProtocolConformance:
         protocol = self.make()
         for spec in self.specs:
             first, second = (
-                self._numbers(protocol.run(_view(protocol, each, spec), self.steps, False))
-                for each in (hierarchy, turned)
+                self._numbers(protocol.run(_view(protocol, rows, spec), self.steps, False))
+                for rows in (hierarchy, turned)
             )
             assert first.keys() == second.keys(), f"other metrics for rows in another order in {spec}"
             for name, value in first.items():
@@ -141,10 +141,10 @@ class ProtocolConformance:
         protocol = self.make()
         view = _view(protocol, self.data(), self.specs[0])
         embedded = view.embedded
-        kept = [part.clone() for part in self._tensors(embedded)]
+        copies = [part.clone() for part in self._tensors(embedded)]
         with torch.no_grad():
             protocol.run(view, self.steps, False)
-        for part, before in zip(self._tensors(embedded), kept, strict=True):
+        for part, before in zip(self._tensors(embedded), copies, strict=True):
             assert torch.equal(part, before), "the protocol changed the embeddings that it was given"
 
     def test_what_it_cannot_measure_is_refused_before_any_work(self) -> None:
@@ -169,7 +169,7 @@ class ProtocolConformance:
                 yield spec, protocol.run(_view(protocol, hierarchy, spec), self.steps, False)
 
     def _numbers(self, outcome: Outcome) -> dict[str, float]:
-        return {name: each.value for name, each in outcome.statistics.items()} | outcome.numbers
+        return {name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers
 
     def _tensors(self, embedded: Embedded) -> list[Tensor]:
         return [part for part in (embedded.captions, embedded.image, embedded.root) if part is not None]

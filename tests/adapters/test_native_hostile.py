@@ -14,7 +14,7 @@ from hiergeo import adapters
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo.adapters import Model
 from hiergeo.adapters.hub import options_of
-from hiergeo.adapters.meru import MeruOptions, configured
+from hiergeo.adapters.meru import MeruOptions
 from hiergeo.testing import AdapterConformance
 from tests.adapters import meru_common as meru
 
@@ -59,18 +59,6 @@ def test_options_of_any_kind_give_options_or_one_sentence(text):
     assert isinstance(options, MeruOptions)
 
 
-@FEW
-@given(st.dictionaries(st.sampled_from(["heads", "text_heads", "images", "x"]), JUNK, max_size=3))
-def test_configurations_beside_a_file_give_options_or_one_sentence(tmp_path_factory, held):
-    folder = tmp_path_factory.mktemp("beside")
-    (folder / "model.json").write_text(json.dumps(held))
-    try:
-        _, options = configured(str(folder / "model.pth"))
-    except InputError:
-        return
-    assert options.model_dump(exclude_unset=True) == held
-
-
 def places(held: dict[str, Any]) -> list[tuple[str, ...]]:
     return [(key,) for key in held] + [(key, name) for key, of in held.items() if isinstance(of, dict) for name in of]
 
@@ -91,12 +79,6 @@ def test_altered_configurations_give_one_sentence(tmp_path_factory, data, adapte
     with pytest.raises(HiergeoError) as refused:
         adapters.load(f"{adapter}:{folder}")
     assert "\n" not in str(refused.value)
-
-
-def test_open_clip_names_the_adapter_of_a_meru(tmp_path):
-    file = meru.write(tmp_path / "a.pth", meru.state())
-    with pytest.raises(InputError, match=f"write meru:{file}"):
-        adapters.load(f"open_clip:ViT-B-16/{file}")
 
 
 class TestMeru(AdapterConformance):

@@ -60,7 +60,8 @@ def check_judge(judge: Judge, other: Judge, *, knows: bool = True) -> None:
     odd = [(text, CAPTIONS[0]) for text in ODD] + [(CAPTIONS[0], text) for text in ODD]
     for asked in (pairs, odd, []):
         answers = judge.probabilities(asked)
-        assert (answers.shape, answers.dtype) == ((len(asked), 3), np.float64)
+        assert answers.shape == (len(asked), 3)
+        assert answers.dtype == np.float64
         assert ((answers >= 0) & (answers <= 1)).all()
         np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
     alone = np.concatenate([other.probabilities([pair]) for pair in pairs])

@@ -319,4 +319,5 @@ def test_options_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, options: d
 
 
 def test_it_keeps_the_contract_of_backends(endpoint: Endpoint) -> None:
-    check_backend(*(language_model(base_url=endpoint.url, retries=1) for _ in range(2)))
+    first, second = (language_model(base_url=endpoint.url, retries=1) for _ in range(2))
+    check_backend(first, second)

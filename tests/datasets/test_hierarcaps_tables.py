@@ -60,7 +60,7 @@ class TestBadFiles:
             (b"id,captions,image_url\n", "no rows"),
             (b"id,captions,image_url\n0,caf\xe9 => b => c => d,u\n", r"data row 0 .*not UTF-8"),
             (b'id,captions,image_url\n0,a,b\n1,"a\nb",c\n\xff', r"data row 2 .*not UTF-8"),
-            (b"\xff\xfe", "the bytes are not UTF-8"),
+            (b"\xff\xfe", "UTF-16"),
             (b'id,captions,image_url\n0,"cut in the midst', "not CSV"),
         ],
     )
@@ -107,13 +107,13 @@ class TestBadFiles:
         ("raw", "words"),
         [
             (HEADER + "0,a => b => c => d,é\n".encode("utf-16"), "data row 0 .*not UTF-8"),
-            ((HEADER.decode() + "0,a,b\n").encode("utf-16"), "not UTF-8 but UTF-16"),
+            ((HEADER.decode() + "0,a,b\n").encode("utf-16"), "UTF-16"),
             ((HEADER.decode() + "0,a,b\n").encode("utf-16-le"), "header: there are null characters"),
             (HEADER + "0,café,b\n".encode("latin-1"), "data row 0 .*not UTF-8"),
             (HEADER + b"0,a,b\n1,c\0,d\n", "data row 1 .*null characters"),
-            (HEADER + b'0,"' + b"a" * 200_000 + b'",b\n', "data row 0 .*field limit"),
-            (HEADER + b"0,a,b\n" + b"," * 2_000_000, "data row 1 .*more than 1,048,576 characters"),
-            (HEADER + b"0,a,b\n" + b'1,"a\n' + b'","b\n' * 300_000, "data row 1 .*more than 1,048,576 characters"),
+            (HEADER + b'0,"' + b"a" * 200_000 + b'",b\n', "line 2: .*field limit"),
+            (HEADER + b"0,a,b\n" + b"," * 2_000_000, "line 3 has more than 1,048,576 characters"),
+            (HEADER + b"0,a,b\n" + b'1,"a\n' + b'","b\n' * 300_000, "not CSV"),
         ],
         ids=["row of utf-16", "utf-16", "utf-16 without mark", "latin-1", "null", "cell", "line", "record"],
     )

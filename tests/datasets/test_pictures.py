@@ -94,11 +94,11 @@ def test_damaged_files_are_refused_by_name_or_give_a_picture(tmp_path, kind):
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        ((1_000_000, 1), "1000000 x 1 pixels"),
-        ((1, 1_000_000), "1 x 1000000 pixels"),
+        ((1_000_000, 1), "over 100 times"),
+        ((1, 1_000_000), "over 100 times"),
         ((60_000, 500), "over 100 times"),
-        ((12_000, 12_000), "12000 x 12000 pixels"),
-        ((100_000, 100_000), "more than"),
+        ((13_400, 13_400), "decompression bomb"),
+        ((100_000, 100_000), "decompression bomb"),
         ((0, 5), "as an image|no pixels"),
     ],
 )
@@ -160,17 +160,17 @@ def test_of_an_animation_the_first_frame_counts(tmp_path, form):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_laid_on_white_alike_in_bands_of_any_height(monkeypatch, mode):
+def test_transparency_is_laid_on_white(mode):
     picture = NOISE.convert(mode)
     if mode == "P":
         picture.info["transparency"] = bytes(range(256))
     else:
         picture.putalpha(NOISE.convert("L"))
     seen = picture.convert("RGBA")
-    expected = np.asarray(Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB"))
-    for pixels in (1, 7 * picture.width, 1 << 22):
-        monkeypatch.setattr("hiergeo.datasets.pictures.BAND", pixels)
-        assert np.array_equal(np.asarray(open_rgb(picture)), expected)
+    rows = np.asarray(seen).astype(float)
+    alpha = rows[..., 3:] / 255
+    expected = rows[..., :3] * alpha + 255 * (1 - alpha)
+    assert np.abs(np.asarray(open_rgb(picture)) - expected).max() <= 1
 
 
 def test_sixteen_bits_are_cut_to_eight(tmp_path):

@@ -43,16 +43,15 @@ def test_csv_cells_hold_line_ends_quotes_and_commas(tmp_path):
     assert "1 cells for 2" in held[4].reason
 
 
-def test_a_missing_quote_costs_one_record_and_says_which_lines(tmp_path):
-    lines = ["caption", "a dog", '"never closed', *(f"line {i} {'x' * 90}" for i in range(3000)), "the end"]
+@pytest.mark.parametrize("length", [3, 3000])
+def test_a_missing_quote_ends_the_file_and_is_said(tmp_path, length):
+    lines = ["caption", "a dog", '"never closed', *(f"line {i} {'x' * 90}" for i in range(length)), "the end"]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     held = read(tmp_path / "a.csv")
-    broken = [each for each in held if isinstance(each, Defect)]
-    assert len(broken) == 1
-    assert "lines 3 to" in broken[0].reason
-    assert "quote" in broken[0].reason
     assert held[0] == Sample(0, "a dog")
-    assert held[-1].caption == "the end"
+    (broken,) = held[1:]
+    assert (broken.row, broken.ends) == (1, True)
+    assert "quote" in broken.reason
 
 
 def test_tables_of_tabulators_and_named_columns(tmp_path):
@@ -78,12 +77,15 @@ def test_lines_of_json(tmp_path):
         b'{"text": "nul \\u0000"}',
         b'{"text": ' + b"[" * 100_000 + b"}",
         b'{"text": "ok", "n": ' + b"9" * 5000 + b"}",
-        b'{"text": "' + b"x" * 10_000_000 + b'"}',
+        b'{"text": "' + b"x" * 100_000 + b'"}',
         b'{"text": "the end", "other": 1}',
+        b'{"text": "' + b"x" * 10_000_000 + b'"}',
+        b'{"text": "unread"}',
     ]
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
     assert texts(tmp_path / "a.jsonl") == {0: "a dog", 12: "the end"}
-    assert sorted(defects(tmp_path / "a.jsonl")) == list(range(2, 12))
+    assert sorted(defects(tmp_path / "a.jsonl")) == [*range(2, 12), 13]
+    assert read(tmp_path / "a.jsonl")[-1].ends
     image = tmp_path / "a.png"
     assert read(tmp_path / "a.jsonl", IMAGES)[0] == Sample(0, "a dog", image, str(image), "a.png")
 
@@ -128,25 +130,27 @@ def test_parquet_strings_that_are_no_utf8(tmp_path):
     assert "UTF-8" in defects(tmp_path / "a.parquet")[1]
 
 
-def test_a_damaged_row_group_is_set_aside(tmp_path):
+def test_a_damaged_row_group_ends_the_file(tmp_path):
     path = parquet(tmp_path / "a.parquet", captions(200), 50)
     column = pq.ParquetFile(path).metadata.row_group(2).column(0)
     raw = bytearray(path.read_bytes())
     start = column.dictionary_page_offset or column.data_page_offset
     raw[start : start + column.total_compressed_size] = os.urandom(column.total_compressed_size)
     path.write_bytes(raw)
-    held = read(path)
-    (broken,) = (each for each in held if isinstance(each, Defect))
-    assert (broken.row, broken.rows, broken.ends) == (100, 50, False)
-    wanted = dict(enumerate(captions(200)))
-    assert texts(path) == {row: text for row, text in wanted.items() if not 100 <= row < 150}
+    try:
+        held = read(path)
+    except UnreadableError:  # pyarrow reads ahead
+        return
+    assert held[-1].ends
+    assert held[-1].row <= 100
 
 
-def test_a_line_without_an_end_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 21)
-    (tmp_path / "endless.csv").write_bytes(b"caption\na dog\n" + b"a" * (4 << 20))
-    with pytest.raises(UnreadableError, match="line 3 does not end"):
-        read(tmp_path / "endless.csv")
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl"])
+def test_a_line_without_an_end_is_given_up(tmp_path, name):
+    (tmp_path / name).write_bytes(b'caption\n"a dog"\n' + b"a" * (4 << 20))
+    held = read(tmp_path / name)
+    assert held[-1].ends
+    assert "line 3" in held[-1].reason
 
 
 def test_a_dictionary_of_long_strings_is_not_expanded(tmp_path):
@@ -212,8 +216,8 @@ def test_bombs_of_parquet(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 20)
     table = pa.table({"text": ["a" * (1 << 22)] * 4})
     pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False, row_group_size=1)
-    held = read(tmp_path / "a.parquet")
-    assert [(each.row, each.ends, "inflates" in each.reason) for each in held] == [(i, False, True) for i in range(4)]
+    with pytest.raises(UnreadableError, match="inflates"):
+        read(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("packing", PACKERS)

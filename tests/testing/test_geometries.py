@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hiergeo import Lorentz, Polar
-from hiergeo.geometry import ConstantCurvature
+from hiergeo.geometry import ConstantCurvature, Curved
 from hiergeo.testing import GeometryConformance
 from hiergeo.testing.assertions import assert_bars
 from tests.testing.conformance_common import failures
@@ -18,8 +18,19 @@ FITS = "test_chart_fits_the_curvature"
 BATCH = "test_chart_keeps_leading_dimensions"
 
 
-class Sound(Lorentz):
+class Sound(Curved):
     """The Lorentz model by another name."""
+
+    sign = -1
+
+    def ambient_dim(self, dim: int) -> int:
+        return dim + 1
+
+    def to_ambient(self, point: Polar) -> Tensor:
+        return Lorentz(self.value).to_ambient(point)
+
+    def from_ambient(self, x: Tensor) -> Polar:
+        return Lorentz(self.value).from_ambient(x)
 
 
 class Longer(Sound):

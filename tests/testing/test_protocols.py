@@ -1,6 +1,9 @@
 """The suite of protocols: our own pass, broken ones fail."""
 
 import math
+import random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -77,6 +80,56 @@ class Misfit(Depth):
         return Outcome({"depth": Statistic(len(values), lambda counts: float(counts @ values), values)})
 
 
+class Undecided(Depth):
+    images: Any = 0
+
+
+class Loose(Depth):
+    """Gives what looks like an outcome."""
+
+    def run(self, view: View, steps: int, progress: bool) -> Any:
+        return SimpleNamespace(**vars(super().run(view, steps, progress)))
+
+
+class Silent(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({})
+
+
+class Twice(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        outcome = super().run(view, steps, progress)
+        return Outcome(outcome.statistics, {"depth": outcome.statistics["depth"].value})
+
+
+class Renamed(Depth):
+    """Calls its metric by the first caption."""
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({}, {f"depth of {view.embedded.hierarchy.rows[0].positive[-1]}": 1.0})
+
+
+class Resampled(Depth):
+    """Is right for the data as they are, and for a resample gives what `of` gives."""
+
+    def of(self, rows: int) -> float:
+        return math.inf
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        rows = len(view.radii)
+        return Outcome({"depth": Statistic(rows, lambda counts: 1.0 if (counts == 1).all() else self.of(rows))})
+
+
+class Unsteady(Resampled):
+    def of(self, rows: int) -> float:
+        return random.random()
+
+
+class Rowless(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({"depth": Statistic(0, lambda counts: 1.0)})
+
+
 BROKEN_PROTOCOLS: dict[type[Protocol], set[str]] = {
     Depth: set(),
     Nameless: {"test_it_describes_itself"},
@@ -86,6 +139,14 @@ BROKEN_PROTOCOLS: dict[type[Protocol], set[str]] = {
     Vandal: {"test_it_leaves_embeddings_as_they_were"},
     Careless: {"test_what_it_cannot_measure_is_refused_before_any_work"},
     Misfit: {"test_statistics_can_be_resampled"},
+    Undecided: {"test_it_describes_itself"},
+    Loose: {"test_it_measures_finite_numbers"},
+    Silent: {"test_it_measures_finite_numbers"},
+    Twice: {"test_it_measures_finite_numbers"},
+    Renamed: {"test_the_order_of_rows_does_not_matter"},
+    Resampled: {"test_statistics_can_be_resampled"},
+    Unsteady: {"test_statistics_can_be_resampled"},
+    Rowless: {"test_statistics_can_be_resampled"},
 }
 
 

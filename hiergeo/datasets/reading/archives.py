@@ -13,6 +13,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import reason
 from hiergeo._core.storage.documents import parse_json
 from hiergeo.datasets.pictures import SUFFIXES
+from hiergeo.datasets.reading.lines import opened
 from hiergeo.datasets.reading.samples import (
     NOT_UTF8,
     Box,
@@ -26,7 +27,6 @@ from hiergeo.datasets.reading.samples import (
     sample,
     spelled,
 )
-from hiergeo.datasets.reading.streams import opened
 
 EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, b"X")
 """Kinds of tar members that hold names and other facts of the next one, and are read whole."""
@@ -68,8 +68,8 @@ def read_folder(path: Path, columns: Columns) -> Iterator[Read]:
 def _samples(parts: Iterator[_Part], columns: Columns) -> Iterator[Read]:
     row = 0
     for _, files in groupby(parts, key=lambda part: part.key):
-        for each in _sample(row, files, columns):
-            yield each
+        for record in _sample(row, files, columns):
+            yield record
             row += 1
 
 
@@ -80,13 +80,13 @@ def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read
     reference = fault = None
     more: list[str] = []
     boxes: dict[str, dict[str, bytes]] = {}
-    wanted = (".json",) if columns.caption is not None else (".txt", ".json")
+    endings = (".json",) if columns.caption is not None else (".txt", ".json")
     for part in parts:
         if box := BOX.fullmatch(part.ending):
             kind, most = ("text", limits.RECORD_CHARACTERS) if box[2] == ".txt" else ("image", limits.IMAGE_BYTES)
             if columns.boxes and part.size <= most and box[2] in {".txt", *SUFFIXES}:
                 boxes.setdefault(box[1], {})[kind] = part.read()
-        elif part.ending in wanted and part.ending not in captions:
+        elif part.ending in endings and part.ending not in captions:
             captions[part.ending] = _caption(part, columns)
         elif part.ending in SUFFIXES and reference is None:
             reference = part.reference
@@ -96,23 +96,23 @@ def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read
                 image = part.file if part.file is not None else part.read()
         elif part.ending in SUFFIXES and columns.pictures:
             more.append(part.reference)
-    candidates = [captions[ending] for ending in wanted if captions.get(ending) is not None]
-    caption = next((each for each in candidates if not isinstance(each, Defect)), None)
+    candidates = [captions[ending] for ending in endings if captions.get(ending) is not None]
+    caption = next((candidate for candidate in candidates if not isinstance(candidate, Defect)), None)
     if caption is None:
-        fault = next((each.reason for each in candidates), fault)
+        fault = next((candidate.reason for candidate in candidates), fault)
     yield (
         sample(row, columns, Cells(caption, image, None, _cut_out(boxes)), reference, reference or "")
         if fault is None
         else Defect(row, fault)
     )
-    for place, name in enumerate(more, row + 1):
-        yield Defect(place, f"{name} is a second image of one name: rename it")
+    for number, name in enumerate(more, row + 1):
+        yield Defect(number, f"{name} is a second image of one name: rename it")
 
 
 def _cut_out(boxes: dict[str, dict[str, bytes]]) -> list[Box]:
     """The boxes that have a picture and a phrase, in order of their numbers."""
-    whole = (boxes[number] for number in sorted(boxes) if len(boxes[number]) == 2)
-    cut = (Box(each["text"].decode("utf-8", "surrogateescape").strip(), each["image"]) for each in whole)
+    complete = (boxes[number] for number in sorted(boxes) if len(boxes[number]) == 2)
+    cut = (Box(box["text"].decode("utf-8", "surrogateescape").strip(), box["image"]) for box in complete)
     return [box for box in cut if fault_of(box.phrase) is None]
 
 

@@ -60,9 +60,9 @@ def read(path: Path, columns: Columns) -> Iterator[Read]:
     """
     row = -1
     try:
-        for each in (read_folder if path.is_dir() else READERS[suffix_of(path)])(path, columns):
-            row = each.row
-            yield each
+        for record in (read_folder if path.is_dir() else READERS[suffix_of(path)])(path, columns):
+            row = record.row
+            yield record
     except (BrokenError, tarfile.TarError, OSError) as error:
         if row < 0:
             raise UnreadableError(f"{path} cannot be read: {reason(error)}.") from error
@@ -82,17 +82,17 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
     """
     inputs = listing(path, columns)
     files = [inputs.base / source.name for source in inputs.sources]
-    rows = ((file, each) for file in files for each in read(file, columns))
-    for file, each in rows:
-        if isinstance(each, Defect):
+    rows = ((file, record) for file in files for record in read(file, columns))
+    for file, record in rows:
+        if isinstance(record, Defect):
             others = (
                 f"{'' if other == file else f'{other}, '}row {defect.row}: {defect.reason}"
                 for other, defect in rows
                 if isinstance(defect, Defect)
             )
-            first = f"{file}, row {each.row} (the first is 0): {each.reason}"
+            first = f"{file}, row {record.row} (the first is 0): {record.reason}"
             raise InputError(f"{several(first, others)}; correct the file.")
-        yield each
+        yield record
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def listing(inputs: Path | str, columns: Columns, out: Path | None = None) -> In
         plain = list(takewhile(lambda part: not glob.has_magic(part), given.parts))
         base = Path(*plain)
         matches = base.glob(str(given.relative_to(base)))
-        paths = {each for each in matches if each.is_file() and "/." not in f"/{each.relative_to(base)}"}
+        paths = {match for match in matches if match.is_file() and "/." not in f"/{match.relative_to(base)}"}
     if not paths:
         raise InputError(f"{given} holds no inputs: files of {KNOWN}.")
     if len(paths) > MOST:
@@ -180,4 +180,6 @@ def _source(path: Path, name: str) -> Source:
             inside = [entry.stat() for entry in entries if entry.is_file()]
     except OSError:
         return Source(spelled, -1, 0)
-    return Source(spelled, sum(each.st_size for each in inside), max((each.st_mtime_ns for each in inside), default=0))
+    return Source(
+        spelled, sum(facts.st_size for facts in inside), max((facts.st_mtime_ns for facts in inside), default=0)
+    )

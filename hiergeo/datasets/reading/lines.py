@@ -1,96 +1,151 @@
-"""Inputs that are read line by line: plain text, JSON Lines and CSV, each in bounded memory.
+"""Text inputs, line by line in bounded memory: plain text, JSON Lines and CSV; and files that are inflated under a cap.
 
-By the standard library: pyarrow's readers give up the rest of a file behind one missing quote or broken object, and
-these one record.
+CSV by the standard library: pyarrow takes all behind a quote that is never closed for one cell, without a word.
 """
 
 import csv
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
+from typing import Any, BinaryIO, final
 
+from hiergeo._core import limits
 from hiergeo._core.errors import reason
 from hiergeo._core.storage.documents import parse_json
-from hiergeo.datasets.reading.samples import NOT_UTF8, Cells, Columns, Defect, Read, UnreadableError, in_table, sample
-from hiergeo.datasets.reading.streams import Lines, LongLineError, opened_text
+from hiergeo._core.storage.files import size_of
+from hiergeo.datasets.reading.samples import (
+    NOT_UTF8,
+    BrokenError,
+    Cells,
+    Columns,
+    Defect,
+    Read,
+    UnreadableError,
+    in_table,
+    sample,
+)
+
+PACKED = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+"""Suffix -> compression, as pyarrow calls it."""
+
+MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+"""First bytes of a file -> compression."""
+
+
+@contextmanager
+def opened(path: Path, least: int | None = None, ratio: int | None = None) -> Iterator[BinaryIO]:
+    """A file as a stream of bytes; one whose content is compressed is inflated while it is read.
+
+    Args:
+        path: the file.
+        least: bytes that it may inflate to in any case, `limits.INFLATED_BYTES` by default.
+        ratio: times its own size that it may inflate to beyond, `limits.INFLATED_RATIO` by default.
+
+    Raises:
+        UnreadableError: it is missing, not a file, or not compressed as its name says.
+        BrokenError: on the way, it inflates to more.
+        OSError: on the way, it is damaged or truncated.
+    """
+    size = size_of(path)
+    if size is None:
+        raise UnreadableError(f"{path} is not there.")
+    with path.open("rb") as raw:
+        begins = raw.read(4)
+        raw.seek(0)
+        kind = next((kind for magic, kind in MAGIC.items() if begins.startswith(magic)), None)
+        if kind is None:
+            if path.suffix.lower() in PACKED:
+                raise UnreadableError(f"{path} is not compressed as its name says, or truncated.")
+            yield raw
+            return
+        import pyarrow as pa
+
+        most = max(least or limits.INFLATED_BYTES, (ratio or limits.INFLATED_RATIO) * size)
+        with BufferedReader(_Counted(pa.CompressedInputStream(pa.PythonFile(raw), kind), most), 1 << 16) as stream:
+            yield stream
+
+
+def lines(path: Path, least: int | None = None, ratio: int | None = None) -> Iterator[str]:
+    """The lines of a file in UTF-8 with their ends, LF, CR LF or CR; bytes that are not UTF-8 become surrogates.
+
+    Raises:
+        UnreadableError: it is UTF-16; and as `opened`.
+        BrokenError: on the way, a line has more than `limits.RECORD_CHARACTERS`; and as `opened`.
+    """
+    most = limits.RECORD_CHARACTERS
+    with (
+        opened(path, least, ratio) as stream,
+        TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text,
+    ):
+        number = 0
+        while line := text.readline(most + 1):
+            number += 1
+            if len(line) > most:
+                raise BrokenError(f"line {number} has more than {most:,} characters")
+            if number == 1 and line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+                raise UnreadableError(f"{path} is UTF-16: save it as UTF-8 text.")
+            yield line
+
+
+@final
+class _Counted(RawIOBase):
+    """A stream that ends with an error behind so many bytes."""
+
+    def __init__(self, inside: Any, most: int) -> None:
+        self._inside, self._most, self._left = inside, most, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed wants any buffer
+        count: int = self._inside.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise BrokenError(f"it inflates to more than {self._most:,} bytes, as no real file does")
+        return count
 
 
 def read_text(path: Path, columns: Columns) -> Iterator[Read]:
     """One caption a line; blank lines count as rows and give nothing."""
     if columns.pictures:
         raise UnreadableError(f"{path} holds no images: a text has captions only.")
-    for row, line in _each_line(path):
-        yield line if isinstance(line, Defect) else sample(row, columns, Cells(line.strip("\r\n")))
+    for row, line in enumerate(lines(path)):
+        if not line.isspace():
+            yield sample(row, columns, Cells(line.strip("\r\n")))
 
 
 def read_json_lines(path: Path, columns: Columns) -> Iterator[Read]:
     """One object a line, its caption and image under the names of their columns; blank lines as in `read_text`."""
     names = None
-    for row, line in _each_line(path):
+    for row, line in enumerate(lines(path)):
+        if line.isspace():
+            continue
         try:
-            value = line if isinstance(line, Defect) else parse_json(line.encode("utf-8", "surrogateescape"))
-            if not isinstance(value, dict | Defect):
+            value = parse_json(line.encode("utf-8", "surrogateescape"))
+            if not isinstance(value, dict):
                 raise ValueError("the line is not an object")
         except ValueError as error:
-            value = Defect(row, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
-        if isinstance(value, Defect):
-            yield value
+            yield Defect(row, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
             continue
         names = names or columns.find(list(value), path)
         yield in_table(row, columns, path, names, Cells(*(None if name is None else value.get(name) for name in names)))
 
 
-def _each_line(path: Path) -> Iterator[tuple[int, str | Defect]]:
-    with opened_text(path) as lines:
-        while True:
-            lines.renew()
-            try:
-                line = next(lines)
-            except StopIteration:
-                return
-            except LongLineError as error:
-                yield lines.number, Defect(lines.number, f"the line is too long: {reason(error)}")
-            else:
-                if not line.isspace():
-                    yield lines.number, line
-
-
 def read_csv(path: Path, columns: Columns, delimiter: str = ",") -> Iterator[Read]:
     """A table with a header; cells may hold line ends. Rows are counted without the header and blank lines."""
-    with opened_text(path) as lines:
-        rows = records(lines, delimiter)
-        header = next(rows, None)
+    records = csv.reader(lines(path), strict=True, delimiter=delimiter)
+    try:
+        header = next(records, None)
         if header is None:
             return
-        if isinstance(header, Defect):
-            raise UnreadableError(f"the header of {path} cannot be read: {header.reason}.")
         names = columns.find(header, path)
-        places = [None if name is None else header.index(name) for name in names]
-        for row, record in enumerate(rows):
-            if isinstance(record, Defect):
-                yield record
-            elif len(record) != len(header):
-                yield Defect(row, f"{len(record)} cells for {len(header)} columns")
-            else:
-                cells = Cells(*(None if place is None else record[place] for place in places))
+        indices = [None if name is None else header.index(name) for name in names]
+        for row, record in enumerate(filter(None, records)):
+            if len(record) == len(header):
+                cells = Cells(*(None if index is None else record[index] for index in indices))
                 yield in_table(row, columns, path, names, cells)
-
-
-def records(lines: Lines, delimiter: str = ",") -> Iterator[list[str] | Defect]:
-    """The records of a CSV table, the header first; each that is damaged is a defect. Blank lines are passed over."""
-    reader = csv.reader(lines, strict=True, delimiter=delimiter)
-    row = -1
-    while True:
-        begins = lines.number + 2
-        lines.renew()
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except (csv.Error, LongLineError) as error:
-            missing = ", is a quote missing?" if lines.number + 1 > begins else ""
-            yield Defect(row, f"lines {begins} to {lines.number + 1} are not CSV ({reason(error)}{missing})")
-        else:
-            if not record:
-                continue
-            yield record
-        row += 1
+            else:
+                yield Defect(row, f"{len(record)} cells for {len(header)} columns")
+    except csv.Error as error:
+        raise BrokenError(f"line {records.line_num} is not CSV: {reason(error)}; is a quote missing?") from error

@@ -96,10 +96,10 @@ def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Pa
     folded = {name.casefold(): name for name in reversed(names)}
     column = next((folded[name] for name in usual if name in folded), None)
     if column is None and needed:
-        told, option = ", ".join(names[:12]) or "none", "caption" if usual is CAPTIONS else "image"
+        columns, option = ", ".join(names[:12]) or "none", "caption" if usual is CAPTIONS else "image"
         raise MissingColumnError(
             f"{where} has no column named {' or '.join(usual)}: name yours with --{option}-column, in Python and for "
-            f"benchmarks {option}_column (it has {told})."
+            f"benchmarks {option}_column (it has {columns})."
         )
     return column
 
@@ -185,20 +185,20 @@ def sample(row: int, columns: Columns, cells: Cells, reference: str | None = Non
     Its caption is a string, or a list of strings where `Columns.several`; its image bytes or a file; boxes are `Box`.
     """
     captions = cells.caption if columns.several and isinstance(cells.caption, list) else (cells.caption,)
-    for each in captions or (None,):
-        if not isinstance(each, str | None):
-            return Defect(row, f"the caption is of type {type(each).__name__}, not a string")
-        fault = MISSING if each is None else fault_of(each)
+    for caption in captions or (None,):
+        if not isinstance(caption, str | None):
+            return Defect(row, f"the caption is of type {type(caption).__name__}, not a string")
+        fault = MISSING if caption is None else fault_of(caption)
         if fault and columns.texts:
             return Defect(row, fault)
-        if fault and each is not None and each.strip():
+        if fault and caption is not None and caption.strip():
             return Defect(row, f"of its caption, {fault}")
     if columns.pictures and cells.image is None:
         address = reference is not None and reference.startswith(REFERENCES)
         return Defect(row, "the image is an address: download it first" if address else "there is no image")
-    kept = [each for each in captions if each and not each.isspace()] or (None,)
+    usable = [caption for caption in captions if caption and not caption.isspace()] or (None,)
     image = cells.image if columns.pictures else None
-    return Sample(row, kept[0], image, reference, name, cells.id, tuple(kept[1:]), tuple(cells.boxes or ()))
+    return Sample(row, usable[0], image, reference, name, cells.id, tuple(usable[1:]), tuple(cells.boxes or ()))
 
 
 def in_table(row: int, columns: Columns, where: Path, names: Cells, cells: Cells) -> Read:

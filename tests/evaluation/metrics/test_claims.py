@@ -33,6 +33,7 @@ def test_a_record_says_what_is_measured(metric: str, protocol: str) -> None:
     assert low <= measured.value <= high
     assert measured.rows == {"rows": len(HIERARCHY.rows), "images": len(HIERARCHY.images)}[record.unit]
     if record.discrete:
+        assert measured.values is not None
         assert len(np.unique(measured.values)) <= 12
     flat, bent = (statistic(metric, protocol, f"lorentz:-{k}").value for k in ("0.1", "4"))
     assert math.isclose(flat, bent, rel_tol=1e-6, abs_tol=1e-9) != record.depends_on_curvature
