@@ -80,8 +80,9 @@ def build_command(
         ),
     ] = None,
     judge: Annotated[
-        str, option("SPEC", "What tells entailment and contradiction: rules, transformers:PATH or a plug-in.")
-    ] = "rules",
+        str | None,
+        option("SPEC", "What tells entailment and contradiction: transformers:PATH or a plug-in. (by default nothing)"),
+    ] = None,
     judge_option: Annotated[
         list[str] | None, option("NAME=VALUE", "An option of the judge; give it once for each.")
     ] = None,

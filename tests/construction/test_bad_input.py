@@ -63,7 +63,7 @@ def test_files_that_are_not_there_or_of_no_format(tmp_path: Path) -> None:
     ("settings", "named"),
     [
         ({"backend": "toi"}, "toy"),
-        ({"judge": "rule"}, "rules"),
+        ({"judge": "transformer"}, "transformers"),
         ({"backend_options": {"pauze": 1}}, "pause"),
         ({"judge_options": {"sur": 1}}, "sure"),
         ({"backend_options": {"answers": "x"}}, "answers"),
@@ -138,13 +138,6 @@ def test_a_plan_that_drops_everything_names_the_stage_and_its_setting(
         build(written(tmp_path, GOOD), tmp_path / "out", toy_plan(**settings))
     assert (tmp_path / "out" / "dropped.csv").read_text().count(f",{stage},") == 2
     assert (tmp_path / "out" / "work" / "filter" / "00000.json").is_file()
-
-
-def test_thresholds_that_a_judge_cannot_reach_are_refused_before_work(tmp_path: Path) -> None:
-    source = written(tmp_path, GOOD)
-    with pytest.raises(InputError, match=r"contradiction is 1 .*0\.98"):
-        build(source, tmp_path / "out", BuildPlan(contradiction=1.0))
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_another_plan_or_input_is_refused_with_the_difference(tmp_path: Path) -> None:

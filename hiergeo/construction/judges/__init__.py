@@ -18,9 +18,6 @@ class Judge(ABC):
     name: ClassVar[str]
     """What plans call it, before a colon."""
 
-    certainty: float = 1.0
-    """The largest probability that it gives; a threshold above it, which nothing can pass, is refused."""
-
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -48,7 +45,6 @@ JUDGES: Plugins[Callable[..., Judge]] = Plugins(
     "judge",
     "hiergeo.construction_judges",
     {
-        "rules": "hiergeo.construction.judges.rules:RulesJudge",
         "transformers": "hiergeo.construction.judges.transformers:TransformersJudge",
     },
 )
