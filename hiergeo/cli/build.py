@@ -58,9 +58,7 @@ def build_command(
     ] = None,
     judge: Annotated[
         str | None,
-        option(
-            "SPEC", "What tells entailment and contradiction: rules, transformers:PATH or a plug-in. (by default rules)"
-        ),
+        option("SPEC", "What tells entailment and contradiction: transformers:PATH or a plug-in. (by default nothing)"),
     ] = None,
     tiers: Annotated[
         int | None, option("N", "Texts of a chain, the caption included. (by default 4)", min=2, max=8)

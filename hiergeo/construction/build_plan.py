@@ -54,7 +54,8 @@ class BuildPlan(Document):
         backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL`` or a plug-in; as in a file also
             a table of its ``name`` and its options.
         backend_options: keyword options of the backend: text, numbers, flags and lists of them.
-        judge: what decides which text entails or contradicts which: ``rules``, ``transformers:PATH`` or a plug-in.
+        judge: what decides which text entails or contradicts which: ``transformers:PATH`` or a plug-in; without
+            one the first answer of the backend is taken.
         judge_options: keyword options of the judge.
         tiers: texts of a chain, the caption included, 2 to 8.
         entailment: least probability that a text entails the next more general one, 0 to 1.
@@ -76,7 +77,7 @@ class BuildPlan(Document):
 
     backend: Name = "wordnet"
     backend_options: Options = Field(default_factory=dict)
-    judge: Name = "rules"
+    judge: Name | None = None
     judge_options: Options = Field(default_factory=dict)
     tiers: Annotated[int, Field(ge=2, le=8)] = 4
     entailment: Share = 0.5
@@ -110,6 +111,8 @@ class BuildPlan(Document):
                     raise ValueError(f"{part}_options and a table of {part} cannot both be given")
                 parted[f"{part}_options"] = {key: value for key, value in table.items() if key != "name"}
                 parted[part] = table.get("name", cls.model_fields[part].default)
+        if parted.get("judge_options") and parted.get("judge") is None:
+            raise ValueError("the judge has options but no name, such as transformers:PATH")
         return parted
 
     def as_table(self) -> dict[str, Any]:

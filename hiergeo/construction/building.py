@@ -133,7 +133,8 @@ def build(
     with ExitStack() as stack:
         backend, judge = make_backend(plan, answers), make_judge(plan)
         stack.callback(backend.close)
-        stack.callback(judge.close)
+        if judge is not None:
+            stack.callback(judge.close)
         with sole_builder(folder, share):
             survey = source.survey()
             passes = Passes(
@@ -149,7 +150,9 @@ def build(
             return _written(folder, plan, passes, backend, judge, source.name)
 
 
-def _written(folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge, source: str) -> Built:
+def _written(
+    folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge | None, source: str
+) -> Built:
     """Write the files of the result beside those of an earlier one, and put them in their place.
 
     The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
@@ -174,7 +177,7 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, ju
         )
         if kept:
             splitting.write_splits(passes.drafts(), sides, scratch)
-            made = {"backend": backend.identity, "judge": judge.identity, "usage": passes.usage}
+            made = {"backend": backend.identity, "judge": judge and judge.identity, "usage": passes.usage}
             text = _card(scratch, built, plan, source, made, backend.instructions(plan.tiers))
             atomic_write_text(scratch / card.README, text)
         _retire_result(folder)

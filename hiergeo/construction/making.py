@@ -19,13 +19,13 @@ def make_backend(plan: BuildPlan, answers: AnswerStore) -> Backend:
     return _made(BACKENDS, Backend, plan.backend, plan.backend_options, {"seed": plan.seed, "answers": answers})
 
 
-def make_judge(plan: BuildPlan) -> Judge:
-    """The judge of a plan. Raises as `make_backend`."""
-    return judge_named(plan.judge, **plan.judge_options)
+def make_judge(plan: BuildPlan) -> Judge | None:
+    """The judge of a plan, None where it names none. Raises as `make_backend`."""
+    return None if plan.judge is None else judge_named(plan.judge, **plan.judge_options)
 
 
 def judge_named(spec: str, **options: Any) -> Judge:
-    """A judge by its spec, such as ``rules`` or ``transformers:PATH``. Raises as `make_backend`."""
+    """A judge by its spec, such as ``transformers:PATH``. Raises as `make_backend`."""
     return _made(JUDGES, Judge, spec, options, {})
 
 

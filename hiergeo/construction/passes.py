@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -167,9 +168,9 @@ class Passes:
     def _made(self, stage: Stage, number: int, key: str, before: StoredShard) -> StoredShard:
         self._doing, began, used = stage.name, time.monotonic(), Counter(self.backend.usage())
         self.answers.begin(f"{stage.name}-{number:05d}")
-        backend, judge = (spec.partition(":")[0] for spec in (self.plan.backend, self.plan.judge))
+        backend, judge = self.plan.backend.partition(":")[0], (self.plan.judge or "").partition(":")[0]
         doing = f"failed in the stage {stage.name}"
-        with BACKENDS.running(backend, doing), JUDGES.running(judge, doing):
+        with BACKENDS.running(backend, doing), JUDGES.running(judge, doing) if judge else nullcontext():
             made = stage(before.drafts)
         usage = {
             name: round(before.usage.get(name, 0) + value - used[name], DECIMALS)

@@ -1,4 +1,4 @@
-"""The stages that make chains: texts are written, judged, completed and judged again.
+"""The stages that make chains: texts are written, judged, completed and judged again; without a judge all pass.
 
 A stage takes drafts and gives as many, in order. What it could not do stays open for `complete`, with a note of why; a
 draft is dropped for the first of these reasons once it cannot be completed.
@@ -53,10 +53,10 @@ class Stage:
         return [next(made) if draft.dropped is None else draft for draft in drafts]
 
 
-def stages(plan: BuildPlan, backend: Backend, judge: Judge) -> tuple[Stage, ...]:
+def stages(plan: BuildPlan, backend: Backend, judge: Judge | None) -> tuple[Stage, ...]:
     """The stages of a plan in their order, between reading and splitting."""
     work = Writing(plan, backend, judge)
-    writes, judges = {"backend": backend.identity}, {"judge": judge.identity}
+    writes, judges = {"backend": backend.identity}, {"judge": judge and judge.identity}
     entailment, contradiction = {"entailment": plan.entailment}, {"contradiction": plan.contradiction}
     texts = {"most_characters": MOST_CHARACTERS}
     return (
@@ -76,7 +76,7 @@ class Writing:
 
     plan: BuildPlan
     backend: Backend
-    judge: Judge
+    judge: Judge | None
 
     def generalise(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Note the candidates for more general texts."""
@@ -156,7 +156,10 @@ class Writing:
 
     def _passing(self, pairs: Iterable[Pair], column: int, chances: Chances) -> list[bool]:
         least = self.plan.entailment if column == ENTAILMENT else self.plan.contradiction
-        return [chances[pair][column] >= least and normalised(pair[0]) != normalised(pair[1]) for pair in pairs]
+        return [
+            (self.judge is None or chances[pair][column] >= least) and normalised(pair[0]) != normalised(pair[1])
+            for pair in pairs
+        ]
 
     def _checked(
         self, drafts: Sequence[Draft], offered: Sequence[Sequence[list[Pair]]], asked: str, stage: str, column: int
@@ -172,13 +175,14 @@ class Writing:
         scores = [self._passing(pairs, column, chances) for pairs in offers]
         best = max(range(len(scores)), key=lambda number: (sum(scores[number]), -number))
         pairs, passed = offers[best], scores[best]
-        texts = tuple(pair[1] if each else None for pair, each in zip(pairs, passed, strict=True))
+        checked = list(zip(pairs, passed, strict=True))
+        texts = tuple(pair[1] if passes else None for pair, passes in checked)
         if column == ENTAILMENT:
             positive = (*texts, draft.caption)
             draft = replace(draft, positive=positive, entailment=_scored(positive, chances))
         else:
-            found = (chances[pair][column] if each else None for pair, each in zip(pairs, passed, strict=True))
-            draft = replace(draft, negative=texts, contradiction=tuple(found))
+            opposed = tuple(_chance(pair, chances, column) if passes else None for pair, passes in checked)
+            draft = replace(draft, negative=texts, contradiction=opposed)
         draft = _noted(draft, {"stage": stage, "candidate": best})
         if all(passed):
             return draft
@@ -189,7 +193,7 @@ class Writing:
             positive, opposed = _whole(filled.positive), _opposed(filled)
             steps = self._passing(_steps(positive), ENTAILMENT, chances)
             if all((*steps, *self._passing(opposed, CONTRADICTION, chances))):
-                scores = tuple(chances[pair][CONTRADICTION] for pair in opposed)
+                scores = tuple(_chance(pair, chances, CONTRADICTION) for pair in opposed)
                 chosen = replace(filled, entailment=_scored(positive, chances), contradiction=scores)
                 places = [list(place) for place in Gap(draft.positive, draft.negative).missing]
                 return _noted(chosen, {"stage": COMPLETE, "filled": places})
@@ -198,7 +202,7 @@ class Writing:
 
     def _chances(self, pairs: Iterable[Pair]) -> Chances:
         asked = list(dict.fromkeys(pairs))
-        if not asked:
+        if self.judge is None or not asked:
             return {}
         found = self.judge.probabilities(asked)
         if found.shape != (len(asked), 3):
@@ -221,9 +225,13 @@ def _whole(texts: Iterable[str | None]) -> tuple[str, ...]:
 
 def _scored(chain: Sequence[str | None], chances: Chances) -> tuple[float | None, ...]:
     return tuple(
-        None if general is None or specific is None else chances[specific, general][ENTAILMENT]
+        None if general is None or specific is None else _chance((specific, general), chances, ENTAILMENT)
         for general, specific in pairwise(chain)
     )
+
+
+def _chance(pair: Pair, chances: Chances, column: int) -> float | None:
+    return chances[pair][column] if pair in chances else None
 
 
 def _refusal(pair: Pair, chances: Chances, column: int) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def test_files_that_are_not_there_or_of_no_format(tmp_path: Path) -> None:
     ("settings", "named"),
     [
         ({"backend": "toi"}, "toy"),
-        ({"judge": "rule"}, "rules"),
+        ({"judge": "transformer"}, "transformers"),
         ({"backend_options": {"pauze": 1}}, "pause"),
         ({"judge_options": {"sur": 1}}, "sure"),
         ({"backend_options": {"answers": "x"}}, "answers"),

@@ -54,8 +54,8 @@ def test_differences_say_which_setting_was_what() -> None:
     told = BuildPlan(backend_options={"depth": 2}).difference(BuildPlan(tiers=3, judge="transformers:x"))
     assert told == [
         "backend.depth was 2, now not set",
-        "judge was 'rules', now 'transformers:x'",
         "tiers was 4, now 3",
+        "judge was not set, now 'transformers:x'",
     ]
 
 
@@ -73,6 +73,7 @@ def test_differences_say_which_setting_was_what() -> None:
         ({"shard_rows": 0}, "shard_rows"),
         ({"seed": -1}, "seed"),
         ({"backend_options": {"api_key": "sk-1"}}, "environment variable"),
+        ({"judge_options": {"batch_size": 2}}, "judge"),
         ({"backend_options": 3}, "backend_options"),
         ({"backend_options": {"prompt": {"a": 1}}}, "prompt"),
         ({"backend_options": {"temperature": float("inf")}}, "temperature"),

@@ -244,3 +244,16 @@ def test_backends_and_judges_that_lose_an_item_are_refused() -> None:
     (first, second, *_) = stages(BuildPlan(tiers=3), Told(Proposal((("dog", "brown dog"),))), Blind())
     with pytest.raises(InputError, match="subset"):
         second(first([draft]))
+
+
+def test_without_a_judge_the_first_answer_that_repeats_nothing_is_taken() -> None:
+    class Answers(Told):
+        def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
+            return [Proposal((("Cat.", "dog"), ("horse", "cat"))) for _ in chains]
+
+    drafts = [Draft.begin(0, "cat", "", 2)]
+    for stage in stages(BuildPlan(tiers=2), Answers(Proposal((("Cat",), ("animal",), ("pet",)))), None):
+        drafts = stage(drafts)
+    (draft,) = drafts
+    assert (draft.dropped, draft.positive, draft.negative) == (None, ("animal", "cat"), ("Cat.", "dog"))
+    assert (draft.entailment, draft.contradiction) == ((None,), (None, None))

@@ -1,82 +1,111 @@
-"""Chains by rules: every tier follows from the next, every negative contradicts its tier, refusals have reasons."""
+"""Chains from word lists and WordNet against chains worked by hand, and what holds of any caption."""
 
 import itertools
 import re
 import time
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends import Gap
-from hiergeo.construction.backends.wordnet import WordNetBackend, _beginnings
+from hiergeo.construction.backends.wordnet import WordNetBackend
 from hiergeo.construction.drafts import Draft
-from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
-from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
-from hiergeo.construction.language import edits
-from hiergeo.construction.language.entailment import relation
-from hiergeo.construction.language.ladder import Ladder, ladders
-from hiergeo.construction.language.phrases import parse
+from hiergeo.construction.language import parse
+from hiergeo.construction.language.contrasts import applied, contrasts
+from hiergeo.construction.language.ladder import ladders, with_articles
 from hiergeo.construction.stages import fault
-from tests.construction.contracts_common import check_backend, check_judge
+from tests.construction.contracts_common import check_backend
 
-CAPTIONS = (
-    "A red fire hydrant is on the sidewalk next to a sign.",
-    "Two young girls playing soccer on a green field near a school.",
-    "A man in a suit standing in front of a white truck",
-    "A plate with a sandwich and a bowl of soup on a wooden table.",
-    "An old woman without a coat is sitting on a bench.",
-    "A large group of people are eating pizza in an office.",
-    "A black and white cat sleeping on top of a laptop computer",
-    "A close up of a banana next to an orange.",
+CHAINS = (
+    (
+        "hydrant",
+        "red fire hydrant",
+        "a red fire hydrant is on the sidewalk",
+        "A red fire hydrant is on the sidewalk next to a sign.",
+    ),
+    (
+        "children",
+        "young girls",
+        "two young girls playing soccer",
+        "Two young girls playing soccer on a green field near a school.",
+    ),
+    ("person", "man", "a man in a suit standing", "A man in a suit standing in front of a white truck"),
+    (
+        "dishware",
+        "plate",
+        "a plate with a sandwich and a bowl of soup",
+        "A plate with a sandwich and a bowl of soup on a wooden table.",
+    ),
+    ("person", "woman", "old woman", "An old woman without a coat is sitting on a bench."),
+    (
+        "people",
+        "people are eating pizza",
+        "people are eating pizza in an office",
+        "A large group of people are eating pizza in an office.",
+    ),
+    (
+        "animal",
+        "black and white cat",
+        "a black and white cat sleeping",
+        "A black and white cat sleeping on top of a laptop computer",
+    ),
+    ("fruit", "banana", "a banana next to an orange", "A close up of a banana next to an orange."),
 )
+"""Chains of captions, each text of which follows from the next."""
+
+CAPTIONS = tuple(chain[-1] for chain in CHAINS)
+
+
+def changed(caption: str) -> set[str]:
+    analysis = parse(caption)
+    return {applied(analysis, contrast) for contrast in contrasts(analysis)}
+
+
+def rungs(caption: str) -> list[str]:
+    return [text for ladder in ladders(parse(caption)) for text in ladder.rungs[:-1]]
 
 
 def test_the_backend_keeps_its_contract() -> None:
     check_backend(WordNetBackend(), WordNetBackend(), tiers=(2, 3, 4, 5))
 
 
-def test_the_judge_keeps_its_contract() -> None:
-    check_judge(RulesJudge(), RulesJudge())
+@pytest.mark.parametrize("chain", CHAINS, ids=[chain[1] for chain in CHAINS])
+def test_chains_worked_by_hand(chain: tuple[str, ...]) -> None:
+    *general, caption = chain
+    (proposal,) = WordNetBackend().generalise([caption], 4)
+    assert list(proposal.candidates[0]) == general
 
 
 @pytest.mark.parametrize("tiers", [2, 3, 4, 5])
-def test_every_tier_follows_from_the_next_and_is_no_longer(tiers: int) -> None:
+def test_chains_repeat_no_text_and_never_shrink(tiers: int) -> None:
     for caption, proposal in zip(CAPTIONS, WordNetBackend().generalise(CAPTIONS, tiers), strict=True):
         assert proposal.candidates or (tiers > 4 and proposal.reason == "too short"), caption
         assert len(set(proposal.candidates)) == len(proposal.candidates)
         for candidate in proposal.candidates:
             chain = (*candidate, caption)
             assert len({text.lower().strip(".") for text in chain}) == tiers
-            for general, specific in itertools.pairwise(chain):
-                assert relation(specific, general) == "entailment"
-                assert len(general.split()) <= len(specific.split())
-            assert relation(caption, chain[0]) == "entailment"
+            assert all(len(low.split()) <= len(high.split()) for low, high in itertools.pairwise(chain))
 
 
-def test_negatives_contradict_and_their_choice_is_varied() -> None:
+def test_negatives_differ_from_their_tier_in_one_place_and_their_choice_is_varied() -> None:
     backend = WordNetBackend()
-    chains = [
-        (*proposal.candidates[0], text)
-        for text, proposal in zip(CAPTIONS, backend.generalise(CAPTIONS, 4), strict=True)
-    ]
+    proposals = backend.generalise(CAPTIONS, 4)
+    chains = [(*proposal.candidates[0], text) for text, proposal in zip(CAPTIONS, proposals, strict=True)]
     first = []
     for chain, proposal in zip(chains, backend.contradict(chains), strict=True):
         assert proposal.candidates, chain
         for negatives in proposal.candidates:
-            for positive, negative in zip(chain, negatives, strict=True):
-                assert relation(positive, negative) == relation(negative, positive) == "contradiction"
-                assert abs(len(positive.split()) - len(negative.split())) <= 3
+            assert negatives[0] not in " ".join(chain).lower()
+            for positive, negative in zip(chain[1:], negatives[1:], strict=True):
+                texts = [re.sub(r"\b(a)n\b", r"\1", text.lower()).split() for text in (positive, negative)]
+                same = [one == other for one, other in zip(*texts, strict=False)]
+                behind = [one == other for one, other in zip(*(text[::-1] for text in texts), strict=False)]
+                start, end = ([*equal, False].index(False) for equal in (same, behind))
+                assert 0 < len(texts[0]) - start - end <= 3, (positive, negative)
         first.append(proposal.candidates[0])
     assert len({negatives[0] for negatives in first}) > 3
-    kept = [
-        relation(negatives[tier], chain[tier - 1]) == "entailment"
-        for chain, negatives in zip(chains, first, strict=True)
-        for tier in (1, 2, 3)
-    ]
-    assert np.mean(kept) > 0.7
 
 
 @pytest.mark.parametrize(
@@ -88,6 +117,7 @@ def test_negatives_contradict_and_their_choice_is_varied() -> None:
         ("ein Hund läuft über die nasse Wiese hinter dem Haus", "not English"),
         ("\N{DOG FACE}\N{CAT FACE}", "not English"),
         ("very quickly and slowly", "no noun"),
+        ("a democracy in a very quick way", "no kind"),
         ("dog", "too short"),
     ],
 )
@@ -104,12 +134,12 @@ def test_reasons_of_refusals(caption: str, reason: str) -> None:
         ("an old man on a bench without a hat", {"hat", "clothing"}),
         ("a statue of a horse in a park near a river", {"horse", "animal"}),
         ("a stuffed bear on a small bed in a room", {"bear", "animal"}),
+        ("a bowl of ramen looking at the camera", {"camera"}),
+        ("a boy meeting Harry Potter", {"potter", "worker"}),
     ],
 )
-def test_what_need_not_be_there_is_no_tier(caption: str, never: set[str]) -> None:
-    (proposal,) = WordNetBackend().generalise([caption], 4)
-    assert proposal.candidates
-    assert never.isdisjoint(text for chain in proposal.candidates for text in chain)
+def test_what_need_not_be_there_is_no_rung(caption: str, never: set[str]) -> None:
+    assert never.isdisjoint(rungs(caption))
 
 
 def test_gaps_are_filled_both_ways_and_what_is_there_stays() -> None:
@@ -120,9 +150,9 @@ def test_gaps_are_filled_both_ways_and_what_is_there_stays() -> None:
     for texts in proposal.candidates:
         filled = dict(zip(gap.missing, texts, strict=True))
         chain = [filled.get(("positive", tier), text or "") for tier, text in enumerate(gap.positive)]
-        assert all(relation(low, high) == "entailment" for high, low in itertools.pairwise(chain))
-        for tier in (0, 1, 3):
-            assert relation(chain[tier], filled[("negative", tier)]) == "contradiction"
+        assert len(set(chain)) == 4
+        assert all(len(high.split()) <= len(low.split()) for high, low in itertools.pairwise(chain))
+        assert filled["negative", 3] in changed(caption)
     (whole,) = WordNetBackend().complete([Gap(("animal", "dog"), (None, None))])
     assert {len(texts) for texts in whole.candidates} == {2}
 
@@ -137,13 +167,23 @@ def test_any_text_gets_proposals(text: str, tiers: int) -> None:
         assert bool(proposal.candidates) != bool(proposal.reason)
 
 
-def test_edits_agree_in_article_number_and_capital() -> None:
-    analysis = parse("An elephant is standing under two umbrellas.")
-    texts = {edits.applied(analysis, edit) for edit in edits.edits(analysis)}
+def test_contrasts_agree_in_article_number_and_capital() -> None:
+    texts = changed("An elephant is standing under two umbrellas.")
     assert "A cat is standing under two umbrellas." in texts
-    assert "An elephant is sitting under two umbrellas." in texts
     assert "An elephant is standing under three umbrellas." in texts
     assert not any(text.startswith("An c") or "two umbrella." in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("a apple and an dog", "an apple and a dog"),
+        ("A hour, an unicorn, a umbrella", "An hour, a unicorn, an umbrella"),
+        ("a one-way sign, a old use", "a one-way sign, an old use"),
+    ],
+)
+def test_articles_are_as_they_are_spoken(text: str, spoken: str) -> None:
+    assert with_articles(text) == spoken
 
 
 @pytest.mark.parametrize(
@@ -154,34 +194,17 @@ def test_edits_agree_in_article_number_and_capital() -> None:
         "An AT&T phone at f/2.8, on a red table",
     ],
 )
-def test_all_but_the_edit_stays_as_it_is_written_and_words_are_whole(caption: str) -> None:
+def test_all_but_the_contrast_stays_as_it_is_written_and_words_are_whole(caption: str) -> None:
     analysis = parse(caption)
     whole = {token.strip("(),") for token in caption.lower().split()} | {"beans", "eggs"}
-    for edit in edits.edits(analysis):
-        changed = edits.applied(analysis, edit)
-        before, after = caption[: analysis.tokens[edit.start].start], caption[analysis.tokens[edit.end - 1].end :]
+    for contrast in contrasts(analysis):
+        text = applied(analysis, contrast)
+        before = caption[: analysis.tokens[contrast.start].start]
         before = re.sub(r"\b(a)n? $", r"\1", before, flags=re.IGNORECASE)
-        assert changed.startswith(before), changed
-        assert changed.endswith(after), changed
-    texts = [text for ladder in ladders(analysis) for text in (*ladder.cuts, *ladder.names)]
+        assert text.startswith(before), text
+        assert text.endswith(caption[analysis.tokens[contrast.end - 1].end :]), text
+    texts = [text for ladder in ladders(analysis) for text in ladder.rungs[ladder.noun : -1]]
     assert {word.strip("(),") for text in texts for word in text.lower().split()} <= whole
-
-
-def changed(caption: str) -> set[str]:
-    analysis = parse(caption)
-    return {edits.applied(analysis, edit) for edit in edits.edits(analysis)}
-
-
-def test_names_are_neither_edited_nor_cut() -> None:
-    caption = "Sunset over the Golden Gate Bridge seen from Baker Beach"
-    assert not changed(caption) or all(
-        "Golden Gate Bridge" in text and "Baker Beach" in text for text in changed(caption)
-    )
-    names = {name for ladder in ladders(parse(caption)) for name in ladder.names}
-    assert "Golden Gate Bridge" in names
-    assert not names & {"bridge", "gate bridge", "beach"}
-    assert "A bus passing small Ben" not in changed("A bus passing Big Ben")
-    assert ladders(parse("a boy meeting Harry Potter"))[1].kinds == ()
 
 
 @pytest.mark.parametrize(
@@ -189,66 +212,70 @@ def test_names_are_neither_edited_nor_cut() -> None:
     [
         ("old typewriter on a desk", "young", "new typewriter on a desk"),
         ("an old man on a bench", "child", "a young man on a bench"),
-        ("commuters in heavy rain", "lightweight", "commuters in heavy snow"),
-        ("a garden in full bloom with roses", "empty", "a garden in full bloom without roses"),
-        ("hot air balloons rising over a desert", "cold", "hot air balloons descending over a desert"),
-        ("a small child holding a ball", "large", "a small child holding a kite"),
+        ("a small child holding a ball", "large", "a small dog holding a ball"),
         ("A flock of sheep blocking the road", "of cow ", "A flock of cows blocking the road"),
-        ("two swans with their necks", "without", "three swans with their necks"),
-        ("a factory overgrown with ivy", "without", "a castle overgrown with ivy"),
+        ("two swans with their necks", "two necks", "three swans with their necks"),
         ("a sixth birthday cake on a table", "sixth carrot", "a sixth birthday cake on a bench"),
-        ("a person holding a cup", "robot", "a person holding a bowl"),
-        ("a bride adjusting her veil", "groom", None),
+        ("a man with a hat near a dog", "scarf", "a woman with a hat near a dog"),
+        ("a man riding a horse", "riding a man", "a man riding an elephant"),
+        ("a black and white cat", "red", "a black and white dog"),
+        ("a cat on the sidewalk", "in the", "a cat on the roof"),
+        ("a bottle of red wine", "brick", "a bottle of milk"),
+        ("A bus passing Big Ben", "Small", "A train passing Big Ben"),
     ],
 )
-def test_edits_go_with_the_nouns_that_they_touch(caption: str, never: str, some: str | None) -> None:
+def test_contrasts_go_with_the_nouns_that_they_touch(caption: str, never: str, some: str) -> None:
     texts = changed(caption)
     assert not any(never in text for text in texts)
-    assert some is None or some in texts
+    assert some in texts
 
 
-def test_the_camera_that_takes_the_picture_is_not_in_it() -> None:
-    caption = "a bowl of ramen looking at the camera"
-    assert relation(caption, "camera") == "neutral"
-    assert not any("camera" in ladder.names for ladder in ladders(parse(caption)))
-    assert relation("a man holding a camera", "camera") == "entailment"
+def test_nothing_is_changed_or_cut_inside_a_denial() -> None:
+    caption = "a man without a red hat on a bench"
+    assert not any("blue" in text or "scarf" in text for text in changed(caption))
+    assert all("without" not in text for text in rungs(caption))
 
 
-def test_nothing_is_edited_or_cut_inside_a_denial() -> None:
-    analysis = parse("a man without a red hat on a bench")
-    assert not any("blue" in edits.applied(analysis, edit) for edit in edits.edits(analysis))
-    assert all("without" not in text or "hat" in text for ladder in ladders(analysis) for text in ladder.cuts)
+@pytest.mark.parametrize(
+    ("caption", "cuts"),
+    [
+        ("A dog sleeps on a red couch.", ["a dog", "a dog sleeps"]),
+        ("a boat between a pier and a rock", ["a boat", "a boat between a pier"]),
+        ("A table made of wood", ["a table"]),
+        ("A woman in a red and white dress", ["a woman"]),
+        ("A man putting on a tie", ["a man"]),
+        ("A kitchen with a sink, a stove and a table", ["a kitchen", "a kitchen with a sink"]),
+        ("A dog is jumping to catch a stick", ["a dog"]),
+        ("A man in a suit and tie near a car", ["a man", "a man in a suit", "a man in a suit and tie"]),
+    ],
+)
+def test_where_a_caption_can_be_cut(caption: str, cuts: list[str]) -> None:
+    ladder = ladders(parse(caption))[0]
+    noun = ladder.rungs[ladder.noun]
+    assert [text for text in ladder.rungs[ladder.noun + 1 : -1] if text != noun] == cuts[1:]
 
 
 def test_modifiers_are_dropped_but_not_those_that_make_a_thing_unreal_or_belong_together() -> None:
-    def names(text: str) -> tuple[str, ...]:
-        return ladders(parse(text))[0].names
+    def names(text: str) -> list[str]:
+        ladder = ladders(parse(text))[0]
+        return list(ladder.rungs[ladder.noun :])
 
-    assert names("a small toy car") == ("small toy car", "toy car")
-    assert names("a big red fire hydrant") == ("big red fire hydrant", "red fire hydrant", "fire hydrant")
-    assert "white cat" not in names("a black and white cat")
-    assert "covered slope" not in names("a snow covered slope")
-
-
-def test_the_judge_answers_with_probabilities() -> None:
-    pairs = [("a dog", "an animal"), ("an animal", "a dog"), ("a dog", "a cat")]
-    answers = RulesJudge().probabilities(pairs)
-    assert np.allclose(answers.sum(axis=1), 1)
-    assert answers.argmax(axis=1).tolist() == [ENTAILMENT, NEUTRAL, CONTRADICTION]
-    assert np.allclose(answers.max(axis=1), CONFIDENCE)
+    assert names("a small toy car") == ["toy car", "a small toy car"]
+    assert names("a big red fire hydrant") == ["fire hydrant", "red fire hydrant", "a big red fire hydrant"]
+    assert "white cat" not in names("a black and white cat on a bed")
+    assert "covered slope" not in names("a snow covered slope on a mountain")
 
 
-@pytest.mark.parametrize("make", [WordNetBackend, RulesJudge])
-def test_an_argument_is_refused(make: type) -> None:
+def test_an_argument_is_refused() -> None:
     with pytest.raises(InputError, match="large"):
-        make("large")
+        WordNetBackend("large")
 
 
 def test_no_negative_repeats_the_one_before_it() -> None:
     chain = ("pizzas", "pizza", "a pizza", "a pizza on a street")
     backend = WordNetBackend()
-    gap = Gap(chain, (*backend.contradict([chain])[0].candidates[0][:2], None, None))
     offers = backend.contradict([chain])[0].candidates
+    gap = Gap(chain, (*offers[0][:2], None, None))
     filled = [(*gap.negative[:2], *texts) for texts in backend.complete([gap])[0].candidates]
     assert offers
     assert filled
@@ -259,30 +286,15 @@ def test_no_negative_repeats_the_one_before_it() -> None:
 def test_a_chain_whose_negatives_repeat_is_dropped_by_the_last_check() -> None:
     negatives = ("water", "a cat", "A cat.")
     draft = Draft(0, "a dog on a couch", "", positive=("animal", "dog", "a dog on a couch"), negative=negatives)
-    found = fault(draft)
-    assert found is not None
-    assert found[0] == "repeated tier"
+    reason = fault(draft)
+    assert reason is not None
+    assert reason[0] == "repeated tier"
 
 
-@pytest.mark.parametrize(
-    "text", ["a man " + "and a dog " * 55, pytest.param("a toy of a dog " * 38, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("text", ["a man " + "and a dog " * 55, "a toy of a dog " * 38])
 def test_captions_that_repeat_themselves_end_in_time(text: str) -> None:
     backend, start = WordNetBackend(), time.process_time()
     made = backend.generalise([text], 4)[0]
-    backend.contradict([(*made.candidates[0], text)])
+    for chain in made.candidates[:1]:
+        backend.contradict([(*chain, text)])
     assert time.process_time() - start < 15
-
-
-@pytest.mark.parametrize(
-    ("names", "first"),
-    [(("small red sofa", "red sofa", "sofa"), ("seat", "red sofa")), (("red sofa", "sofa"), ("seat", "red sofa"))],
-)
-def test_a_chain_begins_with_a_kind_and_the_noun_with_one_modifier(
-    names: tuple[str, ...], first: tuple[str, ...]
-) -> None:
-    ladder = Ladder((), (), names, ("seat", "furniture"))
-    begun = list(_beginnings(ladder, 4))
-    assert begun[0] == first
-    assert ("furniture", "sofa") in begun
-    assert begun[-2:] == [("sofa", "red sofa"), ("sofa",)]

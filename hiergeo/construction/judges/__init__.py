@@ -45,7 +45,6 @@ JUDGES: Plugins[Callable[..., Judge]] = Plugins(
     "judge",
     "hiergeo.construction_judges",
     {
-        "rules": "hiergeo.construction.judges.rules:RulesJudge",
         "transformers": "hiergeo.construction.judges.transformers:TransformersJudge",
     },
 )

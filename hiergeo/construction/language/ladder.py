@@ -1,169 +1,207 @@
 """Ever more general texts of a caption, each of which follows from the one before it.
 
-Rungs go from specific to general: the caption, the caption with one after another of its last phrases cut off, its main
-noun phrase with one after another of its modifiers dropped, the bare noun, and everyday kinds of what it names. Nothing
-is cut inside a denial, and a modifier that makes a thing unreal (a toy car) stays.
+From specific to general: the caption, the caption with more and more of its end cut off, its main noun phrase with
+fewer and fewer modifiers, the bare noun, and everyday kinds of what it names. Nothing is cut inside a denial, and a
+modifier that makes a thing unreal (a toy car) stays.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from hiergeo.construction.language.attributes import PRIVATIVE
-from hiergeo.construction.language.claims import CAMERAS, GAZING, QUANTITIES, subject
-from hiergeo.construction.language.edits import spoken
-from hiergeo.construction.language.forms import plural
-from hiergeo.construction.language.grammar import AUXILIARIES, BOUND, LISTS, word_set
-from hiergeo.construction.language.kinds import is_kind, kinds
+from hiergeo.construction.language.kinds import is_understood, kinds, wider
+from hiergeo.construction.language.lexicon import plural
 from hiergeo.construction.language.phrases import Analysis, Phrase
-from hiergeo.construction.language.trails import overlap, stands_apart
+from hiergeo.construction.language.tables import LISTS
+from hiergeo.construction.language.tagging import Token
 
-UNCOUNTED = word_set("clothing furniture luggage food fruit jewelry dishware weather linen bedding") | {
-    "sports equipment"
-}
-"""Kinds without a plural."""
+MARKS = frozenset(".;:!?-–—()")
+"""Marks that end a clause."""
 
-NAMED = ("place", "structure", "body of water")
-"""Kinds of things whose names end with what they are: a bridge, but not everybody called Baker."""
+VOWEL_SOUND = re.compile(r"(?!uni|use|one|eu|ut)[aeio]|(?!uni|use|ut)u|hour\b", re.IGNORECASE)
+"""Beginning of a word before which the indefinite article is ``an``."""
 
 
 @final
 @dataclass(frozen=True)
 class Ladder:
-    """Texts about one thing of a caption, specific to general.
+    """Texts about one thing of a caption.
 
     Attributes:
-        cuts: beginnings of the caption, the longest first; each still tells of the thing.
-        plain: the same and the whole caption, without the modifiers of the things behind the main one.
-        names: its noun phrase, with fewer and fewer modifiers, the bare noun last.
-        kinds: what it is a kind of, the nearest first.
+        rungs: general to specific, the caption last: kinds, noun phrases, beginnings of the caption. Each follows from
+            all behind it, and no two say the same.
+        noun: index of the bare noun.
+        described: index of the noun with its nearest modifier; that of the noun where it has none.
     """
 
-    cuts: tuple[str, ...]
-    plain: tuple[str, ...]
-    names: tuple[str, ...]
-    kinds: tuple[str, ...]
+    rungs: tuple[str, ...]
+    noun: int
+    described: int
 
 
 def ladders(analysis: Analysis) -> list[Ladder]:
-    """A ladder for each thing that a caption is sure to tell of, that of its main thing first."""
-    main = subject(analysis)
-    if main is None or overlap(analysis.negated, main.head, main.head + 1):
+    """A ladder for each thing of a known sort that a caption is sure to tell of, that of its main thing first."""
+    main = analysis.main
+    if main is None or main.head > analysis.denial:
         return []
-    others = [phrase for phrase in analysis.phrases if phrase.start >= main.end and _sure(analysis, phrase)]
-    return [_ladder(analysis, phrase, main.start) for phrase in (main, *others)]
+    others = [phrase for phrase in analysis.phrases if phrase.start >= main.end and _is_sure(analysis, phrase)]
+    understood = [phrase for phrase in (main, *others) if is_understood(phrase.noun) and not analysis.is_fixed(phrase)]
+    return [_ladder(analysis, phrase, main) for phrase in understood]
 
 
-def surface(analysis: Analysis, start: int, end: int) -> str:
+def key(text: str) -> str:
+    """What two texts that say the same have in common: their words without articles and marks."""
+    words = (word.strip(".,;:!?\"'") for word in text.lower().split())
+    return " ".join(word for word in words if word not in ("a", "an", "the", ""))
+
+
+def with_articles(text: str) -> str:
+    """A text with ``a`` and ``an`` as the words behind them ask for."""
+    return re.sub(
+        r"(?<!\S)(a)n?(?= (\S+))",
+        lambda match: match[1] + ("n" if VOWEL_SOUND.match(match[2]) else ""),
+        text,
+        flags=re.IGNORECASE,
+    )
+
+
+def _is_sure(analysis: Analysis, phrase: Phrase) -> bool:
+    """Whether a phrase after the main one tells of a thing that is there."""
+    before = {token.lower for token in analysis.tokens[max(0, phrase.start - 2) : phrase.start]}
+    head = analysis.tokens[phrase.head]
+    is_shown = head.tag == "NOUN" and head.lemma not in LISTS["cameras"]
+    return is_shown and before.isdisjoint(LISTS["unsure"]) and not _is_unreal(analysis, phrase)
+
+
+def _is_unreal(analysis: Analysis, phrase: Phrase) -> bool:
+    return any(token.lower in LISTS["privative"] for token in analysis.tokens[phrase.start : phrase.end])
+
+
+def _ladder(analysis: Analysis, phrase: Phrase, main: Phrase) -> Ladder:
+    head = analysis.tokens[phrase.head]
+    above = () if _is_unreal(analysis, phrase) else dict.fromkeys((*wider(phrase.noun), *kinds(phrase.noun)))
+    several = head.lower != head.lemma
+    shown = [plural(kind) if several and kind not in LISTS["uncounted"] else kind for kind in above]
+    names = list(_names(analysis, phrase)) or [phrase.noun]
+    ends = [end for end in _ends(analysis, main) if end >= phrase.end] + [len(analysis.tokens)] * bool(main.start)
+    cuts = [_surface(analysis, main.start, end) for end in ends]
+    rungs: dict[str, str] = {}
+    for text in (*reversed(shown), *reversed(names), *cuts):
+        rungs.setdefault(key(text), text)
+    rungs.pop(key(analysis.caption), None)
+    noun = list(rungs).index(key(names[-1])) if key(names[-1]) in rungs else 0
+    return Ladder((*rungs.values(), analysis.caption), noun, min(noun + (len(names) > 1), len(rungs) - 1))
+
+
+def _surface(analysis: Analysis, start: int, end: int) -> str:
     """Tokens as they are written, without dangling words at the end and the capital that begins a sentence."""
     tokens = analysis.tokens
     while end > start and (tokens[end - 1].lower in LISTS["dangling"] or tokens[end - 1].tag == "PUNCT"):
         end -= 1
-    if overlap(analysis.names, start, start + 1):
-        return analysis.text(start, end)
-    first, space, rest = analysis.text(start, end).partition(" ")
-    return (first.lower() if first[1:] == first[1:].lower() else first) + space + rest
-
-
-def _sure(analysis: Analysis, phrase: Phrase) -> bool:
-    """Whether a phrase after the main one tells of a thing that is there."""
-    head = analysis.tokens[phrase.head]
-    before = analysis.tokens[max(0, phrase.start - 2) : phrase.start]
-    leading = analysis.tokens[max(0, phrase.start - 3) : phrase.start]
-    return (
-        head.tag == "NOUN"
-        and not (head.lemma in CAMERAS and any(token.lemma in GAZING for token in leading))
-        and not overlap(analysis.negated, phrase.head, phrase.head + 1)
-        and not any(token.lower in {"for", "like", "as", "about", "than", "of", "to"} for token in before)
-        and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end])
-    )
-
-
-def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
-    ends = {start for start, _ in analysis.trails if phrase.end <= start}
-    ends.update(_inner(analysis, phrase.end + 1))
-    ends = {
-        end
-        for end in ends
-        if not overlap(analysis.names, end, end)
-        and _finished(analysis, begin, end)
-        and stands_apart(analysis.tokens, end)
-    }
-    if begin:
-        ends.add(len(analysis.tokens))
-    cuts = [surface(analysis, begin, end) for end in sorted(ends, reverse=True)]
-    plain = [_plain(analysis, begin, end) for end in sorted({*ends, len(analysis.tokens)}, reverse=True)]
-    names = tuple(_names(analysis, phrase)) or (phrase.noun,)
-    head = analysis.tokens[phrase.head]
-    several = head.lower != head.lemma
-    above: list[str] = []
-    named = overlap(analysis.names, phrase.head, phrase.head + 1)
-    kind_known = not named or any(is_kind(phrase.noun, kind) for kind in NAMED)
-    if kind_known and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end]):
-        bare = phrase.noun.split()[-1:]
-        if [phrase.noun] != bare and is_kind(phrase.noun, bare[0]):
-            above += bare
-        above += [kind for kind in kinds(phrase.noun) if kind not in above and is_kind(phrase.noun, kind)]
-    shown = (plural(kind) if several and kind not in UNCOUNTED else kind for kind in above)
-    return Ladder(tuple(cuts), tuple(plain), names, tuple(shown))
-
-
-def _finished(analysis: Analysis, begin: int, end: int) -> bool:
-    """Whether the last clause before a cut has its verb, and the verb what it needs."""
-    tokens = analysis.tokens
-    if end + 1 < len(tokens) and tokens[end - 1].tag in {"VERB", "PART"}:
-        infinitive = tokens[end].lower == "to" and tokens[end + 1].tag == "VERB"
-        if infinitive or (tokens[end - 1].lemma, tokens[end].lower) == ("hold", "onto"):
-            return False
-    last = next((place for place in range(end - 1, begin, -1) if tokens[place].lower in LISTS["clauses"]), None)
-    if last is None or any(token.tag in {"VERB", "PART"} for token in tokens[last:end]):
-        return True
-    as_thing = tokens[last].lower == "as" and end < len(tokens) and tokens[end].tag not in {"VERB", "PART"}
-    return last == end - 1 or as_thing
-
-
-def _inner(analysis: Analysis, start: int) -> Iterator[int]:
-    """Further places where a text can end: behind a verb that needs no more, before where or while it happens."""
-    for place in range(start, len(analysis.tokens) - 1):
-        token, verb, after = analysis.tokens[place], analysis.tokens[place - 1], analysis.tokens[place + 1]
-        adverbial = token.lower in {"while", "when", "in", "on", "at", "near", "by", "under", "behind", "along", "with"}
-        adverbial = adverbial or (token.lower in {"next", "close"} and after.lower == "to")
-        whole = verb.tag in {"VERB", "PART"} and verb.lower not in AUXILIARIES and verb.lemma not in BOUND
-        if adverbial and whole and not overlap(analysis.negated, place, place):
-            yield place
-
-
-def _plain(analysis: Analysis, begin: int, end: int) -> str:
-    """Tokens as text, without modifiers behind the first phrase."""
-    behind = [phrase for phrase in analysis.phrases if phrase.start > begin + 1 and phrase.end <= end]
-    left_out = {place for phrase in behind for place in phrase.modifiers}
-    left_out -= {place for place in left_out if analysis.tokens[place].lower in PRIVATIVE}
-    runs: list[str] = []
-    start = begin
-    for place in [*sorted(left_out), end]:
-        if start < place:
-            runs.append(analysis.text(start, place))
-        start = place + 1
-    text = spoken(" ".join(runs).rstrip(" .,;:!?"))
-    named = overlap(analysis.names, begin, begin + 1)
-    return text[:1].lower() + text[1:] if text[1:] == text[1:].lower() and not named else text
+    text = analysis.text(start, end)
+    is_sentence = start == 0 and (text[1:2].islower() or text[:2] == "A ")
+    return text[:1].lower() + text[1:] if is_sentence else text
 
 
 def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
     """The phrase without what stands before its modifiers, then without one after another of them, the first first."""
     tokens = analysis.tokens
-    begins = [*phrase.modifiers, phrase.end - len(phrase.noun.split())]
-    for begin in dict.fromkeys(begins):
+    for begin in dict.fromkeys((*phrase.modifiers, phrase.end - len(phrase.noun.split()))):
         before = tokens[begin - 1] if begin > phrase.start else None
-        bound = before is not None and (
-            before.tag in {"CONJ", "PUNCT"}
-            or not stands_apart(tokens, begin)
-            or overlap(analysis.names, begin, begin)
-            or (before.tag in {"ADJ", "NOUN"} and len(tokens[begin].lower) > 3 and tokens[begin].lower.endswith("ed"))
+        is_bound = before is not None and (
+            before.tag in ("CONJ", "PUNCT")
+            or not _stands_apart(tokens, begin)
+            or (before.tag in ("ADJ", "NOUN") and len(tokens[begin].lower) > 3 and tokens[begin].lower.endswith("ed"))
         )
-        if not bound and tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:
-            name = surface(analysis, begin, phrase.end)
-            named = overlap(analysis.names, begin, phrase.end)
-            yield name if named else name.lower()
-        if tokens[begin].lower in PRIVATIVE:
+        if not is_bound and tokens[begin].tag != "ADV":
+            yield _surface(analysis, begin, phrase.end)
+        if tokens[begin].lower in LISTS["privative"]:
             return
+
+
+def _ends(analysis: Analysis, main: Phrase) -> list[int]:
+    """Indices before which the caption can end: of phrases with a preposition, participles, clauses, conjunctions."""
+    tokens = analysis.tokens
+    inside = {index for phrase in analysis.phrases for index in range(phrase.start + 1, phrase.end)}
+    ends: list[int] = []
+    in_clause = False  # until the verb of a clause that a subordinator began
+    for index in range(main.end, len(tokens)):
+        token = tokens[index]
+        if token.tag in ("VERB", "PART") and in_clause:
+            in_clause = False
+        elif not in_clause and _begins(tokens, index, main.end):
+            end = index
+            while end > main.end and _leads(tokens, end - 1):
+                end -= 1
+            ends.append(end)
+        in_clause = in_clause or token.lower in LISTS["subordinators"]
+    return [
+        end for end in sorted(set(ends)) if end <= analysis.denial and end not in inside and _stands_apart(tokens, end)
+    ]
+
+
+def _leads(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a comma, conjunction or adverb belongs to what follows it: and then, next to, happily riding."""
+    token = tokens[index]
+    is_adverb = token.tag == "ADV" and index > 0 and tokens[index - 1].tag in ("NOUN", "PUNCT", "PRON")
+    return token.tag == "PUNCT" or token.lower in ("and", "but", "&") or is_adverb
+
+
+def _stands_apart(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a text can be cut before a token: it is a mark, or a blank is before it."""
+    return tokens[index].tag == "PUNCT" or index == 0 or tokens[index - 1].end < tokens[index].start
+
+
+def _begins(tokens: Sequence[Token], index: int, start: int) -> bool:
+    """Whether a part begins at a token without which what is before it still is complete."""
+    token, before = tokens[index], tokens[index - 1]
+    if before.lower == "such":
+        return False
+    if index + 1 == len(tokens):
+        return token.tag in ("PART", "VERB") and before.tag == "NOUN"
+    after = tokens[index + 1]
+    match token.tag:
+        case "PUNCT":
+            starts_phrase = after.tag in ("DET", "NOUN", "NUM", "ADJ", "PRON")
+            joins = token.lower == "," and starts_phrase and not _is_in_list(tokens, index)
+            return before.tag != "PUNCT" and (token.lower in MARKS or joins)
+        case "ADP":
+            return _begins_preposition(tokens, index)
+        case "PART" | "VERB":
+            leads = before.tag == "ADV" and _leads(tokens, index - 1)
+            return leads or index == start or before.tag in ("NOUN", "PUNCT", "NUM")
+        case "CONJ":
+            if token.lower in LISTS["subordinators"]:
+                return before.tag not in ("VERB", "ADP", "ADV", "CONJ")
+            joins = token.lower not in ("or", "nor") and before.tag not in ("ADP", "CONJ")
+            return joins and not _is_in_list(tokens, index)
+        case "NEG":
+            return before.tag in ("NOUN", "PUNCT")
+        case _:
+            return False
+
+
+def _begins_preposition(tokens: Sequence[Token], index: int) -> bool:
+    token, before, after = tokens[index], tokens[index - 1], tokens[index + 1]
+    is_infinitive = token.lower == "to" and after.tag == "VERB" and before.tag != "NOUN"
+    if is_infinitive or before.tag in ("ADP", "CONJ", "NEG", "DET") or after.tag in ("PUNCT", "CONJ"):
+        return False
+    if token.lower == "of":
+        return before.tag == "NOUN" and before.lemma not in LISTS["views"] | LISTS["amounts"]
+    if before.tag == "ADV":
+        return _leads(tokens, index - 1)
+    if before.tag in ("VERB", "PART"):
+        is_particle = token.lower in ("up", "off", "out", "away") or after.tag == "ADP"
+        return before.lemma not in LISTS["bound"] and not (token.lower in LISTS["particles"] and is_particle)
+    return True
+
+
+def _is_in_list(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a comma or conjunction follows the second item or a later one of a list: "a sink, a stove and"."""
+    for before in reversed(tokens[: index - (tokens[index - 1].lower == ",")]):
+        if before.tag in ("ADP", "VERB", "PART"):
+            return False
+        if before.lower == ",":
+            return True
+    return False

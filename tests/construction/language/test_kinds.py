@@ -1,0 +1,89 @@
+"""Kinds of things, and things that exclude each other, against cases worked by hand."""
+
+import pytest
+
+from hiergeo.construction.language.kinds import UNRELATED, alternatives, is_kind, kinds, unrelated
+
+KINDS = {
+    "dog": "animal",
+    "kitten": "cat",
+    "giraffe": "animal",
+    "bird": "animal",
+    "bee": "insect",
+    "cow": "animal",
+    "man": "person",
+    "girl": "child",
+    "surfer": "athlete",
+    "chef": "person",
+    "crowd": "people",
+    "friend": "person",
+    "pizza": "food",
+    "cake": "dessert",
+    "banana": "fruit",
+    "broccoli": "vegetable",
+    "coffee": "drink",
+    "bus": "vehicle",
+    "train": "vehicle",
+    "airplane": "aircraft",
+    "bicycle": "vehicle",
+    "boat": "vehicle",
+    "bench": "furniture",
+    "chair": "seat",
+    "desk": "furniture",
+    "shirt": "clothing",
+    "hammer": "tool",
+    "kite": "toy",
+    "kitchen": "room",
+    "house": "building",
+    "street": "road",
+    "beach": "place",
+    "laptop": "computer",
+    "tennis": "sport",
+    "surfing": "sport",
+    "tennis racket": "racket",
+    "clock tower": "tower",
+    "phone": "device",
+}
+
+
+@pytest.mark.parametrize("word", KINDS)
+def test_kinds_are_everyday_words(word: str) -> None:
+    above = kinds(word)
+    assert KINDS[word] in above
+    assert not {"entity", "object", "whole", "artifact"} & set(above)
+    assert all(is_kind(word, kind) for kind in above)
+    assert not any(is_kind(kind, word) for kind in above)
+
+
+@pytest.mark.parametrize("noun", ["dog", "kitchen", "pizza", "man", "bus", "chair", "donkey", "poodle", "dill", "lamp"])
+def test_what_can_stand_for_a_noun_is_none_of_its_kinds(noun: str) -> None:
+    others = alternatives(noun)
+    assert others
+    assert not any(is_kind(noun, other) or is_kind(other, noun) for other in others)
+
+
+def test_nouns_that_overlap_do_not_stand_for_each_other() -> None:
+    pairs = [
+        ("girl", "woman"),
+        ("boy", "man"),
+        ("pet", "dog"),
+        ("surfer", "woman"),
+        ("cow", "calf"),
+        ("bag", "suitcase"),
+    ]
+    assert [pair for pair in pairs if pair[1] in alternatives(pair[0]) or pair[0] in alternatives(pair[1])] == []
+
+
+def test_what_is_counted_is_replaced_by_what_is_counted() -> None:
+    assert "book" in alternatives("baseball")
+    assert "soccer" in alternatives("baseball", counted=False)
+
+
+@pytest.mark.parametrize(
+    ("noun", "never"), [("dog", "animal"), ("surfer", "animal"), ("bus", "vehicle"), ("pie", "dessert")]
+)
+def test_unrelated_words_share_no_kind_with_a_noun(noun: str, never: str) -> None:
+    words = unrelated(noun)
+    assert never not in words
+    assert len(words) > len(UNRELATED) / 3
+    assert not any(is_kind(noun, word) for word in words)
