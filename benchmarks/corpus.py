@@ -27,11 +27,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiergeo import adapters
+from hiergeo import adapters, search
 from hiergeo.adapters import Model
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Columns
-from hiergeo.search import corpus
 
 FORMATS = ("parquet", "csv", "jsonl.gz", "tar")
 
@@ -111,7 +110,7 @@ def beside_a_loop(model: Model, texts: Sequence[str], rounds: int, folder: Path)
     for number in range(rounds):
         times["list"].append(seconds(lambda: model.encode_text(texts)))
         times["list by length"].append(seconds(lambda: model.encode_text(ordered)))
-        times["pipeline"].append(seconds(partial(corpus.embed, folder / "in.parquet", folder / f"{number}", model)))
+        times["pipeline"].append(seconds(partial(search.build, folder / f"{number}", model, folder / "in.parquet")))
     best = {name: min(held) for name, held in times.items()}
     for name, held in best.items():
         rate, share = len(texts) / held, best["list"] / held
@@ -124,7 +123,7 @@ def ceilings(texts: Sequence[str], folder: Path) -> None:
         path = folder / f"ceiling.{form}"
         write(path, texts)
         read = seconds(partial(deque, reading.read(path, Columns()), maxlen=0))
-        whole = seconds(partial(corpus.embed, path, folder / f"ix-{form}", StandIn()))
+        whole = seconds(partial(search.build, folder / f"ix-{form}", StandIn(), path))
         rates = len(texts) / read, len(texts) / whole
         print(f"{form:<10}{rates[0]:>10,.0f} rows a processor second read, {rates[1]:,.0f} into an index", flush=True)
 
@@ -141,11 +140,11 @@ def peak(rows: int, texts: Sequence[str], folder: Path) -> None:
 
 def child(folder: Path) -> None:
     (folder / "one.txt").write_text("a dog")
-    corpus.embed(folder / "one.txt", folder / "one-ix", StandIn())
+    search.build(folder / "one-ix", StandIn(), folder / "one.txt")
     shutil.rmtree(folder / "one-ix")
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
-    corpus.embed(folder / "peak.parquet", folder / "peak-ix", StandIn())
+    search.build(folder / "peak-ix", StandIn(), folder / "peak.parquet")
     print(before, _status("VmHWM"))
 
 

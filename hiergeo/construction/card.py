@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.jobs import patiently
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of, together
@@ -23,7 +24,6 @@ from hiergeo.construction.leakage import Leakage, leakage, reference
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.evaluation.metrics.length import word_count
-from hiergeo.search.corpus.adopting import patiently
 
 JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
 

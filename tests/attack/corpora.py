@@ -129,7 +129,7 @@ def _differs(whole: Mapping[int, object], out: Path) -> bool:
 
 def _driver(folder: Path, out: str, *words: str, address: str | None = None) -> "subprocess.Popen[str]":
     line = [sys.executable, "-m", "hiergeo", "index", "build", str(folder / out), "-m", f"npz:{folder / 'model.npz'}"]
-    line += ["--shards", str(folder / "in")]
+    line += ["--captions", str(folder / "in")]
     line += ["--batch-size", "16", *words]
     told = {} if address is None else {"RAY_ADDRESS": address}
     settings = {**os.environ, **told, "OMP_NUM_THREADS": "1"}

@@ -284,8 +284,8 @@ def _inputs_of_corpus(folder: Path) -> None:
 
 SCENES = ("-d", "scenes", "--rows", "12")
 SHARDS = (
-    *("index", "build", "OUT/ix", "-m", "tiny", "--shards", "INPUTS/corpus"),
-    *("--shard-rows", "4", "--batch-size", "4"),
+    *("index", "build", "OUT/ix", "-m", "tiny", "--captions", "INPUTS/corpus"),
+    *("--batch-size", "4"),
 )
 BUILD = (
     *("chains", "build", *SCENES, "--shard-rows", "5", "--test-fraction", "0.5", "--seed", "1"),

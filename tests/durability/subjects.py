@@ -18,7 +18,7 @@ from hiergeo.adapters.head_files import write_head
 from hiergeo.construction import BuildPlan
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.report.explorer import cache
-from hiergeo.search import corpus, layout
+from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
@@ -28,7 +28,7 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.trainer import EvalRecord
 from tests.durability.promises import REFUSED, Subject, quick
-from tests.search.corpus.corpus_common import Quick
+from tests.search.corpus.corpus_common import Quick, embed
 from tests.search.search_common import HashModel, embeddings
 from tests.training import tower_common
 from tests.training.training_common import DIM as TRAINED
@@ -291,8 +291,7 @@ def sharded(inputs: Path) -> Subject:
         return frozenset(text for _, text in items) or REFUSED
 
     def run(folder: Path) -> None:
-        done = corpus.embed(inputs, folder / "index", model, options=corpus.Options(shard_rows=16, max_poisoned=0.5))
-        assert done.finished
+        assert embed(inputs, folder / "index", model).finished
         assert sorted(path.name for path in (folder / "index" / "inputs").glob("[0-9]*.json")) == RECORDS
         assert (folder / "index" / "poisoned" / "00001.jsonl").exists()
 
