@@ -10,7 +10,7 @@ import typer
 
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo._core.records import Records
-from hiergeo.cli import index_shards, options
+from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults, again
 from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
@@ -20,9 +20,13 @@ from hiergeo.cli.stores import audit_command, push_command
 
 if TYPE_CHECKING:
     from hiergeo.search import CaptionFiles
+    from hiergeo.search.corpus.report import Summary
 
 NAMES = {"rows": "items", "core": "innermost_shell", "low": "smallest_radius", "high": "largest_radius"}
 """Metrics of an index -> what tables call them."""
+
+NAMED = 10
+"""Inputs that notes name before they only count."""
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
 
@@ -64,62 +68,72 @@ def build_command(
     geometry: options.MeasuredGeometry = None,
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    dtype: Annotated[str, option("NAME", "Dtype of stored directions: float16 or float32.")] = "float16",
-    shards: index_shards.Shards = None,
-    worker: options.Worker = None,
-    ray: index_shards.Ray = False,
+    items: Annotated[
+        str, option("KIND", "What becomes an item of --captions: captions, images or pairs of both.")
+    ] = "captions",
     caption_column: options.CaptionColumn = None,
     image_column: options.ImageColumn = None,
-    items: index_shards.Items = None,
+    worker: options.Worker = None,
+    ray: Annotated[bool, flag("--ray", "Spread the files of --captions over a cluster of Ray.")] = False,
     batch_size: options.BatchSize = None,
-    shard_rows: index_shards.ShardRows = None,
-    max_poisoned: index_shards.MaxPoisoned = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
-    """Build an index in one pass; an interrupted build goes on when the command is run again."""
-    from hiergeo import search
+    """Build an index; an interrupted build goes on when the command is run again.
 
-    large = {
-        "items": items,
-        "batch_size": batch_size,
-        "shard_rows": shard_rows,
-        "max_poisoned": max_poisoned,
-    }
-    if shards is not None:
-        if model is None or any(each is not None for each in (captions, images, embeddings, root, min_radius)):
-            raise InputError(
-                "--shards takes --model and --geometry alone: leave out --captions, --images, --embeddings, --root and "
-                "--min-radius."
-            )
-        more: dict[str, Any] = {"worker": worker, "ray": ray, "device": device, "json": json}
-        read = {"caption": caption_column, "image": image_column, "dtype": dtype}
-        index_shards.build_from_shards(shards, out, model, geometry, large | read, **more)
-        return
-    if ray or any(value is not None for value in (worker, *large.values())):
-        raise InputError("options of large collections go with --shards: name the files that are to be embedded.")
+    Of several files rows that cannot be used are set aside, and files that come later are added by the same command.
+    """
+    from hiergeo.search import building
+    from hiergeo.search.corpus.records import jobs_of
+
     files = _files(captions, caption_column, image_column)
-    check_writable(json)
+    check_writable(json, out / "index.json")
     asked = SpaceOptions(geometry, root, min_radius)
     space = asked.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
-    if files is not None:
-        files.columns(images)
+    kind: Any = items
+    sources = building.sources_of(out, files, images, embeddings, None, kind, ray or worker is not None)
     loaded = None
     if model is not None:
         loaded, space = asked.load(model, device)
-    start = time.monotonic()
+    settings: dict[str, Any] = {"worker": worker, "ray": ray, "batch_size": batch_size, "device": device}
     try:
-        index = search.build(out, loaded, files, images, space, embeddings=embeddings, dtype=dtype, progress=True)
+        summary = building.run(out, sources, loaded, space, progress=True, **settings)
     except UnavailableError as error:
-        raise again(error, "index", "build") from error
-    manifest = index.manifest
+        raise again(error, "index", "build") if any(jobs_of(out).folder.glob("*.json")) else error from None
+    manifest = building.layout.read(out)
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
-    settings = {"model": model, "geometry": manifest.geometry, "dtype": dtype, "out": str(out)}
-    _report("built", out, len(index), size, time.monotonic() - start, json, settings)
-    if index.manifest.model is not None:
+    document = summary.as_dict()
+    document["metrics"] = {"rows": summary.rows, "bytes": size, **document["metrics"]}
+    used = {"model": model, "geometry": manifest.geometry, "captions": captions, "out": str(out), "worker": worker}
+    write_json(json, {**document, "settings": used})
+    show(summary, out, size)
+    if manifest.model is not None:
         console().print(f"Next: hiergeo search {shlex.quote(str(out))} TEXT", soft_wrap=True)
+    if not summary.sound:
+        raise WrongResults
+
+
+def show(summary: "Summary", out: Path, size: int) -> None:
+    """Print what a build did, and note what it left out."""
+    for name, reason in list(summary.failed.items())[:NAMED]:
+        note(f"{name} was left out: {reason}")
+    for name in summary.incomplete[:NAMED]:
+        note(f"{name} broke off: what is before that is embedded.")
+    more = sum(max(0, len(names) - NAMED) for names in (summary.failed, summary.incomplete))
+    if more:
+        note(f"{more:,} more inputs failed or broke off: --json names them.")
+    if summary.poisoned:
+        note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
+    several = f" of {summary.embedded:,} inputs, {summary.earlier:,} were there" if summary.inputs != 1 else ""
+    console().print(
+        f"built {counted(summary.items, 'item')}{several}, {sized(size)}, in {summary.seconds:,.1f} s "
+        f"({summary.rows_per_second:,.0f} items/s): {out}",
+        soft_wrap=True,
+    )
+    if not summary.finished:
+        console().print("The index holds what is embedded so far.")
 
 
 @app.command("add", cls=Verb)
@@ -140,15 +154,19 @@ def add_command(
     index = search.open(path, device=device)
     start = time.monotonic()
     done = index.add(_files(captions, caption_column, image_column), images, embeddings, progress=True)
-    more = {"path": str(path), "first": done.first, "last": done.last}
-    _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
+    seconds = time.monotonic() - start
+    rate = done.rows / seconds
+    metrics = {"rows": done.rows, "bytes": done.bytes, "seconds": seconds, "rows_per_second": rate}
+    write_json(json, {"metrics": metrics, "settings": {"path": str(path), "first": done.first, "last": done.last}})
+    line = f"added {counted(done.rows, 'item')}, {sized(done.bytes)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
+    console().print(line, soft_wrap=True)
 
 
 def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
     from hiergeo.search import CaptionFiles
 
     if captions is None and not caption is image is None:
-        raise InputError("columns are those of --captions or --shards: name the files.")
+        raise InputError("columns are those of --captions: name the files.")
     return None if captions is None else CaptionFiles(captions, caption, image)
 
 
@@ -261,13 +279,3 @@ def info_command(
 
 app.command("push", cls=Verb)(push_command)
 app.command("audit", cls=Verb)(audit_command)
-
-
-def _report(
-    what: str, path: Path, rows: int, size: int, seconds: float, json: Path | None, settings: dict[str, Any]
-) -> None:
-    rate = rows / seconds if seconds > 0 else 0.0
-    metrics = {"rows": rows, "bytes": size, "seconds": seconds, "rows_per_second": rate}
-    write_json(json, {"metrics": metrics, "settings": settings})
-    line = f"{what} {counted(rows, 'item')}, {sized(size)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
-    console().print(line, soft_wrap=True)

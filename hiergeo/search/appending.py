@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import parse
+from hiergeo.search import shard_writer
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.rows import Rows
@@ -40,21 +41,16 @@ class Added:
     bytes: int
 
 
-def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled], first: int = 0) -> Iterator[Shard]:
+def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled]) -> Iterator[Shard]:
     """Write items as shards of the next generation, of which one is in memory, its rows twice while they are joined.
 
-    Raises InputError for an id that is negative or twice in a shard, UnavailableError if one cannot be written.
+    Raises as `write_shard`.
     """
-    number, geometry = first, parse(manifest.geometry)
-    for group in groups(items, manifest.full):
-        ids = group[0].ids.sort().values.numpy()
-        if ids[0] < 0:
-            raise InputError(f"the id {ids[0]} is negative: ids must be whole numbers >= 0.")
-        _refuse_repeated(ids)
+    geometry = parse(manifest.geometry)
+    for number, group in enumerate(groups(items, manifest.full)):
         shard = write_shard(folder / SHARDS / f"{manifest.generation + 1:08d}-{number:05d}", *group, geometry)
         del group
         yield shard
-        number += 1
 
 
 def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Added:
@@ -66,21 +62,25 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
     return added(made)
 
 
-def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str]] | None = None) -> Added:
+def adopt(
+    folder: Path,
+    names: Sequence[str] | Callable[[Manifest], Sequence[str]] | None = None,
+    empty: Manifest | None = None,
+) -> Added:
     """Make complete shards that other processes wrote below ``shards`` a part of an index, all of them or none.
 
     Their names are given, or what gives them under the lock of the index; None adopts all. Those that are or were a
-    part of it are passed over. Raises InputError for one that is missing or of another form, or an id twice; and
-    HeldError.
+    part of it are passed over. Where there is no index yet, it is made of them and of the manifest `empty`. Raises
+    InputError for one that is missing or of another form, or an id twice; and HeldError.
     """
-    with writer(folder) as manifest:
-        known = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
+    with writer(folder, empty=empty) as manifest:
+        present = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
         if names is None:
             names = sorted(path.name for path in (folder / SHARDS).iterdir() if not path.name.startswith("."))
         elif callable(names):
             names = names(manifest)
-        shards = [_adoptable(folder / SHARDS, name, manifest) for name in names if name not in known]
-        if shards:
+        shards = [_adoptable(folder / SHARDS, name, manifest) for name in names if name not in present]
+        if shards or manifest is empty:
             publish(folder, join(folder, manifest, shards))
     return added(shards)
 
@@ -131,7 +131,7 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
     Shards of the index alone are opened whose ids overlap: each takes maps of memory, of which a process has few.
     """
     for window in merged([shard.array(SORTED) for shard in new]):
-        _refuse_repeated(window)
+        shard_writer.check_ids(window)
     for other in manifest.shards:
         opened = None
         for ids in (shard.array(SORTED) for shard in new):
@@ -156,13 +156,6 @@ def _checked(items: Iterable[Labelled], manifest: Manifest) -> Iterator[Labelled
                 f"{manifest.reserved} on, or none."
             )
         yield Rows(rows.ids, rows.direction.to(DTYPES[manifest.dtype]), rows.radii.float()), labels
-
-
-def _refuse_repeated(ids: NDArray[np.int64]) -> None:
-    """Raise InputError for an id that is twice among ascending ones."""
-    twice = np.flatnonzero(ids[1:] == ids[:-1])
-    if len(twice):
-        raise InputError(f"the id {int(ids[twice[0]])} is there twice: ids must be distinct.")
 
 
 def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:

@@ -41,8 +41,11 @@ RESERVED = 1 << 20
 KEEP_SIZE = 1
 """Mode of fallocate of Linux: blocks are given to a file whose size stays."""
 
+PLAN = "corpus.json"
+"""What an index is made of."""
+
 BUILD = "build.json"
-"""What an unfinished build has done."""
+"""What an unfinished build of version 0.2 has done."""
 
 SHARD_BYTES = 1 << 28
 """Bytes of directions in a full shard."""
@@ -207,14 +210,23 @@ def read(folder: Path) -> Manifest:
         InputError: it is damaged.
     """
     path = folder / MANIFEST
+    check_name(folder)
     if not path.is_file():
-        if (folder / BUILD).is_file():
+        if (folder / PLAN).is_file() or (folder / BUILD).is_file():
             raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
         example = f"OUT --captions {folder}" if folder.is_file() else "OUT" if folder.exists() else folder
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {example}'.")
     manifest = documents.read(path, Manifest, hashed=True)
     _check_fit(path, manifest)
     return manifest
+
+
+def check_name(folder: Path) -> None:
+    """Raise InputError for the name of a folder that is not UTF-8, whose files torch and Arrow cannot open."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of the folder {folder} is not UTF-8: an index needs one that is.") from None
 
 
 def _check_fit(path: Path, manifest: Manifest) -> None:

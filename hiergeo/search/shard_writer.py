@@ -53,13 +53,13 @@ def groups(items: Iterable[Labelled], rows: int) -> Iterator[Labelled]:
         count += len(part[0])
         characters += sum(map(len, filter(None, part[1].captions)))
         if count >= rows or characters >= SHARD_CHARACTERS:
-            yield _joined(parts)
+            yield joined(parts)
             count = characters = 0
     if count:
-        yield _joined(parts)
+        yield joined(parts)
 
 
-def _joined(parts: list[Labelled]) -> Labelled:
+def joined(parts: list[Labelled]) -> Labelled:
     """Several sets of items as one; the list is empty then, so that their memory is free."""
     rows = Rows.cat([part for part, _ in parts])
     captions = [caption for _, labels in parts for caption in labels.captions]
@@ -72,8 +72,10 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
     """Write rows (n >= 1, any order, distinct ids) as a shard: durably and at once, to a new folder that has its name.
 
     `layout.commit` makes it part of an index; independent processes may write shards of different names to one. Raises
-    InputError for a caption that is not valid Unicode, UnavailableError if it cannot be written; nothing is left.
+    InputError for a caption that is not valid Unicode or an id that is negative or twice, UnavailableError if it cannot
+    be written; nothing is left.
     """
+    check_ids(rows.ids.sort().values.numpy())
     radius = rows.radius(geometry)
     order = lexicographic(radius.double(), rows.ids)
     by_id = rows.ids[order].argsort()
@@ -104,6 +106,15 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return shard
+
+
+def check_ids(ids: NDArray[np.int64]) -> None:
+    """Raise InputError for an id that is negative or twice among ascending ones (n,)."""
+    if len(ids) and ids[0] < 0:
+        raise InputError(f"the id {ids[0]} is negative: ids must be whole numbers >= 0.")
+    twice = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(twice):
+        raise InputError(f"the id {int(ids[twice[0]])} is there twice: ids must be distinct.")
 
 
 def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -> Shard:

@@ -93,14 +93,14 @@ class Snapshot:
 
 
 @contextmanager
-def writer(folder: Path, *, spends: bool = False) -> Iterator[Manifest]:
+def writer(folder: Path, *, spends: bool = False, empty: Manifest | None = None) -> Iterator[Manifest]:
     """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
 
     What the block has written is removed where it ends by an error, unless it was published. With `spends` the room
-    that the index has set aside may be used.
+    that the index has set aside may be used. `empty` is the manifest where there is none yet.
     """
     with locked(folder):
-        manifest = layout.read(folder)
+        manifest = empty if empty is not None and not (folder / MANIFEST).exists() else layout.read(folder)
         remove_orphans(folder, manifest)
         _remove_retired(folder, manifest)
         if spends:

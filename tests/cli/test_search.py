@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from hiergeo import Polar, Space, adapters, search
-from hiergeo.cli import index_shards
+from hiergeo.cli import index
 from hiergeo.cli.app import SUMMARIES
 from hiergeo.cli.search import _lines, answer_lines, apex
 from hiergeo.cli.verbs import loaded
-from hiergeo.search.corpus import Summary
+from hiergeo.search.corpus.report import Summary
 from hiergeo.testing import oracle
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
@@ -223,7 +223,7 @@ def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
     names = [f"{i}.csv" for i in range(13)]
     failed, broken = dict.fromkeys(names, "no rows."), tuple(names[:11])
     summary = Summary(24, 0, 0, failed, broken, 0, 0, 0, 1.0, 0.0, False)
-    index_shards._show(summary, tmp_path)
+    index.show(summary, tmp_path, 0)
     notes = capsys.readouterr().err.splitlines()
     assert sum("left out" in line for line in notes) == sum("broke off: what" in line for line in notes) == 10
     assert "4 more inputs" in notes[-1]

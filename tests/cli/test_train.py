@@ -9,6 +9,7 @@ from hiergeo import adapters, datasets, training
 from hiergeo.cli import train_common as train
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.metrics import Interval
+from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.summary import Change
 from tests.training.training_common import ITEMS, captions, chains, stored
@@ -116,7 +117,7 @@ def test_forced_leakage_is_on_every_output(run, file, tmp_path, data_home):
     assert "1 of 60 rows describe test images" in err
     forced = training.from_file(file, force=True)
     assert "1 of 60" in str(forced.leakage)
-    training.save_head(training.train_head(forced, recipe=training.Recipe(steps=2)), forced, out)
+    training.save_head(training.train_head(forced, parse("euclidean"), training.Recipe(steps=2)), forced, out)
     base = stored(tmp_path / "base.npz")
     with pytest.warns(UserWarning, match="trained on test data"):
         adapters.load(f"head:{out}@{base.name}")

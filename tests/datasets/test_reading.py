@@ -20,9 +20,8 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Box, Columns, Defect, Sample, UnreadableError
-from hiergeo.search.corpus import Options, embed
 from tests.datasets.reading_common import IMAGES, PAIRS, TEXTS, defects, read, texts
-from tests.search.corpus.corpus_common import NAMES, Quick, captions, inputs, parquet, picture, samples, tar
+from tests.search.corpus.corpus_common import NAMES, Quick, captions, embed, inputs, parquet, picture, samples, tar
 
 
 def test_every_format_gives_its_captions(tmp_path):
@@ -96,8 +95,7 @@ def test_names_of_images_that_are_no_names(tmp_path):
     (tmp_path / "b.jsonl").write_bytes(b'{"text": "one", "image": "\\ud800.png"}')
     assert [each.reference for each in read(tmp_path / "b.jsonl")] == [f"{tmp_path}/\\ud800.png"]
     assert embed(tmp_path / "a.csv", tmp_path / "ix", Quick()).items == 3
-    options = Options(items="images")
-    assert embed(tmp_path / "a.csv", tmp_path / "iy", Quick(), options=options).poisoned == 3
+    assert embed(tmp_path / "a.csv", tmp_path / "iy", Quick(), items="images").poisoned == 3
 
 
 def test_lines_of_text(tmp_path):

@@ -13,8 +13,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.construction import BuildPlan
 from hiergeo.construction.captions import of_file
 from hiergeo.datasets.captioned import load_captioned
-from hiergeo.search.corpus import Options, embed
-from tests.search.corpus.corpus_common import Quick, captions, picture, stored, tar
+from tests.search.corpus.corpus_common import Quick, captions, embed, picture, stored, tar
 
 ROWS = captions(9)
 NAMES = [f"{i}.png" for i in range(len(ROWS))]
@@ -90,8 +89,8 @@ def by_chains(path: Path, out: Path) -> list[str]:
 
 
 def by_index(path: Path, out: Path) -> list[str]:
-    index = search.build(out, Quick(), str(path))
-    return [stored(out)[number][2] or "" for number in range(len(index))]
+    search.build(out, Quick(), str(path)).close()
+    return [caption or "" for _, (_, _, caption, _) in sorted(stored(out).items())]
 
 
 def by_embed(path: Path, out: Path) -> list[str]:
@@ -121,9 +120,9 @@ def test_the_same_rows_are_read_of_the_same_content(tmp_path, reader, kind):
 def test_columns_are_named_everywhere(tmp_path, kind):
     path = KINDS[kind](tmp_path)
     assert [draft.caption for draft in of_file(str(path), BuildPlan(caption_column="url"), tmp_path).drafts()] == NAMES
-    index = search.build(tmp_path / "ix", Quick(), search.CaptionFiles(str(path), "url", "text"))
-    assert [stored(tmp_path / "ix")[number][2] for number in range(len(index))] == NAMES
-    embed(str(path), tmp_path / "iy", Quick(), options=Options(caption="url"))
+    search.build(tmp_path / "ix", Quick(), search.CaptionFiles(str(path), "url", "text")).close()
+    assert [held[2] for _, held in sorted(stored(tmp_path / "ix").items())] == NAMES
+    embed(str(path), tmp_path / "iy", Quick(), caption="url")
     assert sorted(held[2] for held in stored(tmp_path / "iy").values()) == NAMES
     assert list(load_captioned(str(path), caption_column="url", image_column="text").texts) == NAMES
 

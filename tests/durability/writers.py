@@ -238,7 +238,7 @@ WRITERS: Mapping[str, Writer] = {
     "index add": Writer(ADD, _index, before=(BUILD,), once=True),
     "index delete": Writer(DELETE, _index, before=(BUILD,)),
     "index compact": Writer("index compact OUT/index", _index, before=(BUILD, ADD, DELETE)),
-    "index build of shards": Writer("index build OUT/index -m tiny --shards INPUTS/corpus", _corpus),
+    "index build of shards": Writer("index build OUT/index -m tiny --captions INPUTS/corpus", _corpus),
     "chains build": Writer("chains build INPUTS/captions.csv --backend wordnet --out OUT/chains", _chains),
     "train head": Writer(HEAD, _head, again="--overwrite"),
     "train head over another": Writer(f"{HEAD} --overwrite", _head, before=(f"{HEAD} --set seed=1",)),

@@ -1,6 +1,8 @@
 """Building an index: streams of any kind, resumption, what is refused by its row, and what is left after a failure."""
 
 import hashlib
+import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -199,6 +201,18 @@ def test_files_without_items_are_refused_before_anything_is_written(tmp_path) ->
     assert not (tmp_path / "i").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names of folders are bytes on POSIX systems alone")
+def test_a_folder_whose_name_is_not_utf8_is_refused_before_anything_is_written(tmp_path) -> None:
+    named = Path(os.fsdecode(bytes(tmp_path) + b"/\xff"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        search.build(named, HashModel(), CAPTIONS)
+    assert not named.exists()
+    search.build(tmp_path / "i", HashModel(), CAPTIONS).close()
+    (tmp_path / "i").rename(named)
+    with pytest.raises(InputError, match="not UTF-8"):
+        search.open(named)
+
+
 def test_a_file_in_place_of_an_index_is_never_proposed_as_its_folder(tmp_path) -> None:
     data = tmp_path / "captions.txt"
     data.write_text("a dog\n")
@@ -229,19 +243,19 @@ def test_files_of_another_model_or_root_are_refused(tmp_path) -> None:
     assert alone.manifest.frame == index.manifest.frame
 
 
-def test_memory_holds_one_shard_whatever_the_number_of_items(tmp_path, monkeypatch) -> None:
+def test_memory_holds_two_shards_whatever_the_number_of_items(tmp_path, monkeypatch) -> None:
     shrink_shards(monkeypatch)
     taken = [0]
 
     def blocks():
         for start in range(40):
             stored = sum(shard.rows for shard in shards())
-            assert taken[0] - stored <= 64 + 2 * 16 + 25
+            assert taken[0] - stored <= 2 * 64 + 2 * 16 + 25
             taken[0] += 25
             yield embeddings(25, seed=start)
 
     def shards():
-        return [read_record(path) for path in (tmp_path / "i/shards").glob("*-*")]
+        return [read_record(path) for path in (tmp_path / "i/shards").glob("0*-*")]
 
     index = search.build(tmp_path / "i", None, embeddings=blocks(), space=Space("euclidean", False))
     assert len(index) == 1000

@@ -17,15 +17,15 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
-from hiergeo.search import appending, building, chunks, layout, pushing, shard_writer
+from hiergeo.search import appending, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
-from hiergeo.search.corpus import Options, embed
+from hiergeo.search.corpus import adopting, records, work
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.stores.exact import ExactStore
-from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, texts, vector
+from tests.search.corpus.corpus_common import Quick, captions, embed, picture, poisoned, stored, tar, texts, vector
 
 
 def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
@@ -55,10 +55,11 @@ def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
     assert search.open(tmp_path / "ix", model=Quick()).check().damaged == (index.manifest.shards[0].name,)
 
 
-def test_an_input_that_breaks_off_behind_many_defects_is_incomplete(tmp_path):
+def test_an_input_that_breaks_off_behind_many_defects_is_incomplete(tmp_path, monkeypatch):
     raw = b'{"caption":"one"}\n' + b"{bad\n" * 10_050 + b"".join(b'{"caption":"c %d"}\n' % i for i in range(9000))
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(raw)[:-3000])
-    summary = embed(tmp_path / "x.jsonl.gz", tmp_path / "ix", Quick(), options=Options(max_poisoned=1.0))
+    monkeypatch.setattr(records, "SHARE", 1.0)
+    summary = embed(tmp_path / "x.jsonl.gz", tmp_path / "ix", Quick())
     assert summary.incomplete == ("x.jsonl.gz",)
     assert any("cannot be read" in reason for _, _, reason in poisoned(tmp_path / "ix"))
 
@@ -130,8 +131,9 @@ def test_long_captions_fill_a_shard(tmp_path, monkeypatch):
     index = search.build(tmp_path / "ix", Quick(), ["x" * 99 + str(i) for i in range(40)])
     assert len(index.manifest.shards) == 4
     texts(tmp_path / "in", x=["x" * 99 + str(i) for i in range(40)])
+    monkeypatch.setattr(work, "WINDOW", 16)
     embed(tmp_path / "in", tmp_path / "other", Quick())
-    assert len(search.open(tmp_path / "other").manifest.shards) == 3  # texts are embedded 16 at a time
+    assert len(search.open(tmp_path / "other").manifest.shards) == 3
 
 
 def test_images_of_one_name_and_names_of_several_dots(tmp_path):
@@ -155,7 +157,7 @@ def test_images_of_one_name_and_names_of_several_dots(tmp_path):
 def test_images_without_captions_in_a_table(tmp_path):
     (tmp_path / "a.png").write_bytes(picture(3))
     (tmp_path / "t.csv").write_text("image,caption\na.png,red\na.png, \n")
-    summary = embed(tmp_path / "t.csv", tmp_path / "ix", Quick(), options=Options(items="images"))
+    summary = embed(tmp_path / "t.csv", tmp_path / "ix", Quick(), items="images")
     assert (summary.items, summary.poisoned) == (2, 0)
     assert [caption for _, _, caption, _ in stored(tmp_path / "ix").values()] in (["red", None], [None, "red"])
 
@@ -225,7 +227,7 @@ def test_a_build_that_goes_on_with_replaced_pictures_is_refused(tmp_path, monkey
     for i in range(6):
         (folder / f"{i}.png").write_bytes(picture(i))
     with monkeypatch.context() as patch:
-        patch.setattr(building, "join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(adopting, "adopt", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             search.build(tmp_path / "ix", Paths(), None, folder)
     (folder / "3.png").write_bytes(picture(99, (8, 8)))

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo.search.corpus import Options, embed
 from hiergeo.training import suite
-from tests.search.corpus.corpus_common import inputs, stored
+from tests.search.corpus.corpus_common import embed, inputs, stored
 from tests.training.suite.suite_common import numbers
 
 ray = pytest.importorskip("ray", reason="needs ray: run `make test-services`")
@@ -98,7 +97,7 @@ def gate(tmp_path: Path) -> Iterator[Path]:
 def test_an_index_is_that_of_one_process(cluster: dict[str, str], tmp_path: Path) -> None:
     made = inputs(tmp_path / "in")
     embed(tmp_path / "in", tmp_path / "plain", "tiny", device="cpu")
-    summary = embed(tmp_path / "in", tmp_path / "ray", "tiny", options=Options(), ray=True, device="cpu")
+    summary = embed(tmp_path / "in", tmp_path / "ray", "tiny", ray=True, device="cpu")
     assert summary.finished
     assert summary.embedded == len(made)
     assert stored(tmp_path / "ray") == stored(tmp_path / "plain")
@@ -108,7 +107,7 @@ def test_an_index_survives_the_death_of_an_actor_and_of_the_driver(
     cluster: dict[str, str], tmp_path: Path, gate: Path
 ) -> None:
     made = inputs(tmp_path / "in")
-    words = ["index", "build", tmp_path / "ray", "-m", f"gate:{gate}", "--shards", tmp_path / "in", "--device", "cpu"]
+    words = ["index", "build", tmp_path / "ray", "-m", f"gate:{gate}", "--captions", tmp_path / "in", "--device", "cpu"]
     with subprocess.Popen([sys.executable, "-m", "hiergeo", *map(str, words), "--ray"], env=cluster) as driver:
         try:
             before = waiting(gate, 2, driver)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+from hiergeo._core.jobs import Outcome
 from hiergeo._core.progress import Bar
 from hiergeo.datasets.reading import Source
 from hiergeo.search.corpus.records import Done
-from hiergeo.search.corpus.work import Outcome
 
 
 @dataclass(frozen=True)
@@ -55,44 +55,57 @@ class Summary:
 
 @final
 class Report:
-    """Follows one run."""
+    """Follows one run, whose share are the inputs `mine`, of which some are `missing`."""
 
-    def __init__(self, sources: Sequence[Source], numbers: Sequence[int], progress: bool) -> None:
-        self.sources = sources
+    def __init__(self, sources: Sequence[Source], mine: Sequence[int], missing: Sequence[int], progress: bool) -> None:
+        self.sources, self.inputs = sources, len(mine)
         self.rows = self.items = self.poisoned = self.embedded = 0
         self.failed: dict[str, str] = {}
         self.incomplete: list[str] = []
-        self._bar = Bar("embedding", len(numbers)) if progress and numbers else None
+        self._bar = (
+            Bar("embedding items", None if len(sources) == 1 else len(missing)) if progress and missing else None
+        )
         self._start = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self._start
 
     def count(self, rows: int) -> None:
         """Rows went through."""
         self.rows += rows
-        self._draw(0)
+        self._draw(rows if len(self.sources) == 1 else 0)
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: Outcome[Done]) -> None:
         """An input is finished."""
-        source, done = self.sources[outcome.number], outcome.done
-        if done is not None:
-            self.known(done)
-        if not outcome.earlier:
-            if done is None:
-                self.failed[source.name] = outcome.failure
-            else:
+        source, done = self.sources[outcome.number], outcome.record
+        if done is None:
+            self.failed[source.name] = outcome.failure
+        else:
+            self.earlier(done)
+            if not outcome.earlier:
                 self.embedded += 1
                 self.items += done.items
                 self.poisoned += done.poisoned
-        self._draw(1)
+        self._draw(0 if len(self.sources) == 1 else 1)
 
-    def known(self, done: Done) -> None:
+    def earlier(self, done: Done) -> None:
         """An input was embedded, by whatever run or process."""
         if not done.complete:
             self.incomplete.append(self.sources[done.number].name)
+
+    def summary(self, finished: bool) -> Summary:
+        """What the run did; `finished` says whether nothing is left to do."""
+        seconds = time.monotonic() - self._start
+        return Summary(
+            inputs=self.inputs,
+            embedded=self.embedded,
+            earlier=self.inputs - self.embedded - len(self.failed),
+            failed=self.failed,
+            incomplete=tuple(self.incomplete),
+            rows=self.rows,
+            items=self.items,
+            poisoned=self.poisoned,
+            seconds=seconds,
+            rows_per_second=self.rows / seconds if self.rows else 0.0,
+            finished=finished,
+        )
 
     def close(self) -> None:
         """Remove the bar."""
@@ -101,4 +114,5 @@ class Report:
 
     def _draw(self, steps: int) -> None:
         if self._bar is not None:
-            self._bar.advance(steps, f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-3):,.0f} rows/s")
+            seconds = max(time.monotonic() - self._start, 1e-3)
+            self._bar.advance(steps, f"{self.rows:,} rows, {self.rows / seconds:,.0f} rows/s")

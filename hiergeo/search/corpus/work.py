@@ -1,30 +1,31 @@
-"""The share of one worker: each input is embedded under its own lock, recorded, and adopted into the index."""
+"""One input becomes shards: a window of rows at a time, going on behind the shards that it has already."""
 
+import hashlib
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat, takewhile
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol, final
 
 from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import retire
-from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.datasets import reading
-from hiergeo.datasets.reading import Defect, Read, Sample, UnreadableError
+from hiergeo.datasets.reading import Defect, Read, Sample
 from hiergeo.datasets.reading.samples import spelled
-from hiergeo.search.corpus.adopting import holds, lost_record
+from hiergeo.geometry import Geometry
+from hiergeo.search.corpus.adopting import are_whole, holds
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
-from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
-from hiergeo.search.corpus.sources import CorpusPlan
-from hiergeo.search.layout import SHARDS, Shard
-from hiergeo.search.shard_writer import Labelled, groups, write_shard
-from hiergeo.search.snapshots import Snapshot
-
-WAIT = 1.0
-"""Seconds between looks at inputs that other processes are embedding."""
+from hiergeo.search.corpus.plan import CorpusPlan
+from hiergeo.search.corpus.records import Allowance, Done, Poison, jobs_of
+from hiergeo.search.embedding import Embedder
+from hiergeo.search.layout import SHARDS
+from hiergeo.search.shard_writer import Labelled, groups, joined, write_shard
+from hiergeo.search.sources import ItemBatch
 
 WINDOW, WINDOW_BYTES = 4096, 1 << 26
 """Samples, and bytes of them, that are embedded together, in batches of like length."""
@@ -37,16 +38,6 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of an input: its record, or why it has none; `earlier` if another process embedded it."""
-
-    number: int
-    done: Done | None = None
-    earlier: bool = False
-    failure: str = ""
-
-
-@dataclass(frozen=True)
 class Corpus:
     """Where everything is, and what is made of it."""
 
@@ -55,80 +46,180 @@ class Corpus:
     plan: CorpusPlan
 
 
-def work(
-    corpus: Corpus, numbers: Iterable[int], embedder: ItemEmbedder, allowance: Allowance, progress: Progress
-) -> Iterator[Outcome]:
-    """Embed inputs one after the other; gives what became of each.
+class Input(Protocol):
+    """What is read and embedded window by window; its windows are the same whenever it is read."""
 
-    One that another process embeds is looked at again later. Raises InputError for too many poisoned rows, which are
-    listed, UnavailableError if something cannot be written.
-    """
-    waiting = list(numbers)
-    while waiting:
-        busy = []
-        for number in waiting:
-            place = place_of(corpus.out, number)
-            try:
-                with locked(place):
-                    if place.exists():
-                        yield Outcome(number, read_done(place), earlier=True)
-                    else:
-                        yield Outcome(number, embed_input(corpus, number, embedder, allowance, progress))
-            except HeldError:
-                busy.append(number)
-            except UnreadableError as error:
-                yield Outcome(number, failure=str(error))
-        waiting = busy
-        if waiting:
-            time.sleep(WAIT)
+    geometry: Geometry
+
+    def windows(self) -> Generator[tuple[int, Any], None, None]:
+        """How many rows each window has, and what is read of it."""
+
+    def items(self, window: Any) -> tuple[Sequence[Labelled], Sequence[Defect]]:
+        """The items of a window, and the rows of it that are set aside."""
+
+    def hash_into(self, window: Any, digest: "hashlib._Hash") -> None:
+        """Add the content of a window to a hash."""
 
 
-def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
+@final
+class FileInput:
+    """A file, or a folder of images; that it is the same is told by its size and time in the plan."""
+
+    def __init__(self, corpus: Corpus, number: int, embedder: ItemEmbedder) -> None:
+        self.corpus, self.number, self.embedder = corpus, number, embedder
+        self.base, self.name = corpus.base.resolve(), corpus.plan.inputs[number].name
+        self.geometry = embedder.space.geometry
+
+    def windows(self) -> Generator[tuple[int, list[Read]], None, None]:
+        with closing(read_ahead(reading.read(self.base / self.name, self.corpus.plan.columns))) as made:
+            for window in made:
+                if window[-1].row >= IMAGE_BIT:
+                    raise InputError(f"{self.name} has more than {IMAGE_BIT:,} rows: split it.")
+                yield sum(read.rows if isinstance(read, Defect) else 1 for read in window), window
+
+    def items(self, window: list[Read]) -> tuple[Sequence[Labelled], Sequence[Defect]]:
+        out = self.corpus.out
+        samples = [_beside(read, self.base, out) for read in window if isinstance(read, Sample)]
+        broken = [read for read in window if isinstance(read, Defect)]
+        items, unfit = self.embedder.embed(self.number, samples)
+        return items, sorted([*broken, *unfit], key=lambda defect: defect.row)
+
+    def hash_into(self, window: Any, digest: "hashlib._Hash") -> None:
+        pass
+
+
+@final
+class StreamInput:
+    """Captions, images or embeddings from anywhere, every item of which must be sound."""
+
+    def __init__(self, batches: Iterator[ItemBatch], embedder: Embedder) -> None:
+        self.batches, self.embedder = batches, embedder
+        self.geometry = embedder.space.geometry
+
+    def windows(self) -> Generator[tuple[int, ItemBatch], None, None]:
+        yield from ((batch.size, batch) for batch in self.batches)
+
+    def items(self, window: ItemBatch) -> tuple[Sequence[Labelled], Sequence[Defect]]:
+        return [self.embedder.rows(window)], ()
+
+    def hash_into(self, window: ItemBatch, digest: "hashlib._Hash") -> None:
+        window.hash_into(digest)
+
+
+class _Task(NamedTuple):
+    """Items of the next shard, and the record of the input behind it."""
+
+    name: str
+    items: Labelled
+    done: Done
+
+
+def embed_input(
+    out: Path, plan: CorpusPlan, number: int, source: Input, allowance: Allowance, progress: Progress
+) -> Done:
     """Embed one input, whose lock is held, into shards of its own that are not a part of the index yet.
 
-    Raises as `work`; UnreadableError if no row can be read, InputError if the index holds it and its record is gone.
+    After every shard its record is stored, so that an input that was interrupted is read again up to there, and not
+    embedded again.
+
+    Raises:
+        InputError: too many rows that cannot be used, which are listed; rows that differ from those of the shards; the
+            index holds the input and its record is gone.
+        UnreadableError: no row of it can be read.
+        UnavailableError: something cannot be written.
     """
-    start = time.monotonic()
-    out, plan = corpus.out, corpus.plan
-    source = plan.inputs[number]
-    left = list((out / SHARDS).glob(f"{number:06d}-*"))
-    if left:
-        with closing(Snapshot(out)) as snapshot:
-            if holds(out, snapshot.manifest, number, [shard.name for shard in left]):
-                raise lost_record(out, plan, number)
-    for shard in left:
-        retire(shard)
-    poison = Poison(source.name)
-    rows, base = 0, corpus.base.resolve()
+    start, jobs, name = time.monotonic(), jobs_of(out), plan.inputs[number].name
+    before = _begun(out, plan, number)
+    poison, digest, rows = Poison(out, name, before), hashlib.sha256(), 0
+    stopped: BaseException | None = None
+    allowance.count(before.rows, before.poisoned, poison)
 
     def embedded() -> Iterator[Labelled]:
         nonlocal rows
-        with closing(read_ahead(reading.read(base / source.name, plan.columns))) as read:
-            for window in read:
-                samples = [_beside(each, base, out) for each in window if isinstance(each, Sample)]
-                broken = [each for each in window if isinstance(each, Defect)]
-                if window[-1].row >= IMAGE_BIT:
-                    raise InputError(f"{source.name} has more than {IMAGE_BIT:,} rows: split it.")
-                items, unfit = embedder.embed(number, samples)
-                count = len(samples) + sum(each.rows for each in broken)
+        with closing(source.windows()) as windows:
+            for count, window in windows:
+                fresh = rows >= before.rows
+                items, defects = source.items(window) if fresh else ((), ())
+                source.hash_into(window, digest)
                 rows += count
-                if allowance.count(count, poison.add(sorted([*broken, *unfit], key=lambda each: each.row))):
-                    raise _too_many(out, allowance, poison)
-                progress(count)
-                yield from items
+                if not fresh and rows >= before.rows:
+                    _check_same(out, before, rows, digest)
+                if fresh:
+                    allowance.count(count, poison.add(defects), poison)
+                    progress(count)
+                if items:
+                    yield joined(list(items))
+        if rows < before.rows:
+            _check_same(out, before, rows, digest)
 
-    def write(numbered: tuple[int, Labelled]) -> Shard:
-        return write_shard(out / SHARDS / f"{number:06d}-{numbered[0]:04d}", *numbered[1], embedder.space.geometry)
+    def tasks() -> Iterator[_Task]:
+        nonlocal stopped
+        done = before
+        try:
+            for part, group in enumerate(groups(embedded(), plan.shard_rows), len(before.shards)):
+                name = f"{number:06d}-{part:04d}"
+                done = replace(
+                    done,
+                    items=done.items + len(group[0]),
+                    rows=rows,
+                    poisoned=poison.rows,
+                    shards=(*done.shards, name),
+                    digest=digest.hexdigest(),
+                )
+                yield _Task(name, group, done)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # raised when what is being written is on the disk
+            stopped = error
+
+    def write(task: _Task) -> Done:
+        write_shard(out / SHARDS / task.name, *task.items, source.geometry)
+        poison.write()
+        jobs.write(task.done)
+        return task.done
 
     try:
-        shards = list(ahead(write, enumerate(groups(embedded(), plan.shard_rows)), 1))
+        last = deque(ahead(write, tasks(), 1), maxlen=1)
     finally:
-        poison.write(out, number)
-    seconds = round(time.monotonic() - start, 3)
-    names = tuple(shard.name for shard in shards)
-    done = Done(number, sum(shard.rows for shard in shards), rows, poison.rows, poison.complete, seconds, names)
-    write_done(out, done)
+        poison.write()
+    if stopped is not None:
+        raise stopped
+    done = replace(
+        last[0] if last else before,
+        rows=rows,
+        poisoned=poison.rows,
+        complete=poison.complete,
+        seconds=round(time.monotonic() - start, 3),
+        finished=True,
+        digest=digest.hexdigest(),
+    )
+    jobs.write(done)
     return done
+
+
+def _begun(out: Path, plan: CorpusPlan, number: int) -> Done:
+    """How far an input is; what is left of shards that it does not name is removed."""
+    done = jobs_of(out).read(number)
+    if done is None or not are_whole(out, done.shards):
+        done = Done(number, finished=False)
+    left = [shard for shard in (out / SHARDS).glob(f"{number:06d}-*") if shard.name not in done.shards]
+    if left and holds(out, number, [shard.name for shard in left]):
+        raise InputError(
+            f"the index holds the input {plan.inputs[number].name} and its record {jobs_of(out).path(number)} is gone: "
+            f"restore it, or build the index in another folder."
+        )
+    for shard in left:
+        retire(shard)
+    return done
+
+
+def _check_same(out: Path, before: Done, rows: int, digest: "hashlib._Hash") -> None:
+    """Raise InputError unless the rows so far are as many as the shards of an input hold, and the same."""
+    if rows != before.rows or digest.hexdigest() != before.digest:
+        raise InputError(
+            f"the first {before.rows} items are not those of the unfinished build in {out}: give the same inputs and "
+            f"settings to go on, or remove it."
+        )
 
 
 def _beside(sample: Sample, base: Path, out: Path) -> Sample:
@@ -140,13 +231,13 @@ def _beside(sample: Sample, base: Path, out: Path) -> Sample:
     return sample._replace(reference=spelled(os.path.relpath(base, folder)) + inside.removeprefix(prefix))
 
 
-def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
+def windows(rows: Iterator[Read]) -> Iterator[list[Read]]:
     """Rows in windows of at most `WINDOW` rows and about `WINDOW_BYTES` bytes."""
     window: list[Read] = []
     size = 0
-    for each in found:
-        window.append(each)
-        size += each.size if isinstance(each, Sample) else 0
+    for read in rows:
+        window.append(read)
+        size += read.size if isinstance(read, Sample) else 0
         if len(window) == WINDOW or size >= WINDOW_BYTES:
             yield window
             window, size = [], 0
@@ -154,16 +245,7 @@ def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
         yield window
 
 
-def read_ahead(found: Iterator[Read]) -> Generator[list[Read], None, None]:
+def read_ahead(rows: Iterator[Read]) -> Generator[list[Read], None, None]:
     """The `windows` of rows, read in a thread."""
-    made = windows(found)
+    made = windows(rows)
     yield from takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD))
-
-
-def _too_many(out: Path, allowance: Allowance, poison: Poison) -> InputError:
-    last = poison.defects[-1]
-    return InputError(
-        f"{allowance.poisoned:,} of {allowance.rows:,} rows are poisoned, more than the share of {allowance.share:g} "
-        f"that is allowed (--max-poisoned); the last is row {last.row} of {poison.name}: {last.reason}. "
-        f"All are listed in {out / POISONED}."
-    )

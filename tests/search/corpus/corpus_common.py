@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,11 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+from hiergeo import adapters
 from hiergeo.adapters import Model
+from hiergeo.geometry import Space
+from hiergeo.search import CaptionFiles, building
+from hiergeo.search.corpus.report import Summary
 
 DIM = 8
 
@@ -107,6 +112,22 @@ def inputs(folder: Path) -> dict[str, list[str]]:
 
 
 NAMES = ("a.parquet", "b.csv", "c.jsonl.gz", "d.tar", "e.txt")
+
+
+def embed(
+    inputs: Path | str,
+    out: Path,
+    model: Model | str,
+    space: Space | str | None = None,
+    *,
+    caption: str | None = None,
+    items: Any = "captions",
+    **settings: Any,
+) -> Summary:
+    """Build an index of files, each an input of its own, however few they are."""
+    sources = building.sources_of(out, CaptionFiles(inputs, caption), None, None, None, items, spread=True)
+    loaded = adapters.load(model, device="cpu") if isinstance(model, str) else model
+    return building.run(out, sources, loaded, space, **settings)
 
 
 def stored(out: Path) -> dict[int, tuple[bytes, bytes, str | None, str | None]]:

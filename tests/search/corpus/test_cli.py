@@ -1,4 +1,4 @@
-"""``hiergeo index build --shards``: what it prints, stores and refuses, and Ray beside plain workers."""
+"""``hiergeo index build`` of many files: what it prints, stores and refuses."""
 
 import json
 
@@ -9,13 +9,13 @@ from tests.search.corpus.corpus_common import captions, inputs, parquet, picture
 
 def test_files_become_an_index(run, tmp_path):
     made = inputs(tmp_path / "in")
-    words = ("index", "build", tmp_path / "ix", "-m", "tiny", "--shards", tmp_path / "in")
+    words = ("index", "build", tmp_path / "ix", "-m", "tiny", "--captions", tmp_path / "in")
     code, out, err = run(*words, "--json", tmp_path / "a.json")
     assert code == 0, err
     held = json.loads((tmp_path / "a.json").read_text())
     assert held["metrics"]["items"] == sum(map(len, made.values())) == len(stored(tmp_path / "ix"))
     assert held["metrics"]["embedded"] == len(made)
-    assert held["command"]["options"]["shards"] == str(tmp_path / "in")
+    assert held["command"]["options"]["captions"] == str(tmp_path / "in")
     code, out, _ = run(*words)
     assert code == 0
     assert f"{len(made)} were there" in out
@@ -30,7 +30,7 @@ def test_images_are_named_from_the_index_however_the_inputs_are_named(run, tmp_p
     monkeypatch.chdir(tmp_path)
     names = []
     for out, given in (("a", "in"), ("b", tmp_path / "in"), ("c", "./in/../in")):
-        code, _, err = run("index", "build", out, "-m", "tiny", "--items", "images", "--shards", given)
+        code, _, err = run("index", "build", out, "-m", "tiny", "--items", "images", "--captions", given)
         assert code == 0, err
         names.append(sorted(image or "" for *_, image in stored(tmp_path / out).values()))
     assert names[0] == names[1] == names[2]
@@ -43,8 +43,8 @@ def test_broken_inputs_end_with_1(run, tmp_path):
     path = tar(tmp_path / "in" / "f.tar", samples(9))
     path.write_bytes(path.read_bytes()[:4000])
     parquet(tmp_path / "in" / "g.parquet", captions(3)).write_bytes(b"PAR1")
-    words = ("index", "build", tmp_path / "ix", "-m", "tiny", "--shards", tmp_path / "in")
-    code, _, err = run(*words, "--max-poisoned", 0.5)
+    words = ("index", "build", tmp_path / "ix", "-m", "tiny", "--captions", tmp_path / "in")
+    code, _, err = run(*words)
     assert code == 1
     assert "g.parquet was left out" in err
     assert "f.tar broke off" in err
@@ -53,16 +53,14 @@ def test_broken_inputs_end_with_1(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--worker", "0/2"), "--shards"),
+        (("--worker", "0/2"), "files of captions"),
         (("--caption-column", "x"), "--captions"),
-        (("--ray",), "--shards"),
-        (("--shards", "IN", "--captions", "IN/a.txt"), "--captions"),
-        (("--shards", "IN", "--root", "none"), "--shards"),
-        (("--shards", "IN", "--items", "both"), "both"),
-        (("--shards", "IN", "--dtype", "int8"), "int8"),
-        (("--shards", "IN", "--worker", "9/2"), "9/2"),
-        (("--shards", "IN", "-g", "euclid"), "euclidean"),
-        (("--shards", "IN/*.pdf",), "pdf"),
+        (("--ray",), "files of captions"),
+        (("--captions", "IN/a.txt", "--images", "IN", "--worker", "0/2"), "files of captions"),
+        (("--captions", "IN", "--items", "both"), "both"),
+        (("--captions", "IN", "--worker", "9/2"), "9/2"),
+        (("--captions", "IN", "-g", "euclid"), "euclidean"),
+        (("--captions", "IN/*.pdf",), "pdf"),
     ],
 )  # fmt: skip
 def test_what_is_refused(run, tmp_path, words, named):

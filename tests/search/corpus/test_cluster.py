@@ -7,9 +7,10 @@ import pytest
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.jobs import Outcome
 from hiergeo.search.corpus import cluster
 from hiergeo.search.corpus.records import Done
-from hiergeo.search.corpus.work import Corpus, Outcome
+from hiergeo.search.corpus.work import Corpus
 
 
 class RayError(Exception):
@@ -66,7 +67,7 @@ class Ray:
 def spread(monkeypatch, tmp_path, ray, numbers, device="cpu", progress=lambda rows: None):
     monkeypatch.setattr(extras, "require", lambda *_: ray)
     corpus = Corpus(tmp_path / "out", tmp_path / "base", None)
-    return list(cluster.spread(corpus, numbers, "tiny", device, 7, 0.25, progress))
+    return list(cluster.spread(corpus, numbers, "tiny", device, 7, progress))
 
 
 def test_every_input_comes_back_once_as_what_became_of_it(monkeypatch, tmp_path):
@@ -77,7 +78,7 @@ def test_every_input_comes_back_once_as_what_became_of_it(monkeypatch, tmp_path)
     assert sorted(found, key=lambda outcome: outcome.number) == list(answers.values())
     assert sorted(counted) == [10, 11, 12]
     assert ray.most == len(ray.actors) == 2
-    assert ray.actors[0] == (str(tmp_path / "out"), str(tmp_path / "base"), "tiny", "cpu", 7, 0.25)
+    assert ray.actors[0] == (str(tmp_path / "out"), str(tmp_path / "base"), "tiny", "cpu", 7)
     assert (ray.wanted["num_cpus"], ray.wanted["num_gpus"]) == (1, 0)
     assert ray.events == []
 

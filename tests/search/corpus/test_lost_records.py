@@ -9,10 +9,10 @@ from hiergeo import search
 from hiergeo._core.errors import InputError
 from hiergeo.search import appending, layout
 from hiergeo.search.compaction import compact
-from hiergeo.search.corpus import adopting, embed, embedding_run
-from hiergeo.search.corpus.sources import read_plan
-from hiergeo.search.corpus.work import Corpus, embed_input
-from tests.search.corpus.corpus_common import Quick, captions, stored, texts
+from hiergeo.search.corpus import adopting
+from hiergeo.search.corpus.plan import read_plan
+from hiergeo.search.corpus.work import embed_input
+from tests.search.corpus.corpus_common import Quick, captions, embed, stored, texts
 
 
 def compacting_after_a_look(folder, monkeypatch):
@@ -32,7 +32,7 @@ def stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Inputs, and an index whose embedding was stopped before it adopted what it had embedded."""
     inputs, out = texts(folder / "in", x=captions(50)), folder / "ix"
     with monkeypatch.context() as patch:
-        patch.setattr(embedding_run.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(adopting.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             embed(inputs, out, Quick())
     return inputs, out
@@ -60,7 +60,8 @@ def test_a_record_that_is_lost_does_not_cost_its_shards(tmp_path, compacted):
 
 
 def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, monkeypatch):
-    inputs, out = stopped(tmp_path, monkeypatch)
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick(), worker="1/2")
     index = search.open(out, model=Quick())
     index.add(["my own"])
     with pytest.raises(InputError, match="7"):
@@ -68,7 +69,7 @@ def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, mon
     embed(inputs, out, Quick())
     held = stored(out)
     assert sorted(held)[:50] == list(range(50))
-    assert len(held) == 51
+    assert len(held) == 81
 
 
 def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, monkeypatch):
@@ -101,4 +102,4 @@ def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path,
     (out / "shards" / "000000-0007").mkdir()
     compacting_after_a_look(out, monkeypatch)
     with pytest.raises(InputError, match=r"x\.txt and its record"):
-        embed_input(Corpus(out, inputs, read_plan(out)), 0, None, None, None)
+        embed_input(out, read_plan(out), 0, None, None, None)

@@ -14,13 +14,15 @@ from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.shares import Share
 from hiergeo.geometry import Space
+from hiergeo.search import layout
 from hiergeo.search.compaction import compact
-from hiergeo.search.corpus import Options, embed
-from hiergeo.search.corpus.records import read_done, write_done
+from hiergeo.search.corpus import records
+from hiergeo.search.corpus.records import jobs_of
 from tests.search.corpus.corpus_common import (
     NAMES,
     Quick,
     captions,
+    embed,
     inputs,
     parquet,
     picture,
@@ -86,10 +88,10 @@ def test_workers_store_what_one_does(corpus, tmp_path, total):
     assert shards[0] == shards[1]
 
 
-def test_shards_of_one_input(corpus, tmp_path):
-    _folder, _made, _held = corpus
+def test_shards_of_one_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "SHARD_ROWS", 4000)
     parquet(tmp_path / "a.parquet", captions(10_000))
-    embed(tmp_path / "a.parquet", tmp_path / "ix", Quick(), options=Options(shard_rows=4000))
+    embed(tmp_path / "a.parquet", tmp_path / "ix", Quick())
     manifest = json.loads((tmp_path / "ix" / "index.json").read_text())
     assert [shard["name"] for shard in manifest["shards"]] == ["000000-0000", "000000-0001", "000000-0002"]
     assert len(stored(tmp_path / "ix")) == 10_000
@@ -108,12 +110,12 @@ def test_a_run_that_breaks_off_goes_on(corpus, tmp_path, monkeypatch):
         embed(folder / "in", tmp_path / "ix", Weary())
     before = stored(tmp_path / "ix")
     assert 0 < len(before) < len(held)
-    kept = sum(json.loads(path.read_text())["items"] for path in (tmp_path / "ix" / "inputs").glob("*.json"))
+    done = sum(json.loads(path.read_text())["items"] for path in (tmp_path / "ix" / "inputs").glob("*.json"))
     again = Quick()
     summary = embed(folder / "in", tmp_path / "ix", again)
     assert stored(tmp_path / "ix") == held
     assert summary.earlier > 0
-    assert again.texts == len(held) - kept + 1
+    assert again.texts == len(held) - done + 1
     idle = Quick()
     assert embed(folder / "in", tmp_path / "ix", idle).embedded == 0
     assert idle.texts == 1
@@ -126,7 +128,7 @@ def test_a_record_without_its_shards_is_made_again(corpus, tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         embed(folder / "in", tmp_path / "ix", Quick())
     monkeypatch.undo()
-    assert stored(tmp_path / "ix") == {}
+    assert not (tmp_path / "ix" / "index.json").exists()
     (shard,) = (tmp_path / "ix" / "shards").iterdir()
     (shard / "shard.json").unlink()
     embed(folder / "in", tmp_path / "ix", Quick())
@@ -141,7 +143,8 @@ def test_compaction_and_deletion_do_not_bring_inputs_back(tmp_path):
     assert len(list((tmp_path / "ix" / "shards").iterdir())) == 1
     record = tmp_path / "ix" / "inputs" / "000002.json"
     before = record.read_text()
-    write_done(tmp_path / "ix", replace(read_done(record), adopted=False))  # as after a death behind the adoption
+    jobs = jobs_of(tmp_path / "ix")
+    jobs.write(replace(jobs.read(2), adopted=False))  # as after a death behind the adoption
     idle = Quick()
     assert embed(tmp_path / "in", tmp_path / "ix", idle).earlier == len(made)
     assert idle.texts == 1
@@ -175,21 +178,20 @@ def test_embedded_inputs_may_be_gone_but_not_changed(tmp_path):
 @pytest.mark.parametrize(
     ("model", "space", "options", "named"),
     [
-        ("other", None, Options(), "model was quick"),
-        ("quick", Space("lorentz:-1"), Options(), "geometry"),
-        ("quick", Space("euclidean", "none"), Options(), "root"),
-        ("quick", Space("euclidean", min_radius=0.2), Options(), "min_radius"),
-        ("quick", None, Options(dtype="float32"), "dtype"),
-        ("quick", None, Options(shard_rows=7), "shard_rows"),
-        ("quick", None, Options(caption="caption"), "caption"),
-        ("quick", None, Options(items="pairs"), "items"),
+        ("other", None, {}, "model was quick"),
+        ("quick", Space("lorentz:-1"), {}, "geometry"),
+        ("quick", Space("euclidean", "none"), {}, "root"),
+        ("quick", Space("euclidean", min_radius=0.2), {}, "min_radius"),
+        ("quick", None, {"dtype": "float32"}, "dtype"),
+        ("quick", None, {"caption": "caption"}, "caption"),
+        ("quick", None, {"items": "pairs"}, "items"),
     ],
 )
 def test_another_plan_is_refused(tmp_path, model, space, options, named):
     tar(tmp_path / "a.tar", samples(5))
     embed(tmp_path / "a.tar", tmp_path / "ix", Quick())
     with pytest.raises(InputError, match=named):
-        embed(tmp_path / "a.tar", tmp_path / "ix", Quick(model), space, options)
+        embed(tmp_path / "a.tar", tmp_path / "ix", Quick(model), space, **options)
 
 
 def test_poisoned_rows_are_set_aside(tmp_path):
@@ -206,12 +208,38 @@ def test_poisoned_rows_are_set_aside(tmp_path):
     assert set(stored(tmp_path / "ix")) == set(range(100)) - {3, 40, 41, 77, 99}
 
 
-def test_too_many_poisoned_rows_stop_the_run(tmp_path):
+def test_too_many_poisoned_rows_stop_the_run(tmp_path, monkeypatch):
     parquet(tmp_path / "a.parquet", ["NAN" if i % 20 == 0 else text for i, text in enumerate(captions(5000))])
-    with pytest.raises(InputError, match="max-poisoned"):
+    with pytest.raises(InputError, match=r"more than 1%; the last is row \d+ of a.parquet"):
         embed(tmp_path / "a.parquet", tmp_path / "ix", Quick())
     assert poisoned(tmp_path / "ix")[1][1] == 20
-    assert embed(tmp_path / "a.parquet", tmp_path / "ix", Quick(), options=Options(max_poisoned=0.06)).poisoned == 250
+    monkeypatch.setattr(records, "SHARE", 0.06)
+    assert embed(tmp_path / "a.parquet", tmp_path / "ix", Quick()).poisoned == 250
+
+
+def test_an_input_that_breaks_off_in_the_middle_goes_on_behind_its_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "SHARD_ROWS", 4096)
+    rows = captions(20_000)
+    rows[5], rows[9000] = "NAN", "a BAD one"
+    parquet(tmp_path / "a.parquet", rows)
+    embed(tmp_path / "a.parquet", tmp_path / "whole", Quick())
+
+    class Weary(Quick):
+        def text_rows(self, texts):
+            if self.texts > 13_000:
+                raise KeyboardInterrupt
+            return super().text_rows(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(tmp_path / "a.parquet", tmp_path / "ix", Weary())
+    (left,) = (tmp_path / "ix" / "inputs").glob("*.json")
+    assert json.loads(left.read_text())["finished"] is False
+    again = Quick()
+    summary = embed(tmp_path / "a.parquet", tmp_path / "ix", again)
+    assert summary.poisoned == 2
+    assert again.texts < 15_000
+    assert stored(tmp_path / "ix") == stored(tmp_path / "whole")
+    assert poisoned(tmp_path / "ix") == poisoned(tmp_path / "whole")
 
 
 def test_unreadable_inputs_are_named_and_the_rest_goes_on(corpus, tmp_path):
@@ -239,13 +267,13 @@ def test_pairs_are_linked_by_a_bit(tmp_path):
     members = samples(9)
     members[8] = (members[8][0], b"no picture")
     tar(tmp_path / "a.tar", members)
-    embed(tmp_path / "a.tar", tmp_path / "ix", Quick(), options=Options(items="pairs"))
+    embed(tmp_path / "a.tar", tmp_path / "ix", Quick(), items="pairs")
     held = stored(tmp_path / "ix")
     assert set(held) == {number for row in set(range(9)) - {4} for number in (row, row + (1 << 31))}
     for row in set(range(9)) - {4}:
         assert held[row][2:] == held[row + (1 << 31)][2:] == (captions(9)[row], f"../a.tar#x/0-{row:03d}.png")
     single = tmp_path / "single"
-    embed(tmp_path / "a.tar", single, Quick(), options=Options(items="images"))
+    embed(tmp_path / "a.tar", single, Quick(), items="images")
     assert {number - (1 << 31): each for number, each in held.items() if number >> 31} == stored(single)
 
 
@@ -255,7 +283,7 @@ def test_a_folder_of_images_with_captions_beside_them(tmp_path):
     for i, text in enumerate(captions(6)):
         (folder / f"{i}.png").write_bytes(picture(i))
         (folder / f"{i}.txt").write_text(text)
-    embed(tmp_path / "in", tmp_path / "ix", Quick(), options=Options(items="images"))
+    embed(tmp_path / "in", tmp_path / "ix", Quick(), items="images")
     held = stored(tmp_path / "ix")
     assert [held[row][2:] for row in range(6)] == [(text, f"../in/birds/{i}.png") for i, text in enumerate(captions(6))]
     direct = Quick().encode_image([picture_of(folder / f"{i}.png") for i in range(6)])
@@ -272,11 +300,11 @@ def picture_of(path):
 
 def test_another_process_keeps_its_input(corpus, tmp_path, monkeypatch):
     """An input that somebody else is embedding is waited for, and not embedded twice."""
+    from hiergeo._core import jobs
     from hiergeo._core.storage.locks import locked
-    from hiergeo.search.corpus import records, work
 
     folder, _, held = corpus
-    other = locked(records.place_of(tmp_path / "ix", 1))
+    other = locked(jobs_of(tmp_path / "ix").path(1))
     (tmp_path / "ix").mkdir()
     other.__enter__()
     waits = []
@@ -285,7 +313,7 @@ def test_another_process_keeps_its_input(corpus, tmp_path, monkeypatch):
         waits.append(len(list((tmp_path / "ix" / "inputs").glob("*.json"))))
         other.__exit__(None, None, None)
 
-    monkeypatch.setattr(work, "time", SimpleNamespace(sleep=wait, monotonic=work.time.monotonic))
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(sleep=wait))
     embed(folder / "in", tmp_path / "ix", Quick())
     assert waits == [len(NAMES) - 1]
     assert stored(tmp_path / "ix") == held
@@ -314,10 +342,11 @@ def test_shares_that_cannot_be(text):
         Share.parse(text, {})
 
 
-@pytest.mark.parametrize("options", [{"items": "caption"}, {"dtype": "int8"}, {"shard_rows": 0}, {"max_poisoned": 2}])
-def test_options_that_cannot_be(options):
+@pytest.mark.parametrize("options", [{"items": "caption"}, {"dtype": "int8"}, {"batch_size": 0}, {"worker": "9/2"}])
+def test_options_that_cannot_be(tmp_path, options):
+    (tmp_path / "a.txt").write_text("a dog")
     with pytest.raises(InputError):
-        Options(**options)
+        embed(tmp_path / "a.txt", tmp_path / "ix", Quick(), **options)
 
 
 def test_what_cannot_be_embedded(tmp_path):
@@ -325,16 +354,16 @@ def test_what_cannot_be_embedded(tmp_path):
     texts.write_text("id,words\n1,a dog\n")
     (tmp_path / "in").mkdir()
     for place, options, named in (
-        (tmp_path / "none", Options(), "not there"),
-        (tmp_path / "in", Options(), "no inputs"),
-        (texts, Options(), "caption"),
-        (texts, Options(caption="word"), "words"),
-        (texts, Options(items="images"), "image"),
+        (tmp_path / "none", {}, "not there"),
+        (tmp_path / "in", {}, "no inputs"),
+        (texts, {}, "caption"),
+        (texts, {"caption": "word"}, "words"),
+        (texts, {"items": "images"}, "image"),
     ):
         with pytest.raises(InputError, match=named):
-            embed(place, tmp_path / "ix", Quick(), options=options)
+            embed(place, tmp_path / "ix", Quick(), **options)
     with pytest.raises(HiergeoError, match="file"):
-        embed(texts, texts, Quick(), options=Options(caption="words"))
+        embed(texts, texts, Quick(), caption="words")
     assert not (tmp_path / "ix").exists()
 
 
@@ -349,7 +378,7 @@ def test_a_shard_that_is_gone_is_named(tmp_path):
 def test_the_folder_of_another_index_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("a dog")
     search.build(tmp_path / "ix", Quick(), ["a cat"])
-    with pytest.raises(InputError, match="another way"):
+    with pytest.raises(InputError, match="already"):
         embed(tmp_path / "a.txt", tmp_path / "ix", Quick())
 
 

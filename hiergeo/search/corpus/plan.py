@@ -11,10 +11,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Positive, Sha256
 from hiergeo.datasets.reading import Columns, Items, Source
-from hiergeo.search.layout import ModelFacts
-
-PLAN = "corpus.json"
-"""The plan in the folder of an index."""
+from hiergeo.search.layout import PLAN, ModelFacts
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,13 @@ class CorpusPlan:
     """What is made of which inputs. All workers agree on it, and a later run with another one is refused.
 
     The model embeds; root, geometry and `min_radius` are of the space of the index, `dtype` of its directions. The
-    number of an input is its place. Columns that are None are the usual ones.
+    number of an input is its place. Columns that are None are the usual ones. Of an index that is not made of files
+    there is one input, and `given` names what it has.
     """
 
     __pydantic_config__ = STRICT
 
-    model: ModelFacts
+    model: ModelFacts | None
     root_sha256: Sha256 | None
     geometry: str
     min_radius: float
@@ -37,6 +35,7 @@ class CorpusPlan:
     image: str | None
     shard_rows: Positive
     inputs: tuple[Source, ...]
+    given: tuple[str, ...] = ()
     version: Literal[1] = 1
 
     @property
@@ -45,7 +44,7 @@ class CorpusPlan:
         return Columns(self.items, self.caption, self.image)
 
 
-SETTINGS = ("root_sha256", "geometry", "min_radius", "dtype", "items", "caption", "image", "shard_rows")
+SETTINGS = ("root_sha256", "geometry", "min_radius", "dtype", "items", "caption", "image", "given")
 """Fields of a plan that may not change."""
 
 
@@ -66,7 +65,7 @@ def write_plan(out: Path, plan: CorpusPlan) -> None:
     documents.write(out / PLAN, asdict(plan), indent=None)
 
 
-def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> CorpusPlan:
+def agreed(out: Path, before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> CorpusPlan:
     """The plan to go on with: that of an earlier run, with inputs that are new behind the others.
 
     Inputs that are not embedded yet may have changed; embedded ones may be gone, but not changed. Raises InputError for
@@ -77,23 +76,25 @@ def agreed(before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> C
     changes = list(_changes(before, now))
     current = {source.name: source for source in now.inputs}
     finished = set(done)
-    kept: list[Source] = []
+    inputs: list[Source] = []
     for number, source in enumerate(before.inputs):
-        found = current.pop(source.name, None)
-        if number in finished and found not in (None, source):
+        match = current.pop(source.name, None)
+        if number in finished and match not in (None, source):
             changes.append(f"the input {source.name}, which is embedded, was changed since")
-        elif number not in finished and found is None:
+        elif number not in finished and match is None:
             changes.append(f"the input {source.name}, which is not embedded yet, is gone")
-        kept.append(source if number in finished or found is None else found)
+        inputs.append(source if number in finished or match is None else match)
     if changes:
-        raise InputError(f"the folder was begun with another plan: {'; '.join(changes)}; choose another folder.")
-    return replace(before, inputs=(*kept, *current.values()))
+        raise InputError(f"{out} was begun with other settings: {'; '.join(changes)}; choose another folder.")
+    return replace(before, inputs=(*inputs, *current.values()))
 
 
 def _changes(before: CorpusPlan, now: CorpusPlan) -> Iterator[str]:
-    if before.model.fingerprint != now.model.fingerprint:
-        change = f"{before.model.name} ({before.model.fingerprint}), now {now.model.name} ({now.model.fingerprint})"
-        yield f"the model was {change}"
+    old_model, new_model = (
+        "unknown" if plan.model is None else f"{plan.model.name} ({plan.model.fingerprint})" for plan in (before, now)
+    )
+    if (before.model and before.model.fingerprint) != (now.model and now.model.fingerprint):
+        yield f"the model was {old_model}, now {new_model}"
     for name in SETTINGS:
         old, new = getattr(before, name), getattr(now, name)
         if old != new:
