@@ -19,7 +19,7 @@ from hiergeo import adapters, search
 from hiergeo.datasets import data_home
 from hiergeo.geometry.space import By
 from hiergeo.search import Answer, Index, Request
-from hiergeo.search.requests import Kind
+from hiergeo.search.requests import Kind, fitting
 from hiergeo.search.rows import Rows
 
 ITEMS, ASKED = 8192, 1000
@@ -65,7 +65,7 @@ def measured(index: Index, space: str, queries: Tensor, asked: Sequence[int]) ->
     """Shares of queries (Q, D) whose own item comes first, and the distance of query and item."""
     firsts = []
     for kind, by in ORDERS.values():
-        requests = [Request(kind, query, 1, by=by, space=space) for query in queries]
+        requests = [Request(kind, query, 1, space=space, **fitting(kind, {"by": by})) for query in queries]
         answers = cast(list[Answer], index.search(requests))
         own = [answer.hits[0].id == place for answer, place in zip(answers, asked, strict=True)]
         firsts.append(f"{sum(own) / len(own):.3f}")

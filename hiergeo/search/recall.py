@@ -78,9 +78,11 @@ def audit(
     ask: Callable[[Sequence[Request]], Sequence[Result]], home: ExactStore, space: Space, requests: Sequence[Request]
 ) -> tuple[KindAudit, ...]:
     """As `Index.audit`, of requests in a space that differ in their queries alone; `ask` answers requests."""
-    asked = [replace(each, kind=kind) for kind in AUDITED for each in requests]
+    asked = [each.model_copy(update={"kind": kind, "thresholds": each.k}) for kind in AUDITED for each in requests]
     found = ask(asked)
-    pairs = cast(list[Pair], list(zip(ask([replace(each, store=None) for each in asked]), found, strict=True)))
+    pairs = cast(
+        list[Pair], list(zip(ask([each.model_copy(update={"store": None}) for each in asked]), found, strict=True))
+    )
     n = len(requests)
     audits = tuple(_measured(home, space, asked[at], pairs[at : at + n]) for at in range(0, len(asked), n))
     if isinstance(requests[0].store, str):
