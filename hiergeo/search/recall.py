@@ -4,7 +4,6 @@ An audit searches the index twice, through the store and by a scan. Its numbers 
 approximate answers of the same settings carry them.
 """
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -119,9 +118,8 @@ def with_recall(
     known = cache(partial(_kept, home))
     carrying = list(results)
     for place, (request, result) in enumerate(zip(requests, results, strict=True)):
-        whole = request.low <= 0 and request.high == math.inf and not request.without
         if not isinstance(result, int) and result.guarantee == "approximate" and isinstance(request.store, str):
-            recalls = known(request.store) if whole else {}
+            recalls = known(request.store) if request.whole else {}
             carrying[place] = replace(result, recall=recalls.get(_key_of(request, chosen(request.space))))
     return carrying
 

@@ -224,6 +224,11 @@ class Request(BaseModel):
         shared = (_key(value) for name, value in self if name not in EACH)
         return *shared, self.within is None
 
+    @property
+    def whole(self) -> bool:
+        """Whether the search looks at every item."""
+        return self.low <= 0 and self.high == math.inf and not self.without
+
     def sent(self) -> dict[str, Any]:
         """What was set of the request, without its kind and query, in values of JSON, as `parameters` names it.
 
