@@ -153,7 +153,7 @@ def compared(index: Index, spec: str, queries: Tensor, u: Tensor, r: Tensor) -> 
 def request(order: str, query: Tensor, spec: str) -> Request:
     """The request for an order."""
     kind, _, by = order.partition(" by ")
-    return Request(kind, query, k=K, by=by or "margin", space=spec)  # type: ignore[arg-type]  # words of the command line
+    return Request(kind, query, k=K, space=spec, **({"by": by} if by else {}))  # type: ignore[arg-type]  # words of the command line
 
 
 def value(hit: search.answers.Hit, order: str) -> float:

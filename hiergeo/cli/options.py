@@ -54,9 +54,9 @@ def path_argument(metavar: str, help: str, **settings: Any) -> Any:
     return argument(metavar, help, callback=path, **settings)
 
 
-def flag(name: str, help: str, panel: str | None = None) -> Any:
+def flag(name: str, help: str, panel: str | None = None, hidden: bool = False) -> Any:
     """An option without a value."""
-    return typer.Option(name, help=help, rich_help_panel=panel)
+    return typer.Option(name, help=help, rich_help_panel=panel, hidden=hidden)
 
 
 Settings = TypeVar("Settings")

@@ -1,7 +1,6 @@
 """``hiergeo search``: what a text or an image entails among the items of an index, and ladders through them."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.records import Record, Records, number
-from hiergeo._core.storage.texts import read_text
 from hiergeo._core.tables import light
 from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
-from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, load_data, note_geometry, publish
-from hiergeo.cli._terminal import counted, note
+from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish
+from hiergeo.cli._terminal import counted
 from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import finite
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def search_command(
-    path: Annotated[Path, path_argument("PATH", "Folder of the index; with --model an image.", show_default=False)],
+    path: Annotated[Path, path_argument("PATH", "Folder of the index.", show_default=False)],
     queries: Annotated[
         list[str] | None,
         argument(
@@ -40,13 +37,20 @@ def search_command(
         ),
     ] = None,
     image: Annotated[list[Path] | None, path_option("FILE", "An image file; give the option once for each.")] = None,
-    children: Annotated[bool, flag("--children", "What each query comes nearest to entailing. (the default)")] = False,
-    parents: Annotated[bool, flag("--parents", "What comes nearest to entailing each query.")] = False,
-    neighbours: Annotated[bool, flag("--neighbours", "What is nearest to each query.")] = False,
-    ladder: Annotated[
-        bool, flag("--ladder", "From general to specific: the nearest item within growing radii.")
-    ] = False,
-    count: Annotated[bool, flag("--count", "How many items each query entails.")] = False,
+    find: Annotated[
+        str | None,
+        option(
+            "KIND",
+            "children: what each query comes nearest to entailing; parents: what comes nearest to entailing it; "
+            "neighbours: what is near; ladder: from general to specific, the nearest item within growing radii; "
+            "count: how many items it entails. (by default children)",
+        ),
+    ] = None,
+    children: Annotated[bool, flag("--children", "As --find children.", hidden=True)] = False,
+    parents: Annotated[bool, flag("--parents", "As --find parents.", hidden=True)] = False,
+    neighbours: Annotated[bool, flag("--neighbours", "As --find neighbours.", hidden=True)] = False,
+    ladder: Annotated[bool, flag("--ladder", "As --find ladder.", hidden=True)] = False,
+    count: Annotated[bool, flag("--count", "As --find count.", hidden=True)] = False,
     k: Annotated[
         int | None,
         option(
@@ -69,27 +73,12 @@ def search_command(
     within: Annotated[
         float | None, option("X", "Count the items within this geodesic distance, not those in the cone.", min=0.0)
     ] = None,
-    low: Annotated[float, option("X", "Leave out items of a smaller radius.")] = 0.0,
+    low: Annotated[float | None, option("X", "Leave out items of a smaller radius.")] = None,
     high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
     store: Annotated[
         str | None,
         option("SPEC", "Search through a store that holds the items, such as milvus:http://HOST:19530."),
     ] = None,
-    model: Annotated[
-        str | None,
-        option(
-            "SPEC",
-            "With --ladder: climb to images, PATH and QUERY..., through captions that it embeds, without an index.",
-            "--model",
-            "-m",
-        ),
-    ] = None,
-    data: options.Data = "hierarcaps",
-    split: options.Split = "test",
-    captions: Annotated[
-        Path | None, path_option("FILE", "With --model: candidate captions, one a line, instead of those of --data.")
-    ] = None,
-    root: options.Root = None,
     format: options.Format = "table",
     json: options.Json = None,
     device: options.Device = options.AUTO,
@@ -100,27 +89,29 @@ def search_command(
 
     check_writable(json)
     flags = {"children": children, "parents": parents, "neighbours": neighbours, "ladder": ladder, "count": count}
-    kind = kind_of(flags)
-    given = {"-k": k, "--by": by, "--steps": steps, "--within": within, "--min-radius": min_radius, "--store": store}
-    check_fitting(kind, {**given, "--duplicates": duplicates or None})
-    if model is not None:
-        if kind != "ladder" or store is not None:
-            raise InputError("--model climbs a --ladder without an index: give both, and leave out --store.")
-        texts = read_captions(captions) if captions else dataset_captions(data, split)
-        images = [path, *map(Path, queries or []), *(image or [])]
-        asked_space = SpaceOptions(geometry, root)
-        print_ladders(images, model, texts, asked_space, steps=steps or 50, form=format, json=json, device=device)
-        return
+    kind = kind_of(find, [name for name, chosen in flags.items() if chosen])
+    given: dict[str, Any] = {
+        "k": k,
+        "by": by,
+        "distinct": False if duplicates else None,
+        "thresholds": steps,
+        "within": within,
+        "min_radius": min_radius,
+        "space": geometry,
+        "store": store,
+        "low": low,
+        "high": high,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    check_fitting(kind, given)
     asked: list[Query] = [asked_of(query) for query in queries or []]
     asked += image or []
     if not asked:
         raise InputError("there is nothing to search for: name a text, or an image with --image.")
     if geometry is not None:
         Space(geometry)
-    settings: dict[str, Any] = {"k": k or 10, "by": by or "margin", "thresholds": steps or 50, "within": within}
-    settings |= {"low": low, "high": math.inf if high is None else high}
-    settings |= {"min_radius": min_radius, "distinct": not duplicates}
-    requests = [Request(kind, query, space=geometry, store=store, **settings) for query in asked]
+    requests = [Request(kind, query, **given) for query in asked]
+    settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
     settings |= {"path": str(path), "store": None if store is None else without_password(store)}
     index = open(path, device=device)
     results = index.search(requests)
@@ -143,25 +134,22 @@ def search_command(
     publish(document, json, format, Records(rows, f"In {spec}.{angles}"), screen=screen)
 
 
-FITTING: "dict[str, tuple[Kind, ...]]" = {
-    "-k": ("children", "parents", "neighbours"),
-    "--by": ("children", "parents"),
-    "--duplicates": ("children", "parents", "neighbours"),
-    "--steps": ("ladder",),
-    "--within": ("count",),
-    "--min-radius": ("children", "parents", "count"),
-    "--store": ("children", "parents", "neighbours", "ladder"),
-}
-"""The kinds of search that an option says something of."""
+SETTINGS = ("k", "by", "thresholds", "within", "low", "high", "min_radius", "distinct")
+"""Options of a request that a document tells, so that the search can be made again."""
+
+SPELLED = {"k": "-k", "thresholds": "--steps", "distinct": "--duplicates", "space": "--geometry"}
+"""Options of the command line that are not spelled like those of a request."""
 
 
 def check_fitting(kind: "Kind", given: dict[str, Any]) -> None:
     """Raise InputError for an option that says nothing of this kind of search."""
-    for name, value in given.items():
-        if value is not None and kind not in FITTING[name]:
-            others = " or ".join(f"--{other}" for other in FITTING[name])
-            raise InputError(f"{name} does not apply to --{kind}: leave it out, or ask for {others}.")
-    if given["--within"] is not None and given["--min-radius"] is not None:
+    from hiergeo.search.requests import Request, on
+
+    for name in given:
+        kinds, spelled = on(Request.model_fields[name]).kinds, SPELLED.get(name, f"--{name.replace('_', '-')}")
+        if kind not in kinds:
+            raise InputError(f"{spelled} does not apply to --find {kind}: leave it out, or find {' or '.join(kinds)}.")
+    if "within" in given and "min_radius" in given:
         raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
 
 
@@ -181,12 +169,16 @@ def asked_of(query: str) -> "Query":
     return Path(query)
 
 
-def kind_of(flags: dict[str, bool]) -> "Kind":
-    """The one kind of search whose option is given, children where there is none."""
-    given = [name for name, chosen in flags.items() if chosen]
-    if len(given) > 1:
-        raise InputError(f"--{given[0]} and --{given[1]} are different searches: give one of them.")
-    kind: Any = given[0] if given else "children"
+def kind_of(find: str | None, flags: list[str]) -> "Kind":
+    """The one kind of search that is asked for, by --find or by a flag of version 0.2; children by default."""
+    from hiergeo.search.requests import KINDS
+
+    named = [*([] if find is None else [find]), *flags]
+    if len(named) > 1:
+        raise InputError(f"{named[0]} and {named[1]} are different searches: find one of them.")
+    kind: Any = named[0] if named else "children"
+    if kind not in KINDS:
+        raise unknown_name("kind of search", kind, KINDS)
     return kind
 
 
@@ -274,68 +266,3 @@ def _name(hit: "Hit") -> str:
 
 def _as_dict(result: "Result") -> dict[str, Any]:
     return {"count": result} if isinstance(result, int) else result.as_dict()
-
-
-TINY = (
-    "the bundled model 'tiny' knows generated scenes of coloured shapes alone, and its words for photos mean nothing: "
-    "for those name a model such as --model open_clip:ViT-B-32/openai."
-)
-
-
-def print_ladders(
-    images: Sequence[Path],
-    model: str,
-    texts: tuple[str, ...],
-    asked: SpaceOptions,
-    *,
-    steps: int,
-    form: str,
-    json: Path | None,
-    device: str,
-) -> None:
-    """Print what each image is, from the most general of the texts to the most specific: a tree, or a row a step."""
-    from hiergeo import adapters
-    from hiergeo.evaluation.metrics import ladder as ladder_of
-
-    asked.check()
-    wanted = options.embedding(device, options.FLOAT32, None)
-    loaded = adapters.load(model, device=device)
-    space = asked.space(loaded)
-    note_geometry(loaded, [space], asked.geometry is not None)
-    embedded = loaded.encode_image(images, **wanted, progress=True)
-    candidates = loaded.encode_text(texts, **wanted, progress=True)
-    rooted = space.rooted(loaded.root(wanted["device"], wanted["dtype"]))
-    ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
-
-    spec = space.geometry.fixed().spec
-    settings = {"model": loaded.name, "geometry": spec, "steps": steps, "candidates": len(texts)}
-    found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
-    metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
-    if loaded.name == "tiny":
-        note(TINY)
-    rows, trees = [], []
-    for image, steps_met in zip(images, ladders, strict=True):
-        trees.append(Tree(Text(isolated(image.name), style="bold")))
-        for rank, text in enumerate(steps_met, start=1):
-            rows.append({"query": str(image), "kind": "ladder", "rank": rank, "caption": text})
-            trees[-1].add(Text(caption(text)))
-    shown = Records(rows, f"In {spec}.")
-    publish({"metrics": metrics, "ladders": found, "settings": settings}, json, form, shown, screen=trees)
-
-
-def read_captions(path: Path) -> tuple[str, ...]:
-    """The distinct non-empty lines of a UTF-8 file."""
-    from hiergeo.datasets.hierarchy import distinct
-
-    lines = read_text(path, "name a file of captions, one a line").splitlines()
-    texts = distinct(line.strip() for line in lines if line.strip())
-    if not texts:
-        raise InputError(f"the captions {path} are empty: write one a line.")
-    return texts
-
-
-def dataset_captions(name: str, split: str) -> tuple[str, ...]:
-    """The distinct captions of the positive chains of a dataset."""
-    from hiergeo.datasets.hierarchy import distinct
-
-    return distinct(caption for row in load_data(name, split, None).rows for caption in row.positive)

@@ -92,7 +92,7 @@ def distinct_answers(
         at = [places[each] for each in some]
         captions = [{key for key in keys if isinstance(key, str)} for keys in without]
         asked = [
-            replace(requests[place], k=k, without=requests[place].without | left_out)
+            requests[place].model_copy(update={"k": k, "without": requests[place].without | left_out})
             for place, k, left_out in zip(at, most, captions, strict=True)
         ]
         lists = []

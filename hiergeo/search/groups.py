@@ -61,15 +61,16 @@ class RequestGroup:
         self.guarantee = "approximate"
 
     def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
+        without = self.store.captioned(first.without)
         if first.kind == "ladder":
-            return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
+            return Steps(self.space, self.x, self._thresholds(first.thresholds), span, without)
         if first.kind == "count":
             within = None if first.within is None else torch.tensor([each.within for each in self.requests])
-            return Count(self.space, self.x, first.min_radius, span, within)
+            return Count(self.space, self.x, first.min_radius, span, within, without)
         by: By = "distance" if first.kind == "neighbours" else first.by
         k = max(request.k for request in self.requests)
         side: Side = "parents" if first.kind == "parents" else "children"
-        return Best(self.space, self.x, k, by, side, first.min_radius, span, self.store.captioned(first.without))
+        return Best(self.space, self.x, k, by, side, first.min_radius, span, without)
 
     def _thresholds(self, thresholds: int | Tensor) -> Tensor:
         if isinstance(thresholds, Tensor):

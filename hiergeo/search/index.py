@@ -1,11 +1,11 @@
 """The front door of search: an index that answers questions about what entails what, and can be changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any, cast, final, get_args
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
@@ -25,7 +25,7 @@ from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Item, Query
 from hiergeo.search.recall import KindAudit, audit, with_recall
-from hiergeo.search.requests import Kind, Request
+from hiergeo.search.requests import Kind, Options, Request
 from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
@@ -73,110 +73,48 @@ class Index:
         """How many items it holds."""
         return self.store.manifest.rows
 
-    def children(
-        self,
-        query: Questions,
-        k: int = 10,
-        *,
-        by: By = "margin",
-        space: Space | str | None = None,
-        min_radius: float | None = None,
-        low: float = 0.0,
-        high: float = float("inf"),
-        store: Store | str | None = None,
-        distinct: bool = True,
-    ) -> Answer | list[Answer]:
+    def children(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
         """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
 
         Args:
             query: one or several.
             k: 1 <= k <= 1024; fewer hits where the index holds fewer.
-            by: "margin", largest first; "angle" or "distance", smallest first.
-            space: another space of the frame of the index, or the spec of a geometry around its root; None is the space
-                of the index.
-            min_radius: scale of the cones; None is that of the space.
-            low: items of a smaller radius are left out, geodesic units.
-            high: items of a larger radius are left out.
-            store: search through a store that holds the items, or the store of this spec such as
-                "milvus:http://HOST:19530"; None scans the index.
-            distinct: of items with one caption the best counts; False lists every item.
+            **options: by, distinct, space, low, high, min_radius, store, strict; what they do is said at `Request`.
 
         Raises:
-            InputError: an empty index, a query that it cannot take, an argument out of range.
+            InputError: an empty index, a query that it cannot take, an option that is unknown or out of range.
         """
-        ranked = {"k": k, "by": by, "min_radius": min_radius, "distinct": distinct}
-        return self._asked("children", query, {**ranked, "space": space, "low": low, "high": high, "store": store})
+        return self._asked("children", query, k=k, **options)
 
-    def parents(
-        self,
-        query: Questions,
-        k: int = 10,
-        *,
-        by: By = "margin",
-        space: Space | str | None = None,
-        min_radius: float | None = None,
-        low: float = 0.0,
-        high: float = float("inf"),
-        store: Store | str | None = None,
-        distinct: bool = True,
-    ) -> Answer | list[Answer]:
+    def parents(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
         """The k items that come nearest to entailing the query; arguments as for `children`."""
-        ranked = {"k": k, "by": by, "min_radius": min_radius, "distinct": distinct}
-        return self._asked("parents", query, {**ranked, "space": space, "low": low, "high": high, "store": store})
+        return self._asked("parents", query, k=k, **options)
 
-    def neighbours(
-        self,
-        query: Questions,
-        k: int = 10,
-        *,
-        space: Space | str | None = None,
-        low: float = 0.0,
-        high: float = float("inf"),
-        store: Store | str | None = None,
-        distinct: bool = True,
-    ) -> Answer | list[Answer]:
-        """The k nearest items by geodesic distance; arguments as for `children`."""
-        shared = {"k": k, "distinct": distinct, "space": space, "low": low, "high": high, "store": store}
-        return self._asked("neighbours", query, shared)
+    def neighbours(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k nearest items by geodesic distance; options are distinct, space, low, high, store."""
+        return self._asked("neighbours", query, k=k, **options)
 
     def ladder(
-        self,
-        query: Questions,
-        thresholds: int | Tensor = 50,
-        *,
-        space: Space | str | None = None,
-        low: float = 0.0,
-        high: float = float("inf"),
-        store: Store | str | None = None,
+        self, query: Questions, thresholds: int | Tensor = 50, **options: Unpack[Options]
     ) -> Climb | list[Climb]:
         """From general to specific: for each threshold the nearest item whose radius is within it.
 
         Args:
-            query: one or several; this and all others as for `children`.
+            query: one or several.
             thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
                 radius of the index.
+            **options: space, low, high, store, as for `children`.
         """
-        shared = {"thresholds": thresholds, "space": space, "low": low, "high": high, "store": store}
-        return self._asked("ladder", query, shared)
+        return self._asked("ladder", query, thresholds=thresholds, **options)
 
-    def count(
-        self,
-        query: Questions,
-        *,
-        within: float | None = None,
-        space: Space | str | None = None,
-        min_radius: float | None = None,
-        low: float = 0.0,
-        high: float = float("inf"),
-    ) -> int | list[int]:
+    def count(self, query: Questions, **options: Unpack[Options]) -> int | list[int]:
         """How many items the query entails: those within its cone, or within a geodesic distance.
 
         Args:
-            query: one or several; this and all others as for `children`.
-            within: count the items within this geodesic distance instead.
+            query: one or several.
+            **options: within, space, min_radius, low, high, as for `Request`.
         """
-        shared = {"within": within, "space": space, "min_radius": min_radius, "low": low, "high": high}
-        return self._asked("count", query, shared)
+        return self._asked("count", query, **options)
 
     def search(self, requests: Sequence[Request]) -> list[Result]:
         """Answer requests of any kinds in one pass over the index; the answers are in their order.
@@ -252,9 +190,14 @@ class Index:
         self.engines.checked(store)
         chosen, asked = self.chosen(space), list(queries)
         points = zip(asked, self.encoder.encode(asked), strict=True)
-        settings: dict[str, Any] = {"k": k, "by": by, "thresholds": k, "space": chosen, "store": store}
         requests = [
-            Request("children", query if isinstance(query, Item) else embedded, distinct=False, **settings)
+            Request(
+                *("children", query if isinstance(query, Item) else embedded, k),
+                by=by,
+                distinct=False,
+                space=chosen,
+                store=store,
+            )
             for query, embedded in points
         ]
         return audit(self.search, self.store, chosen, requests)
@@ -357,7 +300,9 @@ class Index:
         space = self.chosen(request.space)
         points = query_rows([request.query], embedded[None], space, store).points(space.geometry, self.device)
         span = RadiusRange.strict(cast(Side, request.kind), float(points.radius))
-        return replace(request, low=max(request.low or span.low, span.low), high=min(request.high, span.high))
+        return request.model_copy(
+            update={"low": max(request.low or span.low, span.low), "high": min(request.high, span.high)}
+        )
 
     def _swept(self, store: ExactStore, requests: Sequence[Request], embedded: Tensor) -> list[Result]:
         """The answers to requests whose queries have these embeddings (Q, D), captions repeated, from one pass."""
@@ -382,10 +327,10 @@ class Index:
                 results[place] = result
         return results
 
-    def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> Any:
+    def _asked(self, kind: Kind, query: Questions, **options: Any) -> Any:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)
         queries = cast(Sequence[Query], query if several else [query])
         if not len(queries):
             raise InputError("there is no query: give at least one.")
-        results = self.search([Request(kind, each, **shared) for each in queries])
+        results = self.search([Request(kind, each, **options) for each in queries])
         return results if several else results[0]

@@ -4,7 +4,6 @@ An audit searches the index twice, through the store and by a scan. Its numbers 
 approximate answers of the same settings carry them.
 """
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -76,9 +75,11 @@ def audit(
     ask: Callable[[Sequence[Request]], Sequence[Result]], home: ExactStore, space: Space, requests: Sequence[Request]
 ) -> tuple[KindAudit, ...]:
     """As `Index.audit`, of requests in a space that differ in their queries alone; `ask` answers requests."""
-    asked = [replace(each, kind=kind) for kind in AUDITED for each in requests]
+    asked = [each.model_copy(update={"kind": kind, "thresholds": each.k}) for kind in AUDITED for each in requests]
     found = ask(asked)
-    pairs = cast(list[Pair], list(zip(ask([replace(each, store=None) for each in asked]), found, strict=True)))
+    pairs = cast(
+        list[Pair], list(zip(ask([each.model_copy(update={"store": None}) for each in asked]), found, strict=True))
+    )
     n = len(requests)
     audits = tuple(_measured(home, space, asked[at], pairs[at : at + n]) for at in range(0, len(asked), n))
     if isinstance(requests[0].store, str):
@@ -115,9 +116,8 @@ def with_recall(
     known = cache(partial(_kept, home))
     carrying = list(results)
     for place, (request, result) in enumerate(zip(requests, results, strict=True)):
-        whole = request.low <= 0 and request.high == math.inf and not request.without
         if not isinstance(result, int) and result.guarantee == "approximate" and isinstance(request.store, str):
-            recalls = known(request.store) if whole else {}
+            recalls = known(request.store) if request.whole else {}
             carrying[place] = replace(result, recall=recalls.get(_key_of(request, chosen(request.space))))
     return carrying
 

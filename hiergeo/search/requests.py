@@ -1,98 +1,270 @@
-"""Requests: what is asked of an index, so that questions of different kinds share one pass."""
+"""A question to an index: one model, of which Python, the command line, HTTP, the client and the explorer are made.
+
+A new option of searches is a field of `Request` and a key of `Options` here, and what it does in
+`hiergeo.search.groups`; the command line names it in `hiergeo.cli.search`.
+"""
 
 import math
-from collections.abc import Hashable
+import operator
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, TypedDict, final, get_args
 
 import torch
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 from torch import Tensor
+from typing_extensions import Self, Unpack
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core.errors import InputError
+from hiergeo._core.validation import sentence
 from hiergeo.geometry import Space
-from hiergeo.geometry.space import By
+from hiergeo.geometry.space import By, Side
 from hiergeo.search.queries import Query, is_dense, tensor_kind
 from hiergeo.search.store import Store
 
 Kind = Literal["children", "parents", "neighbours", "ladder", "count"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SIDES: tuple[Kind, ...] = get_args(Side)
+HITS: tuple[Kind, ...] = (*SIDES, "neighbours")
 
 MOST_HITS = 1024
 """The largest k of a search."""
 
+SPEC_CHARACTERS = 1024
+"""Of the spec of a geometry."""
 
-@dataclass(frozen=True, eq=False)
-class Request:
+
+@final
+@dataclass(frozen=True)
+class On:
+    """What a field of a request concerns.
+
+    Attributes:
+        kinds: of search that it says something of.
+        local: whether Python and the command line alone set it: a request over HTTP has none of it.
+    """
+
+    kinds: tuple[Kind, ...] = KINDS
+    local: bool = False
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return operator.index(value) if hasattr(value, "__index__") else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, of numpy too, which a query string may spell."""
+
+
+def _space(value: Any) -> Any:
+    if not isinstance(value, Space | str | None) or len(str(value)) > SPEC_CHARACTERS:
+        raise ValueError("must be the spec of a geometry, such as 'lorentz:-1'")
+    return value
+
+
+def _store(value: Any) -> Any:
+    if not isinstance(value, Store | str | None):
+        raise ValueError("must be a Store or the spec of one")
+    return value
+
+
+def _thresholds(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        if not is_dense(value) or value.ndim != 1 or not len(value) or value.is_complex():
+            raise ValueError(f"must be one row of numbers (T,), not {tensor_kind(value)}")
+        radii = value.double()
+        if not bool(torch.isfinite(radii).all()) or bool((radii.diff() < 0).any()):
+            raise ValueError("must be finite and ascend")
+        return value
+    try:
+        count = int(_whole(value))
+    except (TypeError, ValueError):
+        count = 0
+    if not 1 <= count <= limits.PROTOCOL_STEPS or count != float(value):
+        raise ValueError(f"must be a whole number from 1 to {limits.PROTOCOL_STEPS:,}, or radii")
+    return count
+
+
+SPEC = WithJsonSchema({"anyOf": [{"type": "string", "maxLength": SPEC_CHARACTERS}, {"type": "null"}]})
+COUNT = WithJsonSchema({"type": "integer", "minimum": 1, "maximum": limits.PROTOCOL_STEPS})
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of searches beside k and thresholds: the fields of `Request`, all of which have defaults."""
+
+    by: By
+    distinct: bool
+    space: Space | str | None
+    geometry: str | None
+    low: float
+    high: float
+    within: float | None
+    min_radius: float | None
+    store: Store | str | None
+    strict: bool
+    without: frozenset[str]
+
+
+@final
+class Request(BaseModel):
     """One question to an index; `Index.search` answers a list of them in one pass.
 
     Attributes:
         kind: "children" and "parents": the k items that the query comes nearest to entailing, and to being entailed by;
             "neighbours": the k nearest; "ladder": the nearest item within each threshold of radius; "count": how many
             items the query entails.
-        query: a text, an image (path or picture), or an embedding (D,).
-        k: hits of the first three kinds, 1 <= k <= 1024.
+        query: a text, an image (path or picture), an embedding (D,) or an item of the index.
+        k: hits, 1 <= k <= 1024; fewer where the index holds fewer.
         by: order of children and parents: "margin", largest first; "angle" or "distance", smallest first.
-        thresholds: of a ladder, as for `Index.ladder`.
+        distinct: of items with one caption the best counts; False lists every item.
+        space: another space of the frame of the index, or the spec of a geometry around its root (over HTTP
+            ``geometry``); None is the space of the index.
+        thresholds: of a ladder: (T,) ascending, geodesic units; or how many (over HTTP ``steps``), spread evenly from
+            the smallest to the largest radius of the index.
+        low: items of a smaller radius are left out, geodesic units.
+        high: items of a larger radius are left out.
         within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
-        low: this and the rest as for `Index.children`; counts always scan.
-        without: captions whose items are left out; of the first three kinds.
+        min_radius: scale of the cones of children, parents and counts; None is that of the space.
+        store: search through a store that holds the items, or the store of this spec; None scans the index, as counts
+            always do.
         strict: whether all children have a larger radius than the query, and all parents a smaller one.
+        without: captions whose items are left out.
 
     Raises:
-        InputError: a kind or an order that is unknown, k or a number of thresholds out of range, a range of radii that
-            is empty.
+        InputError: an option that is unknown, out of range, or says nothing of this kind of search.
     """
 
-    kind: Kind
-    query: Query
-    k: int = 10
-    by: By = "margin"
-    thresholds: int | Tensor = 50
-    within: float | None = None
-    low: float = 0.0
-    high: float = math.inf
-    space: Space | str | None = None
-    min_radius: float | None = None
-    store: Store | str | None = None
-    distinct: bool = True
-    without: frozenset[str] = frozenset()
-    strict: bool = False
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True, loc_by_alias=False
+    )
 
-    def __post_init__(self) -> None:
-        for what, name, known in (("kind of search", self.kind, get_args(Kind)), ("order", self.by, get_args(By))):
-            if name not in known:
-                raise unknown_name(what, str(name), known)
-        check_whole("k", self.k, 1, MOST_HITS)
-        if isinstance(self.thresholds, Tensor):
-            _check_thresholds(self.thresholds)
-        else:
-            check_whole("thresholds", self.thresholds, 1, limits.PROTOCOL_STEPS)
+    kind: Annotated[Kind, On(local=True)]
+    query: Annotated[Any, On(local=True)]
+    k: Annotated[
+        int, On(HITS), Field(ge=1, le=MOST_HITS, description="Hits of one query."), BeforeValidator(_whole)
+    ] = 10
+    by: Annotated[
+        By, On(SIDES), Field(description="How hits are ordered: margin, largest first; others, smallest first.")
+    ] = "margin"
+    distinct: Annotated[bool, On(HITS), Field(description="Of items with one caption the best counts.")] = True
+    space: Annotated[
+        Space | str | None,
+        On(),
+        PlainValidator(_space),
+        SPEC,
+        Field(alias="geometry", description="Spec of a geometry around the root of the index; by default its own."),
+    ] = None
+    thresholds: Annotated[
+        int | Tensor,
+        On(("ladder",)),
+        PlainValidator(_thresholds),
+        COUNT,
+        Field(alias="steps", description="Thresholds of radius."),
+    ] = 50
+    low: Annotated[float, On(), Field(description="Items of a smaller radius are left out.")] = 0.0
+    high: Annotated[
+        float, On(), Field(default_factory=lambda: math.inf, description="Items of a larger radius are left out.")
+    ]
+    within: Annotated[
+        float | None, On(("count",)), Field(ge=0, description="Count the items within this distance, not the cone.")
+    ] = None
+    min_radius: Annotated[
+        float | None,
+        On((*SIDES, "count")),
+        Field(gt=0, allow_inf_nan=False, description="Scale of the cones; by default that of the index."),
+    ] = None
+    store: Annotated[Store | str | None, On((*HITS, "ladder"), local=True), PlainValidator(_store), SPEC] = None
+    strict: Annotated[
+        bool, On(SIDES), Field(description="Whether children have a larger radius than the query, parents a smaller.")
+    ] = False
+    without: Annotated[frozenset[str], On(HITS, local=True)] = frozenset()
+
+    def __init__(
+        self,
+        kind: Kind,
+        query: Query,
+        k: int | None = None,
+        thresholds: int | Tensor | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        numbers = {name: value for name, value in (("k", k), ("thresholds", thresholds)) if value is not None}
+        try:
+            super().__init__(kind=kind, query=query, **numbers, **options)
+        except ValidationError as error:
+            raise InputError(sentence(error, "the request")) from None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        for name in self.model_fields_set:
+            kinds = on(type(self).model_fields[name]).kinds
+            if self.kind not in kinds:
+                raise ValueError(f"{name} does not apply to {self.kind}: leave it out, or ask for {' or '.join(kinds)}")
         if not self.low <= self.high:
-            raise InputError(f"the range of radii from {self.low:g} to {self.high:g} is empty: low must be <= high.")
-        if self.within is not None and not self.within >= 0:
-            raise InputError(f"within must be a distance >= 0, not {self.within:g}.")
-        if self.min_radius is not None:
-            check_positive("min_radius", self.min_radius)
-        if not isinstance(self.store, Store | str | None):
-            raise InputError(f"a store is a Store or the spec of one, not {type(self.store).__name__}.")
+            raise ValueError(f"the range of radii from {self.low:g} to {self.high:g} is empty: low must be <= high")
+        if self.within is not None and self.min_radius is not None:
+            raise ValueError("within counts by distance and min_radius scales cones: give one of them")
+        return self
 
     @property
     def group(self) -> Hashable:
         """Requests of one group are answered by one task of a sweep."""
-        space = self.space if self.space is None or isinstance(self.space, str) else id(self.space)
-        store = self.store if self.store is None or isinstance(self.store, str) else id(self.store)
-        shared = self.kind, space, self.min_radius, self.low, self.high, store
-        if self.kind == "ladder":
-            steps = self.thresholds
-            return *shared, tuple(steps.tolist()) if isinstance(steps, Tensor) else steps
-        if self.kind == "count":
-            return *shared, self.within is None
-        return *shared, self.without, None if self.kind == "neighbours" else self.by
+        shared = (_key(value) for name, value in self if name not in EACH)
+        return *shared, self.within is None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the search looks at every item."""
+        return self.low <= 0 and self.high == math.inf and not self.without
+
+    def sent(self) -> dict[str, Any]:
+        """What was set of the request, without its kind and query, in values of JSON, as `parameters` names it.
+
+        Raises:
+            InputError: something that another machine cannot be told, such as a `Space` or a `Store`.
+        """
+        values: dict[str, Any] = {}
+        for name in self.model_fields_set - {"kind", "query"}:
+            info, value = type(self).model_fields[name], getattr(self, name)
+            if on(info).local or isinstance(value, Space | Tensor):
+                raise InputError(f"{name} cannot be sent to a server as {type(value).__name__}.")
+            values[info.alias or name] = value
+        return values
 
 
-def _check_thresholds(thresholds: Tensor) -> None:
-    if not is_dense(thresholds) or thresholds.ndim != 1 or not len(thresholds) or thresholds.is_complex():
-        raise InputError(f"thresholds must be one row of numbers (T,), not {tensor_kind(thresholds)}.")
-    radii = thresholds.double()
-    if not bool(torch.isfinite(radii).all()) or bool((radii.diff() < 0).any()):
-        raise InputError("thresholds must be finite and ascend.")
+EACH = frozenset({"query", "k", "within", "distinct", "strict"})
+"""Fields in which requests of one group may differ; a strict one has become a range of radii before."""
+
+
+def _key(value: Any) -> Hashable:
+    if isinstance(value, Tensor):
+        return tuple(value.tolist())
+    return id(value) if isinstance(value, Space | Store) else value
+
+
+def on(info: FieldInfo) -> On:
+    """What a field of a request concerns."""
+    return next(each for each in info.metadata if isinstance(each, On))
+
+
+def fitting(kind: Kind, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some options that say something of a kind of search."""
+    return {name: value for name, value in options.items() if kind in on(Request.model_fields[name]).kinds}
+
+
+def parameters(kind: Kind) -> dict[str, Any]:
+    """The fields of a request of a kind that others may set than Python, as `pydantic.create_model` takes them."""
+    fields = Request.model_fields.items()
+    return {name: (info.annotation, info) for name, info in fields if kind in on(info).kinds and not on(info).local}

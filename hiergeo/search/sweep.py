@@ -42,10 +42,11 @@ NONE = torch.empty(0, dtype=torch.int64)
 
 
 class SweepTask(Protocol):
-    """A question to all rows, answered chunk by chunk."""
+    """A question to all rows of a range of radii but those of the ids `without` (n,), answered chunk by chunk."""
 
     space: Space
     span: RadiusRange
+    without: Tensor
 
     def take(self, rows: Rows, points: Points) -> None:
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
@@ -87,17 +88,18 @@ def run(chunks: Iterable[Rows], tasks: Sequence[SweepTask], device: torch.device
 
 def _given(task: SweepTask, rows: Rows, points: Points) -> int:
     """Give rows to a task, if there are any; returns how many are items."""
+    scored = int(rows.radii[:, 0].isfinite().sum())
+    if len(task.without):
+        wanted = torch.nonzero(~torch.isin(rows.ids, task.without))[:, 0]
+        rows, points = rows.take(wanted), points.rows(wanted.to(points.radius.device))
     if len(rows):
         task.take(rows, points)
-    return int(rows.radii[:, 0].isfinite().sum())
+    return scored
 
 
 @final
 class Best:
-    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id.
-
-    Items of the ids `without` (n,) are left out.
-    """
+    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id."""
 
     def __init__(
         self,
@@ -115,11 +117,6 @@ class Best:
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
-        if len(self.without):
-            kept = torch.nonzero(~torch.isin(rows.ids, self.without))[:, 0]
-            rows, points = rows.take(kept), points.rows(kept.to(points.radius.device))
-            if not len(rows):
-                return
         values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
         part = _found(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)
@@ -135,8 +132,10 @@ class Best:
 class Steps:
     """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`."""
 
-    def __init__(self, space: Space, x: Points, thresholds: Tensor, span: RadiusRange = EVERY) -> None:
-        self.space, self.x, self.thresholds, self.span = space, x, thresholds, span
+    def __init__(
+        self, space: Space, x: Points, thresholds: Tensor, span: RadiusRange = EVERY, without: Tensor = NONE
+    ) -> None:
+        self.space, self.x, self.thresholds, self.span, self.without = space, x, thresholds, span, without
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
@@ -163,8 +162,9 @@ class Count:
         min_radius: float | None = None,
         span: RadiusRange = EVERY,
         within: Tensor | None = None,
+        without: Tensor = NONE,
     ) -> None:
-        self.space, self.x, self.min_radius, self.span = space, x, min_radius, span
+        self.space, self.x, self.min_radius, self.span, self.without = space, x, min_radius, span, without
         self.within = None if within is None else within.to(x.radius)
         self.total = torch.zeros(len(x), dtype=torch.int64)
 

@@ -1,6 +1,5 @@
 """The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
 
-import csv
 import json
 import runpy
 import sys
@@ -106,37 +105,6 @@ def test_a_wrong_model_is_named_whatever_else_is_wrong(run, tmp_path, monkeypatc
         assert spec.rpartition(":")[2].partition("@")[0] in said
 
 
-def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
-    from hiergeo.datasets import scenes
-
-    picture, captions, out = tmp_path / "scene.png", tmp_path / "captions.txt", tmp_path / "out.json"
-    row = scenes.load("test", count=1)
-    row.images[0].open().save(picture)
-    captions.write_text("\n".join(["", *row.rows[0].positive, row.rows[0].positive[0]]))
-    code, printed, _ = run("search", picture, "--ladder", "-m", "tiny", "--captions", captions, "--json", out)
-    assert code == 0
-    ladder = json.loads(out.read_text())["ladders"][0]["ladder"]
-    assert ladder
-    assert set(ladder) <= set(row.rows[0].positive)
-    assert ladder[0] in printed
-    words = ("search", picture, "--ladder", "-m", "tiny", "--captions", captions, "--format")
-    assert json.loads(run(*words, "json")[1])["ladders"][0]["ladder"] == ladder
-    rows = list(csv.DictReader(run(*words, "csv")[1].splitlines()))
-    assert [row["caption"] for row in rows] == ladder
-
-
-def test_captions_are_printed_as_they_are(run, tmp_path):
-    from hiergeo.datasets import scenes
-
-    picture, captions = tmp_path / "[bold]scene.png", tmp_path / "captions.txt"
-    scenes.load("test", count=1).images[0].open().save(picture)
-    captions.write_text("[/red] a [circle] :smile:\n", encoding="utf-8-sig")
-    code, printed, _ = run("search", picture, "--ladder", "-m", "tiny", "--captions", captions)
-    assert code == 0
-    assert "[bold]scene.png" in printed
-    assert "[/red] a [circle] :smile:" in printed
-
-
 def test_embed_then_probe_the_file(run, tmp_path):
     stored, direct, again = tmp_path / "tiny.npz", tmp_path / "direct.json", tmp_path / "again.json"
     data = ["-d", "scenes", "--rows", 20]
@@ -216,8 +184,6 @@ def test_data_check_exits_with_2_on_defects(run, tmp_path):
         (["probe", "-m", "npz:nowhere.npz", "-d", "scenes"], "nowhere.npz"),
         (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "unknown root 'text'"),
         (["probe", "-m", "tiny", "-d", "scenes", "--rows", "5", "-g", "product:lorentz:-1x3"], "have 3 dimensions"),
-        (["search", "--ladder", "-m", "tiny", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
-        (["search", "-m", "tiny", "nowhere.jpg", "-d", "scenes"], "--ladder"),
         (["info", "--device", "nope"], "device 'nope'"),
         (["probe", "-m", "tiny", "-d", "scenes", "--device", "meta"], "device 'meta' cannot be used here"),
         (["probe", "-m", "tiny", "-d", "scenes", "-g", "product:lorentz:-1x²"], "needs a dimension"),
@@ -269,20 +235,6 @@ def test_usage_errors_are_one_sentence_that_names_the_help(run, arguments):
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
     assert "--help" in err
-
-
-@pytest.mark.slow
-def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_path):
-    """A checkpoint named by architecture and path goes through open_clip's own loading code."""
-    from hiergeo.adapters import tiny
-
-    checkpoint = tmp_path / "saved.safetensors"
-    checkpoint.write_bytes(tiny.weights().read_bytes())
-    pictures = sorted((data_home / "hierarcaps" / "images").glob("*.jpg"))[:2]
-    model = f"open_clip:{tiny.register()}/{checkpoint}"
-    code, printed, _ = run("search", "--ladder", *pictures, "-m", model, "-d", "hierarcaps")
-    assert code == 0
-    assert all(picture.name in printed for picture in pictures)
 
 
 def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):

@@ -61,7 +61,6 @@ VERBS = {
     ),
     "search --ladder": (("search", "INDEX", "a shape", "a star", "--ladder"), {"query", "rank", "threshold", "angle"}),
     "search --count": (("search", "INDEX", "a shape", "a star", "--count"), {"query", "kind", "items", "of"}),
-    "search --model": (("search", "a.png", "b.png", "--ladder", "-m", "tiny", "-d", "scenes"), {"query", "caption"}),
     "chains quality": (
         ("chains", "quality", "own.csv", "--split", "train"),
         {"metric", "value", "low", "tier0"},

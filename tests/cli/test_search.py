@@ -11,6 +11,7 @@ from hiergeo.cli.app import SUMMARIES
 from hiergeo.cli.search import _lines, answer_lines, apex
 from hiergeo.cli.verbs import loaded
 from hiergeo.search.corpus.report import Summary
+from hiergeo.search.requests import KINDS
 from hiergeo.testing import oracle
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
@@ -26,7 +27,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("kind", ["children", "parents", "neighbours", "ladder", "count"])
 def test_every_kind_prints_and_writes_what_python_finds(run, folder, tmp_path, kind):
     out = tmp_path / "out.json"
-    code, printed, _ = run("search", folder, "a red circle", f"--{kind}", "-g", "lorentz:-1", "--json", out)
+    code, printed, _ = run("search", folder, "a red circle", "--find", kind, "-g", "lorentz:-1", "--json", out)
     assert code == 0
     document = json.loads(out.read_text())
     assert next(iter(document)) == "metrics"
@@ -64,7 +65,7 @@ def test_rows_of_a_narrow_terminal_hold_an_id_a_caption_and_every_number(run, tm
     monkeypatch.setenv("COLUMNS", "80")
     search.build(tmp_path / "index", "tiny", CAPTIONS, ids=[(7 << 32) + i for i in range(len(CAPTIONS))])
     for kind in ("children", "ladder"):
-        code, printed, _ = run("search", tmp_path / "index", "a red circle", f"--{kind}", "-g", "lorentz:-1")
+        code, printed, _ = run("search", tmp_path / "index", "a red circle", "--find", kind, "-g", "lorentz:-1")
         lines = printed.splitlines()
         assert code == 0
         assert max(map(len, lines)) <= 80
@@ -102,6 +103,11 @@ def ask(run, folder, tmp_path):
     return answer
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_flags_of_version_0_2_still_say_what_is_found(ask, kind):
+    assert ask("a circle", f"--{kind}") == ask("a circle", "--find", kind)
+
+
 def test_a_count_goes_up_to_the_distance_that_is_named(ask):
     near = [hit["distance"] for hit in ask("a circle", "--neighbours")["hits"]]
     assert len(near) == len(CAPTIONS)
@@ -131,7 +137,9 @@ def test_cones_are_those_of_the_minimum_radius(run, folder, tmp_path, kind, min_
     pair = (items, query) if kind == "parents" else (query, items)
     margins = oracle.margin(*pair, -1.0, min_radius or 0.1).tolist()
     option = [] if min_radius is None else ["--min-radius", min_radius]
-    code, *_ = run("search", folder, "red", f"--{kind}", "-g", "lorentz:-1", *option, "--json", tmp_path / "out.json")
+    code, *_ = run(
+        "search", folder, "red", "--find", kind, "-g", "lorentz:-1", *option, "--json", tmp_path / "out.json"
+    )
     assert code == 0
     (answer,) = json.loads((tmp_path / "out.json").read_text())["answers"]
     if kind == "count":
@@ -164,7 +172,8 @@ def test_an_image_is_searched_by_its_name_or_by_an_option(run, folder, tmp_path)
     ("asked", "named"),
     [
         ([], "nothing to search for"),
-        (["a circle", "--parents", "--ladder"], "--parents and --ladder"),
+        (["a circle", "--parents", "--ladder"], "parents and ladder"),
+        (["a circle", "--find", "parent"], "parents"),
         (["a circle", "--by", "margins"], "margin"),
         (["a circle", "--low", "2", "--high", "1"], "empty"),
         (["a circle", "-g", "lorenz:-1"], "lorentz"),

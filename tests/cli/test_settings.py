@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
-from PIL import Image
 
 from hiergeo import search
 from hiergeo._core.errors import InputError
@@ -117,15 +116,3 @@ def test_images_are_opened_unless_they_are_not_wanted(called, tmp_path, words, i
 def test_parts_are_fetched_that_are_named(called):
     words = ("data", "fetch", "--part", "test", "--part", "val")
     assert list(called("hiergeo.datasets.hierarcaps:fetch", *words)["what"]) == ["test", "val"]
-
-
-def test_a_ladder_has_as_many_steps_as_are_named(run, tmp_path):
-    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
-    (tmp_path / "captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\n")
-    lengths = []
-    for words in (("--steps", 1), ()):
-        captions = ("--captions", tmp_path / "captions.txt")
-        code, printed, _ = run("search", "--ladder", tmp_path / "red.png", "-m", "tiny", *captions, *words)
-        assert code == 0
-        lengths.append(printed.count("──"))
-    assert lengths[0] == 1 < lengths[1]

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from PIL import Image
 
 import hiergeo
 from hiergeo._core import plugins
@@ -107,15 +106,6 @@ def test_a_head_measured_elsewhere_than_it_was_trained_is_noted(run, head, geome
     code, _, err = run("probe", "-m", f"head:{head[0]}", "-d", "scenes", "--rows", 20, "-g", geometry)
     assert code == 0, err
     assert ("trained in lorentz:-1" in err) == noted
-
-
-@pytest.mark.slow
-def test_the_bundled_model_warns_of_photos(run, tmp_path):
-    Image.new("RGB", (40, 40), "red").save(tmp_path / "photo.png")
-    code, out, err = run("search", tmp_path / "photo.png", "--ladder", "-m", "tiny", "-d", "scenes")
-    assert code == 0
-    assert "photo.png" in out
-    assert "tiny" in err
 
 
 def test_dir_shows_public_names_alone():

@@ -38,7 +38,7 @@ def folder(sound, tmp_path) -> Path:
 def used(folder: Path) -> list[object]:
     """What every reading method says."""
     index = search.open(folder)
-    asked = [Request(kind, QUERY, 5) for kind in ("children", "parents", "neighbours", "ladder", "count")]
+    asked = [Request(kind, QUERY) for kind in ("children", "parents", "neighbours", "ladder", "count")]
     facts = index.store.describe()
     rows = index.store.fetch(torch.tensor([0, 1]))
     return [index.search(asked), len(index), facts.rows, rows.ids.tolist(), index.store.labels(rows.ids)]

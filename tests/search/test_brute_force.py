@@ -17,7 +17,7 @@ from hiergeo.geometry.space import By
 from hiergeo.search import Answer, Climb, Request, layout, quantiles
 from hiergeo.search.chunks import stream
 from hiergeo.search.groups import Result
-from hiergeo.search.requests import Kind
+from hiergeo.search.requests import Kind, fitting
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores import exact
 
@@ -137,12 +137,12 @@ def test_answers_are_those_of_brute_force(tmp_path: Path, small: None, spec: str
             more = {**shared, "query": queries[place], "low": low, "high": high}
             for (kind, by), cost in costed.items():
                 truth = np.where(inside, cost[place], np.inf)
-                requests.append(Request(kind, by=by, **more))
+                requests.append(Request(kind, **fitting(kind, {"by": by, **more})))
                 checks.append(partial(check_best, truth, held, min(k, int(inside.sum())), by))
             near = np.where(inside, costed["children", "distance"][place], np.inf)
             deficit = np.where(inside, costed["children", "margin"][place], np.inf)
-            requests += [Request("ladder", thresholds=STEPS, **more), Request("count", **more)]
-            requests.append(Request("count", within=NEAR, **more))
+            requests += [Request(kind, **fitting(kind, {"thresholds": STEPS, **more})) for kind in ("ladder", "count")]
+            requests.append(Request("count", **fitting("count", {**more, "within": NEAR, "min_radius": None})))
             checks.append(partial(check_ladder, near, held, radius))
             checks += [partial(check_count, deficit, 0.0, ANGLE), partial(check_count, near, NEAR, DISTANCE)]
         for check, answer in zip(checks, index.search(requests), strict=True):
@@ -195,8 +195,10 @@ def test_ties_go_to_the_smaller_radius_then_to_the_lower_id(tmp_path: Path, smal
     near = costs(factors, "neighbours", "distance")[:, which]
     for k in (1, 9, 100):
         more: dict[str, Any] = {"min_radius": LEAST}
-        requests = [Request(kind, query, k, by=by, **more) for kind, by in ORDERS for query in queries]
-        climbs = [Request("ladder", query, thresholds=STEPS, **more) for query in queries]
+        requests = [
+            Request(kind, query, k, **fitting(kind, {"by": by, **more})) for kind, by in ORDERS for query in queries
+        ]
+        climbs = [Request("ladder", query, thresholds=STEPS, **fitting("ladder", more)) for query in queries]
         answers = index.search(requests + climbs)
         for truth, answer in zip(truths, answers, strict=False):
             assert isinstance(answer, Answer)

@@ -100,7 +100,7 @@ def test_a_damaged_record_costs_no_items(folder, tmp_path) -> None:
 
 
 def _asked(kind: Kind, index: search.Index) -> object:
-    return index.search([Request(kind, QUERY, 5, low=0.5)])
+    return index.search([Request(kind, QUERY, low=0.5)])
 
 
 def _scanned(index: search.Index) -> list[int]:

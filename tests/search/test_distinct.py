@@ -11,7 +11,7 @@ from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search import Item, Request, serving
 from hiergeo.search.distinct import distinct_items
-from hiergeo.search.requests import MOST_HITS, Kind
+from hiergeo.search.requests import MOST_HITS, Kind, fitting
 from tests.search.search_common import DIM, embeddings, shrink_shards
 from tests.search.serving.serving_common import served
 from tests.search.stores_common import register
@@ -42,7 +42,7 @@ def repeated(tmp_path, monkeypatch) -> search.Index:
 
 def folded(index: search.Index, request: Request) -> list[int]:
     """The first K ids of distinct captions in the order of all items."""
-    whole = Request(request.kind, request.query, MOST_HITS, request.by, distinct=False)
+    whole = request.model_copy(update={"k": MOST_HITS, "distinct": False})
     (answer,) = index.search([whole])
     first: dict[object, int] = {}
     for hit in answer.hits:
@@ -58,7 +58,7 @@ def test_hits_are_the_first_of_each_caption_in_the_order_of_all_items(repeated, 
     if store is not None:
         repeated.push(store)
     asked = [
-        Request(kind, query, k, by, store=store)
+        Request(kind, query, k, **fitting(kind, {"by": by}), store=store)
         for kind, by in KINDS
         for query, k in ((torch.ones(DIM), K), (Item(42), K), (Item(1), 2))
     ]

@@ -12,6 +12,7 @@ from hiergeo import Space, search
 from hiergeo._core.errors import InputError
 from hiergeo.search import Answer, Climb, Item, Query, Recall, Request, serving
 from hiergeo.search.recall import record_path, sampled
+from hiergeo.search.requests import fitting
 from tests.search.search_common import DIM, HashModel, embeddings
 from tests.search.serving.serving_common import served
 from tests.search.stores_common import register
@@ -37,8 +38,8 @@ def queries() -> Tensor:
 
 
 def answers(index: search.Index, kind: Any, store: str | None, by: Any, space: str) -> list[Any]:
-    settings: dict[str, Any] = {"store": store, "by": by, "space": space, "thresholds": K, "distinct": False}
-    return index.search([Request(kind, query, K, **settings) for query in queries()])
+    settings = {"store": store, "by": by, "space": space, "k": K, "thresholds": K, "distinct": False}
+    return index.search([Request(kind, query, **fitting(kind, settings)) for query in queries()])
 
 
 def marks(truth: Answer | Climb, found: Answer | Climb) -> list[tuple[float, bool]]:

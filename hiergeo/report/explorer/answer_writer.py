@@ -16,7 +16,8 @@ from hiergeo.report.explorer.items import words_of
 from hiergeo.report.explorer.questions import name_of
 from hiergeo.search import Answer, Climb, Hit, Item, Rung
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.requests import Query, Verb
+from hiergeo.search.requests import Kind
+from hiergeo.search.serving.wire import Query
 from hiergeo.search.shards import Labels
 
 SAME = 1e-5
@@ -39,14 +40,14 @@ class AnswerWriter:
         """What is usual in a lens; measured when it is first asked for, and anew when its index has changed."""
         return self._measured(lens, lens.index.manifest.generation)
 
-    def answer(self, lens: Lens, verb: Verb, query: Query, given: Result) -> dict[str, Any]:
+    def answer(self, lens: Lens, kind: Kind, query: Query, given: Result) -> dict[str, Any]:
         """The answer of a lens to one query; where radii do not spread, nothing is more general or more specific."""
         asked: dict[str, Any] = {"kind": name_of(query), "radius": None, "far": None}
         if isinstance(given, int):
             return {"query": asked, "count": given}
         usual = self.background(lens)
         asked["radius"] = plain(given.radius)
-        nearest = _nearest(verb, given)
+        nearest = _nearest(kind, given)
         if nearest is not None:
             asked["far"] = usual.is_far(nearest.distance, asked["kind"])
         values: dict[str, Any] = {"query": asked, "by": given.by}
@@ -57,7 +58,7 @@ class AnswerWriter:
                 for first, last, hit in (changes(given.rungs) if usual.climbs else ())
             ]
         else:
-            shown = given.hits if usual.climbs or verb == "neighbours" else ()
+            shown = given.hits if usual.climbs or kind == "neighbours" else ()
             values["hits"] = [self.hit(usual, hit) for hit in shown]
         return values | self._trust(given)
 
@@ -101,11 +102,11 @@ def equal_ladders(ladders: Mapping[str, dict[str, Any]]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _nearest(verb: Verb, given: Answer | Climb) -> Hit | None:
+def _nearest(kind: Kind, given: Answer | Climb) -> Hit | None:
     """The item nearest to a query; None where an answer does not tell. The last of several thresholds holds all."""
     if isinstance(given, Climb):
         return given.rungs[-1].hit if len(given.rungs) > 1 else None
-    return given.hits[0] if verb == "neighbours" and given.hits else None
+    return given.hits[0] if kind == "neighbours" and given.hits else None
 
 
 def _beyond(said: set[str] | None, hit: Hit) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -14,14 +14,13 @@ from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId, QueryName
 from hiergeo.report.explorer.service import Explorer
+from hiergeo.search.requests import KINDS, Kind
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answer_schemas import NUMBERS, TRUST, Number, list_of, schema
+from hiergeo.search.serving.answer_schemas import ABOUT, NUMBERS, TRUST, Number, list_of, schema
 from hiergeo.search.serving.limits import Refused
-from hiergeo.search.serving.requests import VERBS, Verb
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
@@ -64,46 +63,55 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
 
 def _searches(explorer: Explorer) -> list["BaseRoute"]:
     """What answers searches: a GET one query, a POST several."""
-    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
+    from fastapi import Body
+    from fastapi import Query as Parameters
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from hiergeo.search.serving.routes import Route, unless_gone
 
     questions = explorer.questions
 
-    def routes(verb: Verb) -> list["BaseRoute"]:
-        async def one(request: "Request", values: Any) -> "Response":
-            asked = questions.of_one(verb, values)
-            (answer,) = await unless_gone(request, explorer.ask(asked))
+    def routes(kind: Kind) -> list["BaseRoute"]:
+        async def one(request: Request, values: Annotated[questions.one, Parameters()]) -> Response:  # type: ignore[name-defined]  # FastAPI reads it
+            (answer,) = await unless_gone(request, explorer.ask(questions.of_one(kind, values)))
             return _json(written(answer))
 
-        async def several(request: "Request", values: Any) -> "Response":
-            asked = await run_in_thread(partial(questions.of_several, verb, values))
-            return _json(written({"answers": await unless_gone(request, explorer.ask(asked))}))
+        async def several(request: Request, values: Annotated[questions.several, Body()]) -> Response:  # type: ignore[name-defined]  # FastAPI reads it
+            answers = await unless_gone(request, explorer.ask(questions.of_several(kind, values)))
+            return _json(written({"answers": answers}))
 
-        about, path, answer = VERBS[verb][0], f"/api/{verb}", ANSWERS[verb]
-        answers, body = schema(f"{verb}_answers", answers=list_of(answer)), questions.several
+        about, path, answer = ABOUT[kind], f"/api/{kind}", ANSWERS[kind]
+        listed = schema(f"{kind}_answers", answers=list_of(answer))
         return [
-            StrictRoute("GET", path, one, about, model=questions.one, told=answer),
-            StrictRoute(
-                *("POST", path, several, f"{about} Several queries."),
-                model=body,
-                told=answers,
-                queries=True,
-            ),
+            Route("GET", path, one, about, answer=answer),
+            Route("POST", path, several, f"{about} Several queries.", answer=listed),
         ]
 
-    return [route for verb in VERBS for route in routes(verb)]
+    return [route for kind in KINDS for route in routes(kind)]
 
 
 def _files(explorer: Explorer) -> list["BaseRoute"]:
     """What answers with other files than JSON."""
+    from fastapi import Query as Parameters
+    from starlette.requests import Request
     from starlette.responses import Response
 
-    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
+    from hiergeo.search.serving.routes import Route, run_in_thread, unless_gone
 
-    async def thumbnail(request: "Request", item: int, values: Any) -> "Response":
+    models = explorer.questions.models
+
+    async def thumbnail(
+        item: ItemId,
+        values: Annotated[models.get("thumbnail"), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
+    ) -> Response:
         content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
         return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
 
-    async def tile(request: "Request", values: Any) -> "Response":
+    async def tile(
+        request: Request,
+        values: Annotated[models.get("tile"), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
+    ) -> Response:
         whole = await unless_gone(request, explorer.map(values.lens))
         if values.version not in (None, whole.version):
             raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
@@ -113,17 +121,20 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
             raise Refused(404, str(error), "level") from error
         return Response(content, media_type=BYTES)
 
-    models, named = explorer.questions.models, {"item": ItemId}
-    path, about = "/api/thumbnail/{item}", "A small picture of an item."
     return [
-        StrictRoute("GET", path, thumbnail, about, model=models["thumbnail"], media=JPEG, named=named),
-        StrictRoute("GET", "/api/tile", tile, TILE, model=models["tile"], media=BYTES),
+        Route("GET", "/api/thumbnail/{item}", thumbnail, "A small picture of an item.", media=JPEG),
+        Route("GET", "/api/tile", tile, TILE, media=BYTES),
     ]
 
 
 def _others(explorer: Explorer) -> list["BaseRoute"]:
     """What answers requests that are not searches with JSON."""
-    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
+    from fastapi import Body
+    from fastapi import Query as Parameters
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from hiergeo.search.serving.routes import Route, run_in_thread, unless_gone
 
     questions, models = explorer.questions, explorer.questions.models
 
@@ -131,10 +142,10 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
         return (await explorer.map(values.lens)).facts()
 
     async def ladders(values: Any) -> dict[str, Any]:
-        return await explorer.ladders(await run_in_thread(partial(questions.of_ladders, values)))
+        return await explorer.ladders(questions.of_ladders(values))
 
     async def places(values: Any) -> dict[str, Any]:
-        points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
+        points = await explorer.points(values.lens, questions.of_places(values))
         placed = (await explorer.map(values.lens)).places(points)
         rows = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
         return {"places": [dict(zip(("x", "y", "radius"), map(plain, each), strict=True)) for each in rows]}
@@ -150,12 +161,17 @@ def _others(explorer: Explorer) -> list["BaseRoute"]:
 
         return found
 
-    def route(name: str, about: str, task: Task, told: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
-        async def answer(request: "Request", values: Any = None) -> "Response":
+    def route(name: str, about: str, task: Task, answer: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
+        async def plainly(request: Request) -> Response:
+            return _json(written(await unless_gone(request, task(None))))
+
+        async def asked(
+            request: Request,
+            values: Annotated[models.get(name), (Parameters if method == "GET" else Body)()],  # type: ignore[valid-type]  # FastAPI reads it
+        ) -> Response:
             return _json(written(await unless_gone(request, task(values))))
 
-        queries = name in ("ladders", "places")
-        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told, queries=queries)
+        return Route(method, f"/api/{name}", asked if name in models else plainly, about, answer=answer)
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
     seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, final
+from typing import Annotated, Any, Literal, NamedTuple, cast, final
 
 import torch
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
@@ -12,26 +12,19 @@ from torch import Tensor
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.moved import MOST_NEIGHBOURS, MOVERS
 from hiergeo.report.explorer.thumbnails import SIDES
-from hiergeo.search import Item
+from hiergeo.search import Item, Request
+from hiergeo.search.requests import Kind, Whole, fitting, parameters
 from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
-from hiergeo.search.serving.requests import (
-    Number,
-    Query,
-    Question,
-    RequestModels,
-    Strict,
-    Verb,
-    Whole,
-    check_load,
-    read_queries,
-    read_query,
-)
+from hiergeo.search.serving.wire import Models, Number, Query, Strict, check_load, read_queries, read_query
 
 QueryName = Literal["text", "item", "image", "embedding"]
 
 CORNERS, IDS = 512, 256
 """Corners of a polygon, and ids in one request, at most."""
+
+SETTINGS = ("k", "by", "thresholds")
+"""Options of searches that the page sets; every kind takes all and uses those that say something of it."""
 
 LEVELS = 40
 """Levels of a map, at most."""
@@ -57,10 +50,10 @@ ItemId: Any = Annotated[int, BeforeValidator(_id), WithJsonSchema({"type": "stri
 
 @final
 class Asked(NamedTuple):
-    """A question and the lens that it is asked through."""
+    """Requests of one kind, one a query, and the lens that they are asked through."""
 
     lens: Lens
-    question: Question
+    requests: list[Request]
 
 
 @final
@@ -79,12 +72,13 @@ class Questions:
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
         self.limits, self._dim = limits, max(index.encoder.dim for index in collection.indexes)
-        models = RequestModels(limits, item=ItemId)
+        models = Models(limits, item=ItemId)
         keys: Any = Literal[tuple(each.key for each in collection.lenses)]
         view: Any = Annotated[keys, AfterValidator(collection.lens)]
         about = "A model and a geometry, by their key in /api/collection."
         lens = view, Field(collection.lenses[0].key, validate_default=True, description=about)
-        settings = {"lens": lens, **{name: models.settings[name] for name in ("k", "by", "steps")}}
+        options = parameters("children") | parameters("ladder")
+        settings = {"lens": lens, **{name: options[name] for name in SETTINGS}}
         text = models.text, Field(None, description="The query, a text.")
         item = ItemId, Field(None, description="The query, an item of the collection by its id; instead of q.")
         self.one = _model("Asked", **settings, q=text, item=item)
@@ -97,7 +91,7 @@ class Questions:
         neighbours = Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
-            "ladders": {"lenses": through, "query": (models.query, Field()), "steps": settings["steps"]},
+            "ladders": {"lenses": through, "query": (models.query, Field()), "thresholds": settings["thresholds"]},
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
             "roots": {"lens": lens, "k": k},
             "find": {"text": (models.text, Field(description="What captions contain.")), "k": k},
@@ -122,36 +116,35 @@ class Questions:
         }
         self.models = {name: _model(name.capitalize(), **each) for name, each in fields.items()}
 
-    def of_one(self, verb: Verb, values: Any) -> Asked:
+    def of_one(self, kind: Kind, values: Any) -> Asked:
         """The question about one query; raises Refused."""
         if (values.q is None) == (values.item is None):
             raise Refused(400, "the query must be either q, a text, or item, an id: send one of the two.", "q")
-        return self._asked(verb, values, [Item(values.item) if values.q is None else values.q])
+        return self._asked(kind, values, [Item(values.item) if values.q is None else values.q])
 
-    def of_several(self, verb: Verb, values: Any) -> Asked:
+    def of_several(self, kind: Kind, values: Any) -> Asked:
         """The question about several queries; raises Refused."""
         dim = values.lens.index.encoder.dim
-        return self._asked(verb, values, read_queries(values.queries, "queries", dim, self.limits))
+        return self._asked(kind, values, read_queries(values.queries, "queries", dim, self.limits))
 
     def of_ladders(self, values: Any) -> list[Asked]:
         """The question of one query for its ladder through each of several lenses; raises Refused."""
-        given = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self.limits)
-        check_load(self.limits, [given], "steps", len(values.lenses) * values.steps)
-        return [
-            Asked(lens, Question("ladder", (given,), geometry=lens.spec, steps=values.steps)) for lens in values.lenses
-        ]
+        query = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self.limits)
+        asked = [self._asked("ladder", values, [query], lens) for lens in values.lenses]
+        check_load(self.limits, [query] * len(asked), "ladder", values)
+        return asked
 
     def of_places(self, values: Any) -> tuple[Query, ...]:
         """Queries to place on a map; raises Refused."""
         given = read_queries(values.queries, "queries", values.lens.index.encoder.dim, self.limits)
-        check_load(self.limits, given, "queries", 1)
+        check_load(self.limits, given)
         return tuple(given)
 
-    def _asked(self, verb: Verb, values: Any, given: Sequence[Query]) -> Asked:
-        name = "steps" if verb == "ladder" else "k"
-        check_load(self.limits, given, name, getattr(values, name))
-        settings = values.k, values.by, values.lens.spec, values.steps
-        return Asked(values.lens, Question(verb, tuple(given), *settings, strict=True))
+    def _asked(self, kind: Kind, values: Any, queries: Sequence[Query], lens: Lens | None = None) -> Asked:
+        chosen = values.lens if lens is None else lens
+        check_load(self.limits, queries, kind, values)
+        options = fitting(kind, {"strict": True, **{name: getattr(values, name, None) for name in SETTINGS}})
+        return Asked(chosen, [Request(kind, cast(Any, query), space=chosen.spec, **options) for query in queries])
 
 
 def _model(name: str, **fields: Any) -> Any:

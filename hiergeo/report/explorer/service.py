@@ -34,7 +34,7 @@ from hiergeo.search.serving import Service, Settings
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.pages import OPEN
-from hiergeo.search.serving.requests import Query
+from hiergeo.search.serving.wire import Query
 from hiergeo.search.stores.exact import ExactStore
 
 KEPT = 24
@@ -152,12 +152,12 @@ class Explorer:
         Raises:
             Refused: 404, it asks about an item that is not there; or as `Service.ask`.
         """
-        lens, question = asked
-        await self.check_items(lens, question.queries)
-        given = await self.service(lens).ask(question)
-        pairs = zip(question.queries, given, strict=True)
+        lens, requests = asked
+        await self.check_items(lens, [request.query for request in requests])
+        results = await self.service(lens).ask(requests)
+        pairs = zip(requests, results, strict=True)
         return await asyncio.to_thread(
-            lambda: [self.answers.answer(lens, question.verb, query, each) for query, each in pairs]
+            lambda: [self.answers.answer(lens, request.kind, request.query, result) for request, result in pairs]
         )
 
     async def ladders(self, asked: Sequence[Asked]) -> dict[str, Any]:

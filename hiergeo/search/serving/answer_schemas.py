@@ -5,6 +5,7 @@ from typing import Any, cast
 from pydantic import create_model
 
 from hiergeo.search.answers import Answer, Climb, Guarantee
+from hiergeo.search.requests import HITS, Kind
 
 Number = float | None
 
@@ -25,12 +26,21 @@ NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"
 TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
 """How an answer was found."""
 
-ANSWERS: dict[str, Any] = {
-    **dict.fromkeys(("children", "parents", "neighbours"), Answer),
+ABOUT: dict[Kind, str] = {
+    "children": "The items that a query comes nearest to entailing: what is more specific.",
+    "parents": "The items that come nearest to entailing a query: what is more general.",
+    "neighbours": "The items nearest to a query by geodesic distance.",
+    "ladder": "From general to specific: the nearest item within each of ascending radii.",
+    "count": "How many items a query entails.",
+}
+"""One sentence about each kind of search."""
+
+ANSWERS: dict[Kind, Any] = {
+    **dict.fromkeys(HITS, Answer),
     "ladder": Climb,
     "count": schema("Count", count=int),
 }
-"""The answer to one query of each verb."""
+"""The answer to one query of each kind."""
 
 Added = schema("Added", added=int, rows=int, generation=int)
 Health = schema(

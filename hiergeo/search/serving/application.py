@@ -19,7 +19,7 @@ from hiergeo._core.version import __version__
 from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response, may_pass
-from hiergeo.search.serving.routes import Bodies, StrictRoute
+from hiergeo.search.serving.routes import Bodies, Route
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -54,9 +54,9 @@ def application(
         return JSONResponse(document)
 
     every = [
-        StrictRoute("GET", "/api/health", health, "Whether the server is up.", told=about),
-        StrictRoute("GET", "/api/openapi.json", described, "This document."),
-        StrictRoute("GET", "/metrics", measured, "Metrics in the text format of Prometheus.", media="text/plain"),
+        Route("GET", "/api/health", health, "Whether the server is up.", answer=about),
+        Route("GET", "/api/openapi.json", described, "This document."),
+        Route("GET", "/metrics", measured, "Metrics in the text format of Prometheus.", media="text/plain"),
         *routes,
     ]
     app = FastAPI(

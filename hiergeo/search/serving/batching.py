@@ -9,12 +9,15 @@ from typing import TypeVar, final
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo.search.groups import Result
+from hiergeo.search.requests import Request
 from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import Question
 
 Outcome = list[Result] | HiergeoError
-"""What becomes of a question: an answer to each of its queries, or the error of all."""
+"""What becomes of a question: an answer to each of its requests, or the error of all."""
+
+Question = Sequence[Request]
+"""Requests that arrived together."""
 
 Done = TypeVar("Done")
 
@@ -51,7 +54,7 @@ class Batcher:
             HiergeoError: the question cannot be answered.
         """
         limits = self._settings.limits
-        if self._length() + len(question.queries) > limits.waiting:
+        if self._length() + len(question) > limits.waiting:
             raise Refused(503, BUSY, retry_after=1)
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -104,17 +107,17 @@ class Batcher:
         while self._queue:
             waiting = self._queue[0]
             gone = waiting.outcome.done()
-            if batch and not gone and size + len(waiting.question.queries) > self._settings.batch:
+            if batch and not gone and size + len(waiting.question) > self._settings.batch:
                 break
             self._queue.popleft()
             if not gone:
                 batch.append(waiting)
-                size += len(waiting.question.queries)
+                size += len(waiting.question)
         self._note_queue()
         return batch
 
     def _length(self) -> int:
-        return sum(len(waiting.question.queries) for waiting in self._queue if not waiting.outcome.done())
+        return sum(len(waiting.question) for waiting in self._queue if not waiting.outcome.done())
 
     def _note_queue(self) -> None:
         self._metrics.waiting.set(self._length())

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast, final
 import numpy as np
 import torch
 import urllib3
+from typing_extensions import Unpack
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.datasets.pictures import open_rgb
-from hiergeo.geometry.space import By
-from hiergeo.search import Answer, Climb
+from hiergeo.search.answers import Answer, Climb
+from hiergeo.search.requests import Kind, Options, Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,44 +53,30 @@ class Client:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, maxsize=CONNECTIONS)
 
     def children(
-        self,
-        query: Query | Sequence[Query],
-        k: int = 10,
-        *,
-        by: By = "margin",
-        distinct: bool = True,
-        geometry: str | None = None,
+        self, query: Query | Sequence[Query], k: int = 10, **options: Unpack[Options]
     ) -> Answer | list[Answer]:
-        """The k items that the query comes nearest to entailing; as `Index.children`."""
-        return self._asked("children", query, Answer.of_dict, k=k, by=by, distinct=distinct, geometry=geometry)
+        """The k items that the query comes nearest to entailing; arguments as for `Index.children`."""
+        return self._asked("children", query, Answer.of_dict, k=k, **options)
 
-    def parents(
-        self,
-        query: Query | Sequence[Query],
-        k: int = 10,
-        *,
-        by: By = "margin",
-        distinct: bool = True,
-        geometry: str | None = None,
-    ) -> Answer | list[Answer]:
-        """The k items that come nearest to entailing the query; as `Index.parents`."""
-        return self._asked("parents", query, Answer.of_dict, k=k, by=by, distinct=distinct, geometry=geometry)
+    def parents(self, query: Query | Sequence[Query], k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k items that come nearest to entailing the query; arguments as for `Index.parents`."""
+        return self._asked("parents", query, Answer.of_dict, k=k, **options)
 
     def neighbours(
-        self, query: Query | Sequence[Query], k: int = 10, *, distinct: bool = True, geometry: str | None = None
+        self, query: Query | Sequence[Query], k: int = 10, **options: Unpack[Options]
     ) -> Answer | list[Answer]:
-        """The k nearest items; as `Index.neighbours`."""
-        return self._asked("neighbours", query, Answer.of_dict, k=k, distinct=distinct, geometry=geometry)
+        """The k nearest items; arguments as for `Index.neighbours`."""
+        return self._asked("neighbours", query, Answer.of_dict, k=k, **options)
 
     def ladder(
-        self, query: Query | Sequence[Query], steps: int = 50, *, geometry: str | None = None
+        self, query: Query | Sequence[Query], steps: int = 50, **options: Unpack[Options]
     ) -> Climb | list[Climb]:
-        """From general to specific; as `Index.ladder`."""
-        return self._asked("ladder", query, Climb.of_dict, steps=steps, geometry=geometry)
+        """From general to specific; steps are thresholds, other arguments as for `Index.ladder`."""
+        return self._asked("ladder", query, Climb.of_dict, thresholds=steps, **options)
 
-    def count(self, query: Query | Sequence[Query], *, geometry: str | None = None) -> int | list[int]:
-        """How many items the query entails; as `Index.count`."""
-        return self._asked("count", query, operator.itemgetter("count"), geometry=geometry)
+    def count(self, query: Query | Sequence[Query], **options: Unpack[Options]) -> int | list[int]:
+        """How many items the query entails; arguments as for `Index.count`."""
+        return self._asked("count", query, operator.itemgetter("count"), **options)
 
     def add(
         self,
@@ -127,10 +114,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, verb: str, query: Query | Sequence[Query], read: Callable[[Any], Any], **settings: Any) -> Any:
+    def _asked(self, kind: Kind, query: Query | Sequence[Query], read: Callable[[Any], Any], **options: Any) -> Any:
         several = isinstance(query, list | tuple) or (isinstance(query, torch.Tensor | np.ndarray) and query.ndim == 2)
         queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]
-        answer = self._request("POST", f"/api/{verb}", {"queries": [_spelled(each) for each in queries], **settings})
+        settings = Request(kind, "", **options).sent()
+        answer = self._request("POST", f"/api/{kind}", {"queries": [_spelled(each) for each in queries], **settings})
         try:
             answers = [read(each) for each in answer["answers"]]
         except (KeyError, TypeError, ValueError) as error:

@@ -24,7 +24,7 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.serving.batching import Outcome
 from hiergeo.search.serving.limits import LOG, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import Addition, Encoded, Query, Question
+from hiergeo.search.serving.wire import Addition, Encoded, Query
 from hiergeo.search.shards import Labels
 from hiergeo.search.sources import ItemBatch
 
@@ -46,7 +46,7 @@ class IndexService:
         self._later = 0.0
         self._known: OrderedDict[str, Tensor] = OrderedDict()
         self._model, self._taking = Lock(), Lock()
-        self.space: Callable[[str | None], Space] = lru_cache(64)(index.chosen)
+        self.space: Callable[[Space | str | None], Space] = lru_cache(64)(index.chosen)
         self._note_index()
 
     def warm_up(self) -> None:
@@ -66,10 +66,10 @@ class IndexService:
         texts = self._settings.embeds and self.index.encoder.facts is not None
         return {"text": texts, "image": texts and self.index.encoder.model.has_images}
 
-    def answer(self, questions: Sequence[Question]) -> list[Outcome]:
+    def answer(self, questions: Sequence[Sequence[Request]]) -> list[Outcome]:
         """An outcome for each question; one that fails does not keep the others from their answers."""
         self.refresh()
-        self._metrics.batch.observe(sum(len(question.queries) for question in questions))
+        self._metrics.batch.observe(sum(map(len, questions)))
         try:
             return self._together(questions)
         except Exception as error:  # whatever a question dies of, the others are asked without it
@@ -120,29 +120,20 @@ class IndexService:
         self.refresh(own=True)
         return {"added": count, "rows": before[0].rows + count, "generation": before[0].generation + 1}
 
-    def _together(self, questions: Sequence[Question]) -> list[Outcome]:
+    def _together(self, questions: Sequence[Sequence[Request]]) -> list[Outcome]:
         with self._metrics.embedding.time():
-            embedded = iter(self._embedded([query for question in questions for query in question.queries]))
-        requests = [
-            Request(
-                question.verb,
-                next(embedded),
-                k=question.k,
-                by=question.by,
-                distinct=question.distinct,
-                thresholds=question.steps,
-                space=self.space(question.geometry),
-                store=self._settings.store,
-                strict=question.strict,
-            )
-            for question in questions
-            for _ in question.queries
-        ]
+            asked = [request for question in questions for request in question]
+            requests = [
+                request.model_copy(
+                    update={"query": embedded, "space": self.space(request.space), "store": self._settings.store}
+                )
+                for request, embedded in zip(asked, self._embedded([each.query for each in asked]), strict=True)
+            ]
         with self._metrics.sweep.time():
             found = self._swept(requests)
         self._metrics.scored.inc(max(getattr(each, "scored", len(self.index)) for each in found))
         answers = iter(found)
-        return [[next(answers) for _ in question.queries] for question in questions]
+        return [[next(answers) for _ in question] for question in questions]
 
     def _swept(self, requests: Sequence[Request]) -> list[Result]:
         """One sweep; once more where a compaction removed shards that a reader on a read-only disk cannot hold."""

@@ -54,9 +54,8 @@ def refusal_of(error: Exception) -> Refused:
     return Refused(500, UNEXPECTED)
 
 
-VALUE_BYTES, STRUCTURE = 8, 1 << 14
-"""Bytes that a body must have for each of its values, and lists, objects and keys that it may hold. The time to parse
-grows with them and hardly with the bytes, of which images in base64 have many."""
+STRUCTURE = 1 << 14
+"""Lists, objects and keys that a body may hold: the time to parse grows with them, hardly with the bytes of images."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,8 @@ class Limits:
     """How much one request may ask for, and how many may wait.
 
     Attributes:
-        body_bytes: of the body of a request with texts, embeddings or images.
-        plain_bytes: of another body.
-        held_bytes: of all bodies that are read or parsed at a time, beyond which requests get 503.
+        body_bytes: of the body of a request.
+        held_bytes: of the bodies of all requests that are not answered yet, beyond which others get 503.
         image_bytes: of one image file.
         image_pixels: of the images of one request, width times height.
         text_characters: of one text.
@@ -84,7 +82,6 @@ class Limits:
     """
 
     body_bytes: int = 1 << 24
-    plain_bytes: int = 1 << 20
     held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25

@@ -1,37 +1,24 @@
-"""Routes of FastAPI whose requests are read by the rules of every server of the package.
-
-A query string is UTF-8 and names each parameter once; a body is JSON without repeated keys or deep nesting, or, where a
-route takes them, a form with one image. The pydantic model of the route checks what is read so, and describes it in
-OpenAPI.
-"""
+"""Routes of FastAPI whose bodies are read within the limits of the server."""
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Annotated, Any, TypeVar, final
-from urllib.parse import parse_qsl
+from typing import Any, TypeVar, final
 
-from fastapi import Body, Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.datastructures import QueryParams
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hiergeo._core.storage.documents import parse_json
-from hiergeo.search.serving.limits import STRUCTURE, VALUE_BYTES, Limits, Refused
+from hiergeo.search.serving.limits import STRUCTURE, Limits, Refused
 
 Done = TypeVar("Done")
 
 JSON = "application/json"
 
-DIGITS = 1000
-"""Of a whole number in JSON, so that one that is too large is refused by the field that it stands in."""
-
 READERS = ThreadPoolExecutor(2, "hiergeo-reader")
-"""The threads that parse JSON and decode images beside the event loops of all servers of the process."""
+"""The threads that read files beside the event loops of all servers of the process."""
 
 REFUSALS = {
     400: "A parameter is unknown, missing or does not fit.",
@@ -51,8 +38,6 @@ REFUSALS = {
 }
 """What statuses of errors mean."""
 
-Answer = Callable[..., Awaitable[Response]]
-
 
 @final
 class Failure(BaseModel):
@@ -63,50 +48,31 @@ class Failure(BaseModel):
 
 
 @final
-class StrictRoute(APIRoute):
-    """A route of one method.
+class Route(APIRoute):
+    """A route of one method; the body of a request has been read and parsed when FastAPI validates it.
 
     Args:
         method: of HTTP.
         path: with parameters in braces.
-        answer: called with the request, ``values`` if there is a model, and the parameters of the path.
+        endpoint: answers with a response.
         about: one sentence.
-        model: of the query string of a GET, or of the body of a POST.
-        told: type of the JSON of an answer.
+        answer: type of the JSON of an answer.
         media: type of an answer that is not JSON.
-        named: types of the parameters of the path.
-        queries: whether the body may be long, since it holds texts, embeddings or images.
-        allowed: called before the body is read; raises Refused.
     """
 
     def __init__(
         self,
         method: str,
         path: str,
-        answer: Answer,
+        endpoint: Callable[..., Any],
         about: str,
         *,
-        model: Any = None,
-        told: Any = dict[str, Any],
+        answer: Any = dict[str, Any],
         media: str = JSON,
-        named: Mapping[str, Any] | None = None,
-        queries: bool = False,
-        allowed: Callable[[], None] = lambda: None,
     ) -> None:
-        async def endpoint(**given: Any) -> Response:
-            return await answer(**given)
-
-        types = {"request": Request, **(named or {})}
-        if model is not None:
-            types["values"] = Annotated[model, Query() if method == "GET" else Body()]
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # FastAPI reads it
-            [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
-        )
-        content = {"content": {media: {}}} if media != JSON else {"model": told}
-        self.queries, self.allowed = queries, allowed
-        answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
-        answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
+        content = {"content": {media: {}}} if media != JSON else {"model": answer}
+        responses: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
+        responses |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
         super().__init__(
             path,
             endpoint,
@@ -114,34 +80,32 @@ class StrictRoute(APIRoute):
             response_model=None,
             summary=about,
             operation_id=f"{method.lower()}_{path.partition('{')[0].strip('/').rpartition('/')[2]}",
-            responses=answers,
+            responses=responses,
         )
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers requests, once they have been read."""
+        """What answers requests; the server counts a body as held until then."""
         handle = super().get_route_handler()
 
         async def read(request: Request) -> Response:
-            query = query_values(request.scope["query_string"])
-            self.allowed()
-            content = None if self.body_field is None else await _content(request, self.queries)
-            return await handle(_Read(request, query, content))
+            if self.body_field is None:
+                return await handle(request)
+            state, body = request.app.state, bytearray()
+            try:
+                await read_body(request, body, state.bodies, state.limits)
+                return await handle(_Parsed(request, parsed(body)))
+            finally:
+                state.bodies.left += len(body)
 
         return read
 
 
-class _Read(Request):
-    """A request whose query string and body have been read."""
+class _Parsed(Request):
+    """A request whose body has been read and parsed."""
 
-    def __init__(self, request: Request, query: Mapping[str, str], content: Any) -> None:
-        headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
-        super().__init__({**request.scope, "headers": [*headers, (b"content-type", JSON.encode())]}, request.receive)
-        self._query, self._value = QueryParams(query), content
-
-    @property
-    def query_params(self) -> QueryParams:
-        """The parameters of the query string, each once."""
-        return self._query
+    def __init__(self, request: Request, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._value = value
 
     async def body(self) -> bytes:
         """Something, since FastAPI asks for the JSON of a body that is not empty."""
@@ -150,6 +114,16 @@ class _Read(Request):
     async def json(self) -> Any:
         """The value of the body."""
         return self._value
+
+
+def parsed(body: bytes | bytearray) -> Any:
+    """The value of JSON; raises Refused."""
+    if sum(map(body.count, (b"[", b"{", b":"))) > STRUCTURE:
+        raise Refused(413, "the body holds more lists, objects and keys than a request needs: send less at a time.")
+    try:
+        return from_json(bytes(body))
+    except ValueError as error:
+        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
 
 
 async def run_in_thread(task: Callable[[], Done]) -> Done:
@@ -168,15 +142,15 @@ async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Do
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
-    asked, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
+    answered, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
     try:
-        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
+        await asyncio.wait({answered, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done():
             raise Refused(499, "the client has closed the connection.")
-        return asked.result()
+        return answered.result()
     finally:
-        for each in (asked, left):
-            each.cancel()
+        for task in (answered, left):
+            task.cancel()
 
 
 @final
@@ -194,33 +168,25 @@ class Bodies:
         body += part
 
 
-async def read_body(request: Request, body: bytearray, bodies: Bodies, limits: Limits, *, queries: bool = True) -> None:
-    """Read the body of a request; what follows too many values is dropped, so that the client hears of it.
+async def read_body(request: Request, body: bytearray, bodies: Bodies, limits: Limits) -> None:
+    """Read the body of a request.
 
     Raises:
-        Refused: it is too long or holds too many values (413) or too much structure (400), or does not arrive in time
-            (408) or whole (400); the server holds too much (503).
+        Refused: it is of another type (415), too long (413), or does not arrive in time (408) or whole (400); the
+            server holds too much (503).
     """
-    most = limits.body_bytes if queries else min(limits.plain_bytes, limits.body_bytes)
-    too_long = Refused(413, f"the body is longer than {most:,} bytes: send less at a time.")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise Refused(415, f"the body must be {JSON}: set Content-Type.")
+    too_long = Refused(413, f"the body is longer than {limits.body_bytes:,} bytes: send less at a time.")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > most:
+    if length.isdigit() and (len(length) > 20 or int(length) > limits.body_bytes):
         raise too_long
 
     async def read() -> None:
-        size = values = structure = 0
         async for part in request.stream():
-            size += len(part)
-            values += _count(part, b",\\")
-            structure += _count(part, b":[{")
-            if size > most:
+            if len(body) + len(part) > limits.body_bytes:
                 raise too_long
-            if values * VALUE_BYTES <= most and structure <= STRUCTURE:
-                bodies.extend(body, part)
-        if structure > STRUCTURE:
-            raise Refused(400, "the body holds more lists, objects and keys than a request needs: send less at a time.")
-        if values * VALUE_BYTES > most:
-            raise Refused(413, "the body holds more values than it may: send less at a time.")
+            bodies.extend(body, part)
 
     try:
         await asyncio.wait_for(read(), limits.read_seconds)
@@ -228,37 +194,3 @@ async def read_body(request: Request, body: bytearray, bodies: Bodies, limits: L
         raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
     except ClientDisconnect:
         raise Refused(400, "the connection was closed before the body had arrived.") from None
-
-
-def _count(part: bytes, characters: bytes) -> int:
-    return len(part) - len(part.translate(None, characters))
-
-
-def query_values(content: bytes) -> dict[str, str]:
-    """The values of a query string by name; raises Refused."""
-    try:
-        pairs = parse_qsl(
-            content.decode("ascii"), keep_blank_values=True, strict_parsing=bool(content), errors="strict"
-        )
-    except ValueError:
-        raise Refused(400, "the query string is not UTF-8 in percent-encoding: write name=value&...") from None
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if name in values:
-            raise Refused(400, f"the parameter {name[:60]!r} is there twice.", name[:60])
-        values[name] = value
-    return values
-
-
-async def _content(request: Request, queries: bool) -> Any:
-    """The value of a JSON body; raises Refused."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise Refused(415, f"the body must be {JSON}: set Content-Type.")
-    state, body = request.app.state, bytearray()
-    try:
-        await read_body(request, body, state.bodies, state.limits, queries=queries)
-        return await run_in_thread(partial(parse_json, bytes(body), digits=DIGITS))
-    except ValueError as error:
-        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
-    finally:
-        state.bodies.left += len(body)

@@ -5,33 +5,23 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.answer_schemas import ANSWERS, Added, Health, list_of, schema
-from hiergeo.search.serving.batching import Batcher
+from hiergeo.search.requests import KINDS, Kind
+from hiergeo.search.serving.answer_schemas import ABOUT, ANSWERS, Added, Health, list_of, schema
+from hiergeo.search.serving.batching import Batcher, Question
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import (
-    VERBS,
-    Addition,
-    Query,
-    Question,
-    RequestModels,
-    Verb,
-    addition_of,
-    question_of,
-)
+from hiergeo.search.serving.wire import Addition, Models, Query, addition_of, requests_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
 
@@ -47,10 +37,10 @@ class Service:
         self._adding = asyncio.Lock()
 
     async def ask(self, question: Question) -> list[Result]:
-        """The answers to a question, from a sweep that others may share; raises HiergeoError."""
+        """The answers to requests of one space, from a sweep that others may share; raises HiergeoError."""
         batcher = self._begun()
         try:
-            self.engine.space(question.geometry)
+            self.engine.space(question[0].space)
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
         return await batcher.ask(question)
@@ -65,11 +55,6 @@ class Service:
         async with self._adding:
             embeddings = await asyncio.to_thread(self.engine.embed, addition)
             return await batcher.work(partial(self.engine.store, addition, embeddings))
-
-    def check_writable(self) -> None:
-        """Raise Refused where nothing can be added."""
-        if not self.settings.writable:
-            raise Refused(403, "this server is read-only: start it with --writable to add items.")
 
     def facts(self) -> dict[str, Any]:
         """What the server says of itself."""
@@ -124,49 +109,64 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         UnavailableError: fastapi or prometheus-client is not installed.
     """
     service = Service(index, settings or Settings())
-    from starlette.responses import JSONResponse
-
     from hiergeo.search.serving.application import application
-    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    limits, dim = service.settings.limits, index.encoder.dim
-    models = RequestModels(limits)
-
-    def asked(verb: Verb) -> list[StrictRoute]:
-        async def one(request: "Request", values: Any) -> "Response":
-            (given,) = await unless_gone(request, service.ask(question_of(verb, values, dim, limits)))
-            return JSONResponse(plain(given))
-
-        async def several(request: "Request", values: Any) -> "Response":
-            question = await run_in_thread(partial(question_of, verb, values, dim, limits))
-            given = await unless_gone(request, service.ask(question))
-            return JSONResponse({"answers": [plain(each) for each in given]})
-
-        about, path, kind = VERBS[verb][0], f"/api/{verb}", ANSWERS[verb]
-        listed, body = schema(f"{verb}_answers", answers=list_of(kind)), models.asked(verb, queries=models.queries)
-        return [
-            StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=kind),
-            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, queries=True),
-        ]
-
-    async def add(request: "Request", values: Any) -> "Response":
-        return JSONResponse(await service.add(await run_in_thread(partial(addition_of, values, dim))))
-
-    about = "Add items; they are durable when the answer comes."
-    own = [route for verb in VERBS for route in asked(verb)]
-    own.append(
-        StrictRoute(
-            *("POST", "/api/add", add, about),
-            model=models.addition(limits),
-            told=Added,
-            queries=True,
-            allowed=service.check_writable,
-        )
-    )
-    every = [*own, *routes]
+    every = [*_routes(service), *routes]
     app = application("hiergeo", every, service.settings, service.metrics, service.facts, Health, service.lifespan)
     app.state.service = service
     return app
+
+
+def _routes(service: Service) -> list["BaseRoute"]:
+    """The routes of searches and of additions."""
+    from fastapi import Body
+    from fastapi import Query as Parameters
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+
+    from hiergeo.search.serving.routes import Route, unless_gone
+
+    limits, dim = service.settings.limits, service.index.encoder.dim
+    models = Models(limits)
+
+    def searches(kind: Kind) -> list["BaseRoute"]:
+        async def answers(request: Request, values: Any) -> list[dict[str, Any]]:
+            results = await unless_gone(request, service.ask(requests_of(kind, values, dim, limits)))
+            return [plain(result) for result in results]
+
+        async def one(
+            request: Request,
+            values: Annotated[models.one(kind), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
+        ) -> Response:
+            return JSONResponse((await answers(request, values))[0])
+
+        async def many(
+            request: Request,
+            values: Annotated[models.many(kind), Body()],  # type: ignore[valid-type]  # FastAPI reads it
+        ) -> Response:
+            return JSONResponse({"answers": await answers(request, values)})
+
+        about, path, answer = ABOUT[kind], f"/api/{kind}", ANSWERS[kind]
+        listed = schema(f"{kind}_answers", answers=list_of(answer))
+        return [
+            Route("GET", path, one, about, answer=answer),
+            Route("POST", path, many, f"{about} Several queries.", answer=listed),
+        ]
+
+    async def add(
+        values: Annotated[models.addition(), Body()],  # type: ignore[valid-type]  # FastAPI reads it
+    ) -> Response:
+        return JSONResponse(await service.add(addition_of(values, dim)))
+
+    async def read_only() -> Response:
+        raise Refused(403, "this server is read-only: start it with --writable to add items.")
+
+    adding = add if service.settings.writable else read_only
+    about = "Add items; they are durable when the answer comes."
+    return [
+        *(route for kind in KINDS for route in searches(kind)),
+        Route("POST", "/api/add", adding, about, answer=Added),
+    ]
 
 
 def plain(given: Result) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
 from hiergeo.search import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import RadiusRange, lexicographic, run
+from hiergeo.search.sweep import NONE, RadiusRange, lexicographic, run
 
 BATCH = 1 << 14
 """Items whose parents are searched in one pass over the store."""
@@ -109,7 +109,7 @@ class Above:
 
     def __init__(self, space: Space, rows: Rows, order: RadialOrder, start: int, by: By, k: int) -> None:
         self.space, self.order, self.by, self.k = space, order, by, k
-        self.span = RadiusRange()
+        self.span, self.without = RadiusRange(), NONE
         self.x = rows.points(space.geometry)
         self.radius = order.radius[start : start + len(rows)]
         self.parent = torch.full((len(rows), k), -1)

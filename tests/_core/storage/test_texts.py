@@ -13,12 +13,10 @@ from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.storage.texts import read_text
-from hiergeo.cli.search import read_captions
 from hiergeo.datasets import hyperlex
 
 HYPERLEX = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10\ncafé drink N hyp-1 5.0 8.5\n"
 READERS = {
-    "captions": (read_captions, "a café\na dog\n", 2),
     "hyperlex": (hyperlex.load_hyperlex, HYPERLEX, 1),
 }
 

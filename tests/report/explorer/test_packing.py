@@ -12,7 +12,7 @@ from PIL import Image
 from hiergeo import search
 from hiergeo.report.explorer import Lens, Thumbnails, export, open_collection, packing
 from hiergeo.search import Item
-from hiergeo.search.requests import Kind
+from hiergeo.search.requests import Kind, fitting
 
 pytestmark = pytest.mark.filterwarnings("ignore:this space has no root")
 
@@ -47,8 +47,9 @@ def built(tmp_path_factory):
     return folder
 
 
-def strict_hits(lens: Lens, verb: str, item: Item) -> tuple[search.Hit, ...]:
-    (answer,) = lens.index.search([search.Request(cast(Kind, verb), item, packing.K, space=lens.space, strict=True)])
+def strict_hits(lens: Lens, kind: Kind, item: Item) -> tuple[search.Hit, ...]:
+    options = {"k": packing.K, "space": lens.space, "strict": True}
+    (answer,) = lens.index.search([search.Request(kind, item, **fitting(kind, options))])
     assert isinstance(answer, search.Answer)
     return answer.hits
 
@@ -73,7 +74,7 @@ def test_packed_answers_are_those_of_searches(built, tmp_path, spec) -> None:
         item, file, row = Item(int(items[place])), files[place // packing.CHUNK], place % packing.CHUNK
         assert file["counts"][row] == lens.index.count(item, space=lens.space)
         for side, verb in enumerate(("children", "parents", "neighbours")):
-            hits = strict_hits(lens, verb, item)
+            hits = strict_hits(lens, cast(Kind, verb), item)
             assert items[file["hits"][side, row]].tolist() == [hit.id for hit in hits]
             names = ("angle", "distance", "margin") if spec.startswith("product") else ("angle", "distance")
             for name, numbers in zip(names, file[verb], strict=True):
@@ -101,7 +102,7 @@ def test_packed_answers_of_repeated_captions_are_those_of_searches(tmp_path, mon
     (file,) = map(unpacked, packing.Packer(lens, np.arange(180)).chunks())
     for place in (0, 1, 100):
         for side, verb in enumerate(("children", "parents", "neighbours")):
-            hits = strict_hits(lens, verb, Item(place))
+            hits = strict_hits(lens, cast(Kind, verb), Item(place))
             listed = file["hits"][side, place].tolist()
             assert listed == [hit.id for hit in hits] + [packing.NOBODY] * (packing.K - len(hits))
             if verb == "neighbours":

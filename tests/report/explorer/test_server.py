@@ -100,7 +100,6 @@ def test_the_collection_says_what_there_is(http) -> None:
         ("item=1&k=0", 400, "k"),
         ("item=1&k=2000", 400, "k"),
         ("item=1&by=size", 400, "by"),
-        ("item=1&item=2", 400, "item"),
         ("item=1&geometry=euclidean", 400, "geometry"),
         ("q=a", 400, None),
     ],

@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("prometheus_client")
 
 from hiergeo._core.errors import InputError
+from hiergeo.search.requests import Request
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import Question
 from tests.search.serving.serving_common import PATIENCE
 
 
@@ -28,12 +28,12 @@ class Recorder:
     def __call__(self, questions):
         self.begun.set()
         assert self.gate.wait(PATIENCE)
-        self.batches.append([text for question in questions for text in question.queries])
-        return [[len(text) for text in question.queries] for question in questions]
+        self.batches.append([request.query for question in questions for request in question])
+        return [[len(request.query) for request in question] for question in questions]
 
 
-def count(*texts: str) -> Question:
-    return Question("count", texts)
+def count(*texts: str) -> list[Request]:
+    return [Request("count", text) for text in texts]
 
 
 async def sweeping(engine: Recorder) -> None:
@@ -156,7 +156,10 @@ def test_a_late_answer_is_504_while_the_sweep_goes_on_and_nobody_is_searched_for
 
 def test_an_error_of_one_question_is_its_own() -> None:
     def answer(questions):
-        return [InputError("a bad one") if "bad" in question.queries else [1] for question in questions]
+        return [
+            InputError("a bad one") if "bad" in [request.query for request in question] else [1]
+            for question in questions
+        ]
 
     async def scenario(batcher: Batcher) -> None:
         good, bad = await asyncio.gather(batcher.ask(count("a")), batcher.ask(count("bad")), return_exceptions=True)

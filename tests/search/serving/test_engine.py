@@ -12,11 +12,12 @@ pytest.importorskip("prometheus_client")
 
 from hiergeo import search
 from hiergeo._core.errors import UnavailableError
+from hiergeo.search.requests import Request
 from hiergeo.search.serving import engine
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import Addition, Question
+from hiergeo.search.serving.wire import Addition
 
 
 def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_forgotten(tmp_path) -> None:
@@ -25,7 +26,7 @@ def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_f
     counts = []
     for text in "xyxzxy":
         before = model.embedded
-        service.answer([Question("count", (text,))])
+        service.answer([[Request("count", text)]])
         counts.append(model.embedded - before)
     assert counts == [1, 1, 0, 1, 0, 1]
 

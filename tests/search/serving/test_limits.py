@@ -70,7 +70,7 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
     limits = dataclasses.replace(Limits(), image_pixels=3 * 64 * 64)
     with browser(serving.create_app(index, Settings(limits=limits))) as http:
         assert http.post("/api/count", json={"queries": [image] * 3}).status_code == 200
-        monkeypatch.setattr("hiergeo.search.serving.requests.open_rgb", lambda _: pytest.fail("an image was decoded"))
+        monkeypatch.setattr("hiergeo.search.serving.wire.open_rgb", lambda _: pytest.fail("an image was decoded"))
         refused = http.post("/api/count", json={"queries": [image] * 4})
     assert (refused.status_code, refused.json()["field"]) == (413, "queries")
 
@@ -112,7 +112,7 @@ def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
     async def receive():
         pytest.fail("the body was read")
 
-    headers = [(b"content-length", b"101")]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"101")]
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     with pytest.raises(Refused) as refusal:
         asyncio.run(read_body(request, bytearray(), Bodies(1000), Limits(body_bytes=100)))
@@ -221,7 +221,7 @@ def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
         whole, answered, gate = running.service.engine.answer, [], threading.Event()
 
         def held_up(questions):
-            answered.extend(text for question in questions for text in question.queries)
+            answered.extend(request.query for question in questions for request in question)
             assert gate.wait(PATIENCE)
             return whole(questions)
 

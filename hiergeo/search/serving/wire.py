@@ -1,13 +1,13 @@
-"""What can be asked over HTTP: the models of requests, and what they are read into."""
+"""What arrives over HTTP: queries of any kind, questions about them, and items to add."""
 
 import base64
 import io
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast, final
 
 import torch
 from pydantic import (
@@ -26,15 +26,13 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import FORMATS, CountedReads, open_rgb
-from hiergeo.geometry.space import By
 from hiergeo.search.queries import Item
-from hiergeo.search.requests import Kind as Verb
+from hiergeo.search.requests import Kind, Request, Whole, parameters
 from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
 
 PIECES = 100_000
 """Reads of one image file: one of 8 MiB takes a few thousand."""
@@ -108,12 +106,6 @@ DIMENSIONS = 1 << 16
 """Of an embedding."""
 
 
-def _no_flag(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")
-    return value
-
-
 def _short(numbers: list[float]) -> list[float]:
     if math.hypot(*numbers) > FLOAT32:
         raise ValueError("its norm is too large for float32: scale it")
@@ -124,20 +116,17 @@ def _from_base64(value: object) -> object:
     return base64.b64decode(value, validate=True) if isinstance(value, str) else value
 
 
-Whole = Annotated[int, BeforeValidator(_no_flag)]
-"""A whole number, which a query string may spell."""
-
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32, le=FLOAT32)]
 """A finite number of float32."""
 
-Vector = Annotated[list[Number], FailFast(), Field(max_length=DIMENSIONS), AfterValidator(_short)]
+Vector = Annotated[list[Number], Field(max_length=DIMENSIONS), FailFast(), AfterValidator(_short)]
 """An embedding."""
 
 
 class Strict(BaseModel):
     """Base of the models of requests: unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class AnyQuery(Strict):
@@ -163,32 +152,6 @@ class AnyQuery(Strict):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Question:
-    """One request for answers.
-
-    Attributes:
-        verb: what is asked.
-        queries: of which each gets an answer.
-        k: hits of each; of children, parents and neighbours.
-        by: how they are ordered; of children and parents.
-        geometry: spec of the geometry; None is that of the index.
-        steps: thresholds of a ladder.
-        distinct: whether of items with one caption the best counts; of children, parents and neighbours.
-        strict: whether all children have a larger radius than the query, and all parents a smaller one.
-    """
-
-    verb: Verb
-    queries: tuple[Query, ...]
-    k: int = 10
-    by: By = "margin"
-    geometry: str | None = None
-    steps: int = 50
-    distinct: bool = True
-    strict: bool = False
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class Addition:
     """Items to add: captions, embeddings (N, D), or both, ids (N,) int64, and references of their images; or None."""
 
@@ -198,52 +161,42 @@ class Addition:
     images: list[str | None] | None
 
 
-HITS = ("k", "by", "distinct", "geometry")
-
-VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
-    "children": ("The items that a query comes nearest to entailing: what is more specific.", HITS),
-    "parents": ("The items that come nearest to entailing a query: what is more general.", HITS),
-    "neighbours": ("The items nearest to a query by geodesic distance.", ("k", "distinct", "geometry")),
-    "ladder": ("From general to specific: the nearest item within each of ascending radii.", ("steps", "geometry")),
-    "count": ("How many items a query entails.", ("geometry",)),
-}
-"""What can be asked, one sentence about each, and its parameters beside the query."""
-
-
 @final
-class RequestModels:
-    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them."""
+class Models:
+    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them.
+
+    Attributes:
+        text: the type of a text.
+        query: the type of a query of any kind.
+        queries: the field of several.
+    """
 
     def __init__(self, limits: Limits, **keys: Any) -> None:
+        self._limits = limits
         self.text: Any = Annotated[str, Field(max_length=limits.text_characters)]
-        self.q = self.text, Field(description="The query, a text.")
-        kinds = {"text": self.text, "embedding": Vector, **keys}
         encoded = WithJsonSchema({"type": "string", "contentEncoding": "base64"})
-        kinds["image"] = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), encoded]
+        image = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), encoded]
+        kinds = {"text": self.text, "embedding": Vector, **keys, "image": image}
         self.query: Any = create_model(
             "Query", __base__=AnyQuery, **cast(Any, {name: (kind, None) for name, kind in kinds.items()})
         )
         self.queries = self.several(self.query, limits.queries, "Queries of any kinds.")
-        ordered = "How hits are ordered: margin, largest first; others, smallest first."
-        frame = "Spec of a geometry around the root of the index; by default its own."
-        self.settings: dict[str, Any] = {
-            "k": (Whole, Field(10, ge=1, le=limits.k, description="Hits of one query.")),
-            "by": (Literal["margin", "angle", "distance"], Field("margin", description=ordered)),
-            "distinct": (bool, Field(True, description="Of items with one caption the best counts.")),
-            "geometry": (str | None, Field(None, max_length=1024, description=frame)),
-            "steps": (Whole, Field(50, ge=1, le=limits.steps, description="Thresholds of radius.")),
-        }
 
     def several(self, kind: Any, most: int, about: str, least: int = 1) -> Any:
         """The field of a list that must be given."""
-        return list_of(kind), Field(min_length=least, max_length=most, description=about)
+        return Annotated[list_of(kind), FailFast()], Field(min_length=least, max_length=most, description=about)
 
-    def asked(self, verb: Verb, **queries: Any) -> Any:
-        """The model of a question with a field of its query or queries."""
-        settings = {name: self.settings[name] for name in VERBS[verb][1]}
-        return create_model(f"{verb}_{next(iter(queries))}", __base__=Strict, **queries, **settings)
+    def one(self, kind: Kind) -> Any:
+        """The model of a search for one text."""
+        return create_model(
+            f"{kind}_q", __base__=Strict, q=(self.text, Field(description="The query, a text.")), **parameters(kind)
+        )
 
-    def addition(self, limits: Limits) -> Any:
+    def many(self, kind: Kind) -> Any:
+        """The model of a search for several queries."""
+        return create_model(f"{kind}_queries", __base__=Strict, queries=self.queries, **parameters(kind))
+
+    def addition(self) -> Any:
         """The model of an addition."""
         parts = {
             "captions": (self.text | None, "One an item; null for items without."),
@@ -252,19 +205,21 @@ class RequestModels:
             "images": (self.text | None, "References to images, kept as they are."),
         }
         fields: dict[str, Any] = {
-            name: (list_of(kind), Field(None, min_length=1, max_length=limits.added, description=about))
+            name: (
+                Annotated[list_of(kind), FailFast()],
+                Field(None, min_length=1, max_length=self._limits.added, description=about),
+            )
             for name, (kind, about) in parts.items()
         }
         return create_model("Addition", __base__=Strict, **fields)
 
 
-def question_of(verb: Verb, values: Any, dim: int, limits: Limits) -> Question:
-    """The question in a model of a verb; raises Refused."""
-    settings = {name: value for name, value in values if name not in ("q", "queries")}
-    given = [values.q] if hasattr(values, "q") else read_queries(values.queries, "queries", dim, limits)
-    name = "steps" if verb == "ladder" else "k"
-    check_load(limits, given, name, settings.get(name, 1))
-    return Question(verb, tuple(given), **settings)
+def requests_of(kind: Kind, values: Any, dim: int, limits: Limits) -> list[Request]:
+    """The requests in a model of a kind of search, one a query; raises Refused."""
+    queries = [values.q] if hasattr(values, "q") else read_queries(values.queries, "queries", dim, limits)
+    check_load(limits, queries, kind, values)
+    options = {name: getattr(values, name) for name in values.model_fields_set - {"q", "queries"}}
+    return [Request(kind, cast(Any, query), **options) for query in queries]
 
 
 def read_queries(queries: Sequence[AnyQuery], field: str, dim: int, limits: Limits) -> list[Query]:
@@ -304,12 +259,16 @@ def addition_of(values: Any, dim: int) -> Addition:
     return Addition(captions, embeddings, ids, values.images)
 
 
-def check_load(limits: Limits, given: Sequence[Query], name: str, each: int) -> None:
+def check_load(limits: Limits, queries: Sequence[Query], kind: Kind | None = None, values: Any = None) -> None:
     """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels."""
-    if len(given) * each > limits.hits:
-        problem = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
-        raise Refused(422, f"{problem}: send fewer queries at a time.", name)
-    pixels = sum(each.pixels for each in given if isinstance(each, Encoded))
+    name, field = ("thresholds", "steps") if kind == "ladder" else ("k", "k")
+    each = getattr(values, name, 1)
+    if each > getattr(limits, field):
+        raise Refused(422, f"{field} = {each:,} is more than {getattr(limits, field):,}: ask for less.", field)
+    if len(queries) * each > limits.hits:
+        problem = f"{len(queries)} queries with {field} = {each:,} ask for more than {limits.hits:,} hits"
+        raise Refused(422, f"{problem}: send fewer queries at a time.", field)
+    pixels = sum(query.pixels for query in queries if isinstance(query, Encoded))
     if pixels > limits.image_pixels:
         problem = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
         raise Refused(413, f"{problem}: scale them, or send fewer at a time.", "queries")
