@@ -3,15 +3,11 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import NoReturn
 
 import torch
 from torch import Tensor
-from torch._C._functorch import TransformType
-from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
-
-from hiergeo._core.errors import UnavailableError
+from torch.nn import Parameter
 
 
 @contextmanager
@@ -92,38 +88,48 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
 def readable(x: Tensor) -> bool:
     """Whether Python may branch on the values of `x` now.
 
-    Not while `torch.compile` or `torch.export` traces, inside a transform of `torch.func`, or while a CUDA graph is
-    captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
+    Not while `torch.compile` or `torch.export` traces, of a tensor of a transform of `torch.func`, or while a CUDA
+    graph is captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
     """
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling() or is_transformed(x):
         return False
     return not (x.is_cuda and torch.cuda.is_current_stream_capturing())
 
 
-def wants_derivative(*operands: Tensor) -> bool:
-    """Whether what is computed from `operands` may have to carry a derivative, backward or forward."""
-    if forward_ad._current_level >= 0:
+def is_transformed(x: Tensor) -> bool:
+    """Whether `x` belongs to a transform of `torch.func`: a stand-in without memory of its own."""
+    if type(x) is not Tensor and type(x) is not Parameter:
+        return False
+    try:
+        x.data_ptr()
+    except RuntimeError:
         return True
+    return False
+
+
+def has_tangent(x: Tensor) -> bool:
+    """Whether `x` carries a tangent of forward-mode AD."""
+    return forward_ad.unpack_dual(x).tangent is not None
+
+
+def wants_derivative(*operands: Tensor) -> bool:
+    """Whether what is computed from `operands` may have to carry a gradient.
+
+    Inside `vmap` it always may: a mapped tensor does not say whether it requires one. Nor can that be traced.
+    """
     if not torch.is_grad_enabled():
         return False
-    if not torch._C._are_functorch_transforms_active():
-        return any([x.requires_grad for x in operands])  # noqa: C419 - a generator costs more than the sum of it
+    for x in operands:
+        if x.requires_grad:
+            return True
     if torch.compiler.is_compiling():
         return True  # which transforms are running cannot be traced
-    if any(part.key() != TransformType.Vmap for part in retrieve_all_functorch_interpreters()):
-        return True
-    return any(_unmapped(x).requires_grad for x in operands)
+    return any([is_transformed(x) for x in operands])  # noqa: C419 - a generator costs more than the sum of it
 
 
-def _unmapped(x: Tensor) -> Tensor:
-    """The tensor that `vmap` maps over: the mapped one does not say whether it requires a gradient."""
-    while torch._C._functorch.is_batchedtensor(x):
-        x = torch._C._functorch.get_unwrapped(x)
-    return x
-
-
-def no_second_order(*_: object) -> NoReturn:
-    """Refuse the derivative of a derivative."""
-    raise UnavailableError(
-        "second derivatives of angles and distances are not available: leave out create_graph, hessians and the like."
-    )
+def version_of(x: Tensor) -> int:
+    """How often `x` was written to, where torch counts it."""
+    try:
+        return x._version
+    except (AttributeError, RuntimeError):  # inference tensors have no version
+        return 0

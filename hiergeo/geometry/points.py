@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError, warn
-from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
+from hiergeo._core.numerics import compute_dtype, readable, version_of, wants_derivative, widest
 from hiergeo._core.polar import Exact, Lifted, Polar, part_of
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
 from hiergeo.pairwise.widening import widened
@@ -65,7 +65,7 @@ class Points:
 
     def settled(self) -> "Points":
         """These points; on their rays alone once the embeddings that these were rounded from are written to."""
-        if self.lifted_from is None or self.lifted_from[0]._version == self.lifted_from[1]:
+        if self.lifted_from is None or version_of(self.lifted_from[0]) == self.lifted_from[1]:
             return self
         return Points(self.geometry, Lifted(Polar(*point) for point in self.factors))
 
@@ -98,7 +98,7 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | No
             point = Exact.of(point, vectors, centre, root)
         factors.append(point)
     countable = not (torch.compiler.is_compiling() or x.is_inference())
-    return Points(geometry, Lifted(factors), (x, x._version) if countable else None)
+    return Points(geometry, Lifted(factors), (x, version_of(x)) if countable else None)
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:

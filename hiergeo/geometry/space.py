@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hiergeo import pairwise
 from hiergeo._core import limits, notebook
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name, warn
-from hiergeo._core.numerics import readable, wide, widest
+from hiergeo._core.numerics import readable, version_of, wide, widest
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
@@ -368,7 +368,7 @@ class Space(Described):
         root = self.root
         if root is None or root.itemsize > 2 or not (root.requires_grad and torch.is_grad_enabled() and readable(root)):
             return root
-        exact, version = widest(root.device), root._version
+        exact, version = widest(root.device), version_of(root)
         if self._widened is None or self._widened[0] is not root or self._widened[1] != version:
             self._widened = root, version, widened(root, exact)
         node = self._widened[2].to(root.device)

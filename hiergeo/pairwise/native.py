@@ -106,8 +106,11 @@ def _record() -> dict[str, Any]:
 
 @functools.cache
 def _has_kernels(device_type: str, name: str = "store") -> bool:
-    key = torch._C._dispatch_key_for_device(device_type)
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{name}", key))
+    try:
+        key = torch._C._dispatch_key_for_device(device_type)
+        return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{name}", key))
+    except AttributeError:  # torch has no public way to ask
+        return device_type == "cpu"
 
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:

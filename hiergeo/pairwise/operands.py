@@ -105,12 +105,6 @@ class Pairs(NamedTuple):
             others = [Exact.of(p, chosen(v), o) for p, v, o in zip(others, vy, origin, strict=True)]
         return list(zip(own, others, self.curvature, strict=True))
 
-    def detached(self) -> "Pairs":
-        """The same without derivatives, backward and forward."""
-        x, y = (tuple(_detached(p) for p in side) for side in (self.x, self.y))
-        curvature = tuple(k.detach() if isinstance(k, Tensor) else k for k in self.curvature)
-        return self._replace(x=x, y=y, curvature=curvature)
-
     def tensors(self) -> list[Tensor]:
         """The points and those curvatures that are tensors."""
         operands = list(chain(*self.x, *self.y))
@@ -137,11 +131,6 @@ def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
     if len(x) > 1:
         checks.check_alike(x, y, batches=False)
     return Pairs(x, y, k, checks.broadcast(x, y), isinstance(px, Lifted) and isinstance(py, Lifted))
-
-
-def _detached(point: Polar) -> Polar:
-    plain = Polar(point.direction.detach(), point.radius.detach())
-    return Exact.of(plain, point.vectors, point.origin, point.source) if isinstance(point, Exact) else plain
 
 
 def thirds(exact: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.library import custom_op
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
 from hiergeo._core.polar import Polar, exact
-from hiergeo.pairwise import checks, derivatives, transforms
+from hiergeo.pairwise import checks, derivatives
 from hiergeo.pairwise.operators import EXACT, POINTS, plain
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
+from hiergeo.pairwise.transforms import SECOND_ORDER, Operator
 from hiergeo.pairwise.triangle import Triangle
 
 BLOCK = 1 << 15
@@ -66,29 +66,14 @@ def _row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     return named(quantity).law(triangle), *triangle.opening
 
 
-row_law = custom_op(
-    "hiergeo::row_law",
-    _row_law,
-    mutates_args=(),
-    schema=f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
-)
-
-
-@row_law.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _row_law_fake(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     ux, rx, uy, ry, _, *exact, _ = operands
     _checked(ux, rx, uy, ry, exact)
     versine = ux.new_empty(rx.shape, dtype=widest(ux.device))
     return ux.new_empty(rx.shape, dtype=pair_dtype(ux, uy)), versine, torch.empty_like(versine)
 
 
-@custom_op(
-    "hiergeo::row_backward",
-    mutates_args=(),
-    schema=f"({POINTS}, {EXACT}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
-    " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-)
-def row_backward(*operands: Any) -> tuple[Tensor, ...]:
+def _row_backward(*operands: Any) -> tuple[Tensor, ...]:
     """Gradients of `upstream` (...) times the law of `quantity` of x_i and y_i: by u_x, r_x, u_y, r_y and K (...).
 
     `versine` and `coversine` are those that `row_law` returned; without them they are computed again.
@@ -99,8 +84,7 @@ def row_backward(*operands: Any) -> tuple[Tensor, ...]:
     return tuple(gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity), given, opening))
 
 
-@row_backward.register_fake
-def _(*operands: Any) -> tuple[Tensor, ...]:
+def _row_backward_fake(*operands: Any) -> tuple[Tensor, ...]:
     ux, rx, uy, ry, *_ = operands
     upstream, _ = _check_backward(*operands)
     by_points = [part.new_empty(part.shape) for part in (ux, rx, uy, ry)]
@@ -230,7 +214,18 @@ def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return (tuple(tensor[start : start + step] for tensor in flat) for start in range(0, rows, step))
 
 
-derivatives.differentiate_rows(row_law)
-transforms.refuse_second_order(row_backward)
-for operator in (row_law, row_backward):
-    transforms.map_batches(operator)
+row_law = Operator(
+    "row_law",
+    f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
+    _row_law,
+    _row_law_fake,
+    derivatives.ROWS,
+)
+row_backward = Operator(
+    "row_backward",
+    f"({POINTS}, {EXACT}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
+    " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _row_backward,
+    _row_backward_fake,
+    refusal=SECOND_ORDER,
+)

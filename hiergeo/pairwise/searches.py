@@ -1,7 +1,8 @@
 """Searches over every pair that keep only what is asked for: counts, members, the best k, ranks, ladders.
 
 Scores are compared once they are rounded to the dtype of the values that `topk` returns; ties go to the lower index.
-No gradients. Points are one `Polar` with its curvature, or in a product of spaces a sequence of each, one a factor.
+Values refuse derivatives: detach what is searched, or the result. Points are one `Polar` with its curvature, or in a
+product of spaces a sequence of each, one a factor.
 """
 
 from typing import Literal, NamedTuple
@@ -79,14 +80,13 @@ def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float
         return Members(*call(search_ops.cone_members, points, psi[0]))
     blocks = (
         call(ops.product_store, block, cones, quantity="cone_margin", out_dtype=None) >= 0
-        for block, cones in points.detached().blocks([aperture.detach() for aperture in psi])
+        for block, cones in points.blocks(psi)
     )
     found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
     counts, columns = (torch.cat(part) for part in zip(*found, strict=True))
     return Members(torch.cat((counts.new_zeros(1), counts.cumsum(0))), columns)
 
 
-@torch.no_grad()
 def topk(
     px: Points,
     py: Points,
@@ -144,7 +144,6 @@ def shadowed(point: Polar, curvature: float | Tensor) -> Polar:
     return Exact.of(point, point.vectors, point.origin, point.source, resolve(point.direction.device).shadow(point, k))
 
 
-@torch.no_grad()
 def cone_topk(
     px: Polar,
     py: Polar,
@@ -252,7 +251,6 @@ def ladder(
     return indices
 
 
-@torch.no_grad()
 def nearest_ladder(
     px: Points,
     py: Points,
