@@ -35,7 +35,7 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def pair_dtype(ux: Tensor, uy: Tensor) -> torch.dtype:
     """The dtype that pairs of directions `ux` and `uy` are computed in."""
-    return compute_dtype(torch.promote_types(ux.dtype, uy.dtype))
+    return torch.float64 if torch.float64 in (ux.dtype, uy.dtype) else torch.float32
 
 
 def widest(device: torch.device) -> torch.dtype:
@@ -45,7 +45,7 @@ def widest(device: torch.device) -> torch.dtype:
 
 def wide(x: Tensor) -> Tensor:
     """`x` in the widest float of its device."""
-    return x.to(widest(x.device))
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
 
 def scalar(value: float | Tensor, device: torch.device) -> Tensor:
@@ -55,10 +55,9 @@ def scalar(value: float | Tensor, device: torch.device) -> Tensor:
     return torch.tensor(value, dtype=torch.float64, device="cpu")
 
 
-def bounded(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """`x` clamped so that a sum over 2^32 such values is still finite in `dtype`."""
-    ceiling = torch.finfo(dtype).max / 2**32
-    return x.clamp(-ceiling, ceiling)
+def largest_summed(dtype: torch.dtype) -> float:
+    """The largest number of which a sum of 2^32 is still finite in `dtype`."""
+    return float(torch.finfo(dtype).max / 2**32)
 
 
 def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -77,7 +76,11 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
     rough = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     large, small = rough > 2.0 ** (2 * power), rough < 2.0 ** (-2 * power)
-    if not x.is_cuda and readable(x) and not bool((large | small).any()):
+    try:
+        plain = not (x.is_cuda or torch.compiler.is_compiling()) and x.data_ptr() >= 0
+    except RuntimeError:  # as in `readable`
+        plain = False
+    if plain and not bool((large | small).any()):
         return x / rough, rough.squeeze(-1)
     factor = torch.ones_like(rough).masked_fill(large, 2.0 ** (-3 * power)).masked_fill(small, 2.0 ** (3 * power))
     norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
@@ -91,9 +94,14 @@ def readable(x: Tensor) -> bool:
     Not while `torch.compile` or `torch.export` traces, of a tensor of a transform of `torch.func`, or while a CUDA
     graph is captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
     """
-    if torch.compiler.is_compiling() or is_transformed(x):
+    if torch.compiler.is_compiling():
         return False
-    return not (x.is_cuda and torch.cuda.is_current_stream_capturing())
+    if x.is_cuda and torch.cuda.is_current_stream_capturing():
+        return False
+    try:
+        return type(x) not in (Tensor, Parameter) or x.data_ptr() >= 0
+    except RuntimeError:  # as in `is_transformed`
+        return False
 
 
 def is_transformed(x: Tensor) -> bool:
@@ -125,11 +133,3 @@ def wants_derivative(*operands: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return True  # which transforms are running cannot be traced
     return any([is_transformed(x) for x in operands])  # noqa: C419 - a generator costs more than the sum of it
-
-
-def version_of(x: Tensor) -> int:
-    """How often `x` was written to, where torch counts it."""
-    try:
-        return x._version
-    except (AttributeError, RuntimeError):  # inference tensors have no version
-        return 0

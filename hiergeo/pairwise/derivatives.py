@@ -191,7 +191,7 @@ def _wanted(ctx: Any, operands: Iterable[Tensor], gradients: Sequence[Tensor]) -
     """
     needed = ctx.needs_input_grad[1:]
     shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), *gradients[APERTURE:]]
-    return tuple(
-        saturated(gradient, operand.dtype) if wanted else None
-        for gradient, operand, wanted in zip(shaped, operands, needed, strict=False)
-    )
+    wanted: list[Tensor | None] = []
+    for gradient, operand, is_needed in zip(shaped, operands, needed, strict=False):
+        wanted.append(saturated(gradient, operand.dtype) if is_needed else None)
+    return tuple(wanted)

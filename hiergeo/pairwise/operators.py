@@ -7,20 +7,17 @@ operator at once, unless a gradient is wanted or something else than the numbers
 inside the operators, so that nothing breaks a graph of `torch.compile`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.nn import Parameter
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import checks
-from hiergeo.pairwise.operands import PairFrame, Pairs, problem, thirds
+from hiergeo.pairwise.operands import PairFrame, Pairs, is_plain, problem, thirds
 from hiergeo.pairwise.quantity import named
 from hiergeo.pairwise.transforms import Derivative, Operator
 
@@ -120,7 +117,9 @@ def call(made: Operator, points: Pairs, aperture: list[Tensor] | Tensor | None, 
     """
     listed = isinstance(aperture, list)
     apertures = aperture if isinstance(aperture, list) else [] if aperture is None else [aperture]
-    if "out" not in rest and plain(points.tensors(), apertures, rest.values()):  # torch counts versions of `out`
+    if "out" not in rest and is_plain(
+        *points.x, *points.y, points.curvature, apertures, rest.values()
+    ):  # torch counts versions of `out`
         work, frame = _IMPLEMENTATIONS[made], points.frame
         if apertures:
             frame = frame._replace(conic=True)
@@ -132,25 +131,6 @@ def call(made: Operator, points: Pairs, aperture: list[Tensor] | Tensor | None, 
     if listed:
         return made(*operands, aperture, exact, *rest.values())
     return made(*[part for (part,) in operands], aperture, *(exact or (None, None, None)), *rest.values())
-
-
-def plain(*operands: Iterable[Any]) -> bool:
-    """Whether nothing but the numbers is asked for: no gradient, no tangent, no transform, no trace."""
-    if torch.compiler.is_compiling():
-        return False
-    recorded = torch.is_grad_enabled()
-    try:
-        for operand in chain(*operands):
-            if not isinstance(operand, Tensor):
-                continue
-            if type(operand) not in (Tensor, Parameter) or (recorded and operand.requires_grad):
-                return False
-            if forward_ad.unpack_dual(operand).tangent is not None:
-                return False
-            operand.data_ptr()  # a tensor of a transform of `torch.func` has none
-    except RuntimeError:
-        return False
-    return True
 
 
 def _sides(points: Sequence[Sequence[Tensor]], exact: Sequence[Tensor]) -> tuple[list[Polar], list[Polar]]:

@@ -13,8 +13,9 @@ from torch import Tensor
 from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import checks, ops, search_checks, search_ops
-from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operands import Curvature, Pairs, Points, is_plain, pairs, problem
 from hiergeo.pairwise.operators import call
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import resolve
 from hiergeo.pairwise.scores import DISTANCES
 
@@ -122,8 +123,19 @@ def topk(
 
 
 def _topk(points: Pairs, k: int, by: By, side: Side, min_radius: float, combine: Combine) -> tuple[Tensor, Tensor]:
+    if not 1 <= k <= search_checks.MOST_NEIGHBOURS:
+        search_checks.check_neighbours(k)
     cones, quantity, swap = _order(points, by, side, min_radius, combine)
-    scores, indices = call(search_ops.pair_smallest, points, cones, quantity=quantity, k=k, swap=swap)
+    if is_plain(*points.x, *points.y, points.curvature, cones):
+        frame = points.frame
+        task = problem(points.x, points.y, points.curvature, cones, frame, not points.lifted)
+        scores, indices = task.backend.smallest(task.factors, QUANTITIES[quantity], k, swap)
+        if points.batch:
+            scores, indices = task.batched(scores), task.batched(indices)
+        else:
+            scores, indices = scores.squeeze(0), indices.squeeze(0)
+    else:
+        scores, indices = call(search_ops.pair_smallest, points, cones, quantity=quantity, k=k, swap=swap)
     return -scores if by == "margin" else scores, indices
 
 
@@ -207,8 +219,9 @@ class _Order(NamedTuple):
 
 
 def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combine) -> _Order:
-    search_checks.check_order_of(by, side)
-    checks.check_combine(combine)
+    if by not in search_checks.ORDERS or side not in search_checks.SIDES or combine not in DISTANCES:
+        search_checks.check_order_of(by, side)
+        checks.check_combine(combine)
     if by == "distance":
         return _Order([], DISTANCES[combine], False)
     swap = side == "parents"

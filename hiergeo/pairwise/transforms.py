@@ -97,6 +97,8 @@ class Operator:
             return self.base(*operands)
         if torch.compiler.is_compiling():
             return _in_graph(self.name, *operands)
+        if not self._lists:
+            return self._function.apply(None, *operands)
         return self.recorded(*operands)
 
     def recorded(self, *operands: Any) -> Any:
@@ -159,12 +161,13 @@ def _function(operator: Operator, derivative: Derivative) -> Any:
     class Derived(torch.autograd.Function):
         @staticmethod
         def forward(sizes: tuple[int | None, ...] | None, *flat: Any) -> Any:
-            output = operator.base(*_nested(sizes, flat))
+            output = operator.base(*(flat if sizes is None else _nested(sizes, flat)))
             return tuple(output) if isinstance(output, list) else output
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-            derivative.keep(ctx, _nested(inputs[0], inputs[1:]), output)
+            sizes, *flat = inputs
+            derivative.keep(ctx, tuple(flat) if sizes is None else _nested(sizes, flat), output)
 
         @staticmethod
         def backward(ctx: Any, *upstream: Any) -> Any:
@@ -185,7 +188,7 @@ def _refused(reason: str) -> Derivative:
     """A backward pass that raises; in compiled code once it runs, and not where it is traced."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*(x if isinstance(x, Tensor) else None for x in _flattened(inputs)))
+        ctx.save_for_backward(*[x if isinstance(x, Tensor) else None for x in _flattened(inputs)])
 
     def pull(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         given = next(part for part in upstream if part is not None)

@@ -31,6 +31,7 @@ from hiergeo import Polar, adapters
 from hiergeo.datasets import hierarcaps
 from hiergeo.pairwise import kernel_info
 from tests.tools import warm
+from tests.tools.kernel_settings import delenv, setenv
 
 ROOT = Path(__file__).parents[2]
 
@@ -207,8 +208,8 @@ def test_ratios_are_taken_within_a_round(clock: Clock):
 
 
 def test_settings_last_as_long_as_the_work(clock: Clock, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HIERGEO_SIMD", "baseline")
-    monkeypatch.delenv("HIERGEO_SCREEN", raising=False)
+    setenv(monkeypatch, "HIERGEO_SIMD", "baseline")
+    delenv(monkeypatch, "HIERGEO_SCREEN")
     names = ("HIERGEO_SIMD", "HIERGEO_SCREEN")
     with clock.takes("any", lambda _: 0, settings={"HIERGEO_SIMD": "avx2", "HIERGEO_SCREEN": "float32"}).at_work():
         assert [os.environ.get(name) for name in names] == ["avx2", "float32"]

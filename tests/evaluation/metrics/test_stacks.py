@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hiergeo.evaluation.metrics import Ranking, bootstrap_draws, resampling
 from hiergeo.evaluation.result import auroc_of
+from tests.tools.kernel_settings import setenv
 
 
 @given(
@@ -49,7 +50,7 @@ def test_stacks_hold_every_resample_in_its_order(monkeypatch, kept):
 @pytest.mark.parametrize("native", ["", "0"])
 def test_two_threads_take_no_longer_than_one(native, monkeypatch):
     """Threads of torch that fill memory, and those of NumPy's products, wait for each other: twenty times as long."""
-    monkeypatch.setenv("HIERGEO_NATIVE", native)
+    setenv(monkeypatch, "HIERGEO_NATIVE", native)
     generator = np.random.default_rng(0)
     statistic = auroc_of(Ranking(generator.random((20_000, 3)), generator.random((20_000, 3))), 20_000)
 
