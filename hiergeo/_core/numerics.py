@@ -3,15 +3,11 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import NoReturn
 
 import torch
 from torch import Tensor
-from torch._C._functorch import TransformType
-from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
-
-from hiergeo._core.errors import UnavailableError
+from torch.nn import Parameter
 
 
 @contextmanager
@@ -39,7 +35,7 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def pair_dtype(ux: Tensor, uy: Tensor) -> torch.dtype:
     """The dtype that pairs of directions `ux` and `uy` are computed in."""
-    return compute_dtype(torch.promote_types(ux.dtype, uy.dtype))
+    return torch.float64 if torch.float64 in (ux.dtype, uy.dtype) else torch.float32
 
 
 def widest(device: torch.device) -> torch.dtype:
@@ -49,7 +45,7 @@ def widest(device: torch.device) -> torch.dtype:
 
 def wide(x: Tensor) -> Tensor:
     """`x` in the widest float of its device."""
-    return x.to(widest(x.device))
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
 
 def scalar(value: float | Tensor, device: torch.device) -> Tensor:
@@ -59,10 +55,9 @@ def scalar(value: float | Tensor, device: torch.device) -> Tensor:
     return torch.tensor(value, dtype=torch.float64, device="cpu")
 
 
-def bounded(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """`x` clamped so that a sum over 2^32 such values is still finite in `dtype`."""
-    ceiling = torch.finfo(dtype).max / 2**32
-    return x.clamp(-ceiling, ceiling)
+def largest_summed(dtype: torch.dtype) -> float:
+    """The largest number of which a sum of 2^32 is still finite in `dtype`."""
+    return float(torch.finfo(dtype).max / 2**32)
 
 
 def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -81,7 +76,11 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
     rough = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     large, small = rough > 2.0 ** (2 * power), rough < 2.0 ** (-2 * power)
-    if not x.is_cuda and readable(x) and not bool((large | small).any()):
+    try:
+        plain = not (x.is_cuda or torch.compiler.is_compiling()) and x.data_ptr() >= 0
+    except RuntimeError:  # as in `readable`
+        plain = False
+    if plain and not bool((large | small).any()):
         return x / rough, rough.squeeze(-1)
     factor = torch.ones_like(rough).masked_fill(large, 2.0 ** (-3 * power)).masked_fill(small, 2.0 ** (3 * power))
     norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
@@ -92,38 +91,45 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
 def readable(x: Tensor) -> bool:
     """Whether Python may branch on the values of `x` now.
 
-    Not while `torch.compile` or `torch.export` traces, inside a transform of `torch.func`, or while a CUDA graph is
-    captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
+    Not while `torch.compile` or `torch.export` traces, of a tensor of a transform of `torch.func`, or while a CUDA
+    graph is captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
     """
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling():
         return False
-    return not (x.is_cuda and torch.cuda.is_current_stream_capturing())
+    if x.is_cuda and torch.cuda.is_current_stream_capturing():
+        return False
+    try:
+        return type(x) not in (Tensor, Parameter) or x.data_ptr() >= 0
+    except RuntimeError:  # as in `is_transformed`
+        return False
+
+
+def is_transformed(x: Tensor) -> bool:
+    """Whether `x` belongs to a transform of `torch.func`: a stand-in without memory of its own."""
+    if type(x) is not Tensor and type(x) is not Parameter:
+        return False
+    try:
+        x.data_ptr()
+    except RuntimeError:
+        return True
+    return False
+
+
+def has_tangent(x: Tensor) -> bool:
+    """Whether `x` carries a tangent of forward-mode AD."""
+    return forward_ad.unpack_dual(x).tangent is not None
 
 
 def wants_derivative(*operands: Tensor) -> bool:
-    """Whether what is computed from `operands` may have to carry a derivative, backward or forward."""
-    if forward_ad._current_level >= 0:
-        return True
+    """Whether what is computed from `operands` may have to carry a gradient.
+
+    Inside `vmap` it always may: a mapped tensor does not say whether it requires one. Nor can that be traced.
+    """
     if not torch.is_grad_enabled():
         return False
-    if not torch._C._are_functorch_transforms_active():
-        return any([x.requires_grad for x in operands])  # noqa: C419 - a generator costs more than the sum of it
+    for x in operands:
+        if x.requires_grad:
+            return True
     if torch.compiler.is_compiling():
         return True  # which transforms are running cannot be traced
-    if any(part.key() != TransformType.Vmap for part in retrieve_all_functorch_interpreters()):
-        return True
-    return any(_unmapped(x).requires_grad for x in operands)
-
-
-def _unmapped(x: Tensor) -> Tensor:
-    """The tensor that `vmap` maps over: the mapped one does not say whether it requires a gradient."""
-    while torch._C._functorch.is_batchedtensor(x):
-        x = torch._C._functorch.get_unwrapped(x)
-    return x
-
-
-def no_second_order(*_: object) -> NoReturn:
-    """Refuse the derivative of a derivative."""
-    raise UnavailableError(
-        "second derivatives of angles and distances are not available: leave out create_graph, hessians and the like."
-    )
+    return any([is_transformed(x) for x in operands])  # noqa: C419 - a generator costs more than the sum of it

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hiergeo import pairwise
 from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import unit, wants_derivative, wide
+from hiergeo._core.numerics import unit, wide
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.state import Described
 
@@ -27,6 +27,9 @@ class Geometry(Described, abc.ABC):
 
     norm: Literal["l1", "l2"] = "l2"
     """How the distances in the factors combine into one."""
+
+    single: ClassVar[bool] = False
+    """Whether the space is its own only factor."""
 
     @property
     @abc.abstractmethod
@@ -81,6 +84,8 @@ class ConstantCurvature(Geometry):
     A subclass declares `curvature`, `spec`, `ambient_dim`, `to_ambient` and `from_ambient`, and is final. Angles,
     distances, cones and their kernels need only the curvature; the chart is used for import and export alone.
     """
+
+    single: ClassVar[bool] = True
 
     @property
     @abc.abstractmethod
@@ -198,20 +203,8 @@ def rays(point: Polar) -> Tensor:
 
 def to_ray(x: Tensor) -> Polar:
     """Directions and norms of the rows of `x`, differentiable everywhere (gradient 0 at a zero row); NaN stays NaN."""
-    if not wants_derivative(x):
-        norm = x.square().sum(-1).sqrt()
-        return Polar(x * norm.masked_fill(norm == 0, math.inf).reciprocal().unsqueeze(-1), norm)
-    norm = to_norm(x)
-    nonzero = norm != 0
-    inverse = torch.where(nonzero, torch.where(nonzero, norm, 1.0).reciprocal(), 0.0)
-    return Polar(x * inverse.unsqueeze(-1), norm)
-
-
-def to_norm(x: Tensor) -> Tensor:
-    """Norms of the rows of `x`, (..., D) -> (...), with gradient 0 at a zero row."""
-    square = (x * x).sum(-1)  # whose derivative costs half of that of `square`
-    nonzero = square != 0
-    return torch.where(nonzero, torch.where(nonzero, square, 1.0).sqrt(), 0.0)
+    norm = torch.linalg.vector_norm(x, dim=-1)
+    return Polar(x * norm.masked_fill(norm == 0, math.inf).reciprocal().unsqueeze(-1), norm)
 
 
 def bend(curvature: float, radius: float) -> float:

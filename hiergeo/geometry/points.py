@@ -1,19 +1,24 @@
 """Points of a space: embeddings lifted to polar form once, however often they are then measured."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
 from hiergeo._core.polar import Exact, Lifted, Polar, part_of
-from hiergeo.geometry.base import Geometry, to_norm, to_ray
+from hiergeo.geometry.base import Geometry, to_ray
 from hiergeo.pairwise.widening import widened
 
 Curvatures = list[float | Tensor]
+
+LEAST = torch.finfo(torch.float32).tiny
+"""Norms below this count as this where rows are divided by them: the direction of such a row is shorter than 1."""
 
 STRETCH = 1 << 12
 """Rows that are held in float64 at a time."""
@@ -65,7 +70,7 @@ class Points:
 
     def settled(self) -> "Points":
         """These points; on their rays alone once the embeddings that these were rounded from are written to."""
-        if self.lifted_from is None or self.lifted_from[0]._version == self.lifted_from[1]:
+        if self.lifted_from is None or version_of(self.lifted_from[0]) == self.lifted_from[1]:
             return self
         return Points(self.geometry, Lifted(Polar(*point) for point in self.factors))
 
@@ -80,36 +85,66 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | No
 
     `origin` is the root as gradients reach it; points that share the root are measured on their embeddings.
     """
-    dtype, exact = compute_dtype(x.dtype), widest(x.device)
-    whole = slice(0, x.shape[-1])
+    exact = torch.float32 if x.device.type == "mps" else torch.float64
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    frozen = _is_frozen(x, origin)
     factors = []
-    for _, part in geometry.parts(x.shape[-1]):
-        rays = []
-        for rows in (x,) if len(x) <= STRETCH else _stretches(x):
-            direction, radius = to_ray(_tangent(rows, origin, part, exact))
-            rays.append(Polar(direction.to(dtype), radius))
-        point = rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True)))
-        if dtype != exact:
-            vectors = x.detach() if part == whole else x.detach()[..., part]
-            if root is None:
-                centre = vectors.new_zeros(vectors.shape[-1], dtype=exact)
-            else:
-                centre = root.detach()[part].to(exact, copy=True)
-            point = Exact.of(point, vectors, centre, root)
+    for part in (None,) if geometry.single else [part for _, part in geometry.parts(x.shape[-1])]:
+        vectors, centre = x.detach(), None if root is None else root.detach()
+        if part is not None:
+            vectors, centre = vectors[..., part], None if centre is None else centre[part]
+        centre = vectors.new_zeros(vectors.shape[-1], dtype=exact) if centre is None else centre.to(exact, copy=True)
+        rays: list[tuple[Tensor, Tensor]] = []
+        for rows in x.split(STRETCH) if x.ndim == 2 and x.shape[0] > STRETCH else (x,):
+            ray = to_frozen_ray(rows, part, centre) if frozen else to_ray(_tangent(rows, origin, part, exact))
+            rays.append(ray)
+        direction, radius = rays[0]
+        if len(rays) > 1:
+            direction, radius = (torch.cat(field) for field in zip(*rays, strict=True))
+        if dtype == exact:
+            factors.append(Polar(direction, radius))
+            continue
+        point = Exact(direction.to(dtype), radius)
+        point.vectors, point.origin, point.source, point.shadow = vectors, centre, root, None
         factors.append(point)
     countable = not (torch.compiler.is_compiling() or x.is_inference())
-    return Points(geometry, Lifted(factors), (x, x._version) if countable else None)
+    return Points(geometry, Lifted(factors), (x, version_of(x)) if countable else None)
+
+
+def _is_frozen(x: Tensor, origin: Tensor | None) -> bool:
+    """Whether neither embeddings nor their origin carry a derivative, a transform of `torch.func` or a trace."""
+    if torch.compiler.is_compiling():
+        return False
+    recorded = torch.is_grad_enabled()
+    try:
+        for operand in (x,) if origin is None else (x, origin):
+            if (recorded and operand.requires_grad) or forward_ad.unpack_dual(operand).tangent is not None:
+                return False
+            if type(operand) is not Tensor and type(operand) is not Parameter:
+                return False
+            operand.data_ptr()  # a tensor of a transform has none
+    except RuntimeError:
+        return False
+    return True
+
+
+def to_frozen_ray(x: Tensor, part: slice | None, centre: Tensor) -> tuple[Tensor, Tensor]:
+    """As `to_ray` of a tangent vector, by fewer operations."""
+    v = (x if part is None else x[..., part]) - centre
+    norm = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    v *= norm.clamp_min(LEAST).reciprocal()
+    return v, norm.squeeze(-1)
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
     """The radii (..., N) of embeddings in each factor; those of `lift`, without its directions."""
-
     dtype, exact = compute_dtype(x.dtype), widest(x.device)
+    stretches = x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,)
     lengths = (
-        [to_norm(_tangent(rows, root, part, exact)).to(dtype) for rows in _stretches(x)]
+        [torch.linalg.vector_norm(_tangent(rows, root, part, exact), dim=-1).to(dtype) for rows in stretches]
         for _, part in geometry.parts(x.shape[-1])
     )
-    return [each[0] if len(each) == 1 else torch.cat(each) for each in lengths]
+    return [parts[0] if len(parts) == 1 else torch.cat(parts) for parts in lengths]
 
 
 def row_by_row(measure: Callable[..., Tensor], *rows: Tensor) -> Tensor:
@@ -117,19 +152,24 @@ def row_by_row(measure: Callable[..., Tensor], *rows: Tensor) -> Tensor:
     return torch.cat([measure(*parts) for parts in zip(*(each.split(STRETCH) for each in rows), strict=True)])
 
 
-def _stretches(x: Tensor) -> Sequence[Tensor]:
-    return x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,)
-
-
-def _tangent(x: Tensor, root: Tensor | None, part: slice, exact: torch.dtype) -> Tensor:
-    v = x if part == slice(0, x.shape[-1]) else x[..., part]
+def _tangent(x: Tensor, root: Tensor | None, part: slice | None, exact: torch.dtype) -> Tensor:
+    v = x if part is None else x[..., part]
     v = v.to(exact) if v.itemsize > 2 else widened(v, exact)
     if root is None:
         return v
-    origin = widened(root[part], exact)
+    origin = root if part is None else root[part]
+    origin = origin.to(exact) if origin.itemsize > 2 else widened(origin, exact)
     if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
         origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
     return v - origin
+
+
+def version_of(x: Tensor) -> int:
+    """How often `x` was written to, where torch counts it."""
+    try:
+        return x._version
+    except (AttributeError, RuntimeError):  # inference tensors have no version
+        return 0
 
 
 def check_rows_of_floats(name: str, x: Tensor) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import starmap
-from typing import Any, Literal, final
+from typing import Any, Literal, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,19 @@ from hiergeo._core.errors import InputError, check_positive, check_whole, unknow
 from hiergeo._core.numerics import readable, wide, widest
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
-from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, radius_of, warn_if_widening
+from hiergeo.geometry.points import (
+    Curvatures,
+    Points,
+    check_located,
+    factor_lengths,
+    lift,
+    radius_of,
+    version_of,
+    warn_if_widening,
+)
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.state import Described
-from hiergeo.geometry.streams import best, closest, is_whole, parts, total
+from hiergeo.geometry.streams import PART, best, closest, is_whole, parts, total
 from hiergeo.pairwise import By, Contrast, Members, Side, rows
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.pairwise.widening import widened
@@ -108,10 +117,14 @@ class Space(Described):
         if isinstance(x, Points):
             points = x
         else:
-            check_located(x, self.root)
-            narrow = self.root is not None and self.root.itemsize <= 2
-            points = lift(x, self.root, self.geometry, self._origin() if narrow else self.root)
-            self._check_reach(x, points.factors)
+            root, geometry = self.root, self.geometry
+            if not isinstance(x, Tensor) or not x.ndim or not x.is_floating_point():
+                check_located(x, root)
+            if root is not None and (x.shape[-1] != root.shape[0] or x.device != root.device):
+                check_located(x, root)
+            narrow = root is not None and root.itemsize <= 2
+            points = lift(x, root, geometry, self._origin() if narrow else root)
+            self._check_reach(x.shape[-1], geometry, points.factors)
         if not shadow:
             return points
         factors = zip(points.factors, self._curvatures(points), strict=True)
@@ -132,7 +145,7 @@ class Space(Described):
             return x.radii
         check_located(x, self.root)
         lengths = factor_lengths(x, self._origin(), self.geometry)
-        self._check_reach(x, [Polar(x, radius) for radius in lengths])
+        self._check_reach(x.shape[-1], self.geometry, [Polar(x, radius) for radius in lengths])
         return lengths
 
     def to_ambient(self, x: Located) -> Tensor:
@@ -159,7 +172,7 @@ class Space(Described):
     def exterior_angle(self, x: Located, y: Located) -> Tensor:
         """Xi(x_i, y_i) in [0, pi] radians, (...): the turn at x_i from the ray of the root to the geodesic to y_i."""
         angles = self._each(x, y, rows.exterior_angle)
-        return -pairwise.least([-angle for angle in angles])
+        return angles[0] if len(angles) == 1 else -pairwise.least([-angle for angle in angles])
 
     def distance(self, x: Located, y: Located) -> Tensor:
         """Geodesic distance of x_i and y_i, (...)."""
@@ -253,10 +266,11 @@ class Space(Described):
                 same for distances.
             min_radius: of the cones.
         """
-        x, least, norm = self.points(x), self._least(min_radius), self.geometry.norm
+        x, norm = self.points(x), self.geometry.norm
+        least = self.min_radius if min_radius is None else min_radius
         if by == "margin" and side == "children":
             warn_if_widening(x, self._curvatures(x))
-        if is_whole(y):
+        if isinstance(y, Points) or y.shape[0] <= PART or is_whole(y):
             return pairwise.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
         found = (
             (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
@@ -368,7 +382,7 @@ class Space(Described):
         root = self.root
         if root is None or root.itemsize > 2 or not (root.requires_grad and torch.is_grad_enabled() and readable(root)):
             return root
-        exact, version = widest(root.device), root._version
+        exact, version = widest(root.device), version_of(root)
         if self._widened is None or self._widened[0] is not root or self._widened[1] != version:
             self._widened = root, version, widened(root, exact)
         node = self._widened[2].to(root.device)
@@ -376,7 +390,7 @@ class Space(Described):
         return root.detach().to(exact) + (node - node.detach())
 
     def _each(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
-        return [law(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
+        return list(map(law, *self._pairs(x, y)))
 
     def _pairs(self, x: Located, y: Located) -> tuple[tuple[Polar, ...], tuple[Polar, ...], Curvatures]:
         """Points of x and of y and the curvature, in each factor."""
@@ -396,12 +410,16 @@ class Space(Described):
         return [factor for factor, _ in self.geometry.parts(dim)]
 
     def _curvatures(self, points: Points) -> Curvatures:
+        geometry = self.geometry
+        if geometry.single:
+            return [cast(ConstantCurvature, geometry).curvature]
         return [factor.curvature for factor, _ in self.geometry.parts(points.dim)]
 
-    def _check_reach(self, x: Tensor, points: Sequence[Polar]) -> None:
-        if self.root is None and self.centre == "model" and not self._met_rows:
+    def _check_reach(self, dim: int, geometry: Geometry, points: Sequence[Polar]) -> None:
+        if not self._met_rows and self.centre == "model" and self.root is None:
             self._met_rows = warn_of_unit_rows([point.radius for point in points])
-        for (factor, _), point in zip(self.geometry.parts(x.shape[-1]), points, strict=True):
+        factors: Sequence[Any] = [geometry] if geometry.single else [factor for factor, _ in geometry.parts(dim)]
+        for factor, point in zip(factors, points, strict=True):
             curvature = factor.curvature
             if isinstance(curvature, Tensor) or curvature > 0:
                 check_reach("embedding", point.radius, curvature)

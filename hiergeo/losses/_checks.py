@@ -31,7 +31,8 @@ def reduced(values: Tensor, reduction: Reduction) -> Tensor:
 def check_embeddings(*, finite: bool = True, **named: Tensor) -> None:
     """Raise InputError unless every argument is a non-empty floating-point tensor (..., D), with `finite` numbers."""
     for name, x in named.items():
-        check_rows_of_floats(name, x)
+        if not (isinstance(x, Tensor) and x.ndim and x.is_floating_point()):
+            check_rows_of_floats(name, x)
         if x.numel() == 0:
             raise InputError(f"{name} is empty (shape {tuple(x.shape)}): give at least one row.")
         if not (finite and readable(x)):
@@ -56,16 +57,14 @@ def check_chains(chains: dict[str, Tensor], tiers: int = 2, *, finite: bool = Tr
 
 def check_equal_shapes(**named: Tensor) -> None:
     """Raise InputError unless all arguments have one shape."""
-    first, *others = named.values()
-    if any(x.shape != first.shape for x in others):
+    if len({x.shape for x in named.values()}) > 1:
         shapes = " and ".join(f"{name} of shape {tuple(x.shape)}" for name, x in named.items())
         raise InputError(f"{shapes} must have the same shape.")
 
 
 def check_equal_dimensions(**named: Tensor) -> None:
     """Raise InputError unless the last dimensions of all arguments are equal."""
-    first, *others = named.values()
-    if any(x.shape[-1] != first.shape[-1] for x in others):
+    if len({x.shape[-1] for x in named.values()}) > 1:
         dims = " and ".join(f"{name} has dimension {x.shape[-1]}" for name, x in named.items())
         raise InputError(f"{dims}: they must be equal.")
 

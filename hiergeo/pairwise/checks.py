@@ -102,7 +102,8 @@ def check_capturable(curvature: Tensor) -> None:
 def as_number(curvature: float | Tensor) -> float:
     """The value of `curvature`, or InputError unless it is one finite number; below `FLATTEST` it is 0."""
     if isinstance(curvature, Tensor):
-        check_curvature(curvature)
+        if curvature.ndim or curvature.dtype not in REALS:
+            check_curvature(curvature)
         curvature = curvature.detach().item()
     value: float = curvature
     if not math.isfinite(value):
@@ -137,8 +138,27 @@ def check_exact(exact: Sequence[Tensor], ux: Sequence[Tensor], uy: Sequence[Tens
         check_operand("the exact origin", origin, directions.shape[-1:], directions.device)
 
 
+def is_exact(exact: Sequence[Tensor], ux: Tensor, uy: Tensor) -> bool:
+    """Whether the vectors of points in one space, and their origin, fit the directions that were rounded from them."""
+    if len(exact) != 3:
+        return False
+    vx, vy, origin = exact
+    for vectors, directions in ((vx, ux), (vy, uy)):
+        if vectors.dtype not in NARROW or vectors.shape != directions.shape or vectors.device != directions.device:
+            return False
+        if directions.dtype == torch.float64 or vectors.layout is not torch.strided:
+            return False
+    return origin.dtype == torch.float64 and origin.shape == ux.shape[-1:] and origin.device == ux.device
+
+
 def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:
     """Raise InputError unless the points of a row-wise law fit each other."""
+    shape, device = ux.shape, ux.device
+    for part, own in ((ux, shape), (rx, shape[:-1]), (uy, shape), (ry, shape[:-1])):
+        if part.dtype not in FLOATS or part.shape != own or part.device != device or part.layout is not torch.strided:
+            break
+    else:
+        return
     for name, direction, radius in (("x", ux, rx), ("y", uy, ry)):
         check_floats(f"{name}.direction", direction, ux.shape, ux.device)
         check_floats(f"{name}.radius", radius, ux.shape[:-1], ux.device)
@@ -146,8 +166,10 @@ def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:
 
 def check_floats(name: str, numbers: Tensor, shape: torch.Size, device: torch.device) -> None:
     """Raise InputError unless `numbers` is a floating-point tensor of `shape` on `device`."""
-    check_float(name, numbers)
-    check_operand(name, numbers, shape, device)
+    fits = numbers.dtype in FLOATS and numbers.layout is torch.strided
+    if not (fits and numbers.shape == shape and numbers.device == device):
+        check_float(name, numbers)
+        check_operand(name, numbers, shape, device)
 
 
 def check_float(name: str, operand: Tensor) -> None:

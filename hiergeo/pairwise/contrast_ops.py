@@ -8,13 +8,14 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import widest
-from hiergeo.pairwise import checks, derivatives, transforms
+from hiergeo.pairwise import checks, derivatives
 from hiergeo.pairwise import logits as logits_of
 from hiergeo.pairwise.interface import LogitTerms
 from hiergeo.pairwise.logits import REDUCTIONS
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import FACTORS, FACTORS_EXACT, Forms, operator
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
+from hiergeo.pairwise.transforms import SECOND_ORDER
 
 LOGITS = "Tensor scale, Tensor bias, Tensor? labels_x, Tensor? labels_y, bool squared, str reduction, str quantity"
 """After the points: the logits bias - scale d or bias - scale d^2 / 2, what belongs together, how they are reduced."""
@@ -66,7 +67,7 @@ def _batched(task: Problem, found: Sequence[Tensor], forms: Forms) -> list[Tenso
     "pair_contrast",
     f"({FACTORS}, {FACTORS_EXACT}, {LOGITS}) -> (Tensor, Tensor, Tensor, Tensor)",
     _reduced,
-    derive=derivatives.differentiate_contrast,
+    derivative=derivatives.CONTRAST,
 )
 def pair_contrast(task: Problem, **logits: Any) -> tuple[Tensor, ...]:
     """Logits of every pair reduced over y (..., N) and over x (..., M), and the sums of matching ones, float64."""
@@ -103,7 +104,7 @@ def _check_shapes(given: dict[str, list[Tensor]], forms: Forms, frame: PairFrame
     "pair_contrast_backward",
     f"({FACTORS}, {FACTORS_EXACT}, {FOUND}, Tensor[] upstream, {LOGITS}) -> Tensor[]",
     _pulled,
-    derive=transforms.refuse_second_order,
+    refusal=SECOND_ORDER,
     values=False,
 )
 def pair_contrast_backward(
@@ -116,48 +117,3 @@ def pair_contrast_backward(
     found, pulls = ([task.flat(part) for part in parts] for parts in ((rows, columns), upstream))
     pulled = logits_of.gradients(task.backend, task.factors, *_terms(task, **logits), found, pulls)
     return _batched(task, pulled, _pulled(task.frame, rows, columns, upstream, **logits))
-
-
-TANGENTS = (
-    "Tensor[] to_ux, Tensor[] to_rx, Tensor[] to_uy, Tensor[] to_ry, Tensor[] to_curvature, "
-    "Tensor to_scale, Tensor to_bias"
-)
-"""The tangents of the operands, of their shapes; those of curvatures, scale and bias have the shape of the batch."""
-
-
-def _pushed(frame: PairFrame, rows: Tensor, columns: Tensor, **rest: Any) -> Forms:
-    tangents, logits = _split(rest)
-    forms = _reduced(frame, **logits)
-    _check_shapes({"rows": [rows], "columns": [columns]}, forms[:2], frame)
-    to_scale, to_bias, points = tangents.pop("to_scale"), tangents.pop("to_bias"), _of_points(frame)
-    for place, (name, given) in enumerate((name, tangents[name]) for name in ("to_ux", "to_rx", "to_uy", "to_ry")):
-        _check_shapes({name: given}, [factor[place] for factor in points], frame)
-    numbers = [frame.gradients[4]]
-    _check_shapes({"to_curvature": tangents["to_curvature"]}, numbers * len(points), frame)
-    _check_shapes({"to_scale": [to_scale], "to_bias": [to_bias]}, numbers * 2, frame)
-    return forms
-
-
-def _split(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    tangents = {name: value for name, value in rest.items() if name.startswith("to_")}
-    return tangents, {name: value for name, value in rest.items() if name not in tangents}
-
-
-@operator(
-    "pair_contrast_forward",
-    f"({FACTORS}, {FACTORS_EXACT}, {FOUND}, {TANGENTS}, {LOGITS}) -> (Tensor, Tensor, Tensor, Tensor)",
-    _pushed,
-    derive=transforms.refuse_second_order,
-    values=False,
-)
-def pair_contrast_forward(task: Problem, rows: Tensor, columns: Tensor, **rest: Any) -> tuple[Tensor, ...]:
-    """The tangents of what `pair_contrast` gave, given those of its operands; `rows` and `columns` as for gradients."""
-    tangents, logits = _split(rest)
-    found = [task.flat(part) for part in (rows, columns)]
-    numbers = task.flat(tangents.pop("to_scale"), 0), task.flat(tangents.pop("to_bias"), 0)
-    moved = [
-        [task.flat(to, trailing) for to, trailing in zip(factor, (2, 1, 2, 1, 0), strict=True)]
-        for factor in zip(*tangents.values(), strict=True)
-    ]
-    along = logits_of.tangents(task.backend, task.factors, *_terms(task, **logits), found, moved, numbers)
-    return tuple(_batched(task, along, _reduced(task.frame, **logits)))

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype, widest
 from hiergeo._core.polar import part_of
-from hiergeo.pairwise import tiles
 from hiergeo.pairwise.interface import Factor, LogitTerms, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 
@@ -120,24 +119,6 @@ def gradients(
     return _stacked(parts)
 
 
-def tangents(
-    backend: PairBackend,
-    factors: Sequence[Factor],
-    quantity: Quantity,
-    terms: LogitTerms,
-    found: Sequence[Tensor],
-    moved: Sequence[Sequence[Tensor]],
-    numbers: tuple[Tensor, Tensor],
-) -> Sequence[Tensor]:
-    """Tangents of what `contrast` gave, by those of factors as in `tiles.tangent`, and `numbers`, of scale and bias."""
-    parts = []
-    for b, each in enumerate(_problems(backend, factors, quantity, terms)):
-        at = Contrast(found[0][b], found[1][b], found[0][b], found[1][b])
-        along = [[to[b : b + 1] for to in factor] for factor in moved]
-        parts.append(each.tangent(at, along, *(to[b] for to in numbers)))
-    return _stacked(parts)
-
-
 def _problems(
     backend: PairBackend, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms
 ) -> Iterator["Contrasted"]:
@@ -218,25 +199,6 @@ class Contrasted:
             [*(torch.cat(part, dim=1) for part in zip(*x, strict=True)), *y] for x, y in zip(by_x, by_y, strict=True)
         ]
         return joined, by_scale, by_bias
-
-    def tangent(
-        self, found: Contrast, moved: Sequence[Sequence[Tensor]], to_scale: Tensor, to_bias: Tensor
-    ) -> Contrast:
-        """The tangent of what `contrast` gave, from those of each factor as `tiles.tangent` takes them."""
-        along = self._nothing()
-        for block in self._blocks(apart=True):
-            by_distance = torch.zeros_like(block.distance)
-            for f, (factor, (to_ux, to_rx, *rest)) in enumerate(zip(block.factors, moved, strict=True)):
-                part = torch.empty_like(block.distance).unsqueeze(0)
-                tiles.tangent(factor, [to_ux[:, block.rows], to_rx[:, block.rows], *rest], DISTANCE, part)
-                by_distance += block.shared(part[0], f, self.quantity)
-            dz = self.logits.by_distance(block.distance) * by_distance + to_bias.to(by_distance.dtype)
-            dz -= to_scale.to(dz.dtype) * self.logits.measure(block.distance)
-            by_rows, by_columns = self._slopes(block, found)
-            along.rows[block.rows] = (by_rows * dz).sum(-1, dtype=along.rows.dtype)
-            along.columns.add_((by_columns * dz).sum(-2, dtype=along.rows.dtype))
-            self._add_matched(block, dz, along)
-        return along
 
     def _add_matched(self, block: "Block", values: Tensor, to: Contrast) -> None:
         """Add the values of matching pairs of a block to the sums of their rows and columns."""

@@ -8,7 +8,6 @@ import ctypes
 import functools
 import json
 import math
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +17,20 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
-from hiergeo._core.polar import Exact, Polar, Shadow, exact, flat_exact
+from hiergeo._core.polar import Exact, Polar, Shadow, exact
+from hiergeo.pairwise import settings
 from hiergeo.pairwise.interface import FEW, Factor, Gradients, LogitTerms
 from hiergeo.pairwise.quantity import Quantity
-from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
+from hiergeo.pairwise.settings import (
+    LIBRARY,
+    PRODUCT,
+    SIMD,
+    SIMD_LEVELS,
+    TileProduct,
+    is_library_named,
+    tile_product,
+    word,
+)
 
 BUILD = Path(__file__).parents[1] / "_build.json"
 """Record of the build: "reason" says why no library was built, "cuda_reason" why it has no CUDA kernels."""
@@ -70,12 +79,11 @@ def build_info() -> dict[str, str]:
 
 def simd_level() -> str:
     """The SIMD level of the CPU kernels: HIERGEO_SIMD, or the best of the machine."""
-    return _simd_level(os.environ.get(SIMD))
+    return _simd_level(word(SIMD))
 
 
 @functools.cache
 def _simd_level(_: str | None) -> str:
-    word(SIMD)
     return _call("simd_level")  # torch keeps a copy of every string that an operator returns
 
 
@@ -106,8 +114,11 @@ def _record() -> dict[str, Any]:
 
 @functools.cache
 def _has_kernels(device_type: str, name: str = "store") -> bool:
-    key = torch._C._dispatch_key_for_device(device_type)
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{name}", key))
+    try:
+        key = torch._C._dispatch_key_for_device(device_type)
+        return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{name}", key))
+    except AttributeError:  # torch has no public way to ask
+        return device_type == "cpu"
 
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
@@ -144,11 +155,13 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `PairBackend.smallest`."""
-    first = factors[0].x
-    if first.radius.shape[-1] > FEW or not (shadows := _shadows(factors)):
-        return _call("smallest", *_factors(factors, quantity), k, swap, _product(first.direction))
+    first = factors[0]
+    operands, product = _factors(factors, quantity), _product(first.x.direction)
+    few = first.x.radius.shape[-1] <= FEW and isinstance(first.y, Exact) and first.y.shadow is not None
+    if not few or not (shadows := _shadows(factors)):
+        return _call("smallest", *operands, k, swap, product)
     rows, numbers, _ = map(list, zip(*shadows, strict=True))
-    return _call("smallest_among", *_factors(factors, quantity), rows, numbers, k, swap, _product(first.direction))
+    return _call("smallest_among", *operands, rows, numbers, k, swap, product)
 
 
 def shadow(point: Polar, curvature: float) -> Shadow | None:
@@ -232,22 +245,47 @@ def _call(name: str, *operands: object) -> Any:
     return getattr(getattr(torch.ops, NAMESPACE), name).default(*operands)
 
 
-def _product(directions: Tensor) -> int:
+def _product(directions: Tensor) -> TileProduct:
     kind = directions.device.type
-    return tile_product(kind, simd_level() if kind == "cpu" else "")
+    product = (settings.CURRENT or settings.current()).products.get(kind)
+    if product is None:
+        product = tile_product(kind, simd_level() if kind == "cpu" else "")
+        if kind == "cpu" and product is TileProduct.OWN and word(PRODUCT) is None and simd_level() in SIMD_LEVELS[1:]:
+            settings.current().products[kind] = product
+    return product
+
+
+def is_settled() -> bool:
+    """Whether no setting of torch can change what multiplies tiles on the CPU."""
+    return "cpu" in settings.current().products
 
 
 def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
     """The leading operands of native operators on factors: lists with an entry for each factor, and the quantity."""
     lists: tuple[list[Any], ...] = ([], [], [], [], [], [])
+    ux, rx, uy, ry, curvatures, apertures = lists
+    vx: list[Tensor] = []
+    vy: list[Tensor] = []
+    origins: list[Tensor] = []
+    in_rows = True
     for x, y, curvature, aperture in factors:
-        psi = () if aperture is None or quantity.cone is None else (aperture.double(),)
-        for each, part in zip(lists, (*_points(x, y), curvature, *psi), strict=False):
-            each.append(part)
-    if len(factors) == 1:
-        return *lists, _in_rows(exact(factors[0].x, factors[0].y)), quantity.code
-    found = flat_exact([each.x for each in factors], [each.y for each in factors])
-    return *lists, _in_rows(found), quantity.code
+        u, v = x[0], y[0]
+        if u.dtype != v.dtype or u.stride(-1) != 1 or v.stride(-1) != 1:
+            u, v = _directions(u, v)
+        ux.append(u)
+        rx.append(x[1].double())
+        uy.append(v)
+        ry.append(y[1].double())
+        curvatures.append(curvature)
+        if aperture is not None and quantity.cone is not None:
+            apertures.append(aperture.double())
+        if isinstance(x, Exact) and isinstance(y, Exact) and x.source is y.source:
+            vx.append(x.vectors)
+            vy.append(y.vectors)
+            origins.append(x.origin)
+            in_rows = in_rows and x.vectors.stride(-1) == 1 and y.vectors.stride(-1) == 1
+    exact = [*vx, *vy, *origins] if len(origins) == len(factors) else []
+    return *lists, exact if in_rows else _in_rows(exact), quantity.code
 
 
 def _shadows(factors: Sequence[Factor]) -> list[Shadow]:

@@ -1,16 +1,18 @@
 """Operands of pair operations: the points and curvatures of the factors of a space, checked once and flattened."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
 
-from hiergeo._core.numerics import pair_dtype, scalar, wants_derivative, widest
+from hiergeo._core.numerics import scalar, wants_derivative, widest
 from hiergeo._core.polar import Exact, Lifted, Polar, flat_exact, part_of
-from hiergeo.pairwise import checks
+from hiergeo.pairwise import checks, settings
 from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import unchecked_aperture
 from hiergeo.pairwise.resolver import resolve
@@ -52,8 +54,11 @@ class Pairs(NamedTuple):
     def frame(self) -> "PairFrame":
         """Shapes, compute dtype and device of the pairs."""
         x, y = self.x[0].direction, self.y[0].direction
+        dtype = torch.float64 if x.dtype == torch.float64 or y.dtype == torch.float64 else torch.float32
+        if not self.batch:
+            return PairFrame(x.shape, y.shape, dtype, x.device)
         sizes = (*self.batch, *x.shape[-2:]), (*self.batch, *y.shape[-2:])
-        return PairFrame(torch.Size(sizes[0]), torch.Size(sizes[1]), pair_dtype(x, y), x.device)
+        return PairFrame(torch.Size(sizes[0]), torch.Size(sizes[1]), dtype, x.device)
 
     def operands(self) -> tuple[list[Tensor], ...]:
         """The leading operands of operators: lists of directions and radii of x and of y and of 0-dim curvatures."""
@@ -105,12 +110,6 @@ class Pairs(NamedTuple):
             others = [Exact.of(p, chosen(v), o) for p, v, o in zip(others, vy, origin, strict=True)]
         return list(zip(own, others, self.curvature, strict=True))
 
-    def detached(self) -> "Pairs":
-        """The same without derivatives, backward and forward."""
-        x, y = (tuple(_detached(p) for p in side) for side in (self.x, self.y))
-        curvature = tuple(k.detach() if isinstance(k, Tensor) else k for k in self.curvature)
-        return self._replace(x=x, y=y, curvature=curvature)
-
     def tensors(self) -> list[Tensor]:
         """The points and those curvatures that are tensors."""
         operands = list(chain(*self.x, *self.y))
@@ -126,6 +125,8 @@ class Pairs(NamedTuple):
 
 def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
     """The pairs of two point sets, or InputError for points or curvatures that do not fit each other."""
+    if isinstance(px, Lifted) and isinstance(py, Lifted):
+        return _lifted_pairs(px, py, tuple(curvature) if isinstance(curvature, Sequence) else (curvature,))
     x = (px,) if isinstance(px, Polar) else tuple(px)
     y = (py,) if isinstance(py, Polar) else tuple(py)
     k = tuple(curvature) if isinstance(curvature, Sequence) else (curvature,)
@@ -136,12 +137,40 @@ def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
         checks.check_pair(a, b)
     if len(x) > 1:
         checks.check_alike(x, y, batches=False)
-    return Pairs(x, y, k, checks.broadcast(x, y), isinstance(px, Lifted) and isinstance(py, Lifted))
+    return Pairs(x, y, k, checks.broadcast(x, y))
 
 
-def _detached(point: Polar) -> Polar:
-    plain = Polar(point.direction.detach(), point.radius.detach())
-    return Exact.of(plain, point.vectors, point.origin, point.source) if isinstance(point, Exact) else plain
+def _lifted_pairs(x: Lifted, y: Lifted, curvatures: tuple[float | Tensor, ...]) -> Pairs:
+    """As `pairs`, of points that a space has lifted: only what concerns both sides is left to check."""
+    if not len(x) == len(y) == len(curvatures):
+        checks.check_factors(len(x), len(y), len(curvatures))
+    for a, b, curvature in zip(x, y, curvatures, strict=True):
+        u, v = a[0], b[0]
+        if u.ndim < 2 or v.ndim < 2 or u.shape[-1] != v.shape[-1] or u.device != v.device:
+            checks.check_pair(a, b)
+        if isinstance(curvature, Tensor):
+            checks.check_curvature(curvature)
+    batch = x[0][0].shape[:-2]
+    return Pairs(x, y, curvatures, batch if batch == y[0][0].shape[:-2] else checks.broadcast(x, y), True)
+
+
+def is_plain(*operands: Iterable[object]) -> bool:
+    """Whether nothing but the numbers is asked for: no gradient, no tangent, no transform, no trace."""
+    if torch.compiler.is_compiling():
+        return False
+    recorded = torch.is_grad_enabled()
+    try:
+        for operand in chain(*operands):
+            if not isinstance(operand, Tensor):
+                continue
+            if type(operand) not in (Tensor, Parameter) or (recorded and operand.requires_grad):
+                return False
+            if forward_ad.unpack_dual(operand).tangent is not None:
+                return False
+            operand.data_ptr()  # a tensor of a transform of `torch.func` has none
+    except RuntimeError:
+        return False
+    return True
 
 
 def thirds(exact: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
@@ -222,13 +251,17 @@ class Problem(NamedTuple):
 
     def points(self, of: Polar) -> Polar:
         """Points with their leading dimensions flattened."""
-        if len(self.frame.x) > 2:
-            flat = Polar(self.flat(of.direction, 2), self.flat(of.radius))
-            return Exact.of(flat, self.flat(of.vectors, 2), of.origin, of.source) if isinstance(of, Exact) else flat
-        flat = Polar(of.direction.unsqueeze(0), of.radius.unsqueeze(0))
+        batched = len(self.frame.x) > 2
+        direction, radius = of
+        flat = (
+            (self.flat(direction, 2), self.flat(radius)) if batched else (direction.unsqueeze(0), radius.unsqueeze(0))
+        )
         if not isinstance(of, Exact):
-            return flat
-        return Exact.of(flat, of.vectors.unsqueeze(0), of.origin, of.source, of.shadow)
+            return Polar(*flat)
+        point = Exact(*flat)
+        point.vectors = self.flat(of.vectors, 2) if batched else of.vectors.unsqueeze(0)
+        point.origin, point.source, point.shadow = of.origin, of.source, None if batched else of.shadow
+        return point
 
     def batched(self, result: Tensor) -> Tensor:
         """A result of the backend with its leading dimensions restored."""
@@ -262,12 +295,16 @@ def problem(
     Raises:
         InputError: values out of range.
     """
-    task = Problem([], resolve(frame.device, len(x)), frame)
+    backend = (settings.CURRENT or settings.current()).backends.get(frame.device) or resolve(frame.device, len(x))
+    task = Problem([], backend, frame)
     capturing = x[0].radius.is_cuda and torch.cuda.is_current_stream_capturing()
     for f, (a, b, curvature) in enumerate(zip(x, y, curvatures, strict=True)):
         if capturing and isinstance(curvature, Tensor):
             checks.check_capturable(curvature)
-        k = checks.as_number(curvature)
+        if type(curvature) is float and checks.FLATTEST <= abs(curvature) < math.inf:
+            k: float = curvature
+        else:
+            k = checks.as_number(curvature)
         if (values or k > 0) and not capturing:
             checks.check_values(a, b, k)
         aperture = task.flat(apertures[f]) if apertures else None

@@ -7,22 +7,19 @@ operator at once, unless a gradient is wanted or something else than the numbers
 inside the operators, so that nothing breaks a graph of `torch.compile`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.library import CustomOpDef, custom_op
-from torch.nn import Parameter
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype
 from hiergeo._core.polar import Exact, Polar
-from hiergeo.pairwise import checks, transforms
-from hiergeo.pairwise.operands import PairFrame, Pairs, problem, thirds
+from hiergeo.pairwise import checks
+from hiergeo.pairwise.operands import PairFrame, Pairs, is_plain, problem, thirds
 from hiergeo.pairwise.quantity import named
+from hiergeo.pairwise.transforms import Derivative, Operator
 
 POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
 """The leading operands of every operator on the pairs of one space."""
@@ -46,7 +43,7 @@ class _Implementation(NamedTuple):
     values: bool
 
 
-_IMPLEMENTATIONS: dict[CustomOpDef, _Implementation] = {}
+_IMPLEMENTATIONS: dict[Operator, _Implementation] = {}
 
 
 def operator(
@@ -54,10 +51,11 @@ def operator(
     schema: str,
     forms: Callable[..., Forms],
     *,
-    derive: Callable[[CustomOpDef], None] | None = None,
-    vmap: Callable[[CustomOpDef], None] = transforms.map_batches,
+    derivative: Derivative | None = None,
+    refusal: str | None = None,
+    batches: bool = True,
     values: bool = True,
-) -> Callable[[Callable[..., Any]], CustomOpDef]:
+) -> Callable[[Callable[..., Any]], Operator]:
     """Make an operator of a function of a `Problem` and of the operands after points and apertures, by their names.
 
     Args:
@@ -65,12 +63,13 @@ def operator(
         schema: begins with `POINTS`, an aperture and `EXACT`, or with `FACTORS` and `FACTORS_EXACT`.
         forms: gives the shapes and dtypes of the results for a `PairFrame` and those operands; raises InputError for
             operands that do not fit.
-        derive: gives the operator its derivatives, or refuses them; results of integers need neither.
-        vmap: gives it a rule for `torch.vmap`.
+        derivative: its backward pass; None if it has none.
+        refusal: what the backward pass says instead; None names the operator.
+        batches: whether `torch.vmap` becomes a leading dimension; refused otherwise.
         values: whether radii and directions are checked.
     """
 
-    def register(compute: Callable[..., Any]) -> CustomOpDef:
+    def register(compute: Callable[..., Any]) -> Operator:
         def run(*operands: Any) -> Any:
             points, apertures, exact, rest = split(operands)
             frame = _frame(points, apertures, exact, listed, **rest)
@@ -94,22 +93,17 @@ def operator(
             known = [each for each in exact if each is not None]
             return [[part] for part in points], [] if aperture is None else [aperture], known, rest
 
-        written = ("out",) if "(a!)" in schema else ()
-        made = custom_op(f"hiergeo::{name}", run, mutates_args=written, schema=schema)
-        made.register_fake(fake)
         listed = schema.startswith(f"({FACTORS}")
         leading = 7 if listed else 9
-        names = [argument.name for argument in made._opoverload._schema.arguments[leading:]]
-        if derive is not None:
-            derive(made)
-        vmap(made)
+        made = Operator(name, schema, run, fake, derivative, refusal=refusal, batches=batches)
+        names = made.operands[leading:]
         _IMPLEMENTATIONS[made] = _Implementation(compute, forms, values)
         return made
 
     return register
 
 
-def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | None, **rest: Any) -> Any:
+def call(made: Operator, points: Pairs, aperture: list[Tensor] | Tensor | None, **rest: Any) -> Any:
     """The results of an operator for points that were checked.
 
     Args:
@@ -123,7 +117,9 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
     """
     listed = isinstance(aperture, list)
     apertures = aperture if isinstance(aperture, list) else [] if aperture is None else [aperture]
-    if "out" not in rest and plain(points.tensors(), apertures, rest.values()):  # torch counts versions of `out`
+    if "out" not in rest and is_plain(
+        *points.x, *points.y, points.curvature, apertures, rest.values()
+    ):  # torch counts versions of `out`
         work, frame = _IMPLEMENTATIONS[made], points.frame
         if apertures:
             frame = frame._replace(conic=True)
@@ -135,19 +131,6 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
     if listed:
         return made(*operands, aperture, exact, *rest.values())
     return made(*[part for (part,) in operands], aperture, *(exact or (None, None, None)), *rest.values())
-
-
-def plain(*operands: Iterable[Any]) -> bool:
-    """Whether nothing but the numbers is asked for: no gradient, no tangent, no transform, no trace."""
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
-        return False
-    if forward_ad._current_level >= 0 or torch._C._len_torch_dispatch_stack():
-        return False
-    recorded = torch.is_grad_enabled()
-    for each in chain(*operands):
-        if isinstance(each, Tensor) and (type(each) not in (Tensor, Parameter) or (recorded and each.requires_grad)):
-            return False
-    return True
 
 
 def _sides(points: Sequence[Sequence[Tensor]], exact: Sequence[Tensor]) -> tuple[list[Polar], list[Polar]]:

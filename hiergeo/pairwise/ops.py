@@ -6,16 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import saturated, widest
-from hiergeo.pairwise import checks, derivatives, tiles, transforms
+from hiergeo.pairwise import checks, derivatives
 from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
-from hiergeo.pairwise.quantity import QUANTITIES, hinge
-
-TANGENTS = "Tensor to_ux, Tensor to_rx, Tensor to_uy, Tensor to_ry, Tensor to_curvature, Tensor? to_aperture"
-"""The tangents of the operands of a pair, of their shapes; that of the curvature has the shape of the batch."""
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.transforms import SECOND_ORDER
 
 GRADIENTS = "Tensor, Tensor, Tensor, Tensor, Tensor, Tensor"
 
@@ -47,24 +44,22 @@ def _write(task: Problem, quantity: str, out: Tensor) -> None:
 STORE, WRITE = "str quantity, ScalarType? out_dtype) -> Tensor", "str quantity, Tensor(a!) out) -> ()"
 
 pair_store = operator(
-    "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derive=derivatives.differentiate_pairs
+    "pair_store", f"({POINTS}, Tensor? aperture, {EXACT}, {STORE}", _stored, derivative=derivatives.PAIRS
 )(_store)
 product_store = operator(
-    "product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derive=transforms.refuse_derivatives
+    "product_store", f"({FACTORS}, {FACTORS_EXACT}, {STORE}", _stored, derivative=derivatives.PRODUCTS
 )(_store)
 pair_store_out = operator(
     "pair_store_out",
     f"({POINTS}, Tensor? aperture, {EXACT}, {WRITE}",
     _written,
-    derive=transforms.refuse_derivatives,
-    vmap=transforms.refuse_vmap,
+    batches=False,
 )(_write)
 product_store_out = operator(
     "product_store_out",
     f"({FACTORS}, {FACTORS_EXACT}, {WRITE}",
     _written,
-    derive=transforms.refuse_derivatives,
-    vmap=transforms.refuse_vmap,
+    batches=False,
 )(_write)
 
 
@@ -77,7 +72,7 @@ def _pulled(frame: PairFrame, upstream: Tensor, quantity: str) -> Forms:
     "pair_backward",
     f"({POINTS}, Tensor? aperture, {EXACT}, Tensor upstream, str quantity) -> ({GRADIENTS})",
     _pulled,
-    derive=transforms.refuse_second_order,
+    refusal=SECOND_ORDER,
     values=False,
 )
 def pair_backward(task: Problem, upstream: Tensor, quantity: str) -> tuple[Tensor, ...]:
@@ -87,46 +82,11 @@ def pair_backward(task: Problem, upstream: Tensor, quantity: str) -> tuple[Tenso
     return tuple(map(task.batched, found))
 
 
-def _pushed(frame: PairFrame, quantity: str, margin: float | None, summed: bool, **tangents: Tensor | None) -> Forms:
-    checks.check_margin(margin)
-    shapes = (frame.x, frame.rows, frame.y, frame.y[:-1], frame.batch, frame.rows)
-    if frame.conic != (tangents["to_aperture"] is not None):
-        raise InputError("to_aperture must be given where there are half apertures, and only there.")
-    for (name, tangent), shape in zip(tangents.items(), shapes, strict=True):
-        if tangent is not None:
-            checks.check_floats(name, tangent, shape, frame.device)
-    return [(frame.rows, widest(frame.device)) if summed else (frame.pairs, frame.dtype)]
-
-
-@operator(
-    "pair_forward",
-    f"({POINTS}, Tensor? aperture, {EXACT}, {TANGENTS}, str quantity, float? margin, bool summed) -> Tensor",
-    _pushed,
-    derive=transforms.refuse_second_order,
-    values=False,
-)
-def pair_forward(task: Problem, quantity: str, margin: float | None, summed: bool, **tangents: Tensor | None) -> Tensor:
-    """The tangent of `quantity` of every pair given those of the operands, (..., N, M) in the compute dtype.
-
-    With a `margin` that of max(0, margin - energy); with `summed` its sum over y, (..., N) in the widest float.
-    """
-    law = QUANTITIES[quantity]
-    trailing = (2, 1, 2, 1, 0, 1)
-    parts = [task.flat(to, n) for to, n in zip(tangents.values(), trailing, strict=True) if to is not None]
-    frame = task.frame
-    out = task.empty(frame.rows, widest(frame.device)) if summed else task.empty(frame.pairs)
-    out = task.flat(out, 1 if summed else 2)
-    tiles.tangent(task.factors[0], parts, law if margin is None else law.with_cone(hinge(margin)), out)
-    return task.batched(out)
-
-
 def _summed(frame: PairFrame) -> Forms:
     return [(frame.rows, widest(frame.device))]
 
 
-@operator(
-    "energy_sum", f"({POINTS}, Tensor aperture, {EXACT}) -> Tensor", _summed, derive=derivatives.differentiate_sum
-)
+@operator("energy_sum", f"({POINTS}, Tensor aperture, {EXACT}) -> Tensor", _summed, derivative=derivatives.SUMS)
 def energy_sum(task: Problem) -> Tensor:
     """Sum over y of max(0, Xi - aperture), (..., N) float64."""
     return task.batched(task.backend.energy_sum(*task.cone))
@@ -142,7 +102,7 @@ def _totalled(frame: PairFrame, margin: float | None, gradients: bool) -> Forms:
     "energy_total",
     f"({POINTS}, Tensor aperture, {EXACT}, float? margin, bool gradients) -> (Tensor, {GRADIENTS})",
     _totalled,
-    derive=derivatives.differentiate_total,
+    derivative=derivatives.TOTAL,
 )
 def energy_total(task: Problem, margin: float | None, gradients: bool) -> tuple[Tensor, ...]:
     """Sum over all pairs of the energy, or of max(0, margin - energy), (...) float64, and its gradients.
@@ -165,7 +125,7 @@ def _scaled(frame: PairFrame, margin: float | None, upstream: Tensor, found: lis
     "energy_total_backward",
     f"({POINTS}, Tensor aperture, {EXACT}, float? margin, Tensor upstream, Tensor[] found) -> ({GRADIENTS})",
     _scaled,
-    derive=transforms.refuse_second_order,
+    refusal=SECOND_ORDER,
     values=False,
 )
 def energy_total_backward(
@@ -192,7 +152,7 @@ def _least(frame: PairFrame) -> Forms:
     "energy_min",
     f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)",
     _least,
-    derive=derivatives.differentiate_min,
+    derivative=derivatives.LEAST,
 )
 def energy_min(task: Problem) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""

@@ -5,7 +5,7 @@ Some have a value in a product of spaces too, combined from those in its factors
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -82,6 +82,7 @@ class Quantity:
         partials: the first derivatives of the law.
         cone: how the half aperture at x enters; None where it does not.
         combine: how the values in the factors of a product become one; None where a product has no such quantity.
+        shares: the derivatives of that by the values in the factors, stacked.
         largest_first: whether searches order by it from the largest value down.
     """
 
@@ -90,16 +91,13 @@ class Quantity:
     partials: Callable[[Triangle], Partials]
     cone: Cone | None = None
     combine: Callable[[Sequence[Tensor]], Tensor] | None = None
+    shares: Callable[[Tensor], Tensor] | None = None
     largest_first: bool = False
 
     def value(self, triangle: Triangle, aperture: Tensor | None) -> Tensor:
         """The quantity of every pair of a triangle; `aperture` broadcasts against them and is None without a cone."""
         law = self.law(triangle)
         return law if self.cone is None or aperture is None else self.cone.value(law, aperture)
-
-    def with_cone(self, cone: Cone) -> "Quantity":
-        """The same law with another use of the half aperture."""
-        return replace(self, cone=cone)
 
     def of_product(self, values: Sequence[Tensor]) -> Tensor:
         """The quantity in a product from its values in the factors; itself where there is one factor."""
@@ -133,6 +131,23 @@ def _stacked(values: Sequence[Tensor]) -> Tensor:
     return torch.where(torch.isfinite(stacked).all(0), stacked, stacked.detach())
 
 
+def of_factors(quantity: Quantity, values: Sequence[Tensor], upstream: Tensor) -> list[Tensor]:
+    """Gradients of `upstream` times a quantity of a product by its values in the factors; 0 where one is NaN or Inf."""
+    assert quantity.shares is not None, "operators refuse quantities that products do not have"
+    stacked = torch.stack(list(values))
+    return list(torch.where(torch.isfinite(stacked).all(0), quantity.shares(stacked) * upstream, 0.0))
+
+
+def _shares_of_length(values: Tensor) -> Tensor:
+    length = combined(list(values), "l2")
+    return torch.where(length > 0, values / length, 0.0)
+
+
+def _shares_of_least(values: Tensor) -> Tensor:
+    least_of = values == values.amin(0)
+    return least_of / least_of.sum(0).clamp_min(1).to(values.dtype)
+
+
 MARGIN = Cone(lambda angle, aperture: aperture - angle, lambda angle, _: torch.full_like(angle, -1.0))
 ENERGY = Cone(lambda angle, aperture: (angle - aperture).clamp_min(0), lambda angle, aperture: angle > aperture)
 
@@ -148,12 +163,16 @@ def hinge(margin: float) -> Cone:
 
 QUANTITIES = {
     "exterior_angle": Quantity(0, Triangle.exterior_angle, Triangle.exterior_angle_partials),
-    "distance": Quantity(1, Triangle.distance, Triangle.distance_partials, combine=partial(combined, how="l2")),
+    "distance": Quantity(
+        1, Triangle.distance, Triangle.distance_partials, None, partial(combined, how="l2"), _shares_of_length
+    ),
     "cone_margin": Quantity(
-        2, Triangle.exterior_angle, Triangle.exterior_angle_partials, MARGIN, combine=least, largest_first=True
+        2, Triangle.exterior_angle, Triangle.exterior_angle_partials, MARGIN, least, _shares_of_least, True
     ),
     "energy": Quantity(3, Triangle.exterior_angle, Triangle.exterior_angle_partials, ENERGY),
-    "distance_l1": Quantity(4, Triangle.distance, Triangle.distance_partials, combine=partial(combined, how="l1")),
+    "distance_l1": Quantity(
+        4, Triangle.distance, Triangle.distance_partials, None, partial(combined, how="l1"), torch.ones_like
+    ),
 }
 """Every quantity by its name in the operators."""
 

@@ -38,8 +38,10 @@ def resolve(device: torch.device, factors: int = 1) -> PairBackend:
     """
     reason = why_absent(device) or _failure(device)
     if reason is None:
+        if device.type == "cpu" and native.is_settled():
+            settings.current().backends[device] = NATIVE
         return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else REFERENCE
-    if settings.words()[settings.NATIVE] == "1":
+    if settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SELF_TEST):
         _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
@@ -69,7 +71,7 @@ def _failure(device: torch.device) -> str | None:
 
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device; None if there are, tested or not."""
-    if settings.words()[settings.NATIVE] == "0":
+    if settings.word(settings.NATIVE) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return native.missing(device)
 

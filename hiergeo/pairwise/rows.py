@@ -5,21 +5,22 @@ gradients of every row from them.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.library import custom_op
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
-from hiergeo._core.polar import Polar, exact
-from hiergeo.pairwise import checks, derivatives, transforms
-from hiergeo.pairwise.operators import EXACT, POINTS, plain
+from hiergeo._core.polar import Exact, Polar
+from hiergeo.pairwise import checks, derivatives
+from hiergeo.pairwise.operands import is_plain
+from hiergeo.pairwise.operators import EXACT, POINTS
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
+from hiergeo.pairwise.transforms import SECOND_ORDER, Operator
 from hiergeo.pairwise.triangle import Triangle
 
 BLOCK = 1 << 15
@@ -37,7 +38,8 @@ def distance(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
 
 
 def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tensor:
-    checks.check_curvature(curvature)
+    if isinstance(curvature, Tensor):
+        checks.check_curvature(curvature)
     dims = x.direction.shape[-1], y.direction.shape[-1]
     if dims[0] != dims[1]:
         raise InputError(f"x has dimension {dims[0]} and y has dimension {dims[1]}: they must be equal.")
@@ -46,11 +48,13 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tenso
     except ValueError:
         shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
         raise InputError(f"{shapes} do not broadcast row by row.") from None
-    sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
-    vx, vy, origin = exact(x, y) or (None, None, None)
-    vectors = [each if each is None else each.expand(shape) for each in (vx, vy)]
-    operands = *sides, scalar(curvature, x.radius.device), *vectors, origin
-    law = _row_law if plain(operands) else row_law
+    ux, uy = x.direction.expand(shape), y.direction.expand(shape)
+    rx, ry = x.radius.expand(shape[:-1]), y.radius.expand(shape[:-1])
+    vx = vy = origin = None
+    if isinstance(x, Exact) and isinstance(y, Exact) and x.source is y.source:
+        vx, vy, origin = x.vectors.expand(shape), y.vectors.expand(shape), x.origin
+    operands = ux, rx, uy, ry, scalar(curvature, x.radius.device), vx, vy, origin
+    law = _row_law if is_plain(operands) else row_law
     value, _, _ = law(*operands, quantity)
     return value
 
@@ -60,35 +64,21 @@ def _row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     ux, rx, uy, ry, curvature, *exact, quantity = operands
     given = _checked(ux, rx, uy, ry, exact)
     k = checks.as_number(curvature)
-    checks.check_reach("x", rx, k)
-    checks.check_reach("y", ry, k)
+    if k > 0:
+        checks.check_reach("x", rx, k)
+        checks.check_reach("y", ry, k)
     triangle = _triangle(ux, rx, uy, ry, k, given)
     return named(quantity).law(triangle), *triangle.opening
 
 
-row_law = custom_op(
-    "hiergeo::row_law",
-    _row_law,
-    mutates_args=(),
-    schema=f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
-)
-
-
-@row_law.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _row_law_fake(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
     ux, rx, uy, ry, _, *exact, _ = operands
     _checked(ux, rx, uy, ry, exact)
     versine = ux.new_empty(rx.shape, dtype=widest(ux.device))
     return ux.new_empty(rx.shape, dtype=pair_dtype(ux, uy)), versine, torch.empty_like(versine)
 
 
-@custom_op(
-    "hiergeo::row_backward",
-    mutates_args=(),
-    schema=f"({POINTS}, {EXACT}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
-    " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
-)
-def row_backward(*operands: Any) -> tuple[Tensor, ...]:
+def _row_backward(*operands: Any) -> tuple[Tensor, ...]:
     """Gradients of `upstream` (...) times the law of `quantity` of x_i and y_i: by u_x, r_x, u_y, r_y and K (...).
 
     `versine` and `coversine` are those that `row_law` returned; without them they are computed again.
@@ -99,8 +89,7 @@ def row_backward(*operands: Any) -> tuple[Tensor, ...]:
     return tuple(gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity), given, opening))
 
 
-@row_backward.register_fake
-def _(*operands: Any) -> tuple[Tensor, ...]:
+def _row_backward_fake(*operands: Any) -> tuple[Tensor, ...]:
     ux, rx, uy, ry, *_ = operands
     upstream, _ = _check_backward(*operands)
     by_points = [part.new_empty(part.shape) for part in (ux, rx, uy, ry)]
@@ -110,8 +99,9 @@ def _(*operands: Any) -> tuple[Tensor, ...]:
 def _checked(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, exact: Sequence[Tensor | None]) -> list[Tensor]:
     """What directions were rounded from, if anything, of points that fit each other."""
     checks.check_rows(ux, rx, uy, ry)
-    given = [each for each in exact if each is not None]
-    checks.check_exact(given, [ux], [uy])
+    given = list(filter(torch.is_tensor, exact))
+    if given and not checks.is_exact(given, ux, uy):
+        checks.check_exact(given, [ux], [uy])
     return given
 
 
@@ -120,9 +110,10 @@ def _check_backward(*operands: Any) -> tuple[Tensor, list[Tensor]]:
     given = _checked(ux, rx, uy, ry, exact)
     if (versine is None) != (coversine is None):
         raise InputError("versine and coversine must be given together.")
-    for name, numbers in {"upstream": upstream, "versine": versine, "coversine": coversine}.items():
-        if numbers is not None:
-            checks.check_floats(name, numbers, rx.shape, rx.device)
+    checks.check_floats("upstream", upstream, rx.shape, rx.device)
+    if versine is not None:
+        checks.check_floats("versine", versine, rx.shape, rx.device)
+        checks.check_floats("coversine", coversine, rx.shape, rx.device)
     return upstream, given
 
 
@@ -152,7 +143,7 @@ def gradients(
     A point that holds NaN or Inf has a gradient of NaN, and the other point and the curvature get none from it.
     `given` is what directions were rounded from, if anything, and `opening` that of the rows where it is known.
     """
-    known_x, known_y = (_known(*point) for point in ((ux, rx), (uy, ry)))
+    known_x, known_y = _known(ux, rx), _known(uy, ry)
     triangle = _triangle(ux, rx, uy, ry, curvature, given, opening)
     partials = quantity.partials(triangle)
     upstream = torch.where(known_x & known_y, wide(upstream), 0.0)
@@ -180,39 +171,42 @@ def _triangle(
 
 
 def _opening(ux: Tensor, uy: Tensor, given: Sequence[Tensor]) -> Opening:
-    versine, coversine = (wide(ux.new_empty(ux.shape[:-1])) for _ in range(2))
     vx, vy, *origin = given or (ux, uy)
-    for x, y, *parts in _blocks(vx, vy, versine.unsqueeze(-1), coversine.unsqueeze(-1)):
-        for part, value in zip(parts, row_opening(*_rays(x, origin), *_rays(y, origin)), strict=True):
-            part.copy_(value.unsqueeze(-1))
+    parts = [row_opening(*_both_rays(x, y, origin)) for x, y in _blocks(vx, vy)]
+    if len(parts) == 1:
+        return parts[0]
+    shape = ux.shape[:-1]
+    versine, coversine = (torch.cat(part).reshape(shape) for part in zip(*parts, strict=True))
     return Opening(versine, coversine)
 
 
-def _rays(vectors: Tensor, origin: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Unit rays and lengths in the widest dtype, that of the origin."""
-    return unit(vectors - origin[0] if origin else wide(vectors))
+def _both_rays(x: Tensor, y: Tensor, origin: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Unit rays and lengths of x, and of y, in the widest dtype, that of the origin."""
+    a, b = (x - origin[0], y - origin[0]) if origin else (wide(x), wide(y))
+    return *unit(a), *unit(b)
 
 
 def _known(direction: Tensor, radius: Tensor) -> Tensor:
     """Which points hold no NaN or Inf, (...)."""
     known = torch.isfinite(radius)
-    for rows, kept in _blocks(direction, known.unsqueeze(-1)):
-        kept &= torch.isfinite(rows).all(-1, keepdim=True)
+    for rows, of_rows in _blocks(direction, known.unsqueeze(-1)):
+        of_rows &= torch.isfinite(rows).all(-1, keepdim=True)
     return known
 
 
 def _pulls(ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, opening: Opening) -> tuple[Tensor, Tensor]:
     """Gradients by directions, in their dtypes; `weight` is the derivative by the angle, divided by its sine."""
-    to_x, to_y = (torch.empty_like(u, memory_format=torch.contiguous_format) for u in (ux, uy))
-    scalars = (part.unsqueeze(-1) for part in (weight, *opening))
+    to_x = torch.empty_like(ux, memory_format=torch.contiguous_format)
+    to_y = torch.empty_like(uy, memory_format=torch.contiguous_format)
+    scalars = weight.unsqueeze(-1), opening.versine.unsqueeze(-1), opening.coversine.unsqueeze(-1)
     vx, vy, *origin = given or (ux, uy)
     for u, v, a, b, by_u, by_v, pull, versine, coversine in _blocks(ux, uy, vx, vy, to_x, to_y, *scalars):
-        (x, _), (y, _) = _rays(a, origin), _rays(b, origin)
-        norm_x, norm_y = unit(wide(u))[1], unit(wide(v))[1]
+        x, _, y, _ = _both_rays(a, b, origin)
+        _, norm_x, _, norm_y = _both_rays(u, v, [])
         for out, ray, norm, other in ((by_u, x, norm_x, y), (by_v, y, norm_y, x)):
-            found = torch.where(pull == 0, 0.0, -pull * _pull(ray, other, versine, coversine))
-            found = torch.where(norm.unsqueeze(-1) == 0, 0.0, found / norm.unsqueeze(-1))
-            out.copy_(saturated(found, out.dtype))
+            gradient = torch.where(pull == 0, 0.0, -pull * _pull(ray, other, versine, coversine))
+            gradient = torch.where(norm.unsqueeze(-1) == 0, 0.0, gradient / norm.unsqueeze(-1))
+            out.copy_(saturated(gradient, out.dtype))
     return to_x, to_y
 
 
@@ -221,16 +215,29 @@ def _pull(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
     return torch.where(versine < coversine, (y - x) + versine * x, (y + x) - coversine * x)
 
 
-def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _blocks(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
     """Blocks of corresponding rows of tensors (..., D) and (..., 1); views of tensors that are contiguous."""
     *batch, dim = tensors[0].shape
     rows = math.prod(batch)
-    step = max(1, BLOCK * torch.get_num_threads() // max(1, dim)) if tensors[0].device.type == "cpu" else max(1, rows)
+    step = BLOCK * torch.get_num_threads() // max(1, dim)
+    if rows <= step or tensors[0].device.type != "cpu":
+        return (tensors,)
     flat = [tensor.reshape(rows, tensor.shape[-1]) for tensor in tensors]
-    return (tuple(tensor[start : start + step] for tensor in flat) for start in range(0, rows, step))
+    return zip(*(tensor.split(max(1, step)) for tensor in flat), strict=True)
 
 
-derivatives.differentiate_rows(row_law)
-transforms.refuse_second_order(row_backward)
-for operator in (row_law, row_backward):
-    transforms.map_batches(operator)
+row_law = Operator(
+    "row_law",
+    f"({POINTS}, {EXACT}, str quantity) -> (Tensor, Tensor, Tensor)",
+    _row_law,
+    _row_law_fake,
+    derivatives.ROWS,
+)
+row_backward = Operator(
+    "row_backward",
+    f"({POINTS}, {EXACT}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
+    " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _row_backward,
+    _row_backward_fake,
+    refusal=SECOND_ORDER,
+)

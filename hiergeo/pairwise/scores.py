@@ -8,9 +8,9 @@ from torch.utils.checkpoint import checkpoint
 
 from hiergeo._core.numerics import readable, wide
 from hiergeo.pairwise import checks, ops, rows
-from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs, thirds
+from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.operators import call
-from hiergeo.pairwise.quantity import least, named
+from hiergeo.pairwise.quantity import least
 
 DISTANCES = {"l2": "distance", "l1": "distance_l1"}
 """The quantity of each way to combine the distances of factors."""
@@ -227,18 +227,9 @@ def _stored(
 
 
 def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dtype | None) -> Tensor:
-    """A stored quantity; that of a product is fused where no gradient is wanted, and composed of its factors' if so."""
     if points.single:
         return call(ops.pair_store, points, psi[0] if psi else None, quantity=quantity, out_dtype=out_dtype)
-    if not points.wants_derivative():
-        return call(ops.product_store, points, psi, quantity=quantity, out_dtype=out_dtype)
-    if out_dtype is not None:
-        checks.check_out_dtype(out_dtype)
-    cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
-    exact = thirds(points.exact()) if points.exact() else [[None] * len(cones)] * 3
-    parts = zip(*points.operands(), cones, *exact, strict=True)
-    whole = named(quantity).of_product([ops.pair_store(*part, quantity, None) for part in parts])
-    return whole if out_dtype is None else whole.to(out_dtype)
+    return call(ops.product_store, points, psi, quantity=quantity, out_dtype=out_dtype)
 
 
 def _total(points: Pairs, min_radius: float, widening: float, margin: float | None) -> Tensor:

@@ -15,6 +15,8 @@ ANGULAR = ("margin", "angle")
 ORDERS = ("distance", *ANGULAR)
 """The orders of candidates: those of cones, and all."""
 
+SIDES = ("children", "parents")
+
 
 def check_neighbours(k: int) -> None:
     """Raise InputError unless 1 <= k <= MOST_NEIGHBOURS."""
@@ -34,7 +36,7 @@ def check_order_of(by: str, side: str, orders: Sequence[str] = ORDERS) -> None:
     """Raise InputError unless `by` is one of `orders` and `side` names an apex."""
     if by not in orders:
         raise InputError(f"by must be {' or '.join(map(repr, orders))}, not '{by}'.")
-    if side not in ("children", "parents"):
+    if side not in SIDES:
         raise InputError(f"side must be 'children' or 'parents', not '{side}'.")
 
 

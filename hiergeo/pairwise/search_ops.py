@@ -4,15 +4,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op
 
 from hiergeo._core.numerics import compute_dtype
-from hiergeo.pairwise import checks, search_checks, transforms
+from hiergeo.pairwise import checks, search_checks
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import admitted
 from hiergeo.pairwise.resolver import resolve
+from hiergeo.pairwise.transforms import Operator
 
 
 def _counted(frame: PairFrame, quantity: str, reach: Tensor | None) -> Forms:
@@ -42,7 +42,7 @@ def _members(frame: PairFrame) -> Forms:
     "cone_members",
     f"({POINTS}, Tensor aperture, {EXACT}) -> (Tensor, Tensor)",
     _members,
-    vmap=transforms.refuse_vmap,
+    batches=False,
 )
 def cone_members(task: Problem) -> tuple[Tensor, Tensor]:
     """Which y lie in the cone of each x: row offsets (N + 1,) and columns (nnz,), without leading dimensions."""
@@ -60,7 +60,6 @@ def _smallest(frame: PairFrame, quantity: str, k: int, swap: bool) -> Forms:
     "pair_smallest",
     f"({FACTORS}, {FACTORS_EXACT}, str quantity, int k, bool swap) -> (Tensor, Tensor)",
     _smallest,
-    derive=transforms.refuse_derivatives,
 )
 def pair_smallest(task: Problem, quantity: str, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """The k columns of smallest score of each x, as `PairBackend.smallest`: scores and indices, (..., N, k)."""
@@ -99,8 +98,7 @@ def _climbed(frame: PairFrame, quantity: str, radius: Tensor, thresholds: Tensor
     "pair_ladder",
     f"({FACTORS}, {FACTORS_EXACT}, str quantity, Tensor radius, Tensor thresholds, Tensor? order) -> (Tensor, Tensor)",
     _climbed,
-    derive=transforms.refuse_derivatives,
-    vmap=transforms.refuse_vmap,
+    batches=False,
 )
 def pair_ladder(
     task: Problem, quantity: str, radius: Tensor, thresholds: Tensor, order: Tensor | None
@@ -112,13 +110,7 @@ def pair_ladder(
     return task.backend.nearest_ladder(task.factors, QUANTITIES[quantity], *admitted(radius, thresholds, order))
 
 
-@custom_op(
-    "hiergeo::ladder",
-    mutates_args=(),
-    schema="(Tensor queries, Tensor candidates, Tensor radius, Tensor thresholds, Tensor? order, Tensor? norms)"
-    " -> (Tensor, Tensor)",
-)
-def ladder(*operands: Any) -> tuple[Tensor, Tensor]:
+def _ladder(*operands: Any) -> tuple[Tensor, Tensor]:
     """For each query and threshold the candidate of largest cosine with radius <= threshold, and the cosine: (Q, T)."""
     queries, candidates, radius, thresholds, order, norms = operands
     search_checks.check_ladder(queries, candidates, radius, order, norms)
@@ -128,8 +120,7 @@ def ladder(*operands: Any) -> tuple[Tensor, Tensor]:
     return resolve(queries.device).ladder(queries, candidates, norms, *admitted(radius, thresholds, order))
 
 
-@ladder.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor]:
+def _ladder_fake(*operands: Any) -> tuple[Tensor, Tensor]:
     queries, candidates, radius, thresholds, order, norms = operands
     search_checks.check_ladder(queries, candidates, radius, order, norms)
     indices = queries.new_empty(len(queries), thresholds.numel(), dtype=torch.int64)
@@ -137,5 +128,11 @@ def _(*operands: Any) -> tuple[Tensor, Tensor]:
     return indices, torch.empty_like(indices, dtype=dtype)
 
 
-transforms.refuse_derivatives(ladder)
-transforms.refuse_vmap(ladder)
+ladder = Operator(
+    "ladder",
+    "(Tensor queries, Tensor candidates, Tensor radius, Tensor thresholds, Tensor? order, Tensor? norms)"
+    " -> (Tensor, Tensor)",
+    _ladder,
+    _ladder_fake,
+    batches=False,
+)

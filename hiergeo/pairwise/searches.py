@@ -1,7 +1,8 @@
 """Searches over every pair that keep only what is asked for: counts, members, the best k, ranks, ladders.
 
 Scores are compared once they are rounded to the dtype of the values that `topk` returns; ties go to the lower index.
-No gradients. Points are one `Polar` with its curvature, or in a product of spaces a sequence of each, one a factor.
+Values refuse derivatives: detach what is searched, or the result. Points are one `Polar` with its curvature, or in a
+product of spaces a sequence of each, one a factor.
 """
 
 from typing import Literal, NamedTuple
@@ -12,8 +13,9 @@ from torch import Tensor
 from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import checks, ops, search_checks, search_ops
-from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operands import Curvature, Pairs, Points, is_plain, pairs, problem
 from hiergeo.pairwise.operators import call
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import resolve
 from hiergeo.pairwise.scores import DISTANCES
 
@@ -79,14 +81,13 @@ def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float
         return Members(*call(search_ops.cone_members, points, psi[0]))
     blocks = (
         call(ops.product_store, block, cones, quantity="cone_margin", out_dtype=None) >= 0
-        for block, cones in points.detached().blocks([aperture.detach() for aperture in psi])
+        for block, cones in points.blocks(psi)
     )
     found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
     counts, columns = (torch.cat(part) for part in zip(*found, strict=True))
     return Members(torch.cat((counts.new_zeros(1), counts.cumsum(0))), columns)
 
 
-@torch.no_grad()
 def topk(
     px: Points,
     py: Points,
@@ -122,8 +123,19 @@ def topk(
 
 
 def _topk(points: Pairs, k: int, by: By, side: Side, min_radius: float, combine: Combine) -> tuple[Tensor, Tensor]:
+    if not 1 <= k <= search_checks.MOST_NEIGHBOURS:
+        search_checks.check_neighbours(k)
     cones, quantity, swap = _order(points, by, side, min_radius, combine)
-    scores, indices = call(search_ops.pair_smallest, points, cones, quantity=quantity, k=k, swap=swap)
+    if is_plain(*points.x, *points.y, points.curvature, cones):
+        frame = points.frame
+        task = problem(points.x, points.y, points.curvature, cones, frame, not points.lifted)
+        scores, indices = task.backend.smallest(task.factors, QUANTITIES[quantity], k, swap)
+        if points.batch:
+            scores, indices = task.batched(scores), task.batched(indices)
+        else:
+            scores, indices = scores.squeeze(0), indices.squeeze(0)
+    else:
+        scores, indices = call(search_ops.pair_smallest, points, cones, quantity=quantity, k=k, swap=swap)
     return -scores if by == "margin" else scores, indices
 
 
@@ -144,7 +156,6 @@ def shadowed(point: Polar, curvature: float | Tensor) -> Polar:
     return Exact.of(point, point.vectors, point.origin, point.source, resolve(point.direction.device).shadow(point, k))
 
 
-@torch.no_grad()
 def cone_topk(
     px: Polar,
     py: Polar,
@@ -208,8 +219,9 @@ class _Order(NamedTuple):
 
 
 def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combine) -> _Order:
-    search_checks.check_order_of(by, side)
-    checks.check_combine(combine)
+    if by not in search_checks.ORDERS or side not in search_checks.SIDES or combine not in DISTANCES:
+        search_checks.check_order_of(by, side)
+        checks.check_combine(combine)
     if by == "distance":
         return _Order([], DISTANCES[combine], False)
     swap = side == "parents"
@@ -252,7 +264,6 @@ def ladder(
     return indices
 
 
-@torch.no_grad()
 def nearest_ladder(
     px: Points,
     py: Points,

@@ -1,10 +1,9 @@
 """Settings that choose how pairs are computed: environment variables, and `backend` for the code inside a `with`.
 
-They are read at every call, so that a changed variable counts at once. `HIERGEO_SIMD` and `HIERGEO_SCREEN` are also
-read by the CPU kernels themselves.
+The environment is read once, when the first pairs are computed. `HIERGEO_SIMD` and `HIERGEO_SCREEN` are also read by
+the CPU kernels themselves, at every call.
 """
 
-import functools
 import os
 import platform
 from collections.abc import Iterator
@@ -37,24 +36,56 @@ NARROW = ("x86_64", "AMD64")
 """Machines whose baseline vectors are narrower than those of torch's matrix product."""
 
 
-def words() -> dict[str, str | None]:
-    """The value of every variable in `WORDS`, None where it is unset or empty.
+@final
+class TileProduct(IntEnum):
+    """Which implementation computes the products of tiles; the values match the enum of the kernels.
+
+    Attributes:
+        OWN: the kernels, in full precision.
+        TORCH: torch's matrix product, tile by tile, on the CPU.
+        TF32: tensor cores, which round float32 rows to 10 bits, on CUDA.
+    """
+
+    OWN = 0
+    TORCH = 1
+    TF32 = 2
+
+
+@final
+class Settings:
+    """The settings in force, and what was looked up under them.
+
+    Attributes:
+        words: the value of every variable in `WORDS`, None where it is unset or empty.
+        backends: by device, where nothing else can change which one serves it.
+        products: tile products by type of device, likewise.
+    """
+
+    def __init__(self, words: dict[str, str | None]) -> None:
+        self.words = words
+        self.backends: dict[torch.device, Any] = {}
+        self.products: dict[str, TileProduct] = {}
+
+
+CURRENT: Settings | None = None
+"""The settings in force; None until they are needed."""
+
+
+def current() -> Settings:
+    """The settings in force: the environment as it was when they were first needed, or those of `backend`.
 
     Raises:
         InputError: an unknown word.
     """
-    return _known(*map(os.environ.get, WORDS))
-
-
-@functools.cache
-def _known(*values: str | None) -> dict[str, str | None]:
-    return {name: _allowed(name, value) for name, value in zip(WORDS, values, strict=True)}
+    global CURRENT
+    if CURRENT is None:
+        CURRENT = Settings({name: _allowed(name, os.environ.get(name)) for name in WORDS})
+    return CURRENT
 
 
 def word(name: str) -> str | None:
-    """The value of one of the variables in `WORDS`, as `words` has it."""
-    value = os.environ.get(name)
-    return _allowed(name, value) if value else None
+    """The value of one of the variables in `WORDS`."""
+    return current().words[name]
 
 
 def _allowed(name: str, value: str | None) -> str | None:
@@ -91,33 +122,22 @@ def backend(
         InputError: an unknown word.
     """
     chosen = {NATIVE: None if native is None else "01"[native], SIMD: simd, SCREEN: screen, PRODUCT: product}
+    global CURRENT
     before = {name: os.environ.get(name) for name, value in chosen.items() if value is not None}
+    outside = CURRENT
     try:
         for name in before:
             os.environ[name] = str(chosen[name])
-        words()
+        CURRENT = None
+        current()
         yield
     finally:
+        CURRENT = outside
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@final
-class TileProduct(IntEnum):
-    """Which implementation computes the products of tiles; the values match the enum of the kernels.
-
-    Attributes:
-        OWN: the kernels, in full precision.
-        TORCH: torch's matrix product, tile by tile, on the CPU.
-        TF32: tensor cores, which round float32 rows to 10 bits, on CUDA.
-    """
-
-    OWN = 0
-    TORCH = 1
-    TF32 = 2
 
 
 def tile_product(device_type: str, simd: str) -> TileProduct:
@@ -132,9 +152,8 @@ def tile_product(device_type: str, simd: str) -> TileProduct:
     if device_type == "cuda":
         tf32 = torch.backends.cuda.matmul.fp32_precision == "tf32"
         return TileProduct.TF32 if tf32 else TileProduct.OWN
-    chosen = os.environ.get(PRODUCT) or ("torch" if simd == "baseline" and platform.machine() in NARROW else "own")
+    chosen = word(PRODUCT) or ("torch" if simd == "baseline" and platform.machine() in NARROW else "own")
     if chosen == "own":
         return TileProduct.OWN
-    word(PRODUCT)
     full = cast(Any, torch.backends.mkldnn).matmul.fp32_precision in ("none", "ieee")
     return TileProduct.TORCH if full else TileProduct.OWN

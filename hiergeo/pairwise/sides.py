@@ -86,11 +86,6 @@ class Opening(NamedTuple):
         """cos(theta)."""
         return (self.coversine - self.versine) / 2
 
-    @property
-    def sine(self) -> Tensor:
-        """sin(theta) >= 0."""
-        return torch.sqrt(self.versine * self.coversine)
-
 
 def row_opening(x: Tensor, length_x: Tensor, y: Tensor, length_y: Tensor) -> Opening:
     """Angles between unit rays x and y (..., D) of some lengths (...), from the two chords; pi/2 to one of length 0."""

@@ -1,18 +1,19 @@
-"""How derivatives and `vmap` pass through an operator: it records one level and is called again for those below."""
+"""Operators of `torch.ops.hiergeo` with first derivatives and `vmap`, by the public interface of torch.
 
-import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+An operator is called through a `torch.autograd.Function`, which `torch.func` nests and `torch.compile` traces. Where an
+operator has no derivative, its backward pass refuses rather than dropping the gradient: so do those that form
+derivatives (there are no second ones), searches, and results written to a tensor. None has a forward-mode derivative.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
-from torch._functorch.autograd_function import enable_single_level_autograd_function
-from torch.autograd import forward_ad
-from torch.autograd.function import _SingleLevelFunction
-from torch.library import CustomOpDef
+from torch.library import CustomOpDef, custom_op
 
 from hiergeo._core.errors import UnavailableError
-from hiergeo._core.numerics import no_second_order
+from hiergeo._core.numerics import has_tangent
 
 CURVATURE = 4
 """Position of the curvature among the operands, after the directions and radii of x and y."""
@@ -20,166 +21,225 @@ CURVATURE = 4
 NOTHING = (None, None, None)
 """The gradients of what directions were rounded from."""
 
-Keep = Callable[[Any, tuple[Any, ...], Any], None]
-Derivative = Callable[..., Any]
+SECOND_ORDER = (
+    "second derivatives of angles and distances are not available: leave out create_graph, hessians and the like."
+)
 
-_KERNELS = torch.library.Library("hiergeo", "IMPL")
-
-
-def refuse_second_order(operator: CustomOpDef) -> None:
-    """Operators that form derivatives have none of their own."""
-    derive(operator, lambda *_: None, no_second_order, no_second_order)
+FORWARD_MODE = (
+    "forward-mode derivatives (jvp, jacfwd, forward_ad) are not available: use backward, torch.func.grad or jacrev."
+)
 
 
-def refuse_derivatives(operator: CustomOpDef) -> None:
-    """Operators that search, or write into a tensor that they are given, refuse derivatives rather than drop them."""
+class Derivative(NamedTuple):
+    """The backward pass of an operator.
 
-    def refuse(*_: object) -> None:
-        raise UnavailableError(f"{_name(operator)} has no derivative: detach its operands.")
-
-    def kernel(keys: Any, *inputs: Any) -> Any:
-        flat, _ = _flattened(inputs)
-        if _is_recorded(flat) or _has_tangent(flat):
-            refuse()
-        return _below(operator._opoverload, keys, inputs)
-
-    if operator._opoverload._schema.is_mutable:
-        _replace_autograd(operator, kernel)
-    else:
-        derive(operator, lambda *_: None, refuse, refuse)
-
-
-def derive(operator: CustomOpDef, keep: Keep, pull: Derivative, push: Derivative) -> None:
-    """Give an operator first derivatives that nest in every transform of `torch.func`.
-
-    `CustomOpDef.register_autograd` is not enough: its backward pass raises inside `torch.func` and it silently drops
-    the tangents of forward-mode AD. Like the autograd kernels of torch itself, this one records a single level of
-    derivatives and leaves the levels below it to the operator called again.
-
-    Args:
-        operator: the operator.
-        keep: keeps what the derivatives need, as `setup_context` of `torch.autograd.Function`.
-        pull: the backward pass, as `backward` there.
-        push: the forward derivative: as `jvp` there, with what was kept, without its tangents, before the tangents.
+    Attributes:
+        keep: stores what it needs: context, operands and output, as `setup_context` of `torch.autograd.Function`.
+        pull: the gradients of all operands, lists of tensors spread out: context and gradients of the output.
     """
-    overload = operator._opoverload
 
-    class Derived(_SingleLevelFunction):
+    keep: Callable[[Any, tuple[Any, ...], Any], None]
+    pull: Callable[..., tuple[Any, ...]]
+
+
+class Operator:
+    """An operator of `torch.ops.hiergeo`; calling it records its derivative, and `base` is the bare operator.
+
+    Attributes:
+        name: in `torch.ops.hiergeo`.
+        base: the operator without a derivative, whose backward pass raises.
+        operands: names of the operands.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        schema: str,
+        compute: Callable[..., Any],
+        fake: Callable[..., Any],
+        derivative: Derivative | None = None,
+        *,
+        refusal: str | None = None,
+        batches: bool = True,
+    ) -> None:
+        """Register the operator.
+
+        Args:
+            name: of the operator.
+            schema: its operands and results, as torch writes them.
+            compute: its results.
+            fake: their shapes and dtypes, as empty tensors.
+            derivative: its backward pass; None if it has none.
+            refusal: what the backward pass says instead; None names the operator.
+            batches: whether `vmap` becomes a leading dimension; refused otherwise.
+        """
+        self.name = name
+        self.operands = [operand.split()[-1] for operand in schema[1 : schema.index(") ->")].split(", ")]
+        self._writes, self._lists, self._batches = "(a!)" in schema, "[]" in schema.split(" ->")[0], batches
+        self._refusal = refusal or f"hiergeo::{name} has no derivative: detach its operands."
+        self.base: CustomOpDef = custom_op(
+            f"hiergeo::{name}", compute, mutates_args=("out",) if self._writes else (), schema=schema
+        )
+        self.base.register_fake(fake)
+        self.base.register_vmap(lambda info, dims, *operands: self._mapped(self.base, info.batch_size, dims, operands))
+        if not self._writes:
+            self.base.register_autograd(self._refuse)
+            self._function = _function(self, derivative or _refused(self._refusal))
+        REGISTRY[name] = self
+
+    def __call__(self, *operands: Any) -> Any:
+        if self._writes:
+            for operand in operands:
+                if isinstance(operand, Tensor) and has_tangent(operand):
+                    raise UnavailableError(FORWARD_MODE)
+                if isinstance(operand, Tensor) and operand.requires_grad and torch.is_grad_enabled():
+                    self._refuse()
+            return self.base(*operands)
+        if torch.compiler.is_compiling():
+            return _in_graph(self.name, *operands)
+        if not self._lists:
+            return self._function.apply(None, *operands)
+        return self.recorded(*operands)
+
+    def recorded(self, *operands: Any) -> Any:
+        """The results, with their derivative recorded."""
+        if not self._lists:
+            return self._function.apply(None, *operands)
+        sizes = tuple([len(part) if isinstance(part, list | tuple) else None for part in operands])
+        return self._function.apply(sizes, *_flattened(operands))
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise UnavailableError(self._refusal)
+
+    def mapped(self, size: int, dims: Sequence[Any], operands: Sequence[Any]) -> tuple[Any, Any]:
+        """The results of a batch of `size` and their mapped dimensions, in the terms of `vmap`."""
+        return self._mapped(self, size, dims, operands)
+
+    def _mapped(
+        self, operator: Callable[..., Any], size: int, dims: Sequence[Any], operands: Sequence[Any]
+    ) -> tuple[Any, Any]:
+        if not self._batches:
+            raise UnavailableError(f"vmap over hiergeo::{self.name} is not available: loop instead.")
+        result = operator(*self._in_front(size, dims, operands))
+        return result, 0 if isinstance(result, Tensor) else type(result)(0 for _ in result)
+
+    def _in_front(self, size: int, dims: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
+        """The operands with the mapped dimension first; curvatures are the same for all.
+
+        Points around several origins are measured on their directions.
+        """
+        if "curvature" in self.operands and any(dim is not None for dim in _listed(dims[CURVATURE])):
+            raise UnavailableError("vmap over curvatures is not available: loop over them.")
+        moved = [
+            operand if name in ("curvature", "origin") else _moved(operand, dim, size)
+            for name, operand, dim in zip(self.operands, operands, dims, strict=True)
+        ]
+        if "exact" in self.operands:
+            index = self.operands.index("exact")
+            count = 2 * len(operands[index]) // 3
+            around_one = all(dim is None for dim in _listed(dims[index] or [])[count:])
+            moved[index] = [*moved[index][:count], *operands[index][count:]] if around_one else []
+        elif "origin" in self.operands and dims[self.operands.index("origin")] is not None:
+            first = self.operands.index("vx")
+            moved[first : first + len(NOTHING)] = NOTHING
+        return moved
+
+
+REGISTRY: dict[str, Operator] = {}
+"""Every operator by its name."""
+
+
+@torch.compiler.allow_in_graph
+def _in_graph(name: str, *operands: Any) -> Any:
+    """As `Operator.recorded`, a single node of a compiled graph."""
+    return REGISTRY[name].recorded(*operands)
+
+
+def _function(operator: Operator, derivative: Derivative) -> Any:
+    """The autograd function of the lengths of the lists among the operands, and of all operands, spread out."""
+
+    class Derived(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, keys: Any, modes: tuple[bool, bool], listed: Any, *flat: Any) -> Any:
-            inputs = _nested(listed, flat)
-            with torch.set_grad_enabled(modes[0]), forward_ad._set_fwd_grad_enabled(modes[1]):
-                output = _below(overload, keys, inputs)
-            keep(ctx, inputs, output)
-            return output
+        def forward(sizes: tuple[int | None, ...] | None, *flat: Any) -> Any:
+            output = operator.base(*(flat if sizes is None else _nested(sizes, flat)))
+            return tuple(output) if isinstance(output, list) else output
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+            sizes, *flat = inputs
+            derivative.keep(ctx, tuple(flat) if sizes is None else _nested(sizes, flat), output)
 
         @staticmethod
         def backward(ctx: Any, *upstream: Any) -> Any:
-            return None, None, None, *pull(ctx, *upstream)
+            return None, *derivative.pull(ctx, *upstream)
 
         @staticmethod
-        def jvp(ctx: Any, *tangents: Any) -> Any:
-            kept = [None if x is None else forward_ad.unpack_dual(x, level=0).primal for x in ctx.saved_tensors]
-            with forward_ad._set_fwd_grad_enabled(True):  # levels below may have tangents of their own
-                return push(ctx, kept, *tangents[3:])
+        def jvp(*_: Any) -> NoReturn:
+            raise UnavailableError(FORWARD_MODE)
 
-    def kernel(keys: Any, *inputs: Any) -> Any:
-        flat, listed = _flattened(inputs)
-        if not (_is_recorded(flat) or _has_tangent(flat)):
-            return _below(overload, keys, inputs)
-        modes = torch.is_grad_enabled(), torch._C._is_fwd_grad_enabled()
-        with enable_single_level_autograd_function():
-            return cast(Any, Derived).apply(keys, modes, listed, *flat)
+        @staticmethod
+        def vmap(info: Any, dims: tuple[Any, ...], sizes: tuple[int | None, ...] | None, *flat: Any) -> Any:
+            return operator.mapped(info.batch_size, _nested(sizes, dims[1:]), _nested(sizes, flat))
 
-    _replace_autograd(operator, kernel)
+    return Derived
 
 
-def _replace_autograd(operator: CustomOpDef, kernel: Callable[..., Any]) -> None:
-    """Put `kernel` in the place of the autograd kernel that `custom_op` registered."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch warns once that a kernel is replaced
-        name = operator._opoverload._schema.name.split("::")[1]
-        _KERNELS.impl(name, kernel, "Autograd", with_keyset=True, allow_override=True)
+def _refused(reason: str) -> Derivative:
+    """A backward pass that raises; in compiled code once it runs, and not where it is traced."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(*[x if isinstance(x, Tensor) else None for x in _flattened(inputs)])
+
+    def pull(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        given = next(part for part in upstream if part is not None)
+        if type(given) is Tensor:
+            raise UnavailableError(reason)
+        return tuple(
+            refuse(operand, given, reason) if wanted else None
+            for operand, wanted in zip(ctx.saved_tensors, ctx.needs_input_grad[1:], strict=True)
+        )
+
+    return Derivative(keep, pull)
 
 
-def _below(overload: Any, keys: Any, inputs: tuple[Any, ...]) -> Any:
-    """Call an operator below its autograd kernel."""
-    with torch._C._AutoDispatchBelowAutograd():
-        return overload.redispatch(keys & torch._C._after_autograd_keyset, *inputs)
+@custom_op("hiergeo::refuse", mutates_args=(), schema="(Tensor like, Tensor upstream, str reason) -> Tensor")
+def refuse(*operands: Any) -> Tensor:
+    """Raise UnavailableError instead of a gradient of the shape of `like`."""
+    raise UnavailableError(operands[2])
 
 
-def _is_recorded(operands: Iterable[Any]) -> bool:
-    """Whether autograd records what is done with these operands, at the current level."""
-    return torch.is_grad_enabled() and torch._C._any_requires_grad(*operands)
+@refuse.register_fake
+def _(*operands: Any) -> Tensor:
+    return torch.empty_like(operands[0])
 
 
-def _has_tangent(operands: Iterable[Any]) -> bool:
-    """Whether an operand carries a tangent of forward-mode AD at the current level."""
-    somewhere = forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
-    if not (somewhere and torch._C._is_fwd_grad_enabled()):
-        return False
-    tensors = (x for x in operands if isinstance(x, Tensor) and x.is_floating_point())
-    return any(forward_ad.unpack_dual(x, level=0).tangent is not None for x in tensors)
+def _flattened(operands: Iterable[Any]) -> list[Any]:
+    """The operands with their lists of tensors spread out."""
+    flat: list[Any] = []
+    for part in operands:
+        if isinstance(part, list | tuple):
+            flat.extend(part)
+        else:
+            flat.append(part)
+    return flat
 
 
-def _flattened(inputs: tuple[Any, ...]) -> tuple[list[Any], list[int | None]]:
-    """The inputs with their lists of tensors spread out, and how long each list was (None: no list)."""
-    listed = [len(part) if isinstance(part, list | tuple) else None for part in inputs]
-    flat = [x for part, size in zip(inputs, listed, strict=True) for x in ([part] if size is None else part)]
-    return flat, listed
+def _nested(sizes: Sequence[int | None] | None, flat: Sequence[Any]) -> tuple[Any, ...]:
+    """Inverse of `_flattened`; `sizes` are the lengths of the lists, None where there is no list."""
+    if sizes is None:
+        return tuple(flat)
+    nested: list[Any] = []
+    start = 0
+    for size in sizes:
+        nested.append(flat[start] if size is None else list(flat[start : start + size]))
+        start += 1 if size is None else size
+    return tuple(nested)
 
 
-def _nested(listed: list[int | None], flat: Iterable[Any]) -> tuple[Any, ...]:
-    """Inverse of `_flattened`."""
-    parts = iter(flat)
-    return tuple(next(parts) if size is None else [next(parts) for _ in range(size)] for size in listed)
-
-
-def map_batches(operator: CustomOpDef) -> None:
-    """`vmap` becomes one more leading dimension; curvatures are the same for all.
-
-    Points around several origins are measured on their directions.
-    """
-    names = [argument.name for argument in operator._opoverload._schema.arguments]
-
-    def rule(info: Any, dims: tuple[Any, ...], *operands: Any) -> tuple[Any, Any]:
-        if any(dim is not None for dim in _listed(dims[CURVATURE])):
-            raise UnavailableError("vmap over curvatures is not available: loop over them.")
-        moved = [
-            operand if name in ("curvature", "origin") else _in_front(operand, dim, info.batch_size)
-            for name, operand, dim in zip(names, operands, dims, strict=True)
-        ]
-        if "exact" in names:
-            place = names.index("exact")
-            count = 2 * len(operands[place]) // 3
-            around_one = all(dim is None for dim in _listed(dims[place] or [])[count:])
-            moved[place] = [*moved[place][:count], *operands[place][count:]] if around_one else []
-        elif dims[names.index("origin")] is not None:
-            first = names.index("vx")
-            moved[first : first + len(NOTHING)] = NOTHING
-        result = operator(*moved)
-        return result, 0 if isinstance(result, Tensor) else type(result)(0 for _ in result)
-
-    operator.register_vmap(rule)
-
-
-def refuse_vmap(operator: CustomOpDef) -> None:
-    """`vmap` over an operator without leading dimensions."""
-
-    def rule(info: Any, dims: tuple[int | None, ...], *operands: Any) -> tuple[Any, Any]:
-        raise UnavailableError(f"vmap over {_name(operator)} is not available: loop instead.")
-
-    operator.register_vmap(rule)
-
-
-def _name(operator: CustomOpDef) -> str:
-    return operator._opoverload.name()
-
-
-def _in_front(operand: Any, dim: Any, size: int) -> Any:
+def _moved(operand: Any, dim: Any, size: int) -> Any:
     """An operand, or each in a list of them, with the mapped dimension first; what is no tensor as it is."""
     if isinstance(operand, list | tuple):
-        return [_in_front(part, along, size) for part, along in zip(operand, dim, strict=True)]
+        return [_moved(part, along, size) for part, along in zip(operand, dim, strict=True)]
     if not isinstance(operand, Tensor):
         return operand
     return operand.expand(size, *operand.shape) if dim is None else operand.movedim(dim, 0)

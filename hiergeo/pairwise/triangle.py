@@ -20,7 +20,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import bounded
+from hiergeo._core.numerics import largest_summed
 from hiergeo.pairwise.sides import Opening, Profile
 
 FAR = 40.0
@@ -60,6 +60,11 @@ class Triangle:
     def scale(self) -> float:
         """s = sqrt(|K|)."""
         return math.sqrt(abs(self.curvature))
+
+    @cached_property
+    def sine(self) -> Tensor:
+        """sin(theta) >= 0."""
+        return torch.sqrt(self.opening.versine * self.opening.coversine)
 
     @cached_property
     def step(self) -> Tensor:
@@ -108,7 +113,7 @@ class Triangle:
     @cached_property
     def legs(self) -> tuple[Tensor, Tensor]:
         """Opposite and adjacent leg of the exterior angle at x."""
-        opposite = self.y.sine * self.x.shrink * self.opening.sine
+        opposite = self.y.sine * self.x.shrink * self.sine
         return opposite, self.lead + self.y.sine * self.x.cosine * self.sway
 
     @cached_property
@@ -165,18 +170,18 @@ class Triangle:
         antipodes; and where a point is not a number.
         """
         opposite, _ = self.legs
-        smooth = (self.opening.sine > 0) & (self.chord > 0) & (self.x.radius > 0) & (self.y.radius > 0)
+        smooth = (self.sine > 0) & (self.chord > 0) & (self.x.radius > 0) & (self.y.radius > 0)
         smooth = smooth & ~self.antipodal
         chord = torch.where(smooth, self.chord, 1.0)
-        sine = torch.where(smooth, self.opening.sine, 1.0)
+        sine = torch.where(smooth, self.sine, 1.0)
         sin_x, shrink = opposite / chord, self.x.shrink * self.y.shrink / chord
         to_x, to_y = self.x.sine * self.y.shrink / chord, self.y.sine * self.x.shrink / chord
         bow = self.x.bow * (self.y.sine / chord) - self.y.bow * (self.x.sine / chord)
         parts = (
             to_y * self._cosines[1] / sine,
             sin_x * self._distance_cosine / chord,
-            -to_x * self.opening.sine * shrink,
-            (self.opening.sine * shrink * bow - sin_x * self.x.radius * self._half_distance_tangent) / 2,
+            -to_x * self.sine * shrink,
+            (self.sine * shrink * bow - sin_x * self.x.radius * self._half_distance_tangent) / 2,
         )
         return self._partials(smooth, parts)
 
@@ -193,7 +198,14 @@ class Triangle:
         return self._partials(apart, (by_theta, by_x, by_y, self._distance_by_curvature()))
 
     def _partials(self, where: Tensor, parts: tuple[Tensor, ...]) -> Partials:
-        return Partials(*(torch.where(where, bounded(part, self.precision), 0.0) for part in parts))
+        ceiling = largest_summed(self.precision)
+        by_theta, by_x, by_y, by_curvature = parts
+        return Partials(
+            torch.where(where, by_theta.clamp(-ceiling, ceiling), 0.0),
+            torch.where(where, by_x.clamp(-ceiling, ceiling), 0.0),
+            torch.where(where, by_y.clamp(-ceiling, ceiling), 0.0),
+            torch.where(where, by_curvature.clamp(-ceiling, ceiling), 0.0),
+        )
 
     @cached_property
     def _cosines(self) -> tuple[Tensor, Tensor]:

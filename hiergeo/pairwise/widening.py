@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op
 
 from hiergeo._core.numerics import wants_derivative
 from hiergeo.pairwise import checks, derivatives
+from hiergeo.pairwise.transforms import Operator
 
 
 def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -16,18 +16,18 @@ def widened(x: Tensor, dtype: torch.dtype) -> Tensor:
     return wide
 
 
-@custom_op("hiergeo::widened_half", mutates_args=(), schema="(Tensor x, ScalarType dtype) -> Tensor")
-def widened_half(*operands: Any) -> Tensor:
+def _widened_half(*operands: Any) -> Tensor:
     """`x` in `dtype`."""
     x, dtype = operands
     checks.check_floats("x", x, x.shape, x.device)
     return x.to(dtype, copy=True)
 
 
-@widened_half.register_fake
-def _(*operands: Any) -> Tensor:
+def _widened_half_fake(*operands: Any) -> Tensor:
     x, dtype = operands
     return torch.empty_like(x, dtype=dtype)
 
 
-derivatives.differentiate_widening(widened_half)
+widened_half = Operator(
+    "widened_half", "(Tensor x, ScalarType dtype) -> Tensor", _widened_half, _widened_half_fake, derivatives.WIDENING
+)

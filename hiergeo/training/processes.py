@@ -104,7 +104,8 @@ def joined(device: torch.device) -> Iterator[None]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
         _keep(dist.group.WORLD)
-        dist.distributed_c10d._set_pg_timeout(default_pg_timeout)  # of the work: the writer may evaluate for long
+        with suppress(AttributeError):  # torch has no public way to set it
+            dist.distributed_c10d._set_pg_timeout(default_pg_timeout)  # of the work: the writer may evaluate for long
         yield
     except HiergeoError:
         raise

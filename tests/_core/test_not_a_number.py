@@ -15,6 +15,7 @@ from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from tests.pairwise.native_problems import MISSING, at, levels
+from tests.tools.kernel_settings import setenv
 
 CURVATURES = (-0.7, 0.0, 0.4)
 BACKENDS = {"reference": REFERENCE} if MISSING else {"reference": REFERENCE, **dict.fromkeys(levels(), NATIVE)}
@@ -83,7 +84,7 @@ def test_rows_of_nothing_but_nan_and_zeros(quantity: str, backend: str) -> None:
 )
 def test_through_autograd(name: str, curvature: float, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The half aperture passes nothing on either: only rows that are not numbers have gradients of NaN."""
-    monkeypatch.setenv("HIERGEO_NATIVE", setting)
+    setenv(monkeypatch, "HIERGEO_NATIVE", setting)
     x, y = (Polar(*(part[0] for part in spoiled(point, 1, 4))) for point in (points(7, 0), points(9, 1)))
     inputs = [part.requires_grad_() for part in (*x, *y, torch.tensor(curvature, requires_grad=True))]
     margin = (1.3,) if name == "hinge_total" else ()

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.autograd import forward_ad
 
 from hiergeo._core.numerics import unit
 
@@ -35,11 +34,6 @@ def test_a_row_is_the_same_in_any_company(seed: int) -> None:
         assert torch.equal(whole[:7], alone)
 
 
-def test_derivatives_forward_and_backward() -> None:
-    x, along = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+def test_gradients_are_central_differences() -> None:
+    x = torch.randn(3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.autograd.gradcheck(unit, x.requires_grad_())
-    ahead, behind = (unit(x.detach() + step * along)[0] for step in (1e-6, -1e-6))
-    with forward_ad.dual_level():
-        ray, _ = unit(forward_ad.make_dual(x.detach(), along))
-        tangent = forward_ad.unpack_dual(ray).tangent
-    torch.testing.assert_close(tangent, (ahead - behind) / 2e-6, rtol=1e-7, atol=1e-9)

@@ -17,6 +17,7 @@ from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
 from tests.pairwise.native_problems import MISSING, at, levels
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 
 NORMS = {torch.float64: (-300, 300), torch.float32: (-44, 37), torch.bfloat16: (-39, 37), torch.float16: (-6, 4)}
 """Powers of ten that the norms of directions are drawn from."""
@@ -90,7 +91,7 @@ every_way = pytest.mark.parametrize("level", ["reference", *(() if MISSING else 
 @examples(150)
 def test_values_and_gradients_are_finite(level: str, problem: tuple[Polar, Polar, float], tensor: bool) -> None:
     with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
-        patch.setenv("HIERGEO_NATIVE", "0" if level == "reference" else "1")
+        setenv(patch, "HIERGEO_NATIVE", "0" if level == "reference" else "1")
         for name, measure in OPERATIONS.items():
             *parts, k = as_tensors(*problem)
             value = measure(Polar(*parts[:2]), Polar(*parts[2:]), k if tensor else problem[2])

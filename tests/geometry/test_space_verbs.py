@@ -1,17 +1,13 @@
 """Every verb of `Space`: embeddings and points alike, in every geometry, against float64 or brute force."""
 
 import math
-import sys
 import warnings
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-import hiergeo
 from hiergeo import Polar, Space, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import parse
@@ -19,6 +15,7 @@ from hiergeo.geometry.space import By, Side
 from hiergeo.pairwise import operands
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
+from tests.tools.frames import frames_of
 
 DIM = 7
 SPECS = (
@@ -290,23 +287,13 @@ def test_geometries_and_their_specs_make_the_same_space(spec: str) -> None:
 
 @pytest.mark.skipif(why_reference("cpu") is not None, reason="counts what stands before a native kernel")
 def test_arguments_are_checked_once() -> None:
-    """By the calls of functions of hiergeo, which cost more than a small search: checks at every level double them."""
+    """Counted in Python frames, which cost more than a small search: checks at every level double them."""
     generator = torch.Generator().manual_seed(0)
-    space = Space("lorentz:-1")
-    x, y = (torch.randn(n, 32, generator=generator) for n in (64, 500))
-    home = str(Path(hiergeo.__file__).parent)
-    called: list[str] = []
-
-    def record(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(home):
-            called.append(frame.f_code.co_name)
-
-    space.topk(x, y, 10)
-    before = sys.getprofile()
-    sys.setprofile(record)
-    try:
-        space.topk(x, y, 10)
-    finally:
-        sys.setprofile(before)
-    assert len(called) <= 90, sorted(called)
-    assert "check_values" not in called, "points that a space has lifted are valid"
+    space = Space("lorentz:-1", torch.full((32,), 0.1))
+    x, y = (torch.randn(n, 32, generator=generator) for n in (1, 500))
+    frames = frames_of(lambda: space.topk(x, y, 10))
+    assert len(frames) <= 35, frames
+    assert len({file for file, _ in frames}) <= 6, frames
+    lifted = space.points(x), space.points(y)
+    assert len(frames_of(lambda: space.topk(*lifted, 10))) <= 24
+    assert "check_values" not in {name for _, name in frames}, "points that a space has lifted are valid"

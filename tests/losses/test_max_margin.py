@@ -15,6 +15,7 @@ from hiergeo.testing import oracle
 from hiergeo.training import Objective
 from hiergeo.training.objective import Batch
 from tests.losses.losses_common import DIM, PRODUCT, SINGLE, chains, normal
+from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import embeddings
 
 ROOT = normal(DIM, seed=2) / 9
@@ -49,7 +50,7 @@ def naive_rows(parent: Tensor, child: Tensor, curvature: float, margin: float, m
 def test_equals_the_naive_form(
     native: str, geometry: ConstantCurvature, margin: float, min_radius: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", native)
+    setenv(monkeypatch, "HIERGEO_NATIVE", native)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-6)):
         parent, child = pairs(dtype=dtype)
         expected = naive(parent, child, geometry.value, margin, min_radius)
@@ -80,7 +81,7 @@ def test_by_hand() -> None:
 @pytest.mark.parametrize("native", BACKENDS)
 @pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-0.7, learnable=True), Sphere(0.05, learnable=True)])
 def test_gradients(native: str, geometry: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", native)
+    setenv(monkeypatch, "HIERGEO_NATIVE", native)
     parent, child = (t.requires_grad_() for t in pairs(5))
     root, learnt = ROOT.clone().requires_grad_(), list(geometry.double().parameters())
     assert torch.autograd.gradcheck(
@@ -124,7 +125,7 @@ def test_children_on_their_rays_far_from_the_others_cost_nothing() -> None:
 
 @pytest.mark.parametrize("native", BACKENDS)
 def test_a_wider_aperture_takes_off_energy(native: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", native)
+    setenv(monkeypatch, "HIERGEO_NATIVE", native)
     x, y = (Polar(p, p.norm(dim=-1)) for p in pairs(dtype=torch.float32))
     for widening in (0.0, 0.4, 7.0):
         expected = (pairwise.energy(x, y, -0.3) - widening).clamp_min(0)
@@ -145,7 +146,7 @@ def test_as_a_term_of_an_objective_it_is_pooled_over_tiers() -> None:
 @pytest.mark.parametrize("geometry", [*SINGLE, PRODUCT])
 def test_the_loss_of_each_parent(native: str, geometry: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the energies of every pair, row by row; also in a product, where energies are the largest over factors."""
-    monkeypatch.setenv("HIERGEO_NATIVE", native)
+    setenv(monkeypatch, "HIERGEO_NATIVE", native)
     space, margin, other = Space(geometry, ROOT, min_radius=0.2), 1.5, ~torch.eye(9, dtype=torch.bool)
 
     def naive(parent: Tensor, child: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import batch_hard, prior_loss, re_loss
 from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle, rotation
+from tests.tools.frames import frames_of
 from tests.tools.strategies import embeddings
 
 
@@ -315,3 +316,16 @@ def test_euclidean_space_is_the_default() -> None:
         float(space.exterior_angle(batch[0][:, :-1], batch[0][:, 1:]).mean())
         - float(space.exterior_angle(batch[0][:, :-1], batch[1][:, :-1]).mean())
     )
+
+
+def test_a_step_runs_few_frames() -> None:
+    """Forward and backward of a batch of the paper: what Python costs beside the operations."""
+    positive, negative, frozen = (normal(8, 4, 64, seed=seed).float() for seed in range(3))
+    root = normal(64, seed=3).float()
+    for part in (positive, negative, root):
+        part.requires_grad_()
+
+    def step() -> None:
+        re_loss(positive, negative, root, (frozen, frozen)).total.backward()
+
+    assert len(frames_of(step)) <= 300

@@ -148,10 +148,6 @@ class Fuzzer:
             drawn |= {key: [operand] for key, operand in paired.items()} | {"upstream": self._normal(*batch, n)}
             opening = pick((None, self._uniform(*batch, n)))
             drawn |= {"versine": opening, "coversine": None if opening is None else 2 - opening}
-        if name == "pair_forward":
-            drawn |= {f"to_{key}": [torch.rand_like(drawn[key][0])] for key in ("ux", "rx", "uy", "ry")}
-            drawn["to_curvature"], drawn["summed"] = self._normal(*batch), pick((True, False))
-            drawn["to_aperture"] = [None if psi is None else torch.rand_like(psi) for psi in drawn["aperture"]] or None
         if name == "energy_total_backward":
             drawn["upstream"] = self._normal(*batch)
             if pick((True, False)):

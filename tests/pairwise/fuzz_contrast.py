@@ -24,8 +24,6 @@ from tests.pairwise.fuzz_rules import (
     with_exact,
 )
 
-TANGENTS = {"to_ux": "ux", "to_rx": "rx", "to_uy": "uy", "to_ry": "ry"}
-
 
 def _sides(o: Operands, derived: bool = False) -> tuple[Shape, Shape] | None:
     """The shapes (..., N) and (..., M)."""
@@ -65,23 +63,9 @@ def _pulled(o: Operands) -> Shapes | None:
     return [*(shape for shapes in by_factor for shape in shapes), batch, batch]
 
 
-def _pushed(o: Operands) -> Shapes | None:
-    sides = _found(o)
-    if sides is None or len(o["to_curvature"]) != len(o["ux"]):
-        return None
-    for name, like in TANGENTS.items():
-        if len(o[name]) != len(o[like]):
-            return None
-        if not all(plain(to, FLOATS, tuple(of.shape)) for to, of in zip(o[name], o[like], strict=True)):
-            return None
-    numbers = [*o["to_curvature"], o["to_scale"], o["to_bias"]]
-    return [*sides, *sides] if all(plain(number, FLOATS, sides[0][:-1]) for number in numbers) else None
-
-
 SHAPES |= {
     "pair_contrast": with_exact(_reduced),
     "pair_contrast_backward": with_exact(_pulled),
-    "pair_contrast_forward": with_exact(_pushed),
 }
 
 
@@ -94,20 +78,18 @@ def operands(draw: random.Random, drawn: dict[str, Any], batch: Shape, n: int, m
 
     labelled = draw.random() < 0.5
     labels = [torch.randint(0, 4, (*batch, size)) if labelled else None for size in (n, m)]
-    tangents = {name: [torch.rand_like(part) for part in drawn[like]] for name, like in TANGENTS.items()}
-    return tangents | {
+    return {
         "aperture": [],
         "quantity": QUANTITIES[quantity].code if native else quantity,
         "reduction": draw.choice(("logsumexp", "softplus")),
         "squared": draw.choice((True, False)),
         "softplus": draw.choice((True, False)),
-        **{name: numbers(*batch) for name in ("scale", "bias", "to_scale", "to_bias")},
+        **{name: numbers(*batch) for name in ("scale", "bias")},
         "labels_x": labels[0],
         "labels_y": labels[1],
         "rows": numbers(*batch, n),
         "columns": numbers(*batch, m),
         "upstream": [numbers(*batch, size) for size in (n, m, n, m)],
-        "to_curvature": [numbers(*batch) for _ in drawn["ux"]],
     }
 
 

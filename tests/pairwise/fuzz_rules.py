@@ -183,20 +183,6 @@ def _pair_backward(o: Operands) -> Shapes | None:
     return [*(tuple(o[name].shape) for name in POINTS[:4]), shape[:-2], shape[:-1]]
 
 
-def _pair_forward(o: Operands) -> Shapes | None:
-    shape = _conic(o, o["quantity"])
-    if shape is None or not positive(o["margin"]) or (o["aperture"] is None) != (o["to_aperture"] is None):
-        return None
-    tangents = {"to_ux": "ux", "to_rx": "rx", "to_uy": "uy", "to_ry": "ry"}
-    if any(not plain(o[name], FLOATS, tuple(o[like].shape)) for name, like in tangents.items()):
-        return None
-    if not plain(o["to_curvature"], FLOATS, shape[:-2]) or not _placed_on_a_sphere(o):
-        return None
-    if o["aperture"] is not None and not plain(o["to_aperture"], FLOATS, shape[:-1]):
-        return None
-    return [shape[:-1] if o["summed"] else shape]
-
-
 def _rows(o: Operands, *numbers: str) -> Shape | None:
     """The shape (..., D) of points that meet row by row, with `numbers` (...)."""
     shape = tuple(o["ux"].shape)
@@ -362,7 +348,6 @@ SHAPES: dict[str, Rule] = {
     "pair_store": _pair_store,
     "pair_store_out": _pair_store_out,
     "pair_backward": _pair_backward,
-    "pair_forward": _pair_forward,
     "row_law": _row_law,
     "row_backward": _row_backward,
     "energy_sum": _reduced(1),

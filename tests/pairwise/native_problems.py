@@ -18,6 +18,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_absent
 from hiergeo.pairwise.settings import SIMD_LEVELS
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
+from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import curvatures
 
 MISSING = why_absent(torch.device("cpu"))
@@ -180,6 +181,6 @@ def levels() -> list[str]:
 @contextmanager
 def at(level: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIERGEO_SIMD", level.removesuffix(OWN))
-        patch.setenv("HIERGEO_PRODUCT", "own" if level.endswith(OWN) else "")
+        setenv(patch, "HIERGEO_SIMD", level.removesuffix(OWN))
+        setenv(patch, "HIERGEO_PRODUCT", "own" if level.endswith(OWN) else "")
         yield

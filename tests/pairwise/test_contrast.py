@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar, Product, Space, pairwise
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Euclidean, Lorentz
 from hiergeo.pairwise import contrast_ops, logits
 from hiergeo.pairwise.interface import Factor, LogitTerms
@@ -201,13 +201,9 @@ OPERANDS = normal(6, 5), normal(7, 5, seed=1), torch.tensor(3.0).double(), torch
 def test_transforms(geometry: str) -> None:
     space = Space(geometry)
     mine, other = numbers(space), reference(space)
-    tangents = tuple(normal(*part.shape, seed=5) for part in OPERANDS)
-    for found, wanted in zip(
-        torch.func.jvp(mine, OPERANDS, tangents), torch.func.jvp(other, OPERANDS, tangents), strict=True
-    ):
-        torch.testing.assert_close(found, wanted)
-    for transform in (torch.func.jacrev, torch.func.jacfwd):
-        torch.testing.assert_close(transform(mine)(*OPERANDS), transform(other)(*OPERANDS))
+    torch.testing.assert_close(torch.func.jacrev(mine)(*OPERANDS), torch.func.jacrev(other)(*OPERANDS))
+    with pytest.raises(UnavailableError, match=r"^forward-mode"):
+        torch.func.jvp(mine, OPERANDS, tuple(torch.ones_like(part) for part in OPERANDS))
     sets = normal(3, 6, 5, seed=8)
     for measure in (mine, lambda *parts: torch.func.grad(lambda *p: mine(*p)[1].sum())(*parts)):
         each = [measure(part, *OPERANDS[1:]) for part in sets]
@@ -225,20 +221,16 @@ def checked(name: str, reduction: str, labelled: bool) -> tuple[Any, ...]:
     labels = (torch.arange(4) % 3, torch.arange(5) % 3) if labelled else (None, None)
     tail = (torch.tensor(3.0).double(), torch.tensor(0.2).double(), *labels, False, reduction, "distance")
     if name == "pair_contrast":
-        learnt = [[part.clone().requires_grad_() for part in parts] for parts in points]
-        return (*learnt, [], [], *(number.requires_grad_() for number in tail[:2]), *tail[2:])
+        return (*points, [], [], *tail)
     found = contrast_ops.pair_contrast(*points, [], [], *tail)
-    if name == "pair_contrast_backward":
-        return (*points, [], [], *found[:2], [torch.rand_like(part) for part in found], *tail)
-    tangents = [[torch.rand_like(part) for part in parts] for parts in points]
-    return (*points, [], [], *found[:2], *tangents, torch.rand(()).double(), torch.rand(()).double(), *tail)
+    return (*points, [], [], *found[:2], [torch.rand_like(part) for part in found], *tail)
 
 
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
-@pytest.mark.parametrize("name", ["pair_contrast", "pair_contrast_backward", "pair_contrast_forward"])
+@pytest.mark.parametrize("name", ["pair_contrast", "pair_contrast_backward"])
 def test_opcheck(name: str, reduction: str, labelled: bool) -> None:
-    torch.library.opcheck(getattr(contrast_ops, name), checked(name, reduction, labelled))
+    torch.library.opcheck(getattr(contrast_ops, name).base, checked(name, reduction, labelled))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Transforms of `torch.func`, forward-mode AD and `torch.compile` over spaces and pair operations.
+"""Transforms of `torch.func` and `torch.compile` over spaces and pair operations.
 
 Oracles are central differences in float64 and derivatives of 50 digits by mpmath.
 """
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from hiergeo import Euclidean, Lorentz, Polar, Product, Space, Sphere, pairwise
+from hiergeo import Lorentz, Polar, Product, Space, Sphere, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry
-from hiergeo.pairwise import ops, rows, search_ops
+from hiergeo.pairwise import rows, search_ops
 from tests.losses.losses_common import DIM, PRODUCT, SINGLE, normal
 from tests.pairwise.functional_common import ROOT, TANGENT, X, Y, central, close
 
@@ -74,13 +74,6 @@ def measured(geometry: Geometry, name: str) -> tuple[Callable[[Tensor], Tensor],
 def test_derivatives_are_central_differences(geometry: Geometry, name: str) -> None:
     for f, at in zip(measured(geometry, name), (X, Y), strict=True):
         expected = central(f, at, TANGENT)
-        value, pushed = torch.func.jvp(f, (at,), (TANGENT,))[:2]
-        close(value, f(at))
-        close(pushed, expected)
-        with forward_ad.dual_level():
-            dual = f(forward_ad.make_dual(at, TANGENT))
-            tangent = forward_ad.unpack_dual(dual).tangent
-            close(torch.zeros_like(expected) if tangent is None else tangent, expected)
         weight = normal(*expected.shape, seed=5)
         pull = torch.func.vjp(f, at)[1]
         close((pull(weight)[0] * TANGENT).sum(), (weight * expected).sum())
@@ -91,17 +84,16 @@ def test_derivatives_are_central_differences(geometry: Geometry, name: str) -> N
 @every_case
 def test_jacobians_and_vmap(geometry: Geometry, name: str) -> None:
     f, _ = measured(geometry, name)
-    backward, forward = torch.func.jacrev(f)(X), torch.func.jacfwd(f)(X)
-    close(forward, backward)
-    close((backward * TANGENT).sum((-1, -2)), central(f, X, TANGENT))
+    close((torch.func.jacrev(f)(X) * TANGENT).sum((-1, -2)), central(f, X, TANGENT))
     batch = torch.stack((X, X + 0.1 * TANGENT))
     close(torch.vmap(f)(batch), torch.stack([f(x) for x in batch]))
     each = torch.vmap(torch.func.grad(lambda x: f(x).sum()))(batch)
     whole = torch.func.grad(lambda x: torch.vmap(f)(x).sum())(batch)
     for found in (each, whole):
         close(found, torch.stack([torch.func.grad(lambda x: f(x).sum())(x) for x in batch]))
-    moved = torch.func.jvp(torch.vmap(f), (batch,), (torch.stack((TANGENT, TANGENT)),))[1]
-    close(moved, torch.stack([central(f, x, TANGENT) for x in batch]))
+    for row in (0, 1):
+        jacobian = torch.vmap(torch.func.jacrev(f))(batch)[row]
+        close((jacobian * TANGENT).sum((-1, -2)), central(f, batch[row], TANGENT))
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
@@ -136,7 +128,7 @@ def test_transforms_compile_without_breaks() -> None:
         torch.func.grad(lambda x: space.distance(x, Y).sum()),
         torch.func.grad(lambda x: space.pairwise_margin(x, Y).sum()),
         torch.vmap(torch.func.grad(lambda x: space.exterior_angle(x, Y[0]))),
-        lambda x: torch.func.jvp(lambda x: space.margin(x, Y), (x,), (TANGENT,))[1],
+        torch.func.grad(lambda x: space.energy_sum(x, Y).sum()),
     ):
         torch.compiler.reset()
         close(torch.compile(transformed, fullgraph=True, backend="aot_eager")(X), transformed(X))
@@ -160,12 +152,11 @@ def test_derivatives_by_the_curvature_and_the_root(name: str, geometry: Geometry
         at(*(h + step * a for h, a in zip(here, along, strict=True)))
         - at(*(h - step * a for h, a in zip(here, along, strict=True)))
     ) / (2 * step)
-    close(torch.func.jvp(at, here, along)[1], expected)
     weight = normal(*expected.shape, seed=5)
     found = torch.func.grad(lambda *here: (at(*here) * weight).sum(), argnums=(0, 1))(*here)
     close(sum((f * a).sum() for f, a in zip(found, along, strict=True)), (weight * expected).sum())
-    by_root = torch.func.jacfwd(at, argnums=0)(*here)
-    close(by_root, torch.func.jacrev(at, argnums=0)(*here))
+    by_root, by_curvature = torch.func.jacrev(at, argnums=(0, 1))(*here)
+    close((by_root * along[0]).sum(-1) + by_curvature * along[1], expected)
 
 
 class Wrapped(torch.nn.Module):
@@ -181,7 +172,7 @@ class Wrapped(torch.nn.Module):
 
 @pytest.mark.parametrize("curvature", [-1.3, 0.0, 0.4])
 @pytest.mark.parametrize("law", ["exterior_angle", "distance"])
-def test_the_tangent_of_a_triangle_in_fifty_digits(law: str, curvature: float) -> None:
+def test_the_slope_of_a_triangle_in_fifty_digits(law: str, curvature: float) -> None:
     """x on an axis at the radius a, y at the radius b and the angle t, all three moving."""
     at, along = (0.7, 1.1, 0.9), (0.3, -0.2, 0.5)
 
@@ -205,14 +196,13 @@ def test_the_tangent_of_a_triangle_in_fifty_digits(law: str, curvature: float) -
     with mpmath.workdps(50):
         slope = mpmath.diff(lambda h: exact(*(p + h * d for p, d in zip(at, along, strict=True))), 0)
 
-    def moved(a: Tensor, b: Tensor, t: Tensor) -> list[Tensor]:
+    for module in (rows, pairwise):
+        a, b, t = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in at)
         x = Polar(torch.stack((torch.ones_like(t), 0 * t))[None], a[None])
         y = Polar(torch.stack((torch.cos(t), torch.sin(t)))[None], b[None])
-        return [getattr(module, law)(x, y, curvature).squeeze() for module in (rows, pairwise)]
-
-    here, there = ([torch.tensor(v, dtype=torch.float64) for v in values] for values in (at, along))
-    for tangent in torch.func.jvp(moved, tuple(here), tuple(there))[1]:
-        assert float(tangent) == pytest.approx(float(slope), rel=1e-12)
+        gradients = torch.autograd.grad(getattr(module, law)(x, y, curvature).sum(), (a, b, t))
+        found = sum(float(gradient) * d for gradient, d in zip(gradients, along, strict=True))
+        assert found == pytest.approx(float(slope), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted({*EVERYWHERE, *OF_ONE_SPACE} - {"radius", "half_aperture"}))
@@ -223,13 +213,17 @@ def test_second_derivatives_are_refused_by_every_transform(name: str) -> None:
     def total(x: Tensor) -> Tensor:
         return f(x).square().sum()
 
+    def summed(x: Tensor) -> Tensor:
+        return gradient(x).sum()
+
+    def row(x: Tensor) -> Tensor:
+        return total(x.expand(4, -1))
+
     gradient = torch.func.grad(total)
     for transformed in (
-        torch.func.grad(lambda x: gradient(x).sum()),
-        torch.func.hessian(total),
-        torch.func.jacfwd(torch.func.jacfwd(total)),
-        lambda x: torch.func.jvp(gradient, (x,), (TANGENT,)),
-        torch.vmap(torch.func.hessian(lambda x: total(x.expand(4, -1)))),
+        torch.func.grad(summed),
+        torch.func.jacrev(gradient),
+        torch.vmap(torch.func.jacrev(torch.func.grad(row))),
     ):
         with pytest.raises(UnavailableError, match=r"^second derivatives"):
             transformed(X)
@@ -238,31 +232,121 @@ def test_second_derivatives_are_refused_by_every_transform(name: str) -> None:
 STEPS = torch.linspace(0.5, 1, 4)
 """Radii of four candidates."""
 
+RADII = torch.ones(4, dtype=torch.float64)
 
-@pytest.mark.parametrize(
+Search = Callable[[Polar, Polar], Tensor]
+
+every_search = pytest.mark.parametrize(
     ("name", "search"),
     [
         ("pair_smallest", lambda x, y: pairwise.topk(x, y, -0.7, 2)[0]),
         ("pair_smallest", lambda x, y: pairwise.cone_topk(x, y, -0.7, 2)[0]),
         ("pair_ladder", lambda x, y: pairwise.nearest_ladder(x, y, -0.7, STEPS, STEPS[:1])[0]),
-        ("ladder", lambda x, y: search_ops.ladder(x[0], y[0], STEPS, STEPS[:1], None, None)[1]),
+        ("ladder", lambda x, y: search_ops.ladder(x.direction, y.direction, STEPS, STEPS[:1], None, None)[1]),
     ],
 )
-def test_searches_refuse_tangents(name: str, search: Callable[[Polar, Polar], Tensor]) -> None:
+
+
+def searched(search: Search) -> Callable[[Tensor], Tensor]:
+    """The sum of the values of a search, as a function of the directions of x."""
+    return lambda x: search(Polar(x, RADII), Polar(Y, RADII)).sum()
+
+
+@every_search
+def test_searches_refuse_derivatives(name: str, search: Search) -> None:
+    """Also beside terms that have one: a gradient is refused rather than 0."""
+    of = searched(search)
+
+    def beside(x: Tensor) -> Tensor:
+        return of(x) + x.square().sum()
+
+    def backward(of: Callable[[Tensor], Tensor]) -> Callable[[Tensor], object]:
+        return lambda x: of(x.clone().requires_grad_()).backward()
+
+    compiled = torch.compile(beside, backend="aot_eager")
+    for differentiate in (torch.func.grad(beside), torch.func.jacrev(beside), backward(beside), backward(compiled)):
+        with pytest.raises(UnavailableError, match=rf"^hiergeo::{name} has no derivative"):
+            differentiate(X)
+    gradient = torch.func.grad(lambda x: of(x.detach()) + x.square().sum())(X)
+    close(gradient, 2 * X)
+
+
+def test_mapped_searches_refuse_derivatives() -> None:
+    of, batch = searched(lambda x, y: pairwise.topk(x, y, -0.7, 2)[0]), torch.stack((X, X))
+    for differentiated in (torch.vmap(torch.func.grad(of)), torch.func.grad(lambda x: torch.vmap(of)(x).sum())):
+        with pytest.raises(UnavailableError, match=r"^hiergeo::pair_smallest has no derivative"):
+            differentiated(batch)
+
+
+def test_indices_of_a_search_compile_beside_gradients() -> None:
+    """As hard negatives are mined: distances to what a search returned have a gradient."""
+    space = Space(Lorentz(-0.7), ROOT)
+
+    def mined(x: Tensor) -> Tensor:
+        return space.distance(x, Y[space.topk(x, Y, 1)[1][:, 0]]).sum()
+
+    results: list[Tensor] = []
+    for run in (mined, torch.compile(mined, fullgraph=True, backend="aot_eager")):
+        x = X.clone().requires_grad_()
+        results.append(*torch.autograd.grad(run(x), x))
+    close(*results)
+
+
+def test_results_in_out_refuse_derivatives() -> None:
+    out = torch.empty(4, 4, dtype=torch.float64)
+
     def of(x: Tensor) -> Tensor:
-        return search(Polar(x, torch.ones(4).double()), Polar(Y, torch.ones(4).double()))
+        return pairwise.distance(Polar(x, RADII), Polar(Y, RADII), -0.7, out=out).sum()
 
-    with pytest.raises(UnavailableError, match=rf"^hiergeo::{name} has no derivative"):
-        torch.func.jvp(of, (X,), (TANGENT,))
-    assert bool(torch.func.jvp(lambda x: of(x.detach()) + x.sum(), (X,), (TANGENT,))[1].isfinite().all())
+    with pytest.raises(InputError, match=r"^out carries no gradient"):
+        torch.func.grad(of)(X)
+    with pytest.raises(InputError, match=r"^out carries no gradient"):
+        of(X.clone().requires_grad_())
+    with pytest.raises(UnavailableError, match=r"^vmap over hiergeo::pair_store_out is not available"):
+        torch.func.grad(lambda x: torch.vmap(of)(x).sum())(torch.stack((X, X)))
 
 
-def test_results_in_out_refuse_tangents() -> None:
-    out, radius = torch.empty(4, 4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
-    with forward_ad.dual_level():
-        x = forward_ad.make_dual(X, TANGENT)
-        with pytest.raises(UnavailableError, match="has no derivative"):
-            ops.pair_store_out(x, radius, Y, radius, torch.tensor(-0.7), None, None, None, None, "distance", out)
+FORWARD = pytest.mark.parametrize("name", sorted({*EVERYWHERE, *OF_ONE_SPACE} - {"radius", "half_aperture"}))
+
+
+@FORWARD
+def test_forward_mode_is_refused(name: str) -> None:
+    """Rather than a tangent of 0. Radii and apertures are made of torch's own operators, which have tangents."""
+    f, _ = measured(Lorentz(-0.7), name)
+    with pytest.raises(UnavailableError, match=r"^forward-mode"):
+        torch.func.jvp(f, (X,), (TANGENT,))
+    with pytest.raises(UnavailableError, match=r"^forward-mode"):
+        torch.func.jacfwd(f)(X)
+    with forward_ad.dual_level(), pytest.raises(UnavailableError, match=r"^forward-mode"):
+        f(forward_ad.make_dual(X, TANGENT))
+
+
+@every_search
+def test_searches_and_out_refuse_forward_mode(name: str, search: Search) -> None:
+    of, out = searched(search), torch.empty(4, 4, dtype=torch.float64)
+    for run in (of, lambda x: pairwise.distance(Polar(x, RADII), Polar(Y, RADII), -0.7, out=out)):
+        with pytest.raises(UnavailableError, match=r"^forward-mode"):
+            torch.func.jvp(run, (X,), (TANGENT,))
+        with forward_ad.dual_level(), pytest.raises(UnavailableError, match=r"^forward-mode"):
+            run(forward_ad.make_dual(X, TANGENT))
+
+
+@pytest.mark.parametrize("name", ["pairwise_distance", "distance", "energy_sum"])
+def test_compiled_second_derivatives_are_refused(name: str) -> None:
+    f, _ = measured(Lorentz(-0.7), name)
+    gradient = torch.func.grad(lambda x: f(x).square().sum())
+    torch.compiler.reset()
+    with pytest.raises(Exception, match="second derivatives"):
+        torch.compile(torch.func.grad(lambda x: gradient(x).sum()), backend="aot_eager", fullgraph=True)(X)
+
+
+def test_bare_operators_refuse_derivatives() -> None:
+    x = X.clone().requires_grad_()
+    rest = RADII, Y, RADII, torch.tensor(-0.7), None, None, None, None, "distance", None
+    with pytest.raises(UnavailableError, match=r"^hiergeo::pair_store has no derivative"):
+        torch.ops.hiergeo.pair_store(x, *rest).sum().backward()
+    with pytest.raises(RuntimeError):
+        torch.func.grad(lambda x: torch.ops.hiergeo.pair_store(x, *rest).sum())(X)
 
 
 def test_points_beyond_the_antipode_are_refused_where_python_cannot_look() -> None:
@@ -304,13 +388,3 @@ def test_a_row_with_nan_spoils_its_own_gradients_only(geometry: Geometry, name: 
         close(by_y[kept] if by_row else by_y, alone_y)
         assert bool(by_y.isfinite().all())
     assert bool(by_root.isfinite().all())
-
-
-def test_a_space_without_curvature_gives_the_tangent_of_the_plane() -> None:
-    """x = (1, 0) turns by -t towards y = x + (cos t, sin t) as y moves along (-sin t, cos t)."""
-    t = 0.8
-    along = torch.tensor([[-math.sin(t), math.cos(t)]], dtype=torch.float64)
-    x, y = (torch.tensor([p], dtype=torch.float64) for p in ([1.0, 0.0], [1 + math.cos(t), math.sin(t)]))
-    angle, moved = torch.func.jvp(lambda y: Space(Euclidean()).exterior_angle(x, y), (y,), (along,))[:2]
-    assert float(angle) == pytest.approx(t)
-    assert float(moved) == pytest.approx(1.0)

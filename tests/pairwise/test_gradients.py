@@ -12,6 +12,7 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, Polar, Product, Space, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing.samples import special_points
+from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, -1e-3, 0.0, 1e-3, 0.7)
@@ -92,7 +93,7 @@ def test_sums_over_many_tiles(name: str, curvature: float, monkeypatch: pytest.M
         weights = torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype).view_as(value)
         return value, *torch.autograd.grad((weights * value).sum(), (ux, rx, uy, ry, k))
 
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     whole = gradients()
     monkeypatch.setattr(tiles, "TILE_ROWS", 3)
     monkeypatch.setattr(tiles, "TILE_PAIRS", 6)

@@ -20,6 +20,7 @@ from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, 
 from tests.pairwise.native_problems import FLOATS, Problem, problems
 from tests.pairwise.test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, assert_gradients, climbs
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 
 pytestmark = needs_kernels
 
@@ -371,7 +372,7 @@ def test_training_step_through_the_public_operators(monkeypatch: pytest.MonkeyPa
     leaves = [field.requires_grad_() for side in (x, y) for field in (side.direction[0], side.radius[0].float())]
 
     def gradients(native: str) -> tuple[Tensor, ...]:
-        monkeypatch.setenv("HIERGEO_NATIVE", native)
+        setenv(monkeypatch, "HIERGEO_NATIVE", native)
         loss = pairwise.energy_mean(Polar(*leaves[:2]), Polar(*leaves[2:]), -0.3).sum()
         return torch.autograd.grad(loss, leaves)
 

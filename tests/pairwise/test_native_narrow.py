@@ -7,6 +7,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
+from tests.tools.kernel_settings import setenv
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -74,7 +75,7 @@ def test_every_way_to_the_same_bits(spread: float, monkeypatch: pytest.MonkeyPat
     expected = found()
     for level in levels():
         for screen in SCREENS:
-            monkeypatch.setenv("HIERGEO_SCREEN", screen)
+            setenv(monkeypatch, "HIERGEO_SCREEN", screen)
             with at(level):
                 results = found()
                 single = alone(0)

@@ -9,6 +9,7 @@ import torch
 
 from hiergeo import Polar, pairwise
 from tests.pairwise.native_problems import MISSING, SANITIZER, at, levels
+from tests.tools.kernel_settings import setenv
 
 resource = pytest.importorskip("resource")
 
@@ -74,6 +75,6 @@ def test_scratch_that_held_other_points(level: str, monkeypatch: pytest.MonkeyPa
     parts = [(first(x, rows), first(y, columns)) for rows, columns in sizes]
     with at(level):
         found = [pairwise.exterior_angle(a, b, -0.7) for a, b in parts]
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     for (a, b), angles in zip(parts, found, strict=True):
         assert float((angles - pairwise.exterior_angle(a, b, -0.7)).abs().max()) < 5e-6

@@ -18,6 +18,7 @@ from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, SANITIZER, SCREENS, at, levels
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import curvatures
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
@@ -64,7 +65,7 @@ def scores(x: Polar, y: Polar, curvature: float, side: str, by: str) -> Tensor:
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize(("side", "by"), [("children", "margin"), ("parents", "margin"), ("parents", "angle")])
 def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_SCREEN", screen)
+    setenv(monkeypatch, "HIERGEO_SCREEN", screen)
 
     @given(searches())
     @examples(60)
@@ -113,7 +114,7 @@ def test_every_way_to_the_same_bits(curvature: float, spread: float, monkeypatch
     expected = found()
     for level in levels():
         for screen in SCREENS:
-            monkeypatch.setenv("HIERGEO_SCREEN", screen)
+            setenv(monkeypatch, "HIERGEO_SCREEN", screen)
             with at(level):
                 values, *others = found()
             torch.testing.assert_close(values, expected[0], rtol=0, atol=1e-6)
@@ -236,7 +237,7 @@ def test_several_python_threads_at_once() -> None:
 @pytest.mark.parametrize("screen", SCREENS)
 def test_sums_of_very_long_rows_fit_the_screen(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of equal numbers are the largest that products of 8 bits add up to."""
-    monkeypatch.setenv("HIERGEO_SCREEN", screen)
+    setenv(monkeypatch, "HIERGEO_SCREEN", screen)
     ones = torch.ones(80, 140_000)
     x = Polar(ones[:12], torch.full((12,), 0.7))
     y = Polar(ones * torch.where(torch.arange(80) % 3 == 1, 1.0, -1.0).unsqueeze(-1), torch.linspace(0.5, 2, 80))

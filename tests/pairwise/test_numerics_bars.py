@@ -12,6 +12,7 @@ from hiergeo.testing import oracle
 from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
 from hiergeo.testing.samples import bar_block, bar_radii, bar_rows, block_radii, on_a_line
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
+from tests.tools.kernel_settings import setenv
 
 # Powers of four hide errors in s = sqrt(|K|), so -0.3 and 0.7 stand beside the stated curvatures.
 LARGE = 512
@@ -62,7 +63,7 @@ def test_every_pair(curvature: float, dim: int, level: str) -> None:
 @pytest.mark.parametrize("level", levels())
 @pytest.mark.parametrize("curvature", [-4.0, -1.0, -0.25, 0.0, 0.25])
 def test_searches_on_a_line(curvature: float, level: str, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_SCREEN", screen)
+    setenv(monkeypatch, "HIERGEO_SCREEN", screen)
     generator = torch.Generator().manual_seed(1)
     x, y = on_a_line(*block_radii(curvature, SIDE, generator), 64, generator)
     lengths = oracle.every_pair(oracle.distance, x, y, curvature)

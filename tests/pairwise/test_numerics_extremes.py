@@ -13,6 +13,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.samples import bar_rows
 from tests.pairwise.native_problems import MISSING, at, levels
+from tests.tools.kernel_settings import setenv
 
 mp.mp.dps = 50
 
@@ -22,7 +23,7 @@ every_way = pytest.mark.parametrize("way", WAYS)
 
 @pytest.fixture
 def chosen(way: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HIERGEO_NATIVE", "0" if way == "reference" else "1")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0" if way == "reference" else "1")
     with at("" if way == "reference" else way):
         yield
 

@@ -16,6 +16,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import curvatures
 
 Combine = Literal["l1", "l2"]
@@ -34,7 +35,7 @@ TIE = {torch.float32: 2e-5, torch.float64: 1e-7}
 @pytest.fixture(params=["native kernels", "the reference"], autouse=True)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "the reference":
-        monkeypatch.setenv("HIERGEO_NATIVE", "0")
+        setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     elif why_reference("cpu") is not None:
         pytest.skip("no native kernels")
 

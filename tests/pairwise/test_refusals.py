@@ -10,12 +10,13 @@ import torch
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.pairwise import rows
+from tests.tools.kernel_settings import setenv
 
 
 @pytest.fixture(autouse=True, params=["whichever backend serves here", "the reference"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "the reference":
-        monkeypatch.setenv("HIERGEO_NATIVE", "0")
+        setenv(monkeypatch, "HIERGEO_NATIVE", "0")
 
 
 def good() -> Polar:

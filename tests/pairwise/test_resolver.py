@@ -13,6 +13,7 @@ from hiergeo.cli import installation
 from hiergeo.pairwise import native, resolver
 from hiergeo.pairwise.selftest import KernelVerdicts
 from tests.pairwise.native_problems import MISSING
+from tests.tools.kernel_settings import delenv, setenv
 
 CPU = torch.device("cpu")
 
@@ -20,7 +21,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HIERGEO_NATIVE", "HIERGEO_SIMD", "HIERGEO_SCREEN"):
-        monkeypatch.delenv(name, raising=False)
+        delenv(monkeypatch, name)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_without_a_library(unbuilt: Path, monkeypatch: pytest.MonkeyPatch, writt
     assert pairwise.kernel_info()["kernels"] == f"pure PyTorch reference ({reason})"
     assert installation.collect()["kernels"] == f"pure PyTorch reference ({reason})"
     assert float(angle()) == 0
-    monkeypatch.setenv("HIERGEO_NATIVE", "1")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     with pytest.raises(UnavailableError) as caught:
         angle()
     assert str(caught.value) == f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}."
@@ -87,9 +88,9 @@ def test_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolver.resolve(torch.device("mps")) is resolver.REFERENCE
     assert resolver.why_reference("mps") == "the library has no kernels for mps"
     assert pairwise.kernel_info()["kernels"] == "native"
-    monkeypatch.setenv("HIERGEO_NATIVE", "1")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     assert resolver.resolve(CPU) is resolver.NATIVE
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     assert resolver.resolve(CPU) is resolver.REFERENCE
     assert pairwise.kernel_info()["kernels"] == "pure PyTorch reference (HIERGEO_NATIVE=0 asks for the reference)"
 
@@ -128,12 +129,12 @@ def test_build_information(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_unknown_words_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
-    monkeypatch.setenv(name, "yes")
+    setenv(monkeypatch, name, "yes")
     for call in (angle, pairwise.kernel_info):
         with pytest.raises(InputError) as caught:
             call()
         assert str(caught.value) == f"{name} must be {words}, not 'yes'."
-    monkeypatch.setenv(name, "")
+    setenv(monkeypatch, name, "")
     assert float(angle()) == 0
 
 

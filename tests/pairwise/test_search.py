@@ -15,6 +15,7 @@ from hiergeo.pairwise import reference, search_ops, tiles
 from hiergeo.pairwise.reference import best_within, shells
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
+from tests.tools.kernel_settings import setenv
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
 BAND = 1e-5
@@ -27,7 +28,7 @@ def tiling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "native kernels" and missing is not None:
         pytest.skip(f"no native kernels: {missing}")
     if request.param != "native kernels":
-        monkeypatch.setenv("HIERGEO_NATIVE", "0")
+        setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     if request.param == "many tiles":
         monkeypatch.setattr(tiles, "TILE_ROWS", 5)
         monkeypatch.setattr(tiles, "TILE_PAIRS", 35)

@@ -20,6 +20,7 @@ from hiergeo.pairwise.agreement import OF_ONE_SPACE, OF_PRODUCTS
 from hiergeo.pairwise.interface import PairBackend
 from hiergeo.pairwise.selftest import KernelVerdicts
 from tests.pairwise.native_problems import MISSING, at, levels
+from tests.tools.kernel_settings import delenv, setenv
 
 CPU = torch.device("cpu")
 needs_kernels = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
@@ -28,7 +29,7 @@ needs_kernels = pytest.mark.skipif(MISSING is not None, reason=f"no native kerne
 @pytest.fixture(autouse=True)
 def untested(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process in which no kernel was tested yet."""
-    monkeypatch.delenv("HIERGEO_NATIVE", raising=False)
+    delenv(monkeypatch, "HIERGEO_NATIVE")
     monkeypatch.setattr(resolver, "VERDICTS", KernelVerdicts())
     monkeypatch.setattr(resolver, "_warned", set())
 
@@ -106,9 +107,9 @@ def test_a_shadow_of_other_points_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_kernels
 def test_the_reference_serves_instead_and_one_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     expected = angle()
-    monkeypatch.delenv("HIERGEO_NATIVE")
+    delenv(monkeypatch, "HIERGEO_NATIVE")
     monkeypatch.setattr(native, "count", broken("count", 0))
     with pytest.warns(RuntimeWarning) as caught:
         assert all(torch.equal(angle(), expected) for _ in range(3))
@@ -132,7 +133,7 @@ def test_an_error_in_a_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_kernels
 def test_native_kernels_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", "1")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     monkeypatch.setattr(native, "members", broken("members", 1))
     for _ in range(2):
         with pytest.raises(UnavailableError, match=r"there are none: the self-test of the kernels failed: members"):
@@ -199,7 +200,7 @@ def test_compiled_code_tests_once(tests: list[float]) -> None:
 
 @needs_kernels
 def test_a_longer_check_of_every_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_SIMD", "baseline")
+    setenv(monkeypatch, "HIERGEO_SIMD", "baseline")
     checks = pairwise.check_kernels(rounds=2)
     assert os.environ["HIERGEO_SIMD"] == "baseline"
     assert set(checks) == {f"cpu, {level}" for level in levels() if "," not in level}

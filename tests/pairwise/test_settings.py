@@ -13,6 +13,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.pairwise import settings
 from hiergeo.pairwise.settings import TileProduct, tile_product
 from tests.pairwise.native_problems import MISSING
+from tests.tools.kernel_settings import delenv, setenv
 
 needs_kernels = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
@@ -20,7 +21,7 @@ needs_kernels = pytest.mark.skipif(MISSING is not None, reason=f"no native kerne
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting of ours, an x86-64, and torch's precisions as they were."""
-    monkeypatch.delenv("HIERGEO_PRODUCT", raising=False)
+    delenv(monkeypatch, "HIERGEO_PRODUCT")
     monkeypatch.setattr(settings.platform, "machine", lambda: "x86_64")
     backends: tuple[Any, ...] = (torch.backends.cuda.matmul, cast(Any, torch.backends.mkldnn).matmul)
     before = [backend.fp32_precision for backend in backends]
@@ -37,11 +38,11 @@ def test_torch_multiplies_where_its_vectors_are_wider(monkeypatch: pytest.Monkey
 
 
 def test_the_setting_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_PRODUCT", "torch")
+    setenv(monkeypatch, "HIERGEO_PRODUCT", "torch")
     assert tile_product("cpu", "avx512") is TileProduct.TORCH
-    monkeypatch.setenv("HIERGEO_PRODUCT", "own")
+    setenv(monkeypatch, "HIERGEO_PRODUCT", "own")
     assert tile_product("cpu", "baseline") is TileProduct.OWN
-    monkeypatch.setenv("HIERGEO_PRODUCT", "mkl")
+    setenv(monkeypatch, "HIERGEO_PRODUCT", "mkl")
     with pytest.raises(InputError, match="HIERGEO_PRODUCT must be own or torch, not 'mkl'"):
         tile_product("cpu", "avx2")
 
@@ -63,16 +64,16 @@ def test_tf32_is_used_on_request_alone() -> None:
 def test_torchs_product_ignores_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = (Polar(torch.randn(n, 96, generator=generator), torch.rand(n, generator=generator)) for n in (70, 300))
-    monkeypatch.setenv("HIERGEO_PRODUCT", "own")
+    setenv(monkeypatch, "HIERGEO_PRODUCT", "own")
     expected = pairwise.exterior_angle(x, y, -0.3)
-    monkeypatch.setenv("HIERGEO_PRODUCT", "torch")
+    setenv(monkeypatch, "HIERGEO_PRODUCT", "torch")
     with torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(pairwise.exterior_angle(x, y, -0.3), expected, rtol=0, atol=5e-6)
 
 
 def test_a_backend_holds_inside_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", "1")
-    monkeypatch.delenv("HIERGEO_PRODUCT", raising=False)
+    setenv(monkeypatch, "HIERGEO_NATIVE", "1")
+    delenv(monkeypatch, "HIERGEO_PRODUCT")
     before = {name: os.environ.get(name) for name in settings.WORDS}
     with hiergeo.backend(native=False, product="torch"):
         assert settings.word(settings.NATIVE) == "0"
@@ -84,7 +85,7 @@ def test_a_backend_holds_inside_its_block(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_backend_is_left_when_its_block_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HIERGEO_NATIVE", raising=False)
+    delenv(monkeypatch, "HIERGEO_NATIVE")
     with pytest.raises(ZeroDivisionError), hiergeo.backend(native=False):
         raise ZeroDivisionError
     assert "HIERGEO_NATIVE" not in os.environ
@@ -100,7 +101,7 @@ def test_a_backend_of_another_name_is_refused(name: str) -> None:
 
 @needs_kernels
 def test_levels_and_screens_of_a_backend_reach_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HIERGEO_NATIVE", raising=False)
+    delenv(monkeypatch, "HIERGEO_NATIVE")
     with hiergeo.backend(native=True, simd="baseline"):
         assert pairwise.kernel_info()["SIMD"] == "baseline"
 
@@ -108,6 +109,6 @@ def test_levels_and_screens_of_a_backend_reach_the_kernels(monkeypatch: pytest.M
 @needs_kernels
 @pytest.mark.parametrize("name", ["HIERGEO_SIMD", "HIERGEO_SCREEN"])
 def test_the_kernels_themselves_refuse_unknown_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "flaot32")
+    setenv(monkeypatch, name, "flaot32")
     with pytest.raises(RuntimeError, match=rf"{name}=flaot32"):
         torch.ops.hiergeo_native.simd_level()

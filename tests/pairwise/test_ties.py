@@ -19,6 +19,7 @@ from hiergeo.testing.assertions import DISTANCE_WORST
 from tests.pairwise.cuda_common import EMULATED, needs_emulation
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 
 needs_natives = pytest.mark.skipif(MISSING is not None or EMULATED, reason=f"no native kernels: {MISSING}")
 
@@ -164,7 +165,7 @@ BELOW = on_one_ray([0.25] * 5 + [1.0 + 2.0**-40] * 2 + [0.25] * 3 + [1.0], -2.0)
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("level", levels())
 def test_ties_by_kernels(level: str, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_SCREEN", screen)
+    setenv(monkeypatch, "HIERGEO_SCREEN", screen)
 
     @given(crowds())
     @example(BELOW)
@@ -182,7 +183,7 @@ def test_ties_by_kernels(level: str, screen: str, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("curvature", [-2.0, 0.0, 0.4])
 def test_ties_among_many(curvature: float, dim: int, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """More columns than are compared at once, at every level."""
-    monkeypatch.setenv("HIERGEO_SCREEN", screen)
+    setenv(monkeypatch, "HIERGEO_SCREEN", screen)
     generator = torch.Generator().manual_seed(dim)
     rays = torch.randn(3, dim, generator=generator)
     place, gap = (torch.randint(size, (400,), generator=generator) for size in (3, len(GAPS)))
@@ -195,7 +196,7 @@ def test_ties_among_many(curvature: float, dim: int, screen: str, monkeypatch: p
 
 @pytest.fixture
 def reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
 
 
 @pytest.mark.usefixtures("reference")

@@ -17,6 +17,7 @@ from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, Problem, at, levels, problems
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 
 MARGINS = (None, 0.1, 1.3, 4.0)
 CURVATURES = (-1.3, 0.0, 0.05)
@@ -58,7 +59,7 @@ def test_values_and_gradients_by_the_oracle(level: str, curvature: float, margin
         for measure, results in ((total, found), (naive, expected)):
             parts = [part.requires_grad_() for part in (*points(70, 0, dtype), *points(131, 1, dtype))]
             with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
-                patch.setenv("HIERGEO_NATIVE", "0" if level == "reference" else "1")
+                setenv(patch, "HIERGEO_NATIVE", "0" if level == "reference" else "1")
                 value = measure(Polar(*parts[:2]), Polar(*parts[2:]), curvature, margin)
                 results += [value.detach(), *torch.autograd.grad(3 * value, parts)]
         for one, other in zip(found, expected, strict=True):
@@ -188,7 +189,7 @@ def test_sums_of_few_rows_are_the_same_with_any_threads(level: str) -> None:
 def test_one_sweep_gives_value_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     whole = REFERENCE.energy_total
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
 
     def noted(*operands: Any) -> Any:
         asked.append(operands[-1])
@@ -221,7 +222,7 @@ def test_gradients_that_were_not_asked_for_are_formed_when_they_are_needed() -> 
 def test_no_pairs_sum_to_nothing(level: str) -> None:
     x, none = points(5, 0), points(0, 1)
     with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
-        patch.setenv("HIERGEO_NATIVE", "0" if level == "reference" else "1")
+        setenv(patch, "HIERGEO_NATIVE", "0" if level == "reference" else "1")
         for ends in ((x, none), (none, x)):
             parts = [part.clone().requires_grad_() for p in ends for part in p]
             value = pairwise.hinge_total(Polar(*parts[:2]), Polar(*parts[2:]), -0.3, 1.0)

@@ -13,6 +13,7 @@ from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
 from hiergeo.testing.samples import bar_block, bar_rows, special_points
 from tests.tools.examples import examples
+from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
@@ -86,7 +87,7 @@ def test_distance_at_huge_radii(curvature: float) -> None:
 @pytest.mark.parametrize("name", STORED)
 def test_pairs_equal_rows(name: str, curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the reference, which is one formula; kernels meet rows within the accuracy bars."""
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     x, y = cloud(curvature, 40, 0), cloud(curvature, 30, 1)
     a, b = Polar(x.direction[:, None], x.radius[:, None]), Polar(y.direction[None], y.radius[None])
     angle = rows.exterior_angle(a, b, curvature)
@@ -114,7 +115,7 @@ def test_pairs_equal_rows_in_float64(curvature: float) -> None:
 @pytest.mark.parametrize("name", STORED)
 def test_tiles_do_not_show(name: str, curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = cloud(curvature, 23, 0), cloud(curvature, 31, 1)
-    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
     whole = STORED[name](x, y, curvature)
     mean = pairwise.energy_mean(x, y, curvature)
     monkeypatch.setattr(tiles, "TILE_ROWS", 5)
