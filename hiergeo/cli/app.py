@@ -27,7 +27,7 @@ SUMMARIES = {
         "tree": "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
         "serve": "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished.",
     },
-    "Build": {"chains": "Make, judge and compare chains."},
+    "Build": {"chains": "Make, measure and compare chains."},
     "Look": {
         "explore": "Explore a collection in the browser until SIGTERM or Ctrl-C, or export it as a page.",
     },
