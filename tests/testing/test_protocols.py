@@ -3,7 +3,7 @@
 import math
 import random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -81,7 +81,7 @@ class Misfit(Depth):
 
 
 class Undecided(Depth):
-    images: Any = 0
+    images: ClassVar[Any] = 0
 
 
 class Loose(Depth):
