@@ -1,6 +1,7 @@
 """The suites of datasets and losses: our own pass, broken ones fail."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -167,6 +168,19 @@ def sabotage(batch: Batch) -> Tensor:
     return radius(batch)
 
 
+def quiet_sabotage(batch: Batch) -> Tensor:
+    batch.frozen[1].mul_(0.5)
+    return radius(batch)
+
+
+def idle_draw(batch: Batch) -> Tensor:
+    torch.rand(1)
+    return radius(batch)
+
+
+calls = itertools.count()
+
+
 BROKEN_LOSSES: dict[str, tuple[Any, set[str]]] = {
     "sound": (ChainLoss(radius, sees_curvature=False), set()),
     "wrong claim": (radius, {"test_it_says_whether_it_sees_the_curvature"}),
@@ -201,6 +215,26 @@ BROKEN_LOSSES: dict[str, tuple[Any, set[str]]] = {
     "drawn": (
         ChainLoss(lambda batch: radius(batch) * (1 + 1e-6 * torch.rand(())), sees_curvature=False),
         {"test_it_changes_nothing_and_draws_nothing"},
+    ),
+    "drawn in vain": (
+        ChainLoss(idle_draw, sees_curvature=False),
+        {"test_it_changes_nothing_and_draws_nothing"},
+    ),
+    "counting": (
+        ChainLoss(lambda batch: radius(batch) + 1e-3 * next(calls), sees_curvature=False),
+        {"test_it_changes_nothing_and_draws_nothing"},
+    ),
+    "quiet sabotage": (
+        ChainLoss(quiet_sabotage, sees_curvature=False),
+        {"test_it_changes_nothing_and_draws_nothing"},
+    ),
+    "a plain number": (
+        ChainLoss(lambda batch: float(radius(batch)), sees_curvature=False),  # type: ignore[arg-type, return-value]
+        {"test_it_is_one_finite_number"},
+    ),
+    "whole numbers": (
+        ChainLoss(lambda batch: radius(batch).long(), sees_curvature=False),
+        {"test_it_is_one_finite_number"},
     ),
     "sabotage": (ChainLoss(sabotage, sees_curvature=False), {"test_it_changes_nothing_and_draws_nothing"}),
 }
