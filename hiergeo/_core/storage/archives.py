@@ -94,7 +94,7 @@ def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any
                 raise InputError(f"{path} has no array {lacks}, but {others}: rename or add it.")
             arrays, digest = {}, hashlib.sha256()
             for name in sorted((names if HASH in names else names & wanted.keys()) - {HASH}):
-                array = np.asarray(stored[name], order="C")
+                array = _array(path, stored, name)
                 _update(digest, name, array)
                 if name in wanted:
                     _check(path, name, wanted[name], array)
@@ -116,6 +116,16 @@ def _damage_as_one_sentence(path: Path) -> Iterator[None]:
         raise InputError(f"{path} holds more than this machine has memory for.") from error
     except Exception as error:  # damaged bytes fail anywhere in zipfile and numpy
         raise InputError(f"{path} is damaged or not an .npz archive of numbers and strings: {error}.") from error
+
+
+def _array(path: Path, stored: Mapping[str, Any], name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(stored[name], order="C")
+    except ValueError as error:
+        raise InputError(
+            f"{path} cannot be used: '{name}' holds objects or damaged bytes ({str(error).rstrip('.')}): "
+            "save numbers as they are and strings as np.array(..., dtype=str)."
+        ) from error
 
 
 def _refuse_bomb(path: Path) -> None:
