@@ -63,7 +63,7 @@ class RequestGroup:
         self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 
     def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
-        without = self.store.captioned(first.without)
+        without = torch.cat([self.store.captioned(first.without), torch.tensor(first.exclude, dtype=torch.int64)])
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span, without)
         if first.kind == "count":
