@@ -75,6 +75,9 @@ def search_command(
     ] = None,
     low: Annotated[float | None, option("X", "Leave out items of a smaller radius.")] = None,
     high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
+    exclude: Annotated[
+        list[int] | None, option("ID", "Leave out the item of this id; give the option once for each.", min=0)
+    ] = None,
     store: Annotated[
         str | None,
         option("SPEC", "Search through a store that holds the items, such as milvus:http://HOST:19530."),
@@ -101,6 +104,7 @@ def search_command(
         "store": store,
         "low": low,
         "high": high,
+        "exclude": exclude or None,
     }
     given = {name: value for name, value in given.items() if value is not None}
     check_fitting(kind, given)
@@ -134,7 +138,7 @@ def search_command(
     publish(document, json, format, Records(rows, f"In {spec}.{angles}"), screen=screen)
 
 
-SETTINGS = ("k", "by", "thresholds", "within", "low", "high", "min_radius", "distinct")
+SETTINGS = ("k", "by", "thresholds", "within", "low", "high", "min_radius", "distinct", "exclude")
 """Options of a request that a document tells, so that the search can be made again."""
 
 SPELLED = {"k": "-k", "thresholds": "--steps", "distinct": "--duplicates", "space": "--geometry"}

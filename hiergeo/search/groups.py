@@ -61,7 +61,7 @@ class RequestGroup:
         self.guarantee = "approximate"
 
     def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
-        without = self.store.captioned(first.without)
+        without = torch.cat([self.store.captioned(first.without), torch.tensor(first.exclude, dtype=torch.int64)])
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span, without)
         if first.kind == "count":

@@ -6,7 +6,7 @@ A new option of searches is a field of `Request` and a key of `Options` here, an
 
 import math
 import operator
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict, final, get_args
 
@@ -40,6 +40,9 @@ HITS: tuple[Kind, ...] = (*SIDES, "neighbours")
 
 MOST_HITS = 1024
 """The largest k of a search."""
+
+MOST_EXCLUDED = 10_000
+"""Ids that one search leaves out."""
 
 SPEC_CHARACTERS = 1024
 """Of the spec of a geometry."""
@@ -115,6 +118,7 @@ class Options(TypedDict, total=False):
     min_radius: float | None
     store: Store | str | None
     strict: bool
+    exclude: Sequence[int]
     without: frozenset[str]
 
 
@@ -141,6 +145,7 @@ class Request(BaseModel):
         store: search through a store that holds the items, or the store of this spec; None scans the index, as counts
             always do.
         strict: whether all children have a larger radius than the query, and all parents a smaller one.
+        exclude: ids of items that are left out, 10,000 at most; those that the index does not hold change nothing.
         without: captions whose items are left out.
 
     Raises:
@@ -190,6 +195,11 @@ class Request(BaseModel):
     strict: Annotated[
         bool, On(SIDES), Field(description="Whether children have a larger radius than the query, parents a smaller.")
     ] = False
+    exclude: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=1 << 63)], ...],
+        On(),
+        Field(max_length=MOST_EXCLUDED, description="Ids of items that are left out."),
+    ] = ()
     without: Annotated[frozenset[str], On(HITS, local=True)] = frozenset()
 
     def __init__(
@@ -227,7 +237,7 @@ class Request(BaseModel):
     @property
     def whole(self) -> bool:
         """Whether the search looks at every item."""
-        return self.low <= 0 and self.high == math.inf and not self.without
+        return self.low <= 0 and self.high == math.inf and not (self.exclude or self.without)
 
     def sent(self) -> dict[str, Any]:
         """What was set of the request, without its kind and query, in values of JSON, as `parameters` names it.

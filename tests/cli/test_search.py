@@ -119,6 +119,12 @@ def test_a_ladder_has_as_many_thresholds_as_are_asked_for(ask):
     assert len(ask("a circle", "--ladder")["rungs"]) == 50
 
 
+def test_items_are_left_out_by_their_ids(ask):
+    every = [hit["id"] for hit in ask("a circle", "--find", "neighbours")["hits"]]
+    left = ask("a circle", "--find", "neighbours", "--exclude", every[0], "--exclude", every[2])["hits"]
+    assert [hit["id"] for hit in left] == [every[1], *every[3:]]
+
+
 def test_a_range_of_radii_leaves_out_both_sides(ask):
     radii = sorted(hit["radius"] for hit in ask("a circle", "--neighbours")["hits"])
     low, high = (radii[0] + radii[1]) / 2, (radii[4] + radii[5]) / 2

@@ -1,6 +1,7 @@
 """The front door of search: all kinds of questions against brute force over all pairs."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -10,6 +11,7 @@ import torch
 from hiergeo import Space, search
 from hiergeo._core.errors import InputError
 from hiergeo.search import Request, layout
+from hiergeo.search.requests import KINDS, Options, fitting
 from tests.search.stores_common import Listed
 
 SPACES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.2")
@@ -148,6 +150,34 @@ def test_requests_that_differ_in_one_setting_are_answered_each_by_its_own(
     assert index.search(requests) == alone
     assert index.search(requests[::-1]) == alone[::-1]
     assert alone[0] != alone[1]
+
+
+@pytest.mark.parametrize("store", [None, "faiss:flat"])
+def test_items_that_are_excluded_are_as_if_they_were_not_there(tmp_path, index, store: str | None) -> None:
+    query = torch.randn(12, generator=torch.Generator().manual_seed(1)) * 0.1
+    ids = [hit.id for hit in cast(search.Answer, index.neighbours(query, 20)).hits][::2]
+    ids += [hit.id for hit in cast(search.Answer, index.children(query, 20)).hits][::2]
+    copy = shutil.copytree(index.store.folder, tmp_path / "copy")
+    fewer = search.open(copy)
+    fewer.delete(ids)
+    thresholds = torch.linspace(0.1, 2.0, 9)
+    for kind in KINDS:
+        options = fitting(kind, {"k": 7, "thresholds": thresholds, "store": store})
+        (left,) = index.search([Request(kind, query, exclude=[*ids, 10**15], **options)])
+        (deleted,) = fewer.search([Request(kind, query, **options)])
+        if isinstance(left, int):
+            assert left == deleted
+        else:
+            assert left.hits == cast(search.Answer, deleted).hits
+    with pytest.raises(InputError, match="exclude"):
+        index.children(query, exclude=range(10_001))
+    assert index.count(query, within=9.0) == len(index) > cast(int, index.count(query, within=9.0, exclude=ids))
+
+
+def test_options_are_those_of_a_request() -> None:
+    assert set(Options.__annotations__) - {"geometry"} | {"kind", "query", "k", "thresholds"} == set(
+        Request.model_fields
+    )
 
 
 def test_fewer_items_than_asked_for(index: search.Index) -> None:

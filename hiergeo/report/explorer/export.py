@@ -46,12 +46,11 @@ from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.moved import compare
-from hiergeo.report.explorer.pages import PAGE
+from hiergeo.report.explorer.pages import INDEX, PAGE
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
 from hiergeo.search import Index, layout
 from hiergeo.search.serving.limits import Limits
-from hiergeo.search.serving.pages import INDEX
 from hiergeo.search.stores.exact import ExactStore
 
 

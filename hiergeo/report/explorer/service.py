@@ -26,6 +26,7 @@ from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.report.explorer.moved import Moved, compare
+from hiergeo.report.explorer.pages import OPEN
 from hiergeo.report.explorer.questions import Asked, Questions
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item
@@ -33,7 +34,6 @@ from hiergeo.search.distinct import distinct_items
 from hiergeo.search.serving import Service, Settings
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.pages import OPEN
 from hiergeo.search.serving.wire import Query
 from hiergeo.search.stores.exact import ExactStore
 

@@ -79,6 +79,15 @@ def test_neighbours_ladders_and_counts_are_those_of_the_index(client, index) -> 
     assert client.count(texts[0], geometry="lorentz:-1") == index.count(texts[0], space="lorentz:-1")
 
 
+def test_items_are_excluded_over_http_as_they_are_in_python(server, client, index) -> None:
+    first, *rest = index.children("a red square", 3).hits
+    assert client.children("a red square", 2, exclude=[first.id]).hits == tuple(rest)
+    with browser(index) as http:
+        hits = http.get(f"/api/children?q=a+red+square&k=1&exclude={first.id}&exclude={rest[0].id}").json()["hits"]
+        assert [hit["id"] for hit in hits] == [rest[1].id]
+        assert http.get("/api/children?q=a&exclude=-1").json()["field"] == "exclude[0]"
+
+
 def test_children_agree_with_the_formula_in_float64(vectors) -> None:
     x = torch.tensor([0.9, -0.3, 0.2, 0.1, 0.4, -0.6])
     with served(vectors) as running, serving.Client(running.url) as client:
