@@ -42,6 +42,8 @@ MANY = 100
 
 AGAIN = "what is lost is made again"
 
+UNREAD = "what comes back is the plan of an index that is complete, which nobody reads"
+
 FOLLOWED = "what follows synchronises the same before anything is acknowledged"
 
 MADE = "_core/storage/files.py atomic_write: make_folder(path.parent)"
@@ -52,13 +54,12 @@ WRITTEN = "_core/storage/files.py atomic_write: sync_folder(path.parent)"
 
 RETIRED = "_core/storage/files.py retire: sync_folder(aside.parent)"
 
-ROOT = "search/layout.py write_root: make_folder(folder.resolve() / SHARDS)"
-
-
 EXCUSED: dict[str, dict[str, str]] = {
     "chains": {MADE: AGAIN, WRITTEN: AGAIN, RETIRED: AGAIN},
     "embeddings": {MADE: AGAIN, WRITTEN: FOLLOWED, RETIRED: AGAIN},
-    "corpus": {LOCKED: FOLLOWED, ROOT: FOLLOWED},
+    "index": {LOCKED: FOLLOWED, RETIRED: UNREAD},
+    "adopted": {LOCKED: FOLLOWED, WRITTEN: FOLLOWED, RETIRED: UNREAD},
+    "corpus": {LOCKED: FOLLOWED},
 }
 """Synchronisations without which a subject loses nothing, and why they are there."""
 
