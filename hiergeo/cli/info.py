@@ -18,7 +18,6 @@ def info_command(
     ] = False,
     format: options.Format = "table",
     json: options.Json = None,
-    seed: options.Seed = 0,
     device: options.Device = options.AUTO,
 ) -> None:
     """Print versions, kernels, devices, data and plug-ins, for a bug report or a paper's appendix."""
@@ -31,7 +30,7 @@ def info_command(
     rows: list[Record] = [{"fact": name, "value": value} for name, value in facts.items()]
     screen, lines = [drawn(Records(rows).grid)], list[str]()
     if check:
-        places = pairwise.check_kernels(seed=seed)
+        places = pairwise.check_kernels()
         checks = [_as_dict(place, outcome) for place, outcomes in places.items() for outcome in outcomes]
         lines = [f"{place}: {each}" for place, outcomes in places.items() for each in outcomes if not each.passed]
         document["metrics"] |= {"kernels_checked": len(checks), "kernels_wrong": len(lines)}

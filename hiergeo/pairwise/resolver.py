@@ -1,33 +1,31 @@
 """Which backend serves a device, and why: native kernels that passed their tests, or the reference."""
 
-import random
 from collections.abc import Iterator
 
 import torch
 
 from hiergeo._core.errors import UnavailableError, warn
 from hiergeo.pairwise import native, reference, settings
-from hiergeo.pairwise.case import Case
 from hiergeo.pairwise.interface import PairBackend
-from hiergeo.pairwise.selftest import KernelOutcome, KernelVerdicts, compared
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend
+from hiergeo.pairwise.smoke import KernelOutcome, KernelVerdicts, Sample, compared
 
 NATIVE: PairBackend = native
 REFERENCE: PairBackend = reference
 
 VERDICTS = KernelVerdicts()
-"""Results of the self-tests of this process."""
+"""Results of the smoke tests of this process."""
 
 _warned: set[str] = set()
 """Warnings that were already given; each is given once a process."""
 
-SELF_TEST = "the self-test of the kernels failed"
+SMOKE_TEST = "the smoke test of the kernels failed"
 
 
 def resolve(device: torch.device, factors: int = 1) -> PairBackend:
-    """The native kernels where there are some for `device` that passed their self-test, else the reference.
+    """The native kernels where there are some for `device` that passed their smoke test, else the reference.
 
-    The first call for a device runs the self-test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for the
+    The first call for a device runs the smoke test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for the
     reference, HIERGEO_NATIVE=1 for an error rather than the reference. The reference also computes products of more
     `factors` than the kernels of a GPU take.
 
@@ -43,13 +41,13 @@ def resolve(device: torch.device, factors: int = 1) -> PairBackend:
         return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else REFERENCE
     if settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
-    if reason.startswith(SELF_TEST):
+    if reason.startswith(SMOKE_TEST):
         _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
     return REFERENCE
 
 
 def why_reference(device: str | torch.device) -> str | None:
-    """Why the reference serves a device; None if native kernels do. The first call runs their self-test."""
+    """Why the reference serves a device; None if native kernels do. The first call runs their smoke test."""
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
@@ -58,7 +56,7 @@ def why_reference(device: str | torch.device) -> str | None:
 
 
 def _failure(device: torch.device) -> str | None:
-    """How the self-test of the kernels of a device failed; None if it passed."""
+    """How the smoke test of the kernels of a device failed; None if it passed."""
     setting, tf32 = native.setting(device)
     if device.type == "cuda" and torch.cuda.is_current_stream_capturing() and not VERDICTS.known(device, setting):
         raise UnavailableError(
@@ -66,7 +64,7 @@ def _failure(device: torch.device) -> str | None:
             "captured: call any pair operation on the device before."
         )
     failure = VERDICTS.failure(NATIVE, device, setting, tf32)
-    return None if failure is None else f"{SELF_TEST}: {failure} (details: `hiergeo info --check`)"
+    return None if failure is None else f"{SMOKE_TEST}: {failure} (details: `hiergeo info --check`)"
 
 
 def why_absent(device: torch.device) -> str | None:
@@ -105,47 +103,27 @@ def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str) -> str:
     return f"{compiler}, SIMD {simd}, {on_gpu}"
 
 
-ROUNDS = 4
-"""Problems for each place and pair of dtypes."""
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+"""The dtypes of directions."""
 
-DTYPES = (
-    *((dtype, dtype) for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)),
-    (torch.float32, torch.float16),
-)
-"""The dtypes of the directions of x and of y."""
+SPACES = ([(40, -0.7)], [(17, 0.25)], [(40, -1.3), (17, 0.25)])
+"""Dimension and curvature of each factor of the spaces that kernels are checked in."""
 
 
-def check_kernels(rounds: int = ROUNDS, seed: int = 0) -> dict[str, list[KernelOutcome]]:
-    """Compare every native kernel with the reference on random problems.
-
-    Args:
-        rounds: problems for each place and pair of dtypes.
-        seed: of the problems.
+def check_kernels() -> dict[str, list[KernelOutcome]]:
+    """Run the smoke test of every native kernel in every dtype, in spaces of either sign and in a product.
 
     Returns:
-        By place (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), one outcome for every kernel
-        and pair of dtypes: its worst. Places without kernels are left out; `kernel_info` says why.
+        By place (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), the outcomes of every kernel.
+        Places without kernels are left out; `kernel_info` says why.
     """
-    found = {}
-    for place, device in _places():
-        tf32 = native.setting(device)[1]
-        worst: dict[tuple[str, str], KernelOutcome] = {}
-        for dtypes in DTYPES:
-            draw = random.Random(seed)
-            for number in range(rounds):
-                for outcome in compared(NATIVE, _case(draw, number, dtypes), device, tf32):
-                    key = outcome.kernel, outcome.dtype
-                    if key not in worst or outcome.error / outcome.bar >= worst[key].error / worst[key].bar:
-                        worst[key] = outcome
-        found[place] = list(worst.values())
-    return found
-
-
-def _case(draw: random.Random, number: int, dtypes: tuple[torch.dtype, torch.dtype]) -> Case:
-    shape = draw.choice((1, 1, 2)), draw.choice((1, 2, 7, 33, 70)), draw.choice((1, 3, 64, 131, 300))
-    curvatures, dims = (-4.0, -1.0, -0.3, 0.0, 0.25, 1.0), (2, 3, 8, 17, 40, 64, 129, 520)
-    spaces = [(draw.choice(dims), draw.choice(curvatures)) for _ in range((1, 2, 1, 3)[number % 4])]
-    return Case(draw.randrange(1 << 30), shape, spaces, dtypes)
+    samples = [Sample((33, 131), spaces, dtype) for dtype in DTYPES for spaces in SPACES]
+    outcomes: dict[str, list[KernelOutcome]] = {}
+    with torch.no_grad():
+        for place, device in _places():
+            tf32 = native.setting(device)[1]
+            outcomes[place] = [outcome for of in samples for outcome in compared(NATIVE, of, device, tf32)]
+    return outcomes
 
 
 def _places() -> Iterator[tuple[str, torch.device]]:

@@ -16,7 +16,7 @@ from hiergeo._core.records import Exported, Records, latex_text
 from hiergeo._core.text import inert
 from hiergeo.cli import installation as info
 from hiergeo.cli._io import as_json
-from hiergeo.pairwise.selftest import KernelOutcome
+from hiergeo.pairwise.smoke import KernelOutcome
 from hiergeo.training.suite import read
 from tests.search.stores_common import register
 
@@ -37,7 +37,7 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(info, "collect", lambda _: {"torch": "2.10.0", "torch threads": 1})
     outcome = KernelOutcome("store", "float32", 1, float("inf"), 1e-4, "RuntimeError: no")
-    monkeypatch.setattr(pairwise, "check_kernels", lambda seed: {"cpu": [outcome]})
+    monkeypatch.setattr(pairwise, "check_kernels", lambda: {"cpu": [outcome]})
     (tmp_path / "bad.csv").write_text(
         "id,captions,image_url\n0,a => b => => d,http://x/COCO_val2014_000000000042.jpg\n"
     )

@@ -14,6 +14,7 @@ import pytest
 from hiergeo.cli import installation as info
 from hiergeo.cli._terminal import console
 from tests.tools import warm
+from tests.tools.kernel_settings import setenv
 
 COMMAND = [sys.executable, "-c", "from hiergeo.cli import main; main()"]
 PROBE = ("probe", "-m", "tiny", "-d", "scenes", "--rows", 5)
@@ -42,7 +43,7 @@ def failing(monkeypatch, tmp_path):
 
 def test_an_unforeseen_error_ends_below_its_traceback(run, failing):
     failing(ZeroDivisionError("by\n\x1b[31mnought"))
-    code, _, err = run("info", "--seed", 7)
+    code, _, err = run("info", "--device", "cpu")
     assert code == 70
     assert "\x1b" not in err
     assert err.startswith("Traceback")
@@ -190,7 +191,7 @@ def test_a_terminal_without_unicode_does_no_harm():
 )
 def test_settings_that_mean_nothing_are_one_sentence(run, monkeypatch, setting):
     name, _, value = setting.partition("=")
-    monkeypatch.setenv(name, value)
+    setenv(monkeypatch, name, value)
     code, _, err = run(*PROBE)
     (error,) = (line for line in err.splitlines() if not line.endswith(" ..."))
     assert code == 2

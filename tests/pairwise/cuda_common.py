@@ -9,8 +9,8 @@ from torch import Tensor
 from hiergeo import Polar
 from hiergeo.pairwise import native
 from hiergeo.pairwise.resolver import why_absent
-from hiergeo.pairwise.selftest import KernelVerdicts
 from hiergeo.pairwise.settings import tile_product
+from hiergeo.pairwise.smoke import KernelVerdicts
 from tests.pairwise.native_problems import Problem
 
 EMULATED = why_absent(torch.device("cpu")) is None and native.simd_level() == "emulated"

@@ -22,7 +22,7 @@ from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import curvatures
 
 MISSING = why_absent(torch.device("cpu"))
-"""Why there are no native kernels here; those that fail their self-test are there."""
+"""Why there are no native kernels here; those that fail their smoke test are there."""
 
 SANITIZER = next((name for name in ("asan", "tsan") if name in os.environ.get("LD_PRELOAD", "")), "")
 """That which runs, if any."""

@@ -13,7 +13,7 @@ from hiergeo import Polar
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
-from hiergeo.pairwise.selftest import cases, compared, failures
+from hiergeo.pairwise.smoke import compared, failures, samples
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, random_points
 from tests.pairwise.native_problems import FLOATS, Problem
 from tests.pairwise.test_native_agreement import assert_angles
@@ -170,7 +170,7 @@ def test_the_self_test_of_a_gpu(tf32: bool) -> None:
     """All kernels pass; in 10 bits they are a hundred times as far from the reference."""
     torch.backends.cuda.matmul.allow_tf32 = tf32
     try:
-        outcomes = [out for case in cases(on_cuda=True) for out in compared(NATIVE, case, torch.device(DEVICE), tf32)]
+        outcomes = [out for of in samples(on_cuda=True) for out in compared(NATIVE, of, torch.device(DEVICE), tf32)]
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
     assert failures(outcomes) is None

@@ -11,7 +11,7 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.cli import installation
 from hiergeo.pairwise import native, resolver
-from hiergeo.pairwise.selftest import KernelVerdicts
+from hiergeo.pairwise.smoke import KernelVerdicts
 from tests.pairwise.native_problems import MISSING
 from tests.tools.kernel_settings import delenv, setenv
 

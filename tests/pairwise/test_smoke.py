@@ -15,10 +15,9 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.polar import Shadow
-from hiergeo.pairwise import native, resolver, selftest
-from hiergeo.pairwise.agreement import OF_ONE_SPACE, OF_PRODUCTS
+from hiergeo.pairwise import native, resolver, smoke
 from hiergeo.pairwise.interface import PairBackend
-from hiergeo.pairwise.selftest import KernelVerdicts
+from hiergeo.pairwise.smoke import KernelVerdicts, Sample
 from tests.pairwise.native_problems import MISSING, at, levels
 from tests.tools.kernel_settings import delenv, setenv
 
@@ -49,7 +48,7 @@ def test_kernels_pass_at_every_level(level: str) -> None:
 
 def test_every_kernel_is_tested() -> None:
     offered = {name for name in vars(PairBackend) if not name.startswith("_")}
-    assert set(OF_PRODUCTS) | set(OF_ONE_SPACE) == offered
+    assert set(KERNELS) | {"shadow"} == offered
 
 
 RESULTS = {
@@ -61,7 +60,8 @@ RESULTS = {
     "energy_min": 2,
     "ladder": 2,
 }
-KERNELS = [name for name in (*OF_PRODUCTS, *OF_ONE_SPACE) if name != "shadow"]
+SAMPLE = Sample((4, 5), [(3, -1.0)], torch.float32)
+KERNELS = [name for name in SAMPLE.kernels() if name != "shadow"]
 FAULTS = [(name, result) for name in KERNELS for result in range(RESULTS.get(name, 1))]
 
 
@@ -86,7 +86,7 @@ def test_a_wrong_number_is_found(monkeypatch: pytest.MonkeyPatch, name: str, res
     monkeypatch.setattr(native, name, broken(name, result))
     reason = resolver.why_reference("cpu")
     assert reason is not None
-    assert reason.startswith(f"the self-test of the kernels failed: {name} (float32) is off by ")
+    assert reason.startswith(f"the smoke test of the kernels failed: {name} (float32) is off by ")
 
 
 @needs_kernels
@@ -117,7 +117,7 @@ def test_the_reference_serves_instead_and_one_warning_says_so(monkeypatch: pytes
     assert "computes on cpu with the slower reference" in str(warning.message)
     assert "count (float32)" in str(warning.message)
     assert "count (float32)" in pairwise.kernel_info()["kernels"]
-    assert pairwise.kernel_info()["kernels"].startswith("pure PyTorch reference (the self-test of the kernels failed")
+    assert pairwise.kernel_info()["kernels"].startswith("pure PyTorch reference (the smoke test of the kernels failed")
 
 
 @needs_kernels
@@ -136,7 +136,7 @@ def test_native_kernels_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     monkeypatch.setattr(native, "members", broken("members", 1))
     for _ in range(2):
-        with pytest.raises(UnavailableError, match=r"there are none: the self-test of the kernels failed: members"):
+        with pytest.raises(UnavailableError, match=r"there are none: the smoke test of the kernels failed: members"):
             angle()
 
 
@@ -144,14 +144,14 @@ def test_native_kernels_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def tests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the kernels were tested."""
     made: list[float] = []
-    outcomes = selftest._outcomes
+    outcomes = smoke._outcomes
 
     def slow(*arguments: Any) -> Any:
         made.append(time.monotonic())
         time.sleep(0.05)
         return outcomes(*arguments)
 
-    monkeypatch.setattr(selftest, "_outcomes", slow)
+    monkeypatch.setattr(smoke, "_outcomes", slow)
     return made
 
 
@@ -199,21 +199,20 @@ def test_compiled_code_tests_once(tests: list[float]) -> None:
 
 
 @needs_kernels
-def test_a_longer_check_of_every_level(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_of_every_level(monkeypatch: pytest.MonkeyPatch) -> None:
     setenv(monkeypatch, "HIERGEO_SIMD", "baseline")
-    checks = pairwise.check_kernels(rounds=2)
+    checks = pairwise.check_kernels()
     assert os.environ["HIERGEO_SIMD"] == "baseline"
     assert set(checks) == {f"cpu, {level}" for level in levels() if "," not in level}
     for outcomes in checks.values():
-        assert {outcome.kernel for outcome in outcomes} == {*OF_PRODUCTS, *OF_ONE_SPACE}
+        assert {outcome.kernel for outcome in outcomes} == set(SAMPLE.kernels())
         assert {outcome.dtype for outcome in outcomes} >= {"float32", "float64", "bfloat16", "float16"}
         assert all(outcome.passed for outcome in outcomes)
 
 
 @needs_kernels
 def test_the_command_says_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    check = pairwise.check_kernels
-    monkeypatch.setattr(pairwise, "check_kernels", lambda seed: check(rounds=1, seed=seed))
+    monkeypatch.setattr(resolver, "DTYPES", (torch.float32,))
     code, printed, _ = run("info", "--check", "--json", tmp_path / "right.json")
     assert code == 0
     assert "within their bars." in printed
@@ -235,7 +234,7 @@ def test_nothing_is_tested_while_a_graph_is_captured(monkeypatch: pytest.MonkeyP
     with pytest.raises(UnavailableError, match=r"cuda:0 .* captured"):
         resolver.resolve(device)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    monkeypatch.setattr(selftest, "_outcomes", lambda *_: [])
+    monkeypatch.setattr(smoke, "_outcomes", lambda *_: [])
     assert resolver.resolve(device) is resolver.NATIVE
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     assert resolver.resolve(device) is resolver.NATIVE

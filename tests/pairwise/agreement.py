@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hiergeo._core.polar import Exact, Polar, part_of
 from hiergeo.pairwise import logits, reference
-from hiergeo.pairwise.case import CPU, DISTANCES, Case
 from hiergeo.pairwise.interface import FEW, Factor, LogitTerms, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES
+from tests.pairwise.case import CPU, DISTANCES, Case
 
 
 def store(backend: PairBackend, case: Case, device: torch.device) -> float:
