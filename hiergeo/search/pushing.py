@@ -4,7 +4,6 @@ The index folder stays the home of the items: a store is sent ids, unit directio
 index is deleted there.
 """
 
-from dataclasses import replace
 from itertools import zip_longest
 from typing import final
 from weakref import WeakKeyDictionary
@@ -70,7 +69,7 @@ class Engines:
         if not self._warned:
             warn(f"the store {ENDED} ended with version 0.3: the index is scanned, which is exact and faster.")
             self._warned = True
-        return replace(request, store=None)
+        return request.model_copy(update={"store": None})
 
     def opened(self, store: Store | str) -> Store:
         """A store by its spec, whatever it holds; raises HiergeoError."""

@@ -206,8 +206,9 @@ def is_shown(cell, value, spelt):
 
 
 def figures_of(cell):
+    cell = re.sub(r" ?\\times 10\^\{(.+?)\}", r"e\1", cell)
     bare = re.sub(r"[*$()\[\]±]|\\(mathbf|small|pm|,)", " ", cell.replace("−", "-").replace("$-$", "-"))
-    return re.findall(r"(?<![\w.:])-?\d+\.\d+(?![\w.:])", bare)
+    return re.findall(r"(?<![\w.:])-?\d+\.\d+(?:e-?\d+)?(?![\w.:])", bare)
 
 
 def markdown_rows(text):

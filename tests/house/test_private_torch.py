@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "hiergeo"
 ALLOWED = {
     "geometry/points.py": {"_version"},
     "pairwise/native.py": {"_C", "_dispatch_key_for_device", "_dispatch_has_kernel_for_dispatch_key"},
-    "training/re/processes.py": {"_set_pg_timeout"},
+    "training/processes.py": {"_set_pg_timeout"},
 }
 """The counter of writes to a tensor, whether the dispatcher has a kernel for a device, how long processes wait."""
 

@@ -88,7 +88,7 @@ def test_answers_through_a_store_that_misses_nothing_are_those_of_a_scan(tmp_pat
 
 def test_few_rows_are_scored(index: search.Index) -> None:
     asked = Request("parents", torch.full((8,), 0.2), 1, store=pushed(index))
-    (answer,) = index.search([replace(asked, high=0.5)])
+    (answer,) = index.search([asked.model_copy(update={"high": 0.5})])
     assert isinstance(answer, Answer)
     assert answer.scored < len(index)
 
