@@ -62,12 +62,6 @@ def flag(name: str, help: str, panel: str | None = None, hidden: bool = False) -
 Settings = TypeVar("Settings")
 
 
-def chosen(context: typer.Context, kind: type[Settings], **settings: Any) -> Settings:
-    """Settings of a verb as an object: what `settings` lacks has the value of the option of its name."""
-    names = inspect.signature(kind).parameters
-    return kind(**{name: value for name, value in context.params.items() if name in names} | settings)
-
-
 def settings_of(of: str, known: Mapping[str, inspect.Parameter], pairs: Iterable[str]) -> dict[str, Any]:
     """Settings from ``KEY=VALUE``, of the types that a signature names.
 

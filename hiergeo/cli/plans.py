@@ -163,13 +163,12 @@ def option_name(parameter: Any) -> str:
     return str(max(parameter.opts, key=len)).lstrip("-").split("/")[0]
 
 
-def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def read_options(path: Path, command: Any) -> dict[str, Any]:
     """The options of a verb in a file, as typer's names for them -> values.
 
     Args:
         path: the file.
         command: the verb.
-        table: what it holds, where that was read already.
 
     Raises:
         UnavailableError: there is no such file.
@@ -183,7 +182,7 @@ def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = Non
     }
     defaults: dict[str, Any] = {}
     settings: list[str] = []
-    for key, value in (_options_in(path) if table is None else table).items():
+    for key, value in _options_in(path).items():
         name = key.replace("_", "-")
         if "set" in known and name not in known and not isinstance(value, dict | list):
             settings.append(f"{key}={value}")
