@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from hiergeo._core.errors import InputError
-from hiergeo.search import Frame, Rows, Store, StoreFacts
+from hiergeo.search import Frame, Index, Rows, Store, StoreFacts
 from hiergeo.search.store import STORES, check_asked, check_new, check_rows, open_store, shell_of
 
 FRAME, EDGES = Frame((4,), "l2", None), (0.5, 1.0)
@@ -243,3 +243,10 @@ def _rows(count: int, dim: int, dtype: torch.dtype = torch.float32) -> Rows:
     direction[radius == 0] = 0.0
     ids = 3 * torch.randperm(count, generator=generator) + 1
     return Rows(ids, direction.to(dtype), radius[:, None])
+
+
+def pushed(index: Index, kind: type[Listed] = Listed) -> Listed:
+    """A store that holds the items of an index."""
+    engine = kind(index.manifest.frame, index.manifest.edges)
+    index.push(engine)
+    return engine

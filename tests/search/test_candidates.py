@@ -13,7 +13,7 @@ from hiergeo import Space, search
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search import Answer, Climb, Request
 from hiergeo.search.pushing import check_counts
-from tests.search.stores_common import Listed, StoreTests
+from tests.search.stores_common import Listed, StoreTests, pushed
 
 SPACES = ("euclidean", "lorentz:-1", "poincare:-4", "sphere:0.1")
 
@@ -40,12 +40,6 @@ def data(kind: str) -> Tensor:
 
 def built(folder: Path, rows: Tensor) -> search.Index:
     return search.build(folder / "items", None, embeddings=rows, space=Space("euclidean", "none"))
-
-
-def pushed(index: search.Index, kind: type[Listed] = Listed) -> Listed:
-    engine = kind(index.manifest.frame, index.manifest.edges)
-    index.push(engine)
-    return engine
 
 
 @pytest.fixture(scope="module")

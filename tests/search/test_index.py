@@ -12,7 +12,7 @@ from hiergeo import Space, search
 from hiergeo._core.errors import InputError
 from hiergeo.search import Request, layout
 from hiergeo.search.requests import KINDS, Options, fitting
-from tests.search.stores_common import Listed
+from tests.search.stores_common import Listed, pushed
 
 SPACES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.2")
 
@@ -152,8 +152,8 @@ def test_requests_that_differ_in_one_setting_are_answered_each_by_its_own(
     assert alone[0] != alone[1]
 
 
-@pytest.mark.parametrize("store", [None, "faiss:flat"])
-def test_items_that_are_excluded_are_as_if_they_were_not_there(tmp_path, index, store: str | None) -> None:
+@pytest.mark.parametrize("through_a_store", [False, True])
+def test_items_that_are_excluded_are_as_if_they_were_not_there(tmp_path, index, through_a_store: bool) -> None:
     query = torch.randn(12, generator=torch.Generator().manual_seed(1)) * 0.1
     ids = [hit.id for hit in cast(search.Answer, index.neighbours(query, 20)).hits][::2]
     ids += [hit.id for hit in cast(search.Answer, index.children(query, 20)).hits][::2]
@@ -162,8 +162,9 @@ def test_items_that_are_excluded_are_as_if_they_were_not_there(tmp_path, index, 
     fewer.delete(ids)
     thresholds = torch.linspace(0.1, 2.0, 9)
     for kind in KINDS:
-        options = fitting(kind, {"k": 7, "thresholds": thresholds, "store": store})
-        (left,) = index.search([Request(kind, query, exclude=[*ids, 10**15], **options)])
+        options = fitting(kind, {"k": 7, "thresholds": thresholds})
+        store = fitting(kind, {"store": pushed(index)}) if through_a_store else {}
+        (left,) = index.search([Request(kind, query, exclude=[*ids, 10**15], **options, **store)])
         (deleted,) = fewer.search([Request(kind, query, **options)])
         if isinstance(left, int):
             assert left == deleted
