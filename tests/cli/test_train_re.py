@@ -52,6 +52,7 @@ def test_chains_of_ones_own(run, tmp_path, data_home):
         (["-m", "tiny", "--set", "amp=fp16"], "float16 needs a GPU"),
         (["-m", "tiny", "--loss", "ordr"], "did you mean 'order'"),
         (["-m", "tiny", "--set", "batch=100"], "lower the batch"),
+        (["-m", "tiny", "--set", "steps=4"], "option of its own: --steps"),
         (["-m", "open_clip:hiergeo-tiny/PICKLE"], "holds pickled objects other than tensors"),
     ],
 )
