@@ -135,8 +135,7 @@ def recipe_of(
     for name in map(setting_name, pairs):
         if name in separate and name in parameters:
             raise InputError(f"--set {name} has an option of its own: {separate[name]}.")
-    settings = {name: each for name, each in parameters.items() if name not in separate}
-    return kind(**given, **settings_of("the recipe", settings, pairs))
+    return kind(**given, **settings_of("the recipe", parameters, pairs))
 
 
 def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:

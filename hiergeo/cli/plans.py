@@ -30,7 +30,7 @@ OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overw
 SECRETS = frozenset({"token"})
 """Parameters that are written nowhere."""
 
-SOURCES = ("data", "plan", "captions", "embeddings", "shards", "index", "path", "source", "folder")
+SOURCES = ("data", "plan", "captions", "embeddings", "index", "path", "source", "folder")
 """Parameters besides models that say what a command reads."""
 
 FILE = "plan.toml"

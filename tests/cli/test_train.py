@@ -91,6 +91,7 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
         (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
         (["--train", "FILE", "--set", "hiden=3"], "did you mean 'hidden'"),
         (["--train", "FILE", "--set", "steps=3"], "--set steps has an option of its own: --steps"),
+        (["--train", "FILE", "--set", "step=3"], "did you mean 'steps'"),
         (["--train", "FILE", "--set", "batch=many"], "--set batch"),
     ],
 )
