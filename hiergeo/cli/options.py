@@ -1,7 +1,7 @@
 """The options that several verbs share, each defined once, and how verbs read theirs."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -61,6 +61,14 @@ def flag(name: str, help: str, panel: str | None = None, hidden: bool = False) -
 
 Settings = TypeVar("Settings")
 
+SEPARATE = {"losses": "--loss", "steps": "--steps", "outputs": "--dim"}
+"""Settings of recipes that have an option of their own -> that option."""
+
+
+def setting_name(pair: str) -> str:
+    """The name of a setting in ``KEY=VALUE``."""
+    return pair.partition("=")[0].strip().replace("-", "_")
+
 
 def settings_of(of: str, known: Mapping[str, inspect.Parameter], pairs: Iterable[str]) -> dict[str, Any]:
     """Settings from ``KEY=VALUE``, of the types that a signature names.
@@ -75,8 +83,7 @@ def settings_of(of: str, known: Mapping[str, inspect.Parameter], pairs: Iterable
     """
     values: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, text = pair.partition("=")
-        key = key.strip().replace("-", "_")
+        key, (_, equals, text) = setting_name(pair), pair.partition("=")
         if not equals:
             raise InputError(f"--set {pair}: write KEY=VALUE.")
         if key not in known:
@@ -110,10 +117,25 @@ def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]
     return {"device": resolve_device(device), "dtype": resolve_dtype(dtype), "batch_size": batch_size}
 
 
-def recipe_of(kind: type[Settings], pairs: Iterable[str], **given: Any) -> Settings:
-    """The recipe of a training from ``KEY=VALUE`` and what options of their own say."""
-    known = {name: each for name, each in inspect.signature(kind).parameters.items() if name not in given}
-    return kind(**given, **settings_of("the recipe", known, pairs))
+def recipe_of(
+    kind: type[Settings], pairs: Sequence[str], separate: Mapping[str, str] = SEPARATE, **given: Any
+) -> Settings:
+    """The recipe of a training from ``KEY=VALUE`` and what options of their own say.
+
+    Args:
+        kind: the recipe.
+        pairs: its settings.
+        separate: settings that have an option of their own -> that option.
+        given: what such options say.
+
+    Raises:
+        InputError: as `settings_of`, or a setting has an option of its own.
+    """
+    parameters = inspect.signature(kind).parameters
+    for name in map(setting_name, pairs):
+        if name in separate and name in parameters:
+            raise InputError(f"--set {name} has an option of its own: {separate[name]}.")
+    return kind(**given, **settings_of("the recipe", parameters, pairs))
 
 
 def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:

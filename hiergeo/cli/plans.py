@@ -22,7 +22,7 @@ from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import without_folders, without_password
 from hiergeo.cli._terminal import phase
-from hiergeo.cli.options import argument, checked_path, option
+from hiergeo.cli.options import argument, checked_path, option, setting_name
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
 """Parameters that say where a result goes: they are not part of the command that makes it again."""
@@ -30,7 +30,7 @@ OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overw
 SECRETS = frozenset({"token"})
 """Parameters that are written nowhere."""
 
-SOURCES = ("data", "plan", "captions", "embeddings", "shards", "index", "path", "source", "folder")
+SOURCES = ("data", "plan", "captions", "embeddings", "index", "path", "source", "folder")
 """Parameters besides models that say what a command reads."""
 
 FILE = "plan.toml"
@@ -199,8 +199,8 @@ def read_options(path: Path, command: Any) -> dict[str, Any]:
 
 def _merged(settings: Sequence[str], others: Sequence[str]) -> list[str]:
     """Two lists of ``KEY=VALUE``, of which the second one counts for what both name."""
-    named = {pair.partition("=")[0].strip().replace("-", "_") for pair in others}
-    return [*(pair for pair in settings if pair.partition("=")[0].strip().replace("-", "_") not in named), *others]
+    named = set(map(setting_name, others))
+    return [*(pair for pair in settings if setting_name(pair) not in named), *others]
 
 
 def _options_in(path: Path) -> dict[str, Any]:

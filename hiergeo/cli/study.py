@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
+SEPARATE = options.SEPARATE | {"seed": "--seeds", "learning_rate": "--learning-rate"}
+"""Settings of a head that a study makes from options of its own -> those options."""
+
 
 def study_command(
     model: options.Model,
@@ -68,7 +71,7 @@ def study_command(
         dims=dims,
         seeds=tuple(range(seeds)),
         learning_rates=tuple(learning_rate),
-        recipe=options.recipe_of(Recipe, set, losses=losses, steps=steps),
+        recipe=options.recipe_of(Recipe, set, SEPARATE, losses=losses, steps=steps),
     )
     if loss == options.LOSSES:
         options.note_prior(losses, loaded.dim)

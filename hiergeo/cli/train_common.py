@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
 Settings = Annotated[
     list[str],
-    option("KEY=VALUE", "A setting of the recipe, such as batch=64 or seed=1; give it once for each."),
+    option("KEY=VALUE", "A setting of the recipe, such as batch=64 or every=20; give it once for each."),
 ]
 Out = Annotated[Path, path_option("DIR", "The folder of what is trained.", "--out", "-o")]
 

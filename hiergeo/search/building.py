@@ -309,6 +309,9 @@ def _begin(folder: Path, sources: Sources, model: Model | None, space: Space, em
         if isinstance(sources, Stream) and 0 in done:  # its rows are compared with what is given now
             jobs.write(replace(done.pop(0), finished=False))
         agreed = plan.agreed(folder, before, now, done)
+        for number, source in enumerate(() if before is None else before.inputs):
+            if source != agreed.inputs[number]:  # shards of the file that was there are no beginning of the new one
+                jobs.remove(number)
         if before is None:
             layout.write_root(folder, space.root)
         if agreed != before:

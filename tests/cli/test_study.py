@@ -76,6 +76,8 @@ def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
         (["--train", "nowhere.npz", "--dim", 8, "--loss", "re"], "the prior compares"),
         (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
         (["--train", "train", "-g", "euclidean", "-g", "euclidean"], "different geometries"),
+        (["--train", "train", "--dim", 8, "--loss", "mean", "--set", "seed=1"], "option of its own: --seeds"),
+        (["--train", "train", "--dim", 8, "--loss", "mean", "--set", "learning-rate=1"], "its own: --learning-rate"),
     ],
 )
 def test_bad_input_gets_one_sentence(run, tmp_path, pages, arguments, said):

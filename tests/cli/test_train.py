@@ -90,7 +90,8 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
         (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no file"),
         (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
         (["--train", "FILE", "--set", "hiden=3"], "did you mean 'hidden'"),
-        (["--train", "FILE", "--set", "steps=3"], "unknown setting of the recipe 'steps'"),
+        (["--train", "FILE", "--set", "steps=3"], "--set steps has an option of its own: --steps"),
+        (["--train", "FILE", "--set", "step=3"], "did you mean 'steps'"),
         (["--train", "FILE", "--set", "batch=many"], "--set batch"),
     ],
 )

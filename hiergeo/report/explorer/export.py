@@ -6,7 +6,7 @@
 | ``data/collection.json`` | what is explored, and how it is stored |
 | ``data/items.json`` | ids, captions, and the words that chains say of a caption beside its own; null if unknown |
 | ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
-| ``data/pictures/`` | small pictures, see `hiergeo.report.explorer.album` |
+| ``data/pictures/`` | small pictures, see `album` |
 | ``data/lens-KEY/`` | radii and half apertures, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
 | ``data/moved-A-B.json`` | what two lenses see differently |
 | ``export.json`` | all files and their sizes |

@@ -308,8 +308,7 @@ class Leaderboard(Exported):
         """An overview of several benchmarks, a table each, and the cells without numbers."""
         if len(self.standings) > 1:
             yield self.overview()
-        for standing in self.standings:
-            yield standing.grid()
+        yield from (standing.grid() for standing in self.standings if standing.metrics)
         if self.missing:
             rows = tuple((" · ".join(place), (Figure(why),)) for place, why in self.missing.items())
             yield Grid("cell", ("why",), rows, title="Cells without numbers")

@@ -121,6 +121,27 @@ def test_a_run_that_breaks_off_goes_on(corpus, tmp_path, monkeypatch):
     assert idle.texts == 1
 
 
+def test_an_input_that_is_replaced_behind_its_first_shard_is_read_anew(tmp_path, monkeypatch):
+    class Weary(Quick):
+        def text_rows(self, texts):
+            if self.texts > 6000:
+                raise KeyboardInterrupt
+            return super().text_rows(texts)
+
+    monkeypatch.setattr(layout, "SHARD_ROWS", 2000)
+    source, out = tmp_path / "a.parquet", tmp_path / "ix"
+    parquet(source, captions(10_000))
+    with pytest.raises(KeyboardInterrupt):
+        embed(source, out, Weary())
+    broken_off = jobs_of(out).read(0)
+    assert broken_off is not None
+    assert not broken_off.finished
+    assert broken_off.items > 0
+    parquet(source, captions(9000, 1))
+    embed(source, out, Quick())
+    assert [caption for *_, caption, _ in dict(sorted(stored(out).items())).values()] == captions(9000, 1)
+
+
 def test_a_record_without_its_shards_is_made_again(corpus, tmp_path, monkeypatch):
     """As after a death between the record of an input and its adoption, with what it wrote lost since."""
     folder, _, held = corpus

@@ -253,6 +253,7 @@ class TestFormats:
         empty = Leaderboard(plan(), {})
         assert empty.to_markdown()
         assert empty.to_latex()
+        assert all(grid.heads for grid in empty.grids())
         read_page(write_leaderboard(empty, tmp_path / "page.html"))
 
     def test_a_folder_without_a_suite(self, tmp_path):
