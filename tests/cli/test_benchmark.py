@@ -26,6 +26,14 @@ def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):
     assert max(held["baselines"]["spearman_angle"], key=held["baselines"]["spearman_angle"].get) in printed
 
 
+def test_an_audit_is_a_benchmark_too(run):
+    code, out, err = run("benchmark", "audit", "-m", "tiny", "--set", "data=scenes", "--set", "take=6", "--samples", 5)
+    assert code == 0, err
+    assert "operating point, cones, depth and attribution, 50 steps, scenes test, the first 6 rows" in " ".join(
+        out.split()
+    )
+
+
 def test_the_same_again_from_the_json_of_a_result(run, tmp_path):
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     options = ["-m", "tiny", "-g", "lorentz:-1", "--set", "data=demo", "--samples", 10]

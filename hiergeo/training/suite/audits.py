@@ -50,7 +50,7 @@ class AuditBenchmark(ChainBenchmark):
         numbers = {name: float(value) for name, value in measured.numbers.items()}
         return Result(
             metrics=numbers,
-            settings={**measured.settings, VERDICT: measured.headline},
+            settings={**measured.settings, "protocol": self.protocol, VERDICT: measured.headline},
             diagnostics={},
             draws={},
             bounds=measured.intervals,
