@@ -20,7 +20,6 @@ HOMES = {
     "study": "training.study",
     "metrics": "evaluation.metrics",
     "testing": "testing",
-    "info": "cli.installation",
     "datasets.hierarcaps": "datasets.hierarcaps",
 }
 NAMING = """

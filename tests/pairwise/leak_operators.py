@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import torch
 
+from hiergeo.pairwise.transforms import REGISTRY
 from tests.pairwise.fuzz_calls import OPERATORS, Call, Fuzzer
 from tests.pairwise.fuzz_operators import outcome
 
@@ -58,7 +59,7 @@ def _emptied(operand: object) -> object:
 
 
 def differentiated(call: Call) -> None:
-    result = call.operator(*map(_learnt, call.operands.values()))
+    result = REGISTRY[call.name](*map(_learnt, call.operands.values()))
     (result if isinstance(result, torch.Tensor) else result[0]).sum().backward()
 
 

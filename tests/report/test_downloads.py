@@ -217,8 +217,8 @@ def test_names_of_models_stay_text_in_what_is_saved(page, folder, tmp_path):
     rows = {(row["model"].strip("\u2068\u2069"), row["model space"]): row for row in saved_rows}
     for row in board.measured:
         found = rows[f"'{FORMULA}" if row.model == FORMULA else row.model, row.space]
-        assert float(found["share"]) == board.cells[row].metrics["share"]
-        assert [float(found["share low"]), float(found["share high"])] == list(board.cells[row].intervals["share"])
+        assert float(found["share"]) == board.measured[row].metrics["share"]
+        assert [float(found["share low"]), float(found["share high"])] == list(board.measured[row].intervals["share"])
     root = ElementTree.parse(download(page, folder, "summary", "SVG")).getroot()
     told = " ".join(root.itertext())
     assert "=HYPERLINK(" in told
