@@ -11,12 +11,12 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 `combine`, margins by their minimum.
 """
 
-from hiergeo.pairwise.contrast import contrast
 from hiergeo.pairwise.logits import Contrast
 from hiergeo.pairwise.quantity import combined, half_aperture, least
 from hiergeo.pairwise.resolver import check_kernels, kernel_info
 from hiergeo.pairwise.scores import (
     cone_margin,
+    contrast,
     distance,
     energy,
     energy_mean,
