@@ -83,11 +83,10 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-@pytest.mark.parametrize("progress", [False, True])
-def test_whole_and_checked(server, tmp_path, progress):
+def test_whole_and_checked(server, tmp_path):
     destination = tmp_path / "new" / "folder" / "file.bin"
     digest = hashlib.sha256(BODY).hexdigest()
-    assert download.fetch(f"{server.url}/file.bin", destination, digest, progress=progress) == destination
+    assert download.fetch(f"{server.url}/file.bin", destination, digest) == destination
     assert destination.read_bytes() == BODY
 
 
@@ -159,7 +158,6 @@ def test_train_is_fetched_once(mirror, tmp_path):
     home = tmp_path / "home"
     (path,) = hierarcaps.fetch(home, ["train"], source=mirror.url)
     assert hierarcaps.load("train", home=home).rows[0].positive == ("animal", "dog", "wet dog", "A wet dog.")
-    assert hierarcaps.validate("train", home=home) == []
 
     requested = len(mirror.requested)
     assert hierarcaps.fetch(home, ["train"], source=mirror.url) == [path]
@@ -171,12 +169,12 @@ def test_train_is_fetched_once(mirror, tmp_path):
     [
         (b"<html>Please log in.</html>", "no rows|not compressed"),
         (gzip.compress(b"<html>Please log in.</html>"), "has a header but no rows"),
-        (gzip.compress(TRAIN.encode())[:-20], "truncated"),
-        (gzip.compress(TRAIN.replace("positive", "caption").encode()), "has 0 rows"),
-        (gzip.compress(TRAIN[: len(TRAIN) // 2].encode()), "1[0-9][0-9] rows of four tiers"),
-        (gzip.compress((TRAIN + "a => b,c,d\n" * 9).encode()), "300 rows of four tiers and 9 others"),
+        (gzip.compress(TRAIN.encode())[:-20], "damaged"),
+        (gzip.compress(TRAIN.replace("positive", "caption").encode()), "column positive: missing"),
+        (gzip.compress(TRAIN[: len(TRAIN) // 2].encode()), "data row 150|rows of four tiers"),
+        (gzip.compress((TRAIN + "a => b,c,d\n").encode()), "data row 300 .*2 tiers"),
     ],
-    ids=["login page", "gzipped login page", "cut", "columns", "half", "odd rows"],
+    ids=["login page", "gzipped login page", "cut", "columns", "half", "odd row"],
 )
 def test_what_is_no_training_table_is_not_kept(mirror, tmp_path, sent, words):
     home = tmp_path / "home"
@@ -191,11 +189,6 @@ def test_what_is_no_training_table_is_not_kept(mirror, tmp_path, sent, words):
     with pytest.raises(InputError, match=words):
         hierarcaps.fetch(home, ["train"], source=mirror.url)
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_few_odd_rows_are_no_reason_to_refuse_it(mirror, tmp_path):
-    (mirror.site / "data" / "hierarcaps_train.csv.gz").write_bytes(gzip.compress((TRAIN + "a => b,c,d\n").encode()))
-    assert hierarcaps.fetch(tmp_path, ["train"], source=mirror.url)[0].exists()
 
 
 def test_a_test_file_of_other_bytes_is_refused(mirror, tmp_path):

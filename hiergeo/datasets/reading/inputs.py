@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hiergeo._core.errors import InputError, reason, several
+from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.documents import STRICT, Int64
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
@@ -78,21 +78,15 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
     """The rows of all inputs under a path, none of which may be damaged.
 
     Raises:
-        InputError: there is no input, or rows that cannot be used; the first ones are named by file, row and fault.
+        InputError: there is no input, or on the way a row that cannot be used; file, row and fault are named.
     """
     inputs = listing(path, columns)
-    files = [inputs.base / source.name for source in inputs.sources]
-    rows = ((file, record) for file in files for record in read(file, columns))
-    for file, record in rows:
-        if isinstance(record, Defect):
-            others = (
-                f"{'' if other == file else f'{other}, '}row {defect.row}: {defect.reason}"
-                for other, defect in rows
-                if isinstance(defect, Defect)
-            )
-            first = f"{file}, row {record.row} (the first is 0): {record.reason}"
-            raise InputError(f"{several(first, others)}; correct the file.")
-        yield record
+    for source in inputs.sources:
+        for record in read(inputs.base / source.name, columns):
+            if isinstance(record, Defect):
+                where = f"{inputs.base / source.name}, row {record.row} (the first is 0)"
+                raise InputError(f"{where}: {record.reason}; correct the file.")
+            yield record
 
 
 @dataclass(frozen=True)
