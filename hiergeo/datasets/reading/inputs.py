@@ -108,12 +108,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs under a path.
-
-    Attributes:
-        base: the folder that their names are relative to.
-        sources: in order of their names.
-    """
+    """The inputs under a path, in order of their names, and the folder that these are relative to."""
 
     base: Path
     sources: tuple[Source, ...]
@@ -132,15 +127,14 @@ def listing(inputs: Path | str, columns: Columns, out: Path | None = None) -> In
     base = given if given.is_dir() else given.parent
     if given.is_dir():
         paths = set(_below(given, columns, None if out is None else out.resolve()))
-    elif given.exists() or not glob.has_magic(str(given)):
-        if not given.exists():
-            raise InputError(f"{given} is not there: name a file, a folder or a pattern of inputs.")
+    elif given.exists():
         paths = {given}
-    else:
-        plain = list(takewhile(lambda part: not glob.has_magic(part), given.parts))
-        base = Path(*plain)
+    elif glob.has_magic(str(given)):
+        base = Path(*takewhile(lambda part: not glob.has_magic(part), given.parts))
         matches = base.glob(str(given.relative_to(base)))
         paths = {match for match in matches if match.is_file() and "/." not in f"/{match.relative_to(base)}"}
+    else:
+        raise InputError(f"{given} is not there: name a file, a folder or a pattern of inputs.")
     if not paths:
         raise InputError(f"{given} holds no inputs: files of {KNOWN}.")
     if len(paths) > MOST:
@@ -167,13 +161,8 @@ def _below(folder: Path, columns: Columns, out: Path | None) -> Iterator[Path]:
 def _source(path: Path, name: str) -> Source:
     spelled = os.fsencode(name).decode("utf-8", "surrogateescape")
     try:
-        if not path.is_dir():
-            facts = path.stat()
-            return Source(spelled, facts.st_size, facts.st_mtime_ns)
-        with os.scandir(path) as entries:
-            inside = [entry.stat() for entry in entries if entry.is_file()]
+        files = [path] if not path.is_dir() else [file for file in path.iterdir() if file.is_file()]
+        facts = [file.stat() for file in files]
     except OSError:
         return Source(spelled, -1, 0)
-    return Source(
-        spelled, sum(facts.st_size for facts in inside), max((facts.st_mtime_ns for facts in inside), default=0)
-    )
+    return Source(spelled, sum(f.st_size for f in facts), max((f.st_mtime_ns for f in facts), default=0))

@@ -15,13 +15,13 @@ from hiergeo._core.errors import reason
 from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.storage.files import size_of
 from hiergeo.datasets.reading.samples import (
-    NOT_UTF8,
     BrokenError,
     Cells,
     Columns,
     Defect,
     Read,
     UnreadableError,
+    broken_json,
     in_table,
     sample,
 )
@@ -121,7 +121,7 @@ def read_json_lines(path: Path, columns: Columns) -> Iterator[Read]:
             if not isinstance(value, dict):
                 raise ValueError("the line is not an object")
         except ValueError as error:
-            yield Defect(row, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
+            yield Defect(row, broken_json(error))
             continue
         names = names or columns.find(list(value), path)
         yield in_table(row, columns, path, names, Cells(*(None if name is None else value.get(name) for name in names)))
