@@ -32,7 +32,7 @@ def labelled(
             read as an image, or as `Labelled`.
     """
     if source == "scenes":
-        return lone_shapes() if templates is None else lone_shapes(templates=templates)
+        return lone_shapes() if templates is None else lone_shapes(templates)
     return _folder(path_of(source), tuple(PHOTO_TEMPLATES if templates is None else templates), only)
 
 

@@ -204,7 +204,7 @@ def test_arrays_of_pixels_are_pictures(as_array):
         (["/"], "/ is a folder"),
         (["x" * 300], "cannot read"),
         (["a\0b"], "cannot read"),
-        (["/nowhere/a.png"], "there is no image file /nowhere/a.png"),
+        (["/nowhere/a.png"], "1 of 1 image files do not exist; the first is /nowhere/a.png"),
         (np.zeros((2, 8, 8, 3), np.uint8), r"ndarray of shape \(2, 8, 8, 3\)"),
         (NOISE, "not Image"),
         ("photo.jpg", "not str"),

@@ -92,7 +92,7 @@ def _true_captions(scene: Scene) -> set[str]:
     """Every caption of every selection of facts, of the two things in either order and of one of them."""
     views = [scene]
     if len(scene.things) == 2:
-        views.append(Scene(scene.things[::-1], world.OPPOSITE[scene.place], scene.ground))
+        views.append(Scene(scene.things[::-1], world.OPPOSITE[scene.position], scene.ground))
     names = ("count", *world.NAMES, "place", "ground")
     selections = [chosen for size in range(len(names) + 1) for chosen in combinations(names, size)]
     claims = [
@@ -199,7 +199,7 @@ def test_splits_share_no_full_description() -> None:
 def test_a_pair_told_from_the_other_side_belongs_to_the_same_split(row: tuple[str, int, int]) -> None:
     scene, _, _ = scene_and_chain(*row)
     if len(scene.things) == 2:
-        mirrored = Scene(scene.things[::-1], world.OPPOSITE[scene.place], scene.ground)
+        mirrored = Scene(scene.things[::-1], world.OPPOSITE[scene.position], scene.ground)
         assert world.percentile(mirrored) == world.percentile(scene)
         first, second = scene.things
         assert (first.kind, first.colour) != (second.kind, second.colour)
@@ -217,15 +217,15 @@ def test_pictures_show_what_the_scene_says() -> None:
         if len({thing.colour for thing in scene.things}) < len(scene.things):
             continue
         spots = [np.argwhere((pixels == drawing.INKS[thing.colour]).all(-1)).mean(0) for thing in scene.things]
-        seen.add(scene.place)
+        seen.add(scene.position)
         if len(spots) == 1:
             (down, right) = spots[0] / drawing.SIDE
             away = {place: np.hypot(right - x, down - y) for place, (x, y) in world.SPOTS.items()}
-            assert min(away, key=away.__getitem__) == scene.place
+            assert min(away, key=away.__getitem__) == scene.position
         else:
             down, right = spots[1] - spots[0]
             shown = {"left of": right, "right of": -right, "above": down, "below": -down}
-            assert max(shown, key=shown.__getitem__) == scene.place
+            assert max(shown, key=shown.__getitem__) == scene.position
     assert seen == {*world.SPOTS, *world.OPPOSITE}
 
 
