@@ -98,9 +98,9 @@ def _image_hash(image: ImageLike) -> str:
     """The hash of an image's pixels; that of a dataset's image is remembered with it."""
     if not isinstance(image, ImageRef):
         return _pixels_hash(image)
-    if "pixels" not in image.known:
-        image.known["pixels"] = _pixels_hash(image)
-    return image.known["pixels"]
+    if "pixels" not in image.hashes:
+        image.hashes["pixels"] = _pixels_hash(image)
+    return image.hashes["pixels"]
 
 
 def _pixels_hash(image: ImageLike) -> str:
