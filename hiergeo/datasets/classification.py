@@ -42,7 +42,9 @@ def _folder(folder: Path, templates: tuple[str, ...], only: Sequence[str] | None
     try:
         classes = {path.name: path for path in _visible(folder) if path.is_dir()}
         if missing := [name for name in only or () if name not in classes]:
-            raise InputError(f"{folder} lacks {len(missing)} subfolders of images, the first {missing[0]}.")
+            raise InputError(
+                f"{folder} lacks {len(missing)} of {len(only or ())} subfolders of images, the first {missing[0]}."
+            )
         chosen = list(classes) if only is None else list(only)
         files = [(label, path) for label, name in enumerate(chosen) for path in _visible(classes[name])]
     except OSError as error:

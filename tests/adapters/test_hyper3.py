@@ -188,7 +188,7 @@ def test_an_untrained_copy_has_the_same_towers(tmp_path, state):
     made = adapters.untrained(model, 0)
     found, expected = made.network.state_dict(), model.network.state_dict()
     assert {name: weight.shape for name, weight in found.items()} == {n: w.shape for n, w in expected.items()}
-    assert made.network.plan == model.network.plan
+    assert made.network.shape == model.network.shape
     assert made.encode_image(list(pictures())).isfinite().all()
     assert not torch.allclose(made.encode_text(TEXTS), model.encode_text(TEXTS), atol=1e-3)
 

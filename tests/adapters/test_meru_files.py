@@ -106,10 +106,6 @@ def test_configurations_that_do_not_fit_are_refused(refuse, options, said):
     refuse({}, *said, options=options)
 
 
-def test_heads_that_the_published_sizes_do_not_have_are_refused(refuse, tmp_path):
-    refuse(meru.write(tmp_path / "s.pth", meru.state(width=384)), "12 heads", options="?heads=6&text_heads=2")
-
-
 OTHERS = {
     "open_clip": {"visual.conv1.weight": torch.ones(1), "token_embedding.weight": torch.ones(1)},
     "clip baseline": meru.state(logit_scale=1.0),
