@@ -1,10 +1,11 @@
 """Models of OpenCLIP: a tag, a checkpoint, a hub repository or a folder; and the bundled one, which is of its kind."""
 
 import logging
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from hiergeo._core.errors import LISTED, HiergeoError, InputError, UnavailableError, unknown_name
+from hiergeo._core.errors import LISTED, HiergeoError, InputError, UnavailableError, unknown_name, warn
 from hiergeo._core.storage import checkpoints, tensors
 from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
@@ -31,6 +32,10 @@ PREPROCESSING = {
     "image_resize_mode": "resize_mode",
 }
 """Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
+
+
+CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
+"""The card of a model, and what it says of one that was trained in a curved space."""
 
 
 class SpaceOptions(Document):
@@ -87,7 +92,22 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     model = _loaded(f"open_clip:{rest}", source, device)
     if geometry is not None:
         model.live_in(Space(geometry, torch.zeros(model.config["embed_dim"])), options.norm == "unit")
+    elif HYPERBOLIC.search(_card(source)):
+        warn(
+            f"the card of {source} speaks of a hyperbolic space, and it is measured in Euclidean space: name the space "
+            "of the training, such as ?space=lorentz:-1 behind the spec."
+        )
     return model
+
+
+def _card(source: str) -> str:
+    """The card of a folder or of a repository in the cache; empty without one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path: Any = path_of(source.removeprefix(FOLDER)) / CARD if source.startswith(FOLDER) else None
+    if source.startswith(HUB):
+        path = try_to_load_from_cache(source.removeprefix(HUB), CARD)
+    return Path(path).read_text("utf-8", "replace") if isinstance(path, str | Path) and Path(path).is_file() else ""
 
 
 def _loaded(name: str, source: str, device: torch.device) -> OpenClipModel:
@@ -209,6 +229,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
 
 def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
     import open_clip
+    from huggingface_hub import hf_hub_download
     from open_clip.pretrained import download_pretrained_from_hf
 
     repository = rest.removeprefix(HUB)
@@ -219,6 +240,8 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
         except Exception as error:  # the hub's errors are many
             instead = f"open_clip:{FOLDER}/path/to/folder with {CONFIG} and the weights"
             raise hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
+        with suppress(Exception):  # a repository need not have a card
+            hf_hub_download(repository, CARD)
         hub.check_config(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
         return _build(name, rest, device, quick_gelu=quick)
 

@@ -4,10 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from operator import itemgetter
 from random import Random
+from typing import TypeAlias
 
 from hiergeo._core.errors import InputError
-from hiergeo.datasets.hierarchy import Hierarchy
+from hiergeo.datasets.hierarchy import Hierarchy, Row
+
+Chain: TypeAlias = tuple[str, ...]
 
 FILLERS = {"scenes": ("a", "shape")}
 """Words without content by dataset, which are repeated to any length; others use `FILLER`."""
@@ -63,11 +67,12 @@ def exchanged_words(hierarchy: Hierarchy, seed: int = 0) -> Hierarchy:
 def _with_captions(hierarchy: Hierarchy, change: Callable[[str], str]) -> Hierarchy:
     """The hierarchy with each distinct caption replaced, the same one everywhere alike."""
     new = {caption: change(caption) for caption in hierarchy.texts}
-    rows = []
-    for row in hierarchy.rows:
-        positive, negative = (chain and tuple(map(new.__getitem__, chain)) for chain in (row.positive, row.negative))
-        rows.append(replace(row, positive=positive, negative=negative))
-    return replace(hierarchy, rows=tuple(rows))
+    rows = tuple(_changed(row, lambda chain: tuple(map(new.__getitem__, chain))) for row in hierarchy.rows)
+    return replace(hierarchy, rows=rows)
+
+
+def _changed(row: Row, change: Callable[[Chain], Chain]) -> Row:
+    return replace(row, positive=change(row.positive), negative=row.negative and change(row.negative))
 
 
 def balanced_by_length(hierarchy: Hierarchy) -> Hierarchy:
@@ -100,11 +105,7 @@ def balanced_by_length(hierarchy: Hierarchy) -> Hierarchy:
         raise InputError(
             f"the {hierarchy.split} split of {hierarchy.name} has no tiers of equal or of reversed lengths to balance."
         )
-    rows = []
-    for index, *tiers in sorted(chosen):
-        row = hierarchy.rows[index]
-        positive, negative = (chain and tuple(chain[tier] for tier in tiers) for chain in (row.positive, row.negative))
-        rows.append(replace(row, positive=positive, negative=negative))
+    rows = tuple(_changed(hierarchy.rows[index], itemgetter(*tiers)) for index, *tiers in sorted(chosen))
     shown = {row.image_id for row in rows}
     images = tuple(image for image in hierarchy.images if image.image_id in shown)
-    return Hierarchy(hierarchy.name, f"{hierarchy.split}, balanced by length", tuple(rows), images)
+    return Hierarchy(hierarchy.name, f"{hierarchy.split}, balanced by length", rows, images)

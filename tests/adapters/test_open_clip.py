@@ -308,3 +308,18 @@ def test_an_untrained_copy_leaves_the_generators_of_accelerators_alone(monkeypat
     adapters.untrained(model, 3)
     Head(HeadShape(3, 2), 3)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [("tags: [hyperbolic-learning]", True), ("in the Lorentz model", True), ("Poincaré ball", True), ("a CLIP", False)],
+)
+def test_a_card_in_the_cache_of_the_hub_says_whether_its_space_is_curved(card, says, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--org--x"
+    for folder in ("refs", "snapshots/abc"):
+        (repository / folder).mkdir(parents=True)
+    (repository / "refs" / "main").write_text("abc")
+    (repository / "snapshots" / "abc" / "README.md").write_text(card, encoding="utf-8")
+    assert bool(checks.HYPERBOLIC.search(checks._card("hf-hub:org/x"))) is says
+    assert checks._card("hf-hub:org/y") == checks._card("ViT-B-32/openai") == ""
