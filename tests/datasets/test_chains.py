@@ -61,13 +61,6 @@ def test_files_of_a_split_must_agree(tmp_path):
         datasets.load(f"chains:{tmp_path}")
 
 
-@pytest.mark.parametrize("split", list(chains.FILES))
-def test_a_file_is_read_whole_whatever_the_split(tmp_path, split):
-    read = datasets.load(f"chains:{built(tmp_path) / 'train.csv'}", split)
-    assert read.tiers == 3
-    assert read.rows[0].positive == DOG.positive
-
-
 def test_hierarcaps_files_are_chains_too(tmp_path):
     path = tmp_path / "own.csv"
     coco = "http://images.cocodataset.org/val2014/COCO_val2014_000000000139.jpg"

@@ -167,24 +167,6 @@ def test_smaller_counts_are_prefixes_and_seeds_and_splits_differ() -> None:
     assert [image.image_id for image in data.images] == [row.image_id for row in data.rows] == list(range(30))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("split", ["test", "balanced"])
-def test_of_the_first_rows_no_others_are_made(monkeypatch: pytest.MonkeyPatch, split: str) -> None:
-    made: list[int] = []
-
-    def counted(*row: Any) -> Any:
-        made.append(row[2])
-        return scene_and_chain(*row)
-
-    whole = load("scenes", split).take(7)
-    monkeypatch.setattr(scenes, "scene_and_chain", counted)
-    some = load("scenes", split, rows=7)
-    assert made == [*range(7)]
-    assert some.rows == whole.rows
-    assert [image.image_id for image in some.images] == [image.image_id for image in whole.images]
-    assert len(load("scenes", "validation", rows=10**6).rows) == scenes.COUNTS["validation"]
-
-
 def test_splits_share_no_full_description() -> None:
     descriptions = {
         split: {row.positive[3] for row in load("scenes", split, count=2000, seed=seed).rows}
@@ -241,12 +223,6 @@ def test_big_shapes_cover_more_and_patterns_show(kind: str) -> None:
     assert covered(shape()) > 2 * covered(shape(radius=0.13)) > 40
     plain, striped, dotted = (shape(pattern=pattern).tobytes() for pattern in world.PATTERNS)
     assert len({plain, striped, dotted}) == 3
-
-
-def test_kinds_look_different() -> None:
-    scenes = [Scene((replace(SQUARE, kind=kind, x=0.5),), "in the centre", "white") for kind in world.KINDS]
-    pictures = {drawing.picture(scene).tobytes() for scene in scenes}
-    assert len(pictures) == len(world.KINDS)
 
 
 def test_bad_requests_get_one_clear_sentence() -> None:
