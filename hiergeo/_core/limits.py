@@ -18,9 +18,6 @@ RECORD_CHARACTERS = 1 << 20
 ITEM_CHARACTERS = 1 << 16
 """Characters of a text that is embedded as an item of a corpus: models read the first few hundred words."""
 
-DEFECTS = 100_000
-"""Defects of a file that are told apart before the search for more ends."""
-
 IMAGE_BYTES = 1 << 29
 """Bytes of an image file: those of 179 million pixels, which Pillow takes, without compression."""
 
@@ -38,12 +35,6 @@ INFLATED_BYTES = 1 << 28
 
 INFLATED_RATIO = 200
 """Times its own size that a file may inflate to beyond `INFLATED_BYTES`: captions reach 100, zeros 1000."""
-
-TABLE_BYTES = 1 << 26
-"""Bytes that a compressed table of captions may inflate to whatever its own size is: of each, twenty are held."""
-
-TABLE_RATIO = 20
-"""Times its own size that it may inflate to beyond `TABLE_BYTES`: captions reach 5."""
 
 TENSOR_HEADER_BYTES = 1 << 24
 """Bytes of the header of a safetensors file, which names its tensors: 100,000 of them."""

@@ -52,14 +52,14 @@ class OpenClipModel(ClipModel):
         """The dimension of the embedding space, without an embedding."""
         return int(self.config["embed_dim"])
 
-    def save(self, folder: Path, place: Path, towers: Any) -> None:
+    def save(self, folder: Path, home: Path, towers: Any) -> None:
         """Write other towers of this architecture; as `save_folder`."""
-        save_folder(folder, place, towers, self)
+        save_folder(folder, home, towers, self)
 
     def rebuilt_network(self) -> nn.Module:
         kind = type(self.network)
-        known = inspect.signature(kind).parameters
-        config = copy.deepcopy({key: value for key, value in self.config.items() if key in known})
+        parameters = inspect.signature(kind).parameters
+        config = copy.deepcopy({key: value for key, value in self.config.items() if key in parameters})
         for part, library in (("text_cfg", "hf"), ("vision_cfg", "timm")):
             if config[part].get(f"{library}_model_name"):
                 config[part][f"{library}_model_pretrained"] = False
@@ -87,19 +87,19 @@ class OpenClipTower(Tower):
         rows: Tensor = self.network.encode_text(tokens["text"])
         return rows
 
-    def export(self, folder: Path, place: Path) -> str:
-        save_folder(folder, place, self.network, self)
-        return f"open_clip:{FOLDER}{place.resolve()}"
+    def export(self, folder: Path, home: Path) -> str:
+        save_folder(folder, home, self.network, self)
+        return f"open_clip:{FOLDER}{home.resolve()}"
 
 
-def save_folder(folder: Path, place: Path, network: Any, source: OpenClipModel | OpenClipTower) -> None:
-    """Write a network as a folder of open_clip, with its tokenizer.
+def save_folder(folder: Path, home: Path, network: Any, source: OpenClipModel | OpenClipTower) -> None:
+    """Write a network as a folder of open_clip, with the configuration and the tokenizer of `source`.
 
     Args:
         folder: where it is written.
-        place: where that folder goes when it is whole.
+        home: where that folder goes when it is whole.
         network: the towers.
-        source: whose configuration and tokenizer they have.
+        source: of the same architecture.
 
     Raises:
         UnavailableError: the folder cannot be written.
@@ -107,22 +107,16 @@ def save_folder(folder: Path, place: Path, network: Any, source: OpenClipModel |
     state = {name: weight.clone() for name, weight in network.state_dict().items()}
     with atomic_write(folder / WEIGHTS) as handle:
         handle.write(tensors.packed(state, {"format": "pt"}))
-    with hub.saving(folder):
-        config = _portable(folder, place.resolve(), source)
-    described = {"model_cfg": config, "preprocess_cfg": network.visual.preprocess_cfg}
-    atomic_write_text(folder / CONFIG, json.dumps(described, indent=2) + "\n")
-
-
-def _portable(folder: Path, place: Path, source: OpenClipModel | OpenClipTower) -> dict[str, Any]:
-    """The configuration, its tokenizer's files put into the folder."""
     config = copy.deepcopy(source.config)
     text, tokenizer = config["text_cfg"], source.tokenizer
-    if hasattr(tokenizer, "save_pretrained"):
-        tokenizer.save_pretrained(folder)
-        text.setdefault("hf_tokenizer_name", str(place))
-    if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
-        name = Path(merges).name
-        if (folder / name).resolve() != Path(merges).resolve():
-            shutil.copyfile(merges, folder / name)
-        text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
-    return config
+    with hub.saving(folder):
+        if hasattr(tokenizer, "save_pretrained"):
+            tokenizer.save_pretrained(folder)
+            text.setdefault("hf_tokenizer_name", str(home.resolve()))
+        if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
+            name = Path(merges).name
+            if (folder / name).resolve() != Path(merges).resolve():
+                shutil.copyfile(merges, folder / name)
+            text["tokenizer_kwargs"]["bpe_path"] = str(home.resolve() / name)
+    described = {"model_cfg": config, "preprocess_cfg": network.visual.preprocess_cfg}
+    atomic_write_text(folder / CONFIG, json.dumps(described, indent=2) + "\n")

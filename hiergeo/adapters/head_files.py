@@ -40,8 +40,6 @@ Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 
 
 class _Shape(Document):
-    """That of `HeadShape`."""
-
     inputs: Width
     outputs: Width
     hidden: Width
@@ -179,41 +177,33 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
 
     ends = [end for end in range(len(rest), 0, -1) if rest[end : end + 1] in ("", "@")]
     end = next((end for end in ends if os.path.isdir(os.path.expanduser(rest[:end]))), ends[-1])
-    folder, spec = rest[:end], rest[end + 1 :]
-    place = path_of(folder)
-    if folder.startswith(HUB):
-        name, _, revision = folder.removeprefix(HUB).partition(":")
-        place = snapshot(name, f"the head {name}", "head:FOLDER", revision or None)
-    config = read_head_config(place)
+    name, spec = rest[:end], rest[end + 1 :]
+    folder = path_of(name)
+    if name.startswith(HUB):
+        repository, _, revision = name.removeprefix(HUB).partition(":")
+        folder = snapshot(repository, f"the head {repository}", "head:FOLDER", revision or None)
+    config = read_head_config(folder)
     if not (spec or config.get("base")):
-        raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
-    with _standing_on(folder):
+        raise InputError(f"the head in {name} names no model to stand on: write head:{name}@SPEC.")
+    token = _depth.set(_depth.get() + 1)
+    try:
+        if _depth.get() > limits.HEADS_STACKED:
+            raise InputError(
+                f"{name} is the {_depth.get()}th head on top of another, or names itself as the model to stand on: at "
+                f"most {limits.HEADS_STACKED} can be stacked; write head:{name}@SPEC."
+            )
         base = load_model(spec or config["base"], device=device)
-    weights, head = place / config["weights"], Head(HeadShape(**config["shape"]))
+    finally:
+        _depth.reset(token)
+    weights, head = folder / config["weights"], Head(HeadShape(**config["shape"]))
     tensors.check_fit(weights, head.shape.weights(), tensors.shapes(weights))
     head.load_state_dict(tensors.read(weights))
     trained_on = None if spec else config.get("base_fingerprint")
     if trained_on and trained_on != base.fingerprint():
         raise InputError(
-            f"{base.name} is not what the head in {folder} was trained on (fingerprint {base.fingerprint()} instead of "
-            f"{trained_on}): name the model to use, head:{folder}@SPEC."
+            f"{base.name} is not what the head in {name} was trained on (fingerprint {base.fingerprint()} instead of "
+            f"{trained_on}): name the model to use, head:{name}@SPEC."
         )
     if config.get("leakage"):
-        warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
+        warnings.warn(f"the head in {name} was trained on test data: {config['leakage']}", stacklevel=2)
     return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
-
-
-@contextmanager
-def _standing_on(folder: str) -> Iterator[None]:
-    """Guard the loading of the model below a head: refuse stacks of too many heads, and so cycles."""
-    depth = _depth.get() + 1
-    if depth > limits.HEADS_STACKED:
-        raise InputError(
-            f"{folder} is the {depth}th head on top of another, or names itself as the model to stand on: at most "
-            f"{limits.HEADS_STACKED} can be stacked; write head:{folder}@SPEC."
-        )
-    token = _depth.set(depth)
-    try:
-        yield
-    finally:
-        _depth.reset(token)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -49,18 +49,11 @@ def local_folder(source: str) -> Path | None:
 def folder_of(source: str, instead: str) -> Path:
     """The folder of a model source; of a hub name the files of `SNAPSHOT` are downloaded.
 
-    Args:
-        source: a folder, or ``ORG/NAME``.
-        instead: how to point to a local copy, for the error of a download that fails.
-
     Raises:
         InputError: the source is a path where there is no folder.
-        UnavailableError: the download failed.
+        UnavailableError: the download failed; `instead` says how to point to a local copy.
     """
-    folder = local_folder(source)
-    if folder is not None:
-        return folder
-    return snapshot(source, f"the model '{source}'", instead)
+    return local_folder(source) or snapshot(source, f"the model '{source}'", instead)
 
 
 def snapshot(repository: str, wanted: str, instead: str, revision: str | None = None) -> Path:
@@ -84,22 +77,18 @@ def snapshot(repository: str, wanted: str, instead: str, revision: str | None = 
 def cached_if_unreachable() -> Iterator[None]:
     """Within the block the hub is used if it answers within `PATIENCE` seconds, and only its local cache otherwise.
 
-    Without this each file of a model is retried for some 25 seconds on a machine that has no network. Blocks in
-    different threads run one after the other.
+    Without this each file of a model is retried for some 25 seconds on a machine that has no network.
     """
     from huggingface_hub import constants
 
-    with _switch, _offline(constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT)):
+    with _offline(constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT)):
         yield
 
 
 @contextmanager
 def only_cached() -> Iterator[None]:
-    """Within the block the hub is not used, only its local cache: what is loaded is a folder, which may be anybody's.
-
-    Blocks in different threads run one after the other.
-    """
-    with _switch, _offline(True):
+    """Within the block only the local cache of the hub is used: what is loaded is a folder, which may be anybody's."""
+    with _offline(True):
         yield
 
 
@@ -107,11 +96,12 @@ def only_cached() -> Iterator[None]:
 def _offline(offline: bool) -> Iterator[None]:
     from huggingface_hub import constants
 
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, offline
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
+    with _switch:
+        before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, offline
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager
@@ -206,7 +196,6 @@ BYTES_PER_WEIGHT = 4
 EXPANSION = 8
 """Times its stored size that a model may take in float32, which is 4 for weights of one byte."""
 
-
 DIGITS = 8
 """Digits of a whole number in a spec."""
 
@@ -223,40 +212,30 @@ def foreign_json(path: Path) -> Any:
         raise InputError(f"{path} cannot be used: {reason(error)}.") from error
 
 
-def check_config(config: Any, source: str) -> None:
+def check_config(config: Any, source: str, key: str = "", depth: int = 0) -> None:
     """Refuse a configuration with absurd sizes, too deep a nesting, or one that asks for its own code to be run.
 
     Args:
         config: JSON values.
         source: whose it is, in words.
+        key: what the values stand under.
+        depth: how deep they stand.
 
     Raises:
         InputError: names the key.
     """
-    level: list[tuple[str, Any]] = [("", config)]
-    for _ in range(limits.JSON_DEPTH + 1):
-        _check_settings(level, source)
-        level = [inner for key, value in level for inner in _settings_in(key, value)]
-        if not level:
-            return
-    raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
-
-
-def _check_settings(settings: Iterable[tuple[str, Any]], source: str) -> None:
-    for key, value in settings:
-        if key == CODE and value:
-            raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
-        most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
-        if isinstance(value, int) and key != UNLIMITED and abs(value) > most:
-            number = shortened(str(value), 24)
-            raise InputError(f"{source} says that '{key}' is {number}: no model has more than {most:,}.")
-
-
-def _settings_in(key: str, value: Any) -> list[tuple[str, Any]]:
-    """The keys of a value with their values; the items of a list have the key of the list."""
-    if isinstance(value, dict):
-        return [(str(name), each) for name, each in value.items()]
-    return [(key, each) for each in value] if isinstance(value, list | tuple) else []
+    if depth > limits.JSON_DEPTH:
+        raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
+    if key == CODE and config:
+        raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
+    most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
+    if isinstance(config, int) and key != UNLIMITED and abs(config) > most:
+        raise InputError(
+            f"{source} says that '{key}' is {shortened(str(config), 24)}: no model has more than {most:,}."
+        )
+    listed = [(key, item) for item in config] if isinstance(config, list | tuple) else []
+    for name, value in config.items() if isinstance(config, dict) else listed:
+        check_config(value, source, str(name), depth + 1)
 
 
 def configuration(folder: Path, kind: type[T], values: Any) -> T:
@@ -271,11 +250,7 @@ def configuration(folder: Path, kind: type[T], values: Any) -> T:
 
 
 def fitting(values: Any, kind: type[T], source: str) -> T:
-    """Values of JSON as an object of the type that declares what they must be.
-
-    Raises:
-        InputError: they do not fit; names `source` and the field.
-    """
+    """JSON values as an object of the type that declares what they must be. Raises InputError; names the field."""
     try:
         return validated(kind, values)
     except ValueError as error:

@@ -169,18 +169,17 @@ class HuggingFaceClip(ClipModel):
     """
 
     def __init__(self, model: HuggingFaceModel) -> None:
-        kind, self.processor = model.network.config.model_type, model.processor
+        kind, processor = model.network.config.model_type, model.processor
         if kind not in PAIRED:
             raise InputError(f"{model.name} is of type '{kind}': trained are {' and '.join(PAIRED)}, and open_clip's.")
-        known = self.processor.tokenizer.model_input_names
-        inputs = [name for name in ("input_ids", "attention_mask") if name in known]
+        inputs = [name for name in ("input_ids", "attention_mask") if name in processor.tokenizer.model_input_names]
 
         def tokenizer(texts: Sequence[str]) -> Tensor:
-            tokens = self.processor(text=list(texts), **model.text_options)
+            tokens = processor(text=list(texts), **model.text_options)
             return torch.stack([tokens[name] for name in inputs], dim=1)
 
         def transform(picture: "Image") -> Tensor:
-            pixels: Tensor = self.processor(images=picture, return_tensors="pt")["pixel_values"][0]
+            pixels: Tensor = processor(images=picture, return_tensors="pt")["pixel_values"][0]
             return pixels
 
         prepared: dict[str, Any] = {"tokenizer": tokenizer, "transform": transform}
@@ -196,20 +195,11 @@ class HuggingFaceClip(ClipModel):
     def rebuilt_network(self) -> nn.Module:
         return DualEncoder(self._model.rebuilt_network(), self.network.inputs)
 
-    def save(self, folder: Path, place: Path, towers: Any) -> None:
-        """Write other towers of this architecture, in one file of weights, for transformers.
-
-        Args:
-            folder: where they are written.
-            place: where that folder goes when it is whole.
-            towers: a `DualEncoder`.
-
-        Raises:
-            UnavailableError: the folder cannot be written.
-        """
+    def save(self, folder: Path, home: Path, towers: Any) -> None:
+        """Write other towers of this architecture, in one file of weights. Raises UnavailableError if it cannot."""
         with hub.saving(folder), hub.quiet_transformers():
             towers.network.save_pretrained(folder, max_shard_size="1000TB")
-            self.processor.save_pretrained(folder)
+            self._model.processor.save_pretrained(folder)
 
 
 class HuggingFaceTower(Tower):
@@ -226,8 +216,8 @@ class HuggingFaceTower(Tower):
     def forward(self, **tokens: Tensor) -> Tensor:
         return features(self.network.get_text_features(**tokens))
 
-    def export(self, folder: Path, place: Path) -> str:
+    def export(self, folder: Path, home: Path) -> str:
         with hub.saving(folder), hub.quiet_transformers():
             self.network.save_pretrained(folder)
             self.processor.save_pretrained(folder)
-        return f"hf:{place.resolve()}"
+        return f"hf:{home.resolve()}"

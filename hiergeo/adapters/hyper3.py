@@ -24,11 +24,8 @@ from hiergeo.adapters.native import (
     DualEncoder,
     NativeModel,
     SpecOptions,
-    byte_pairs,
     hyperbolic,
-    side,
-    square,
-    tower_sizes,
+    stored_sizes,
 )
 
 BACKBONES = {
@@ -96,7 +93,7 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     log_curvature, visual, textual = (weights.taken(file, state, name)[0] for name in SCALARS)
     middle, most = math.log(config.curv_init), math.log(10)
     log_curvature = min(max(log_curvature, middle - most), middle + most)  # as the model itself keeps it
-    sizes = tower_sizes(
+    sizes = stored_sizes(
         file,
         state,
         lambda width: BACKBONES[config.vision_backbone].get(width, 0),
@@ -104,17 +101,17 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
         pool="avg" if "visual.fc_norm.weight" in state else "token",
         eps=EPS[config.vision_norm_layer or "default"],
     )
-    native = hyperbolic(file, log_curvature, visual, textual, side(file, state, "visual_proj.weight", 0))
+    native = hyperbolic(file, log_curvature, visual, textual, sizes.dim)
     network = DualEncoder.stored(file, state, sizes, native, quick_gelu=True)
-    pixels, images, statistics = sizes[0].image, options.images, STATISTICS[config.image_normalization]
+    statistics = STATISTICS[config.image_normalization]
     return NativeModel(
         f"hyper3:{rest}",
         network,
         device,
-        tokenizer=byte_pairs(sizes[1].context),
-        transform=square(pixels, *statistics, images),
-        preprocessing=f"{images} to {pixels}, bicubic, mean and std {statistics}",
         space=native.space,
+        images=options.images,
+        statistics=statistics,
+        normalisation=f"mean and std {statistics}",
     )
 
 

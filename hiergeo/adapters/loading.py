@@ -94,9 +94,9 @@ def check_spec(spec: str) -> None:
     if name in PACKAGES:
         extras.require(PACKAGES[name], f"'{spec}'")
     if name == "open_clip":
-        from hiergeo.adapters.open_clip import check_place
+        from hiergeo.adapters.open_clip import check_source
 
-        check_place(rest)
+        check_source(rest)
     if name in ON_DISK and not rest.startswith("hf-hub:"):
         paths = [rest, *(rest[:end] for end, character in enumerate(rest) if character in "@?")]
         if not any(path and path_of(path).exists() for path in paths):
@@ -110,10 +110,10 @@ def _parts(spec: str) -> tuple[str, str]:
     """
     name, _, rest = spec.partition(":")
     if name not in ADAPTERS:
-        from hiergeo.adapters.open_clip import architectures, check_place
+        from hiergeo.adapters.open_clip import architectures, check_source
 
         if (arch := spec.partition("/")[0]) in architectures():
-            check_place(spec)
+            check_source(spec)
             raise InputError(f"'{arch}' is an architecture of open_clip: write open_clip:{spec}.")
         raise unknown_name("adapter", name, ADAPTERS.names())
     if name == WITHOUT_ARGUMENTS and rest:

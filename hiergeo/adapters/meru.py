@@ -24,13 +24,10 @@ from hiergeo.adapters.native import (
     Native,
     NativeModel,
     SpecOptions,
-    byte_pairs,
     curvature,
     factor,
     hyperbolic,
-    side,
-    square,
-    tower_sizes,
+    stored_sizes,
 )
 from hiergeo.geometry import Lorentz, Product, Space
 
@@ -63,10 +60,8 @@ class MeruOptions(SpecOptions):
 class Family(NamedTuple):
     """What the files of a family hold beside towers, projections and the statistics of pixels.
 
-    Attributes:
-        numbers: names of the numbers that they must hold.
-        native: the space that those numbers describe, given the file, the numbers, the root and the dimension.
-        unused: weights that embeddings do not depend on, beside `UNUSED`: names, and beginnings that end in a dot.
+    The names of numbers, the space that these describe (given the file, the numbers, the root and the dimension), and
+    further weights that embeddings do not depend on: names, and beginnings that end in a dot.
     """
 
     numbers: tuple[str, ...]
@@ -96,30 +91,26 @@ def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
     family, content = FAMILIES[adapter], checkpoints.read(path)
     unused, stored = UNUSED + family.unused, weights.state_in(path, content)
     parts = tuple(name for name in unused if name.endswith("."))
-    used = [name for name in stored if name not in unused and not name.startswith(parts)]
-    state = {_renamed(name): stored[name] for name in used}
+    state = {_renamed(name): w for name, w in stored.items() if name not in unused and not name.startswith(parts)}
     root = content.get("root") if adapter == "meru-clip" else None
     weights.check_usable(path, state if root is None else {**state, "root": root})
     numbers = {name: weights.taken(path, state, name)[0] for name in family.numbers}
     mean, std = (tuple(weights.taken(path, state, f"pixel_{name}", 3)) for name in ("mean", "std"))
-    sizes = tower_sizes(
-        path,
-        state,
+    heads = (
         lambda width: _heads(path, adapter, "heads", width, options.heads),
         lambda width: _heads(path, adapter, "text_heads", width, options.text_heads),
     )
-    native = family.native(path, numbers, root, side(path, state, "visual_proj.weight", 0))
-    network = DualEncoder.stored(path, state, sizes, native)
-    pixels, images = sizes[0].image, options.images
+    sizes = stored_sizes(path, state, *heads)
+    native = family.native(path, numbers, root, sizes.dim)
     return NativeModel(
         f"{adapter}:{rest}",
-        network,
+        DualEncoder.stored(path, state, sizes, native),
         device,
-        tokenizer=byte_pairs(sizes[1].context),
-        transform=square(pixels, mean, std, images),
-        preprocessing=f"{images} to {pixels}, bicubic, mean {mean}, std {std}",
         space=native.space,
         normalised=adapter == "meru-clip",
+        images=options.images,
+        statistics=(mean, std),
+        normalisation=f"mean {mean}, std {std}",
     )
 
 
@@ -148,9 +139,6 @@ def _heads(path: Path, adapter: str, option: str, width: int, given: int | None)
             f"the file does not say how many attention heads its tower of width {width} has: write "
             f"{adapter}:{path}?{option}=N."
         )
-    if HEADS[option].get(width, heads) != heads:
-        published = HEADS[option][width]
-        raise InputError(f"{option}={heads} does not fit {path}: towers of width {width} have {published} heads.")
     return heads
 
 
@@ -180,6 +168,8 @@ def _phyclip(path: Path, numbers: Mapping[str, float], _: Tensor | None, dim: in
 
 MERU = Family(("curv", "visual_alpha", "textual_alpha"), _meru)
 
+PHYCLIP = ("curvs", "visual_concept_alphas", "textual_concept_alphas")
+
 FAMILIES = {
     "meru": MERU,
     "hycoclip": MERU,
@@ -189,14 +179,6 @@ FAMILIES = {
         _meru,
         ("textual.min_radius_head.",),
     ),
-    "phyclip": Family(
-        tuple(
-            f"{name}.{k}"
-            for name in ("curvs", "visual_concept_alphas", "textual_concept_alphas")
-            for k in range(SUBSPACES)
-        ),
-        _phyclip,
-        ("curv", "visual_alpha", "textual_alpha"),
-    ),
+    "phyclip": Family(tuple(f"{name}.{k}" for name in PHYCLIP for k in range(SUBSPACES)), _phyclip, MERU.numbers),
 }
 """Adapter -> what its files hold."""

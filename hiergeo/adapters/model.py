@@ -1,6 +1,7 @@
 """The interface of models: captions and pictures in, unit embeddings and a root out."""
 
 import copy
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -29,6 +30,8 @@ Kind = TypeVar("Kind", bound="Model")
 
 NAMED_ROWS = 5
 """Defective rows that an error names before it only counts."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 ROWS_AT_ONCE = 1 << 12
 """Rows that are normalised in float64 at a time."""
@@ -73,7 +76,10 @@ class Model(ABC):
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         """One batch of images -> (B, dim), of any norm, device and floating dtype; called only when `has_images`."""
-        raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
+        raise self._no_images()
+
+    def _no_images(self) -> InputError:
+        return InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
 
     def check_texts(self, texts: Sequence[str]) -> None:  # noqa: B027 - most models embed every text
         """Raise `InputError` for texts that can never be embedded, before any work starts; by default all can."""
@@ -109,7 +115,7 @@ class Model(ABC):
         return self._root.shape[0]
 
     def root(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> Tensor:
-        """The unit embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption.
+        """The embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption.
 
         Args:
             device: where it is wanted, as in `encode_text`.
@@ -144,7 +150,8 @@ class Model(ABC):
         if not isinstance(listed, Sequence) or isinstance(listed, str) or not all(isinstance(t, str) for t in listed):
             raise InputError(f"texts must be a list of strings, not {_shown(texts, str)}.")
         stripped = [text.strip() for text in listed]
-        _refuse_surrogates(stripped)
+        if broken := [row for row, text in enumerate(stripped) if not text.isascii() and SURROGATE.search(text)]:
+            raise InputError(f"text {broken[0]} (the first is 0) holds half of a surrogate pair: decode it anew.")
         self.check_texts(stripped)
         size = self.text_batch if batch_size is None else batch_size
         return self._encode("text", stripped, self.text_rows, size, device, dtype, progress)
@@ -167,8 +174,8 @@ class Model(ABC):
             images: a list of paths, pictures of Pillow, images of a dataset, or arrays and tensors of pixels (height,
                 width, 3), uint8.
             batch_size: images that are embedded at a time; None is `image_batch`.
-            device: where the embeddings are wanted, as in `encode_text`.
-            dtype: of the embeddings, as in `encode_text`.
+            device: as in `encode_text`, and so the others.
+            dtype: of the embeddings.
             progress: draw a bar on standard error.
 
         Raises:
@@ -176,11 +183,10 @@ class Model(ABC):
                 an embedding that is not finite or has no direction.
         """
         if not self.has_images:
-            raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
+            raise self._no_images()
         if not isinstance(images, Sequence) or isinstance(images, str | bytes):
-            raise InputError(
-                f"images must be a list of paths, pictures or arrays of pixels, not {_shown(images, object)}."
-            )
+            shown = _shown(images, object)
+            raise InputError(f"images must be a list of paths, pictures or arrays of pixels, not {shown}.")
         self.check_images(images)
         size = self.image_batch if batch_size is None else batch_size
         return self._encode("image", images, self.image_rows, size, device, dtype, progress)
@@ -195,33 +201,30 @@ class Model(ABC):
         dtype: str | torch.dtype | None,
         progress: bool,
     ) -> Tensor:
-        place, kept = _wanted(device), resolve_dtype(dtype)
-        if not items:
+        where, result, count = _wanted(device), resolve_dtype(dtype), len(items)
+        if not count:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
         check_whole("the batch size", size, 1, limits.COUNT)
-        whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
-        count, label = len(items), f"embedding {kind}s"
-        starts = range(0, count, size)
-        for start in track(starts, label, enabled=progress, size=lambda at: min(size, count - at), total=count):
-            batch = items[start : start + size]
+        batches = [items[start : start + size] for start in range(0, count, size)]
+        whole, done = torch.empty(0, 0), 0
+        for batch in track(batches, f"embedding {kind}s", enabled=progress, size=len, total=count):
             rows = rows_of(batch)
-            if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(batch):
+            width = (whole if done else rows).shape[-1] if isinstance(rows, Tensor) and rows.ndim else 0
+            if not isinstance(rows, Tensor) or rows.shape != (len(batch), width):
                 shape = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
                 raise InputError(
-                    f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each."
+                    f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each, all "
+                    "of one length."
                 )
-            if start == 0:
-                whole = torch.empty(len(items), rows.shape[1], dtype=torch.float32, device=place)
-            if rows.shape[1] != whole.shape[1]:
-                raise InputError(
-                    f"the adapter {self.name} gave rows of {whole.shape[1]} numbers, and from row {start} on of "
-                    f"{rows.shape[1]}: it must be the same for all."
-                )
-            whole[start : start + len(rows)] = rows.detach().to(place, torch.float32)
+            if not done:
+                whole = torch.empty(count, width, dtype=torch.float32, device=where)
+            whole[done : done + len(rows)] = rows.detach().to(where, torch.float32)
+            done += len(rows)
+        what = f"the {kind} embeddings of {self.name}"
         if self.normalised:
-            return unit_rows(whole, what, whole).to(kept)
-        _refuse_rows(~whole.isfinite().all(dim=1), what, "hold NaN or Inf")
-        return whole.to(kept)
+            return unit_rows(whole, what, whole).to(result)
+        usable_norms(whole, what, zero=True)
+        return whole.to(result)
 
 
 def _wanted(device: str | torch.device | None) -> torch.device:
@@ -237,12 +240,6 @@ def _shown(values: object, wanted: type) -> str:
     return f"{kind} of shape {tuple(values.shape)}" if isinstance(values, np.ndarray | Tensor) else kind
 
 
-def _refuse_surrogates(texts: Sequence[str]) -> None:
-    for place, text in enumerate(texts):
-        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise InputError(f"text {place} (the first is 0) holds half of a surrogate pair: decode it anew.")
-
-
 def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
     """Rows (N, D) divided by their Euclidean norms, in float32, on their device; a few at a time in float64.
 
@@ -255,38 +252,24 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
         InputError: a row holds NaN or Inf or has norm zero.
     """
     result = torch.empty_like(rows, dtype=torch.float32) if out is None else out
-    finite, nonzero = (torch.ones(len(rows), dtype=torch.bool, device=rows.device) for _ in range(2))
+    norms = usable_norms(rows, what)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        exact = wide(rows[part])
-        norm = exact.norm(dim=1, keepdim=True)
-        finite[part], nonzero[part] = exact.isfinite().all(dim=1), norm[:, 0] != 0
-        result[part] = exact / norm
-    _refuse_rows(~finite, what, "hold NaN or Inf")
-    _refuse_rows(~nonzero, what, "have norm zero, so no direction")
+        result[part] = wide(rows[part]) / norms[part, None]
     return result
 
 
-def refuse_unusable_rows(rows: Tensor, what: str, *, zero: bool = False) -> tuple[float, float]:
-    """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, unless `zero` is allowed.
-
-    Returns:
-        The smallest and the largest norm.
-    """
+def usable_norms(rows: Tensor, what: str, *, zero: bool = False) -> Tensor:
+    """The norms (N,) of rows (N, D); raises the errors of `unit_rows`, that of norm zero unless `zero` is allowed."""
     norms = torch.cat([wide(part).norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
-    _refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
-    if not zero:
-        _refuse_rows(norms == 0, what, "have norm zero, so no direction")
-    return float(norms.min()), float(norms.max())
-
-
-def _refuse_rows(bad: Tensor, what: str, defect: str) -> None:
-    """Raise an `InputError` that names the first rows where the mask `bad` (N,) is true, if there are any."""
-    rows = bad.nonzero()[:, 0].tolist()
-    if rows:
-        named = ", ".join(map(str, rows[:NAMED_ROWS]))
-        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
-        raise InputError(f"{what} are unusable: rows {named}{more} {defect}.")
+    bad, defect = ~norms.isfinite(), "hold NaN or Inf"
+    if not zero and not bad.any():
+        bad, defect = norms == 0, "have norm zero, so no direction"
+    if named := bad.nonzero()[:, 0].tolist():
+        more = f" and {len(named) - NAMED_ROWS} more" if len(named) > NAMED_ROWS else ""
+        listed = ", ".join(map(str, named[:NAMED_ROWS]))
+        raise InputError(f"{what} are unusable: rows {listed}{more} {defect}.")
+    return norms
 
 
 class NetworkModel(Model):
@@ -335,7 +318,7 @@ class NetworkModel(Model):
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         """Upright RGB pictures -> (B, dim); called only when `has_images`."""
-        raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
+        raise self._no_images()
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         with torch.inference_mode():
@@ -350,7 +333,7 @@ class ClipModel(NetworkModel):
     """A network with the methods `encode_text` and `encode_image`, as those of open_clip.
 
     Args:
-        name: as for `NetworkModel`, and so the next two and the last two.
+        name: as for `NetworkModel`, and so the others that are not named here.
         network: the towers.
         device: where they run.
         tokenizer: texts -> (B, context) tokens.

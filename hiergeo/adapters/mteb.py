@@ -19,49 +19,25 @@ TASK = "Flickr30kT2IRetrieval"
 """The task that models are told they embed for; those with instructions choose theirs by it."""
 
 
-class Column(Dataset[dict[str, Any]]):
-    """A data set of one column, with what encoders of mteb ask of a data set.
-
-    Attributes:
-        features: the name of the column.
-    """
+class _Column(Dataset[dict[str, Any]]):
+    """A data set of one column, with what encoders of mteb ask of a data set."""
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.features: dict[str, None] = {name: None}
-        self._name, self._values = name, values
-
-    @property
-    def column_names(self) -> list[str]:
-        """The name of the column, in a list."""
-        return [self._name]
+        self.column_names = [name]
+        self._values = values
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __getitem__(self, index: Any) -> Any:
-        return list(self._values) if index == self._name else {self._name: self._values[index]}
-
-
-def one_batch(name: str, values: Sequence[Any]) -> DataLoader[dict[str, Any]]:
-    """A loader whose only batch is ``{name: values}``."""
-
-    def collate(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-        return {name: [row[name] for row in rows]}
-
-    generator = torch.Generator()  # a loader draws a seed, of the global generator unless it has one
-    return DataLoader(Column(name, values), batch_size=len(values), collate_fn=collate, generator=generator)
+        (name,) = self.column_names
+        return list(self._values) if index == name else {name: self._values[index]}
 
 
 @final
 class MtebModel(Model):
     """An encoder with mteb's interface: ``encode(loader, task_metadata=, hf_split=, hf_subset=, prompt_type=)``.
-
-    Args:
-        name: the spec that loads the model.
-        encoder: the encoder.
-        modalities: what it embeds: ``text``, ``image``.
-        revision: of its weights, where it is known; part of the fingerprint.
-        task: metadata of a task, passed to the encoder.
 
     Raises:
         InputError: an encoder without `encode`, such as a cross-encoder, or one that embeds no texts.
@@ -69,16 +45,13 @@ class MtebModel(Model):
 
     preprocessing = "that of mteb"
 
-    def __init__(
-        self, name: str, encoder: Any, modalities: Sequence[str], revision: str | None = None, task: Any = None
-    ) -> None:
+    def __init__(self, name: str, encoder: Any, meta: Any, task: Any) -> None:
         if not callable(getattr(encoder, "encode", None)):
             raise InputError(f"{name} is not an encoder of mteb: it has no method 'encode'.")
-        if "text" not in modalities:
-            raise InputError(f"{name} embeds {', '.join(modalities) or 'nothing'}: a model of texts is needed.")
-        self.name = name
-        self.has_images = "image" in modalities
-        self._encoder, self._revision, self._task = encoder, revision, task
+        if "text" not in meta.modalities:
+            raise InputError(f"{name} embeds {', '.join(meta.modalities) or 'nothing'}: a model of texts is needed.")
+        self.name, self.has_images = name, "image" in meta.modalities
+        self._encoder, self._revision, self._task = encoder, meta.revision, task
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the name, the revision, and the weights where the encoder holds a network."""
@@ -97,24 +70,19 @@ class MtebModel(Model):
 
     @torch.no_grad()
     def _encoded(self, column: str, values: list[Any]) -> Tensor:
-        rows = self._encoder.encode(
-            one_batch(column, values),
-            task_metadata=self._task,
-            hf_split="test",
-            hf_subset="default",
-            prompt_type=None,
+        loader = DataLoader(
+            _Column(column, values),
             batch_size=len(values),
-            show_progress_bar=False,
+            collate_fn=lambda rows: {column: [row[column] for row in rows]},
+            generator=torch.Generator(),  # a loader draws a seed, of the global generator unless it has one
         )
+        task = {"task_metadata": self._task, "hf_split": "test", "hf_subset": "default", "prompt_type": None}
+        rows = self._encoder.encode(loader, **task, batch_size=len(values), show_progress_bar=False)
         return torch.as_tensor(rows).float()
 
 
 def load_mteb(rest: str, *, device: torch.device) -> MtebModel:
-    """Load a model of mteb's registry.
-
-    Args:
-        rest: ``NAME``, such as ``openai/clip-vit-base-patch32``, or ``NAME@REVISION``.
-        device: where it runs.
+    """The model ``NAME`` of mteb's registry, such as ``openai/clip-vit-base-patch32``, or ``NAME@REVISION``.
 
     Raises:
         InputError: an unknown name, a model that does not encode texts, or one that runs code of its own.
@@ -135,5 +103,4 @@ def load_mteb(rest: str, *, device: torch.device) -> MtebModel:
         raise UnavailableError(f"mteb cannot load '{name}' without a package: {reason(error)}.") from error
     except (OSError, ValueError) as error:
         raise not_obtained(f"the model '{name}' of mteb", "hf:PATH or sentence-transformers:PATH", error) from error
-    task = mteb.get_task(TASK).metadata
-    return MtebModel(f"mteb:{rest}", encoder, meta.modalities, meta.revision, task)
+    return MtebModel(f"mteb:{rest}", encoder, meta, mteb.get_task(TASK).metadata)

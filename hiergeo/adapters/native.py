@@ -39,7 +39,6 @@ CURVATURES = (0.01, 100.0)
 FACTORS = (1e-12, 1e4)
 """Range of a factor of the features in files that can be used: training starts near 0.04 and MERU stops it at 1."""
 
-
 STATISTICS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
@@ -128,22 +127,22 @@ class TextSizes(NamedTuple):
         )
 
 
-def side(path: Path, state: Mapping[str, Tensor], name: str, axis: int) -> int:
-    """One side of a stored weight. Raises InputError where the weight is missing or has too few dimensions."""
-    try:
-        return state[name].shape[axis]
-    except (KeyError, IndexError):
-        raise InputError(f"{path} is no complete checkpoint of this family: it lacks the weight '{name}'.") from None
+class Sizes(NamedTuple):
+    """The sizes of both towers, and the dimension of the embeddings."""
+
+    vision: VisionSizes
+    text: TextSizes
+    dim: int
 
 
-def tower_sizes(
+def stored_sizes(
     path: Path,
     state: Mapping[str, Tensor],
     vision_heads: Callable[[int], int],
     text_heads: Callable[[int], int],
     **vision: Any,
-) -> tuple[VisionSizes, TextSizes]:
-    """The sizes of both towers by the shapes of stored weights.
+) -> Sizes:
+    """The sizes of an encoder by the shapes of its stored weights.
 
     Args:
         path: their file.
@@ -156,27 +155,39 @@ def tower_sizes(
         InputError: a weight that sizes are read from is missing or misshapen, or a size is beyond any model's.
     """
 
-    def layers(tower: str, norm: str) -> int:
-        return sum(re.fullmatch(rf"{tower}\.\d{{1,6}}\.{norm}\.weight", name) is not None for name in state)
+    def layers(pattern: str) -> int:
+        return sum(re.fullmatch(pattern, name) is not None for name in state)
 
-    blocks, of = "textual.transformer.resblocks", partial(side, path, state)
+    def of(name: str, axis: int) -> int:
+        try:
+            return state[name].shape[axis]
+        except (KeyError, IndexError):
+            raise InputError(
+                f"{path} is no complete checkpoint of this family: it lacks the weight '{name}'."
+            ) from None
+
     width, text_width = of("visual.cls_token", -1), of("textual.token_embedding.weight", -1)
     patch, grid = of("visual.patch_embed.proj.weight", -1), round(max(0, of("visual.pos_embed", 1) - 1) ** 0.5)
-    hidden, text_hidden = of("visual.blocks.0.mlp.fc1.weight", 0), of(f"{blocks}.0.mlp.c_fc.weight", 0)
-    depth, text_depth = layers(r"visual\.blocks", "norm1"), layers(re.escape(blocks), "ln_1")
-    context = of("textual.positional_embedding", 0)
-    widths = (width, text_width, hidden, text_hidden, patch, grid, grid * patch)
-    if not (0 < min(widths) <= max(widths) <= limits.WIDTH and max(depth, text_depth) <= limits.LAYERS):
-        raise InputError(f"{path} is damaged: no model has sizes such as {widths} and {depth} and {text_depth} layers.")
-    if not 0 < context <= CONTEXT:
-        raise InputError(f"{path} is damaged: its text tower has {context} positions, and {CONTEXT} is most.")
+    hidden = of("visual.blocks.0.mlp.fc1.weight", 0)
+    text_hidden = of("textual.transformer.resblocks.0.mlp.c_fc.weight", 0)
+    depths = (
+        layers(r"visual\.blocks\.\d+\.norm1\.weight"),
+        layers(r"textual\.transformer\.resblocks\.\d+\.ln_1\.weight"),
+    )
+    context, dim = of("textual.positional_embedding", 0), of("visual_proj.weight", 0)
+    widths = (width, text_width, hidden, text_hidden, patch, grid, grid * patch, dim)
+    if not (0 < min(widths) <= max(widths) <= limits.WIDTH and max(depths) <= limits.LAYERS and 0 < context <= CONTEXT):
+        raise InputError(
+            f"{path} is damaged: no model has sizes such as {widths}, {depths} layers and a text of {context} tokens."
+        )
     heads, text = vision_heads(width), text_heads(text_width)
     for name, count, across in (("image", heads, width), ("text", text, text_width)):
         if not count or across % count:
             raise InputError(f"{path} does not fit: of width {across}, its {name} tower cannot have {count} heads.")
-    return (
-        VisionSizes(width, depth, heads, hidden, patch, grid * patch, **vision),
-        TextSizes(text_width, text_depth, text, text_hidden, context),
+    return Sizes(
+        VisionSizes(width, depths[0], heads, hidden, patch, grid * patch, **vision),
+        TextSizes(text_width, depths[1], text, text_hidden, context),
+        dim,
     )
 
 
@@ -188,27 +199,20 @@ class DualEncoder(nn.Module):
     models do. Weights are those that timm, open_clip and PyTorch start from.
 
     Args:
-        vision: sizes of the image tower.
-        text: sizes of the text tower.
-        dim: of the rows.
+        sizes: of the towers.
         factors: of the space; 0 for rows of any length.
         quick_gelu: whether the text tower has OpenAI's approximation of GELU.
         bias: whether the projections have biases.
-
-    Attributes:
-        plan: sizes of both towers, and `quick_gelu`; embeddings depend on all of it, and no weight tells the whole.
     """
 
     visual_scale: Tensor
     textual_scale: Tensor
     reach: Tensor
 
-    def __init__(
-        self, vision: VisionSizes, text: TextSizes, dim: int, factors: int, quick_gelu: bool = False, bias: bool = False
-    ) -> None:
+    def __init__(self, sizes: Sizes, factors: int, quick_gelu: bool = False, bias: bool = False) -> None:
         super().__init__()
-        self.plan = vision, text, quick_gelu
-        self._shape = dim, factors, quick_gelu, bias
+        self.shape = sizes, factors, quick_gelu, bias
+        vision, text, dim = sizes
         self.visual = vision.tower()
         self.textual = text.tower(quick_gelu)
         self.visual_proj = nn.Linear(vision.width, dim, bias=bias)
@@ -219,33 +223,25 @@ class DualEncoder(nn.Module):
 
     @classmethod
     def stored(
-        cls,
-        path: Path,
-        state: Mapping[str, Tensor],
-        sizes: tuple[VisionSizes, TextSizes],
-        native: Native,
-        *,
-        quick_gelu: bool = False,
+        cls, path: Path, state: Mapping[str, Tensor], sizes: Sizes, native: Native, *, quick_gelu: bool = False
     ) -> "DualEncoder":
         """The encoder of a file with these weights of towers and projections, scaled and shortened as `Native` says.
 
         Raises:
             InputError: weights that are missing, left over or misshapen.
         """
-        (vision, text), (visual, textual), reach = sizes, native.scales, native.reach
-        shape = len(visual), len(reach), quick_gelu, "visual_proj.bias" in state
-        tensors = {**state, "visual_scale": visual, "textual_scale": textual, "reach": reach}
-        encoder = strictly(path, lambda: cls(vision, text, *shape), tensors)
+        scales = dict(zip(("visual_scale", "textual_scale"), native.scales, strict=True))
+        shape = sizes, len(native.reach), quick_gelu, "visual_proj.bias" in state
+        encoder = strictly(path, lambda: cls(*shape), {**state, **scales, "reach": native.reach})
         encoder.textual.attn_mask = encoder.textual.build_causal_mask()
         return encoder
 
     def rebuilt(self) -> "DualEncoder":
         """The same network with the weights that training starts from.
 
-        The factors of the features are kept: with the curvature they make the space in which the model is measured.
+        The factors of the features stay: with the curvature they make the space in which the model is measured.
         """
-        vision, text, _ = self.plan
-        fresh = DualEncoder(vision, text, *self._shape)
+        fresh = DualEncoder(*self.shape)
         fresh.visual_scale, fresh.textual_scale, fresh.reach = self.visual_scale, self.textual_scale, self.reach
         return fresh
 
@@ -276,7 +272,9 @@ class NativeModel(ClipModel):
         device: where they run.
         space: the native space, or None.
         normalised: whether rows are brought to norm one, as those of a CLIP.
-        prepared: how inputs reach the towers, as `ClipModel` takes it.
+        images: how pictures become square, one of `IMAGES`.
+        statistics: mean and standard deviation of pixels.
+        normalisation: the same in words, for the fingerprint.
     """
 
     def __init__(
@@ -287,10 +285,15 @@ class NativeModel(ClipModel):
         *,
         space: Space | None,
         normalised: bool = False,
-        **prepared: Any,
+        images: str,
+        statistics: tuple[Sequence[float], Sequence[float]],
+        normalisation: str,
     ) -> None:
-        vision, text, quick_gelu = network.plan
+        (vision, text, _), _, quick_gelu, _ = network.shape
         settings = f"Plan({vision=}, {text=}, {quick_gelu=})"  # as all fingerprints before had it
+        tokenizer, transform = byte_pairs(text.context), square(vision.image, *statistics, images)
+        preprocessing = f"{images} to {vision.image}, bicubic, {normalisation}"
+        prepared: dict[str, Any] = {"tokenizer": tokenizer, "transform": transform, "preprocessing": preprocessing}
         super().__init__(name, network, device, settings=settings, **prepared)
         self.normalised = normalised
         self._space = space
@@ -316,14 +319,8 @@ def square(side: int, mean: Sequence[float], std: Sequence[float], images: str) 
     """Pictures to pixels (3, side, side): resized by bicubic interpolation, as one of `IMAGES` says, and normalised."""
     from open_clip.transform import image_transform
 
-    transform: Callable[[Image], Tensor] = image_transform(
-        side,
-        is_train=False,
-        mean=tuple(mean),
-        std=tuple(std),
-        resize_mode=IMAGES[images],
-        interpolation="bicubic",
-    )
+    resizing = {"resize_mode": IMAGES[images], "interpolation": "bicubic"}
+    transform: Callable[[Image], Tensor] = image_transform(side, False, tuple(mean), tuple(std), **resizing)
     return transform
 
 

@@ -17,7 +17,7 @@ from hiergeo._core.numerics import wide
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
-from hiergeo.adapters.model import ROWS_AT_ONCE, Model, refuse_unusable_rows, unit_rows
+from hiergeo.adapters.model import ROWS_AT_ONCE, Model, unit_rows, usable_norms
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.lvis import FILE, PROMPT, load_lvis
@@ -37,14 +37,14 @@ ID_DIGITS = 18
 MEAN_ROOT = "@mean"
 """Ending of the spec of a file whose root is the mean of its texts."""
 
-KEPT = "?norms=keep"
+FREE_NORMS = "?norms=keep"
 """Ending of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
 
 LVIS_HOME = "clip"
 """What of ``lvis:clip`` names the file in the data home."""
 
 SPREAD = 1.01
-"""Ratio of the largest norm to the smallest from which dividing them out is told."""
+"""Ratio of the largest norm to the smallest from which dividing them out is said."""
 
 ARRAYS = {
     "text": Array("f", (2, 3)),
@@ -57,7 +57,7 @@ ARRAYS = {
 
 
 class StoredTexts(Model):
-    """A model known only by its embeddings of certain captions.
+    """A model of which only the embeddings of certain captions are at hand.
 
     Args:
         name: the spec that loads the model.
@@ -93,12 +93,12 @@ class StoredTexts(Model):
 
 
 class NpzModel(StoredTexts):
-    """A model known only by its embeddings of certain captions and images.
+    """A model of which only the embeddings of certain captions and images are at hand.
 
     Args:
         path: a file of `ARRAYS`.
         mean_root: take the mean of the text embeddings for that of the empty caption, whether or not one is there.
-        keep_norms: take rows as they are; otherwise they are divided by their norms, and a warning tells of norms that
+        keep_norms: take rows as they are; otherwise they are divided by their norms, and a warning says so where these
             differ.
 
     Raises:
@@ -120,35 +120,28 @@ class NpzModel(StoredTexts):
             )
         if ("image" in stored) != ("image_id" in stored):
             raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
-        text = stored["text"]
-        _require(text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
-        dim = text.shape[-1]
-        _require_shape(path, stored, "caption", text.shape[:-1])
-        self.normalised = not keep_norms
-        texts = self._usable(text.reshape(-1, dim), f"the text embeddings of {path}")
-        if mean_root:
-            root = self._located(texts).mean(0)
-        else:
-            _require_shape(path, stored, "root", (dim,))
-            root = self._usable(stored["root"][None], f"the root embeddings of {path}")[0]
+        self._path, self.normalised, self.has_images = path, not keep_norms, "image" in stored
+        dim = stored["text"].shape[-1]
+        shapes = {"caption": stored["text"].shape[:-1], "root": (dim,)}
+        if self.has_images:
+            shapes |= {"image": (len(stored["image"]), dim), "image_id": (len(stored["image"]),)}
+        for name, array in sorted(stored.items(), key=lambda item: list(ARRAYS).index(item[0])):
+            if not array.size or array.shape != shapes.get(name, array.shape):
+                fits = f"where {shapes[name]} fits the others" if array.size else "and is empty"
+                raise InputError(f"{path} is not an embedding file: '{name}' has shape {array.shape} {fits}.")
+        texts = self._usable(stored["text"].reshape(-1, dim), "text")
+        root = self._located(texts).mean(0) if mean_root else self._usable(stored["root"][None], "root")[0]
         captions = [caption.strip() for caption in stored["caption"].ravel().tolist()]
-        rows = self._index(path, "text", captions, texts)
+        rows = self._index("text", captions, texts)
         if "" in rows and not mean_root:
-            self._check_agreement(path, "text", [""], texts[rows[""]][None], root[None])
-        digest = sha256(path) if path.is_file() else ""
-        if ending := MEAN_ROOT * mean_root + KEPT * keep_norms:
+            self._check_agreement("text", [""], texts[rows[""]][None], root[None])
+        digest = sha256(path)
+        if ending := MEAN_ROOT * mean_root + FREE_NORMS * keep_norms:
             digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
         super().__init__(f"npz:{path}{ending}", texts, rows, root, digest[:16])
-        self._path, self._images = path, texts[:0]
-        keys: list[Any] = []
-        if "image" in stored:
-            self.has_images = True
-            image = stored["image"]
-            _require(image.size > 0, path, f"'image' has shape {image.shape}, not (m, {dim})")
-            _require_shape(path, stored, "image", (len(image), dim))
-            _require_shape(path, stored, "image_id", (len(image),))
-            self._images, keys = self._usable(image, f"the image embeddings of {path}"), stored["image_id"].tolist()
-        self._image_row: dict[int | str, int] = self._index(path, "image", keys, self._images)
+        self._images = self._usable(stored["image"], "image") if self.has_images else texts[:0]
+        keys: list[Any] = stored["image_id"].tolist() if self.has_images else []
+        self._image_row: dict[int | str, int] = self._index("image", keys, self._images)
         self._by_number = not any(isinstance(key, str) for key in keys)
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
@@ -160,7 +153,7 @@ class NpzModel(StoredTexts):
         if not self._by_number:
             _refuse_namesakes(keys, images)
             return
-        guessed = [each for each in images if isinstance(each, str | Path) and not NAME.fullmatch(Path(each).name)]
+        guessed = [image for image in images if isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)]
         if guessed:
             warnings.warn(
                 f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
@@ -171,13 +164,14 @@ class NpzModel(StoredTexts):
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._images[[self._image_row[self._key(image)] for image in images]]
 
-    def _usable(self, rows: NDArray[Any], what: str) -> Tensor:
-        tensor = torch.from_numpy(rows)
-        low, high = refuse_unusable_rows(tensor, what, zero=not self.normalised)
+    def _usable(self, rows: NDArray[Any], kind: str) -> Tensor:
+        tensor, what = torch.from_numpy(rows), f"the {kind} embeddings of {self._path}"
+        norms = usable_norms(tensor, what, zero=not self.normalised)
+        low, high = float(norms.min()), float(norms.max())
         if self.normalised and high > SPREAD * low:
             warnings.warn(
-                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write {KEPT} "
-                "behind the name of the file.",
+                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write "
+                f"{FREE_NORMS} behind the name of the file.",
                 stacklevel=4,
             )
         return tensor
@@ -185,32 +179,31 @@ class NpzModel(StoredTexts):
     def _located(self, rows: Tensor) -> Tensor:
         return unit_rows(rows, "stored") if self.normalised else wide(rows)
 
-    def _index(self, path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key, int]:
+    def _index(self, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key, int]:
         """The first row of each key, after checking that its other rows agree with it."""
         first: dict[Key, int] = {}
         owner = torch.tensor([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=torch.int64)
         for repeats in (owner != torch.arange(len(owner))).nonzero()[:, 0].split(ROWS_AT_ONCE):
-            repeated = [keys[row] for row in repeats.tolist()]
-            self._check_agreement(path, kind, repeated, rows[repeats], rows[owner[repeats]])
+            self._check_agreement(kind, [keys[row] for row in repeats.tolist()], rows[repeats], rows[owner[repeats]])
         return first
 
-    def _check_agreement(self, path: Path, kind: str, keys: Sequence[Hashable], rows: Tensor, others: Tensor) -> None:
+    def _check_agreement(self, kind: str, keys: Sequence[Hashable], rows: Tensor, others: Tensor) -> None:
         """Raise InputError if a row (N, D) differs from the same row of `others`; names its key."""
         one, other = self._located(rows), self._located(others)
-        apart = (one - other).norm(dim=1) > AGREEMENT * other.norm(dim=1)
-        if bool(apart.any()):
-            raise InputError(f"{path} holds two different embeddings of the {kind} {keys[int(apart.nonzero()[0])]!r}.")
+        apart = ((one - other).norm(dim=1) > AGREEMENT * other.norm(dim=1)).nonzero()[:, 0]
+        if len(apart):
+            raise InputError(f"{self._path} holds two different embeddings of the {kind} {keys[int(apart[0])]!r}.")
 
     def _key(self, image: ImageLike) -> int | str:
         """What an image is stored under: its COCO id, or the name of its file with its ending or else without."""
         if self._by_number:
             return _coco_id(image)
-        name = file_path(image).name
+        name = _file_path(image).name
         return name if name in self._image_row else Path(name).stem
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
-    """Load an embedding file; `device` is ignored because nothing is computed.
+    """Load an embedding file.
 
     Args:
         rest: ``FILE``, or ``FILE@mean`` for a file without an embedding of the empty caption: the mean of its text
@@ -220,15 +213,14 @@ def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
     """
-    endings = []
-    for ending in (KEPT, MEAN_ROOT):
-        there = rest.endswith(ending) and not path_of(rest).exists()
-        endings.append(there)
-        rest = rest.removesuffix(ending) if there else rest
-    return NpzModel(path_of(rest), keep_norms=endings[0], mean_root=endings[1])
+    options = []
+    for ending in (FREE_NORMS, MEAN_ROOT):
+        options.append(rest.endswith(ending) and not path_of(rest).exists())
+        rest = rest.removesuffix(ending) if options[-1] else rest
+    return NpzModel(path_of(rest), keep_norms=options[0], mean_root=options[1])
 
 
-def file_path(image: ImageLike) -> Path:
+def _file_path(image: ImageLike) -> Path:
     """The file of an image; raises InputError for a picture that has none."""
     path = image.path if isinstance(image, ImageRef) else image
     if not isinstance(path, str | Path):
@@ -240,7 +232,7 @@ def _coco_id(image: ImageLike) -> int:
     """The id of a dataset's image, or the last number in a file name (``COCO_val2014_000000000139.jpg`` is 139)."""
     if isinstance(image, ImageRef):
         return image.image_id
-    numbers = re.findall(r"[0-9]+", file_path(image).stem)
+    numbers = re.findall(r"[0-9]+", _file_path(image).stem)
     if not numbers or len(numbers[-1]) > ID_DIGITS:
         raise InputError(f"the file name {image} holds no COCO id to look up.")
     return int(numbers[-1])
@@ -250,7 +242,7 @@ def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> 
     """Raise InputError if two files that are not one and the same would get the same row."""
     first: dict[Hashable, Path] = {}
     for key, image in zip(keys, images, strict=True):
-        path = file_path(image)
+        path = _file_path(image)
         other = first.setdefault(key, path)
         if other != path and os.path.abspath(other) != os.path.abspath(path):
             raise InputError(
@@ -259,28 +251,18 @@ def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> 
             )
 
 
-def _require_shape(path: Path, stored: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> None:
-    found = stored[name].shape
-    _require(found == shape, path, f"'{name}' has shape {found} where {shape} fits the other arrays")
-
-
-def _require(condition: bool, path: Path, defect: str) -> None:
-    if not condition:
-        raise InputError(f"{path} is not an embedding file: {defect}.")
-
-
 class LvisModel(StoredTexts):
     """A model of stored embeddings of names.
 
-    The file has no embedding of the empty caption. The root is the mean of all unit embeddings, brought to norm one;
-    spaces of root "none" do without.
+    The file has no embedding of the empty caption. The root is the mean of all unit embeddings; spaces of root "none"
+    do without.
     """
 
     preprocessing = f"stored embeddings of '{PROMPT}'; the root is their mean"
 
 
 def load_lvis_model(rest: str, *, device: torch.device) -> LvisModel:
-    """``lvis:clip``, the file in the data home, or ``lvis:FILE``; nothing is computed on `device`.
+    """``lvis:clip``, the file in the data home, or ``lvis:FILE``.
 
     Raises:
         InputError: the file cannot be used.

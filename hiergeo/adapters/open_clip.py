@@ -33,6 +33,7 @@ PREPROCESSING = {
 }
 """Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
 
+
 CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
 """The card of a model, and what it says of one that was trained in a curved space."""
 
@@ -64,7 +65,7 @@ def _texts_of_the_hub(arch: str) -> Iterator[None]:
     reach: AbstractContextManager[None] = nullcontext()
     if arch.startswith(FOLDER):
         reach = hub.only_cached()
-    elif text_needs_hub(arch):
+    elif _text_needs_hub(arch):
         reach = hub.cached_if_unreachable()
     with reach, hub.unquestioned():
         yield
@@ -86,30 +87,40 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
             space that does not exist.
         UnavailableError: a download failed.
     """
-    place, options = hub.options_of(rest, SpaceOptions)
+    source, options = hub.options_of(rest, SpaceOptions)
     geometry = None if options.space is None else parse(options.space)
-    model = _loaded(f"open_clip:{rest}", place, device)
+    model = _loaded(f"open_clip:{rest}", source, device)
     if geometry is not None:
         model.live_in(Space(geometry, torch.zeros(model.config["embed_dim"])), options.norm == "unit")
-    elif _card_says_hyperbolic(place):
+    elif HYPERBOLIC.search(_card(source)):
         warn(
-            f"the card of {place} speaks of a hyperbolic space, and it is measured in Euclidean space: name the space "
+            f"the card of {source} speaks of a hyperbolic space, and it is measured in Euclidean space: name the space "
             "of the training, such as ?space=lorentz:-1 behind the spec."
         )
     return model
 
 
-def _loaded(name: str, place: str, device: torch.device) -> OpenClipModel:
+def _card(source: str) -> str:
+    """The card of a folder or of a repository in the cache; empty without one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path: Any = path_of(source.removeprefix(FOLDER)) / CARD if source.startswith(FOLDER) else None
+    if source.startswith(HUB):
+        path = try_to_load_from_cache(source.removeprefix(HUB), CARD)
+    return Path(path).read_text("utf-8", "replace") if isinstance(path, str | Path) and Path(path).is_file() else ""
+
+
+def _loaded(name: str, source: str, device: torch.device) -> OpenClipModel:
     tiny.register()
-    if place.startswith(HUB):
-        return _from_hub(name, place, device)
-    if place.startswith(FOLDER):
-        return _from_folder(name, place, device)
-    arch, _, source = place.partition("/")
-    _check_architecture(arch, source)
-    if source.startswith(("/", ".")):
-        return _from_file(name, arch, path_of(source), device)
-    return _from_tag(name, arch, source, device)
+    if source.startswith(HUB):
+        return _from_hub(name, source, device)
+    if source.startswith(FOLDER):
+        return _from_folder(name, source, device)
+    arch, _, wanted = source.partition("/")
+    _check_architecture(arch, wanted)
+    if wanted.startswith(("/", ".")):
+        return _from_file(name, arch, path_of(wanted), device)
+    return _from_tag(name, arch, wanted, device)
 
 
 @_no_root_handler()
@@ -126,28 +137,11 @@ def fresh_open_clip(rest: str, seed: int, *, device: torch.device) -> OpenClipMo
         InputError: an unknown architecture.
         UnavailableError: its tokenizer cannot be had.
     """
-    import open_clip
-
     tiny.register()
-    if rest not in open_clip.list_models():
-        raise unknown_name("open_clip architecture", rest, open_clip.list_models())
+    _check_architecture(rest, "random")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return _build(f"open_clip:{rest}", rest, device, quick_gelu=uses_quick_gelu(rest))
-
-
-def _card_says_hyperbolic(place: str) -> bool:
-    """Whether the card of a folder or of a repository in the cache names such a space."""
-    from huggingface_hub import try_to_load_from_cache
-
-    card: Any = None
-    if place.startswith(FOLDER):
-        card = path_of(place.removeprefix(FOLDER)) / CARD
-    elif place.startswith(HUB):
-        card = try_to_load_from_cache(place.removeprefix(HUB), CARD)
-    if not isinstance(card, str | Path) or not Path(card).is_file():
-        return False
-    return HYPERBOLIC.search(Path(card).read_text("utf-8", errors="replace")) is not None
 
 
 @_no_root_handler()
@@ -163,29 +157,29 @@ def architectures() -> set[str]:
     return {file.stem for folder in folders for file in (Path(folder) / "model_configs").glob("*.json")}
 
 
-def check_place(place: str) -> None:
+def check_source(source: str) -> None:
     """Raise InputError where ``ARCH/TAG`` or ``ARCH//path`` names an unknown architecture or tag, or no weights."""
-    if place.startswith((HUB, FOLDER)):
+    if source.startswith((HUB, FOLDER)):
         return
     tiny.register()
-    arch, _, source = place.partition("?")[0].partition("/")
-    _check_architecture(arch, source)
-    if not source.startswith(("/", ".")):
-        _published(arch, source)
-    elif not path_of(source).is_file():
-        raise UnavailableError(f"there is no checkpoint {path_of(source)}.")
+    arch, _, wanted = source.partition("?")[0].partition("/")
+    _check_architecture(arch, wanted)
+    if not wanted.startswith(("/", ".")):
+        _published(arch, wanted)
+    elif not path_of(wanted).is_file():
+        raise UnavailableError(f"there is no checkpoint {path_of(wanted)}.")
 
 
-def _check_architecture(arch: str, source: str) -> None:
+def _check_architecture(arch: str, wanted: str) -> None:
     import open_clip
 
     if arch not in open_clip.list_models():
         raise unknown_name("open_clip architecture", arch, open_clip.list_models())
-    if not source:
-        published = open_clip.list_pretrained_tags_by_model(arch)
-        tags = ", ".join([*published[:LISTED], *(["..."] if published[LISTED:] else [])]) or "none published"
+    if not wanted:
+        tags = open_clip.list_pretrained_tags_by_model(arch)
+        listed = ", ".join([*tags[:LISTED], *(["..."] if tags[LISTED:] else [])]) or "none published"
         raise InputError(
-            f"'{arch}' alone would be random weights: write open_clip:{arch}/TAG (tags: {tags}) "
+            f"'{arch}' alone would be random weights: write open_clip:{arch}/TAG (tags: {listed}) "
             f"or open_clip:{arch}//path/to/checkpoint."
         )
 
@@ -199,8 +193,9 @@ def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipM
         try:
             open_clip.download_pretrained(published)
         except Exception as error:  # urllib, the hub and open_clip each raise their own
-            wanted = f"the weights '{tag}' of open_clip's {arch}"
-            raise hub.not_obtained(wanted, _copy_hint(arch, quick), error) from error
+            right = f"{arch}-quickgelu" if quick and not uses_quick_gelu(arch) else arch
+            instead = f"open_clip:{right}//path/to/checkpoint"
+            raise hub.not_obtained(f"the weights '{tag}' of open_clip's {arch}", instead, error) from error
         return _build(name, arch, device, pretrained=tag, quick_gelu=quick)
 
 
@@ -208,23 +203,27 @@ def _published(arch: str, tag: str) -> Any:
     """The published weights of a tag. Raises InputError for an unknown one."""
     import open_clip
 
-    published = open_clip.get_pretrained_cfg(arch, tag)
-    if not published:
-        raise _unknown_tag(arch, tag)
-    return published
+    if published := open_clip.get_pretrained_cfg(arch, tag):
+        return published
+    plain = arch.removesuffix("-quickgelu")
+    if plain != arch and open_clip.get_pretrained_cfg(plain, tag):
+        raise InputError(f"the weights '{tag}' were not trained with QuickGELU: write open_clip:{plain}/{tag}.")
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    if not tags:
+        raise InputError(f"open_clip publishes no weights of '{arch}': write open_clip:{arch}//path/to/checkpoint.")
+    raise unknown_name(f"tag of {arch}", tag, tags)
 
 
 def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenClipModel:
     shapes = checkpoint_shapes(path)
-    options = preprocessing_of(arch)
-    quick = uses_quick_gelu(arch)
+    options, quick = preprocessing_of(arch), uses_quick_gelu(arch)
     try:
         model = _build(name, arch, device, pretrained=str(path), quick_gelu=quick, **options)
     except HiergeoError:
         raise
     except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
         raise InputError(f"{path} is not a checkpoint of {arch}: {weights.said(error)}.") from error
-    refuse_resized(model.network, arch, path, shapes)
+    _refuse_resized(model.network, arch, path, shapes)
     return model
 
 
@@ -239,7 +238,7 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
             quick = uses_quick_gelu(rest)
             download_pretrained_from_hf(repository)
         except Exception as error:  # the hub's errors are many
-            instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json and the weights"
+            instead = f"open_clip:{FOLDER}/path/to/folder with {CONFIG} and the weights"
             raise hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
         with suppress(Exception):  # a repository need not have a card
             hf_hub_download(repository, CARD)
@@ -256,37 +255,22 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
         raise InputError(f"{folder} holds no {CONFIG}: not a folder saved by open_clip.")
     config = hub.foreign_json(described)
     hub.check_config(config, str(described))
-    elsewhere = _named_elsewhere(config)
-    if ":" in elsewhere.get("timm_model_name", ""):
-        raise InputError(
-            f"{described} names '{elsewhere['timm_model_name']}' as its image tower, and a folder is loaded without "
-            "asking the hub: name an architecture of timm."
-        )
     try:
+        image = config["model_cfg"].get("vision_cfg", {}).get("timm_model_name") or ""
+        if ":" in image:
+            raise InputError(
+                f"{described} names '{image}' as its image tower, and a folder is loaded without asking the hub: name "
+                "an architecture of timm."
+            )
         with _texts_of_the_hub(rest):
             bare = partial(open_clip.create_model, rest, load_weights=False, pretrained_text=False, device="meta")
             hub.check_size(bare, folder, str(described))
-            quick = uses_quick_gelu(rest)
-            return _build(name, rest, device, quick_gelu=quick)
+            return _build(name, rest, device, quick_gelu=uses_quick_gelu(rest))
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        text = elsewhere.get("hf_model_name")
-        advice = f"; if it lacks the text tower '{text}', which it names, download that first" if text else ""
-        raise InputError(f"{folder} cannot be loaded by open_clip: {weights.said(error)}{advice}.") from error
-
-
-def _named_elsewhere(config: Any) -> dict[str, str]:
-    """What a configuration takes from other libraries by name: its image tower of timm, its text tower of the hub."""
-    settings = [config.get("model_cfg")] if isinstance(config, dict) else []
-    towers = [each.get(part) for each in settings if isinstance(each, dict) for part in ("vision_cfg", "text_cfg")]
-    return {
-        key: tower[key]
-        for tower in towers
-        if isinstance(tower, dict)
-        for key in ("timm_model_name", "hf_model_name")
-        if isinstance(tower.get(key), str)
-    }
+        problem = f"{weights.said(error)}; what it names of the hub must be in the local cache"
+        raise InputError(f"{folder} cannot be loaded by open_clip: {problem}.") from error
 
 
 def _build(
@@ -335,23 +319,6 @@ def _merges_beside(arch: str) -> dict[str, str]:
     return {"bpe_path": str(beside)} if beside.is_file() else {}
 
 
-def _unknown_tag(arch: str, tag: str) -> InputError:
-    import open_clip
-
-    plain = arch.removesuffix("-quickgelu")
-    if plain != arch and open_clip.get_pretrained_cfg(plain, tag):
-        return InputError(f"the weights '{tag}' were not trained with QuickGELU: write open_clip:{plain}/{tag}.")
-    tags = open_clip.list_pretrained_tags_by_model(arch)
-    if not tags:
-        return InputError(f"open_clip publishes no weights of '{arch}': write open_clip:{arch}//path/to/checkpoint.")
-    return unknown_name(f"tag of {arch}", tag, tags)
-
-
-def _copy_hint(arch: str, quick: bool) -> str:
-    right = f"{arch}-quickgelu" if quick and not uses_quick_gelu(arch) else arch
-    return f"open_clip:{right}//path/to/checkpoint"
-
-
 def uses_quick_gelu(arch: str) -> bool:
     """Whether an architecture's own configuration asks for QuickGELU."""
     from open_clip import get_model_config
@@ -359,8 +326,7 @@ def uses_quick_gelu(arch: str) -> bool:
     return bool(get_model_config(arch).get("quick_gelu"))
 
 
-def text_needs_hub(arch: str) -> bool:
-    """Whether tokenizer or text tower of an architecture come from the Hugging Face hub."""
+def _text_needs_hub(arch: str) -> bool:
     from open_clip import get_model_config
 
     text = get_model_config(arch)["text_cfg"]
@@ -411,12 +377,12 @@ def checkpoint_shapes(path: Path) -> Shapes:
     return shapes
 
 
-def refuse_resized(network: nn.Module, arch: str, path: Path, found: Shapes) -> None:
+def _refuse_resized(network: nn.Module, arch: str, path: Path, stored: Shapes) -> None:
     """Raise an `InputError` if open_clip stretched position embeddings to make a checkpoint of another size fit."""
     for name, weight in network.state_dict().items():
         wanted = tuple(weight.shape)
-        if name.endswith("positional_embedding") and found.get(name, wanted) != wanted:
+        if name.endswith("positional_embedding") and stored.get(name, wanted) != wanted:
             raise InputError(
-                f"{path} is of another image size or context length than {arch}: {name} is {list(found[name])} where "
+                f"{path} is of another image size or context length than {arch}: {name} is {list(stored[name])} where "
                 f"{list(wanted)} is expected."
             )

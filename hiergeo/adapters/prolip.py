@@ -32,8 +32,6 @@ Side = Annotated[int, Field(ge=1, le=limits.WIDTH)]
 
 
 class _Norm(Foreign):
-    """Options of a LayerNorm."""
-
     eps: float = 1e-5
 
 
@@ -49,8 +47,6 @@ class _Tower(Foreign):
 
 
 class _Vision(_Tower):
-    """The image tower."""
-
     head_width: Side = 64
     patch_size: Side = 16
     image_size: Side = 224
@@ -61,8 +57,6 @@ class _Vision(_Tower):
 
 
 class _Text(_Tower):
-    """The text tower."""
-
     heads: Side = 12
     context_length: Annotated[int, Field(ge=1, le=1 << 12)] = 64
     vocab_size: Annotated[int, Field(ge=1, le=1 << 24)] = 32100
@@ -145,19 +139,9 @@ class ProLip(nn.Module):
         self.config = config
         self.visual, self.text = ImageTower(config), TextTower(config)
 
-    def encode_image(self, pixels: Tensor) -> Gaussian:
-        """See `ImageTower`."""
-        out: Gaussian = self.visual(pixels)
-        return out
-
-    def encode_text(self, tokens: Tensor) -> Gaussian:
-        """See `TextTower`."""
-        out: Gaussian = self.text(tokens)
-        return out
-
 
 def _shared(config: ProLipConfig, tower: Any) -> dict[str, Any]:
-    """What both towers of open_clip are told alike."""
+    """The arguments that both towers of open_clip share."""
     return {
         "width": tower.width,
         "layers": tower.layers,
@@ -201,10 +185,10 @@ class ProLipModel(ClipModel):
         return Gaussian(unit_rows(mean, f"the means of {self.name}").to(rows.dtype), log_variance)
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        return self._rows(self.network.encode_text(self.tokens(texts)))
+        return self._rows(self.network.text(self.tokens(texts)))
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        return self._rows(self.network.encode_image(self.pixels(pictures)))
+        return self._rows(self.network.visual(self.pixels(pictures)))
 
 
 def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
@@ -253,8 +237,6 @@ def _tokenizer(folder: Path, config: _Text, of_hub: bool) -> Callable[[list[str]
             raise hub.not_obtained(f"the tokenizer '{name}'", "tokenizer.json in the model's folder", error) from error
     words, most = len(tokenizer.tokenizer), config.vocab_size
     if words > most:
-        raise InputError(
-            f"the tokenizer of {folder} knows {words:,} tokens, and the model {most:,}: it is another one's."
-        )
+        raise InputError(f"the tokenizer of {folder} has {words:,} tokens and the model {most:,}: it is another's.")
     texts: Callable[[list[str]], Tensor] = tokenizer
     return texts

@@ -86,7 +86,7 @@ class SentenceTransformersTower(Tower):
         rows: Tensor = self.network(tokens)["sentence_embedding"]
         return rows
 
-    def export(self, folder: Path, place: Path) -> str:
+    def export(self, folder: Path, home: Path) -> str:
         with hub.saving(folder), hub.quiet_transformers():
             self.network.save(str(folder), create_model_card=False)
-        return f"sentence-transformers:{place.resolve()}"
+        return f"sentence-transformers:{home.resolve()}"

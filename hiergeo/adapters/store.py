@@ -81,14 +81,9 @@ def embed(
         "dataset": hierarchy.name,
         "split": hierarchy.split,
     }
-    asked = {
-        **origin,
-        "batch_size": str(batch_size),
-        "inputs": _hash(
-            [texts, [image.image_id for image in images], *({name: each.tolist()} for name, each in chains.items())]
-        ),
-    }
-    work = _hash(asked)
+    ids = [image.image_id for image in images]
+    inputs = _hash([texts, ids, *({name: array.tolist()} for name, array in chains.items())])
+    work = _hash({**origin, "batch_size": str(batch_size), "inputs": inputs})
     partial = out.with_name(f"{out.name}.partial")
     _refuse_foreign(partial)
     with locked(out):
@@ -97,15 +92,13 @@ def embed(
             retire(partial)
             return out
         refuse_existing(out, overwrite)
-        keeping = cached(model, partial, lambda image: f"{work} {cast(ImageRef, image).image_id}")
+        stored = cached(model, partial, lambda image: f"{work} {cast(ImageRef, image).image_id}")
         arrays: dict[str, NDArray[np.generic]] = {name: np.array(value) for name, value in origin.items()}
-        arrays["work"] = np.array(work)
-        arrays["root"] = model.root().numpy()
-        arrays["caption"] = np.array(texts)
-        arrays["text"] = keeping.encode_text(texts, batch_size=batch_size, progress=progress).numpy()
+        arrays |= {"work": np.array(work), "root": model.root().numpy(), "caption": np.array(texts)}
+        arrays["text"] = stored.encode_text(texts, batch_size=batch_size, progress=progress).numpy()
         if images:
-            arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
-            arrays["image"] = keeping.encode_image(images, batch_size=batch_size, progress=progress).numpy()
+            arrays["image_id"] = np.array(ids, dtype=np.int64)
+            arrays["image"] = stored.encode_image(images, batch_size=batch_size, progress=progress).numpy()
         archives.write(out, arrays | chains)
         retire(partial)
     return out
@@ -123,12 +116,12 @@ def _chains(hierarchy: Hierarchy) -> dict[str, NDArray[np.generic]]:
     """What training reads: chains as positions in `Hierarchy.texts`, and their images, a number of its own without."""
     if not hierarchy.has_negatives:
         return {}
-    place = {text: index for index, text in enumerate(hierarchy.texts)}
+    index_of = {text: index for index, text in enumerate(hierarchy.texts)}
     rows = hierarchy.rows
     images = [-1 - at if row.image_id is None else row.image_id for at, row in enumerate(rows)]
     return {
-        "positive": np.array([[place[text] for text in row.positive] for row in rows]),
-        "negative": np.array([[place[text] for text in row.negative or ()] for row in rows]),
+        "positive": np.array([[index_of[text] for text in row.positive] for row in rows]),
+        "negative": np.array([[index_of[text] for text in row.negative or ()] for row in rows]),
         "chain_image_id": np.array(images, dtype=np.int64),
     }
 

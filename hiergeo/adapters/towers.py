@@ -38,7 +38,8 @@ class Tower(nn.Module, ABC):
         super().__init__()
         self.network = model.network
         self.device = model.device
-        self.activations = _activations(model.network)
+        names = {type(module).__name__ for module in model.network.modules()}
+        self.activations = sorted(name for name in names if "GELU" in name or name in ("ReLU", "SiLU"))
         text = self._text_weights()
         frozen = {id(weight): weight for weight in self.network.parameters() if id(weight) not in text}
         self.network = copy.deepcopy(model.network, memo=frozen)
@@ -54,12 +55,12 @@ class Tower(nn.Module, ABC):
         """The embeddings (B, D), with gradient and of any norm."""
 
     @abstractmethod
-    def export(self, folder: Path, place: Path) -> str:
+    def export(self, folder: Path, home: Path) -> str:
         """Write the whole model, trained tower included, for its own library.
 
         Args:
             folder: where it is written, an empty folder.
-            place: where that folder goes when it is whole.
+            home: where that folder goes when it is whole.
 
         Returns:
             The spec that loads it from there.
@@ -82,15 +83,6 @@ class Tower(nn.Module, ABC):
         batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
         return normalize(torch.cat([self(**self.tokenise(batch)).float() for batch in batches]), dim=-1)
 
-    def check_against(self, model: Model) -> None:
-        """Raise InputError unless the tower embeds as the model does that it was made of."""
-        difference = float((self.encode(SAMPLE).cpu() - model.encode_text(SAMPLE)).abs().max())
-        if difference > TOLERANCE:
-            raise InputError(
-                f"{model.name} embeds texts otherwise than its bare text tower does (by {difference:.1g}): prompts or "
-                "stages outside the network cannot be trained."
-            )
-
     def _text_weights(self) -> set[int]:
         """The ids of the weights that the embedding of a text depends on."""
         weights = list(self.network.requires_grad_(True).parameters())
@@ -100,12 +92,6 @@ class Tower(nn.Module, ABC):
         finally:
             self.network.requires_grad_(False)
         return {id(weight) for weight, gradient in zip(weights, gradients, strict=True) if gradient is not None}
-
-
-def _activations(network: nn.Module) -> list[str]:
-    """The names of the activation layers of a network, such as ``QuickGELU``."""
-    names = {type(module).__name__ for module in network.modules()}
-    return sorted(name for name in names if "GELU" in name or name in ("ReLU", "SiLU"))
 
 
 def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -176,7 +162,12 @@ def tower_of(model: Model, lora: int | None = None) -> Tower:
         tower = make(model)
     if not isinstance(tower, Tower):
         raise InputError(f"the text tower '{name}' is a {type(tower).__name__}, not a hiergeo.adapters.Tower.")
-    tower.check_against(model)
+    difference = float((tower.encode(SAMPLE).cpu() - model.encode_text(SAMPLE)).abs().max())
+    if difference > TOLERANCE:
+        raise InputError(
+            f"{model.name} embeds texts otherwise than its bare text tower does (by {difference:.1g}): prompts or "
+            "stages outside the network cannot be trained."
+        )
     if lora is not None:
         adapt(tower.network, tower.trainable(), lora)
     return tower

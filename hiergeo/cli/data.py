@@ -1,17 +1,16 @@
 """``hiergeo data``: which datasets are at hand, downloading them, and checking them for defects."""
 
-from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hiergeo._core.errors import HiergeoError, InputError, unknown_name
-from hiergeo._core.records import Record, Records
+from hiergeo._core.errors import HiergeoError, unknown_name
+from hiergeo._core.progress import track
+from hiergeo._core.records import Records
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish, write_json
-from hiergeo.cli._terminal import console, counted
+from hiergeo.cli._terminal import console
 from hiergeo.cli.defaults import HIERARCAPS_PARTS, PUBLIC
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Verb
@@ -82,34 +81,44 @@ def check(
     what: Annotated[
         str,
         argument(
-            "SPLIT|FILE|DIR",
-            "A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
+            "SPLIT|FILE|DIR|NAME",
+            "A split of hierarcaps, a CSV file or a folder of your own chains, or a dataset, NAME@SPLIT.",
         ),
     ] = "test",
     images: Annotated[bool, flag("--images/--no-images", "Also open every image.")] = True,
     format: options.Format = "table",
     json: options.Json = None,
 ) -> None:
-    """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
-    from hiergeo.datasets import chains, hierarcaps
-    from hiergeo.datasets.chain_checks import validate_chains
+    """Read a dataset whole and open its images; the first thing that is wrong is an error, with exit code 2."""
+    from hiergeo import datasets
+    from hiergeo.datasets import hierarcaps
 
     check_writable(json)
+    listed: list[tuple[object, ...]] = []
+    for name, split in _splits(what):
+        hierarchy = datasets.load(name, split)
+        if name == "hierarcaps":
+            hierarcaps.check_bytes(split)
+        for image in track(hierarchy.images if images else (), "images", enabled=True):
+            image.open()
+        listed.append((name, split, len(hierarchy.rows), len(hierarchy.images)))
+    metrics = {f"{split}/rows": rows for _, split, rows, _ in listed}
+    lines = [f"{what}: no defects"]
+    publish({"metrics": metrics}, json, format, Records.of(("data", "split", "rows", "images"), listed), lines=lines)
+
+
+def _splits(what: str) -> list[tuple[str, str]]:
+    """The names of datasets and splits that an argument of `check` stands for."""
+    from hiergeo.datasets import DATASETS, chains, hierarcaps
+
+    if what in hierarcaps.SPLITS:
+        return [("hierarcaps", what)]
     own = what.removeprefix(f"{chains.NAME}:")
-    if own != what or (what not in hierarcaps.SPLITS and path_of(what).is_dir()):
-        defects = validate_chains(own, images=images, progress=True)
-    else:
-        if (Path(what).suffix or len(Path(what).parts) > 1) and not path_of(what).exists():
-            raise InputError(f"there is no file {what}.")
-        defects = hierarcaps.validate(what, images=images, progress=True)
-    fields = ("file", "row", "column", "problem")
-    rows: list[Record] = [{name: getattr(defect, name) for name in fields} for defect in defects]
-    alike = Counter(defect.problem for defect in defects)
-    firsts = {defect.problem: defect for defect in reversed(defects)}.values()
-    more = {first: alike[first.problem] - 1 for first in firsts}
-    screen = [f"{first} (and {count} more)" if count else str(first) for first, count in more.items()]
-    document = {"metrics": {"defects": len(defects)}, "defects": rows}
-    verdict = counted(len(defects), "defect") if defects else "no defects"
-    publish(document, json, format, Records(rows, keys=fields), screen=screen, lines=[f"{what}: {verdict}"])
-    if defects:
-        raise typer.Exit(2)
+    if own != what or path_of(what).exists():
+        source = chains.located(own)
+        splits = ("test",) if source.is_file() else chains.everything(source)[1]
+        return [(f"{chains.NAME}:{own}", split) for split in splits]
+    name, _, split = what.partition("@")
+    if name not in DATASETS:
+        raise unknown_name("file, dataset or split of hierarcaps", what, [*hierarcaps.SPLITS, *DATASETS.names()])
+    return [(name, split or "test")]

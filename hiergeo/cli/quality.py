@@ -97,8 +97,7 @@ def _keep(path: Path, name: str, split: str, decisions: "dict[int, frozenset[str
     from hiergeo.construction.decisions import accepted
     from hiergeo.datasets import chains
 
-    source = chains.located(name.removeprefix(f"{CHAINS}:"))
-    rows = chains.read(source) if source.is_file() else chains.read_split(source, split)
+    rows = chains.read(chains.located(name.removeprefix(f"{CHAINS}:")), split)
     return f"{chains.write_train(path, accepted(rows, decisions)):,} accepted chains are in {path}"
 
 

@@ -11,7 +11,7 @@ from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.storage.files import csv_rows
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.tables import TableDefect, parse_records, quoted, read_table, without_defects
+from hiergeo.datasets.tables import quoted, read_table
 
 ACCEPT, REJECT = "accept", "reject"
 
@@ -63,7 +63,7 @@ def read_decisions(path: Path, chains: Hierarchy) -> dict[int, frozenset[str]]:
             occurs twice, or whose texts differ from those of the chain (the row is named).
         UnavailableError: the file does not exist or cannot be read.
     """
-    decisions = dict(without_defects(path, _decided(path, chains)))
+    decisions = dict(_decided(path, chains))
     if not decisions:
         raise InputError(f"{path} has no decision: write {ACCEPT} or {REJECT} into the column {DECISION}.")
     return decisions
@@ -74,29 +74,22 @@ def accepted(chains: Iterable[Chain], decisions: Mapping[int, frozenset[str]]) -
     return (chain for position, chain in enumerate(chains) if decisions.get(position) == frozenset())
 
 
-def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, frozenset[str]] | TableDefect]:
+def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, frozenset[str]]]:
     rows = {str(row.row_id): row for row in chains.rows}
     table, columns = read_table(path, "draw a sample (--sample N)"), _columns(chains)
-    for record in parse_records(table, (ID, *columns, DECISION)):
-        if isinstance(record, TableDefect):
-            yield record
-            continue
-        index, cells = record
+    for index, cells in table.cells((ID, *columns, DECISION)):
         number, *texts, decision = map(_tidy, cells)
         row, wrong = rows.pop(number, None), _wrong(decision.lower(), columns)
         if row is None:
-            problem = f"'{quoted(number)}' is not in {chains.name} {chains.split}, or occurs twice"
-            yield TableDefect(table.file, index, ID, problem)
-        elif texts != _texts(row, len(columns)):
-            yield TableDefect(table.file, index, None, f"the texts differ from those of chain {row.row_id}")
-        elif wrong is None:
-            problem = (
-                f"'{quoted(decision)}' is neither {ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
-            )
-            yield TableDefect(table.file, index, DECISION, problem)
-        elif decision:
-            there = columns if row.negative is not None else columns[: chains.tiers]
-            yield row.row_id, wrong.intersection(there)
+            raise table.error(index, ID, f"'{quoted(number)}' is not in {chains.name} {chains.split}, or occurs twice")
+        if texts != _texts(row, len(columns)):
+            raise table.error(index, None, f"the texts differ from those of chain {row.row_id}")
+        if wrong is None:
+            known = f"neither {ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
+            raise table.error(index, DECISION, f"'{quoted(decision)}' is {known}")
+        if decision:
+            named = columns if row.negative is not None else columns[: chains.tiers]
+            yield row.row_id, wrong.intersection(named)
 
 
 def _wrong(decision: str, columns: list[str]) -> frozenset[str] | None:

@@ -167,9 +167,8 @@ def reference(name: str, split: str = "test", **options: Any) -> Reference:
     kind, _, address = name.partition(":")
     if kind == chains.NAME:
         path = chains.located(address)
-        file = path.is_file()
-        rows = chains.read(path) if file else chains.read_split(path, split)
-        return Reference(f"{path.name} {split}", tuple(rows), path.parent if file else path)
+        folder = path.parent if path.is_file() else path
+        return Reference(f"{path.name} {split}", tuple(chains.read(path, split)), folder)
     return Reference(f"{name} {split}", tuple(_chains(hierarchy)), _folder(hierarchy))
 
 

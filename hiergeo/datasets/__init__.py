@@ -78,11 +78,11 @@ def load(name: str, split: str = "test", *, rows: int | None = None, **options: 
             )
     loader = DATASETS.get(name)
     with DATASETS.running(name, f"could not read '{split}'"):
-        _, *known = inspect.signature(loader).parameters
+        _, *parameters = inspect.signature(loader).parameters
         for option in options:
-            if option not in known:
-                raise unknown_name(f"option of {name}", option, known)
-        if rows is not None and "first" in known:
+            if option not in parameters:
+                raise unknown_name(f"option of {name}", option, parameters)
+        if rows is not None and "first" in parameters:
             options = {**options, "first": rows}
         hierarchy = loader(split, **options)
     if not isinstance(hierarchy, Hierarchy):

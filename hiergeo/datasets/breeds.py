@@ -84,7 +84,7 @@ class ClassHierarchy:
         """Every node below one, and itself."""
         return reached(node, self.children)
 
-    def superclasses(self, choice: SplitChoice, seed: int = SEED) -> tuple[Superclass, ...]:
+    def superclasses(self, choice: SplitChoice) -> tuple[Superclass, ...]:
         """The nodes of a level that have enough classes, and as many classes of each, drawn at random.
 
         Raises:
@@ -92,12 +92,12 @@ class ClassHierarchy:
         """
         inside = None if choice.under is None else self.below(choice.under)
         nodes = sorted(n for n, level in self.levels.items() if level == choice.level and (not inside or n in inside))
-        random = np.random.RandomState(seed)
+        random = np.random.RandomState(SEED)
         chosen = []
         for node in nodes:
-            reached = sorted(self.below(node) & self.classes.keys())
-            if len(reached) >= choice.subclasses:
-                drawn = random.choice(reached, choice.subclasses, replace=False).tolist()
+            classes = sorted(self.below(node) & self.classes.keys())
+            if len(classes) >= choice.subclasses:
+                drawn = random.choice(classes, choice.subclasses, replace=False).tolist()
                 chosen.append(Superclass(node, self.names.get(node, node), tuple(drawn)))
         if not chosen:
             raise InputError(f"no node of level {choice.level} has {choice.subclasses} classes.")
@@ -114,21 +114,20 @@ def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
         UnavailableError: there are no such files.
         InputError: they are damaged, or none of the classes is in the hierarchy.
     """
-    place = data_home() / FOLDER if folder is None else path_of(folder)
-    edges = [(parent, child) for _, (parent, child) in read_columns(place / EDGES, CURE, PAIR, separator=None)]
-    names = dict(cells for _, cells in read_columns(place / NAMES, CURE, PAIR))
-    listed = read_list(place / CLASSES, list[tuple[Any, str, str]], "[number, wnid, name]", CURE)
-    classes = {wnid: name for _, wnid, name in listed}
+    folder = data_home() / FOLDER if folder is None else path_of(folder)
     parents: dict[str, list[str]] = {}
-    for parent, child in edges:
+    for _, (parent, child) in read_columns(folder / EDGES, CURE, PAIR, separator=None):
         parents.setdefault(child, []).append(parent)
+    names = dict(cells for _, cells in read_columns(folder / NAMES, CURE, PAIR))
+    listed = read_list(folder / CLASSES, list[tuple[Any, str, str]], "[number, wnid, name]", CURE)
+    classes = {wnid: name for _, wnid, name in listed}
     useful = set[str]().union(*(reached(name, parents) for name in classes if name in parents))
     children: dict[str, list[str]] = {}
     for child in useful:
         for parent in parents.get(child, ()):
             children.setdefault(parent, []).append(child)
     if ROOT not in children:
-        raise InputError(f"{place / EDGES} does not join the root {ROOT} to any class: {CURE}.")
+        raise InputError(f"{folder / EDGES} does not join the root {ROOT} to any class: {CURE}.")
     return ClassHierarchy({node: tuple(sorted(set(below))) for node, below in children.items()}, names, classes)
 
 

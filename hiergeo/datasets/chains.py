@@ -14,10 +14,10 @@ from typing import final
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import csv_rows, path_of, size_of
-from hiergeo.datasets.addresses import coco_number, image_numbers, image_refs
+from hiergeo.datasets.addresses import image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
 from hiergeo.datasets.reading.samples import garbled
-from hiergeo.datasets.tables import Table, TableDefect, parse_records, quoted, read_table, without_defects
+from hiergeo.datasets.tables import Table, read_table
 
 NAME = "chains"
 
@@ -44,7 +44,7 @@ class Chain:
     """A row of a file of chains.
 
     Attributes:
-        row: its number: that of column ``id`` where the layout has one, otherwise its place in the file, from 0.
+        row: its number: that in the column ``id`` if there is one, otherwise its position in the file, from 0.
         positive: stripped texts, general to specific.
         negative: a text that contradicts each of them; None without.
         image: the address of its image; empty without one.
@@ -56,38 +56,15 @@ class Chain:
     image: str = ""
 
 
-@final
-@dataclass(frozen=True)
-class Layout:
-    """The columns of a file of chains, and what its rows must be.
-
-    Attributes:
-        positive: the column of the chains of true captions.
-        negative: the column of the contradicting chains, if there is one.
-        image: the column of the addresses of images, if there is one.
-        id: the column of numbers of rows, if they are wanted.
-        tiers: captions of every chain, negatives included; None is as many as the first chain has, and negatives may
-            be blank.
-        coco: whether every image must be one of MS-COCO.
-    """
-
-    positive: str
-    negative: str | None = None
-    image: str | None = None
-    id: str | None = None
-    tiers: int | None = None
-    coco: bool = False
-
-
 def load(split: str = "test", *, address: str = "", images: Path | str | None = None) -> Hierarchy:
     """Read a split of a built folder, or a file.
 
     Images are numbered as in MS-COCO where their address tells, the others from `UNNUMBERED` on in the order in which
     they appear. They are looked for in the folder of the file, at their relative path, and in its folder ``images``,
-    there also by name alone. Where none is found the hierarchy has no images, and only captions are measured.
+    there also by name alone. If none exists the hierarchy has no images, and only captions are measured.
 
     Args:
-        split: ``train`` or ``test``; a file is the same whatever is named.
+        split: ``train`` or ``test``; a file is the same for both.
         address: the folder or the file.
         images: the folder in which to look for images instead; all images are then expected to be there.
 
@@ -98,13 +75,13 @@ def load(split: str = "test", *, address: str = "", images: Path | str | None = 
     if split not in FILES:
         raise unknown_name("split of chains", split, FILES)
     source = located(address)
-    rows = read(source) if source.is_file() else read_split(source, split)
-    numbers = image_numbers(each.image for each in rows)
+    rows = read(source, split)
+    numbers = image_numbers(chain.image for chain in rows)
     folder = source.parent if source.is_file() else source
     return Hierarchy(
         f"{NAME}:{address}",
         split,
-        tuple(Row(at, each.positive, each.negative, numbers.get(each.image)) for at, each in enumerate(rows)),
+        tuple(Row(index, row.positive, row.negative, numbers.get(row.image)) for index, row in enumerate(rows)),
         image_refs(numbers, folder if images is None else path_of(images), images is not None),
     )
 
@@ -119,35 +96,15 @@ def located(address: str) -> Path:
     return path
 
 
-def read_split(folder: Path, split: str) -> list[Chain]:
-    """The chains of a split of a built folder, with negatives where there are any.
-
-    Raises:
-        InputError: an unknown split, one without rows, a damaged file, or two files of the split that do not agree.
-        UnavailableError: the folder does not have the split; the message names those that it has.
-    """
-    path = folder / FILES[split][0]
-    if size_of(path) is None:
-        there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
-        advice = f"it has {' and '.join(there)}" if there else CURE
-        raise UnavailableError(f"{path} is not there: {advice}.")
-    others = [name for name, (file, _) in FILES.items() if has_rows(folder / file)]
-    if others and size_of(path) and not has_rows(path):
-        raise InputError(
-            f"the split {split} of {folder} has no rows: name another one (--split {others[0]}), or build the folder "
-            "again with another --test-fraction, or from more images."
-        )
-    return list(ChainRows(folder, split))
-
-
-def read(path: Path | str) -> list[Chain]:
-    """The chains of a CSV file, gzip or not, in the format of HierarCaps' training or test file.
+def read(source: Path | str, split: str = "test") -> list[Chain]:
+    """The chains of a CSV file, or of a split of a built folder with negatives where there are any.
 
     Raises:
         UnavailableError: there is no such file, or it cannot be read.
-        InputError: a defect: which row, which column, and what.
+        InputError: a damaged file (which row, which column, and what), or two files of a split that do not agree.
     """
-    return list(ChainRows(Path(path)))
+    source = Path(source)
+    return list(ChainRows(source, split if source.is_dir() else ""))
 
 
 @final
@@ -156,100 +113,78 @@ class ChainRows:
     """The chains of a split or a file, read anew and one by one whenever they are walked through.
 
     Attributes:
-        place: the folder of the split, or the file.
+        source: the folder of the split, or the file.
         split: its name; empty for a file.
     """
 
-    place: Path
+    source: Path
     split: str = ""
 
     def __iter__(self) -> Iterator[Chain]:
-        """Raises InputError, UnavailableError: as `read_split` and `read`, on the way."""
+        """Raises InputError, UnavailableError: as `read`, on the way."""
         plain, expanded = FILES[self.split] if self.split else ("", None)
-        if expanded is None or size_of(self.place / expanded) is None:
-            yield from _rows_of(self.place / plain)
+        if expanded is None or size_of(self.source / expanded) is None:
+            yield from parse(read_table(self.source / plain, CURE))
             return
-        pairs = zip_longest(_rows_of(self.place / plain), _rows_of(self.place / expanded))
-        for place, (row, other) in enumerate(pairs):
+        pairs = zip_longest(*(parse(read_table(self.source / name, CURE)) for name in (plain, expanded)))
+        for index, (row, other) in enumerate(pairs):
             if row is None or other is None or (row.positive, row.image) != (other.positive, other.image):
                 raise InputError(
-                    f"{plain} and {expanded} in {self.place} differ from data row {place} on (the first is 0): they "
+                    f"{plain} and {expanded} in {self.source} differ from data row {index} on (the first is 0): they "
                     "must hold the same chains; make both again."
                 )
             yield replace(row, negative=other.negative)
 
 
-def _rows_of(path: Path) -> Iterator[Chain]:
-    table = read_table(path, CURE)
-    return without_defects(path, parse(table, layout_of(table.header)))
-
-
-def everything(place: Path) -> tuple[Path, dict[str, ChainRows]]:
-    """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
-
-    Splits without rows are left out. Nothing is read yet.
+def everything(source: Path) -> tuple[Path, dict[str, ChainRows]]:
+    """The folder of images, and the chains of every split of a built folder that has rows, or those of a file.
 
     Raises:
-        InputError: a folder or device where a file should be.
         UnavailableError: the folder has no split.
     """
-    if place.is_file():
-        return place.parent, {place.name: ChainRows(place)}
-    there = [split for split, (file, _) in FILES.items() if has_rows(place / file)]
-    if not there:
-        raise UnavailableError(f"{place} holds no chains: {CURE}.")
-    return place, {split: ChainRows(place, split) for split in there}
+    if source.is_file():
+        return source.parent, {source.name: ChainRows(source)}
+    splits = [split for split, (file, _) in FILES.items() if _has_rows(source / file)]
+    if not splits:
+        raise UnavailableError(f"{source} holds no chains: {CURE}.")
+    return source, {split: ChainRows(source, split) for split in splits}
 
 
-def has_rows(path: Path) -> bool:
-    """Whether a file is there and has more than a header."""
+def _has_rows(path: Path) -> bool:
     if size_of(path) is None:
         return False
     with path.open("rb") as handle:
         return bool(handle.readline()) and bool(handle.readline())
 
 
-def layout_of(header: Sequence[str]) -> Layout:
-    """The layout of a file of one's own, by its header: that of HierarCaps' training file, or of its test file."""
-    plain = POSITIVE not in header and CAPTIONS in header
-    negative, image, number = (name if name in header else None for name in (NEGATIVE, IMAGE, ID))
-    return Layout(CAPTIONS if plain else POSITIVE, None if plain else negative, image, number)
+def parse(table: Table, tiers: int | None = None) -> Iterator[Chain]:
+    """The chains of a table that is being read.
 
+    Args:
+        table: the columns of HierarCaps' training file, or of its test file.
+        tiers: texts of every chain; None is as many as the first one has.
 
-def parse(table: Table, layout: Layout) -> Iterator[Chain | TableDefect]:
-    """The chains of a table that is being read, and its defects."""
-    sides = [name for name in (layout.positive, layout.negative) if name]
-    others = [name for name in (layout.image, layout.id) if name]
-    tiers = layout.tiers
-    for record in parse_records(table, [*sides, *others]):
-        if isinstance(record, TableDefect):
-            yield record
-            continue
-        row, cells = record
-        rest = dict(zip(others, cells[len(sides) :], strict=True))
+    Raises:
+        InputError: on the way, a column that is missing, or a chain of another length or with an empty text.
+    """
+    plain = POSITIVE not in table.header and CAPTIONS in table.header
+    sides = [CAPTIONS if plain else POSITIVE, *([NEGATIVE] if NEGATIVE in table.header and not plain else [])]
+    others = [name for name in (IMAGE, ID) if name in table.header]
+    for row, cells in table.cells([*sides, *others]):
+        facts = dict(zip(others, cells[len(sides) :], strict=True))
         chains = [tuple(map(str.strip, cell.split("=>"))) for cell in cells[: len(sides)]]
         tiers = tiers or max(len(chains[0]), LEAST_TIERS)
-        if layout.tiers is None and chains[1:] == [("",)]:
+        if chains[1:] == [("",)]:
             chains.pop()
-        flaws = [(name, flaw) for name, texts in zip(sides, chains, strict=False) for flaw in _flaws(texts, tiers)]
-        image = rest.get(layout.image or "", "").strip()
-        if layout.coco and coco_number(image) is None:
-            flaws.append((layout.image or "", f"'{quoted(image)}' names no MS-COCO image"))
-        if flaws:
-            yield from (TableDefect(table.file, row, name, flaw) for name, flaw in flaws)
-            continue
-        number = rest.get(layout.id or "", "").strip()
+        for column, texts in zip(sides, chains, strict=False):
+            if len(texts) != tiers:
+                raise table.error(row, column, f"{len(texts)} tier{'s' * (len(texts) != 1)} instead of {tiers}")
+            if "" in texts:
+                raise table.error(row, column, f"tier {texts.index('')} is empty")
+        number = facts.get(ID, "").strip()
         numbered = number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS
-        yield Chain(int(number) if numbered else row, chains[0], chains[1] if len(chains) > 1 else None, image)
-
-
-def _flaws(texts: tuple[str, ...], tiers: int) -> Iterator[str]:
-    """What is wrong with a chain: another number of tiers, and tiers that are empty."""
-    if len(texts) != tiers:
-        yield f"{len(texts)} tier{'s' * (len(texts) != 1)} instead of {tiers}"
-    for level, tier in enumerate(texts[: 2 * tiers]):
-        if not tier:
-            yield f"tier {level} is empty"
+        negative = chains[1] if len(chains) > 1 else None
+        yield Chain(int(number) if numbered else row, chains[0], negative, facts.get(IMAGE, "").strip())
 
 
 def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
@@ -266,8 +201,8 @@ def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
         path,
         (POSITIVE, NEGATIVE, IMAGE),
         (
-            (ARROW.join(each.positive), ARROW.join(each.negative or ()), each.image)
-            for each in _checked(path, chains, negatives=True)
+            (ARROW.join(chain.positive), ARROW.join(chain.negative or ()), chain.image)
+            for chain in _checked(path, chains, negatives=True)
         ),
     )
 
@@ -277,7 +212,7 @@ def write_test(path: Path | str, chains: Iterable[Chain]) -> int:
     return _write(
         path,
         (ID, CAPTIONS, IMAGE),
-        ((each.row, ARROW.join(each.positive), each.image) for each in _checked(path, chains, negatives=False)),
+        ((chain.row, ARROW.join(chain.positive), chain.image) for chain in _checked(path, chains, negatives=False)),
     )
 
 
@@ -299,24 +234,19 @@ def is_address(image: str) -> bool:
 
 def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> Iterator[Chain]:
     tiers: int | None = None
-    for each in chains:
-        tiers = tiers or len(each.positive)
-        written = [each.positive] + ([each.negative] if negatives and each.negative is not None else [])
-        for texts in written:
+    for chain in chains:
+        tiers = tiers or len(chain.positive)
+        for texts in [chain.positive] + ([chain.negative] if negatives and chain.negative is not None else []):
+            flaw = next((f"the text '{text}' {writable(text)}" for text in texts if writable(text)), "")
             if len(texts) != tiers or tiers < LEAST_TIERS:
-                raise InputError(
-                    f"cannot write {path}: chain {each.row} has {len(texts)} tiers where {max(tiers, LEAST_TIERS)} are "
-                    "needed."
-                )
-            for text in texts:
-                flaw = writable(text)
-                if flaw:
-                    raise InputError(f"cannot write {path}: the text '{text}' of chain {each.row} {flaw}.")
-            if sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
-                raise InputError(f"cannot write {path}: chain {each.row} has more than {CELL_CHARACTERS:,} characters.")
-        if not is_address(each.image):
-            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is not an address.")
-        yield each
+                flaw = f"it has {len(texts)} tiers where {max(tiers, LEAST_TIERS)} are needed"
+            elif sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
+                flaw = f"it has more than {CELL_CHARACTERS:,} characters"
+            elif not is_address(chain.image):
+                flaw = f"'{chain.image}' is no address of an image"
+            if flaw:
+                raise InputError(f"cannot write chain {chain.row} to {path}: {flaw}.")
+        yield chain
 
 
 def _write(path: Path | str, header: Sequence[str], records: Iterable[Sequence[object]]) -> int:

@@ -1,6 +1,6 @@
 """Sources of labelled images: generated scenes, or a folder with one subfolder for each class."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
@@ -32,7 +32,7 @@ def labelled(
             read as an image, or as `Labelled`.
     """
     if source == "scenes":
-        return lone_shapes() if templates is None else lone_shapes(templates=templates)
+        return lone_shapes() if templates is None else lone_shapes(templates)
     return _folder(path_of(source), tuple(PHOTO_TEMPLATES if templates is None else templates), only)
 
 
@@ -40,30 +40,26 @@ def _folder(folder: Path, templates: tuple[str, ...], only: Sequence[str] | None
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} of labelled images: name 'scenes', or a folder that exists.")
     try:
-        classes = _visible(path for path in folder.iterdir() if path.is_dir())
-        classes = classes if only is None else _chosen(folder, classes, only)
-        files = [(label, path) for label, part in enumerate(classes) for path in _visible(part.iterdir())]
+        classes = {path.name: path for path in _visible(folder) if path.is_dir()}
+        if missing := [name for name in only or () if name not in classes]:
+            raise InputError(
+                f"{folder} lacks {len(missing)} of {len(only or ())} subfolders of images, the first {missing[0]}."
+            )
+        chosen = list(classes) if only is None else list(only)
+        files = [(label, path) for label, name in enumerate(chosen) for path in _visible(classes[name])]
     except OSError as error:
         raise UnavailableError(f"cannot look into {error.filename or folder}: {reason(error)}.") from error
     for _, path in files:
         open_rgb(path)
     return Labelled(
         name=folder.name,
-        images=tuple(file_ref(place, path) for place, (_, path) in enumerate(files)),
+        images=tuple(file_ref(index, path) for index, (_, path) in enumerate(files)),
         labels=tuple(label for label, _ in files),
-        classes=tuple(part.name.replace("_", " ") for part in classes),
+        classes=tuple(name.replace("_", " ") for name in chosen),
         templates=templates,
-        keys=tuple(part.name for part in classes),
+        keys=tuple(chosen),
     )
 
 
-def _chosen(folder: Path, classes: list[Path], only: Sequence[str]) -> list[Path]:
-    there = {path.name: path for path in classes}
-    missing = [name for name in only if name not in there]
-    if missing:
-        raise InputError(f"{folder} lacks {len(missing)} of {len(only)} subfolders of images, the first {missing[0]}.")
-    return [there[name] for name in only]
-
-
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if not path.name.startswith("."))
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

@@ -4,10 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from operator import itemgetter
 from random import Random
+from typing import TypeAlias
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.hierarchy import Hierarchy, Row
+
+Chain: TypeAlias = tuple[str, ...]
 
 FILLERS = {"scenes": ("a", "shape")}
 """Words without content by dataset, which are repeated to any length; others use `FILLER`."""
@@ -32,7 +36,7 @@ def content_free(hierarchy: Hierarchy, filler: Sequence[str] | None = None) -> H
         raise InputError(f"the filler must be at least one word, each without spaces, not {list(words)}.")
 
     def emptied(caption: str) -> str:
-        return " ".join(words[place % len(words)] for place in range(len(caption.split())))
+        return " ".join(words[index % len(words)] for index in range(len(caption.split())))
 
     return _with_captions(hierarchy, emptied)
 
@@ -63,55 +67,45 @@ def exchanged_words(hierarchy: Hierarchy, seed: int = 0) -> Hierarchy:
 def _with_captions(hierarchy: Hierarchy, change: Callable[[str], str]) -> Hierarchy:
     """The hierarchy with each distinct caption replaced, the same one everywhere alike."""
     new = {caption: change(caption) for caption in hierarchy.texts}
-    rows = tuple(
-        replace(
-            row,
-            positive=tuple(new[caption] for caption in row.positive),
-            negative=None if row.negative is None else tuple(new[caption] for caption in row.negative),
-        )
-        for row in hierarchy.rows
-    )
+    rows = tuple(_changed(row, lambda chain: tuple(map(new.__getitem__, chain))) for row in hierarchy.rows)
     return replace(hierarchy, rows=rows)
+
+
+def _changed(row: Row, change: Callable[[Chain], Chain]) -> Row:
+    return replace(row, positive=change(row.positive), negative=row.negative and change(row.negative))
 
 
 def balanced_by_length(hierarchy: Hierarchy) -> Hierarchy:
     """Pairs of tiers whose numbers of words tell nothing of their order, as many as there are of them.
 
-    Every pair of tiers (general, specific) of a chain is a candidate, a row of two captions. Pairs of equally many
-    words are all kept. Of the pairs of a and b words, a < b, as many are kept whose general caption is the shorter one
-    as whose general caption is the longer one: all of the rarer kind, and of the other kind the first, in the order of
-    the rows, pairs of low tiers before those of high ones. The general captions then have the same distribution of
-    lengths as the specific ones, exchanging the two lengths of a pair changes nothing, and no rule that reads the two
-    lengths alone is right in more than half of the rows (ties counting one half). No larger set of pairs has that
-    property.
+    Every pair of tiers (general, specific) of a chain is a candidate, a row of two captions. All pairs of equally many
+    words stay. Of the pairs of a and b words, a < b, as many stay whose general caption is the shorter one as whose
+    general caption is the longer one: all of the rarer kind, and of the other kind the first, in the order of the rows,
+    pairs of low tiers before those of high ones. General and specific captions then have the same distribution of
+    lengths, and no rule that reads the two lengths alone is right in more than half of the rows (ties counting one
+    half). No larger set of pairs has that property.
 
-    Rows keep the ids of the rows that they are from, and a row that gives several pairs appears several times.
+    Rows have the ids of the rows that they are from, and a row that gives several pairs appears several times.
     Contradicting captions are those of the same two tiers.
 
     Raises:
-        InputError: no pair can be kept.
+        InputError: no pair is left.
     """
     kinds: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
-    for place, row in enumerate(hierarchy.rows):
+    for index, row in enumerate(hierarchy.rows):
         words = [len(caption.split()) for caption in row.positive]
         for general, specific in combinations(range(hierarchy.tiers), 2):
             if row.positive[general] != row.positive[specific]:
-                kinds[words[general], words[specific]].append((place, general, specific))
-    kept = []
+                kinds[words[general], words[specific]].append((index, general, specific))
+    chosen = []
     for (general, specific), pairs in kinds.items():
         other = kinds.get((specific, general), [])
-        kept += pairs if general == specific else pairs[: len(other)]
-    if not kept:
+        chosen += pairs if general == specific else pairs[: len(other)]
+    if not chosen:
         raise InputError(
             f"the {hierarchy.split} split of {hierarchy.name} has no tiers of equal or of reversed lengths to balance."
         )
-    rows = tuple(_pair(hierarchy.rows[place], general, specific) for place, general, specific in sorted(kept))
+    rows = tuple(_changed(hierarchy.rows[index], itemgetter(*tiers)) for index, *tiers in sorted(chosen))
     shown = {row.image_id for row in rows}
     images = tuple(image for image in hierarchy.images if image.image_id in shown)
     return Hierarchy(hierarchy.name, f"{hierarchy.split}, balanced by length", rows, images)
-
-
-def _pair(row: Row, general: int, specific: int) -> Row:
-    positive = row.positive[general], row.positive[specific]
-    negative = None if row.negative is None else (row.negative[general], row.negative[specific])
-    return Row(row.row_id, positive, negative, row.image_id)

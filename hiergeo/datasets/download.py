@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, UnavailableError, reason
-from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write, path_of
 from hiergeo._core.version import __version__
 
@@ -39,12 +38,11 @@ RETRIES = 2
 
 def fetch(
     url: str,
-    destination: Path | str,
+    destination: Path,
     sha256: str | None = None,
     *,
     most: int = limits.DOWNLOAD_BYTES,
     check: Callable[[Path], None] | None = None,
-    progress: bool = False,
 ) -> Path:
     """Download `url` to `destination`, replacing what is there once the new file is whole.
 
@@ -53,22 +51,19 @@ def fetch(
         destination: the file.
         sha256: the digest that the bytes must have, in hexadecimal.
         most: bytes beyond which the transfer is broken off.
-        check: called with the path of the new file before it takes its place; an `InputError` that it raises refuses
-            the file.
-        progress: draw a bar on standard error when the server announces the length.
+        check: called with the path of the new file before it takes its place; an error that it raises refuses the file.
 
     Returns:
-        `destination` as a path.
+        `destination`.
 
     Raises:
         UnavailableError: the server cannot be reached, refuses, breaks off, sends more than `most`, other bytes than
             `sha256` says or a file that `check` refuses; or `destination` cannot be written.
     """
-    destination = Path(destination)
     digest = hashlib.sha256()
     try:
         with atomic_write(destination) as handle:
-            for block in _blocks(url, most, destination.name if progress else ""):
+            for block in _blocks(url, most):
                 digest.update(block)
                 handle.write(block)
             if sha256 is not None and digest.hexdigest() != sha256:
@@ -88,8 +83,7 @@ class _Refused(Exception):
     """The reason, in words, why the other side did not deliver."""
 
 
-def _blocks(url: str, most: int, label: str) -> Iterator[bytes]:
-    """What an address sends; a bar is drawn where it has a label."""
+def _blocks(url: str, most: int) -> Iterator[bytes]:
     import requests
     from requests.adapters import HTTPAdapter, Retry
 
@@ -101,9 +95,7 @@ def _blocks(url: str, most: int, label: str) -> Iterator[bytes]:
         try:
             with session.get(url, stream=True, timeout=TIMEOUT) as response:
                 response.raise_for_status()
-                length = int(response.headers.get("content-length", 0)) or None
-                blocks = response.iter_content(BLOCK)
-                for block in track(blocks, label, enabled=bool(label), size=len, total=length):
+                for block in response.iter_content(BLOCK):
                     received += len(block)
                     if received > most:
                         raise _Refused(f"the server sends more than the {most:,} bytes that the file has at most")
@@ -116,5 +108,5 @@ def _run(check: Callable[[Path], None], scratch: Path, destination: Path) -> Non
     try:
         check(scratch)
     except HiergeoError as error:
-        message = str(error).replace(str(scratch), destination.name).replace(scratch.name, destination.name)
+        message = str(error).replace(str(scratch), destination.name)
         raise _Refused(f"what the server sent is not this file ({message.rstrip('.')})") from error

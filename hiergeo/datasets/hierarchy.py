@@ -27,12 +27,12 @@ class Row:
 
 @dataclass(frozen=True)
 class ImageRef:
-    """An image by id, opened only when its pixels are needed; `known` is what was computed of them, by name."""
+    """An image by id, opened only when its pixels are needed; `hashes` are those of its pixels, by name."""
 
     image_id: int
     open: Callable[[], "Image"] = field(compare=False, repr=False)
     path: Path | None = None
-    known: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    hashes: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,17 +79,16 @@ class Hierarchy:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The distinct captions of all chains, positive then negative, in order of first appearance."""
-        return distinct(
-            caption for side in ("positive", "negative") for row in self.rows for caption in getattr(row, side) or ()
-        )
+        sides = ([row.positive for row in self.rows], [row.negative or () for row in self.rows])
+        return distinct(caption for chains in sides for chain in chains for caption in chain)
 
     def take(self, count: int) -> "Hierarchy":
         """The first `count` rows and only their images. Raises InputError for a count below 1."""
         if count < 1:
             raise InputError(f"take at least 1 row of {self.name}, not {count}.")
         rows = self.rows[:count]
-        kept = {row.image_id for row in rows}
-        return Hierarchy(self.name, self.split, rows, tuple(i for i in self.images if i.image_id in kept))
+        shown = {row.image_id for row in rows}
+        return Hierarchy(self.name, self.split, rows, tuple(i for i in self.images if i.image_id in shown))
 
 
 def distinct(captions: Iterable[str]) -> tuple[str, ...]:

@@ -63,26 +63,20 @@ def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
     """
     path = data_home() / FILE if path is None else path_of(path)
     classes = read_list(path, list[_Class], "ImageNet classes", CURE)
-    lemmas = [tuple(dict.fromkeys(map(str.strip, each.wordnet_lemmas.split(",")))) for each in classes]
-    names = [each.torchvision_name or own[0] for each, own in zip(classes, lemmas, strict=True)]
+    lemmas = [tuple(dict.fromkeys(map(str.strip, listed.wordnet_lemmas.split(",")))) for listed in classes]
+    names = [listed.torchvision_name or own[0] for listed, own in zip(classes, lemmas, strict=True)]
     count = Counter(names)
     return tuple(
-        ImageNetClass(each.wnid, f"{name} ({each.wnid})" if count[name] > 1 else name, own)
-        for each, name, own in zip(classes, names, lemmas, strict=True)
+        ImageNetClass(listed.wnid, f"{name} ({listed.wnid})" if count[name] > 1 else name, own)
+        for listed, name, own in zip(classes, names, lemmas, strict=True)
     )
 
 
 def read_list(path: Path, kind: type[T], what: str, cure: str) -> T:
-    """A JSON list of others.
-
-    Args:
-        path: the file.
-        kind: what it must be.
-        what: of what it is a list, in words.
-        cure: what to do where there is none or a wrong one.
+    """A JSON list of what `kind` declares and `what` says in words.
 
     Raises:
-        UnavailableError: there is no such file, or it cannot be read.
+        UnavailableError: there is no such file, or it cannot be read; `cure` says what to do.
         InputError: it is not JSON or does not fit.
     """
     text = read_text(path, cure)
@@ -123,9 +117,7 @@ def with_names(labelled: Labelled, names: Path | str | None = None) -> Labelled:
     keys = labelled.keys or labelled.classes
     if names is None and not all(WNID.fullmatch(key) for key in keys):
         return labelled
-    known = {each.wnid: each.name for each in load_classes()} if names is None else read_names(names)
-    unnamed = [key for key in keys if key not in known]
-    if unnamed:
-        what = "one class has" if len(unnamed) == 1 else f"{len(unnamed)} classes have"
-        raise InputError(f"{what} no name, of {labelled.name}, the first {unnamed[0]}.")
-    return replace(labelled, classes=tuple(known[key] for key in keys), keys=keys)
+    name_of = {one.wnid: one.name for one in load_classes()} if names is None else read_names(names)
+    if unnamed := [key for key in keys if key not in name_of]:
+        raise InputError(f"{len(unnamed)} classes of {labelled.name} have no name, the first {unnamed[0]}.")
+    return replace(labelled, classes=tuple(name_of[key] for key in keys), keys=keys)

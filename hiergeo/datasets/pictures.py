@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from hiergeo.datasets.hierarchy import ImageRef
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 ImageLike: TypeAlias = Union["Image", str, Path, ImageRef, "np.ndarray[Any, np.dtype[np.uint8]]", torch.Tensor]
 """A picture, the path of one, a dataset's reference to one, or its pixels: (height, width, 3) uint8, RGB."""
@@ -47,9 +49,8 @@ def check_images(images: Sequence[ImageLike]) -> None:
     """
     missing = [image for image in images if (path := _path(image)) is not None and size_of(path) is None]
     if missing:
-        counted = f"{len(missing)} of {len(images)} image files do not exist; the first is"
-        problem = counted if len(images) > 1 else "there is no image file"
-        raise InputError(f"{problem} {_path(missing[0])}{_cure(missing[0])}.")
+        problem = f"{len(missing)} of {len(images)} image files do not exist; the first is {_path(missing[0])}"
+        raise InputError(f"{problem}{_cure(missing[0])}.")
     for index, image in enumerate(images):
         if not isinstance(image, ImageRef):
             _read(image, _label(image, index), lambda _: None)
@@ -75,16 +76,15 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
         InputError: the file is missing, truncated, no image or of another format; the picture has no pixels, more than
             Pillow takes, or one side that is over a hundred times the other; the array is of another kind.
     """
-
     from PIL import ImageOps
 
-    def use(opened: "Image") -> "Image":
+    def upright(opened: "Image") -> "Image":
         if least is not None:
             opened.draft("RGB", (least, least))
         turned = opened.getexif().get(ORIENTATION, 1) != 1
         return _rgb(ImageOps.exif_transpose(opened) if turned else opened)
 
-    return _read(image, _label(image), use)
+    return _read(image, _label(image), upright)
 
 
 def cut_out(image: "Image", edges: tuple[float, float, float, float]) -> "Image":
@@ -115,7 +115,7 @@ def small_jpeg(image: ImageLike, side: int) -> bytes:
     return file.getvalue()
 
 
-def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
+def _read(image: ImageLike, label: str, use: Callable[["Image"], T]) -> T:
     """`use` of a picture whose size has been checked; any error of Pillow becomes an InputError."""
     from PIL import Image
 
@@ -129,12 +129,9 @@ def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
         raise
     except Image.UnidentifiedImageError as error:
         raise InputError(f"cannot read {label} as an image: it is damaged or none of {', '.join(FORMATS)}.") from error
-    except Image.DecompressionBombError as error:
-        raise InputError(f"cannot use {label}: {str(error).rstrip('.')}; scale it.") from error
-    except MemoryError as error:
-        raise InputError(f"cannot read {label} as an image: there is not enough memory for it.") from error
     except Exception as error:  # damage surfaces in Pillow's decoders as any exception there is
-        raise InputError(f"cannot read {label} as an image: {str(error) or type(error).__name__}.") from error
+        problem = str(error).rstrip(".") or type(error).__name__
+        raise InputError(f"cannot read {label} as an image: {problem}.") from error
 
 
 @contextmanager
@@ -157,12 +154,7 @@ def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
 
 
 class CountedReads(io.BufferedReader):
-    """A file or `io.BytesIO` that counts reads and refuses too many: Pillow skips junk byte by byte.
-
-    Args:
-        raw: what is read.
-        pieces: reads that are allowed.
-    """
+    """A file or `io.BytesIO` that refuses more than so many reads: Pillow skips junk byte by byte."""
 
     def __init__(self, raw: io.RawIOBase | io.BytesIO, pieces: int = limits.IMAGE_PIECES) -> None:
         super().__init__(cast(io.RawIOBase, raw))
@@ -220,17 +212,16 @@ def _path(image: ImageLike) -> Path | None:
 
 def _cure(image: ImageLike) -> str:
     """What to do about a missing image of a dataset."""
-    if isinstance(image, ImageRef):
-        try:
+    try:
+        if isinstance(image, ImageRef):
             image.open()
-        except HiergeoError as error:
-            return f" ({str(error).rstrip('.')})"
+    except HiergeoError as error:
+        return f" ({str(error).rstrip('.')})"
     return ""
 
 
 def _label(image: ImageLike, index: int | None = None) -> str:
-    path = _path(image)
-    if path is not None:
+    if (path := _path(image)) is not None:
         return str(path)
     if isinstance(image, ImageRef):
         return f"image {image.image_id}"

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,6 @@ BREEDS = "MadryLab/BREEDS-Benchmarks/f83be509107e89f41dde0e4e8e7f8be051fbb891/im
 HYPERLEX = "cambridgeltl/hyperlex/c4875d795d50420a0bd08fbe4b8346395e117c61/hyperlex-data.zip"
 ZIP_BYTES = 1 << 24
 """Bytes of an archive of tables."""
-
-FEW = 4
-"""Files up to which each has a bar of its own while it is downloaded."""
 
 
 @dataclass(frozen=True)
@@ -89,39 +85,41 @@ def fetch_public(name: str, home: Path | None = None, *, source: str = SOURCE, p
 
 def fetch_files(files: Sequence[PublicFile], home: Path, folder: Path, source: str, progress: bool) -> list[Path]:
     """Download files into a folder of the data home, as `fetch_public` does."""
-    there = {each: home / each.path for each in files if size_of(home / each.path) is not None}
-    altered = [path for each, path in there.items() if each.sha256 and sha256(path) != each.sha256]
-    if altered:
-        count = f" (the first of {len(altered)} such files)" if len(altered) > 1 else ""
-        raise InputError(f"{altered[0]} differs from the published file{count}: move it away and fetch again.")
-    for each, path in there.items():
-        if each.check is not None:
-            each.check(path)
-    missing = [each for each in files if each not in there]
-    if not missing:
-        clear(home)
-        return list(there.values())
-    several = len(missing) > FEW
-    with locked(home / folder):
-        for place in {(home / each.path).parent for each in missing}:
-            remove_leftovers(place)
-        for each in track(missing, str(folder), enabled=progress and several):
-            _obtain(each, home / each.path, f"{source}/{each.address}", progress and not several)
-    return [home / each.path for each in files]
-
-
-def _obtain(file: PublicFile, path: Path, url: str, progress: bool) -> None:
-    if file.zipped:
-        archive = path.with_suffix(".zip")
-        try:
-            download.fetch(url, archive, most=file.most, progress=progress)
-            content = _member(archive, file.sha256)
-        finally:
-            retire(archive)
-        with atomic_write(path) as handle:
-            handle.write(content)
+    missing = [file for file in files if size_of(home / file.path) is None]
+    check_published([file for file in files if file not in missing], home)
+    if missing:
+        with locked(home / folder):
+            for parent in {(home / file.path).parent for file in missing}:
+                remove_leftovers(parent)
+            for file in track(missing, str(folder), enabled=progress):
+                _obtain(file, home / file.path, f"{source}/{file.address}")
     else:
-        download.fetch(url, path, file.sha256, most=file.most, check=file.check, progress=progress)
+        clear(home)
+    return [home / file.path for file in files]
+
+
+def check_published(files: Sequence[PublicFile], home: Path) -> None:
+    """Raise InputError for the first of the files in a data home that is not the published one."""
+    for file in files:
+        path = home / file.path
+        if file.sha256 and sha256(path) != file.sha256:
+            raise InputError(f"{path} differs from the published file: move it away and fetch again.")
+        if file.check is not None:
+            file.check(path)
+
+
+def _obtain(file: PublicFile, path: Path, url: str) -> None:
+    if not file.zipped:
+        download.fetch(url, path, file.sha256, most=file.most, check=file.check)
+        return
+    archive = path.with_suffix(".zip")
+    try:
+        download.fetch(url, archive, most=file.most)
+        content = _member(archive, file.sha256)
+    finally:
+        retire(archive)
+    with atomic_write(path) as handle:
+        handle.write(content)
 
 
 def _member(archive: Path, digest: str | None) -> bytes:
@@ -133,6 +131,6 @@ def _member(archive: Path, digest: str | None) -> bytes:
                     content = members.read(info)
                     if hashlib.sha256(content).hexdigest() == digest:
                         return content
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, NotImplementedError, EOFError) as error:
+    except Exception as error:  # zipfile and its decompressors raise errors of many kinds
         raise InputError(f"{archive} is not a zip archive: {error}.") from error
     raise InputError(f"{archive} does not hold the published file.")

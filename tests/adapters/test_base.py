@@ -18,7 +18,6 @@ from hiergeo._core import plugins
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.adapters import Model
 from hiergeo.adapters.model import ImageLike, unit_rows
-from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import open_rgb
 
 
@@ -108,17 +107,6 @@ def test_wrong_texts_are_refused_before_any_work(texts, complaint):
     assert model.batches == []
 
 
-def test_arrays_of_strings_are_texts():
-    listed = Letters().encode_text(["ab", "c"])
-    for kind in (str, object):
-        assert torch.equal(Letters().encode_text(np.array(["ab", "c"], dtype=kind)), listed)
-
-
-def test_batch_size_must_be_positive():
-    with pytest.raises(InputError, match="batch size"):
-        Letters().encode_text(["a"], batch_size=0)
-
-
 def test_text_only_models_say_so():
     with pytest.raises(InputError, match="letters embeds texts only"):
         Letters().encode_image([Path("any.jpg")])
@@ -139,21 +127,6 @@ def test_every_mode_becomes_rgb_with_its_brightness(mode):
     np.testing.assert_allclose(grey, 255 * ramp, atol=2)
 
 
-def test_bilevel_pictures_are_black_and_white():
-    picture = Image.new("1", (2, 1))
-    picture.putpixel((1, 0), 1)
-    assert [open_rgb(picture).getpixel((x, 0)) for x in (0, 1)] == [(0, 0, 0), (255, 255, 255)]
-
-
-def test_transparency_is_laid_on_white():
-    palette = Image.new("P", (2, 1))
-    palette.putpalette([255, 0, 0, 0, 0, 255])
-    palette.putpixel((1, 0), 1)
-    palette.info["transparency"] = 0
-    assert [open_rgb(palette).getpixel(at) for at in ((0, 0), (1, 0))] == [(255, 255, 255), (0, 0, 255)]
-    assert open_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 128))).getpixel((0, 0)) == (127, 127, 127)
-
-
 def test_exif_orientation_is_honoured(tmp_path):
     picture = Image.new("RGB", (20, 10), "black")
     picture.paste("white", (0, 0, 10, 10))
@@ -164,23 +137,6 @@ def test_exif_orientation_is_honoured(tmp_path):
     assert upright.size == (10, 20)
     assert upright.getpixel((5, 2)) == (255, 255, 255)
     assert upright.getpixel((5, 17)) == (0, 0, 0)
-
-
-def test_damaged_pictures_are_named(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    whole, cut, text = tmp_path / "whole.jpg", tmp_path / "cut.jpg", tmp_path / "text.jpg"
-    Image.fromarray(noise).save(whole)
-    cut.write_bytes(whole.read_bytes()[:1500])
-    text.write_text("no picture")
-    for path in (cut, text, tmp_path / "absent.jpg"):
-        with pytest.raises(InputError, match=path.name):
-            open_rgb(path)
-        with pytest.raises(InputError, match=path.name):
-            open_rgb(ImageRef(7, open=lambda path=path: Image.open(path), path=path))
-    with pytest.raises(InputError, match="image 7"):
-        open_rgb(ImageRef(7, open=lambda: Image.open(cut)))
-    with pytest.raises(InputError, match="floating-point"):
-        open_rgb(Image.new("F", (2, 2)))
 
 
 @pytest.mark.parametrize(

@@ -79,17 +79,6 @@ def test_a_damaged_entry_is_rebuilt_aloud(model, damage, tmp_path):
     assert torch.equal(cached(Toy("a"), tmp_path).encode_text(TEXTS), wanted)
 
 
-def test_a_folder_in_the_place_of_an_entry_is_replaced(model, tmp_path):
-    wanted = model.encode_text(TEXTS)
-    (path,) = entries(tmp_path)
-    path.unlink()
-    path.mkdir()
-    (path / "left").write_text("over")
-    with pytest.warns(UserWarning, match="cache is damaged"):
-        assert torch.equal(cached(Toy("a"), tmp_path).encode_text(TEXTS), wanted)
-    assert path.is_file()
-
-
 def test_bad_rows_are_not_kept(tmp_path):
     class Broken(Toy):
         def text_rows(self, texts):

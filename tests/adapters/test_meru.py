@@ -9,6 +9,7 @@ from PIL import Image
 
 from hiergeo import adapters, datasets
 from hiergeo.evaluation import evaluate
+from hiergeo.testing import AdapterConformance
 from tests.adapters import meru_common as meru
 
 TEXTS = ["a red circle", "", "Two Dogs, playing!", "dog " * 100]
@@ -109,13 +110,6 @@ def test_hycoclip_is_the_same_layout_and_preprocessing_is_part_of_the_fingerprin
     assert adapters.load(f"meru:{file}{meru.OPTIONS}&images=squash").fingerprint() != model.fingerprint()
 
 
-def test_another_number_of_heads_is_another_model(file, model):
-    other = adapters.load(f"meru:{file}?heads=8&text_heads={meru.TEXT_HEADS}")
-    assert other.network.visual.blocks[0].attn.num_heads == 8
-    images = list(pictures())
-    assert not torch.allclose(other.encode_image(images), model.encode_image(images), atol=1e-2)
-
-
 def test_the_small_model_has_twelve_heads_where_timm_has_six(tmp_path):
     file = meru.write(tmp_path / "s.pth", meru.state(width=384))
     small = adapters.load(f"meru:{file}?text_heads=2")
@@ -174,15 +168,6 @@ def test_rows_stop_where_the_exponential_map_of_these_models_does(tmp_path):
     assert model.encode_text(TEXTS).norm(dim=1).numpy() == pytest.approx(math.asinh(2**15), rel=1e-6)
 
 
-def test_the_bench_measures_it_where_it_was_trained(model):
-    data = datasets.load("scenes", "test", count=6)
-    result = evaluate(model, data, samples=5)
-    assert result.settings["geometry"] == model.native_space().geometry.spec
-    radii = model.encode_text([row.positive[0] for row in data.rows]).double().norm(dim=1).numpy()
-    assert result.radii[:, 0] == pytest.approx(radii, rel=1e-5)
-    assert evaluate(model, data, "euclidean", samples=5).settings["geometry"] == "euclidean"
-
-
 def test_heads_are_part_of_the_fingerprint(file, model):
     """Files of one content and other numbers of heads are other models, in the image tower and in that of texts."""
     for options in ("?heads=8&text_heads=2", "?heads=4&text_heads=4"):
@@ -207,3 +192,12 @@ def test_untrained_copies_keep_the_space_and_forget_the_weights(tmp_path, family
     assert not blocks[0].mlp.fc1.bias.any()  # as timm starts
     assert float(blocks[0].mlp.fc1.weight.std()) == pytest.approx(0.02, rel=0.05)
     assert float(one.network.textual.token_embedding.weight.std()) == pytest.approx(0.02, rel=0.05)
+
+
+class TestMeru(AdapterConformance):
+    @pytest.fixture(autouse=True)
+    def _file(self, file):
+        self.path = file
+
+    def make(self):
+        return adapters.load(f"meru:{self.path}{meru.OPTIONS}", device="cpu")

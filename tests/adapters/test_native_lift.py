@@ -60,17 +60,6 @@ def test_raw_rows_around_zero_are_their_space(c):
     assert space.margin(own, other).numpy() == pytest.approx(margin, abs=1e-9)
 
 
-@pytest.mark.parametrize("c", CURVATURES)
-def test_their_inner_product_orders_as_the_distance_does(c):
-    generator = np.random.default_rng(7)
-    rows = generator.normal(size=(60, 8)) / math.sqrt(c)
-    lifted = lift(rows, c)
-    products = np.array([inner(row[None], lifted, c) for row in lifted[:20]])
-    space = Space(Lorentz(-c), torch.zeros(8, dtype=torch.float64))
-    distances = space.pairwise_distance(torch.from_numpy(rows[:20]), torch.from_numpy(rows)).numpy()
-    assert (np.argsort(-products, axis=1)[:, 1:] == np.argsort(distances, axis=1)[:, 1:]).all()
-
-
 def test_the_native_space_of_a_checkpoint_is_theirs(tmp_path):
     """From the file to cone margins, with nothing of the package in between on the other side."""
     weights = meru.state()

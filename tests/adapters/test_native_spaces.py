@@ -6,10 +6,9 @@ import pytest
 
 import hiergeo
 from hiergeo import adapters, datasets
-from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.adapters.head_files import write_head
-from hiergeo.cli._io import SpaceOptions, beside
+from hiergeo.cli._io import beside
 from hiergeo.evaluation import evaluate
 
 LEARNT = "lorentz:-0.31"
@@ -66,23 +65,6 @@ def test_compare_adds_it_where_no_geometry_is_named(run, tmp_path, folder):
     assert geometries(tmp_path / "a.json") == [LEARNT, "euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
     run("compare", "-m", f"head:{folder}", *chosen, "-g", "euclidean", "-g", "lorentz:-1")
     assert geometries(tmp_path / "a.json") == ["euclidean", "lorentz:-1"]
-
-
-def test_options_change_the_root_and_the_cones_of_the_space_that_is_brought(folder):
-    head = adapters.load(f"head:{folder}")
-    space = SpaceOptions(None, "none", 0.2).space(head)
-    assert (space.geometry.spec, space.centre, space.min_radius) == (LEARNT, "none", 0.2)
-    assert SpaceOptions(None).space(adapters.load("tiny")).geometry.spec == "euclidean"
-    with pytest.raises(InputError, match="min_radius"):
-        SpaceOptions(None, None, 0.0).check()
-
-
-def test_roots_that_are_tensors_are_kept(monkeypatch):
-    root = adapters.load("tiny").root() / 2
-    tiny = adapters.load("tiny")
-    monkeypatch.setattr(type(tiny), "native_space", lambda self: hiergeo.Space("lorentz:-2", root, min_radius=0.3))
-    assert SpaceOptions(None, None, 0.2).space(tiny).root is root
-    assert SpaceOptions(None, "model").space(tiny).min_radius == 0.3
 
 
 def test_compared_geometries_share_the_root_and_the_cones_of_the_space_that_is_brought(monkeypatch):

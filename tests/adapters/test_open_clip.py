@@ -94,14 +94,6 @@ def test_the_activation_is_seen_in_embeddings_and_fingerprint(checkpoint):
     assert plain.fingerprint() == adapters.load(f"open_clip:test-small/{checkpoint}").fingerprint()
 
 
-def test_the_fingerprint_sees_one_changed_layer(checkpoint, tmp_path):
-    weights = load_file(checkpoint)
-    weights["text_projection"] += 1e-6
-    save_file(weights, tmp_path / "tuned.safetensors")
-    before, after = (adapters.load(f"open_clip:test-small/{p}") for p in (checkpoint, tmp_path / "tuned.safetensors"))
-    assert before.fingerprint() != after.fingerprint()
-
-
 @pytest.mark.parametrize(
     ("arch", "trained_with_quick_gelu"), [("test-small", True), ("test-small", False), ("test-small-quickgelu", True)]
 )
@@ -115,14 +107,6 @@ def test_a_tag_runs_the_activation_it_was_trained_with(
     text, image = _direct(expected, checkpoint, pictures)
     torch.testing.assert_close(model.encode_text(TEXTS), text, atol=1e-6, rtol=0)
     assert (model.encode_image(pictures) - image).abs().max() > 1e-3, "the tag's own mean and deviation were ignored"
-
-
-def test_every_published_tag_gets_its_activation():
-    """In open_clip's own table the activation asked for is QuickGELU exactly where tag or architecture say so."""
-    assert not checks.uses_quick_gelu("ViT-B-32")
-    assert checks.uses_quick_gelu("ViT-B-32-quickgelu")
-    assert open_clip.get_pretrained_cfg("ViT-B-32", "openai")["quick_gelu"]
-    assert not open_clip.get_pretrained_cfg("ViT-B-32", "laion2b_s34b_b79k").get("quick_gelu", False)
 
 
 def test_a_checkpoint_of_siglip_is_preprocessed_like_siglip():
@@ -260,18 +244,6 @@ def test_loading_leaves_the_root_logger_alone(checkpoint):
     assert logging.getLogger().handlers == before
 
 
-def test_missing_and_damaged_pictures_are_refused_before_and_during_work(checkpoint, pictures, tmp_path):
-    model = adapters.load(f"open_clip:test-small/{checkpoint}")
-    pictures[0].save(tmp_path / "good.png")
-    with pytest.raises(InputError, match=r"1 of 2 image files do not exist; the first is .*absent\.jpg"):
-        model.encode_image([tmp_path / "good.png", tmp_path / "absent.jpg"])
-    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:500])
-    with pytest.raises(InputError, match=r"cannot read .*cut\.png"):
-        model.encode_image([str(tmp_path / "good.png"), str(tmp_path / "cut.png")])
-    grey = model.encode_image([pictures[0].convert("L"), pictures[0].convert("P")])
-    assert grey.isfinite().all()
-
-
 def test_an_untrained_copy_has_an_untrained_text_tower(tmp_path):
     """A text tower of transformers that its configuration says to be pretrained."""
     transformers = pytest.importorskip("transformers")
@@ -321,6 +293,5 @@ def test_a_card_in_the_cache_of_the_hub_says_whether_its_space_is_curved(card, s
         (repository / folder).mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
     (repository / "snapshots" / "abc" / "README.md").write_text(card, encoding="utf-8")
-    assert checks._card_says_hyperbolic("hf-hub:org/x") is says
-    assert not checks._card_says_hyperbolic("hf-hub:org/y")
-    assert not checks._card_says_hyperbolic("ViT-B-32/openai")
+    assert bool(checks.HYPERBOLIC.search(checks._card("hf-hub:org/x"))) is says
+    assert checks._card("hf-hub:org/y") == checks._card("ViT-B-32/openai") == ""

@@ -159,15 +159,6 @@ def test_images_are_gaussians_as_the_format_says(model, state):
     assert torch.allclose(model.encode_image(list(images)), found.mean, atol=1e-6)
 
 
-def test_it_brings_no_space_and_its_root_is_the_empty_caption(model):
-    assert model.native_space() is None
-    assert model.root().norm() == pytest.approx(1)
-
-
-def test_texts_are_cleaned_as_siglip_does(model):
-    assert torch.equal(*(model.tokenizer([text]) for text in ("Red, CIRCLE!", "red circle")))
-
-
 @pytest.mark.parametrize(
     ("config", "said"),
     [
@@ -261,18 +252,6 @@ def test_variances_as_small_as_trained_ones_do_not_cancel():
     single = [part.float() for part in exact]
     reference = inclusion(Gaussian(*exact[:2]), Gaussian(*exact[2:]))
     assert torch.allclose(inclusion(Gaussian(*single[:2]), Gaussian(*single[2:])).double(), reference, rtol=1e-6)
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    one, two = (Gaussian(torch.zeros(n, 3), torch.zeros(n, 3)) for n in (2, 4))
-    with pytest.raises(InputError, match=r"\(4, 3\)"):
-        inclusion(one, two)
-
-
-def test_a_cached_model_gives_the_same_gaussians(model, tmp_path):
-    wanted, found = (each.encode_text_gaussian(TEXTS) for each in (model, cached(model, tmp_path)))
-    assert torch.equal(found.mean, wanted.mean)
-    assert torch.equal(found.log_variance, wanted.log_variance)
 
 
 @pytest.mark.slow

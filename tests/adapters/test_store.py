@@ -1,9 +1,7 @@
 """Embedding a dataset into a file: what is written, and that an interruption loses no finished batch."""
 
-import errno
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from hiergeo import adapters
-from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage.locks import locked
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model, embed
 from hiergeo.adapters.model import ImageLike
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Row
@@ -136,58 +133,6 @@ def test_after_an_interrupt_only_unfinished_batches_are_computed(tmp_path, hiera
     assert out.read_bytes() == uninterrupted.read_bytes()
 
 
-def test_a_full_disk_loses_no_finished_batch(tmp_path, hierarchy, monkeypatch):
-    out = tmp_path / "things.npz"
-    save, saved = np.savez, []
-
-    def until_full(handle: object, **rows: np.ndarray) -> None:
-        if len(saved) == 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        saved.append(save(handle, **rows))
-
-    monkeypatch.setattr(np, "savez", until_full)
-    with pytest.raises(UnavailableError, match="No space left on device"):
-        embed(Counting(), hierarchy, out, batch_size=4)
-    monkeypatch.undo()
-    assert len(list(Path(f"{out}.partial").rglob("*.npz"))) == 3
-    resumed = Counting()
-    embed(resumed, hierarchy, out, batch_size=4)
-    assert resumed.seen[:1] == [hierarchy.texts[12]]
-
-
-def test_a_disk_that_fills_at_the_end_keeps_every_batch(tmp_path, hierarchy, monkeypatch):
-    out = tmp_path / "things.npz"
-
-    save = np.savez
-
-    def full(handle: object, **arrays: np.ndarray) -> None:
-        if "root" in arrays:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        save(handle, **arrays)
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(UnavailableError, match="No space left"):
-        embed(Counting(), hierarchy, out, batch_size=4)
-    monkeypatch.undo()
-    assert not out.exists()
-    resumed = Counting()
-    embed(resumed, hierarchy, out, batch_size=4)
-    assert resumed.seen == []
-
-
-def test_a_damaged_batch_is_computed_again(tmp_path, hierarchy):
-    out = tmp_path / "things.npz"
-    with pytest.raises(KeyboardInterrupt):
-        embed(Counting(interrupt_at=4), hierarchy, out, batch_size=4)
-    batch = min(Path(f"{out}.partial").rglob("*.npz"))
-    batch.write_bytes(batch.read_bytes()[:100])
-    resumed = Counting()
-    with pytest.warns(UserWarning, match="is damaged"):
-        embed(resumed, hierarchy, out, batch_size=4)
-    assert len(resumed.seen) == len(hierarchy.texts) - 8 + len(hierarchy.images)
-    assert out.read_bytes() == embed(Counting(), hierarchy, tmp_path / "again.npz", batch_size=4).read_bytes()
-
-
 class OtherImages(Counting):
     """The same model on other images of the same ids."""
 
@@ -223,18 +168,6 @@ def test_unusable_destinations_are_refused_before_any_work(tmp_path, hierarchy):
     assert model.seen == []
 
 
-def test_an_unusable_embedding_says_where(tmp_path, hierarchy, monkeypatch):
-    model = Counting()
-    spoil = "big red thing 1"
-    monkeypatch.setattr(
-        model,
-        "text_rows",
-        lambda texts: torch.stack([_vector(t) * (float("nan") if t == spoil else 1) for t in texts]),
-    )
-    with pytest.raises(InputError, match=rf"rows {hierarchy.texts.index(spoil)} hold NaN"):
-        embed(model, hierarchy, tmp_path / "things.npz", batch_size=4)
-
-
 def test_what_is_done_is_not_done_again_and_not_replaced_unasked(tmp_path, hierarchy):
     out = embed(Counting(), hierarchy, tmp_path / "things.npz", batch_size=4)
     before = out.read_bytes()
@@ -257,11 +190,3 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path, hierarchy):
         with pytest.raises(InputError, match=r"thesis\.tex"):
             embed(Counting(), hierarchy, tmp_path / "things.npz", overwrite=overwrite)
     assert mine.read_text() == "mine"
-
-
-def test_a_second_writer_is_refused_before_any_work(tmp_path, hierarchy):
-    out, model = tmp_path / "things.npz", Counting()
-    with locked(out), pytest.raises(UnavailableError, match=r"things\.npz is being written by"):
-        embed(model, hierarchy, out)
-    assert model.seen == []
-    embed(model, hierarchy, out)

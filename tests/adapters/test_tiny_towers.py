@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from hiergeo import adapters
-from hiergeo._core.errors import InputError
 from hiergeo.adapters import tiny
 
 TEXTS = [
@@ -55,17 +54,3 @@ def test_a_folder_brings_its_own_settings(saved):
     config["preprocess_cfg"]["resize_mode"] = "squash"
     (saved / "open_clip_config.json").write_text(json.dumps(config))
     assert adapters.load(f"open_clip:local-dir:{saved}", device="cpu").fingerprint() != before
-
-
-def test_a_damaged_folder_is_refused(saved):
-    from safetensors.torch import load_file, save_file
-
-    weights = load_file(saved / "open_clip_model.safetensors")
-    weights["ln_final.weight"][3] = torch.nan
-    save_file(weights, saved / "open_clip_model.safetensors")
-    with pytest.raises(InputError, match=r"NaN"):
-        adapters.load(f"open_clip:local-dir:{saved}", device="cpu").encode_text(["a dog"])
-    del weights["ln_final.weight"]
-    save_file(weights, saved / "open_clip_model.safetensors")
-    with pytest.raises(InputError, match=r"ln_final\.weight"):
-        adapters.load(f"open_clip:local-dir:{saved}", device="cpu")

@@ -81,11 +81,6 @@ def test_open_clip_reads_what_was_trained_with_its_activation(name, lora, clips,
     assert written["model_cfg"]["quick_gelu"] == (name == "tower-quick")
 
 
-def test_the_activation_makes_a_difference_that_a_wrong_export_would_show(clips):
-    one, other = (adapters.load(clips[name]).encode_text(TEXTS) for name in ("tower-gelu", "tower-quick"))
-    assert (one - other).abs().max() > 1e-4
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_transformers_reads_what_was_trained(family, tmp_path):
     import transformers

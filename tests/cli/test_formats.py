@@ -38,9 +38,6 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setattr(info, "collect", lambda _: {"torch": "2.10.0", "torch threads": 1})
     outcome = KernelOutcome("store", "float32", 1, float("inf"), 1e-4, "RuntimeError: no")
     monkeypatch.setattr(pairwise, "check_kernels", lambda: {"cpu": [outcome]})
-    (tmp_path / "bad.csv").write_text(
-        "id,captions,image_url\n0,a => b => => d,http://x/COCO_val2014_000000000042.jpg\n"
-    )
     (tmp_path / "own.csv").write_text("positive,negative\na => b => c => d,a => x => y => z\n")
     return tmp_path
 
@@ -49,7 +46,7 @@ SCENES = ("-m", "tiny", "-d", "scenes", "--rows", 20)
 
 VERBS = {
     "data list": (("data", "list"), {"data", "split", "rows", "images"}),
-    "data check": (("data", "check", "bad.csv", "--no-images"), {"file", "row", "column", "problem"}),
+    "data check": (("data", "check", "own.csv", "--no-images"), {"data", "split", "rows", "images"}),
     "info": (("info", "--check"), {"fact", "value", "kernel", "error", "bar"}),
     "tree": (("tree", "INDEX"), {"metric", "value"}),
     "index info": (("index", "info", "INDEX"), {"fact", "value"}),

@@ -103,16 +103,6 @@ def test_embeddings_are_made_as_is_named(called, words, overwrite):
     assert (found["batch_size"], found["overwrite"]) == (3, overwrite)
 
 
-@pytest.mark.parametrize(("words", "images"), [((), True), (("--no-images",), False)])
-def test_images_are_opened_unless_they_are_not_wanted(called, tmp_path, words, images):
-    for target, what in (
-        ("hiergeo.datasets.chain_checks:validate_chains", f"chains:{tmp_path}"),
-        ("hierarcaps:validate", "test"),
-    ):
-        module = target if target.startswith("hiergeo") else f"hiergeo.datasets.{target}"
-        assert called(module, "data", "check", what, *words)["images"] == images
-
-
 def test_parts_are_fetched_that_are_named(called):
     words = ("data", "fetch", "--part", "test", "--part", "val")
     assert list(called("hiergeo.datasets.hierarcaps:fetch", *words)["what"]) == ["test", "val"]

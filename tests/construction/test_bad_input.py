@@ -95,7 +95,7 @@ def test_images_that_files_of_chains_cannot_hold_are_dropped_when_they_are_read(
     built = build(written(tmp_path, told, "captions.jsonl"), tmp_path / "out", toy_plan(test_fraction=0))
     assert built.dropped == {("read", "unusable image"): 1}
     assert (tmp_path / "out" / "train.csv").read_text().splitlines()[1].endswith(",1.jpg")
-    assert chains.write_train(tmp_path / "again.csv", chains.read_split(tmp_path / "out", "train")) == built.train == 1
+    assert chains.write_train(tmp_path / "again.csv", chains.read(tmp_path / "out", "train")) == built.train == 1
 
 
 def test_an_endpoint_that_is_down_leaves_the_work_and_says_how_to_go_on(tmp_path: Path) -> None:

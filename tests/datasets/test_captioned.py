@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.datasets.captioned import Captioned, load_captioned
-from hiergeo.datasets.pictures import check_images
+from hiergeo.datasets.captioned import load_captioned
 from tests.datasets.pictures_common import coco, listed, said
 
 PICTURES = [listed(7), listed(5)]
@@ -66,17 +65,6 @@ def test_tables_of_ones_own(tmp_path: Path, name: str):
     assert [image.path for image in data.images] == [tmp_path / "b.png", tmp_path / "a.png"]
     with pytest.raises(InputError, match="column"):
         load_captioned(path)
-
-
-def test_images_are_opened_only_when_needed(tmp_path: Path):
-    data = load_captioned(coco(tmp_path, PICTURES, SAID))
-    with pytest.raises(InputError, match="2 of 2 image files do not exist"):
-        check_images(data.images)
-    with pytest.raises(InputError, match="no image file"):
-        data.images[0].open()
-    (tmp_path / "val2017").mkdir()
-    Image.new("RGB", (3, 2)).save(tmp_path / "val2017" / "000000000007.jpg")
-    assert data.images[0].open().size == (3, 2)
 
 
 def change(**changes: Any) -> Callable[[Path], Path]:
@@ -147,29 +135,6 @@ def test_stored_captions_need_a_place_for_each(tmp_path: Path):
         load_captioned(tmp_path / "a.npz")
 
 
-def test_a_set_is_whole():
-    with pytest.raises(InputError, match="at least one image"):
-        Captioned("a", "b", "c", (), ())
-
-
-KEYS = (
-    "images",
-    "annotations",
-    "id",
-    "file_name",
-    "image_id",
-    "caption",
-    "split",
-    "filename",
-    "sentences",
-    "raw",
-    "image",
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
-    max_leaves=12,
-)
 FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -178,20 +143,6 @@ def survives(path: Path) -> None:
         load_captioned(path)
     except HiergeoError:
         return
-
-
-@FUZZ
-@given(JSON, st.sampled_from(["json", "jsonl", "folder"]))
-def test_any_json_is_read_or_refused(tmp_path: Path, value: Any, kind: str):
-    content = json.dumps(value)
-    if kind == "folder":
-        (tmp_path / "annotations").mkdir(exist_ok=True)
-        (tmp_path / "annotations" / "no inputs").write_text(content)
-        survives(tmp_path)
-        return
-    path = tmp_path / f"a.{kind}"
-    path.write_text(content)
-    survives(path)
 
 
 WHOLE = json.dumps({"images": PICTURES, "annotations": SAID}).encode()

@@ -4,10 +4,6 @@ import contextlib
 import gzip
 import hashlib
 import http.server
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from functools import partial
@@ -17,10 +13,9 @@ import pytest
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import files
 from hiergeo._core.storage.locks import locked
-from hiergeo.datasets import download, hierarcaps, public
+from hiergeo.datasets import download, hierarcaps
 from hiergeo.datasets.hierarcaps import published
 from hiergeo.datasets.hierarcaps.published import image_name
-from tests.tools import warm
 
 BODY = bytes(range(256)) * 3000
 
@@ -83,11 +78,10 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-@pytest.mark.parametrize("progress", [False, True])
-def test_whole_and_checked(server, tmp_path, progress):
+def test_whole_and_checked(server, tmp_path):
     destination = tmp_path / "new" / "folder" / "file.bin"
     digest = hashlib.sha256(BODY).hexdigest()
-    assert download.fetch(f"{server.url}/file.bin", destination, digest, progress=progress) == destination
+    assert download.fetch(f"{server.url}/file.bin", destination, digest) == destination
     assert destination.read_bytes() == BODY
 
 
@@ -116,12 +110,6 @@ def test_a_failure_says_what_where_and_how_else_and_leaves_the_old_file(server, 
     assert str(destination) in str(failure.value)
     assert str(failure.value).count(". ") == 0
     assert [(file.name, file.read_bytes()) for file in target.iterdir()] == [("file.bin", b"old")]
-
-
-def test_what_comes_without_a_length_is_accepted_by_its_hash(server, tmp_path):
-    digest = hashlib.sha256(BODY[:1000]).hexdigest()
-    path = download.fetch(f"{server.url}/unmeasured/file.bin", tmp_path / "file.bin", digest)
-    assert path.read_bytes() == BODY[:1000]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +147,6 @@ def test_train_is_fetched_once(mirror, tmp_path):
     home = tmp_path / "home"
     (path,) = hierarcaps.fetch(home, ["train"], source=mirror.url)
     assert hierarcaps.load("train", home=home).rows[0].positive == ("animal", "dog", "wet dog", "A wet dog.")
-    assert hierarcaps.validate("train", home=home) == []
 
     requested = len(mirror.requested)
     assert hierarcaps.fetch(home, ["train"], source=mirror.url) == [path]
@@ -171,12 +158,12 @@ def test_train_is_fetched_once(mirror, tmp_path):
     [
         (b"<html>Please log in.</html>", "no rows|not compressed"),
         (gzip.compress(b"<html>Please log in.</html>"), "has a header but no rows"),
-        (gzip.compress(TRAIN.encode())[:-20], "truncated"),
-        (gzip.compress(TRAIN.replace("positive", "caption").encode()), "has 0 rows"),
-        (gzip.compress(TRAIN[: len(TRAIN) // 2].encode()), "1[0-9][0-9] rows of four tiers"),
-        (gzip.compress((TRAIN + "a => b,c,d\n" * 9).encode()), "300 rows of four tiers and 9 others"),
+        (gzip.compress(TRAIN.encode())[:-20], "damaged"),
+        (gzip.compress(TRAIN.replace("positive", "caption").encode()), "column positive: missing"),
+        (gzip.compress(TRAIN[: len(TRAIN) // 2].encode()), "data row 150|rows of four tiers"),
+        (gzip.compress((TRAIN + "a => b,c,d\n").encode()), "data row 300 .*2 tiers"),
     ],
-    ids=["login page", "gzipped login page", "cut", "columns", "half", "odd rows"],
+    ids=["login page", "gzipped login page", "cut", "columns", "half", "odd row"],
 )
 def test_what_is_no_training_table_is_not_kept(mirror, tmp_path, sent, words):
     home = tmp_path / "home"
@@ -191,11 +178,6 @@ def test_what_is_no_training_table_is_not_kept(mirror, tmp_path, sent, words):
     with pytest.raises(InputError, match=words):
         hierarcaps.fetch(home, ["train"], source=mirror.url)
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_few_odd_rows_are_no_reason_to_refuse_it(mirror, tmp_path):
-    (mirror.site / "data" / "hierarcaps_train.csv.gz").write_bytes(gzip.compress((TRAIN + "a => b,c,d\n").encode()))
-    assert hierarcaps.fetch(tmp_path, ["train"], source=mirror.url)[0].exists()
 
 
 def test_a_test_file_of_other_bytes_is_refused(mirror, tmp_path):
@@ -232,46 +214,6 @@ def test_leftovers_are_removed_and_two_downloads_do_not_meet(mirror, tmp_path):
         hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
     hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
     assert sorted(path.name for path in images.iterdir()) == [image_name(139), image_name(776)]
-
-
-@pytest.mark.slow
-def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror, tmp_path):
-    """The process dies once so many files were asked for, wherever it is by then."""
-    images = mirror.site / "assets" / "test_imgs"
-    numbers = range(1000, 1012)
-    contents = {number: os.urandom(1 << 16) for number in numbers}
-    for number, content in contents.items():
-        (images / image_name(number)).write_bytes(content)
-    hashes = {number: hashlib.sha256(content).hexdigest() for number, content in contents.items()}
-    code = (
-        "import sys, json, pathlib\n"
-        "from hiergeo.datasets import hierarcaps\n"
-        "from hiergeo.datasets.hierarcaps import published\n"
-        "hashes = {int(number): digest for number, digest in json.loads(sys.argv[1]).items()}\n"
-        "published.test_images = lambda: hashes\n"
-        "print('ready', flush=True)\n"
-        "hierarcaps.fetch(pathlib.Path(sys.argv[2]), ['images'], source=sys.argv[3])\n"
-    )
-    command = [sys.executable, "-c", code, json.dumps(hashes), str(tmp_path / "home"), f"{mirror.url}/slow"]
-    folder = tmp_path / "home" / "hierarcaps"
-    for asked in (0, 1, 4):
-        mirror.requested.clear()
-        with warm.Popen(command, stdout=subprocess.PIPE) as child:
-            child.stdout.readline()
-            while len(mirror.requested) < asked and child.poll() is None:
-                time.sleep(0.001)
-            child.kill()
-        for path in (folder / "images").glob("C*.jpg"):
-            assert path.read_bytes() == contents[int(path.stem[-12:])]
-    assert warm.run(command).returncode == 0
-    assert sorted(path.name for path in (folder / "images").iterdir()) == sorted(map(image_name, numbers))
-    assert [path.name for path in folder.parent.iterdir()] == ["hierarcaps"]
-
-
-def test_what_is_there_needs_no_writing(mirror, tmp_path, monkeypatch):
-    hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
-    monkeypatch.setattr(public, "locked", lambda path: pytest.fail("took a lock"))
-    assert len(hierarcaps.fetch(tmp_path, ["images", "images"], source=mirror.url)) == 2
 
 
 def test_unknown_part(tmp_path):

@@ -53,16 +53,6 @@ def test_a_missing_quote_ends_the_file_and_is_said(tmp_path, length):
     assert "quote" in broken.reason
 
 
-def test_tables_of_tabulators_and_named_columns(tmp_path):
-    (tmp_path / "a.tsv").write_text("url\ttitle\nhttps://x/1.jpg\ta dog\n")
-    assert read(tmp_path / "a.tsv", Columns(caption="title")) == [
-        Sample(0, "a dog", None, "https://x/1.jpg", "https://x/1.jpg")
-    ]
-    with pytest.raises(UnreadableError, match="did you mean 'title'"):
-        read(tmp_path / "a.tsv", Columns(caption="titel"))
-    assert "address" in defects(tmp_path / "a.tsv", Columns("images", caption="title"))[0]
-
-
 def test_lines_of_json(tmp_path):
     lines = [
         b'{"text": "a dog", "image": "a.png"}',
@@ -141,14 +131,6 @@ def test_a_damaged_row_group_ends_the_file(tmp_path):
         return
     assert held[-1].ends
     assert held[-1].row <= 100
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl"])
-def test_a_line_without_an_end_is_given_up(tmp_path, name):
-    (tmp_path / name).write_bytes(b'caption\n"a dog"\n' + b"a" * (4 << 20))
-    held = read(tmp_path / name)
-    assert held[-1].ends
-    assert "line 3" in held[-1].reason
 
 
 def test_a_dictionary_of_long_strings_is_not_expanded(tmp_path):
@@ -243,16 +225,6 @@ def test_a_file_that_is_not_compressed_as_its_name_says(tmp_path):
         read(tmp_path / "a.csv.gz")
 
 
-def test_truncated_gzip_ends_with_a_defect(tmp_path):
-    rows = captions(4000)
-    packed = gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in rows).encode())
-    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
-    held = read(tmp_path / "a.jsonl.gz")
-    assert held[-1].ends
-    assert 100 < len(held) < 4000
-    assert all(each.caption == rows[each.row] for each in held[:-1] if isinstance(each, Sample))
-
-
 def test_a_folder_of_images(tmp_path):
     for name in ("b.png", "a.jpg"):
         (tmp_path / name).write_bytes(picture(3))
@@ -319,13 +291,3 @@ def test_damage_raises_one_error_or_gives_rows(intact, tmp_path_factory, name, d
     rows = [each.row for each in held]
     assert rows == sorted(set(rows))
     assert all(np.isin([each.ends for each in held[:-1] if isinstance(each, Defect)], [False]))
-
-
-@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.txt", "a.tar", "a.csv.gz"])
-@given(raw=st.binary(max_size=2000))
-@settings(max_examples=30)
-def test_random_bytes(tmp_path_factory, name, raw):
-    path = tmp_path_factory.mktemp("random") / name
-    path.write_bytes(raw)
-    with suppress(UnreadableError):
-        read(path)

@@ -106,7 +106,7 @@ def test_balanced_scenes_tell_more_in_no_more_words(row_id):
     assert all(a != b for a, b in zip(positive, negative, strict=True))
     assert world.percentile(scene) in world.SPLITS["test"]
     known = world.facts(scene)
-    assert positive[-1].count(scene.place) == 1
+    assert positive[-1].count(scene.position) == 1
     assert all(known[f"{i}.kind"] in positive[-1] for i in (0, 1))
 
 

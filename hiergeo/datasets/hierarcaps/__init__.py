@@ -4,7 +4,7 @@ The captions and the images (MS-COCO's) are not part of this package: `fetch` do
 """
 
 from hiergeo.datasets.hierarcaps.published import PARTS, fetch
-from hiergeo.datasets.hierarcaps.splits import SPLITS, check_no_leakage, load, read, unseen_rows, validate
+from hiergeo.datasets.hierarcaps.splits import SPLITS, check_bytes, check_no_leakage, load
 
 __all__ = [
     "load",

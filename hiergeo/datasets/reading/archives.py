@@ -1,6 +1,5 @@
 """Inputs whose rows are several files under one key: the tar archives of WebDataset, and folders of images."""
 
-import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from hiergeo._core.storage.documents import parse_json
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading.lines import opened
 from hiergeo.datasets.reading.samples import (
-    NOT_UTF8,
     Box,
     BrokenError,
     Cells,
@@ -23,6 +21,7 @@ from hiergeo.datasets.reading.samples import (
     Defect,
     Read,
     UnreadableError,
+    broken_json,
     fault_of,
     sample,
     spelled,
@@ -98,21 +97,18 @@ def _sample(row: int, parts: Iterator[_Part], columns: Columns) -> Iterator[Read
             more.append(part.reference)
     candidates = [captions[ending] for ending in endings if captions.get(ending) is not None]
     caption = next((candidate for candidate in candidates if not isinstance(candidate, Defect)), None)
-    if caption is None:
-        fault = next((candidate.reason for candidate in candidates), fault)
-    yield (
-        sample(row, columns, Cells(caption, image, None, _cut_out(boxes)), reference, reference or "")
-        if fault is None
-        else Defect(row, fault)
-    )
+    if caption is None and candidates:
+        fault = candidates[0].reason
+    cells = Cells(caption, image, None, _cut_out(boxes))
+    yield sample(row, columns, cells, reference, reference or "") if fault is None else Defect(row, fault)
     for number, name in enumerate(more, row + 1):
         yield Defect(number, f"{name} is a second image of one name: rename it")
 
 
 def _cut_out(boxes: dict[str, dict[str, bytes]]) -> list[Box]:
     """The boxes that have a picture and a phrase, in order of their numbers."""
-    complete = (boxes[number] for number in sorted(boxes) if len(boxes[number]) == 2)
-    cut = (Box(box["text"].decode("utf-8", "surrogateescape").strip(), box["image"]) for box in complete)
+    whole = (boxes[number] for number in sorted(boxes) if len(boxes[number]) == 2)
+    cut = [Box(box["text"].decode("utf-8", "surrogateescape").strip(), box["image"]) for box in whole]
     return [box for box in cut if fault_of(box.phrase) is None]
 
 
@@ -126,12 +122,12 @@ def _caption(part: _Part, columns: Columns) -> Any:
     try:
         value = parse_json(raw)
         if not isinstance(value, dict):
-            return Defect(0, "its JSON is not an object")
+            raise ValueError("it is not an object")
         return value.get(Columns(caption=columns.caption).find(list(value), Path(".json")).caption)
     except UnreadableError:
         return None
     except ValueError as error:
-        return Defect(0, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
+        return Defect(0, broken_json(error))
 
 
 def _members(path: Path) -> Iterator[_Part]:
@@ -155,8 +151,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _files(path: Path) -> Iterator[_Part]:
-    with os.scandir(path) as entries:
-        files = [Path(entry) for entry in entries if not entry.name.startswith(".")]
+    files = [file for file in path.iterdir() if not file.name.startswith(".")]
     for file in sorted(files, key=lambda file: (file.stem, file.suffix.lower(), file.name)):
         ending = file.suffix.lower()
         if ending in {*SUFFIXES, ".txt", ".json"} and file.is_file():
@@ -169,11 +164,7 @@ class Header(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> "Header":
-        """A header from its 512 bytes.
-
-        Raises:
-            BrokenError: it is damaged or missing, or announces a name of many megabytes.
-        """
+        """A header from its 512 bytes. Raises BrokenError for damage, and for a name of many megabytes."""
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # unknown to typeshed

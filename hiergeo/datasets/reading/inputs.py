@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hiergeo._core.errors import InputError, reason, several
+from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.documents import STRICT, Int64
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
@@ -78,21 +78,15 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
     """The rows of all inputs under a path, none of which may be damaged.
 
     Raises:
-        InputError: there is no input, or rows that cannot be used; the first ones are named by file, row and fault.
+        InputError: there is no input, or on the way a row that cannot be used; file, row and fault are named.
     """
     inputs = listing(path, columns)
-    files = [inputs.base / source.name for source in inputs.sources]
-    rows = ((file, record) for file in files for record in read(file, columns))
-    for file, record in rows:
-        if isinstance(record, Defect):
-            others = (
-                f"{'' if other == file else f'{other}, '}row {defect.row}: {defect.reason}"
-                for other, defect in rows
-                if isinstance(defect, Defect)
-            )
-            first = f"{file}, row {record.row} (the first is 0): {record.reason}"
-            raise InputError(f"{several(first, others)}; correct the file.")
-        yield record
+    for source in inputs.sources:
+        for record in read(inputs.base / source.name, columns):
+            if isinstance(record, Defect):
+                where = f"{inputs.base / source.name}, row {record.row} (the first is 0)"
+                raise InputError(f"{where}: {record.reason}; correct the file.")
+            yield record
 
 
 @dataclass(frozen=True)
@@ -114,12 +108,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs under a path.
-
-    Attributes:
-        base: the folder that their names are relative to.
-        sources: in order of their names.
-    """
+    """The inputs under a path, in order of their names, and the folder that these are relative to."""
 
     base: Path
     sources: tuple[Source, ...]
@@ -138,15 +127,14 @@ def listing(inputs: Path | str, columns: Columns, out: Path | None = None) -> In
     base = given if given.is_dir() else given.parent
     if given.is_dir():
         paths = set(_below(given, columns, None if out is None else out.resolve()))
-    elif given.exists() or not glob.has_magic(str(given)):
-        if not given.exists():
-            raise InputError(f"{given} is not there: name a file, a folder or a pattern of inputs.")
+    elif given.exists():
         paths = {given}
-    else:
-        plain = list(takewhile(lambda part: not glob.has_magic(part), given.parts))
-        base = Path(*plain)
+    elif glob.has_magic(str(given)):
+        base = Path(*takewhile(lambda part: not glob.has_magic(part), given.parts))
         matches = base.glob(str(given.relative_to(base)))
         paths = {match for match in matches if match.is_file() and "/." not in f"/{match.relative_to(base)}"}
+    else:
+        raise InputError(f"{given} is not there: name a file, a folder or a pattern of inputs.")
     if not paths:
         raise InputError(f"{given} holds no inputs: files of {KNOWN}.")
     if len(paths) > MOST:
@@ -173,13 +161,8 @@ def _below(folder: Path, columns: Columns, out: Path | None) -> Iterator[Path]:
 def _source(path: Path, name: str) -> Source:
     spelled = os.fsencode(name).decode("utf-8", "surrogateescape")
     try:
-        if not path.is_dir():
-            facts = path.stat()
-            return Source(spelled, facts.st_size, facts.st_mtime_ns)
-        with os.scandir(path) as entries:
-            inside = [entry.stat() for entry in entries if entry.is_file()]
+        files = [path] if not path.is_dir() else [file for file in path.iterdir() if file.is_file()]
+        facts = [file.stat() for file in files]
     except OSError:
         return Source(spelled, -1, 0)
-    return Source(
-        spelled, sum(facts.st_size for facts in inside), max((facts.st_mtime_ns for facts in inside), default=0)
-    )
+    return Source(spelled, sum(f.st_size for f in facts), max((f.st_mtime_ns for f in facts), default=0))

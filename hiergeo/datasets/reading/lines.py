@@ -15,13 +15,13 @@ from hiergeo._core.errors import reason
 from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.storage.files import size_of
 from hiergeo.datasets.reading.samples import (
-    NOT_UTF8,
     BrokenError,
     Cells,
     Columns,
     Defect,
     Read,
     UnreadableError,
+    broken_json,
     in_table,
     sample,
 )
@@ -34,13 +34,8 @@ MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 @contextmanager
-def opened(path: Path, least: int | None = None, ratio: int | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
     """A file as a stream of bytes; one whose content is compressed is inflated while it is read.
-
-    Args:
-        path: the file.
-        least: bytes that it may inflate to in any case, `limits.INFLATED_BYTES` by default.
-        ratio: times its own size that it may inflate to beyond, `limits.INFLATED_RATIO` by default.
 
     Raises:
         UnreadableError: it is missing, not a file, or not compressed as its name says.
@@ -61,12 +56,12 @@ def opened(path: Path, least: int | None = None, ratio: int | None = None) -> It
             return
         import pyarrow as pa
 
-        most = max(least or limits.INFLATED_BYTES, (ratio or limits.INFLATED_RATIO) * size)
+        most = max(limits.INFLATED_BYTES, limits.INFLATED_RATIO * size)
         with BufferedReader(_Counted(pa.CompressedInputStream(pa.PythonFile(raw), kind), most), 1 << 16) as stream:
             yield stream
 
 
-def lines(path: Path, least: int | None = None, ratio: int | None = None) -> Iterator[str]:
+def lines(path: Path) -> Iterator[str]:
     """The lines of a file in UTF-8 with their ends, LF, CR LF or CR; bytes that are not UTF-8 become surrogates.
 
     Raises:
@@ -75,7 +70,7 @@ def lines(path: Path, least: int | None = None, ratio: int | None = None) -> Ite
     """
     most = limits.RECORD_CHARACTERS
     with (
-        opened(path, least, ratio) as stream,
+        opened(path) as stream,
         TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text,
     ):
         number = 0
@@ -126,26 +121,32 @@ def read_json_lines(path: Path, columns: Columns) -> Iterator[Read]:
             if not isinstance(value, dict):
                 raise ValueError("the line is not an object")
         except ValueError as error:
-            yield Defect(row, NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})")
+            yield Defect(row, broken_json(error))
             continue
         names = names or columns.find(list(value), path)
         yield in_table(row, columns, path, names, Cells(*(None if name is None else value.get(name) for name in names)))
 
 
-def read_csv(path: Path, columns: Columns, delimiter: str = ",") -> Iterator[Read]:
-    """A table with a header; cells may hold line ends. Rows are counted without the header and blank lines."""
+def csv_records(path: Path, delimiter: str = ",") -> Iterator[list[str]]:
+    """The records of a CSV file; blank lines are left out. Raises BrokenError on the way, and as `lines`."""
     records = csv.reader(lines(path), strict=True, delimiter=delimiter)
     try:
-        header = next(records, None)
-        if header is None:
-            return
-        names = columns.find(header, path)
-        indices = [None if name is None else header.index(name) for name in names]
-        for row, record in enumerate(filter(None, records)):
-            if len(record) == len(header):
-                cells = Cells(*(None if index is None else record[index] for index in indices))
-                yield in_table(row, columns, path, names, cells)
-            else:
-                yield Defect(row, f"{len(record)} cells for {len(header)} columns")
+        yield from filter(None, records)
     except csv.Error as error:
         raise BrokenError(f"line {records.line_num} is not CSV: {reason(error)}; is a quote missing?") from error
+
+
+def read_csv(path: Path, columns: Columns, delimiter: str = ",") -> Iterator[Read]:
+    """A table with a header; cells may hold line ends. Rows are counted without the header and blank lines."""
+    records = csv_records(path, delimiter)
+    header = next(records, None)
+    if header is None:
+        return
+    names = columns.find(header, path)
+    indices = [None if name is None else header.index(name) for name in names]
+    for row, record in enumerate(records):
+        if len(record) == len(header):
+            cells = Cells(*(None if index is None else record[index] for index in indices))
+            yield in_table(row, columns, path, names, cells)
+        else:
+            yield Defect(row, f"{len(record)} cells for {len(header)} columns")

@@ -84,16 +84,9 @@ def _texts(column: Any) -> list[Any]:
 
 def _images(column: Any, bytes_too: bool) -> list[Any]:
     """The bytes or the file name of each image; where bytes are not wanted, none."""
-    import pyarrow as pa
-
-    kind = column.type
-    if _is_text(kind):
+    if _is_text(column.type):
         return _texts(column)
-    if not (pa.types.is_struct(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        raise pa.ArrowInvalid(f"images are {kind}, not bytes or names of files")
-    images = [
-        cell if not isinstance(cell, dict) else cell.get("bytes") or cell.get("path") for cell in column.to_pylist()
-    ]
+    images = [cell.get("bytes") or cell.get("path") if isinstance(cell, dict) else cell for cell in column.to_pylist()]
     return images if bytes_too else [b"" if isinstance(image, bytes) else image for image in images]
 
 

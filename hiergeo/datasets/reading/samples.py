@@ -26,7 +26,7 @@ REFERENCES = ("http://", "https://", "s3://", "gs://")
 """Beginnings of addresses, which are kept as references but not opened."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-"""A place within an image, relative to its width or height."""
+"""A position within an image, relative to its width or height."""
 
 EMPTY, MISSING, NOT_UTF8 = "it is empty", "there is no caption", "the bytes are not UTF-8"
 """Faults of captions."""
@@ -122,7 +122,7 @@ class Sample(NamedTuple):
     """One row of an input.
 
     Attributes:
-        row: its place in the input, from 0.
+        row: its number in the input, from 0.
         caption: None for a row without one.
         image: the bytes of its image, or the file; None for a row without one, and where images are not wanted.
         reference: what the image is called in answers.
@@ -149,14 +149,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Rows that are set aside.
-
-    Attributes:
-        row: the first of them.
-        reason: what is wrong, for the end of a sentence.
-        rows: how many they are.
-        ends: whether the rest of the input is lost with them.
-    """
+    """Rows that are set aside: the first, why (for the end of a sentence), how many, and if the input ends there."""
 
     row: int
     reason: str
@@ -176,7 +169,7 @@ class MissingColumnError(UnreadableError):
 
 
 class BrokenError(Exception):
-    """Error raised within an input from whose present place on nothing can be read."""
+    """Error raised within an input of which nothing more can be read."""
 
 
 def sample(row: int, columns: Columns, cells: Cells, reference: str | None = None, name: str | None = None) -> Read:
@@ -189,10 +182,8 @@ def sample(row: int, columns: Columns, cells: Cells, reference: str | None = Non
         if not isinstance(caption, str | None):
             return Defect(row, f"the caption is of type {type(caption).__name__}, not a string")
         fault = MISSING if caption is None else fault_of(caption)
-        if fault and columns.texts:
+        if fault and (columns.texts or (caption and caption.strip())):
             return Defect(row, fault)
-        if fault and caption is not None and caption.strip():
-            return Defect(row, f"of its caption, {fault}")
     if columns.pictures and cells.image is None:
         address = reference is not None and reference.startswith(REFERENCES)
         return Defect(row, "the image is an address: download it first" if address else "there is no image")
@@ -204,7 +195,7 @@ def sample(row: int, columns: Columns, cells: Cells, reference: str | None = Non
 def in_table(row: int, columns: Columns, where: Path, names: Cells, cells: Cells) -> Read:
     """The sample of a row of a table, whose image is bytes, or an address or a file name relative to a folder.
 
-    Of a name that is too long for either, such as an image in letters, no image is made.
+    A name that is too long for either, such as an image in letters, is none.
     """
     cells = cells if names.id is None or cells.id is not None else cells._replace(id="")
     if names.boxes is not None:
@@ -241,7 +232,7 @@ def _boxes(cell: Any) -> tuple[Box, ...]:
     for cut in cuts:
         left, top, right, bottom = cut.box
         if fault := fault_of(cut.phrase):
-            raise ValueError(f"of a phrase, {fault}")
+            raise ValueError(f"the phrase of a box: {fault}")
         if not (left < right and top < bottom):
             raise ValueError(f"the box {list(cut.box)} is empty: its edges are left, top, right, bottom")
     return tuple(Box(cut.phrase, None, cut.box) for cut in cuts)
@@ -259,6 +250,11 @@ def garbled(text: str) -> str | None:
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return NOT_UTF8
     return "there are null characters" if "\0" in text else None
+
+
+def broken_json(error: ValueError) -> str:
+    """What keeps JSON from being read."""
+    return NOT_UTF8 if isinstance(error, UnicodeError) else f"broken JSON ({reason(error)})"
 
 
 def spelled(name: str) -> str:

@@ -16,7 +16,6 @@ COUNTS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 PROMPTS = ("a plain {}", "a striped {}", "a dotted {}", "a small {}", "a big {}")
 """Prompts for the kind of a shape; the adjective avoids the choice between "a" and "an"."""
 
-
 BALANCED = "balanced"
 """The test split with captions that do not grow, as a split of its own."""
 
@@ -58,13 +57,9 @@ def load(
     return Hierarchy("scenes", f"{name}, balanced" if balanced and name != BALANCED else name, rows, images)
 
 
-def lone_shapes(*, count: int = COUNTS["test"], seed: int = 0, templates: Sequence[str] = PROMPTS) -> Labelled:
-    """The scenes with a single shape among the first `count` of the test split, labelled by its kind.
-
-    Raises:
-        InputError: a kind that none of them shows, so that `count` is too small, or as `Labelled`.
-    """
-    scenes = (scene_and_chain("test", seed, row_id)[0] for row_id in range(count))
+def lone_shapes(templates: Sequence[str] = PROMPTS) -> Labelled:
+    """The scenes with a single shape among those of the test split, labelled by its kind. Raises as `Labelled`."""
+    scenes = (scene_and_chain("test", 0, row_id)[0] for row_id in range(COUNTS["test"]))
     alone = [(row_id, scene) for row_id, scene in enumerate(scenes) if len(scene.things) == 1]
     return Labelled(
         name="scenes",
@@ -113,7 +108,7 @@ def sample_balanced(split: str, random: Random) -> Scene:
     """A scene of `split` with two things of different families, one above the other."""
     while True:
         scene = sample(split, random)
-        if scene.place in ONE_WORD and len({thing.family for thing in scene.things}) == 2:
+        if scene.position in ONE_WORD and len({thing.family for thing in scene.things}) == 2:
             return scene
 
 

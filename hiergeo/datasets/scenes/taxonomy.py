@@ -1,7 +1,8 @@
 """The shapes of scenes as a small taxonomy: a tree, and word pairs with graded answers to "is X a type of Y?"."""
 
 from hiergeo.datasets.hyperlex import WordPair
-from hiergeo.datasets.scenes.world import FAMILY_OF, KINDS
+from hiergeo.datasets.scenes.world import FAMILIES, FAMILY_OF, KINDS
+from hiergeo.datasets.scenes.world import with_article as named
 
 ROOT = "shape"
 
@@ -13,13 +14,7 @@ def family(kind: str) -> str:
 
 def edges() -> tuple[tuple[str, str], ...]:
     """The tree of shapes, pairs (child, parent): kinds below families below ``shape``."""
-    families = tuple(dict.fromkeys(map(family, KINDS)))
-    return (*((kind, family(kind)) for kind in KINDS), *((each, ROOT) for each in families))
-
-
-def named(words: str) -> str:
-    """A noun phrase with its article, as the captions of scenes have it."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    return (*((kind, family(kind)) for kind in KINDS), *((f"{name} shape", ROOT) for name in FAMILIES))
 
 
 def word_pairs() -> tuple[WordPair, ...]:
@@ -39,12 +34,10 @@ def _pair(x: str, y: str, parent: dict[str, str]) -> WordPair:
             return 1
         return 2 if parent.get(parent.get(low, "")) == high else 0
 
-    up, down = steps(x, y), steps(y, x)
-    if up:
+    if up := steps(x, y):
         relation, score = f"hyp-{up}", 11.0 - up
-    elif down:
+    elif down := steps(y, x):
         relation, score = f"r-hyp-{down}", 3.0
     else:
-        siblings = parent[x] == parent[y]
-        relation, score = ("cohyp", 1.0) if siblings else ("no-rel", 0.0)
+        relation, score = ("cohyp", 1.0) if parent[x] == parent[y] else ("no-rel", 0.0)
     return WordPair(named(x), named(y), "N", relation, score)

@@ -8,25 +8,14 @@ from zlib import crc32
 
 Value = TypeVar("Value")
 
-FAMILY_OF = {
-    "circle": "curved",
-    "oval": "curved",
-    "ring": "curved",
-    "crescent": "curved",
-    "heart": "curved",
-    "square": "angular",
-    "triangle": "angular",
-    "diamond": "angular",
-    "hexagon": "angular",
-    "cross": "angular",
-    "star": "spiky",
-    "spark": "spiky",
-    "bolt": "spiky",
-    "crown": "spiky",
-    "zigzag": "spiky",
+FAMILIES = {
+    "curved": ("circle", "oval", "ring", "crescent", "heart"),
+    "angular": ("square", "triangle", "diamond", "hexagon", "cross"),
+    "spiky": ("star", "spark", "bolt", "crown", "zigzag"),
 }
-"""The family of each kind of shape."""
+"""The kinds of shapes of each family."""
 
+FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
 KINDS = tuple(FAMILY_OF)
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 SIZES = ("small", "medium", "big")
@@ -81,10 +70,10 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """One or two things on a ground; `place` is a key of `SPOTS` for one thing and of `OPPOSITE` for two."""
+    """One or two things on a ground; the position is a key of `SPOTS` for one thing and of `OPPOSITE` for two."""
 
     things: tuple[Thing, ...]
-    place: str
+    position: str
     ground: str
 
 
@@ -103,45 +92,34 @@ def sample(split: str, random: Random) -> Scene:
 
 def percentile(scene: Scene) -> int:
     """A number in 0..99 from all that words can tell of a scene, the same for "A left of B" and "B right of A"."""
-    looks, place = [thing.look for thing in scene.things], scene.place
-    if place in ("right of", "below"):
-        looks, place = looks[::-1], OPPOSITE[place]
-    return crc32(repr((looks, place, scene.ground)).encode()) % 100
+    looks, position = [thing.look for thing in scene.things], scene.position
+    if position in ("right of", "below"):
+        looks, position = looks[::-1], OPPOSITE[position]
+    return crc32(repr((looks, position, scene.ground)).encode()) % 100
 
 
 def _draw_lone(random: Random) -> Scene:
-    place = pick(random, tuple(SPOTS))
-    x, y = SPOTS[place]
-    return Scene((_draw_thing(random, x, y),), place, pick(random, GROUNDS))
+    spot = pick(random, tuple(SPOTS))
+    return Scene((_draw_thing(random, *SPOTS[spot]),), spot, pick(random, GROUNDS))
 
 
 def _draw_pair(random: Random) -> Scene | None:
     """Two things that differ in kind or colour (else a relation between them says nothing), or None."""
-    place = pick(random, tuple(OPPOSITE))
-    before = place in ("left of", "above")
-    along, across = (0.27, 0.73) if before else (0.73, 0.27), (0.5, 0.5)
-    xs, ys = (along, across) if place in ("left of", "right of") else (across, along)
+    relation = pick(random, tuple(OPPOSITE))
+    along, across = (0.27, 0.73) if relation in ("left of", "above") else (0.73, 0.27), (0.5, 0.5)
+    xs, ys = (along, across) if relation in ("left of", "right of") else (across, along)
     first, second = (_draw_thing(random, x, y) for x, y in zip(xs, ys, strict=True))
-    scene = Scene((first, second), place, pick(random, GROUNDS))
+    scene = Scene((first, second), relation, pick(random, GROUNDS))
     return scene if first.look[:2] != second.look[:2] else None
 
 
 def _draw_thing(random: Random, x: float, y: float) -> Thing:
+    def jittered(middle: float, reach: float) -> float:
+        return middle + reach * (2.0 * random.random() - 1.0)
+
     size = pick(random, SIZES)
-    return Thing(
-        kind=pick(random, KINDS),
-        colour=pick(random, COLOURS),
-        size=size,
-        pattern=pick(random, PATTERNS),
-        x=_jitter(random, x, 0.04),
-        y=_jitter(random, y, 0.04),
-        radius=_jitter(random, RADIUS[size], 0.01),
-        tilt=_jitter(random, 0.0, 10.0),
-    )
-
-
-def _jitter(random: Random, middle: float, reach: float) -> float:
-    return middle + reach * (2.0 * random.random() - 1.0)
+    look = pick(random, KINDS), pick(random, COLOURS), size, pick(random, PATTERNS)
+    return Thing(*look, jittered(x, 0.04), jittered(y, 0.04), jittered(RADIUS[size], 0.01), jittered(0.0, 10.0))
 
 
 Facts = dict[str, str]
@@ -156,7 +134,7 @@ NAMES = ("family", "kind", "colour", "size", "pattern")
 
 VALUES = {
     "count": ("one", "two"),
-    "family": tuple(dict.fromkeys(FAMILY_OF.values())),
+    "family": tuple(FAMILIES),
     "kind": KINDS,
     "colour": COLOURS,
     "size": SIZES,
@@ -166,23 +144,11 @@ VALUES = {
 }
 """The values of each name; those of a thing are more than a scene holds, so that one of them is always false."""
 
-OPENINGS: dict[tuple[str, ...], int] = {
-    (): 3,
-    ("count",): 3,
-    ("family",): 6,
-    ("size",): 6,
-    ("pattern",): 6,
-    ("kind",): 22,
-    ("colour",): 14,
-    ("ground",): 9,
-    ("family", "colour"): 6,
-    ("size", "colour"): 6,
-    ("count", "family"): 4,
-    ("count", "kind"): 5,
-    ("count", "colour"): 6,
-    ("count", "size"): 2,
-    ("count", "pattern"): 2,
-}
+OPENINGS = (
+    {"": 3, "count": 3, "family": 6, "size": 6, "pattern": 6, "kind": 22, "colour": 14, "ground": 9}
+    | {"family colour": 6, "size colour": 6}
+    | {"count family": 4, "count kind": 5, "count colour": 6, "count size": 2, "count pattern": 2}
+)
 """What tier 0 claims, with its weight; no caption heads more than 5 % of the chains."""
 
 STEPS = ("kind", "kind", "kind", "family", "family", "colour", "colour", "size", "pattern", "ground", "count")
@@ -191,20 +157,20 @@ STEPS = ("kind", "kind", "kind", "family", "family", "colour", "colour", "size",
 REST = ("kind", "colour", "size", "pattern", "place", "ground")
 """What tier 3 adds."""
 
-_OPENINGS = tuple(names for names, weight in OPENINGS.items() for _ in range(weight))
+_OPENINGS = tuple(names.split() for names, weight in OPENINGS.items() for _ in range(weight))
 
 
 def facts(scene: Scene) -> Facts:
     """Everything that captions can claim of a scene, all of it true."""
-    shared = {"count": VALUES["count"][len(scene.things) - 1], "place": scene.place, "ground": scene.ground}
+    shared = {"count": VALUES["count"][len(scene.things) - 1], "place": scene.position, "ground": scene.ground}
     return shared | {f"{i}.{name}": getattr(thing, name) for i, thing in enumerate(scene.things) for name in NAMES}
 
 
 def holds(claim: Facts, scene: Scene) -> bool:
     """Whether a claim is true of a scene, whose things may be named in either order."""
     views = [scene]
-    if scene.place in OPPOSITE:
-        views.append(Scene(scene.things[::-1], OPPOSITE[scene.place], scene.ground))
+    if scene.position in OPPOSITE:
+        views.append(Scene(scene.things[::-1], OPPOSITE[scene.position], scene.ground))
     if not any(slot.startswith("0.") for slot in claim):
         claim = {slot.replace("1.", "0."): value for slot, value in claim.items()}
     return any(claim.items() <= facts(view).items() for view in views)
@@ -226,17 +192,12 @@ def chain(scene: Scene, random: Random) -> tuple[tuple[Facts, ...], tuple[Facts,
         if tier == 3:
             names.update(REST)
         elif tier:
-            names.add(pick(random, _steps_from(names)))
+            implied = names | {"family"} if "kind" in names else names  # after its kind the family is not news
+            names.add(pick(random, [name for name in STEPS if name not in implied]))
         parent, claim = claim, _claim(truth, names, subject)
         positive.append(claim)
         negative.append(claim | _contradiction(claim.keys() - parent.keys(), claim, truth, random))
     return tuple(positive), tuple(negative)
-
-
-def _steps_from(names: Set[str]) -> list[str]:
-    """The steps that a caption of these names can take; after its kind the family of a thing is not news."""
-    implied = names | {"family"} if "kind" in names else names
-    return [name for name in STEPS if name not in implied]
 
 
 def _claim(truth: Facts, names: Set[str], subject: str) -> Facts:
@@ -263,13 +224,13 @@ def phrase(claim: Mapping[str, str]) -> str:
     nouns = [_noun_phrase(claim, thing) for thing in ("0.", "1.") if any(slot.startswith(thing) for slot in claim)]
     first, second = (*nouns, *nouns, "shape", "shape")[:2]
     if claim.get("place") in OPPOSITE:
-        words = [_with_article(first), claim["place"], _with_article(second)]
+        words = [with_article(first), claim["place"], with_article(second)]
     elif len(nouns) == 2 and first != second:
-        words = [_with_article(first), "and", _with_article(second)]
+        words = [with_article(first), "and", with_article(second)]
     elif len(nouns) == 2 or claim.get("count") == "two":
         words = ["two", first + ("es" if first.endswith("s") else "s")]
     else:
-        words = [f"{claim['count']} {first}" if "count" in claim else _with_article(first)]
+        words = [f"{claim['count']} {first}" if "count" in claim else with_article(first)]
         words += [claim["place"]] if "place" in claim else []
     if "ground" in claim:
         words.append(f"on a {claim['ground']} background")
@@ -292,5 +253,6 @@ def _noun_phrase(claim: Mapping[str, str], thing: str) -> str:
     return " ".join([*(own[name] for name in ("size", "pattern", "colour") if name in own), noun])
 
 
-def _with_article(words: str) -> str:
+def with_article(words: str) -> str:
+    """A noun phrase behind its article."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
