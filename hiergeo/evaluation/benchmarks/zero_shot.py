@@ -1,16 +1,30 @@
-"""Zero-shot classification of labelled images by prompts of class names."""
+"""Zero-shot classification of labelled images, or texts, by prompts of class names; and the items that options name."""
 
+from abc import abstractmethod
+from collections import Counter
+from functools import cached_property
 from typing import final
 
 import numpy as np
 
+from hiergeo import datasets
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_lines
 from hiergeo.adapters import Model
+from hiergeo.datasets.imagenet import WNID, load_classes, with_names
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Published, Run
-from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice
+from hiergeo.evaluation.classification import AVERAGING, Classified, EmbeddedLabels, check_labels, embed_labels
 from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
+
+CLASSES = 1000
+"""How many classes ImageNet has."""
+
+SYNONYMS = "imagenet-synonyms"
+"""Other names that WordNet has for ImageNet's classes, as texts to classify."""
 
 ZOO = "model zoo of HyCoCLIP"
 IMAGENET = "ImageNet val, 1,000 classes, 7 templates"
@@ -18,16 +32,116 @@ TANGENT, NORMALISED = f"{IMAGENET} averaged in the tangent space", f"{IMAGENET},
 FIVE = 5
 
 
+def read_items(data: str, names: str = "", templates: str = "") -> Classified:
+    """The items that the options of a `ClassifierBenchmark` name.
+
+    Raises:
+        UnavailableError: files that are not there.
+        InputError: files that cannot be used.
+    """
+    prompts = [line for line in _prompts(templates) if line.strip()] if templates else None
+    if data == SYNONYMS:
+        return _synonyms(tuple(prompts or ("{}",)))
+    labelled = datasets.labelled(data, prompts)
+    return Classified.of(labelled if data == "scenes" else with_names(labelled, names or None))
+
+
+def may_be_imagenet(data: str) -> bool:
+    """Whether data may be images of ImageNet: a folder with a subfolder for each of 1,000 wnids, or not there yet."""
+    if data in ("scenes", SYNONYMS):
+        return False
+    try:
+        folder = path_of(data)
+        names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else None
+    except (InputError, OSError):
+        return False
+    return names is None or sum(WNID.fullmatch(name) is not None for name in names) == CLASSES
+
+
+def _prompts(path: str) -> list[str]:
+    lines = read_lines(path, "write one prompt a line there")
+    wrong = next((line for line in lines if line.strip() and line.count("{}") != 1), None)
+    if wrong is not None or not any(map(str.strip, lines)):
+        raise InputError(
+            f"{path} must hold prompts with {{}} once, where the name of a class goes, not '{wrong or ''}'."
+        )
+    return lines
+
+
+def _synonyms(templates: tuple[str, ...]) -> Classified:
+    """Every lemma of one class alone that is not the name of a class; items are read without a prompt."""
+    classes = load_classes()
+    owners = Counter(lemma.casefold() for own in classes for lemma in own.lemmas)
+    names = {own.name.casefold() for own in classes}
+    pairs = [
+        (lemma, label)
+        for label, own in enumerate(classes)
+        for lemma in own.lemmas
+        if owners[lemma.casefold()] == 1 and lemma.casefold() not in names
+    ]
+    if not pairs:
+        raise InputError("no class of the list of ImageNet's classes has a second name.")
+    texts, labels = zip(*pairs, strict=True)
+    wnids, first = zip(*((own.wnid, own.name) for own in classes), strict=True)
+    return Classified(SYNONYMS, texts, labels, first, wnids, templates)
+
+
+class ClassifierBenchmark(Benchmark):
+    """A benchmark of zero-shot predictions, whose published figures are of ImageNet with each model's own averages.
+
+    Args:
+        data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
+            names that WordNet has for ImageNet's classes, which a model without images can classify too).
+        averaging: of the prompts of a class, one of `AVERAGING`.
+        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
+        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+
+    Raises:
+        InputError: an unknown average.
+    """
+
+    def __init__(self, data: str, averaging: str, names: str, templates: str) -> None:
+        check_choice("averaging", averaging, AVERAGING)
+        self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
+        self.images = data != SYNONYMS
+        if averaging == "normalised" or not may_be_imagenet(data):
+            self.published = ()
+
+    @cached_property
+    def items(self) -> Classified:
+        """The items."""
+        return read_items(self.data, self.names, self.templates)
+
+    @property
+    def protocol(self) -> str:
+        return self.protocol_by(self.averaging)
+
+    @abstractmethod
+    def protocol_by(self, averaging: str) -> str:
+        """The protocol with the averaging of a model."""
+
+    def facts(self, embedded: EmbeddedLabels) -> dict[str, str | int]:
+        """What a result says of the items and of the averaging that was used."""
+        used = {"averaging": embedded.averaging, "protocol": self.protocol_by(embedded.averaging)}
+        return {"split": self.data, "items": len(self.items.items), "classes": len(self.items.classes), **used}
+
+    def load(self) -> None:
+        _ = self.items
+
+    def check(self, model: Model, space: Space) -> None:
+        check_labels(model, self.items)
+
+    def embed(self, model: Model, how: Run) -> EmbeddedLabels:
+        """The items and prompts."""
+        return embed_labels(model, self.items, self.averaging, compute=how.compute, progress=how.progress)
+
+
 @final
 class ZeroShotClassification(ClassifierBenchmark):
     """Accuracy of the nearest class: per class and then averaged, over all items, and within the first five.
 
     Baselines: ``chance`` is a class drawn at random, ``majority`` always the most frequent class, or the five of them.
-
-    Args:
-        data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
-            names that WordNet has for ImageNet's classes, which a model without images can classify too).
-        averaging, names, templates: as for `ClassifierBenchmark`.
+    Options are those of `ClassifierBenchmark`.
     """
 
     name = "zero_shot"
@@ -62,24 +176,17 @@ class ZeroShotClassification(ClassifierBenchmark):
 
 
 def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
-    """The metrics of zero-shot classification.
-
-    Args:
-        ranks: (n,) how many classes come before the true one.
-        labels: (n,) the true classes.
-        classes: how many there are.
-    """
+    """The metrics of items (n,) of so many classes; `ranks` (n,) is how many classes come before the true one."""
     hits = (ranks == 0).astype(np.float64)
-
-    there = np.bincount(labels, minlength=classes)
-    weights = 1 / there[labels]
+    sizes = np.bincount(labels, minlength=classes)
+    weights = 1 / sizes[labels]
 
     def per_class(counts: np.ndarray) -> float:
         """The mean over items weighted by one over the size of their class; classes that are not drawn do not count."""
         return float((counts * weights) @ hits / (counts @ weights))
 
-    share = there / len(labels)
-    outcome, present = Outcome(), np.count_nonzero(there)
+    share = sizes / len(labels)
+    outcome, present = Outcome(), np.count_nonzero(sizes)
     outcome.add("mean_per_class_accuracy", Statistic(len(hits), per_class), chance=1 / classes, majority=1 / present)
     outcome.add("zero_shot_accuracy", mean_of(hits), chance=1 / classes, majority=float(share.max()))
     first = {"chance": min(1.0, FIVE / classes), "majority": float(np.sort(share)[-FIVE:].sum())}

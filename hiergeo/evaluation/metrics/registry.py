@@ -97,16 +97,17 @@ def import_makers() -> None:
 def find_metric(name: str) -> Metric:
     """The record of a metric.
 
-    An unregistered name gets a default record: labelled by the name, higher is better, resampled by row.
+    Args:
+        name: of the metric. An unregistered one gets a default record: labelled by the name, higher is better,
+            resampled by row.
 
     Raises:
         UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.
     """
-    if (own := METRICS.get(name)) is None:
+    if name not in METRICS:
         import_makers()
-        own = METRICS.get(name)
-    if own is not None or name not in PLUGINS:
-        return own or Metric(name, name)
+    if name not in PLUGINS:
+        return Metric(name, name)
     made = PLUGINS.get(name)
     if not isinstance(made, Metric):
         with PLUGINS.running(name, "cannot be made"):

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics.resampling import Interval, proportion_interval
+from hiergeo.evaluation.metrics.resampling import LEVEL, Interval, proportion_interval
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +30,9 @@ JOINING = 8
 
 PERMUTATIONS, FEWEST, WORK = 999, 199, 1 << 25
 """Permutations of the radii of captions; where captions are many as few as hold so many radii, but not fewer."""
+
+NARROW = 0.90
+"""Level of the narrower intervals, by which equivalence is judged."""
 
 NORMAL = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
@@ -54,16 +56,10 @@ class Sharing:
     Args:
         captions: (n, T) integers >= 0, the captions of each item; negative numbers stand for none. A caption may stand
             in an item twice.
-
-    Raises:
-        InputError: no items.
     """
 
     def __init__(self, captions: ArrayLike) -> None:
-        names = np.asarray(captions, dtype=np.int64)
-        if names.ndim != 2 or not names.size:
-            raise InputError(f"captions of items must be of shape (n, T), not {names.shape}.")
-        names = np.sort(names, axis=1)
+        names = np.sort(np.asarray(captions, dtype=np.int64), axis=1)
         names[:, 1:][names[:, 1:] == names[:, :-1]] = -1
         holders = np.bincount(names[names >= 0])
         shared = np.where(names >= 0, holders[names], 0)
@@ -94,9 +90,9 @@ class Sharing:
         independent = float(deviations @ deviations) / len(self) ** 2
         if independent <= ROUNDING**2:
             return 1.0
-        return self.quantile(0.95) / NORMAL * float(np.sqrt(self.variance(deviations) / independent))
+        return self.quantile(LEVEL) / NORMAL * float(np.sqrt(self.variance(deviations) / independent))
 
-    def half_width(self, deviations: Floats, level: float = 0.95) -> float:
+    def half_width(self, deviations: Floats, level: float = LEVEL) -> float:
         """Half the width of the interval of a mean over items; the deviations (n,) are as for `variance`."""
         return self.quantile(level) * float(np.sqrt(self.variance(deviations)))
 
@@ -156,10 +152,10 @@ def families(items: ArrayLike, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
     Items that share an ancestor, or of which one is above the other, are not independent.
     """
-    found = {int(item): [int(item)] for item in np.asarray(items)}
+    ancestors = {int(item): [int(item)] for item in np.asarray(items)}
     for item, ancestor in pairs.tolist():
-        found[item].append(ancestor)
-    return np.array([*zip_longest(*found.values(), fillvalue=-1)], dtype=np.int64).T
+        ancestors[item].append(ancestor)
+    return np.array([*zip_longest(*ancestors.values(), fillvalue=-1)], dtype=np.int64).T
 
 
 def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool = False) -> float:
@@ -223,7 +219,7 @@ def deviating_test(sharing: Sharing, value: float, deviations: Floats) -> Tested
         return Interval(max(-1.0, value - half), min(1.0, value + half))
 
     p_value = sharing.p_value(value, deviations)
-    return Tested(value, interval(0.95), interval(0.90), p_value, len(sharing), sharing.effective)
+    return Tested(value, interval(LEVEL), interval(NARROW), p_value, len(sharing), sharing.effective)
 
 
 def permutation_test(
@@ -269,7 +265,7 @@ def permutation_test(
         half = error * max(sharing.quantile(level), float(np.quantile(sizes, level, method="higher")))
         return Interval(max(-1.0, float(value) - half), min(1.0, float(value) + half))
 
-    return Tested(float(value), interval(0.95), interval(0.90), float(p_value), len(sharing), sharing.effective)
+    return Tested(float(value), interval(LEVEL), interval(NARROW), float(p_value), len(sharing), sharing.effective)
 
 
 def _permuted(radii: Floats, strata: NDArray[Any], items: int, seed: int) -> Iterator[Floats]:
@@ -297,7 +293,7 @@ def _agreed(sharing: Sharing, value: float) -> Tested:
     if abs(value) < 1 - ROUNDING:
         point = Interval(value, value)
         return Tested(value, point, point, float(abs(value) <= ROUNDING), len(sharing), sharing.effective)
-    wide, narrow = (_share_interval(value, sharing.effective, level) for level in (0.95, 0.90))
+    wide, narrow = (_share_interval(value, sharing.effective, level) for level in (LEVEL, NARROW))
     p_value = _share_p_value(value, sharing.effective)
     return Tested(value, wide, narrow, p_value, len(sharing), sharing.effective)
 

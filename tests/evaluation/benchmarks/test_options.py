@@ -1,4 +1,4 @@
-"""Options of benchmarks: types, options without effect, and the data that published figures are of."""
+"""Options of benchmarks: types, and the data that published figures are of."""
 
 import json
 
@@ -25,32 +25,6 @@ from hiergeo.evaluation.benchmarks.benchmark import published_lines
 def test_an_option_of_another_type_is_named(name, options, named):
     with pytest.raises(InputError, match=f"option {named} of {name}"):
         measure("tiny", name, **options)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "named"),
-    [
-        ("zero_shot", {"names": "a.tsv"}, "names"),
-        ("zero_shot", {"names": "a.tsv", "data": "imagenet-synonyms"}, "names"),
-        ("trees", {"names": "a.tsv"}, "names"),
-        ("breeds", {"split": "living17"}, "split"),
-        ("himo", {"images": "a"}, "images"),
-        ("himo", {"parts_key": "a"}, "parts_key"),
-        ("retrieval", {"data": "scenes", "images": "a"}, "images"),
-        ("retrieval", {"data": "a.npz", "images": "a"}, "images"),
-        ("retrieval", {"data": "clip_flickr8k", "split": "test"}, "split"),
-        ("retrieval", {"data": "a.csv", "split": "test"}, "split"),
-        ("retrieval", {"data": "coco", "caption_column": "text"}, "caption_column"),
-    ],
-)
-def test_an_option_without_effect_is_refused(name, options, named):
-    with pytest.raises(InputError, match=f"option {named} has no effect"):
-        benchmark_named(name, **options)
-
-
-def test_options_that_have_an_effect_are_taken():
-    for options in ({"data": "scenes", "split": "train"}, {"data": "a.csv", "images": "b", "image_column": "c"}):
-        benchmark_named("retrieval", **options)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,10 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import (
     Ranking,
     Roc,
     bootstrap_draws,
-    bootstrap_mean,
     holm,
     mean_roc,
     proportion_interval,
@@ -32,8 +30,6 @@ def test_the_sign_test_is_the_exact_binomial_test(better, worse):
 def test_ties_alone_are_no_evidence_and_rounding_is_a_tie():
     assert sign_test([0.0, 1e-17, -1e-17]) == (0, 0, 3, 1.0)
     assert sign_test(np.full(100_000, 1.0)).p_value == 0.0
-    with pytest.raises(InputError, match="differences"):
-        sign_test([])
 
 
 def test_the_sign_test_rejects_at_most_as_often_as_it_says():
@@ -46,7 +42,6 @@ def test_the_sign_test_rejects_at_most_as_often_as_it_says():
 def test_intervals_of_proportions_are_exact(hits, count):
     exact = binomtest(hits, count).proportion_ci(0.9, method="exact")
     assert proportion_interval(hits, count, 0.9) == pytest.approx((exact.low, exact.high))
-    assert bootstrap_mean(np.arange(count) < hits, level=0.9) == pytest.approx((exact.low, exact.high))
 
 
 def test_intervals_of_shares_of_independent_items_are_exact():
@@ -127,8 +122,6 @@ def test_the_mean_roc_curve_is_the_mean_at_each_rate_and_encloses_the_mean_area(
     places = generator.random(50)
     assert at(mean, places) == pytest.approx(np.mean([at(curve, places) for curve in curves], axis=0))
     assert (np.diff(height) >= -1e-12).all()
-    with pytest.raises(InputError, match="at least one curve"):
-        mean_roc([])
 
 
 def test_the_mean_of_one_curve_is_the_curve():
