@@ -76,11 +76,7 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
     rough = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     large, small = rough > 2.0 ** (2 * power), rough < 2.0 ** (-2 * power)
-    try:
-        plain = not (x.is_cuda or torch.compiler.is_compiling()) and x.data_ptr() >= 0
-    except RuntimeError:  # as in `readable`
-        plain = False
-    if plain and not bool((large | small).any()):
+    if not x.is_cuda and readable(x) and not bool((large | small).any()):
         return x / rough, rough.squeeze(-1)
     factor = torch.ones_like(rough).masked_fill(large, 2.0 ** (-3 * power)).masked_fill(small, 2.0 ** (3 * power))
     norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
@@ -94,14 +90,9 @@ def readable(x: Tensor) -> bool:
     Not while `torch.compile` or `torch.export` traces, of a tensor of a transform of `torch.func`, or while a CUDA
     graph is captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or (x.is_cuda and torch.cuda.is_current_stream_capturing()):
         return False
-    if x.is_cuda and torch.cuda.is_current_stream_capturing():
-        return False
-    try:
-        return type(x) not in (Tensor, Parameter) or x.data_ptr() >= 0
-    except RuntimeError:  # as in `is_transformed`
-        return False
+    return not is_transformed(x)
 
 
 def is_transformed(x: Tensor) -> bool:

@@ -23,12 +23,7 @@ _begun: set[str] = set()
 
 @final
 class Bar:
-    """A bar for work that is done step by step; it appears after `PATIENCE` seconds, and off a terminal as lines.
-
-    Args:
-        label: what is done.
-        total: how many steps there are; None if that is unknown.
-    """
+    """A bar for work of a total number of steps, if known; it appears after `PATIENCE` seconds, in a log as lines."""
 
     def __init__(self, label: str, total: int | None) -> None:
         from rich.console import Console

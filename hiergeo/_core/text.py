@@ -49,8 +49,8 @@ def shortened(text: str, length: int) -> str:
     """The text itself, or its beginning and its end, `length` characters in all."""
     if len(text) <= length:
         return text
-    kept = length - len(ELLIPSIS)
-    return text[: kept - kept // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
+    shown = length - len(ELLIPSIS)
+    return text[: shown - shown // 2] + ELLIPSIS + text[len(text) - shown // 2 :]
 
 
 def printable(text: str) -> str:
@@ -84,7 +84,7 @@ def tame(text: str) -> str:
     """A caption without control characters, whose marks of direction open and close in pairs."""
     if text.isascii() and text.isprintable():
         return text
-    kept, depth = [], 0
+    shown, depth = [], 0
     for character in text:
         if character in OPENING:
             depth += 1
@@ -92,14 +92,14 @@ def tame(text: str) -> str:
             if depth == 0:
                 continue
             depth -= 1
-        kept.append(_visible(character))
-    return "".join(kept) + END * depth
+        shown.append(_visible(character))
+    return "".join(shown) + END * depth
 
 
 def isolated(text: str) -> str:
     """A caption for a terminal: `tame`, and set apart where it could turn what stands beside it."""
     whole = tame(text)
-    if LEFT_TO_RIGHT_MARK in whole or any(unicodedata.bidirectional(each) in RIGHT_TO_LEFT for each in whole):
+    if LEFT_TO_RIGHT_MARK in whole or any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in whole):
         return f"{ISOLATE}{whole}{END}"
     return whole
 

@@ -17,12 +17,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole, unknown_name
+from hiergeo._core.errors import InputError, check_whole, sentence, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.records import Exported, Grid, Record, number
 from hiergeo._core.text import caption, without_folders
-from hiergeo._core.validation import sentence
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.evaluation import Compute, Result
 from hiergeo.evaluation.measuring import described_compute, described_space, ready
