@@ -76,7 +76,11 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
     rough = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     large, small = rough > 2.0 ** (2 * power), rough < 2.0 ** (-2 * power)
-    if not x.is_cuda and readable(x) and not bool((large | small).any()):
+    try:
+        plain = not (x.is_cuda or torch.compiler.is_compiling()) and x.data_ptr() >= 0
+    except RuntimeError:  # as in `readable`
+        plain = False
+    if plain and not bool((large | small).any()):
         return x / rough, rough.squeeze(-1)
     factor = torch.ones_like(rough).masked_fill(large, 2.0 ** (-3 * power)).masked_fill(small, 2.0 ** (3 * power))
     norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
@@ -92,7 +96,10 @@ def readable(x: Tensor) -> bool:
     """
     if torch.compiler.is_compiling() or (x.is_cuda and torch.cuda.is_current_stream_capturing()):
         return False
-    return not is_transformed(x)
+    try:  # not by `is_transformed`: this is called for every operand, and a frame costs more than what it does
+        return type(x) not in (Tensor, Parameter) or x.data_ptr() >= 0
+    except RuntimeError:
+        return False
 
 
 def is_transformed(x: Tensor) -> bool:

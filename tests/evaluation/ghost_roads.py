@@ -35,7 +35,7 @@ ENTRIES = {
     "adapters.model.root",
     "evaluation.benchmarks.himo.correlations",
     "evaluation.benchmarks.himo._scores",
-    "evaluation.benchmarks.retrieval.run",
+    "evaluation.benchmarks.retrieval.score",
     "evaluation.benchmarks.breeds.ranks",
     "evaluation.benchmarks.words.run",
     "evaluation.benchmarks.is_a.ancestor_ranks",

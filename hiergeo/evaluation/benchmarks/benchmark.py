@@ -94,6 +94,7 @@ class Benchmark(ABC):
         metrics: the metrics that tables show, `primary` among them.
         images: whether it needs a model that embeds images; of an instance, with its options.
         needs: the data that it measures, and where they come from.
+        loads: the property that reads its own data, if any.
         published: figures of papers.
     """
 
@@ -103,6 +104,7 @@ class Benchmark(ABC):
     metrics: ClassVar[tuple[str, ...]]
     images: bool = False
     needs: ClassVar[str] = ""
+    loads: ClassVar[str] = ""
     published: tuple[Published, ...] = ()
 
     @property
@@ -110,13 +112,15 @@ class Benchmark(ABC):
     def protocol(self) -> str:
         """How the numbers are made, in words, with every option that changes them."""
 
-    def load(self) -> None:  # noqa: B027 - most others need no data of their own
-        """Read the data that the options name, of any model; does nothing where there are none.
+    def load(self) -> None:
+        """Read the data that the options name, whatever the model.
 
         Raises:
             InputError: the data is damaged.
             UnavailableError: the data is not on this machine; the message says how to get it.
         """
+        if self.loads:
+            getattr(self, self.loads)
 
     @abstractmethod
     def check(self, model: Model, space: Space) -> None:
@@ -199,12 +203,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
 
 
 def benchmark_named(name: str, **options: Any) -> Benchmark:
-    """A benchmark with its options.
-
-    Raises:
-        InputError: an unknown name or option (the nearest one is suggested), a value out of range or of another type.
-        UnavailableError: the code of another package cannot be imported.
-    """
+    """A benchmark with its options; InputError, naming it, for an unknown one or a value of another type."""
     kind = BENCHMARKS.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Benchmark)):
         raise InputError(f"the benchmark '{name}' is not a subclass of hiergeo.benchmarks.Benchmark.")

@@ -54,6 +54,7 @@ class Breeds(Benchmark):
         )
     )
     images = True
+    loads = "items"
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 
     def __init__(self, images: str = "demo", split: str = "entity13", averaging: str = "auto") -> None:
@@ -94,9 +95,6 @@ class Breeds(Benchmark):
             f"{len(self.items.templates)} templates averaged by '{averaging}'"
         )
 
-    def load(self) -> None:
-        _ = self.items
-
     def check(self, model: Model, space: Space) -> None:
         check_labels(model, self._among()[2])
 
@@ -135,10 +133,7 @@ class Breeds(Benchmark):
 
 
 def level_recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
-    """Recall@k of the ranks (targets, n) of each metric of `KS`, and what a random order of the candidates gives.
-
-    There are `upper` superclasses, and so many names of both levels.
-    """
+    """Recall@k of the ranks (targets, n) of each metric of `KS`, and what a random order of the candidates gives."""
     candidates = {"superclass": upper, "subclass": names - upper, "both_levels": names}
     outcome = Outcome()
     for name, cuts in KS.items():

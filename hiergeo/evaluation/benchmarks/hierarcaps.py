@@ -25,6 +25,8 @@ PRIMARY = {"pairs": "auroc", "pep": "auroc", "hyper3": "auroc_margin"}
 class ChainBenchmark(Benchmark):
     """A benchmark of chains of captions: a split of a dataset, or its first `take` rows."""
 
+    loads = "hierarchy"
+
     def __init__(self, data: str, split: str, take: int | None = None) -> None:
         check_count("take", take)
         self.data, self.split, self.rows = data, split, take
@@ -39,9 +41,6 @@ class ChainBenchmark(Benchmark):
         """Which rows of which data, in words."""
         part = "" if self.rows is None else f", the first {self.rows:,} rows"
         return f"{self.data} {self.split}{part}"
-
-    def load(self) -> None:
-        _ = self.hierarchy
 
 
 @final

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters import Model
 from hiergeo.datasets.captioned import Captioned, caption_table, scene_parts
-from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_count
+from hiergeo.evaluation.benchmarks.benchmark import check_choice, check_count
+from hiergeo.evaluation.benchmarks.retrieval import CaptionedBenchmark
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.metrics.registry import correlation, declare
 from hiergeo.evaluation.result import Outcome, mean_of
@@ -30,7 +29,7 @@ LINES = (".jsonl", ".ndjson")
 
 
 @final
-class HiMo(Benchmark):
+class HiMo(CaptionedBenchmark):
     """Growing captions: Pearson correlation of 1..K with the score of an image and its caption up to part k.
 
     Beside it stands the same correlation with the image of the next row in place of the right one: what a model scores
@@ -53,7 +52,6 @@ class HiMo(Benchmark):
         correlation("himo", "HiMo", unit="images", measures="correlation"),
         correlation("himo_other_image", "HiMo, other image", None, unit="images", measures="correlation"),
     )
-    images = True
     needs = "a JSON Lines file of images and lists of parts (DOCCI's are not shipped), or scenes"
 
     def __init__(
@@ -72,7 +70,7 @@ class HiMo(Benchmark):
         self._source, self._folder, self._k, self._score, self._take = data, images, k, score, take
 
     @cached_property
-    def growing(self) -> Captioned:
+    def captioned(self) -> Captioned:
         """The images, each with its caption built up part by part."""
         if self._source == "scenes":
             data = scene_parts()
@@ -91,34 +89,23 @@ class HiMo(Benchmark):
 
     @property
     def protocol(self) -> str:
-        parts = f"the first {self._k} parts" if self._k is not None else f"all {self.growing.counts} parts"
-        return f"{self.growing.convention}, {parts}, {self._score}"
+        parts = f"the first {self._k} parts" if self._k is not None else f"all {self.captioned.counts} parts"
+        return f"{self.captioned.convention}, {parts}, {self._score}"
 
-    def load(self) -> None:
-        _ = self.growing
-
-    def check(self, model: Model, space: Space) -> None:
-        model.check_texts(self.growing.texts)
-        model.check_images(self.growing.images)
-
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        data = self.growing
-        images, texts = how.images(model, data.images), how.texts(model, data.texts)
-        rooted = space.rooted(model.root(texts.device, texts.dtype))
-        owner = torch.tensor(data.owner)
-        bounds = np.cumsum([len(captions) for captions in data.captions])[:-1]
+    def score(self, space: Space, images: Tensor, texts: Tensor) -> Outcome:
+        captions = self.captioned.captions
+        owner, bounds = torch.tensor(self.captioned.owner), np.cumsum(list(map(len, captions)))[:-1]
 
         def correlations(shift: int) -> np.ndarray:
-            scores = self._scores(rooted, texts, images, ((owner + shift) % len(images)).to(texts.device))
+            scores = self._scores(space, texts, images, ((owner + shift) % len(images)).to(texts.device))
             return himo_rows(np.split(scores, bounds))
 
-        words = [[word_count(text) for text in captions] for captions in data.captions]
+        words = [list(map(word_count, parts)) for parts in captions]
         outcome = Outcome()
         outcome.add("himo", mean_of(correlations(0)), chance=0.0, length=float(himo_rows(words).mean()))
         if len(images) > 1:
             outcome.add("himo_other_image", mean_of(correlations(1)))
-        facts = {"data": data.name, "split": data.split, "images": len(images), "texts": len(texts)}
-        return self.result(outcome, model, rooted, texts, how, **facts)
+        return outcome
 
     def _scores(self, space: Space, texts: Tensor, images: Tensor, owner: Tensor) -> np.ndarray:
         """(m,) the score of each text with its image (m,), float64."""

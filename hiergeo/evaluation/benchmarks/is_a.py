@@ -31,34 +31,23 @@ TRIES = 100
 
 
 class Names(NamedTuple):
-    """Names and which is above which.
-
-    Attributes:
-        words: n names.
-        pairs: (m, 2) int64 positions (child, ancestor), no two alike.
-    """
+    """Names and which is above which."""
 
     words: tuple[str, ...]
-    pairs: np.ndarray
+    pairs: np.ndarray  # (m, 2) int64 positions (child, ancestor), no two alike
 
 
 @final
 class WordNetIsA(WordBenchmark):
     """Is-a pairs among a list of names: order of radii, direction of cones, and the search for ancestors.
 
-    Metrics:
-        ``isa_radius``: share of pairs whose child is farther from the root than its ancestor, ties one half.
-        ``isa_radius_equal_words``: the same of the pairs whose names have equally many words.
-        ``isa_direction``: AUROC of -Xi(ancestor, child) over -Xi(child, ancestor).
-        ``isa_auroc``: AUROC of -Xi(ancestor, child) over the same children with ancestors of other pairs at random, so
-        that every name is as often an ancestor in both; ``isa_auroc_cosine`` scores them by the cosine. Both are
-            omitted where no ancestor at random is a wrong one.
-        ``isa_hits_rK``: share of names with ancestors whose K best by cone margin, among all other names as parents,
-        hold one; ``isa_hits_distance_rK`` the K nearest.
-
-    Baselines: ``chance``; ``length`` orders by the number of characters, and finds the K shortest names; ``frequent``
-    finds the K names that are ancestors most often, the same for every child. Intervals resample children, since the
-    pairs of a child are not independent, and know which children share ancestors.
+    ``isa_radius`` is the share of pairs whose child is farther from the root than its ancestor, ties one half;
+    ``isa_direction`` the AUROC of -Xi(ancestor, child) over -Xi(child, ancestor), and ``isa_auroc`` over the same
+    children with ancestors of other pairs at random, so that every name is as often an ancestor in both (omitted where
+    none of those is a wrong one). ``isa_hits_rK`` is the share of names with ancestors whose K best by cone margin,
+    among all other names as parents, hold one; ``isa_hits_distance_rK`` the K nearest. Baselines: ``length`` orders by
+    the number of characters, and finds the K shortest names; ``frequent`` those that are ancestors most often.
+    Intervals resample children, and know which of them share ancestors.
 
     Args:
         data: ``lvis`` (the 1,203 names of LVIS, with stored CLIP embeddings), ``demo`` (the shapes of scenes),
@@ -80,6 +69,7 @@ class WordNetIsA(WordBenchmark):
         *(share(f"isa_hits_r{k}", f"ancestors found (margin) R@{k}", discrete=True) for k in KS),
         *(share(f"isa_hits_distance_r{k}", f"ancestors found (distance) R@{k}", discrete=True) for k in KS),
     )
+    loads = "names"
     needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 
     def __init__(self, data: str = "lvis", prompt: str = "a {}", missing: str = "refuse") -> None:
@@ -105,9 +95,6 @@ class WordNetIsA(WordBenchmark):
             first[synset] = name
         pairs = wordnet.is_a(list(first))
         return Names(tuple(word for word, _ in rows), np.array(pairs, dtype=np.int64).reshape(-1, 2))
-
-    def load(self) -> None:
-        _ = self.names
 
     def check(self, model: Model, space: Space) -> None:
         if self.missing == "refuse":
@@ -212,15 +199,10 @@ def is_a(
     *,
     negatives: bool = True,
 ) -> Outcome:
-    """The metrics of is-a pairs.
+    """The metrics of is-a pairs, from scores (m,) by name of the score.
 
-    Args:
-        names: names and their pairs.
-        forward: scores of the pairs, by name of the score, (m,).
-        backward: of the pairs turned round.
-        random: of the children with other ancestors.
-        ranks: by kind of search the rank of the first true ancestor of each child, as `ancestor_ranks`.
-        negatives: whether any pair of `random` is not a true one; without them there is no ``isa_auroc``.
+    Scores are `forward` those of the pairs, `backward` of the pairs turned round, and `random` of the children with
+    other ancestors, of which `negatives` says whether any is a wrong one. `ranks` are those of `ancestor_ranks`.
     """
     children, of = np.unique(names.pairs[:, 0], return_inverse=True)
     length = letters(names.words)
@@ -246,13 +228,13 @@ def is_a(
         ranking = Ranking(positive, negative)
         return statistic(ranking.auroc, ranking.auroc_influence() / len(of), True)
 
-    farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
     words = np.array([len(word.split()) for word in names.words])
     equal = (words[names.pairs[:, 0]] == words[names.pairs[:, 1]]).astype(np.float64)
-    outcome, by_length = Outcome(), (longer + 1) / 2
-    outcome.add("isa_radius", share(farther, every), chance=CHANCE, length=_mean(by_length, every))
-    if equal.any():
-        outcome.add("isa_radius_equal_words", share(farther, equal), chance=CHANCE, length=_mean(by_length, equal))
+    farther, by_length = (np.sign(forward["radius"]) + 1) / 2, (longer + 1) / 2
+    outcome = Outcome()
+    for name, chosen in (("isa_radius", np.ones(len(of))), ("isa_radius_equal_words", equal)):
+        if chosen.any():
+            outcome.add(name, share(farther, chosen), chance=CHANCE, length=_mean(by_length, chosen))
     direction = auroc(forward["angle"], backward["angle"])
     outcome.add("isa_direction", direction, chance=CHANCE, length=Ranking(longer, -longer).auroc())
     if negatives:

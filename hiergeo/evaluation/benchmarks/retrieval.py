@@ -1,11 +1,13 @@
 """Image-text retrieval: recall at 1, 5 and 10 in both directions, with several captions an image."""
 
+from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hiergeo._core.errors import UnavailableError
 from hiergeo.adapters import Model
@@ -21,8 +23,35 @@ RE_PAPER, MERU, HYCOCLIP = "arXiv 2407.08521", "arXiv 2304.09172", "hycoclip mod
 VAL2017, NOT_PUBLIC = "COCO val2017", "COCO; split and captions not public"
 
 
+class CaptionedBenchmark(Benchmark):
+    """A benchmark of images with captions."""
+
+    images = True
+    loads = "captioned"
+
+    @property
+    @abstractmethod
+    def captioned(self) -> Captioned:
+        """The images and captions."""
+
+    @abstractmethod
+    def score(self, space: Space, images: Tensor, texts: Tensor) -> Outcome:
+        """The metrics of embeddings of the images and of all captions, image by image."""
+
+    def check(self, model: Model, space: Space) -> None:
+        model.check_texts(self.captioned.texts)
+        model.check_images(self.captioned.images)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        data = self.captioned
+        images, texts = how.images(model, data.images), how.texts(model, data.texts)
+        rooted = space.rooted(model.root(texts.device, texts.dtype))
+        facts = {"data": data.name, "split": data.split, "images": len(images), "texts": len(texts)}
+        return self.result(self.score(rooted, images, texts), model, rooted, texts, how, **facts)
+
+
 @final
-class Retrieval(Benchmark):
+class Retrieval(CaptionedBenchmark):
     """Find the captions of an image and the image of a caption, by distance.
 
     A query is a hit where any item that is paired with it is among the nearest K; recall is the mean over queries.
@@ -43,7 +72,6 @@ class Retrieval(Benchmark):
     label = "Retrieval"
     primary = "image_to_text_r1"
     metrics = RECALLS
-    images = True
     needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own files, or scenes"
     published: tuple[Published, ...] = (
         *published("CLIP ViT-B/32", RE_PAPER, NOT_PUBLIC, text_to_image_r1=0.30),
@@ -91,22 +119,10 @@ class Retrieval(Benchmark):
         part = "" if self._take is None else f", the first {len(data.images):,} images"
         return f"{data.convention}{part}, {data.counts} captions an image{cut}, hit if any pair is in the top K"
 
-    def load(self) -> None:
-        _ = self.captioned
-
-    def check(self, model: Model, space: Space) -> None:
-        model.check_texts(self.captioned.texts)
-        model.check_images(self.captioned.images)
-
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        data = self.captioned
-        images, texts = how.images(model, data.images), how.texts(model, data.texts)
-        rooted = space.rooted(model.root(texts.device, texts.dtype))
-        owner = torch.tensor(data.owner).to(texts.device)
-        caption = torch.arange(len(owner)).to(texts.device)
-        match = match_pairs(rooted, rooted.points(images), rooted.points(texts), owner, caption)
-        facts = {"data": data.name, "split": data.split, "images": len(data.images), "texts": len(data.texts)}
-        return self.result(caption_recalls(match, np.array(data.owner)), model, rooted, texts, how, **facts)
+    def score(self, space: Space, images: Tensor, texts: Tensor) -> Outcome:
+        owner, caption = (torch.tensor(index).to(texts.device) for index in (self.captioned.owner, range(len(texts))))
+        match = match_pairs(space, space.points(images), space.points(texts), owner, caption)
+        return caption_recalls(match, np.array(self.captioned.owner))
 
 
 def is_of(figure: Published, data: str, split: str | None) -> bool:
@@ -118,10 +134,7 @@ def is_of(figure: Published, data: str, split: str | None) -> bool:
 
 
 def caption_recalls(match: Match, owner: np.ndarray) -> Outcome:
-    """Recalls in both directions with what chance gives; bootstrap resamples draw images with all their captions.
-
-    `owner` (captions,) is the image of each caption.
-    """
+    """Recalls in both directions with what chance gives; resamples draw images with all their captions."""
     images, texts = len(match.image_to_text), len(match.text_to_image)
     captions = np.bincount(owner, minlength=images)
     outcome = Outcome()
@@ -135,10 +148,7 @@ def caption_recalls(match: Match, owner: np.ndarray) -> Outcome:
 
 
 def chance_recall(relevant: np.ndarray, candidates: int, k: int) -> float:
-    """Expected R@k of a random order of M candidates, c of them `relevant` (n,) to each query.
-
-    It is the mean of 1 - C(M - c, k) / C(M, k).
-    """
+    """Expected R@k of a random order of M candidates, c of them `relevant` (n,): the mean 1 - C(M - c, k) / C(M, k)."""
     ranks = np.arange(min(k, candidates))
     missed = np.clip(candidates - relevant[:, None] - ranks, 0, None) / (candidates - ranks)
     return float(1 - missed.prod(axis=1).mean())

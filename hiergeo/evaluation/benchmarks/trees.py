@@ -10,9 +10,9 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
-from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Published, Run, published
+from hiergeo.evaluation.benchmarks.benchmark import Published, published
 from hiergeo.evaluation.benchmarks.zero_shot import ClassifierBenchmark
+from hiergeo.evaluation.classification import EmbeddedLabels
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree
 from hiergeo.evaluation.metrics.trees import quoted_names
 from hiergeo.evaluation.result import Outcome, mean_of
@@ -42,6 +42,7 @@ class Trees(ClassifierBenchmark):
     label = "tree metrics"
     primary = "tie"
     metrics = (*TREE_METRICS, "zero_shot_accuracy")
+    loads = "tree"
     needs = "a folder with one subfolder of images a class, and imagenet_isa.txt or WordNet; scenes needs none"
     published: tuple[Published, ...] = (
         *published("MERU ViT-B", DOCS, VAL, tie=3.630, lca=2.220, jaccard=0.780, h_precision=0.850, h_recall=0.850),
@@ -83,32 +84,23 @@ class Trees(ClassifierBenchmark):
             f"{tree} ({len(self.tree.nodes)} nodes)"
         )
 
-    def load(self) -> None:
-        _ = self.tree
+    @property
+    def facts(self) -> dict[str, str]:
+        wordnet = {"wordnet": load_wordnet().described} if self.source == "wordnet" else {}
+        return {"tree": self.source, **wordnet}
 
     def check(self, model: Model, space: Space) -> None:
         _ = self.tree
         super().check(model, space)
 
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        embedded = self.embed(model, how)
-        rooted = space.rooted(embedded.root)
-        classes = self.tree.positions(self.nodes)
-        outcome = mistakes(self.tree, classes, embedded.nearest(rooted), np.array(self.items.labels))
-        facts = {**self.facts(embedded), "tree": self.source}
-        if self.source == "wordnet":
-            facts["wordnet"] = load_wordnet().described
-        return self.result(outcome, model, rooted, embedded.item, how, **facts)
+    def score(self, embedded: EmbeddedLabels, space: Space, labels: np.ndarray) -> Outcome:
+        return mistakes(self.tree, self.tree.positions(self.nodes), embedded.nearest(space), labels)
 
 
 def mistakes(tree: Tree, classes: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> Outcome:
-    """Tree metrics and accuracy of predictions, with what chance gives.
+    """Tree metrics and accuracy of predicted classes (n,) against labels (n,), with what chance gives.
 
-    Args:
-        tree: a tree.
-        classes: (C,) the position of each class in `Tree.nodes`.
-        predicted: (n,) predicted classes.
-        labels: (n,) true classes.
+    `classes` (C,) are the positions of the classes in `Tree.nodes`.
     """
     count, accuracy = len(classes), float((predicted == labels).mean())
     values = tree.between(classes[predicted], classes[labels])

@@ -120,10 +120,9 @@ def letters(words: Iterable[str]) -> np.ndarray:
 class HyperLex(WordBenchmark):
     """Spearman's correlation of scores of word pairs with their ratings, over all, nouns and verbs.
 
-    Metrics are ``spearman_SCORE``, ``spearman_SCORE_nouns``, ``spearman_SCORE_verbs``, and ``direction_SCORE``: the
-    AUROC of hypernym pairs (X below Y) over reversed ones (X above Y), which a symmetric score leaves at chance. Scores
-    are those of `WORD_SCORES`. The baseline ``length`` scores a pair by how many more characters X has than Y;
-    ``chance`` is 0, and ``permuted`` the 97.5 % quantile under random order of the ratings.
+    ``direction_SCORE`` is the AUROC of hypernym pairs (X below Y) over reversed ones (X above Y), which a symmetric
+    score leaves at chance. The baseline ``length`` scores a pair by how many more characters X has than Y; ``permuted``
+    is the 97.5 % quantile under random order of the ratings.
 
     Args:
         prompt: text around each word, ``{}`` where it goes; by default the word alone.
@@ -144,6 +143,7 @@ class HyperLex(WordBenchmark):
         "direction_angle",
         "direction_radius",
     )
+    loads = "pairs"
     needs = "the table of HyperLex (`hiergeo data fetch hyperlex`)"
     published: tuple[Published, ...] = (
         Published("CLIP ViT-B/32", "spearman_angle", 0.44, RE_PAPER, UNKNOWN),
@@ -162,9 +162,6 @@ class HyperLex(WordBenchmark):
         if self.data == "demo":
             return taxonomy.word_pairs()
         return load_hyperlex(None if self.data == "hyperlex" else self.data)
-
-    def load(self) -> None:
-        _ = self.pairs
 
     def check(self, model: Model, space: Space) -> None:
         if self.missing == "refuse":
@@ -191,10 +188,7 @@ class HyperLex(WordBenchmark):
 def correlations(
     pairs: tuple[WordPair, ...], scores: dict[str, np.ndarray], samples: int = 1000, seed: int = 0
 ) -> Outcome:
-    """The metrics of HyperLex for n pairs and scores (n,), larger where X is more a type of Y, by name.
-
-    The null hypothesis is drawn by `samples` permutations of the ratings.
-    """
+    """The metrics of HyperLex for n pairs and scores (n,), by name, that are larger where X is more a type of Y."""
     rating, part = np.array([pair.score for pair in pairs]), np.array([pair.part_of_speech for pair in pairs])
     relation = np.array([pair.relation for pair in pairs])
     up, down = (np.flatnonzero(np.char.startswith(relation, kind)) for kind in ("hyp-", "r-hyp-"))

@@ -1,7 +1,6 @@
-"""Zero-shot classification of labelled images, or texts, by prompts of class names; and the items that options name."""
+"""Zero-shot classification of labelled images by prompts of class names, and the items that options name."""
 
 from abc import abstractmethod
-from collections import Counter
 from functools import cached_property
 from typing import final
 
@@ -12,7 +11,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_lines
 from hiergeo.adapters import Model
-from hiergeo.datasets.imagenet import WNID, load_classes, with_names
+from hiergeo.datasets.imagenet import WNID, with_names
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice
 from hiergeo.evaluation.classification import AVERAGING, Classified, EmbeddedLabels, check_labels, embed_labels
@@ -23,9 +22,6 @@ from hiergeo.geometry import Space
 CLASSES = 1000
 """How many classes ImageNet has."""
 
-SYNONYMS = "imagenet-synonyms"
-"""Other names that WordNet has for ImageNet's classes, as texts to classify."""
-
 ZOO = "model zoo of HyCoCLIP"
 IMAGENET = "ImageNet val, 1,000 classes, 7 templates"
 TANGENT, NORMALISED = f"{IMAGENET} averaged in the tangent space", f"{IMAGENET}, normalised features averaged"
@@ -33,78 +29,47 @@ FIVE = 5
 
 
 def read_items(data: str, names: str = "", templates: str = "") -> Classified:
-    """The items that the options of a `ClassifierBenchmark` name.
-
-    Raises:
-        UnavailableError: files that are not there.
-        InputError: files that cannot be used.
-    """
-    prompts = [line for line in _prompts(templates) if line.strip()] if templates else None
-    if data == SYNONYMS:
-        return _synonyms(tuple(prompts or ("{}",)))
+    """The items that the options of a `ClassifierBenchmark` name."""
+    prompts = _prompts(templates) if templates else None
     labelled = datasets.labelled(data, prompts)
     return Classified.of(labelled if data == "scenes" else with_names(labelled, names or None))
 
 
-def may_be_imagenet(data: str) -> bool:
-    """Whether data may be images of ImageNet: a folder with a subfolder for each of 1,000 wnids, or not there yet."""
-    if data in ("scenes", SYNONYMS):
+def _is_imagenet(data: str) -> bool:
+    """Whether data are images of ImageNet: a folder with a subfolder for each of 1,000 wnids."""
+    folder = path_of(data)
+    if data == "scenes" or not folder.is_dir():
         return False
-    try:
-        folder = path_of(data)
-        names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else None
-    except (InputError, OSError):
-        return False
-    return names is None or sum(WNID.fullmatch(name) is not None for name in names) == CLASSES
+    return sum(WNID.fullmatch(path.name) is not None for path in folder.iterdir()) == CLASSES
 
 
 def _prompts(path: str) -> list[str]:
-    lines = read_lines(path, "write one prompt a line there")
-    wrong = next((line for line in lines if line.strip() and line.count("{}") != 1), None)
-    if wrong is not None or not any(map(str.strip, lines)):
+    lines = [line for line in read_lines(path, "write one prompt a line there") if line.strip()]
+    wrong = next((line for line in lines if line.count("{}") != 1), None)
+    if wrong is not None or not lines:
         raise InputError(
             f"{path} must hold prompts with {{}} once, where the name of a class goes, not '{wrong or ''}'."
         )
     return lines
 
 
-def _synonyms(templates: tuple[str, ...]) -> Classified:
-    """Every lemma of one class alone that is not the name of a class; items are read without a prompt."""
-    classes = load_classes()
-    owners = Counter(lemma.casefold() for own in classes for lemma in own.lemmas)
-    names = {own.name.casefold() for own in classes}
-    pairs = [
-        (lemma, label)
-        for label, own in enumerate(classes)
-        for lemma in own.lemmas
-        if owners[lemma.casefold()] == 1 and lemma.casefold() not in names
-    ]
-    if not pairs:
-        raise InputError("no class of the list of ImageNet's classes has a second name.")
-    texts, labels = zip(*pairs, strict=True)
-    wnids, first = zip(*((own.wnid, own.name) for own in classes), strict=True)
-    return Classified(SYNONYMS, texts, labels, first, wnids, templates)
-
-
 class ClassifierBenchmark(Benchmark):
     """A benchmark of zero-shot predictions, whose published figures are of ImageNet with each model's own averages.
 
     Args:
-        data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
-            names that WordNet has for ImageNet's classes, which a model without images can classify too).
+        data: ``scenes``, or a folder with one subfolder of images a class.
         averaging: of the prompts of a class, one of `AVERAGING`.
         names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
         templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
-
-    Raises:
-        InputError: an unknown average.
     """
+
+    images = True
+    loads = "items"
 
     def __init__(self, data: str, averaging: str, names: str, templates: str) -> None:
         check_choice("averaging", averaging, AVERAGING)
         self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
-        self.images = data != SYNONYMS
-        if averaging == "normalised" or not may_be_imagenet(data):
+        if averaging == "normalised" or not _is_imagenet(data):
             self.published = ()
 
     @cached_property
@@ -120,20 +85,30 @@ class ClassifierBenchmark(Benchmark):
     def protocol_by(self, averaging: str) -> str:
         """The protocol with the averaging of a model."""
 
-    def facts(self, embedded: EmbeddedLabels) -> dict[str, str | int]:
-        """What a result says of the items and of the averaging that was used."""
-        used = {"averaging": embedded.averaging, "protocol": self.protocol_by(embedded.averaging)}
-        return {"split": self.data, "items": len(self.items.items), "classes": len(self.items.classes), **used}
+    @abstractmethod
+    def score(self, embedded: EmbeddedLabels, space: Space, labels: np.ndarray) -> Outcome:
+        """The metrics of items (n,) of these classes."""
 
-    def load(self) -> None:
-        _ = self.items
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a result says besides of the data."""
+        return {}
 
     def check(self, model: Model, space: Space) -> None:
         check_labels(model, self.items)
 
-    def embed(self, model: Model, how: Run) -> EmbeddedLabels:
-        """The items and prompts."""
-        return embed_labels(model, self.items, self.averaging, compute=how.compute, progress=how.progress)
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        embedded = embed_labels(model, self.items, self.averaging, compute=how.compute, progress=how.progress)
+        rooted = space.rooted(embedded.root)
+        outcome = self.score(embedded, rooted, np.array(self.items.labels))
+        facts = {
+            "split": self.data,
+            "items": len(self.items.items),
+            "classes": len(self.items.classes),
+            "averaging": embedded.averaging,
+            "protocol": self.protocol_by(embedded.averaging),
+        }
+        return self.result(outcome, model, rooted, embedded.item, how, **facts, **self.facts)
 
 
 @final
@@ -168,11 +143,8 @@ class ZeroShotClassification(ClassifierBenchmark):
     def protocol_by(self, averaging: str) -> str:
         return f"{self.data}, {len(self.items.templates)} templates averaged by '{averaging}', nearest class"
 
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        embedded = self.embed(model, how)
-        rooted = space.rooted(embedded.root)
-        outcome = class_accuracies(embedded.ranks(rooted), np.array(self.items.labels), len(self.items.classes))
-        return self.result(outcome, model, rooted, embedded.item, how, **self.facts(embedded))
+    def score(self, embedded: EmbeddedLabels, space: Space, labels: np.ndarray) -> Outcome:
+        return class_accuracies(embedded.ranks(space), labels, len(self.items.classes))
 
 
 def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:

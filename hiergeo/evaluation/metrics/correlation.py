@@ -11,11 +11,7 @@ from hiergeo.evaluation.metrics._checks import checked
 
 @final
 class RankCorrelation:
-    """Spearman's rank correlation of scores x and y (n,) of the same rows, sorted once for many resamples.
-
-    Raises:
-        InputError: another shape, fewer than two rows, rows of different number, or NaN.
-    """
+    """Spearman's rank correlation of scores x and y (n,) of the same rows, sorted once for many resamples."""
 
     def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
         first, second = checked("x", x, ndim=1), checked("y", y, ndim=1)
@@ -63,12 +59,7 @@ def _centred(level: np.ndarray, levels: int, weights: np.ndarray) -> np.ndarray:
 
 
 class Drift(NamedTuple):
-    """How the cosine similarities of pairs of texts differ between two models.
-
-    Attributes:
-        change: mean |cos_after - cos_before| over all pairs, in [0, 2].
-        correlation: Pearson correlation, in [-1, 1]; NaN if all cosines of a model are equal.
-    """
+    """Mean |cos_after - cos_before| over pairs, in [0, 2], and Pearson's correlation, NaN where cosines are level."""
 
     change: float
     correlation: float

@@ -32,11 +32,7 @@ def ladder(indices: ArrayLike, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def ladder_precision_recall(met: Sequence[str], truth: Truth) -> tuple[float, float]:
-    """Precision and recall, each in [0, 1], of the captions retrieved for one image.
-
-    Precision is the share of distinct retrieved captions that are a tier of any row (0 if there are none); recall is
-    the share of tiers for which the caption of some row was retrieved.
-    """
+    """Precision and recall of the captions retrieved for one image: see `ladder_scores`."""
     if not truth or not truth[0] or any(len(row) != len(truth[0]) for row in truth):
         raise InputError("the truth of an image must be at least one row of captions, all rows of the same tiers.")
     retrieved = set(met)

@@ -44,16 +44,11 @@ def chain_lengths(chains: Iterable[Sequence[str]], unit: Literal["words", "chara
 def selected_pairs(
     radii: ArrayLike, lengths: ArrayLike, condition: Condition, chains: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of tiers (general, specific) of the same chain whose lengths meet a condition, and how radii order them.
+    """Pairs of tiers of the same chain whose lengths meet a condition, and how radii order them.
 
-    Args:
-        radii: (n, T), tiers from general to specific.
-        lengths: (n, T) lengths of the same captions.
-        condition: ``equal`` lengths, or the more specific text ``shorter`` than the more general one.
-        chains: (n, T) positions of the captions.
-
-    Returns:
-        For each pair 1 where radii order it rightly, -1 wrongly, 0 for a tie, (P,); and its captions, (P, 2).
+    Radii, lengths and positions of captions are (n, T). The pairs are 1 where radii order them rightly, -1 wrongly, 0
+    for a tie, (P,); their captions, the general one first, are (P, 2). In those called ``shorter`` the more specific
+    one is.
     """
     order, longer = _signs(radii, lengths)
     selected = longer == {"equal": 0, "shorter": -1}[condition]

@@ -50,15 +50,10 @@ def pair_signs(radii: ArrayLike) -> np.ndarray:
 
 
 def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested:
-    """Test tau_d against radii that are exchanged among captions.
+    """Test tau_d of chains (n, T), positions among radii (U,), against radii that are exchanged among captions.
 
     A tier that is one caption in all chains is left out where two others remain: a single radius carries no claim, nor
     is it exchanged.
-
-    Args:
-        radii: (U,) of the distinct captions.
-        chains: (n, T) positions among them, tiers from general to specific.
-        seed: of the permutations.
     """
     various = np.any(chains != chains[:1], axis=0)
     if various.sum() > 1:
@@ -81,18 +76,14 @@ def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested
 class EqualLength(NamedTuple):
     """The order of tiers whose captions have equally many words: right less wrong pairs, a share in [-1, 1].
 
-    Attributes:
-        words: over all pairs of tiers of a chain with equally many words.
-        balanced: the same with pairs whose specific caption has more characters weighing as much as those where it has
-            fewer, so that an order by characters is right in about half; None if no such pairs are left.
-        more: share of the pairs whose specific caption has more characters.
-        fewer: share of those where it has fewer.
+    In `balanced`, pairs whose specific caption has more characters weigh as much as those where it has fewer, so that
+    an order by characters is right in about half; it is None if no such pairs are left.
     """
 
     words: Tested
     balanced: Tested | None
-    more: float
-    fewer: float
+    more: float  # share of the pairs whose specific caption has more characters
+    fewer: float  # share of those where it has fewer
 
 
 def order_at_equal_length(
@@ -100,15 +91,8 @@ def order_at_equal_length(
 ) -> EqualLength | None:
     """Test the order of tiers of equally many words against radii exchanged among captions of equally many words.
 
-    Args:
-        radii: (U,) of the distinct captions.
-        chains: (n, T) positions among them, tiers from general to specific.
-        words: (U,) numbers of words of the captions.
-        characters: (U,) numbers of their characters.
-        seed: of the permutations.
-
-    Returns:
-        None where no chain has two tiers of equally many words.
+    Radii and numbers of words and characters are (U,) of the distinct captions, chains (n, T) positions among them.
+    None where no chain has two tiers of equally many words.
     """
     pairs = np.concatenate([np.stack(tiers, axis=1) for tiers in combinations(chains.T, 2)])
     pairs = pairs[words[pairs[:, 0]] == words[pairs[:, 1]]]

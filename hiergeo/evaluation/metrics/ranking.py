@@ -72,11 +72,9 @@ class Ranking:
         """Probability that a positive scores higher than a negative of its stratum, ties counting one half; in [0, 1].
 
         With strata every pair of a positive and a negative in one stratum counts once: the sum over strata of Mann and
-        Whitney's U, divided by the number of such pairs. `CHANCE` where weights leave no pair.
-
-        Args:
-            weights: (rows,) or (samples, rows), multiplicity of each row, for its positives and negatives; None is 1.
-            negative: multiplicity of each negative, where those have rows of their own.
+        Whitney's U, divided by the number of such pairs. Weights, (rows,) or (samples, rows), are multiplicities of
+        rows, of their positives and negatives unless negatives have rows of their own. `CHANCE` where weights leave no
+        pair.
         """
         return self._weighed(self._auroc, weights, negative)
 
@@ -186,27 +184,16 @@ class Ranking:
 
 
 class _Sides(NamedTuple):
-    """Positives and negatives in one order, best first, and where they meet; p positives and n negatives.
+    """Positives and negatives in one order, best first, and where they meet; p positives and n negatives."""
 
-    Attributes:
-        true: (p,) rows of the positives.
-        false: (n,) rows of the negatives.
-        before: (p,) how many negatives precede the keys equal to that of each positive.
-        through: (p,) and how many come before the keys after them; the same array where no two sides' keys are equal.
-        start: (p,) how many negatives precede the stratum of each positive.
-        stop: (p,) and how many precede the next one.
-        level_ends: (p,) how many positives come before the keys after that of each.
-        stratum: of the positives and of the negatives.
-    """
-
-    true: np.ndarray
-    false: np.ndarray
-    before: np.ndarray
-    through: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    level_ends: np.ndarray
-    stratum: tuple[np.ndarray, np.ndarray]
+    true: np.ndarray  # (p,) rows of the positives
+    false: np.ndarray  # (n,) rows of the negatives
+    before: np.ndarray  # (p,) how many negatives precede the keys equal to that of each positive
+    through: np.ndarray  # (p,) and the keys after them; the same array where no two sides' keys are equal
+    start: np.ndarray  # (p,) how many negatives precede the stratum of each positive
+    stop: np.ndarray  # (p,) and how many precede the next one
+    level_ends: np.ndarray  # (p,) how many positives come before the keys after that of each
+    stratum: tuple[np.ndarray, np.ndarray]  # of the positives and of the negatives
 
     @classmethod
     def of(cls, key: np.ndarray, is_true: np.ndarray, row: np.ndarray, stratum: np.ndarray) -> "_Sides":

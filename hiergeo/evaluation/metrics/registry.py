@@ -97,9 +97,10 @@ def import_makers() -> None:
 def find_metric(name: str) -> Metric:
     """The record of a metric.
 
+    An unregistered name gets a default record: labelled by the name, higher is better, resampled by row.
+
     Args:
-        name: of the metric. An unregistered one gets a default record: labelled by the name, higher is better,
-            resampled by row.
+        name: of the metric.
 
     Raises:
         UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.

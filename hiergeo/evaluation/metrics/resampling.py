@@ -58,15 +58,10 @@ def resamples(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
 def bootstrap_draws(
     statistic: Callable[[np.ndarray], Any], rows: int, *, samples: int = 1000, seed: int = 0, stacked: bool = False
 ) -> np.ndarray:
-    """Values of a statistic under resampling of its rows, (samples,).
+    """Values of a statistic under resampling of its rows, (samples,); equal seeds and rows give equal resamples.
 
-    Args:
-        statistic: takes counts of shape (rows,) that sum to `rows`, such as `Ranking.auroc`.
-        rows: number of rows.
-        samples: how many resamples.
-        seed: the same seed and number of rows give the same resamples.
-        stacked: whether the statistic takes counts (k, rows) and returns (k,), as those of a `Ranking` do: several
-            times faster.
+    The statistic takes counts of shape (rows,) that sum to `rows`, such as `Ranking.auroc`. A `stacked` one takes
+    counts (k, rows) and returns (k,): several times faster.
     """
     if not stacked:
         return np.array([statistic(counts) for counts in resamples(rows, samples, seed)])
@@ -137,13 +132,8 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, few
 
     That of Clopper and Pearson, exact where a group is one item, for as many items as have the variance of the share
     over groups. Where fewer than `SMALL_SAMPLE` groups have hits, or misses, that is too rough, and a group counts as
-    one item. Of nothing the share may be anything.
-
-    Args:
-        part: (n,) sums of items from `least` to 1.
-        whole: (n,) numbers of items.
-        least: smallest value of an item.
-        fewer: by how much the groups are fewer than they are counted, since they are not independent; at least 1.
+    one item. Of nothing the share may be anything. `part` (n,) are sums of items from `least` to 1, `whole` (n,)
+    numbers of items; groups that are not independent are `fewer` by a factor.
 
     Source: Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data (Survey Methodology, 1998), but for few groups.
@@ -179,15 +169,9 @@ def paired_difference(a: np.ndarray, b: np.ndarray, *, samples: int = 1000, seed
 def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndarray:
     """Values of a mean over seeds when both items and seeds are resampled, (samples,).
 
-    Args:
-        draws: (seeds, samples), a statistic of each seed under the same resamples of the items, such as the differences
-            of two spaces' `bootstrap_draws`; at least 2 seeds.
-        seed: of the resampling of seeds, one number or several. Numbers whose intervals are to hold simultaneously need
-            different ones: with one seed all would share X, and `simultaneous_intervals` would miss that each variance
-            is estimated separately.
-
-    Raises:
-        InputError: fewer than 2 seeds.
+    The draws (seeds, samples) are of one statistic of each seed under the same resamples of the items. Numbers whose
+    intervals are to hold simultaneously need different seeds of this resampling, one number or several: with one all
+    would share X, and `simultaneous_intervals` would miss that each variance is estimated separately.
     """
     of_items = np.asarray(draws)
     seeds, samples = of_items.shape
@@ -223,14 +207,7 @@ def simultaneous_intervals(draws: ArrayLike) -> list[Interval]:
 
 
 class SignTest(NamedTuple):
-    """Exact two-sided sign test of paired differences; for differences of 0 and 1 it is McNemar's exact test.
-
-    Attributes:
-        better: number of positive differences.
-        worse: number of negative ones.
-        tied: number of zeros, which the test leaves out.
-        p_value: probability, under equal chances of either sign, of a split at least as uneven.
-    """
+    """Exact two-sided sign test of paired differences; for differences of 0 and 1 it is McNemar's exact test."""
 
     better: int
     worse: int

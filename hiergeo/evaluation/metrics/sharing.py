@@ -51,11 +51,8 @@ AT_ONCE = 1 << 22
 class Sharing:
     """Which items share captions; an item is joined with itself, too.
 
-    A caption that all items hold joins none of them: what is inferred is about items that hold it.
-
-    Args:
-        captions: (n, T) integers >= 0, the captions of each item; negative numbers stand for none. A caption may stand
-            in an item twice.
+    Captions (n, T) of items are integers, negative ones stand for none. A caption that all items hold joins none of
+    them: what is inferred is about items that hold it.
     """
 
     def __init__(self, captions: ArrayLike) -> None:
@@ -161,13 +158,9 @@ def families(items: ArrayLike, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool = False) -> float:
     """Two-sided p-value of a number that should be 0, from its bootstrap draws (samples,), by Student's t.
 
-    Of few items average precisions are skewed, and rejected too often: of 100 in 7 % instead of 5 %, of 30 in 9 %.
-
-    Args:
-        value: the number.
-        draws: of independent items, or widened by what items share (`Sharing.widening`).
-        items: number of independent items, or `Sharing.effective`.
-        widened: whether the draws are.
+    The draws are of so many independent items, or `Sharing.effective` ones and `widened` by what items share
+    (`Sharing.widening`). Of few items average precisions are skewed, and rejected too often: of 100 in 7 % instead of 5
+    %.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -178,23 +171,14 @@ def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool
 
 
 class Tested(NamedTuple):
-    """A mean over items in [-1, 1] that is 0 by chance.
-
-    Attributes:
-        value: the mean.
-        interval: 95 % interval; it excludes 0 where the p-value is below 0.05.
-        narrow: 90 % interval.
-        p_value: two-sided.
-        items: number of items.
-        effective: `Sharing.effective` of the items.
-    """
+    """A mean over items in [-1, 1] that is 0 by chance."""
 
     value: float
-    interval: Interval
-    narrow: Interval
-    p_value: float
+    interval: Interval  # 95 %; it excludes 0 where the p-value is below 0.05
+    narrow: Interval  # 90 %
+    p_value: float  # two-sided
     items: int
-    effective: float
+    effective: float  # `Sharing.effective` of the items
 
     @property
     def as_share(self) -> "Tested":
@@ -232,16 +216,10 @@ def permutation_test(
 ) -> Tested:
     """Test whether radii order items better or worse than chance, two-sided.
 
-    Radii are permuted among captions, of equal strata if there are any. The p-value is the larger one of that of the
-    permutations of |value| / standard error and that of Student's t; intervals hold the values that are not rejected.
-
-    Args:
-        sharing: which items share captions.
-        statistic: takes radii (k, U) and gives means over items in [-1, 1], (k,), which are 0 by chance, and the
-            deviations (k, n) of the items from them.
-        radii: (U,) of the distinct captions.
-        strata: (U,) integers, such as numbers of words: captions are exchangeable where they agree.
-        seed: of the permutations.
+    Radii (U,) are permuted among distinct captions, of equal strata (U,) if there are any, such as numbers of words.
+    The p-value is the larger one of that of the permutations of |value| / standard error and that of Student's t;
+    intervals hold the values that are not rejected. The statistic takes radii (k, U) and gives means over items in [-1,
+    1], (k,), which are 0 by chance, and the deviations (k, n) of the items from them.
     """
     (value,), deviations = statistic(radii[None])
     error = float(np.sqrt(sharing.variance(deviations[0])))

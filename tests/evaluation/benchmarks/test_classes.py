@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
 from hiergeo.evaluation.benchmarks.trees import mistakes
-from hiergeo.evaluation.benchmarks.zero_shot import SYNONYMS, class_accuracies, read_items
+from hiergeo.evaluation.benchmarks.zero_shot import class_accuracies, read_items
 from hiergeo.evaluation.metrics import Tree, tree_scores
 from hiergeo.testing.protocol_suite import Hashed
 
@@ -205,20 +205,6 @@ def test_breeds_names_the_subfolder_that_is_missing(folder, data_home, monkeypat
     with pytest.raises(InputError, match="entity13"):
         benchmark_named("breeds", images=str(folder), split="entity12")
     assert benchmark_named("breeds", images=str(folder)).split == "entity13"
-
-
-def test_synonyms_are_texts_that_belong_to_one_class(data_home, monkeypatch):
-    monkeypatch.setenv("HIERGEO_DATA_HOME", str(data_home))
-    items = read_items(SYNONYMS)
-    assert not items.images
-    assert len(items.classes) == len(set(items.classes)) == 1000
-    assert len(items.items) == len(set(items.items))
-    assert items.classes[items.labels[items.items.index("Tinca tinca")]] == "tench"
-    assert not benchmark_named("trees", data=SYNONYMS).images
-    text_only = Hashed(has_images=False)
-    assert measure(text_only, "zero_shot", data=SYNONYMS, samples=2).settings["items"] == len(items.items)
-    with pytest.raises(InputError, match="embeds texts only"):
-        measure(text_only, "zero_shot")
 
 
 def test_keys_of_classes_are_the_names_of_their_folders(tmp_path):
