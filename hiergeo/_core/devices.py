@@ -6,9 +6,7 @@ import torch
 
 from hiergeo._core.errors import InputError, unknown_name
 
-AUTO = "auto"
-"""The accelerator of this machine where torch has one (`torch.accelerator`), and the CPU otherwise."""
-
+AUTO = "auto"  # the accelerator of this machine where torch has one (`torch.accelerator`), and the CPU otherwise
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """The dtypes that embeddings are kept in, by name."""
 

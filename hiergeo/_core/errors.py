@@ -34,14 +34,9 @@ class UnavailableError(HiergeoError, RuntimeError):
     """Something needed from outside (a file, a package, a download) cannot be had."""
 
 
-LISTED = 12
-"""How many known names an error lists before it only counts."""
-
-COUNTED = 1000
-"""Defects after which an error stops to count."""
-
-QUOTED = 40
-"""Characters of a value that an error quotes."""
+LISTED = 12  # how many known names an error lists before it only counts
+COUNTED = 1000  # defects after which an error stops to count
+QUOTED = 40  # characters of a value that an error quotes
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str], where: str = "") -> InputError:

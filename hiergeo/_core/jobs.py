@@ -47,8 +47,7 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item], depth: int,
         pool.shutdown(cancel_futures=True)
 
 
-WAIT = 1.0
-"""Seconds between looks at jobs that other processes are doing."""
+WAIT = 1.0  # seconds between looks at jobs that other processes are doing
 
 
 class JobRecord(Protocol):

@@ -11,14 +11,10 @@ from hiergeo._core.text import one_line
 
 Item = TypeVar("Item")
 
-PATIENCE = 1.0
-"""Seconds of work before a bar appears."""
+PATIENCE = 1.0  # seconds of work before a bar appears
+LOGGED = 30.0  # seconds of work before the second line in a log; the next one comes after twice as many, and so on
 
-LOGGED = 30.0
-"""Seconds of work before the second line in a log; the next one comes after twice as many, and so on."""
-
-_begun: set[str] = set()
-"""Labels whose first line is in the log."""
+_begun: set[str] = set()  # labels whose first line is in the log
 
 
 @final

@@ -26,18 +26,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-Record: TypeAlias = Mapping[str, object]
-"""One row: key -> text, number, bool, or None where there is nothing."""
-
+Record: TypeAlias = Mapping[str, object]  # one row: key -> text, number, bool, or None where there is nothing
 WRITTEN = ("csv", "markdown", "latex")
 """Formats of the numbers alone: `Exported` has a method ``to_NAME`` for every one."""
 
-FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")
-"""Digits of a figure, as LaTeX sets them in formulas."""
+FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")  # digits of a figure, as LaTeX sets them in formulas
 
 
-FORMATS = ("table", *WRITTEN, "json")
-"""Formats in which results can be printed; tables are for the terminal."""
+FORMATS = ("table", *WRITTEN, "json")  # formats in which results can be printed; tables are for the terminal
 
 
 def check_format(name: str) -> None:
@@ -274,8 +270,7 @@ def _html_text(text: str) -> str:
     return escape(tame(text))
 
 
-MARK = "*"
-"""Mark behind a figure that beats every other one."""
+MARK = "*"  # mark behind a figure that beats every other one
 
 
 def drawn(grid: Grid) -> "Table":

@@ -15,12 +15,8 @@ from hiergeo._core.limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of Unicode that messages show as escapes: controls, marks of direction, lone surrogates, line ends."""
 
-JOINERS = "\u200c\u200d"
-"""Invisible, but part of the spelling: Persian words and composed emoji need them."""
-
-ISOLATE, END = "\u2068", "\u2069"
-"""What sets text apart from its surroundings, whatever its direction."""
-
+JOINERS = "\u200c\u200d"  # invisible, but part of the spelling: Persian words and composed emoji need them
+ISOLATE, END = "\u2068", "\u2069"  # what sets text apart from its surroundings, whatever its direction
 OPENING = "\u2066\u2067" + ISOLATE
 
 LEFT_TO_RIGHT_MARK = "\u200e"
@@ -33,11 +29,8 @@ ELLIPSIS = " … "
 FOLDERS = re.compile(r"(?:^|(?<=[:@/]))(?:~|\.{1,2})?/(?:[^/@?]+/)*(?=[^/@?])")
 """The folders of a path within a spec; names such as ``ORG/NAME`` are not paths."""
 
-NAME_CHARACTERS = 100
-"""Characters of the name of a file; the rest is a checksum."""
-
-FORMULA = "=+-@＝＋－＠"
-"""First letters of what spreadsheets run, after blanks and invisible characters."""
+NAME_CHARACTERS = 100  # characters of the name of a file; the rest is a checksum
+FORMULA = "=+-@＝＋－＠"  # first letters of what spreadsheets run, after blanks and invisible characters
 
 
 def one_line(text: str) -> str:

@@ -23,9 +23,7 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation import Embedded
 from hiergeo.geometry import Space
 
-DIMENSION = 16
-"""Dimension of the embeddings."""
-
+DIMENSION = 16  # dimension of the embeddings
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Captions of each tier as a share of the leaves, from general to specific, where chains share captions."""
 

@@ -7,8 +7,7 @@ from torch import Generator, Tensor
 
 from hiergeo._core.polar import Polar
 
-NEAREST = 1e-5
-"""Smallest angle to a common line among the pairs of the accuracy bars."""
+NEAREST = 1e-5  # smallest angle to a common line among the pairs of the accuracy bars
 
 
 def reach(curvature: float) -> float:

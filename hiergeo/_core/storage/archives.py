@@ -17,12 +17,8 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import atomic_write
 from hiergeo._core.text import shortened
 
-NAMED = 200
-"""Characters of the names of arrays that a message holds."""
-
-HASH = "content_sha256"
-"""The array that holds the hash of all others."""
-
+NAMED = 200  # characters of the names of arrays that a message holds
+HASH = "content_sha256"  # the array that holds the hash of all others
 NUMBERS = {
     "b": "booleans",
     "f": "floating-point numbers",

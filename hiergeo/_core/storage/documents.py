@@ -58,11 +58,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-Json = Annotated[Any, AfterValidator(_finite)]
-"""Any value of JSON whose numbers are finite."""
+Json = Annotated[Any, AfterValidator(_finite)]  # any value of JSON whose numbers are finite
 
-AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
-"""A number, NaN and the infinities included."""
+AnyFloat = Annotated[float, Field(allow_inf_nan=True)]  # a number, NaN and the infinities included
 
 Int64 = Annotated[int, Field(ge=-(1 << 63), le=(1 << 63) - 1)]
 Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
@@ -80,8 +78,7 @@ class Open(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-"""Hexadecimal digits of a hash."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # hexadecimal digits of a hash
 
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
@@ -112,8 +109,7 @@ def _suggesting(kind: type[Any], error: ValidationError) -> str:
     return f"{message.rstrip('.')}: did you mean '{near[0]}'?" if near else message
 
 
-HASH = "content_sha256"
-"""The key that holds the hash of all others."""
+HASH = "content_sha256"  # the key that holds the hash of all others
 
 
 def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2) -> None:

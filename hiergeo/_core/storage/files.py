@@ -47,18 +47,7 @@ def size_of(path: Path | str) -> int | None:
     raise InputError(f"{path} is {kind}: name a file.")
 
 
-STEM = 80
-"""Longest name that temporary files repeat in full; longer ones are replaced by a hash."""
-
-
-def _default_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-MODE = _default_mode()
-"""The mode of a new file, read once: asking for the umask sets it for a moment."""
+STEM = 80  # longest name that temporary files repeat in full; longer ones are replaced by a hash
 
 
 def _host() -> str:
@@ -69,11 +58,8 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "host"
 
 
-HOST = _host()
-"""Where the numbers of this process's neighbours count, in characters that any file system accepts."""
-
-LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")
-"""The names that `temporary` gives."""
+HOST = _host()  # where the numbers of this process's neighbours count, in characters that any file system accepts
+LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")  # the names that `temporary` gives
 
 _tidied: set[Path] = set()
 
@@ -95,7 +81,6 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
-            scratch.chmod(MODE)
             scratch.replace(path)
         finally:
             with suppress(OSError):
@@ -137,8 +122,7 @@ def together(folder: Path, *names: str) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-WriteRow: TypeAlias = Callable[[Sequence[object]], object]
-"""Writes a row of a table."""
+WriteRow: TypeAlias = Callable[[Sequence[object]], object]  # writes a row of a table
 
 
 @contextmanager

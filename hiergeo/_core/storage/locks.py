@@ -13,11 +13,8 @@ from filelock import FileLock, Timeout
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import hidden, make_folder, writing
 
-PATIENCE = 0.1
-"""Seconds to wait for a lock, which `clear` may hold for a moment."""
-
-FOREVER = -1.0
-"""A patience that never ends."""
+PATIENCE = 0.1  # seconds to wait for a lock, which `clear` may hold for a moment
+FOREVER = -1.0  # a patience that never ends
 
 
 class HeldError(UnavailableError):

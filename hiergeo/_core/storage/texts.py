@@ -9,8 +9,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.files import size_of
 
-GZIP = b"\x1f\x8b"
-"""First bytes of a gzip file."""
+GZIP = b"\x1f\x8b"  # first bytes of a gzip file
 
 
 def read_text(path: Path | str, hint: str) -> str:

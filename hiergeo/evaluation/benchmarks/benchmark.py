@@ -138,21 +138,18 @@ class Benchmark(ABC):
         Most benchmarks embed with `Run.texts` and `Run.images`, fill an `Outcome` and return `result` of it.
         """
 
-    def about(self, model: Model, space: Space, embeddings: torch.Tensor) -> dict[str, str | int | float]:
-        """Settings that every result stores: model, benchmark, space, protocol, device and versions."""
-        return {
+    def result(
+        self, outcome: Outcome, model: Model, space: Space, embeddings: torch.Tensor, how: Run, **facts: Any
+    ) -> Result:
+        """The result of an outcome, with model, benchmark, space, protocol, device, versions and further facts."""
+        settings = {
             "model": model.name,
             "dataset": self.name,
             **described_space(space, model.root(embeddings.device, embeddings.dtype)),
             "protocol": self.protocol,
             **described_compute(embeddings),
+            **facts,
         }
-
-    def result(
-        self, outcome: Outcome, model: Model, space: Space, embeddings: torch.Tensor, how: Run, **facts: Any
-    ) -> Result:
-        """The result of an outcome, with the settings of `about` and further `facts`."""
-        settings = {**self.about(model, space, embeddings), **facts}
         return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 
 
@@ -171,17 +168,17 @@ def check_count(option: str, value: int | None, least: int = 1) -> None:
 def check_options(kind: type, name: str, options: Mapping[str, Any]) -> None:
     """Raise InputError, naming the option, where it is unknown or not of the type that the constructor declares."""
     parameters = inspect.signature(kind, eval_str=True).parameters
+    lenient = ConfigDict(arbitrary_types_allowed=True)
     for option, value in options.items():
         if option not in parameters:
             raise unknown_name(f"option of {name}", option, list(parameters))
         declared = parameters[option].annotation
-        if declared is not inspect.Parameter.empty:
-            try:
-                TypeAdapter(declared, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
-                    value, strict=True
-                )
-            except ValidationError as error:
-                raise InputError(sentence(error, f"the option {option} of {name}")) from error
+        try:
+            TypeAdapter(Any if declared is inspect.Parameter.empty else declared, config=lenient).validate_python(
+                value, strict=True
+            )
+        except ValidationError as error:
+            raise InputError(sentence(error, f"the option {option} of {name}")) from error
 
 
 BENCHMARKS: Plugins[type[Benchmark]] = Plugins(

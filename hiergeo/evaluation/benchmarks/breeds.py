@@ -19,9 +19,7 @@ from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
-KS = {"superclass": (1, 5), "subclass": (1, 5), "both_levels": (2, 5, 10)}
-"""Cut-offs of each metric."""
-
+KS = {"superclass": (1, 5), "subclass": (1, 5), "both_levels": (2, 5, 10)}  # cut-offs of each metric
 NAMING = "classes by their first name, with the wnid where two share it, superclasses by all names joined by 'or'"
 """What stands in the prompts, as the protocol says."""
 

@@ -24,8 +24,7 @@ from hiergeo.geometry.points import row_by_row
 PAIR_SCORES = ("cosine", "distance")
 """What images and captions are compared by: the cosine of embeddings, or minus the distance of the space."""
 
-LINES = (".jsonl", ".ndjson")
-"""Endings of files that hold the parts of captions."""
+LINES = (".jsonl", ".ndjson")  # endings of files that hold the parts of captions
 
 
 @final

@@ -26,8 +26,7 @@ from hiergeo.geometry.space import By
 
 KS = (1, 5, 10)
 SEARCHES: tuple[By, ...] = ("margin", "distance")
-TRIES = 100
-"""Draws of a random partner before a pair is left with what it got."""
+TRIES = 100  # draws of a random partner before a pair is left with what it got
 
 
 class Names(NamedTuple):

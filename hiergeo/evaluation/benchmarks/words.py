@@ -28,17 +28,12 @@ WORD_SCORES = {"angle": True, "margin": True, "radius": False, "distance": True,
 than Y, ``distance`` minus their geodesic distance, ``cosine`` that of the embeddings, which sees no root and no space.
 """
 
-SLACK = 8.0
-"""Relative difference up to which radii count as equal, in units of the rounding of the embeddings."""
-
-MISSING = ("refuse", "skip")
-"""What happens to words that a model of stored embeddings lacks."""
-
+SLACK = 8.0  # relative difference up to which radii count as equal, in units of the rounding of the embeddings
+MISSING = ("refuse", "skip")  # what happens to words that a model of stored embeddings lacks
 RE_PAPER = "arXiv 2407.08521"
 UNKNOWN = "neither the prompt nor the score is public"
 PARTS = {"": None, "_nouns": "N", "_verbs": "V"}
-LEAST = 3
-"""Pairs below which a part of speech has no correlation."""
+LEAST = 3  # pairs below which a part of speech has no correlation
 
 declare(
     *(area(f"direction_{of}", f"direction AUROC ({of})", True, bends) for of, bends in WORD_SCORES.items()),

@@ -19,9 +19,7 @@ from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
-CLASSES = 1000
-"""How many classes ImageNet has."""
-
+CLASSES = 1000  # how many classes ImageNet has
 ZOO = "model zoo of HyCoCLIP"
 IMAGENET = "ImageNet val, 1,000 classes, 7 templates"
 TANGENT, NORMALISED = f"{IMAGENET} averaged in the tangent space", f"{IMAGENET}, normalised features averaged"

@@ -5,20 +5,14 @@ from typing import NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics._checks import checked
-
 
 @final
 class RankCorrelation:
     """Spearman's rank correlation of scores x and y (n,) of the same rows, sorted once for many resamples."""
 
     def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
-        first, second = checked("x", x, ndim=1), checked("y", y, ndim=1)
-        if len(first) != len(second) or len(first) < 2:
-            raise InputError(f"a correlation needs at least 2 pairs, not {len(first)} and {len(second)} values.")
-        self.rows = len(first)
-        self._levels = [np.unique(values, return_inverse=True) for values in (first, second)]
+        self._levels = [np.unique(values, return_inverse=True) for values in (x, y)]
+        self.rows = len(self._levels[0][1])
 
     def rho(self, counts: np.ndarray | None = None) -> float:
         """The correlation in [-1, 1]; 0 where one of the scores is constant, which orders nothing.

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
 
-Truth = Sequence[Sequence[str]]
-"""The chains of one image: of every row, its tiers from general to specific."""
+Truth = Sequence[Sequence[str]]  # the chains of one image: of every row, its tiers from general to specific
 
 
 def ladder(indices: ArrayLike, texts: Sequence[str]) -> tuple[str, ...]:

@@ -13,13 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics._checks import checked
 from hiergeo.evaluation.metrics.order import pair_signs
 
 Condition = Literal["equal", "shorter"]
 
-LENGTH = "length"
-"""Name of the baseline that counts words."""
+LENGTH = "length"  # name of the baseline that counts words
 
 
 def baseline_name(name: str) -> str:
@@ -50,7 +48,7 @@ def selected_pairs(
     for a tie, (P,); their captions, the general one first, are (P, 2). In those called ``shorter`` the more specific
     one is.
     """
-    order, longer = _signs(radii, lengths)
+    order, longer = pair_signs(radii), pair_signs(lengths)
     selected = longer == {"equal": 0, "shorter": -1}[condition]
     captions = np.stack([chains[:, tiers] for tiers in np.triu_indices(chains.shape[1], k=1)], axis=-1)
     return order[selected], captions[selected]
@@ -63,12 +61,11 @@ def tau_d_equal_length(radii: ArrayLike, lengths: ArrayLike) -> float:
     more specific caption has the larger radius, -1 where it has the smaller one, 0 for a tie. Equal to `tau_d` where
     all captions of each chain are of one length. NaN where there is no such pair. Both arguments are (n, T).
     """
-    order, longer = _signs(radii, lengths)
+    order, longer = pair_signs(radii), pair_signs(lengths)
     return float(order[longer == 0].mean()) if (longer == 0).any() else float("nan")
 
 
-STEP = 1e-6
-"""Steps of difference quotients, in units of the number of pairs."""
+STEP = 1e-6  # steps of difference quotients, in units of the number of pairs
 
 
 class PartialTau:
@@ -83,7 +80,7 @@ class PartialTau:
     """
 
     def __init__(self, radii: ArrayLike, lengths: ArrayLike) -> None:
-        r, w = _signs(radii, lengths)
+        r, w = pair_signs(radii), pair_signs(lengths)
         self._sums = np.stack([part.sum(axis=1) for part in (np.ones_like(r), r, w, r * w, r * r, w * w)])
 
     def value(self, counts: np.ndarray | None = None) -> float:
@@ -118,7 +115,7 @@ def partial_spearman(radii: ArrayLike, lengths: ArrayLike) -> float:
     The correlations are Pearson's of mid-ranks over all n T captions. Unlike `PartialTau` it also compares captions of
     different chains. NaN where all radii are equal or lengths determine either order. Both arguments are (n, T).
     """
-    radius, length = _aligned(radii, lengths)
+    radius, length = np.asarray(radii), np.asarray(lengths)
     tier = np.broadcast_to(np.arange(radius.shape[1]), radius.shape)
     r, w, t = (midranks(values.ravel()) for values in (radius, length, tier))
     if r.std() == 0:
@@ -139,16 +136,3 @@ def _partial(direct: float, left: float, right: float) -> float:
     """(direct - left right) / sqrt((1 - left^2) (1 - right^2)); NaN where a factor is not positive."""
     unexplained = (1 - left**2) * (1 - right**2)
     return float((direct - left * right) / np.sqrt(unexplained)) if unexplained > 1e-12 else float("nan")
-
-
-def _signs(radii: ArrayLike, lengths: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Signs of the differences of radius and of length over the pairs of tiers, both (n, T (T - 1) / 2)."""
-    radius, length = _aligned(radii, lengths)
-    return pair_signs(radius), pair_signs(length)
-
-
-def _aligned(radii: ArrayLike, lengths: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    radius, length = checked("radii", radii, ndim=2), checked("lengths", lengths, ndim=2)
-    if radius.shape != length.shape:
-        raise InputError(f"radii and lengths must be of the same captions, not {radius.shape} and {length.shape}.")
-    return radius, length

@@ -20,11 +20,8 @@ class Roc(NamedTuple):
     true_positive_rate: np.ndarray
 
 
-ROUNDING = 1e-6
-"""Radians by which float32 may exceed the ends of a range."""
-
-CHANCE = 0.5
-"""AUROC of any score that is constant, and with strata average precision too."""
+ROUNDING = 1e-6  # radians by which float32 may exceed the ends of a range
+CHANCE = 0.5  # AUROC of any score that is constant, and with strata average precision too
 
 
 class Ranking:

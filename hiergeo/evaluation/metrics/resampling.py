@@ -6,15 +6,13 @@ difference of their draws is a paired one:
 
     percentile_interval(bootstrap_draws(a.auroc, rows) - bootstrap_draws(b.auroc, rows))
 
-Every seed of a study is measured on the same items, so items and seeds are crossed: a resample draws both independently
-of each other, and every seed gets the same items (the pigeonhole bootstrap). Seeds are few: resampling S of them
-underestimates their variance by (S - 1) / S and ignores how uncertain a variance of S numbers is. The deviation that
-comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from chi-square with S - 1 degrees of freedom;
-the interval over seeds alone is then close to Student's t.
+Every seed of a study is measured on the same items: a resample draws items and seeds independently of each other (the
+pigeonhole bootstrap). Resampling S seeds underestimates their variance by (S - 1) / S and ignores how uncertain it is.
+The deviation that comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from chi-square with S - 1
+degrees of freedom; the interval over seeds alone is then close to Student's t.
 
-Percentile intervals of few rows are too narrow (`SMALL_SAMPLE`), and of no hits among any number of rows they are
-[0, 0]: proportions have the exact interval of Clopper and Pearson instead, shares over groups that of Korn and
-Graubard.
+Percentile intervals of few rows are too narrow, and of no hits they are [0, 0]: proportions have the exact interval of
+Clopper and Pearson instead, shares over groups that of Korn and Graubard.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
@@ -31,14 +29,11 @@ from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
 
-LEVEL = 0.95
-"""Of intervals, unless said otherwise."""
-
+LEVEL = 0.95  # of intervals, unless said otherwise
 SMALL_SAMPLE = 30
 """Rows below which 95 % percentile intervals cover noticeably less: 0.79 to 0.91 of the time at 10 rows."""
 
-TINY = 1e-20
-"""Variances of shares that are rounding errors."""
+TINY = 1e-20  # variances of shares that are rounding errors
 
 
 class Interval(NamedTuple):
@@ -69,14 +64,11 @@ def bootstrap_draws(
     return np.concatenate([statistic(counts) for counts in stacks(rows, samples, seed)])
 
 
-STACK = 1 << 18
-"""Counts of a stack of resamples, whose statistics are computed at once."""
-
+STACK = 1 << 18  # counts of a stack of resamples, whose statistics are computed at once
 SIDE_BY_SIDE, LARGEST = 8, 1 << 24
 """Resamples that the kernels weigh side by side, and counts up to which a stack holds so many."""
 
-CACHED = 1 << 27
-"""Counts, of a byte each, up to which resamples are kept for the next statistic of as many rows."""
+CACHED = 1 << 27  # counts, of a byte each, up to which resamples are kept for the next statistic of as many rows
 
 
 def _stacks(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:

@@ -25,26 +25,15 @@ from hiergeo.evaluation.metrics.resampling import LEVEL, Interval, proportion_in
 
 Floats = NDArray[np.float64]
 
-JOINING = 8
-"""Captions by which an item is joined with others: its most widely shared ones, where it has more."""
-
+JOINING = 8  # captions by which an item is joined with others: its most widely shared ones, where it has more
 PERMUTATIONS, FEWEST, WORK = 999, 199, 1 << 25
 """Permutations of the radii of captions; where captions are many as few as hold so many radii, but not fewer."""
 
-NARROW = 0.90
-"""Level of the narrower intervals, by which equivalence is judged."""
-
-NORMAL = 1.959963984540054
-"""97.5 % quantile of the normal distribution."""
-
-LEAST_FREEDOM = 0.1
-"""Degrees of freedom where all items are joined: intervals are as good as unbounded."""
-
-ROUNDING = 1e-12
-"""Relative rounding errors of equal statistics."""
-
-AT_ONCE = 1 << 22
-"""Numbers of permuted items that are held at a time."""
+NARROW = 0.90  # level of the narrower intervals, by which equivalence is judged
+NORMAL = 1.959963984540054  # 97.5 % quantile of the normal distribution
+LEAST_FREEDOM = 0.1  # degrees of freedom where all items are joined: intervals are as good as unbounded
+ROUNDING = 1e-12  # relative rounding errors of equal statistics
+AT_ONCE = 1 << 22  # numbers of permuted items that are held at a time
 
 
 @final

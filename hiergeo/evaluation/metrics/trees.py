@@ -32,8 +32,7 @@ TREE_METRICS = declare(
 )
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
 
-SHOWN = 5
-"""Nodes that an error names before it only counts."""
+SHOWN = 5  # nodes that an error names before it only counts
 
 
 @final
@@ -68,9 +67,6 @@ class Tree:
         self._depth = np.zeros(len(self.nodes), dtype=np.int64)
         for node in map(self._index.__getitem__, downwards[1:]):
             self._depth[node] = self._depth[self._parent[node]] + 1
-
-    def __contains__(self, node: object) -> bool:
-        return node in self._index
 
     def positions(self, classes: Iterable[Hashable]) -> np.ndarray:
         """Positions in `nodes`, (n,) int64. Raises InputError for classes that are not in the tree; names them."""

@@ -81,7 +81,7 @@ class Radius(Benchmark):
         outcome = Outcome(
             {"share": mean_of(above), "mean_radius": mean_of(radius)}, baselines={"share": {"chance": 0.5}}
         )
-        return outcome.result(self.about(model, space, rows), how.seed, how.samples)
+        return self.result(outcome, model, space, rows, how)
 
 
 PLAN = """
