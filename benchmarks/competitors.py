@@ -15,8 +15,7 @@ from benchmarks.peers import Missing, Run
 from benchmarks.problem import Problem
 from hiergeo.pairwise.resolver import SIMD_LEVELS
 
-BASELINE = "torch.mm"
-"""The label that ratios are taken to: U V^T in float32 into fresh memory."""
+BASELINE = "torch.mm"  # the label that ratios are taken to: U V^T in float32 into fresh memory
 
 
 @dataclass(frozen=True)

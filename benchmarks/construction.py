@@ -45,9 +45,7 @@ from hiergeo.geometry import parse
 TEST, EXPANDED = "test", "expanded"
 """Splits of HierarCaps whose most specific captions are built from, and the folders of the results."""
 
-STORED = "embeddings/hierarcaps_minilm_lit.npz"
-"""Texts and images of the test split, embedded, in the data home."""
-
+STORED = "embeddings/hierarcaps_minilm_lit.npz"  # texts and images of the test split, embedded, in the data home
 LOSSES = {"sharpen": training.SHARPEN, "re": training.RE}
 
 ARMS = ("built", "expanded", "half and half")
@@ -200,8 +198,7 @@ class Training(NamedTuple):
     samples: int
 
 
-Runs = list[dict[str, tuple[float, np.ndarray]]]
-"""Metric -> value and draws, one dict a head."""
+Runs = list[dict[str, tuple[float, np.ndarray]]]  # metric -> value and draws, one dict a head
 
 
 def heads(out: Path, names: Sequence[str], how: Training) -> dict[str, Any]:

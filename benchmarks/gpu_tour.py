@@ -10,8 +10,7 @@ from hiergeo.pairwise.resolver import NATIVE
 CURVATURES = (-0.7, 0.0, 0.4)
 SIZES = ((1, 1, 1), (3, 131, 7), (130, 257, 33), (65, 129, 64))
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-NARROWER = {torch.float32: torch.float16}
-"""The dtypes of candidates beside wider queries."""
+NARROWER = {torch.float32: torch.float16}  # the dtypes of candidates beside wider queries
 
 
 def main() -> None:

@@ -50,8 +50,7 @@ COLUMNS = (
 )
 
 
-HEAD_ROWS = 2000
-"""Training chains of `--head` and `--untrained-head`."""
+HEAD_ROWS = 2000  # training chains of `--head` and `--untrained-head`
 
 
 class Remembered(Model):

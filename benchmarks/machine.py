@@ -21,8 +21,7 @@ PACKAGES = ("hiergeo", "torch", "numpy", "pykeops", "faiss-cpu", "matplotlib")
 
 PEAK_SECONDS, PEAK_ROUNDS = 0.2, 5
 
-COPIED = 1 << 25
-"""Numbers of float32 that the memory is timed with: more than any cache holds."""
+COPIED = 1 << 25  # numbers of float32 that the memory is timed with: more than any cache holds
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,8 @@ from benchmarks.peers import Missing
 from benchmarks.problem import FLOAT, Problem, Shape
 from hiergeo._core.errors import UnavailableError
 
-FEW = 8
-"""Points of each side in the call that warms up, if there are as many."""
-
-GOAL = 64 * 2**20
-"""Bytes that the temporaries of a reduction should stay below."""
+FEW = 8  # points of each side in the call that warms up, if there are as many
+GOAL = 64 * 2**20  # bytes that the temporaries of a reduction should stay below
 
 
 @dataclass(frozen=True)

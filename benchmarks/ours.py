@@ -7,11 +7,8 @@ from torch import Tensor
 from benchmarks.problem import Problem, thresholds
 from hiergeo import pairwise
 
-NEIGHBOURS = 10
-"""The k of the top-k search."""
-
-REACH = 1.0
-"""Geodesic units within which columns are counted."""
+NEIGHBOURS = 10  # the k of the top-k search
+REACH = 1.0  # geodesic units within which columns are counted
 
 
 def _stored(measure: Callable[..., Tensor]) -> Callable[[Problem], Tensor]:

@@ -39,8 +39,7 @@ CONTRADICTIONS = (
 """Pairs of statements that deny each other: radii do not grow along chains, yet they do at equal length, or cones,
 which hold only captions further out, hold the children."""
 
-SIGNS = {"forward": 1, "reversed": -1, "helps": 1, "harms": -1}
-"""Words that state the sign of their number."""
+SIGNS = {"forward": 1, "reversed": -1, "helps": 1, "harms": -1}  # words that state the sign of their number
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,9 @@ from torch.nn.functional import normalize
 from hiergeo import Polar, pairwise
 from hiergeo._core.polar import Exact, Lifted
 
-CENTRES = 1000
-"""Clusters of `clustered`: of two sets of points one pair in so many shares a centre."""
-
-THRESHOLDS = 50
-"""Thresholds of a ladder."""
-
-FLOAT = 4
-"""Bytes of a float32."""
+CENTRES = 1000  # clusters of `clustered`: of two sets of points one pair in so many shares a centre
+THRESHOLDS = 50  # thresholds of a ladder
+FLOAT = 4  # bytes of a float32
 
 
 class Shape(NamedTuple):

@@ -15,17 +15,14 @@ from hiergeo.search import Index, Request
 SPECS = ("euclidean", "lorentz:-1", "sphere:0.2")
 ORDERS = ("children by margin", "children by angle", "parents by margin", "parents by angle", "neighbours")
 K, STEPS, LEAST = 10, 50, 0.1
-REACH = 1.1
-"""Geodesic distance within which items are counted: the cones of frozen embeddings hold nothing."""
-PART = 50
-"""Queries that are compared at a time."""
+REACH = 1.1  # geodesic distance within which items are counted: the cones of frozen embeddings hold nothing
+PART = 50  # queries that are compared at a time
 
 
 NOISE = 0.3
 """Norm of the noise that is added to the copies of a unit embedding, in random directions; then norms are 1 again."""
 
-BLOCK = 8192
-"""Embeddings that are made at a time."""
+BLOCK = 8192  # embeddings that are made at a time
 
 
 class Captions:

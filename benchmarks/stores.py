@@ -28,17 +28,11 @@ from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Index, Rows, Store
 from hiergeo.search.store import shell_of
 
-K = 10
-"""Hits of each query."""
-
+K = 10  # hits of each query
 RUNGS = 50
 
-SINGLES = 3
-"""Queries that are asked one at a time."""
-
-FIRST = 16
-"""Candidates a shell whose recall is measured: those that a search asks for first."""
-
+SINGLES = 3  # queries that are asked one at a time
+FIRST = 16  # candidates a shell whose recall is measured: those that a search asks for first
 COLUMNS = (
     "store",
     "space",

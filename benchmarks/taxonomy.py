@@ -25,7 +25,7 @@ from hiergeo import adapters, datasets, search, training
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets.lvis import PROMPT, load_lvis
 from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.evaluation.benchmarks.is_a import found_ancestors
+from hiergeo.evaluation.benchmarks.is_a import ancestor_ranks
 from hiergeo.evaluation.metrics.sharing import Sharing, families
 from hiergeo.evaluation.result import mean_of
 from hiergeo.geometry import Space, parse
@@ -89,7 +89,7 @@ def lists(
                 ids = links.order.ids.numpy()
                 above = links.parent.numpy()
                 ranked = np.where(above >= 0, ids[above], -1)[np.argsort(ids)]
-                yield spec, by, found_ancestors(space, text, names.pairs, by), names.hits(ranked[names.children])
+                yield spec, by, ancestor_ranks(space, text, names.pairs, by), names.hits(ranked[names.children])
 
 
 def trees(names: Names, text: Tensor, space: Space) -> Iterator[tuple[TreeSettings, dict[str, str]]]:

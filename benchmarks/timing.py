@@ -17,8 +17,7 @@ from hiergeo._core.errors import UnavailableError
 SLOW, TOO_SLOW = 2.0, 20.0
 """Seconds: what takes longer is timed once; what takes longer still is estimated from a part of the rows."""
 
-PAUSE = 0.005
-"""Seconds before a competitor is timed, in which the thread pools of the one before go to sleep."""
+PAUSE = 0.005  # seconds before a competitor is timed, in which the thread pools of the one before go to sleep
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,7 @@ def _groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:
     ]
 
 
-MERGE_COUNT = 400
-"""More merges than the words of `scenes` can use; training stops when every word is one token."""
+MERGE_COUNT = 400  # more merges than the words of `scenes` can use; training stops when every word is one token
 
 
 def learn_merges(captions: Iterable[str]) -> list[str]:

@@ -50,9 +50,7 @@ SPACES = {
 MIN_RADIUS = {"Euclidean, wide": 0.1 / math.sqrt(0.1)}
 """Minimum radius of cones, 0.1 in other spaces: in flat space these are the cones of K = -0.1 at small radii."""
 
-WEIGHTS = (0.0, 0.2)
-"""Weights of the entailment loss: without it, and as published recipes have it."""
-
+WEIGHTS = (0.0, 0.2)  # weights of the entailment loss: without it, and as published recipes have it
 BLOCKS = (("scratch", "growing"), ("tiny", "balanced"), ("scratch", "balanced"))
 """What training starts from, and its captions: those of scenes that grow from tier to tier, or those whose number of
 words says nothing of the tier. The bundled model already finds nearly every picture of growing captions."""
@@ -60,8 +58,7 @@ words says nothing of the tier. The bundled model already finds nearly every pic
 BEFORE = {"cosine before": "cosine", "Euclidean before": "Euclidean"}
 """In the place of a space: what is measured there before the first step."""
 
-SIDE = 32
-"""Pixels of the pictures that the architecture takes."""
+SIDE = 32  # pixels of the pictures that the architecture takes
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ from hiergeo._core.records import markdown_table, number, signed
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.evaluation.metrics import Interval
 
-LEAST = 0.01
-"""Size from which a difference counts, as in audits."""
-
+LEAST = 0.01  # size from which a difference counts, as in audits
 ALPHA = 0.05
 
 COMPARED = {
@@ -67,8 +65,7 @@ class Block(NamedTuple):
         return f"{'from scratch' if self.start == 'scratch' else 'the bundled model'}, {self.captions} captions"
 
 
-Runs = Mapping[Arm, Mapping[int, Mapping[str, Any]]]
-"""Arm -> seed -> its record."""
+Runs = Mapping[Arm, Mapping[int, Mapping[str, Any]]]  # arm -> seed -> its record
 
 
 def blocks(records: Sequence[Mapping[str, Any]]) -> dict[Block, dict[Arm, dict[int, Mapping[str, Any]]]]:

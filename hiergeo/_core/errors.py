@@ -1,13 +1,16 @@
-"""The errors hiergeo raises on purpose, one clear sentence each, and the checks that modules of all layers share."""
+"""The errors hiergeo raises on purpose, one clear sentence each, and the checks that modules of all layers share.
+
+Errors of pydantic become one sentence too, which names the field, what it must be and the value that it has.
+"""
 
 import difflib
 import math
 import operator
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from hiergeo._core.text import one_line, shortened
 
@@ -31,26 +34,17 @@ class UnavailableError(HiergeoError, RuntimeError):
     """Something needed from outside (a file, a package, a download) cannot be had."""
 
 
-LISTED = 12
-"""How many known names an error lists before it only counts."""
-
-COUNTED = 1000
-"""Defects after which an error stops to count."""
-
-QUOTED = 60
-"""Characters of a value that an error quotes."""
+LISTED = 12  # how many known names an error lists before it only counts
+COUNTED = 1000  # defects after which an error stops to count
+QUOTED = 40  # characters of a value that an error quotes
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> InputError:
-    """The error for a name that is not in `known`, suggesting the nearest one when there is one.
+def unknown_name(kind: str, name: str, choices: Iterable[str], where: str = "") -> InputError:
+    """The error for a name that is not among the choices, suggesting the nearest one when there is one.
 
-    Args:
-        kind: what it should be the name of, such as ``geometry``.
-        name: the name.
-        known: the names that there are.
-        where: where it stands, such as `` in plan.toml``.
+    `kind` is what it should name, such as ``geometry``; `where` is where it stands, such as `` in plan.toml``.
     """
-    names = {option.casefold(): option for option in sorted(known)}
+    names = {option.casefold(): option for option in sorted(choices)}
     near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
     if near:
         return InputError(f"unknown {kind} '{name}'{where}: did you mean '{names[near[0]]}'?")
@@ -96,17 +90,58 @@ def check_whole(name: str, value: Any, least: int, most: int) -> None:
     except TypeError:
         inside = False
     if not inside:
-        raise InputError(f"{name} must be a whole number from {least} to {most}, not {_quoted(value)}.")
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {quoted(value)}.")
 
 
 def check_positive(name: str, value: object) -> None:
     """Raise InputError, naming the argument, unless `value` is a finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InputError(f"{name} must be a finite number > 0, not {_quoted(value)}.")
+        raise InputError(f"{name} must be a finite number > 0, not {quoted(value)}.")
 
 
-def _quoted(value: object) -> str:
-    """A value as a message quotes it; a number of more digits than Python writes is named so."""
+class ErrorList(Protocol):
+    """Interface of what holds errors of pydantic, such as `pydantic.ValidationError`."""
+
+    def errors(self) -> Sequence[Any]:
+        """One dictionary an error, with its type, place, message and input."""
+
+
+def sentence(error: ErrorList, whole: str = "the whole", skip: int = 0) -> str:
+    """The first error as one sentence, such as ``queries[0].k must be a valid integer, not 'x'.``
+
+    The ValueError of a validator keeps its own words after the field and its value: ``must be ...``, or a sentence.
+    `whole` is the name of the value that was validated; `skip` leading keys of places are left out, such as ``body``.
+    """
+    first = error.errors()[0]
+    name, value = field(first["loc"][skip:]) or whole, first.get("input")
+    if first["type"] == "missing":
+        return f"{name} is missing."
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{name} is not a known name."
+    if first["type"] in ("model_type", "model_attributes_type", "dataclass_type", "dict_type"):
+        return f"{name} must be an object, not {quoted(value)}."
+    message = str(first["msg"]).removeprefix("Value error, ").partition(", unable")[0]
+    message = message.replace(" after validation", "").rstrip(".")
+    _, verb, wanted = f"Value {message}".partition(" must " if message.startswith("must ") else " should ")
+    if not verb:
+        is_value = "" if isinstance(value, dict | list | tuple) else f" is {quoted(value)}"
+        return f"{name}{is_value}: {message}."
+    return f"{name} must {wanted}." if ", not " in wanted else f"{name} must {wanted}, not {quoted(value)}."
+
+
+def field(keys: Sequence[int | str]) -> str:
+    """The name of a place: ``("queries", 0, "k")`` is ``queries[0].k``; empty for the whole."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: a short one itself, a collection by its type and size."""
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, str):
+        return repr(shortened(value, QUOTED))
+    if not isinstance(value, int | float | None):
+        return "an object" if isinstance(value, dict) else f"of type {type(value).__name__}"
     try:
         return shortened(repr(value), QUOTED)
     except ValueError:

@@ -8,13 +8,7 @@ from hiergeo._core.errors import UnavailableError, reason
 
 
 class Package(NamedTuple):
-    """An optional package.
-
-    Attributes:
-        module: what is imported.
-        distribution: what is installed.
-        extra: of hiergeo, which brings it.
-    """
+    """An optional package: the module to import, the distribution to install, and the extra that brings it."""
 
     module: str
     distribution: str
@@ -54,15 +48,7 @@ MODULES = {package.module: package for package in PACKAGES}
 
 
 def require(module: str, what: str) -> Any:
-    """Import an optional package that `what` needs.
-
-    Args:
-        module: one of `MODULES`, or a module inside one.
-        what: what needs it, for the beginning of a sentence.
-
-    Raises:
-        UnavailableError: it cannot be imported; names the extra that brings it.
-    """
+    """Import one of `MODULES`, or a module inside one; UnavailableError, naming its extra, for `what` needs it."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -1,23 +1,53 @@
-"""Numbered jobs on one folder: any number of processes do each of them once, and go on where one was killed.
+"""Work that is shared: threads ahead of a consumer, numbered jobs on one folder, shares of workers, clusters of Ray.
 
-A job is worked on under its lock, and is done when its record says so; a record is written whole or not at all. Records
-of a job that is not done yet may say how far it is. Which jobs are whose is a `hiergeo._core.shares.Share`.
+Any number of processes do each job of a folder once, and go on where one was killed. A job is worked on under its lock,
+and is done when its record says so; a record is written whole or not at all. Records of a job that is not done yet may
+say how far it is.
 """
 
+import os
 import random
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, final
 
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError
+from hiergeo._core.limits import COUNT
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 
-WAIT = 1.0
-"""Seconds between looks at jobs that other processes are doing."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ahead(function: Callable[[Item], Result], items: Iterable[Item], depth: int, threads: int = 1) -> Iterator[Result]:
+    """What a function makes of items, in their order, in threads; errors are raised where their result would be.
+
+    The caller's thread takes the items; `depth` of them, from 1, are worked on while the next is taken or results are
+    used.
+    """
+    pool = ThreadPoolExecutor(threads, "hiergeo-ahead")
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            if len(waiting) == depth:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+WAIT = 1.0  # seconds between looks at jobs that other processes are doing
 
 
 class JobRecord(Protocol):
@@ -31,7 +61,6 @@ class JobRecord(Protocol):
 
 
 Record = TypeVar("Record", bound=JobRecord)
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,12 +75,7 @@ class Outcome(Generic[Record]):
 
 @final
 class Jobs(Generic[Record]):
-    """The jobs whose records are in a folder.
-
-    Args:
-        folder: it is made for the first record.
-        kind: of records.
-    """
+    """The jobs whose records, of one kind, are in a folder, which is made for the first one."""
 
     def __init__(self, folder: Path, kind: type[Record]) -> None:
         self.folder, self.kind = folder, kind
@@ -89,11 +113,8 @@ class Jobs(Generic[Record]):
     ) -> Iterator[Outcome[Record]]:
         """Do jobs one after the other; gives what became of each.
 
-        Args:
-            numbers: of the jobs.
-            work: does one and returns its record, which it has written.
-            failing: errors that end a job and not the run.
-            patient: whether a job that another process does is looked at again later; HeldError otherwise.
+        `work` does one and returns its record, which it has written; errors of the type `failing` end a job and not the
+        run. A patient run looks again at jobs that other processes do; HeldError otherwise.
         """
         waiting = list(numbers)
         while waiting:
@@ -123,3 +144,81 @@ def patiently(action: Callable[[], Result]) -> Result:
         with suppress(HeldError):
             return action()
         time.sleep(0.05 + 0.2 * random.random())
+
+
+AUTO = "auto"
+
+VARIABLES = (
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+    ("RANK", "WORLD_SIZE"),
+    ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS"),
+)
+"""Environment variables of the number of a worker, from 0, and of how many there are: of Slurm, torchrun and Kubernetes
+(which sets the first alone; the second must be set in the specification of the job)."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Every n-th input: those of the worker with a number, from 0, among so many."""
+
+    number: int = 0
+    total: int = 1
+
+    def of(self, inputs: int) -> range:
+        """The numbers of its inputs among so many."""
+        return range(self.number, inputs, self.total)
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.total}"
+
+    @classmethod
+    def parse(cls, text: str | None, environment: Mapping[str, str] = os.environ) -> "Share":
+        """A share as the command line writes it; None is the only worker.
+
+        It is ``I/N``, where I counts from 0 or from 1 (N/N is 0/N); ``auto`` for the variables of a launcher;
+        ``auto/N`` where it says the number alone. InputError for what is no share, or where no launcher says which one.
+        """
+        if text is None:
+            return cls()
+        if text == AUTO or text.startswith(f"{AUTO}/"):
+            return cls._of_launcher(text.partition("/")[2], environment)
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if not match:
+            raise InputError(f"a worker is written I/N, such as 0/8, or {AUTO}, not '{text}'.")
+        number, total = int(match[1]), int(match[2])
+        if not 1 <= total <= COUNT or number > total:
+            raise InputError(f"worker '{text}' cannot be: of N workers I is from 0 to N - 1, or from 1 to N.")
+        return cls(number % total, total)
+
+    @classmethod
+    def _of_launcher(cls, total: str, environment: Mapping[str, str]) -> "Share":
+        for number, count in VARIABLES:
+            if number in environment and (total or count in environment):
+                text = f"{environment[number]}/{total or environment[count]}"
+                return cls.parse(text)
+        names = ", ".join("/".join(pair) for pair in VARIABLES)
+        raise InputError(f"--worker {AUTO} finds none of {names}: start it by a launcher, or write I/N.")
+
+
+def require_ray() -> Any:
+    """The module ``ray``; UnavailableError where it is not installed."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    return extras.require("ray", "--ray")
+
+
+@contextmanager
+def cluster(device: str) -> Iterator[tuple[Any, int, int]]:
+    """The module ``ray`` with a cluster to work on, its CPUs, and its GPUs (none where `device` is the CPU).
+
+    The cluster is the one that runs (``RAY_ADDRESS``, `ray.init`), or one on this machine while work lasts.
+    """
+    ray = require_ray()
+    started = not ray.is_initialized()
+    if started:
+        ray.init(log_to_driver=False)
+    try:
+        resources = ray.cluster_resources()
+        yield ray, int(resources.get("CPU", 1)), 0 if device == "cpu" else int(resources.get("GPU", 0))
+    finally:
+        if started:
+            ray.shutdown()

@@ -22,7 +22,7 @@ def fenced(text: str, kind: str) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table, whole numbers with commas between thousands and others with four digits."""
-    lines = [heads, ["---"] * len(heads), *([_cell(each) for each in row] for row in rows)]
+    lines = [heads, ["---"] * len(heads), *(map(_cell, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -33,13 +33,9 @@ def _cell(value: object) -> str:
 
 
 def card(kind: Literal["DatasetCard", "ModelCard"], template: Path, data: Mapping[str, Any], **values: Any) -> str:
-    """The text of a card of the Hugging Face hub.
+    """The text of a card of the Hugging Face hub, from a jinja template that is given the functions of this module.
 
-    Args:
-        kind: class of huggingface_hub.
-        template: of jinja, which is given the functions of this module.
-        data: what the hub reads at the head of the card.
-        values: what the template names besides.
+    `data` is what the hub reads at the head of the card; `values` what the template names besides.
     """
     hub = import_module("huggingface_hub")
     metadata = getattr(hub, f"{kind}Data")(**data)

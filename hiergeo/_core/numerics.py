@@ -94,13 +94,11 @@ def readable(x: Tensor) -> bool:
     Not while `torch.compile` or `torch.export` traces, of a tensor of a transform of `torch.func`, or while a CUDA
     graph is captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or (x.is_cuda and torch.cuda.is_current_stream_capturing()):
         return False
-    if x.is_cuda and torch.cuda.is_current_stream_capturing():
-        return False
-    try:
+    try:  # not by `is_transformed`: this is called for every operand, and a frame costs more than what it does
         return type(x) not in (Tensor, Parameter) or x.data_ptr() >= 0
-    except RuntimeError:  # as in `is_transformed`
+    except RuntimeError:
         return False
 
 

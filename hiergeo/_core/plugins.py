@@ -41,11 +41,8 @@ class Plugins(Generic[T]):
 
     def foreign(self) -> dict[str, EntryPoint]:
         """The entry points of other packages by name, not yet imported; the first of those of one name."""
-        found: dict[str, EntryPoint] = {}
-        for entry in entry_points(group=self.group):
-            if entry.name not in self.own:
-                found.setdefault(entry.name, entry)
-        return found
+        entries = reversed(list(entry_points(group=self.group)))
+        return {entry.name: entry for entry in entries if entry.name not in self.own}
 
     def names(self) -> list[str]:
         """Every name, sorted."""
@@ -53,28 +50,22 @@ class Plugins(Generic[T]):
 
     def check(self, name: str) -> None:
         """Raise InputError for an unknown name; the nearest one is suggested."""
-        if name not in self.own and name not in self.foreign():
+        if name not in self:
             raise unknown_name(self.kind, name, self.names())
 
     def get(self, name: str) -> T:
-        """The thing of that name.
-
-        Raises:
-            InputError: an unknown name; the nearest one is suggested.
-            UnavailableError: the code of another package cannot be imported.
-        """
+        """The thing of that name; UnavailableError where the code of another package cannot be imported."""
         if name in self.own:
             return _imported(self.own[name])
-        foreign = self.foreign()
-        if name not in foreign:
-            raise unknown_name(self.kind, name, self.names())
+        self.check(name)
+        entry = self.foreign()[name]
         try:
-            found: T = foreign[name].load()
+            thing: T = entry.load()
         except Exception as error:  # the code of another package runs here, at its import
             raise UnavailableError(
-                f"the {self.kind} '{name}' ({foreign[name].value}) cannot be imported: {described(error)}."
+                f"the {self.kind} '{name}' ({entry.value}) cannot be imported: {described(error)}."
             ) from error
-        return found
+        return thing
 
     @contextmanager
     def running(self, name: str, doing: str) -> Iterator[None]:
@@ -96,5 +87,5 @@ def _imported(thing: T | str) -> T:
     if not isinstance(thing, str):
         return thing
     module, _, attribute = thing.partition(":")
-    found: Any = import_module(module)
-    return found if not attribute else getattr(found, attribute)
+    imported: Any = import_module(module)
+    return getattr(imported, attribute) if attribute else imported

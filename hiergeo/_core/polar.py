@@ -20,7 +20,7 @@ class Polar(NamedTuple):
     radius: Tensor
 
     @property
-    def known(self) -> Tensor:
+    def finite(self) -> Tensor:
         """Which points are numbers: neither direction nor radius holds NaN or Inf, (..., N)."""
         return torch.isfinite(self.direction).all(-1) & torch.isfinite(self.radius)
 
@@ -67,9 +67,9 @@ class Shadow(NamedTuple):
 
 def part_of(point: Polar, *index: Any) -> Polar:
     """Some of the points, by an index into their leading dimensions and N; all of them if none is given."""
-    place = (..., *index)
-    rays = (*place, slice(None))
-    part = Polar(point.direction[rays], point.radius[place])
+    rows = (..., *index)
+    rays = (*rows, slice(None))
+    part = Polar(point.direction[rays], point.radius[rows])
     if not isinstance(point, Exact):
         return part
     return Exact.of(part, point.vectors[rays], point.origin, point.source)
@@ -84,8 +84,8 @@ def exact(x: Polar, y: Polar) -> list[Tensor]:
 
 def flat_exact(x: Sequence[Polar], y: Sequence[Polar]) -> list[Tensor]:
     """As `exact`, of points in several factors: all vectors of x, all of y, all origins; nothing if any has none."""
-    found = [exact(a, b) for a, b in zip(x, y, strict=True)]
-    return [each for column in zip(*found, strict=True) for each in column] if all(found) else []
+    factors = [exact(a, b) for a, b in zip(x, y, strict=True)]
+    return [part for column in zip(*factors, strict=True) for part in column] if all(factors) else []
 
 
 class Lifted(tuple[Polar, ...]):

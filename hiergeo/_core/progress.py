@@ -11,24 +11,15 @@ from hiergeo._core.text import one_line
 
 Item = TypeVar("Item")
 
-PATIENCE = 1.0
-"""Seconds of work before a bar appears."""
+PATIENCE = 1.0  # seconds of work before a bar appears
+LOGGED = 30.0  # seconds of work before the second line in a log; the next one comes after twice as many, and so on
 
-LOGGED = 30.0
-"""Seconds of work before the second line in a log; the next one comes after twice as many, and so on."""
-
-_begun: set[str] = set()
-"""Labels whose first line is in the log."""
+_begun: set[str] = set()  # labels whose first line is in the log
 
 
 @final
 class Bar:
-    """A bar for work that is done step by step; it appears after `PATIENCE` seconds, and off a terminal as lines.
-
-    Args:
-        label: what is done.
-        total: how many steps there are; None if that is unknown.
-    """
+    """A bar for work of a total number of steps, if known; it appears after `PATIENCE` seconds, in a log as lines."""
 
     def __init__(self, label: str, total: int | None) -> None:
         from rich.console import Console

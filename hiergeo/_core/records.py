@@ -1,4 +1,4 @@
-"""Numbers as rows of records and as tables, and both as CSV, JSON, Markdown, LaTeX and HTML.
+"""Numbers as rows of records and as tables, and both as CSV, JSON, Markdown, LaTeX and HTML, and in a terminal.
 
 A record is one row of the long form, key -> value, unrounded; a table is what people read of it. Renderers compute
 nothing: what every format of a result says is in its records.
@@ -10,31 +10,30 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from html import escape
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
 
-from hiergeo._core import extras, notebook
+from hiergeo._core import extras
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.markdown import plain as escaped
 from hiergeo._core.text import inert, tame
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rich.table import Table
+    from rich.text import Text
 
-Record: TypeAlias = Mapping[str, object]
-"""One row: key -> text, number, bool, or None where there is nothing."""
-
+Record: TypeAlias = Mapping[str, object]  # one row: key -> text, number, bool, or None where there is nothing
 WRITTEN = ("csv", "markdown", "latex")
 """Formats of the numbers alone: `Exported` has a method ``to_NAME`` for every one."""
 
-FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")
-"""Digits of a figure, as LaTeX sets them in formulas."""
+FIGURE = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+−-]?\d+)?")  # digits of a figure, as LaTeX sets them in formulas
 
 
-FORMATS = ("table", *WRITTEN, "json")
-"""Formats in which results can be printed; tables are for the terminal."""
+FORMATS = ("table", *WRITTEN, "json")  # formats in which results can be printed; tables are for the terminal
 
 
 def check_format(name: str) -> None:
@@ -45,21 +44,13 @@ def check_format(name: str) -> None:
 
 @dataclass(frozen=True)
 class Figure:
-    """One entry of a table.
-
-    Attributes:
-        value: the figure.
-        detail: how sure it is: ``± 0.01`` or ``0.46 to 0.54``.
-        note: what it belongs to, such as a control or a paper.
-        best: whether it is marked.
-        across: the columns that it stands for.
-    """
+    """One entry of a table."""
 
     value: str = ""
-    detail: str = ""
-    note: str = ""
+    detail: str = ""  # how sure it is: ``± 0.01`` or ``0.46 to 0.54``
+    note: str = ""  # what it belongs to, such as a control or a paper
     best: bool = False
-    across: int = 1
+    across: int = 1  # the columns that it stands for
 
     @property
     def deviates(self) -> bool:
@@ -68,12 +59,12 @@ class Figure:
 
     @property
     def below(self) -> tuple[str, ...]:
-        """What tables of two lines a row write below the value."""
+        """What tables write below the value, where a row has several lines."""
         return tuple(filter(None, (self.detail, self.note)))
 
     @property
     def behind(self) -> str:
-        """What tables of one line a row write behind the value."""
+        """What they write behind it otherwise."""
         return " ".join(part if part.startswith("±") else f"({part})" for part in self.below)
 
 
@@ -127,13 +118,7 @@ class Exported(ABC):
 @final
 @dataclass(frozen=True)
 class Records(Exported):
-    """Rows as they are, and the table of them.
-
-    Attributes:
-        rows: the records.
-        notes: what must be known to read them.
-        keys: of columns that are there without a row too.
-    """
+    """Rows as they are, and the table of them, with notes; columns of `keys` are there without a row too."""
 
     rows: Sequence[Record]
     notes: str = ""
@@ -247,11 +232,91 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def html(grid: Grid) -> str:
     """The table in HTML; best figures are bold."""
     rows = (
-        (label, [notebook.HtmlCell(f"{each.value} {each.behind}".strip(), each.best, each.across) for each in figures])
+        (label, [HtmlCell(f"{part.value} {part.behind}".strip(), part.best, part.across) for part in figures])
         for label, figures in grid.rows
     )
-    table = notebook.table((grid.corner, *grid.heads), rows)
-    return notebook.sentences(grid.title) + table + notebook.sentences(grid.notes)
+    table = html_table((grid.corner, *grid.heads), rows)
+    return paragraphs(grid.title) + table + paragraphs(grid.notes)
+
+
+class HtmlCell(NamedTuple):
+    """A figure: its text, whether it is bold, and how many columns it stands for."""
+
+    text: str
+    bold: bool = False
+    across: int = 1
+
+
+def paragraphs(*texts: str) -> str:
+    """A paragraph for each text that says something."""
+    return "".join(f"<p>{_html_text(text)}</p>" for text in texts if text)
+
+
+def html_table(heads: Sequence[str], rows: Iterable[tuple[str, Sequence[HtmlCell]]]) -> str:
+    """A table of rows that have a name and figures."""
+    top = "".join(f'<th scope="col">{_html_text(head)}</th>' for head in heads)
+    body = "".join(
+        f'<tr><th scope="row">{_html_text(name)}</th>{"".join(map(_html_cell, cells))}</tr>' for name, cells in rows
+    )
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cell(cell: HtmlCell) -> str:
+    text = f"<b>{_html_text(cell.text)}</b>" if cell.bold else _html_text(cell.text)
+    return f'<td colspan="{cell.across}">{text}</td>' if cell.across > 1 else f"<td>{text}</td>"
+
+
+def _html_text(text: str) -> str:
+    return escape(tame(text))
+
+
+MARK = "*"  # mark behind a figure that beats every other one
+
+
+def drawn(grid: Grid) -> "Table":
+    """A table of records for the terminal; columns of bare numbers are aligned right."""
+    numbers = [head for at, head in enumerate(grid.heads) if all(_is_number(row, at) for _, row in grid.rows)]
+    table = light(grid.corner, *grid.heads, numbers=numbers, notes=grid.notes, title=grid.title)
+    for label, figures in grid.rows:
+        table.add_row(label, *(stacked(part) for figure in figures for part in spelled_out(figure)))
+    return table
+
+
+def _is_number(figures: tuple[Figure, ...], at: int) -> bool:
+    return at < len(figures) and not figures[at].below and FIGURE.fullmatch(figures[at].value or "0") is not None
+
+
+def stacked(figure: Figure) -> "Text":
+    """A figure, marked and bold where it is best, and what belongs to it below."""
+    from rich.text import Text
+
+    text = Text(f"{figure.value}{MARK if figure.best else ''}", style="bold" if figure.best else "")
+    return text.append("".join(f"\n{line}" for line in figure.below), style="not bold dim")
+
+
+def light(*heads: str, numbers: Collection[str] = (), notes: str = "", title: str = "") -> "Table":
+    """An empty table for the terminal, with notes below it; columns of `numbers` are aligned right and not broken.
+
+    There is a rule below the heads, and names are folded and not cut.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        caption=Text(notes, style="dim"),
+        caption_justify="left",
+        pad_edge=False,
+    )
+    for head in heads:
+        figures = head in numbers
+        table.add_column(
+            Text(head, overflow="fold"), justify="right" if figures else "left", no_wrap=figures, overflow="fold"
+        )
+    return table
 
 
 def latex(grid: Grid) -> str:
@@ -294,7 +359,7 @@ def latex_text(text: str) -> str:
     A ``[`` or ``*`` at its beginning is braced, since ``\\`` before it would take it as an argument.
     """
     head, tail = (f"{{{text[0]}}}", text[1:]) if text.startswith(("[", "*")) else ("", text)
-    formula = r"$\tau_d$".join("".join(LATEX.get(each, each) for each in part) for part in tail.split("tau_d"))
+    formula = r"$\tau_d$".join("".join(LATEX.get(letter, letter) for letter in part) for part in tail.split("tau_d"))
     return head + formula
 
 
@@ -335,7 +400,7 @@ def json_text(value: Any) -> str:
 def plain(value: Any) -> Any:
     """Nested dicts and sequences with null for numbers that JSON has not, and dataclasses as their fields."""
     if is_dataclass(value):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {name: plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

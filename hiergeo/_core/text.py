@@ -15,12 +15,8 @@ from hiergeo._core.limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of Unicode that messages show as escapes: controls, marks of direction, lone surrogates, line ends."""
 
-JOINERS = "\u200c\u200d"
-"""Invisible, but part of the spelling: Persian words and composed emoji need them."""
-
-ISOLATE, END = "\u2068", "\u2069"
-"""What sets text apart from its surroundings, whatever its direction."""
-
+JOINERS = "\u200c\u200d"  # invisible, but part of the spelling: Persian words and composed emoji need them
+ISOLATE, END = "\u2068", "\u2069"  # what sets text apart from its surroundings, whatever its direction
 OPENING = "\u2066\u2067" + ISOLATE
 
 LEFT_TO_RIGHT_MARK = "\u200e"
@@ -33,11 +29,8 @@ ELLIPSIS = " … "
 FOLDERS = re.compile(r"(?:^|(?<=[:@/]))(?:~|\.{1,2})?/(?:[^/@?]+/)*(?=[^/@?])")
 """The folders of a path within a spec; names such as ``ORG/NAME`` are not paths."""
 
-NAME_CHARACTERS = 100
-"""Characters of the name of a file; the rest is a checksum."""
-
-FORMULA = "=+-@＝＋－＠"
-"""First letters of what spreadsheets run, after blanks and invisible characters."""
+NAME_CHARACTERS = 100  # characters of the name of a file; the rest is a checksum
+FORMULA = "=+-@＝＋－＠"  # first letters of what spreadsheets run, after blanks and invisible characters
 
 
 def one_line(text: str) -> str:
@@ -49,8 +42,8 @@ def shortened(text: str, length: int) -> str:
     """The text itself, or its beginning and its end, `length` characters in all."""
     if len(text) <= length:
         return text
-    kept = length - len(ELLIPSIS)
-    return text[: kept - kept // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
+    shown = length - len(ELLIPSIS)
+    return text[: shown - shown // 2] + ELLIPSIS + text[len(text) - shown // 2 :]
 
 
 def printable(text: str) -> str:
@@ -84,7 +77,7 @@ def tame(text: str) -> str:
     """A caption without control characters, whose marks of direction open and close in pairs."""
     if text.isascii() and text.isprintable():
         return text
-    kept, depth = [], 0
+    shown, depth = [], 0
     for character in text:
         if character in OPENING:
             depth += 1
@@ -92,14 +85,14 @@ def tame(text: str) -> str:
             if depth == 0:
                 continue
             depth -= 1
-        kept.append(_visible(character))
-    return "".join(kept) + END * depth
+        shown.append(_visible(character))
+    return "".join(shown) + END * depth
 
 
 def isolated(text: str) -> str:
     """A caption for a terminal: `tame`, and set apart where it could turn what stands beside it."""
     whole = tame(text)
-    if LEFT_TO_RIGHT_MARK in whole or any(unicodedata.bidirectional(each) in RIGHT_TO_LEFT for each in whole):
+    if LEFT_TO_RIGHT_MARK in whole or any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in whole):
         return f"{ISOLATE}{whole}{END}"
     return whole
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage import checkpoints
+from hiergeo._core.storage import tensors
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub, weights
 from hiergeo.adapters.native import (
@@ -88,7 +88,7 @@ def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
     path = path_of(name)
     if path.is_dir():
         raise InputError(f"{adapter}: loads a file, and {path} is a folder: name the checkpoint file in it.")
-    family, content = FAMILIES[adapter], checkpoints.read(path)
+    family, content = FAMILIES[adapter], tensors.read_checkpoint(path)
     unused, stored = UNUSED + family.unused, weights.state_in(path, content)
     parts = tuple(name for name in unused if name.endswith("."))
     state = {_renamed(name): w for name, w in stored.items() if name not in unused and not name.startswith(parts)}

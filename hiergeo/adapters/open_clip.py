@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo._core.errors import LISTED, HiergeoError, InputError, UnavailableError, unknown_name, warn
-from hiergeo._core.storage import checkpoints, tensors
+from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.tensors import Shapes
@@ -370,7 +370,7 @@ def checkpoint_shapes(path: Path) -> Shapes:
     if path.suffix == ".safetensors":
         shapes = tensors.shapes(path)
     else:
-        state = weights.state_in(path, checkpoints.described(path), ("state_dict", "model"))
+        state = weights.state_in(path, tensors.described_checkpoint(path), ("state_dict", "model"))
         shapes = {name: tuple(weight.shape) for name, weight in state.items()}
     if not shapes:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")

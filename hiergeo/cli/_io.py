@@ -12,10 +12,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.records import Exported, Records, plain
+from hiergeo._core.records import Exported, Records, drawn, plain
 from hiergeo._core.storage.files import atomic_write_text, refuse_special, writing
 from hiergeo._core.storage.locks import locked
-from hiergeo._core.tables import drawn
 from hiergeo._core.text import file_name, shortened
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Exported
-from hiergeo._core.tables import drawn
+from hiergeo._core.records import Exported, drawn
 from hiergeo.cli import options
 from hiergeo.cli._io import SpaceOptions, check_writable, load_data, page_lines, publish, sole_writer
 from hiergeo.cli.options import flag

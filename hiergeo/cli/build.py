@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Records, percent
-from hiergeo._core.tables import drawn
+from hiergeo._core.records import Records, drawn, percent
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console, counted, note

@@ -3,8 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from hiergeo._core.records import Record, Records
-from hiergeo._core.tables import drawn
+from hiergeo._core.records import Record, Records, drawn
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, publish

@@ -98,7 +98,7 @@ def _setting(where: str, text: str, annotation: Any) -> Any:
     """A value as the annotation of its parameter wants it; text where that names neither bool, int nor float."""
     from pydantic import TypeAdapter, ValidationError
 
-    from hiergeo._core.validation import sentence
+    from hiergeo._core.errors import sentence
 
     kinds = get_args(annotation) or (annotation,)
     if type(None) in kinds and text.casefold() == "none":

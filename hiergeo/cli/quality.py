@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from rich.console import RenderableType
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Records, number, percent
+from hiergeo._core.records import Records, drawn, number, percent
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.tables import drawn
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, publish, sole_writer
 from hiergeo.cli._terminal import console

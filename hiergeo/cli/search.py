@@ -11,8 +11,7 @@ from rich.text import Text
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
-from hiergeo._core.records import Record, Records, number
-from hiergeo._core.tables import light
+from hiergeo._core.records import Record, Records, light, number
 from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish

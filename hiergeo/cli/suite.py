@@ -9,8 +9,8 @@ from rich.text import Text
 
 from hiergeo._core import records
 from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.records import drawn
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.tables import drawn
 from hiergeo._core.text import listing
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.table import Table
 
-from hiergeo._core.records import Figure, Grid, Record, Records, number
-from hiergeo._core.tables import drawn
+from hiergeo._core.records import Figure, Grid, Record, Records, drawn, number
 from hiergeo.cli._io import publish
 from hiergeo.cli.options import option, path_option
 

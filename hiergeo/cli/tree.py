@@ -13,9 +13,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo._core.errors import unknown_name
-from hiergeo._core.records import WRITTEN, Records, percent
+from hiergeo._core.records import WRITTEN, Records, drawn, percent
 from hiergeo._core.storage.files import refuse_existing
-from hiergeo._core.tables import drawn
 from hiergeo._core.text import caption
 from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, publish, sole_writer, write_json

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError, sentence, unknown_name
 from hiergeo._core.storage.documents import Document, parse_toml, toml_text
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
-from hiergeo._core.validation import sentence
 
 FILE = "plan.toml"
 """The plan in the folder of a build."""

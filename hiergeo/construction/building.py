@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.shares import Share
+from hiergeo._core.jobs import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import (
     atomic_write_text,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, final
 
 from hiergeo._core.errors import InputError, UnavailableError, warn
+from hiergeo._core.jobs import Share
 from hiergeo._core.progress import track
-from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import STRICT, Sha256
 from hiergeo._core.storage.files import retire

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from hiergeo import adapters, datasets
-from hiergeo._core import limits, notebook
+from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
-from hiergeo._core.records import Exported, Grid, Record, json_text, plain
+from hiergeo._core.records import Exported, Grid, Record, json_text, paragraphs, plain
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -50,7 +50,7 @@ class Comparison(Exported):
         """The conclusion, the table, and cautions."""
         said = self.conclusion.headline, *self.conclusion.remarks
         cautions = (caution.message for caution in self.board.cautions)
-        return notebook.sentences(*said) + super()._repr_html_() + notebook.sentences(*cautions, self.omissions)
+        return paragraphs(*said) + super()._repr_html_() + paragraphs(*cautions, self.omissions)
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """The rows of its board."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tier_pairs
+from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tau_d_equal_length
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
 from hiergeo.evaluation.metrics.registry import Metric, area, average_precision, correlation, declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing
@@ -74,7 +74,7 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
     outcome.add("tau_d", order, length=tau_d(words), characters=tau_d(characters), chance=0.0)
     signs, pairs = selected_pairs(radii, words, "equal", chains)
     if len(pairs):
-        by_characters = tier_pairs(characters, words, "equal").tau()
+        by_characters = tau_d_equal_length(characters, words)
         outcome.add("tau_d_equal_length", mean_of(signs, Sharing(pairs)), length=0.0, characters=by_characters)
     else:
         outcome.left_out["tau_d_equal_length"] = NO_EQUAL_TIERS

@@ -8,9 +8,8 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import FiniteFloat, PlainValidator
 
-from hiergeo._core import notebook
 from hiergeo._core.progress import track
-from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, paragraphs, plain
 from hiergeo._core.storage.documents import STRICT, validated
 from hiergeo._core.text import caption, few, without_folders
 from hiergeo.evaluation.answers import Answer, Conclusion, conclude
@@ -345,7 +344,7 @@ class Result(Exported):
         return f"<Result {' '.join(about)}: {numbers}>"
 
     def _repr_html_(self) -> str:
-        return super()._repr_html_() + notebook.sentences(str(self.conclusion), self.omissions)
+        return super()._repr_html_() + paragraphs(str(self.conclusion), self.omissions)
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:

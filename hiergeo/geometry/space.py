@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import pairwise
-from hiergeo._core import limits, notebook
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name, warn
 from hiergeo._core.numerics import readable, wide, widest
 from hiergeo._core.polar import Polar
+from hiergeo._core.records import paragraphs
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.points import (
     Curvatures,
@@ -104,7 +105,7 @@ class Space(Described):
         return f"Space({described(self.geometry.spec, self.root, self.centre, self.min_radius)})"
 
     def _repr_html_(self) -> str:
-        return notebook.sentences(repr(self))
+        return paragraphs(repr(self))
 
     # points
 

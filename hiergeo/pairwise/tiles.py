@@ -165,8 +165,8 @@ class GradientSums:
     """
 
     def __init__(self, x: Polar, y: Polar, aperture: Tensor | None) -> None:
-        self.x, self.y, self.known_y, self.is_exact = x, y, y.known, bool(exact(x, y))
-        self.counted = x.known if aperture is None else x.known & torch.isfinite(aperture)
+        self.x, self.y, self.known_y, self.is_exact = x, y, y.finite, bool(exact(x, y))
+        self.counted = x.finite if aperture is None else x.finite & torch.isfinite(aperture)
         self.pull_x, self.pull_y = (torch.zeros_like(wide(p.direction)) for p in (x, y))
         self.along_x, self.along_y = (torch.zeros_like(wide(p.radius)) for p in (x, y))
         self.radius_x, self.radius_y = torch.zeros_like(self.along_x), torch.zeros_like(self.along_y)
@@ -211,5 +211,5 @@ def _of_points(
     """Gradients by direction (0 for a zero direction) and radius, from those by unit rays; NaN for NaN and Inf."""
     ray, norm = rays(point, is_exact), unit(wide(point.direction))[1]
     tangent = (pull - along.unsqueeze(-1) * ray) / norm.unsqueeze(-1)
-    tangent = torch.where((norm == 0).unsqueeze(-1), 0.0, tangent).masked_fill(~point.known.unsqueeze(-1), math.nan)
-    return saturated(tangent, dtype), saturated(by_radius.masked_fill(~point.known, math.nan), dtype)
+    tangent = torch.where((norm == 0).unsqueeze(-1), 0.0, tangent).masked_fill(~point.finite.unsqueeze(-1), math.nan)
+    return saturated(tangent, dtype), saturated(by_radius.masked_fill(~point.finite, math.nan), dtype)

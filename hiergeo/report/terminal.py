@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from rich.table import Table
 
-from hiergeo._core.records import Figure, Grid, number, spelled_out
-from hiergeo._core.tables import MARK as MARK
-from hiergeo._core.tables import drawn
+from hiergeo._core.records import MARK as MARK
+from hiergeo._core.records import Figure, Grid, drawn, number, spelled_out
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.result import CONTROL

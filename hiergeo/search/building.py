@@ -17,9 +17,7 @@ from torch import Tensor
 from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole, unknown_name, warn
-from hiergeo._core.jobs import Outcome, patiently
-from hiergeo._core.ray import require
-from hiergeo._core.shares import Share
+from hiergeo._core.jobs import Outcome, Share, patiently, require_ray
 from hiergeo._core.storage.files import check_folder, path_of, retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
@@ -207,7 +205,7 @@ def run(
     if batch_size is not None:
         check_whole("the batch size", batch_size, 1, limits.COUNT)
     if ray:
-        require()
+        require_ray()
     chosen, empty = _planned(model, space, sources, dtype)
     begin = partial(_begin, folder, sources, model, chosen, empty)
     files = isinstance(sources, Files)

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import UnavailableError
+from hiergeo._core.jobs import ahead
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import DIRECTIONS, OpenShard
 

@@ -26,8 +26,7 @@ from torch import Tensor
 from typing_extensions import Self, Unpack
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError
-from hiergeo._core.validation import sentence
+from hiergeo._core.errors import InputError, sentence
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search.queries import Query, is_dense, tensor_kind

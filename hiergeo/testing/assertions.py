@@ -1,14 +1,11 @@
 """Assertions that the conformance suites share: the accuracy bars of the numerics contract, and refusals."""
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.plugins import Plugins
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.testing import oracle
 
@@ -48,20 +45,6 @@ def assert_text(text: object, what: str) -> None:
     assert isinstance(text, str), f"{what} is a {type(text).__name__}, not a string"
     assert text, f"{what} is empty"
     assert text == text.strip(), f"{what} begins or ends with a blank: {text!r}"
-
-
-def assert_registered(plugins: Plugins[Any], name: str, made: object) -> None:
-    """Assert that a name of a plug-in is free, or registered for the class of what was made."""
-    if name in plugins:
-        registered = plugins.get(name)
-        kind = registered if isinstance(registered, type) else type(registered)
-        assert isinstance(made, kind), f"the name {name} is registered for {kind.__name__}"
-
-
-def assert_finite(numbers: Mapping[str, float], where: str) -> None:
-    """Assert that all numbers are finite."""
-    for name, value in numbers.items():
-        assert math.isfinite(value), f"{name} is {value} in {where}"
 
 
 def curvature_of(geometry: ConstantCurvature) -> float:

@@ -76,7 +76,7 @@ class GeometryConformance:
     # the chart
 
     def test_chart_round_trips_within_its_error(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             for a in (0.0, 1e-3, 0.1, 0.5, 1.0, 0.5 * self._reach(geometry, dtype), self._reach(geometry, dtype)):
                 point = self._points(a / s, dtype)
                 x = geometry.to_ambient(point)
@@ -92,13 +92,13 @@ class GeometryConformance:
                 assert turn <= 8 * eps, f"{geometry.spec} {dtype}: direction off by {turn:.2g} at s r = {a:g}"
 
     def test_chart_takes_directions_as_rays(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             point = self._points(0.8 / s, dtype)
             longer = geometry.to_ambient(Polar(3 * point.direction, point.radius))
             torch.testing.assert_close(longer, geometry.to_ambient(point))
 
     def test_chart_keeps_leading_dimensions(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             point = self._points(0.8 / s, dtype)
             batched = Polar(point.direction.reshape(2, -1, DIM), point.radius.reshape(2, -1))
             x = geometry.to_ambient(batched)
@@ -106,7 +106,7 @@ class GeometryConformance:
             assert geometry.from_ambient(x).radius.shape == batched.radius.shape, "from_ambient of a batch"
 
     def test_chart_fits_the_curvature(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             if dtype == torch.float64:
                 x, y = self._points(0.9 / s, dtype), self._points(1.7 / s, dtype, seed=1)
                 measured = self.ambient_distance(geometry, geometry.to_ambient(x), geometry.to_ambient(y))
@@ -117,7 +117,7 @@ class GeometryConformance:
 
     def test_lift_reads_the_radius_off_the_tangent_vector(self) -> None:
         root = torch.linspace(-0.3, 0.4, DIM)
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             v = self._vectors(2.0 / s, dtype)
             point = Space(geometry, root.to(dtype)).polar(v + root.to(dtype))
             eps = torch.finfo(dtype).eps
@@ -130,7 +130,7 @@ class GeometryConformance:
     # the conventions
 
     def test_conventions_at_special_points(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             space = Space(geometry, "none")
             x = self._vectors(1.0 / s, dtype)
             root = torch.zeros_like(x)
@@ -150,7 +150,7 @@ class GeometryConformance:
                 assert not bool(angle.any()), "the antipode of x"
 
     def test_not_a_number_is_never_the_root(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             x = self._vectors(1.0 / s, dtype)
             x[0, 0], x[1, 1] = math.nan, math.inf if curvature_of(geometry) <= 0 else math.nan
             for result in (
@@ -163,7 +163,7 @@ class GeometryConformance:
     # the metric
 
     def test_distance_is_a_metric(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             space, bound = Space(geometry, "none"), 16 * torch.finfo(dtype).eps
             x, y, z = (self._vectors(radius / s, dtype, seed) for seed, radius in enumerate((0.7, 1.4, 1.4)))
             there = space.distance(x, y)
@@ -175,14 +175,14 @@ class GeometryConformance:
     def test_rotations_about_the_root_are_isometries(self) -> None:
         generator = torch.Generator().manual_seed(3)
         turn = torch.linalg.qr(torch.randn(DIM, DIM, generator=generator, dtype=torch.float64))[0]
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             space = Space(geometry, "none")
             x, y = self._vectors(0.7 / s, dtype), self._vectors(1.4 / s, dtype, seed=1)
             for measure in (space.distance, space.exterior_angle, space.margin):
                 torch.testing.assert_close(measure(x @ turn.to(dtype), y @ turn.to(dtype)), measure(x, y))
 
     def test_rows_equal_pairs(self) -> None:
-        for geometry, s, dtype in self._each():
+        for geometry, s, dtype in self._cases():
             space = Space(geometry, "none")
             x, y = self._vectors(0.7 / s, dtype), self._vectors(1.4 / s, dtype, seed=1)
             for rows, every in ((space.distance, space.pairwise_distance), (space.margin, space.pairwise_margin)):
@@ -203,7 +203,7 @@ class GeometryConformance:
     # gradients
 
     def test_values_and_gradients_are_finite_everywhere(self) -> None:
-        for geometry, _, dtype in self._each():
+        for geometry, _, dtype in self._cases():
             point = special_points(curvature_of(geometry), DIM, dtype)
             x = (point.direction * point.radius[:, None]).requires_grad_()
             space = Space(geometry, "none")
@@ -232,7 +232,7 @@ class GeometryConformance:
 
     # helpers
 
-    def _each(self) -> list[tuple[ConstantCurvature, float, torch.dtype]]:
+    def _cases(self) -> list[tuple[ConstantCurvature, float, torch.dtype]]:
         geometries = [self.make(magnitude) for magnitude in self.magnitudes]
         scales = [math.sqrt(abs(curvature_of(geometry))) or 1.0 for geometry in geometries]
         return [

@@ -40,7 +40,7 @@ class LossConformance:
         raise NotImplementedError
 
     def test_it_is_one_finite_number(self) -> None:
-        for spec, batch in self._each():
+        for spec, batch in self._batches():
             value = self._loss(batch)
             assert isinstance(value, Tensor), f"a {type(value).__name__} in {spec}, not a tensor"
             assert value.ndim == 0, f"a loss of shape {tuple(value.shape)} in {spec}"
@@ -48,19 +48,19 @@ class LossConformance:
             assert bool(value.isfinite()), f"the loss is {float(value)} in {spec}"
 
     def test_its_gradient_is_the_slope_of_its_value(self) -> None:
-        for spec, batch in self._each(torch.float64):
+        for spec, batch in self._batches(torch.float64):
 
             def loss(positive: Tensor, negative: Tensor, batch: Batch = batch) -> Tensor:
                 return self._loss(batch._replace(positive=positive, negative=negative))
 
             chains = [chain.clone().requires_grad_() for chain in batch[:2]]
-            found = torch.autograd.grad(loss(chains[0], chains[1]), chains, allow_unused=True)
-            assert any(part is not None and bool(part.any()) for part in found), f"no gradient in {spec}"
+            gradients = torch.autograd.grad(loss(chains[0], chains[1]), chains, allow_unused=True)
+            assert any(part is not None and bool(part.any()) for part in gradients), f"no gradient in {spec}"
             if self.whole_gradient:
                 torch.autograd.gradcheck(loss, chains, atol=1e-4, rtol=1e-4, fast_mode=True)
 
     def test_gradients_are_finite_at_special_points(self) -> None:
-        for spec, batch in self._each():
+        for spec, batch in self._batches():
             positive, negative, root = batch.positive.clone(), batch.negative.clone(), batch.space.root
             assert root is not None
             positive[0] = positive[0, :1]
@@ -76,7 +76,7 @@ class LossConformance:
             )
 
     def test_the_order_of_rows_does_not_matter(self) -> None:
-        for spec, batch in self._each(torch.float64):
+        for spec, batch in self._batches(torch.float64):
             order = torch.arange(ROWS).roll(5)
             turned = Batch(
                 batch.positive[order],
@@ -89,23 +89,23 @@ class LossConformance:
             )
 
     def test_it_changes_nothing_and_draws_nothing(self) -> None:
-        for spec, batch in self._each():
+        for spec, batch in self._batches():
             before, generator = [chain.clone() for chain in (*batch[:2], *batch.frozen)], torch.get_rng_state()
             first, second = self._loss(batch), self._loss(batch)
             assert torch.equal(first, second), f"the same batch has two losses in {spec}"
             assert torch.equal(torch.get_rng_state(), generator), "the global generator of random numbers was used"
-            for chain, kept in zip((*batch[:2], *batch.frozen), before, strict=True):
-                assert torch.equal(chain, kept), f"the loss changed the embeddings that it was given in {spec}"
+            for chain, copy in zip((*batch[:2], *batch.frozen), before, strict=True):
+                assert torch.equal(chain, copy), f"the loss changed the embeddings that it was given in {spec}"
 
     def test_it_falls_along_its_gradient(self) -> None:
-        for spec, batch in self._each():
+        for spec, batch in self._batches():
             positive, negative = (chain.clone().requires_grad_() for chain in batch[:2])
             start = lowest = float(self._loss(batch))
             for _ in range(self.steps):
                 loss = self._loss(batch._replace(positive=positive, negative=negative))
-                found = torch.autograd.grad(loss, (positive, negative), allow_unused=True)
+                gradients = torch.autograd.grad(loss, (positive, negative), allow_unused=True)
                 with torch.no_grad():
-                    for chain, gradient in zip((positive, negative), found, strict=True):
+                    for chain, gradient in zip((positive, negative), gradients, strict=True):
                         if gradient is not None and bool(gradient.any()):
                             chain -= self.rate * chain.norm() * gradient / gradient.norm()
                             chain.copy_(normalize(chain, dim=-1))
@@ -125,7 +125,7 @@ class LossConformance:
         loss = self.make()
         return (loss.measure if isinstance(loss, ChainLoss) else loss)(batch)
 
-    def _each(self, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Batch]]:
+    def _batches(self, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Batch]]:
         for spec in self.specs:
             yield spec, _batch(spec, dtype)
 

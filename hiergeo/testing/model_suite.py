@@ -14,8 +14,7 @@ from hiergeo import adapters
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.testing.assertions import assert_refused, assert_text
 
-APART = 1e-3
-"""Distance between unit embeddings of different inputs below which a model cannot tell them apart."""
+APART = 1e-3  # distance between unit embeddings of different inputs below which a model cannot tell them apart
 
 
 class AdapterConformance:

@@ -23,9 +23,7 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation import Embedded
 from hiergeo.geometry import Space
 
-DIMENSION = 16
-"""Dimension of the embeddings."""
-
+DIMENSION = 16  # dimension of the embeddings
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Captions of each tier as a share of the leaves, from general to specific, where chains share captions."""
 
@@ -35,65 +33,35 @@ Truth = dict[str, frozenset[str]]
 
 
 class Tree(NamedTuple):
-    """How a tree is drawn, lengths in geodesic units.
+    """How a tree is drawn, lengths in geodesic units and angles in radians."""
 
-    Attributes:
-        curvature: signed K of the space that it is drawn in.
-        top: radius of the most general captions, whose directions are uniform.
-        step: distance from a parent to its child, drawn within 20 % of this.
-        angles: range of the angle at the parent between outwards and the step, radians.
-        noise: standard deviation of a normal error of each coordinate of the embeddings.
-    """
-
-    curvature: float = -1.0
-    top: float = 1.0
-    step: float = 1.5
-    angles: tuple[float, float] = (0.5, 1.0)
-    noise: float = 0.0
+    curvature: float = -1.0  # signed K of the space that it is drawn in
+    top: float = 1.0  # radius of the most general captions, whose directions are uniform
+    step: float = 1.5  # distance from a parent to its child, drawn within 20 % of this
+    angles: tuple[float, float] = (0.5, 1.0)  # range of the angle at the parent between outwards and the step
+    noise: float = 0.0  # standard deviation of a normal error of each coordinate of the embeddings
 
 
 class Lengths(NamedTuple):
-    """How long captions are.
+    """How long captions are, tier by tier.
 
-    Attributes:
-        words: fewest words in each tier.
-        spread: a caption has up to this many words more, all numbers equally likely.
-        letters: mean number of letters of a word in each tier; words vary by three letters either way, and
-            the first is at least as long as the number of the caption.
+    Words vary by three letters either way, and the first is at least as long as the number of the caption.
     """
 
-    words: tuple[int, int, int, int] = (1, 1, 1, 1)
-    spread: int = 11
-    letters: tuple[int, int, int, int] = (7, 7, 7, 7)
+    words: tuple[int, int, int, int] = (1, 1, 1, 1)  # fewest words
+    spread: int = 11  # a caption has up to this many words more, all numbers equally likely
+    letters: tuple[int, int, int, int] = (7, 7, 7, 7)  # mean number of letters of a word
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A world before it is embedded; V captions in T = 4 tiers, n chains.
+    """A world before it is embedded; V captions in T = 4 tiers, n chains."""
 
-    Attributes:
-        directions: (V, D), of norm 1.
-        radii: (V,) geodesic units.
-        tiers: (V,) from 0, the most general.
-        chains: (n, T) captions from general to specific.
-        texts: the V distinct captions.
-    """
-
-    directions: Floats
-    radii: Floats
-    tiers: Integers
-    chains: Integers
-    texts: tuple[str, ...]
-
-    @property
-    def words(self) -> Integers:
-        """(V,) number of words of each caption."""
-        return np.array([len(text.split()) for text in self.texts])
-
-    @property
-    def characters(self) -> Integers:
-        """(V,) number of characters of each caption, spaces included."""
-        return np.array([len(text) for text in self.texts])
+    directions: Floats  # (V, D), of norm 1
+    radii: Floats  # (V,) geodesic units
+    tiers: Integers  # (V,) from 0, the most general
+    chains: Integers  # (n, T) captions from general to specific
+    texts: tuple[str, ...]  # the V distinct captions
 
 
 Change = Callable[[Draft, np.random.Generator], Draft]
@@ -116,12 +84,12 @@ def tiers_reversed(draft: Draft, random: np.random.Generator) -> Draft:
 
 def radii_of_words(draft: Draft, random: np.random.Generator) -> Draft:
     """Make the radius of a caption 0.3 times its number of words."""
-    return replace(draft, radii=0.3 * draft.words.astype(np.float64))
+    return replace(draft, radii=0.3 * np.array([len(text.split()) for text in draft.texts]))
 
 
 def radii_of_characters(draft: Draft, random: np.random.Generator) -> Draft:
     """Make the radius of a caption 0.04 times its number of characters."""
-    return replace(draft, radii=0.04 * draft.characters.astype(np.float64))
+    return replace(draft, radii=0.04 * np.array([len(text) for text in draft.texts]))
 
 
 def one_side(draft: Draft, random: np.random.Generator) -> Draft:
@@ -139,40 +107,24 @@ def opposite_sides(draft: Draft, random: np.random.Generator) -> Draft:
 @final
 @dataclass(frozen=True)
 class Recipe:
-    """How a world is made, and what is true in it.
+    """How a world is made, and what is true in it."""
 
-    Attributes:
-        truth: the answers that are true, by question; of questions for which nothing was planted there are none.
-        paths: where the truth differs if chains share no captions.
-        tree: the tree that is drawn.
-        changes: what is done to it, one after the other.
-        lengths: of the captions; by default they do not depend on the tier.
-        space: spec of the geometry that the embeddings are read in, around their root.
-    """
-
-    truth: Truth
-    paths: Truth = field(default_factory=dict)
+    truth: Truth  # the answers that are true, by question; none of questions for which nothing was planted
+    paths: Truth = field(default_factory=dict)  # where the truth differs if chains share no captions
     tree: Tree = field(default_factory=Tree)
-    changes: tuple[Change, ...] = ()
-    lengths: Lengths = field(default_factory=Lengths)
-    space: str = "lorentz:-1"
+    changes: tuple[Change, ...] = ()  # what is done to the tree, one after the other
+    lengths: Lengths = field(default_factory=Lengths)  # of the captions; by default they do not depend on the tier
+    space: str = "lorentz:-1"  # spec of the geometry that the embeddings are read in, around their root
 
 
 @final
 @dataclass(frozen=True)
 class Planted:
-    """A world.
+    """A world, and the answers that are true in it; "unclear" is never false and never listed."""
 
-    Attributes:
-        embedded: the embeddings of its captions, float64, around a root of zeros.
-        space: what they are read in.
-        truth: the answers that are true, by question. "unclear" is never false and never listed; a question for which
-            nothing was planted is left out.
-    """
-
-    embedded: Embedded
-    space: Space
-    truth: Truth
+    embedded: Embedded  # the embeddings of its captions, float64, around a root of zeros
+    space: Space  # what they are read in
+    truth: Truth  # by question; one for which nothing was planted is left out
 
 
 def world(name: str, leaves: int = 300, seed: int = 0, *, shared: bool = True) -> Planted:
@@ -217,10 +169,7 @@ def plant(recipe: Recipe, leaves: int = 300, seed: int = 0, *, shared: bool = Tr
 def draw(tree: Tree, chains: Integers, random: np.random.Generator) -> tuple[Floats, Floats]:
     """Directions (V, D) and radii (V,) of a tree.
 
-    Args:
-        tree: how it is drawn.
-        chains: (n, T) positions of captions below V; the captions of a tier follow those of the tiers above it.
-        random: source of random numbers.
+    Chains (n, T) are positions of captions below V; the captions of a tier follow those of the tiers above it.
     """
     captions = int(chains.max()) + 1
     directions, radii = np.empty((captions, DIMENSION)), np.full(captions, tree.top)
@@ -246,13 +195,8 @@ def draw(tree: Tree, chains: Integers, random: np.random.Generator) -> tuple[Flo
 def stepped(curvature: float, radius: Floats, length: Floats, angle: Floats) -> tuple[Floats, Floats]:
     """Where geodesic steps end: the distance from the root, and the angle at the root between start and end.
 
-    The law of cosines, in coordinates of the ambient space so that nothing cancels.
-
-    Args:
-        curvature: signed K.
-        radius: distance of the start from the root, geodesic units; on a sphere radius + length is below pi / sqrt(K).
-        length: of the step.
-        angle: at the start, between outwards and the step, radians.
+    The law of cosines, in coordinates of the ambient space so that nothing cancels. A step begins at a radius and has a
+    length; its angle is that between outwards and the step. On a sphere radius + length is below pi / sqrt(K).
     """
     (sine, cosine), (sine_step, cosine_step) = (_sine_cosine(curvature, x) for x in (radius, length))
     along = sine * cosine_step + cosine * sine_step * np.cos(angle)

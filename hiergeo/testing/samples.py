@@ -7,8 +7,7 @@ from torch import Generator, Tensor
 
 from hiergeo._core.polar import Polar
 
-NEAREST = 1e-5
-"""Smallest angle to a common line among the pairs of the accuracy bars."""
+NEAREST = 1e-5  # smallest angle to a common line among the pairs of the accuracy bars
 
 
 def reach(curvature: float) -> float:
@@ -27,28 +26,6 @@ def bar_rows(curvature: float, dim: int, count: int, generator: Generator) -> tu
     return Polar(first.float(), rx.float()), Polar(turned.float(), ry.float())
 
 
-def bar_block(curvature: float, dim: int, count: int, generator: Generator) -> tuple[Polar, Polar]:
-    """Two sets of `count` float32 points in a plane, many pairs of which are nearly collinear and of close radii."""
-    (first,), (second,) = frame(1, dim, generator)
-    rx, ry = block_radii(curvature, count, generator)
-    x, y = (
-        torch.cos(angle)[:, None] * first + torch.sin(angle)[:, None] * second
-        for angle in (bar_angles(count, generator), bar_angles(count, generator))
-    )
-    return Polar(x.float(), rx.float()), Polar(y.float(), ry.float())
-
-
-def on_a_line(rx: Tensor, ry: Tensor, dim: int, generator: Generator) -> tuple[Polar, Polar]:
-    """Points of radii (N,) and (M,) on one line: of rows as of pairs, half are at theta exactly 0, half exactly pi.
-
-    Radii stay float64, so that those of a pair may differ by less than float32 tells; directions are float32.
-    """
-    ray = frame(1, dim, generator)[0].float()
-    signs = (1 - 2 * (torch.arange(len(radius)) // n % 2) for n, radius in ((1, rx), (2, ry)))
-    x, y = (sign[:, None].to(ray) * ray for sign in signs)
-    return Polar(x, rx), Polar(y, ry)
-
-
 def bar_radii(curvature: float, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Log-uniform radii r_x with s r >= 1e-3, and r_y independent, within 1e-6 to 1 of r_x, or equal to it."""
     high = reach(curvature)
@@ -56,15 +33,7 @@ def bar_radii(curvature: float, count: int, generator: Generator) -> tuple[Tenso
     span = math.log(high / low)
     rx, ry = (low * torch.exp(span * torch.rand(count, generator=generator, dtype=torch.float64)) for _ in range(2))
     kind = torch.arange(count) % 9 // 3
-    return rx, torch.where(kind == 0, ry, torch.where(kind == 1, _close(rx, curvature, generator), rx))
-
-
-def block_radii(curvature: float, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Radii r_x of five values, and r_y of which a third is independent, a third close to r_x, a third equal to it."""
-    rx = bar_radii(curvature, 5, generator)[0][torch.randint(5, (count,), generator=generator)]
-    kind = torch.arange(count) % 9 // 3
-    ry = torch.where(kind == 0, bar_radii(curvature, count, generator)[0], rx)
-    return rx, torch.where(kind == 1, _close(rx, curvature, generator), ry)
+    return rx, torch.where(kind == 0, ry, torch.where(kind == 1, close_radii(rx, curvature, generator), rx))
 
 
 def bar_angles(count: int, generator: Generator) -> Tensor:
@@ -104,7 +73,8 @@ def special_points(curvature: float, dim: int, dtype: torch.dtype = torch.float3
     return Polar(torch.cat((root, grid)).to(dtype), torch.cat((root[:, 0], radius)).to(dtype))
 
 
-def _close(radius: Tensor, curvature: float, generator: Generator) -> Tensor:
+def close_radii(radius: Tensor, curvature: float, generator: Generator) -> Tensor:
+    """Radii that differ by a factor of 1 +- 1e-6 to 1."""
     nudge = 10 ** (-6 * torch.rand(radius.shape, generator=generator, dtype=torch.float64))
     sign = torch.randint(0, 2, radius.shape, generator=generator) * 2 - 1
     return (radius * (1 + sign * nudge)).clamp(0.0, reach(curvature))

@@ -7,7 +7,6 @@ import unicodedata
 import pytest
 from PIL import Image
 
-from hiergeo._core.text import isolated
 from hiergeo.report.page import environment
 from tests.report.page_common import read, scripts
 
@@ -80,29 +79,6 @@ def test_a_ladder_of_hostile_captions(run, home):
     assert code == 0, err
     harmless(out)
     assert len(out) < 20_000
-
-
-@pytest.mark.slow
-def test_file_names_in_sentences_show_their_escapes(run, home):
-    for arguments in (
-        ("embed", "-m", "tiny", "--out", "x\x1b[1m\u202e.npz"),
-        ("probe", "-m", "npz:x\x1b[1m\u202e.npz"),
-        ("probe", "-m", "npz:gone\n\x1b[1m\u202e.npz"),
-        ("data", "check", "gone\u202e\x1b.csv"),
-        ("data", "check", "test"),
-        ("data", "list"),
-        ("info",),
-    ):
-        _, out, err = run(*arguments)
-        harmless(out)
-        harmless(err)
-        assert "Traceback" not in err
-        assert err.count("\n") <= 2
-
-
-def test_a_caption_of_another_script_is_left_readable():
-    assert "קבצים" in isolated("קבצים")
-    assert isolated("a dog") == "a dog"
 
 
 def test_whatever_a_template_prints_is_text():

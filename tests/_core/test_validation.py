@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hiergeo._core.validation import field, quoted, sentence
+from hiergeo._core.errors import field, quoted, sentence
 
 
 class Inner(BaseModel):

@@ -12,13 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from sklearn.metrics import roc_auc_score
 
-from hiergeo import adapters, datasets
+from hiergeo import adapters
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.cache import cached
 from hiergeo.adapters.gaussians import Gaussian, inclusion
-from hiergeo.evaluation.benchmarks import measure
 from tests.adapters import meru_common as meru
 
 pytest.importorskip("transformers")
@@ -254,33 +251,6 @@ def test_variances_as_small_as_trained_ones_do_not_cancel():
     assert torch.allclose(inclusion(Gaussian(*single[:2]), Gaussian(*single[2:])).double(), reference, rtol=1e-6)
 
 
-@pytest.mark.slow
-def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model, tmp_path):
-    data = datasets.load("scenes", "test")
-    result = measure(model, "inclusion", data="scenes", split="test", samples=5)
-    pairs = [(row.positive[i], row.positive[i + 1], row.negative[i]) for row in data.rows for i in range(3)]
-    places = sorted({text for pair in pairs for text in pair})
-    mean, log_variance = (part.double().numpy() for part in model.encode_text_gaussian(places))
-    at = {text: index for index, text in enumerate(places)}
-
-    def score(inner: str, outer: str) -> float:
-        m1, v1, m2, v2 = (part[at[text]] for text in (inner, outer) for part in (mean, log_variance))
-        apart = (m1 - m2) ** 2 / (np.exp(v1) + 2 * np.exp(v2))
-        return float((-2 * v1 - v2 - np.log(np.exp(-v1) + np.exp(-v2) / 2) / 2 - apart).sum())
-
-    true = [score(child, parent) for parent, child, _ in pairs]
-    false = [score(wrong, parent) for parent, _, wrong in pairs]
-    back = [score(parent, child) for parent, child, _ in pairs]
-    labels = [1] * len(true) + [0] * len(false)
-    assert result.metrics["auroc_inclusion"] == pytest.approx(roc_auc_score(labels, true + false), abs=2e-3)
-    direction = np.mean(np.greater(true, back) + 0.5 * np.equal(true, back))
-    assert result.metrics["inclusion_direction"] == pytest.approx(direction, abs=2e-3)
-    assert set(result.baselines["auroc_inclusion"]) == {"length", "chance"}
-    assert {"chance", "length"} == set(result.baselines["inclusion_direction"])
-    wrapped = measure(cached(model, tmp_path), "inclusion", data="scenes", split="test", samples=5)
-    assert wrapped.metrics["auroc_inclusion"] == pytest.approx(result.metrics["auroc_inclusion"], abs=2e-3)
-    with pytest.raises(InputError, match="no Gaussians"):
-        measure("tiny", "inclusion", data="scenes", split="test")
 
 
 def test_heads_epsilon_and_tokenizer_are_part_of_the_fingerprint(tmp_path, state, model):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.shares import Share
+from hiergeo._core.jobs import Share
 from hiergeo.construction import build, card
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES

@@ -39,7 +39,7 @@ def test_ancestors_pairs_and_trees(tmp_path):
     tree = Tree(known.tree(["dog", "n00000002", "pet"]))
     # the first hypernym alone is followed, and `canine` has a single child
     assert set(tree.nodes) == {"dog", "n00000002", "pet", "carnivore", "thing"}
-    assert tree.depths(["dog", "n00000002", "pet"]).tolist() == [2, 2, 1]
+    assert tree.compare(["dog", "n00000002", "pet"], [tree.root] * 3)["tie"].tolist() == [2, 2, 1]
     with pytest.raises(InputError, match="do"):
         known.tree(["dgo", "cat"])
     with pytest.raises(InputError, match="two classes"):

@@ -19,7 +19,7 @@ from hiergeo.datasets.scenes import scene_and_chain, world
 from hiergeo.evaluation import embed
 from hiergeo.evaluation.auditing import AuditSettings, length_controls
 from hiergeo.evaluation.metrics import tau_d
-from hiergeo.evaluation.metrics.length import chain_lengths, partial_tau, share_right
+from hiergeo.evaluation.metrics.length import PartialTau, chain_lengths, tau_d_equal_length
 
 captions = st.lists(st.sampled_from(["dog", "red", "a", "sofa"]), min_size=1, max_size=4).map(" ".join)
 hierarchies = st.lists(st.tuples(captions, captions, captions), min_size=1, max_size=12).map(
@@ -169,8 +169,8 @@ def test_facts_are_the_metrics_of_each_control(model):
     facts = length_controls(model, data, settings=AuditSettings(copies=2))
     radii = hiergeo.evaluate(model, data, samples=5).radii
     assert facts.order.tau_d.value == pytest.approx(tau_d(radii))
-    assert facts.order.equal.value == pytest.approx(share_right(radii, words(data), "equal"))
-    assert facts.partial_tau.value == pytest.approx(partial_tau(radii, words(data)))
+    assert facts.order.equal.value == pytest.approx((1 + tau_d_equal_length(radii, words(data))) / 2)
+    assert facts.partial_tau.value == pytest.approx(PartialTau(radii, words(data)).value())
     assert facts.words.value == pytest.approx(tau_d(words(data)))
     assert facts.gain.value == pytest.approx(facts.order.tau_d.value - facts.words.value)
     empty = embed(model, content_free(data), images=False)

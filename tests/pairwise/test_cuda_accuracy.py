@@ -10,11 +10,11 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise.settings import TileProduct
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import ANGLE_MOST, DISTANCE_WORST
-from hiergeo.testing.samples import bar_block
 from tests.geometry.near_points import largest_errors
 from tests.geometry.test_near_points import CURVATURES, GAPS
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, needs_kernels, random_points
 from tests.pairwise.native_problems import FLOATS
+from tests.tools.blocks import bar_block
 
 pytestmark = needs_kernels
 

@@ -15,10 +15,10 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
-from hiergeo.testing.samples import bar_block, block_radii, on_a_line
 from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, random_points, sized
 from tests.pairwise.native_problems import FLOATS, Problem, problems
 from tests.pairwise.test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, assert_gradients, climbs
+from tests.tools.blocks import bar_block, block_radii, on_a_line
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
 

@@ -175,7 +175,7 @@ def test_shadows_change_no_result(
 
 def test_shadows_say_what_their_rounding_leaves_over() -> None:
     _, plain, shadowed = beside_their_shadows("euclidean", 300, 77, 0)
-    kept, known = shadowed.factors[0], plain.factors[0].known & (plain.radius > 0)
+    kept, known = shadowed.factors[0], plain.factors[0].finite & (plain.radius > 0)
     assert isinstance(kept, Exact)
     assert kept.shadow is not None
     scale, inverse, residual = (kept.shadow.numbers[place][:300][known].double() for place in (14, 10, 15))

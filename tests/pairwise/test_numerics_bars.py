@@ -10,8 +10,9 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
-from hiergeo.testing.samples import bar_block, bar_radii, bar_rows, block_radii, on_a_line
+from hiergeo.testing.samples import bar_radii, bar_rows
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
+from tests.tools.blocks import bar_block, block_radii, on_a_line
 from tests.tools.kernel_settings import setenv
 
 # Powers of four hide errors in s = sqrt(|K|), so -0.3 and 0.7 stand beside the stated curvatures.

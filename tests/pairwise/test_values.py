@@ -11,7 +11,8 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
-from hiergeo.testing.samples import bar_block, bar_rows, special_points
+from hiergeo.testing.samples import bar_rows, special_points
+from tests.tools.blocks import bar_block
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs

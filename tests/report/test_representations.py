@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 import hiergeo
-from hiergeo._core import notebook
-from hiergeo._core.records import Figure, Grid, html
+from hiergeo._core.records import Figure, Grid, html, paragraphs
 from hiergeo._core.text import tame
 from hiergeo.evaluation.auditing import AuditSettings
 from tests.datasets.scenes_common import scenes_study
@@ -102,7 +101,7 @@ def test_hostile_names_stay_text(comparison) -> None:
     named, other = (replace(each, settings=each.settings | about) for each in comparison.results)
     named = replace(named, settings=named.settings | {"geometry": HOSTILE})
     others = replace(comparison, results=(named, other))
-    pages = [named._repr_html_(), notebook.sentences(HOSTILE), others.board._repr_html_()]
+    pages = [named._repr_html_(), paragraphs(HOSTILE), others.board._repr_html_()]
     assert ["<img src=x" in seen(page).text for page in pages] == [True] * 3
     grid = Grid(HOSTILE, (HOSTILE,), ((HOSTILE, (Figure(HOSTILE, HOSTILE, HOSTILE, best=True),)),))
     assert "<img src=x" in seen(html(grid)).text

@@ -83,17 +83,6 @@ def test_steps_of_a_hyperbolic_tree_have_the_lengths_and_angles_of_its_recipe(sh
     assert np.allclose(radii_of(planted)[:, 0], 1)
 
 
-def test_steps_of_a_flat_tree_have_the_lengths_and_angles_of_its_recipe():
-    rows = rows_of(world("flat tree, u = 0.35", 100, 3))
-    step, outwards = np.diff(rows, axis=1), rows[:, :-1]
-    lengths = np.linalg.norm(step, axis=-1)
-    angles = np.arccos((step * outwards).sum(-1) / lengths / np.linalg.norm(outwards, axis=-1))
-    assert 0.04 <= lengths.min() < 0.042
-    assert 0.058 < lengths.max() <= 0.06
-    assert 0.5 <= angles.min() < 0.55
-    assert 0.95 < angles.max() <= 1.0
-
-
 lengths = st.floats(0.01, 3.0)
 
 
@@ -129,9 +118,8 @@ def test_chains_share_captions_as_a_tree_or_not_at_all(name, shared):
     assert [len(pairs) for pairs in parents] == [max(pair) for pair in pairwise(sizes)]
 
 
-@pytest.mark.parametrize("name", WORLDS)
-def test_a_seed_decides_a_world(name):
-    first, same, other = (world(name, 30, seed) for seed in (1, 1, 2))
+def test_a_seed_decides_a_world():
+    first, same, other = (world("noise", 30, seed) for seed in (1, 1, 2))
     assert torch.equal(first.embedded.captions, same.embedded.captions)
     assert first.embedded.texts == same.embedded.texts
     assert not torch.equal(first.embedded.captions, other.embedded.captions)
@@ -177,13 +165,6 @@ def test_lengths_are_as_planted():
     longer = texts_of(world("characters alone", 500, 1, shared=False))
     letters = [np.mean([len(word) for text in tier for word in text.split()]) for tier in zip(*longer, strict=True)]
     assert np.diff(letters).min() > 0.6
-
-
-def test_radii_are_functions_of_length_alone_where_that_is_planted():
-    words, characters = (world(f"{name}", 50) for name in ("length alone, tree directions", "characters alone"))
-    for planted, factor, measure in ((words, 0.3, lambda text: len(text.split())), (characters, 0.04, len)):
-        expected = factor * np.array([measure(text) for text in planted.embedded.texts])
-        assert np.allclose(planted.embedded.captions.norm(dim=1), expected)
 
 
 @pytest.mark.parametrize(

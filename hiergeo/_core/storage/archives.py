@@ -17,12 +17,8 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import atomic_write
 from hiergeo._core.text import shortened
 
-NAMED = 200
-"""Characters of the names of arrays that a message holds."""
-
-HASH = "content_sha256"
-"""The array that holds the hash of all others."""
-
+NAMED = 200  # characters of the names of arrays that a message holds
+HASH = "content_sha256"  # the array that holds the hash of all others
 NUMBERS = {
     "b": "booleans",
     "f": "floating-point numbers",
@@ -38,13 +34,7 @@ Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Array:
-    """What an array of a file must be.
-
-    Attributes:
-        kinds: numpy's letters for the kinds of its values: ``f``, ``iu``, ``b`` or ``U``.
-        ranks: the numbers of dimensions it may have.
-        required: whether a file without it is refused.
-    """
+    """What an array of a file must be: numpy's letters for the kinds of its values, and numbers of dimensions."""
 
     kinds: str
     ranks: tuple[int, ...]
@@ -52,11 +42,7 @@ class Array:
 
 
 def write(path: Path | str, arrays: Arrays) -> None:
-    """Write arrays and the hash of their content to `path`, whole or not at all.
-
-    Raises:
-        UnavailableError: the file cannot be written; what was there is kept.
-    """
+    """Write arrays and the hash of their content to `path`, whole or not at all."""
     stored: dict[str, Any] = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     stored[HASH] = np.array(content_sha256(stored))
     with atomic_write(path) as handle:
@@ -74,11 +60,8 @@ def content_sha256(arrays: Arrays) -> str:
 def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
     """The arrays of an ``.npz`` file that `wanted` names, in native byte order; others are not kept in memory.
 
-    The content hash is verified where the file has one, over every array.
-
-    Raises:
-        InputError: the file is missing, damaged or altered, lacks an array, has one of another kind or rank, or would
-            inflate beyond `hiergeo._core.limits`.
+    The content hash is verified where the file has one, over every array. InputError where the file is missing, damaged
+    or altered, lacks an array, has one of another kind or rank, or would inflate beyond `hiergeo._core.limits`.
     """
     path = Path(path)
     if not path.is_file():

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError, reason, sentence
 from hiergeo._core.storage.files import atomic_write_text
-from hiergeo._core.validation import sentence
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,11 +58,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-Json = Annotated[Any, AfterValidator(_finite)]
-"""Any value of JSON whose numbers are finite."""
+Json = Annotated[Any, AfterValidator(_finite)]  # any value of JSON whose numbers are finite
 
-AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
-"""A number, NaN and the infinities included."""
+AnyFloat = Annotated[float, Field(allow_inf_nan=True)]  # a number, NaN and the infinities included
 
 Int64 = Annotated[int, Field(ge=-(1 << 63), le=(1 << 63) - 1)]
 Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
@@ -81,8 +78,7 @@ class Open(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-"""Hexadecimal digits of a hash."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # hexadecimal digits of a hash
 
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
@@ -91,12 +87,8 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 def validated(kind: type[T], values: object) -> T:
     """Values of JSON or TOML as an object of the type that declares what they must be; no type is converted.
 
-    Args:
-        kind: a type that pydantic knows: a dataclass with `STRICT`, a `Document`, a dictionary, a list.
-        values: dictionaries, lists and single values; for a tuple in `kind` stands a list.
-
-    Raises:
-        ValueError: they do not fit; a sentence that names the first field that does not.
+    The type is one that pydantic knows: a dataclass with `STRICT`, a `Document`, a dictionary, a list; for a tuple in
+    it stands a list. ValueError, a sentence that names the first field, for values that do not fit.
     """
     adapter: TypeAdapter[T] = _adapter(kind)
     try:
@@ -117,20 +109,13 @@ def _suggesting(kind: type[Any], error: ValidationError) -> str:
     return f"{message.rstrip('.')}: did you mean '{near[0]}'?" if near else message
 
 
-HASH = "content_sha256"
-"""The key that holds the hash of all others."""
+HASH = "content_sha256"  # the key that holds the hash of all others
 
 
 def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
-    """Write an object and the hash of its content to `path`, whole or not at all.
+    """Write JSON values and the hash of their content to `path`, whole or not at all.
 
-    Args:
-        path: the file.
-        values: JSON values by name.
-        indent: spaces a level; None writes a single line, for what is long and often written.
-
-    Raises:
-        UnavailableError: the file cannot be written; what was there is kept.
+    An indent of None writes a single line, for what is long and often written.
     """
     atomic_write_text(path, signed(values, indent))
 
@@ -148,17 +133,10 @@ def content_sha256(values: Mapping[str, Any]) -> str:
 
 
 def read(path: Path | str, kind: type[T], *, hashed: bool = False) -> T:
-    """The object in a JSON file, without its hash.
+    """The object in a JSON file, without its hash, as `validated` for `kind`.
 
-    Args:
-        path: the file.
-        kind: what the object must be, see `validated`.
-        hashed: refuse a file that is not, byte for byte, as `write` makes it; otherwise only a hash that is there is
-            verified.
-
-    Raises:
-        InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._core.limits` allows,
-            not JSON, holds a key twice, was altered since its hash was taken, or does not fit.
+    With `hashed` a file is refused that is not, byte for byte, as `write` makes it; otherwise only a hash that is there
+    is verified. InputError for a file that is missing, beyond `hiergeo._core.limits`, not JSON, or does not fit.
     """
     path = Path(path)
     try:
@@ -173,18 +151,14 @@ def read(path: Path | str, kind: type[T], *, hashed: bool = False) -> T:
         document = validated(kind, values)
     except ValueError as error:
         raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
-    if not (_as_written(content, values) if hashed else stored in (None, content_sha256(values))):
+    as_written = content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
+    if not (as_written if hashed else stored in (None, content_sha256(values))):
         raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
     return document
 
 
 def load_json(path: Path, *, digits: int = limits.JSON_DIGITS) -> Any:
-    """The value of a JSON file that hiergeo did not write.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: as `parse_json`, or it is longer than `hiergeo._core.limits` allows.
-    """
+    """The value of a JSON file that hiergeo did not write; OSError and ValueError as they come."""
     return parse_json(_content(path), digits=digits)
 
 
@@ -196,16 +170,11 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
-    return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
-
-
 def parse_json(content: bytes, *, digits: int = limits.JSON_DIGITS) -> Any:
     """The value of JSON in UTF-8.
 
-    Raises:
-        ValueError: not JSON, a key twice in one object, lists and objects nested deeper or whole numbers longer than
-            `hiergeo._core.limits` allows.
+    ValueError for what is not JSON, a key twice in one object, and lists and objects nested deeper or whole numbers
+    longer than `hiergeo._core.limits` allows.
     """
 
     def whole(written: str) -> int:
@@ -215,9 +184,11 @@ def parse_json(content: bytes, *, digits: int = limits.JSON_DIGITS) -> Any:
 
     try:
         value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=whole, parse_float=_real)
+        too_deep = _depth(value) > limits.JSON_DEPTH
     except RecursionError:
-        _refuse_depth()
-    _check_depth(value)
+        too_deep = True
+    if too_deep:
+        raise ValueError(f"lists and objects are nested deeper than {limits.JSON_DEPTH}")
     return value
 
 
@@ -234,37 +205,24 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(limits.JSON_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested, counted to one more than the limit."""
+    level, depth = [value], 0
+    while depth <= limits.JSON_DEPTH:
+        nested = [
+            outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, dict | list)
         ]
-        if not level:
-            return
-    _refuse_depth()
-
-
-def _refuse_depth() -> NoReturn:
-    raise ValueError(f"lists and objects are nested deeper than {limits.JSON_DEPTH}") from None
+        if not nested:
+            break
+        level, depth = [inner for outer in nested for inner in outer], depth + 1
+    return depth
 
 
 def parse_toml(text: str, where: object) -> dict[str, Any]:
-    """The table in the text of a TOML file.
-
-    Args:
-        text: of the file.
-        where: its path or name, for the error.
-
-    Raises:
-        InputError: it is not valid TOML.
-    """
+    """The table in the text of a TOML file; InputError, naming `where`, if it is not valid."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         defect = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
         raise InputError(f"{where} is not valid TOML: {defect}.") from error
 

@@ -15,73 +15,39 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason
-from hiergeo._core.limits import NAME_BYTES, PATH_BYTES
+from hiergeo._core.errors import InputError, UnavailableError, reason
 
 
 def path_of(name: str | os.PathLike[str]) -> Path:
-    """The path that a user named, with the home folder in place of ``~`` or ``~user``.
-
-    Raises:
-        InputError: it is empty, holds a null character, is longer than file systems allow, names a user who is not
-            there, or goes through links that lead around in a circle.
-    """
+    """The path that a user named, with the home folder in place of ``~``; InputError for one that cannot be."""
     text = os.fspath(name)
     if not text:
         raise InputError("a path is empty: name a file or folder.")
-    if "\0" in text:
-        raise InputError(f"the path '{text}' holds a null character, which no file name can.")
     try:
         path = Path(text).expanduser()
-        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
-        length = len(os.fsencode(path))
-    except RuntimeError:
-        raise InputError(f"there is no home folder for '{Path(text).parts[0]}': write the path in full.") from None
-    except UnicodeEncodeError:
-        raise InputError(f"the path '{text}' holds characters that no file name can.") from None
-    if longest > NAME_BYTES or length > PATH_BYTES:
-        raise InputError(
-            f"the path '{text}' is too long: a name may have {NAME_BYTES} bytes and a path {PATH_BYTES} in all."
-        )
-    try:
         path.resolve()
-    except (RuntimeError, OSError) as error:  # a RuntimeError until Python 3.12
-        raise InputError(f"the path '{text}' leads nowhere: {error}.") from error
+        with suppress(PermissionError):
+            path.exists()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(f"the path '{text}' cannot be used: {reason(error)}.") from error
     return path
 
 
 def size_of(path: Path | str) -> int | None:
-    """The size of a file in bytes, None if it does not exist.
-
-    Raises:
-        InputError: it is a folder, a device or a pipe, or the system does not let it be looked at.
-    """
+    """The size of a file in bytes, None if it does not exist; InputError for what is no file or cannot be looked at."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {reason(error)}.") from error
-    except ValueError as error:
-        raise InputError(f"cannot read {path}: no file can have this name.") from error
     if stat.S_ISREG(status.st_mode):
         return status.st_size
     kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
     raise InputError(f"{path} is {kind}: name a file.")
 
 
-STEM = 80
-"""Longest name that temporary files repeat in full; longer ones are replaced by a hash."""
-
-
-def _default_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-MODE = _default_mode()
-"""The mode of a new file, read once: asking for the umask sets it for a moment."""
+STEM = 80  # longest name that temporary files repeat in full; longer ones are replaced by a hash
 
 
 def _host() -> str:
@@ -92,12 +58,8 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "host"
 
 
-HOST = _host()
-"""Where the numbers of this process's neighbours count, in characters that any file system accepts."""
-
-
-LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")
-"""The names that `temporary` gives."""
+HOST = _host()  # where the numbers of this process's neighbours count, in characters that any file system accepts
+LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")  # the names that `temporary` gives
 
 _tidied: set[Path] = set()
 
@@ -106,8 +68,7 @@ _tidied: set[Path] = set()
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     """A binary file handle whose content appears at `path` only when the block ends without an error, and durably.
 
-    Raises:
-        UnavailableError: the folder cannot be written or the disk is full; `path` is left as it was.
+    UnavailableError where the folder cannot be written or the disk is full; `path` is left as it was.
     """
     with writing(path):
         path = Path(path).resolve()
@@ -120,7 +81,6 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
-            scratch.chmod(MODE)
             scratch.replace(path)
         finally:
             with suppress(OSError):
@@ -136,10 +96,6 @@ def writing(path: Path | str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or f"{error} (is the disk full?)"
         raise UnavailableError(f"cannot write {path}: {reason}.") from error
-    except (ValueError, RuntimeError) as error:
-        if isinstance(error, HiergeoError) or not _unusable(path):
-            raise
-        raise UnavailableError(f"cannot write {path}: no file can have this name.") from error
 
 
 def atomic_write_text(path: Path | str, text: str) -> None:
@@ -150,11 +106,7 @@ def atomic_write_text(path: Path | str, text: str) -> None:
 
 @contextmanager
 def together(folder: Path, *names: str) -> Iterator[Path]:
-    """A scratch folder whose files, of these names and in their order, replace those of `folder` when the block ends.
-
-    Raises:
-        UnavailableError: the folder cannot be written or the disk is full; all of its files are left as they were.
-    """
+    """A scratch folder whose files of these names, in their order, replace those of `folder` when the block ends."""
     with writing(folder):
         folder = folder.resolve()
         _tidy(folder)
@@ -170,17 +122,12 @@ def together(folder: Path, *names: str) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-WriteRow: TypeAlias = Callable[[Sequence[object]], object]
-"""Writes a row of a table."""
+WriteRow: TypeAlias = Callable[[Sequence[object]], object]  # writes a row of a table
 
 
 @contextmanager
 def csv_rows(path: Path | str, header: Sequence[str]) -> Iterator[WriteRow]:
-    """What writes rows below the header of a CSV file, which is there whole or not at all.
-
-    Raises:
-        UnavailableError: as `atomic_write`.
-    """
+    """What writes rows below the header of a CSV file, which is there whole or not at all."""
     with atomic_write(path) as handle:
         text = io.TextIOWrapper(handle, "utf-8", errors="backslashreplace", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
@@ -192,16 +139,7 @@ def csv_rows(path: Path | str, header: Sequence[str]) -> Iterator[WriteRow]:
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Refuse a folder that cannot be written or made, before the work whose results go there.
-
-    Args:
-        folder: it need not be there yet.
-        what: goes there, such as ``the index``.
-
-    Raises:
-        InputError: it, or what it would be in, is a file.
-        UnavailableError: it cannot be written.
-    """
+    """Refuse a folder for `what` that cannot be written or made, before the work whose results go there."""
     nearest = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
     if not nearest.is_dir():
         raise InputError(f"{nearest} is a file: name a folder for {what}.")
@@ -214,11 +152,7 @@ UNSYNCED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that may be there already, and those that it is in, durably.
-
-    Raises:
-        UnavailableError, OSError: it cannot be made.
-    """
+    """Make a folder that may be there already, and those that it is in, durably."""
     missing = [new for new in (path, *path.parents) if not new.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for new in reversed(missing):
@@ -226,11 +160,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path | str) -> None:
-    """Make the names in a folder durable: what was created, renamed or removed in it survives a power failure.
-
-    Raises:
-        UnavailableError: the disk fails.
-    """
+    """Make the names in a folder durable: what was made or removed in it outlives a power cut."""
     if os.name != "posix":
         return
     with writing(path):
@@ -242,11 +172,7 @@ def sync_folder(path: Path | str) -> None:
 
 
 def sync_files(folder: Path) -> None:
-    """Make durable what is in a folder, whoever wrote it, with all folders in it.
-
-    Raises:
-        UnavailableError: the disk fails.
-    """
+    """Make durable what is in a folder, whoever wrote it, with all folders in it."""
     if os.name != "posix":
         return
     with writing(folder):
@@ -266,11 +192,7 @@ def _sync(path: Path | str) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `path` when the block ends without an error, whole and durably.
-
-    Raises:
-        UnavailableError: it cannot be written; what was at `path` is left as it was.
-    """
+    """A new folder that takes the place of `path` when the block ends without an error, whole and durably."""
     with writing(path):
         make_folder(path.parent)
         remove_leftovers(path.parent)
@@ -288,11 +210,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def retire(path: Path | str) -> None:
-    """Delete a file or a folder that may be absent; a folder is first renamed, so that it is there whole or not at all.
-
-    Raises:
-        UnavailableError: it cannot be deleted.
-    """
+    """Delete a file or a folder that may be absent; a folder is first renamed, so that it is whole or not there."""
     with writing(path):
         path = Path(path).absolute()
         if path.is_dir() and not path.is_symlink():
@@ -308,7 +226,7 @@ def remove_leftovers(folder: Path | str) -> None:
     with suppress(OSError):
         for path in Path(folder).iterdir():
             match = LEFTOVER.fullmatch(path.name)
-            if match and not is_running(int(match[1])):
+            if match and not _is_running(int(match[1])):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
@@ -320,12 +238,11 @@ def temporary(path: Path) -> Path:
     return path.with_name(f"{hidden(path)}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
-def is_running(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     """Whether a process of this machine exists; True if the system does not tell."""
-    if os.name != "posix":
-        return True
     try:
-        os.kill(pid, 0)
+        if os.name == "posix":
+            os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
@@ -368,14 +285,3 @@ def hidden(path: Path) -> str:
     name = path.name
     short = name if len(os.fsencode(name)) <= STEM else f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
     return f".{short}"
-
-
-def _unusable(path: Path | str) -> bool:
-    """Whether the system cannot use the path at all: a zero byte, characters it cannot encode, circular links."""
-    try:
-        Path(path).resolve()
-    except (ValueError, RuntimeError):
-        return True
-    except OSError:
-        return False
-    return False

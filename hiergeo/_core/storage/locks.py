@@ -10,15 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import hidden, make_folder, writing
 
-PATIENCE = 0.1
-"""Seconds to wait for a lock, which `clear` may hold for a moment."""
-
-
-FOREVER = -1.0
-"""A patience that never ends."""
+PATIENCE = 0.1  # seconds to wait for a lock, which `clear` may hold for a moment
+FOREVER = -1.0  # a patience that never ends
 
 
 class HeldError(UnavailableError):
@@ -30,20 +26,10 @@ def locked(path: Path | str, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
 
     Lock files that killed processes left beside it are removed, and folders that were made for it and stayed empty.
-
-    Args:
-        path: what is written.
-        patience: seconds to wait for another holder, or `FOREVER`.
-
-    Raises:
-        InputError: the path is the root of a file system.
-        HeldError: another process or thread holds it.
-        UnavailableError: the folder that it would be in cannot be written.
+    HeldError where another holds it for longer than `patience`, in seconds, which may be `FOREVER`.
     """
     with writing(path):
         target = Path(path).resolve()
-        if not target.name:
-            raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         lock_file = target.with_name(f"{hidden(target)}.lock")
         made = [folder for folder in lock_file.parents if not folder.exists()]
         make_folder(lock_file.parent)

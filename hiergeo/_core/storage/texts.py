@@ -9,21 +9,14 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.files import size_of
 
-GZIP = b"\x1f\x8b"
-"""First bytes of a gzip file."""
+GZIP = b"\x1f\x8b"  # first bytes of a gzip file
 
 
 def read_text(path: Path | str, hint: str) -> str:
     """The text of a UTF-8 file, without its byte order mark; one that is compressed with gzip is inflated.
 
-    Args:
-        path: the file.
-        hint: what to do where there is none, such as "write one caption a line".
-
-    Raises:
-        UnavailableError: there is no such file, or it cannot be read.
-        InputError: it is a folder, a device or a pipe, larger than `hiergeo._core.limits` allows, damaged,
-            or no UTF-8 text.
+    UnavailableError, with the hint what to do, where there is no such file or it cannot be read; InputError for what is
+    no such text, or larger than `hiergeo._core.limits` allows.
     """
     size = size_of(path)
     if size is None:
@@ -31,28 +24,23 @@ def read_text(path: Path | str, hint: str) -> str:
     if size > limits.TEXT_BYTES:
         raise InputError(f"{path} has {size:,} bytes: a text may have {limits.TEXT_BYTES:,}.")
     try:
-        with open(path, "rb") as handle:
-            raw = handle.read(limits.TEXT_BYTES)
+        raw = Path(path).read_bytes()
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     raw = _inflated(path, raw) if raw.startswith(GZIP) else raw
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}, line {raw.count(10, 0, error.start) + 1}: {not_utf8(raw)}; save the file as UTF-8."
-        ) from error
+        encoding = " but UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
+        line = raw.count(10, 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: the bytes are not UTF-8{encoding}; save the file as UTF-8.") from error
     if "\0" in text:
         raise InputError(f"{path} holds null characters: save it as UTF-8 text.")
     return text
 
 
 def read_lines(path: Path | str, hint: str) -> list[str]:
-    """The lines of a text, without their ends: a line feed, a carriage return, or both, and no other character.
-
-    Raises:
-        UnavailableError, InputError: as `read_text`.
-    """
+    """The lines of a text, without their ends: a line feed, a carriage return, or both, and no other character."""
     lines = io.StringIO(read_text(path, hint), newline=None).read().split("\n")
     return lines if lines[-1] else lines[:-1]
 
@@ -62,17 +50,8 @@ def read_columns(
 ) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line of a table that is not blank, without blanks around them, with its number from 1.
 
-    Args:
-        path: the file.
-        hint: as for `read_text`.
-        expected: what a line is, such as ``a key and a name separated by a tab``.
-        separator: of cells; None is any run of blanks.
-        least: cells of a line.
-        most: cells of a line.
-
-    Raises:
-        UnavailableError: as `read_text`.
-        InputError: as `read_text`, or a line has other cells or an empty one: which, and what is expected.
+    InputError, naming the line and what is `expected`, for fewer or more cells than allowed and for empty ones. A
+    `separator` of None is any run of blanks.
     """
     for number, line in enumerate(read_lines(path, hint), 1):
         cells = [cell.strip() for cell in line.split(separator)]
@@ -94,9 +73,3 @@ def _inflated(path: Path | str, packed: bytes) -> bytes:
     if not inflater.eof or inflater.unused_data:
         raise InputError(f"{path} is truncated or holds more than one gzip member: replace it by an intact copy.")
     return raw
-
-
-def not_utf8(raw: bytes) -> str:
-    """The message for a file that is not UTF-8, given its first bytes."""
-    utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return f"the bytes are not UTF-8{' but UTF-16' if utf16 else ''}"

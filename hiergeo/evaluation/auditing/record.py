@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from hiergeo._core import limits, notebook
+from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
-from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain, signed
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, paragraphs, plain, signed
 from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
 from hiergeo.evaluation.metrics import Interval, find_metric
@@ -105,7 +105,7 @@ class Audit(Exported):
 
     def _repr_html_(self) -> str:
         """The verdict, and metrics as measured and under controls."""
-        return notebook.sentences(*self.sentences, self.omissions) + super()._repr_html_()
+        return paragraphs(*self.sentences, self.omissions) + super()._repr_html_()
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""

@@ -9,18 +9,20 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, final, get_args
+from itertools import groupby
+from typing import Any, ClassVar, NamedTuple, final
 
 import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole, unknown_name
+from hiergeo._core.errors import InputError, check_whole, sentence, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.records import Exported, Grid, Record, number
 from hiergeo._core.text import caption, without_folders
-from hiergeo.adapters import Model
+from hiergeo.adapters import ImageLike, Model
 from hiergeo.evaluation import Compute, Result
 from hiergeo.evaluation.measuring import described_compute, described_space, ready
 from hiergeo.evaluation.metrics import find_metric
@@ -59,7 +61,7 @@ def published(model: str, source: str, protocol: str = "", **figures: float) -> 
 
 
 class Run(NamedTuple):
-    """How to run a benchmark: the bootstrap, the device, and whether to draw bars.
+    """How to run a benchmark.
 
     Attributes:
         seed: of the bootstrap and of whatever else is drawn.
@@ -73,10 +75,13 @@ class Run(NamedTuple):
     compute: Compute = Compute()
     progress: bool = False
 
-    @property
-    def place(self) -> dict[str, Any]:
-        """Keyword arguments of `Model.encode_text` and `encode_image`: device, dtype and batch size."""
-        return self.compute.place
+    def texts(self, model: Model, texts: Sequence[str]) -> torch.Tensor:
+        """(n, D) embeddings of texts."""
+        return model.encode_text(texts, **self.compute.place, progress=self.progress)
+
+    def images(self, model: Model, images: Sequence[ImageLike]) -> torch.Tensor:
+        """(n, D) embeddings of images."""
+        return model.encode_image(images, **self.compute.place, progress=self.progress)
 
 
 class Benchmark(ABC):
@@ -89,6 +94,7 @@ class Benchmark(ABC):
         metrics: the metrics that tables show, `primary` among them.
         images: whether it needs a model that embeds images; of an instance, with its options.
         needs: the data that it measures, and where they come from.
+        loads: the property that reads its own data, if any.
         published: figures of papers.
     """
 
@@ -98,6 +104,7 @@ class Benchmark(ABC):
     metrics: ClassVar[tuple[str, ...]]
     images: bool = False
     needs: ClassVar[str] = ""
+    loads: ClassVar[str] = ""
     published: tuple[Published, ...] = ()
 
     @property
@@ -105,13 +112,15 @@ class Benchmark(ABC):
     def protocol(self) -> str:
         """How the numbers are made, in words, with every option that changes them."""
 
-    def load(self) -> None:  # noqa: B027 - most others need no data of their own
-        """Read the data that the options name, of any model; does nothing where there are none.
+    def load(self) -> None:
+        """Read the data that the options name, whatever the model.
 
         Raises:
             InputError: the data is damaged.
             UnavailableError: the data is not on this machine; the message says how to get it.
         """
+        if self.loads:
+            getattr(self, self.loads)
 
     @abstractmethod
     def check(self, model: Model, space: Space) -> None:
@@ -126,66 +135,50 @@ class Benchmark(ABC):
     def run(self, model: Model, space: Space, how: Run) -> Result:
         """Measure a model in a space; `check` has passed. Gradients are off.
 
-        Most benchmarks embed with ``model.encode_text(texts, **how.place, progress=how.progress)``, fill an `Outcome`
-        and return `result` of it.
+        Most benchmarks embed with `Run.texts` and `Run.images`, fill an `Outcome` and return `result` of it.
         """
 
-    def about(self, model: Model, space: Space, embeddings: torch.Tensor) -> dict[str, str | int | float]:
-        """Settings that every result stores: model, benchmark, space, protocol, device and versions."""
-        return {
+    def result(
+        self, outcome: Outcome, model: Model, space: Space, embeddings: torch.Tensor, how: Run, **facts: Any
+    ) -> Result:
+        """The result of an outcome, with model, benchmark, space, protocol, device, versions and further facts."""
+        settings = {
             "model": model.name,
             "dataset": self.name,
             **described_space(space, model.root(embeddings.device, embeddings.dtype)),
             "protocol": self.protocol,
             **described_compute(embeddings),
+            **facts,
         }
-
-    def result(
-        self, outcome: Outcome, model: Model, space: Space, embeddings: torch.Tensor, how: Run, **facts: Any
-    ) -> Result:
-        """The result of an outcome, with the settings of `about` and further `facts`."""
-        settings = {**self.about(model, space, embeddings), **facts}
         return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 
 
-TEXTS = ((str, "a text"), (str | None, "a text or None"))
-"""Annotations of options that are checked, and what their values are called."""
+def check_choice(what: str, value: str, choices: Sequence[str]) -> None:
+    """Raise InputError, suggesting the nearest, for a value that is not among the choices."""
+    if value not in choices:
+        raise unknown_name(what, str(value), choices)
 
 
-def check_choice(what: str, value: str, known: Sequence[str]) -> None:
-    """Raise InputError, suggesting the nearest, for a value that is not among those known."""
-    if value not in known:
-        raise unknown_name(what, str(value), known)
-
-
-def check_unused(data: str, options: Mapping[str, bool]) -> None:
-    """Raise InputError, naming the option, where one is set that has no effect on the data.
-
-    Args:
-        data: the data as the user named them.
-        options: the options that these data do not use, each with whether it is set.
-    """
-    for option, is_set in options.items():
-        if is_set:
-            raise InputError(f"the option {option} has no effect on {data}: leave it out, or name other data.")
+def check_count(option: str, value: int | None, least: int = 1) -> None:
+    """Raise InputError, naming the option, unless a value is None or a whole number from `least` on."""
+    if value is not None:
+        check_whole(option, value, least, limits.COUNT)
 
 
 def check_options(kind: type, name: str, options: Mapping[str, Any]) -> None:
-    """Raise InputError, naming the option, where it is unknown, or annotated as text and not one.
-
-    Args:
-        kind: the class of the benchmark.
-        name: its name.
-        options: arguments of its constructor.
-    """
-    parameters = inspect.signature(kind).parameters
+    """Raise InputError, naming the option, where it is unknown or not of the type that the constructor declares."""
+    parameters = inspect.signature(kind, eval_str=True).parameters
+    lenient = ConfigDict(arbitrary_types_allowed=True)
     for option, value in options.items():
         if option not in parameters:
             raise unknown_name(f"option of {name}", option, list(parameters))
-        wanted = parameters[option].annotation
-        for annotation, called in TEXTS:
-            if wanted == annotation and not isinstance(value, get_args(wanted) or wanted):
-                raise InputError(f"the option {option} of {name} must be {called}, not a {type(value).__name__}.")
+        declared = parameters[option].annotation
+        try:
+            TypeAdapter(Any if declared is inspect.Parameter.empty else declared, config=lenient).validate_python(
+                value, strict=True
+            )
+        except ValidationError as error:
+            raise InputError(sentence(error, f"the option {option} of {name}")) from error
 
 
 BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
@@ -198,9 +191,8 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "trees": "hiergeo.evaluation.benchmarks.trees:Trees",
         "wordnet": "hiergeo.evaluation.benchmarks.is_a:WordNetIsA",
         "zero_shot": "hiergeo.evaluation.benchmarks.zero_shot:ZeroShotClassification",
-        "hyperlex": "hiergeo.evaluation.benchmarks.hyperlex:HyperLex",
+        "hyperlex": "hiergeo.evaluation.benchmarks.words:HyperLex",
         "himo": "hiergeo.evaluation.benchmarks.himo:HiMo",
-        "inclusion": "hiergeo.evaluation.benchmarks.inclusion:Inclusion",
         "retrieval": "hiergeo.evaluation.benchmarks.retrieval:Retrieval",
     },
 )
@@ -208,13 +200,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
 
 
 def benchmark_named(name: str, **options: Any) -> Benchmark:
-    """A benchmark with its options.
-
-    Raises:
-        InputError: an unknown name or option (the nearest one is suggested), a value out of range or of
-            another type, or an option without effect.
-        UnavailableError: the code of another package cannot be imported.
-    """
+    """A benchmark with its options; InputError, naming it, for an unknown one or a value of another type."""
     kind = BENCHMARKS.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Benchmark)):
         raise InputError(f"the benchmark '{name}' is not a subclass of hiergeo.benchmarks.Benchmark.")
@@ -256,13 +242,13 @@ def measure(
     if options and not isinstance(benchmark, str):
         raise InputError("options go to a benchmark that is given by name: give them to its constructor instead.")
     compute = Compute(resolve_device(device), dtype, batch_size)
-    model, chosen = ready(model, space, compute.device)
+    model, space = ready(model, space, compute.device)
     if task.images and not model.has_images:
         raise InputError(f"{model.name} embeds texts only, and the benchmark '{task.name}' needs images.")
-    chosen.geometry.parts(model.dim)
-    task.check(model, chosen)
+    space.geometry.parts(model.dim)
+    task.check(model, space)
     with BENCHMARKS.running(task.name, "could not measure"):
-        return task.run(model, chosen, Run(seed, samples, compute, progress))
+        return task.run(model, space, Run(seed, samples, compute, progress))
 
 
 @final
@@ -286,17 +272,16 @@ class BenchmarkResult(Exported):
 
 def published_lines(figures: Iterable[Published]) -> list[str]:
     """Figures of papers, marked as such: a line for each model, source and protocol."""
-    grouped: dict[tuple[str, str, str], list[Published]] = {}
-    for each in figures:
-        grouped.setdefault((each.model, each.source, each.protocol), []).append(each)
     return [
         f"published, not measured here: {model}, {_figures(group)} ({source}{f'; {protocol}' if protocol else ''})"
-        for (model, source, protocol), group in grouped.items()
+        for (model, source, protocol), group in groupby(
+            figures, lambda figure: (figure.model, figure.source, figure.protocol)
+        )
     ]
 
 
 def _figures(figures: Iterable[Published]) -> str:
-    return ", ".join(f"{find_metric(each.metric).label} {number(each.value)}" for each in figures)
+    return ", ".join(f"{find_metric(figure.metric).label} {number(figure.value)}" for figure in figures)
 
 
 def _protocol(result: Result) -> str:

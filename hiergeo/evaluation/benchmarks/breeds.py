@@ -13,20 +13,15 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.breeds import SPLITS, Superclass, load_breeds, split_named
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice, check_unused
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_choice
 from hiergeo.evaluation.classification import AVERAGING, Classified, check_labels, embed_labels
 from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 
-KS = {"superclass": (1, 5), "subclass": (1, 5), "both_levels": (2, 5, 10)}
-"""Cut-offs of each metric."""
-
+KS = {"superclass": (1, 5), "subclass": (1, 5), "both_levels": (2, 5, 10)}  # cut-offs of each metric
 NAMING = "classes by their first name, with the wnid where two share it, superclasses by all names joined by 'or'"
 """What stands in the prompts, as the protocol says."""
-
-DEFAULT = "entity13"
-"""The split of a folder of images, unless another one is named."""
 
 
 @final
@@ -40,7 +35,7 @@ class Breeds(Benchmark):
     Args:
         images: a folder with one subfolder a wnid, such as ImageNet's validation set; ``demo`` has the shapes of scenes
             and their families instead.
-        split: ``entity13`` (the default), ``entity30``, ``living17`` or ``nonliving26``; ``demo`` has none.
+        split: ``entity13``, ``entity30``, ``living17`` or ``nonliving26``; ``demo`` has none.
         averaging: of the prompts of a class, one of `AVERAGING`.
 
     Source: Santurkar et al., BREEDS (ICLR 2021): levels of the corrected hierarchy, subclasses drawn with seed 2.
@@ -57,14 +52,13 @@ class Breeds(Benchmark):
         )
     )
     images = True
+    loads = "items"
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 
-    def __init__(self, images: str = "demo", split: str | None = None, averaging: str = "auto") -> None:
+    def __init__(self, images: str = "demo", split: str = "entity13", averaging: str = "auto") -> None:
         check_choice("averaging", averaging, AVERAGING)
-        if images == "demo":
-            check_unused("demo", {"split": split is not None})
-        self.source, self.split, self.averaging = images, split or DEFAULT, averaging
-        split_named(self.split)
+        split_named(split)
+        self.source, self.split, self.averaging = images, split, averaging
 
     @cached_property
     def superclasses(self) -> tuple[Superclass, ...]:
@@ -82,10 +76,10 @@ class Breeds(Benchmark):
         """The images of the subclasses."""
         if self.source == "demo":
             return Classified.of(datasets.labelled("scenes"))
-        wnids = [wnid for each in self.superclasses for wnid in each.subclasses]
+        wnids = [wnid for above in self.superclasses for wnid in above.subclasses]
         names = load_breeds().classes
-        found = datasets.labelled(self.source, only=wnids)
-        return Classified.of(replace(found, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
+        labelled = datasets.labelled(self.source, only=wnids)
+        return Classified.of(replace(labelled, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
 
     @property
     def protocol(self) -> str:
@@ -99,9 +93,6 @@ class Breeds(Benchmark):
             f"{len(self.items.templates)} templates averaged by '{averaging}'"
         )
 
-    def load(self) -> None:
-        _ = self.items
-
     def check(self, model: Model, space: Space) -> None:
         check_labels(model, self._among()[2])
 
@@ -111,17 +102,17 @@ class Breeds(Benchmark):
         rooted, many = space.rooted(embedded.root), len(upper.classes)
         points, item = embedded.classes, rooted.points(embedded.item)
 
-        def ranks(first: int, last: int, labels: tuple[int, ...]) -> np.ndarray:
-            target = torch.tensor(labels).to(points.device)
-            found: np.ndarray = rooted.rank(item, points[first:last], target).cpu().numpy()
-            return found
+        def ranks(candidates: torch.Tensor, *labels: torch.Tensor) -> np.ndarray:
+            targets = [rooted.rank(item, candidates, target.to(points.device)) for target in labels]
+            return torch.stack(targets).cpu().numpy()
 
-        high, low = ranks(0, many, upper.labels), ranks(many, len(points), lower.labels)
-        shifted = tuple(label + many for label in lower.labels)
-        pair = np.stack([ranks(0, len(points), upper.labels), ranks(0, len(points), shifted)])
-        outcome = level_recalls(
-            {"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points)
-        )
+        high, low = torch.tensor(upper.labels), torch.tensor(lower.labels)
+        by_level = {
+            "superclass": ranks(points[:many], high),
+            "subclass": ranks(points[many:], low),
+            "both_levels": ranks(points, high, low + many),
+        }
+        outcome = level_recalls(by_level, many, len(points))
         facts = {
             "split": self.split if self.source != "demo" else "demo",
             "items": len(self.items.items),
@@ -133,21 +124,14 @@ class Breeds(Benchmark):
     def _among(self) -> tuple[Classified, Classified, Classified]:
         """The items among superclasses, among subclasses, and the names of both, superclasses first."""
         items = self.items
-        upper_of = {key: place for place, each in enumerate(self.superclasses) for key in each.subclasses}
-        names = [each.name.replace(", ", " or ") for each in self.superclasses]
+        upper_of = {key: index for index, upper in enumerate(self.superclasses) for key in upper.subclasses}
+        names = [upper.name.replace(", ", " or ") for upper in self.superclasses]
         above = [upper_of[items.keys[label]] for label in items.labels]
-        upper = items.renamed(names, above)
-        return upper, items, items.renamed([*names, *items.classes], above)
+        return items.renamed(names, above), items, items.renamed([*names, *items.classes], above)
 
 
 def level_recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
-    """Recall@k of the ranks (targets, n) of each metric of `KS`, and what a random order of the candidates gives.
-
-    Args:
-        ranks: how many candidates come before each target of an item.
-        upper: number of superclasses.
-        names: number of names of both levels.
-    """
+    """Recall@k of the ranks (targets, n) of each metric of `KS`, and what a random order of the candidates gives."""
     candidates = {"superclass": upper, "subclass": names - upper, "both_levels": names}
     outcome = Outcome()
     for name, cuts in KS.items():

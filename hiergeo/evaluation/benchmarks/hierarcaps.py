@@ -1,16 +1,18 @@
 """HierarCaps, and any other dataset of chains, by the protocols of `hiergeo.evaluation`."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
+import numpy as np
+
 from hiergeo import datasets
-from hiergeo._core import limits
-from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, published
+from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_count, published
 from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
+from hiergeo.evaluation.metrics.order import order_of_tiers
 from hiergeo.evaluation.protocols import LADDERS
 from hiergeo.geometry import Space
 
@@ -21,25 +23,17 @@ PRIMARY = {"pairs": "auroc", "pep": "auroc", "hyper3": "auroc_margin"}
 
 
 class ChainBenchmark(Benchmark):
-    """A benchmark of chains of captions.
+    """A benchmark of chains of captions: a split of a dataset, or its first `take` rows."""
 
-    Args:
-        data: a dataset of chains.
-        split: its split.
-        take: only the first rows; None takes all.
-
-    Raises:
-        InputError: fewer than one row.
-    """
+    loads = "hierarchy"
 
     def __init__(self, data: str, split: str, take: int | None = None) -> None:
-        if take is not None:
-            check_whole("take", take, 1, limits.COUNT)
+        check_count("take", take)
         self.data, self.split, self.rows = data, split, take
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """The chains, read when first needed."""
+        """The chains."""
         return datasets.load(self.data, self.split, rows=self.rows)
 
     @property
@@ -47,9 +41,6 @@ class ChainBenchmark(Benchmark):
         """Which rows of which data, in words."""
         part = "" if self.rows is None else f", the first {self.rows:,} rows"
         return f"{self.data} {self.split}{part}"
-
-    def load(self) -> None:
-        _ = self.hierarchy
 
 
 @final
@@ -111,4 +102,9 @@ class HierarCaps(ChainBenchmark):
     def run(self, model: Model, space: Space, how: Run) -> Result:
         embedded = embed_for(self.measured, model, self.hierarchy, how.compute, progress=how.progress)
         settings = ProtocolSettings(self.measured, self.steps, how.seed, how.samples)
-        return measure(embedded, space, settings, progress=how.progress)
+        result = measure(embedded, space, settings, progress=how.progress)
+        chains = embedded.chains.cpu().numpy()
+        radii = np.empty(len(embedded.texts))
+        radii[chains] = result.radii
+        order = order_of_tiers(radii, chains, seed=how.seed)
+        return replace(result, bounds=result.bounds | {"tau_d": order.interval})

@@ -1,8 +1,7 @@
 """WordNet is-a: do radii and cones of names follow the hierarchy that WordNet has of them?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from itertools import count
 from math import comb
 from typing import Any, NamedTuple, final
 
@@ -17,7 +16,7 @@ from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_synsets
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run
-from hiergeo.evaluation.benchmarks.word_benchmark import WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import CHANCE, Ranking
 from hiergeo.evaluation.metrics.registry import area, declare, share
 from hiergeo.evaluation.metrics.sharing import Sharing, families
@@ -27,39 +26,27 @@ from hiergeo.geometry.space import By
 
 KS = (1, 5, 10)
 SEARCHES: tuple[By, ...] = ("margin", "distance")
-TRIES = 100
-"""Draws of a random partner before a pair is left with what it got."""
+TRIES = 100  # draws of a random partner before a pair is left with what it got
 
 
 class Names(NamedTuple):
-    """Names and which is above which.
-
-    Attributes:
-        words: n names.
-        pairs: (m, 2) int64 positions (child, ancestor), no two alike.
-    """
+    """Names and which is above which."""
 
     words: tuple[str, ...]
-    pairs: np.ndarray
+    pairs: np.ndarray  # (m, 2) int64 positions (child, ancestor), no two alike
 
 
 @final
 class WordNetIsA(WordBenchmark):
     """Is-a pairs among a list of names: order of radii, direction of cones, and the search for ancestors.
 
-    Metrics:
-        ``isa_radius``: share of pairs whose child is farther from the root than its ancestor, ties one half.
-        ``isa_radius_equal_words``: the same of the pairs whose names have equally many words.
-        ``isa_direction``: AUROC of -Xi(ancestor, child) over -Xi(child, ancestor).
-        ``isa_auroc``: AUROC of -Xi(ancestor, child) over the same children with ancestors of other pairs at random, so
-        that every name is as often an ancestor in both; ``isa_auroc_cosine`` scores them by the cosine. Both are
-            omitted where no ancestor at random is a wrong one.
-        ``isa_hits_rK``: share of names with ancestors whose K best by cone margin, among all other names as parents,
-        hold one; ``isa_hits_distance_rK`` the K nearest.
-
-    Baselines: ``chance``; ``length`` orders by the number of characters, and finds the K shortest names; ``frequent``
-    finds the K names that are ancestors most often, the same for every child. Intervals resample children, since the
-    pairs of a child are not independent, and know which children share ancestors.
+    ``isa_radius`` is the share of pairs whose child is farther from the root than its ancestor, ties one half;
+    ``isa_direction`` the AUROC of -Xi(ancestor, child) over -Xi(child, ancestor), and ``isa_auroc`` over the same
+    children with ancestors of other pairs at random, so that every name is as often an ancestor in both (omitted where
+    none of those is a wrong one). ``isa_hits_rK`` is the share of names with ancestors whose K best by cone margin,
+    among all other names as parents, hold one; ``isa_hits_distance_rK`` the K nearest. Baselines: ``length`` orders by
+    the number of characters, and finds the K shortest names; ``frequent`` those that are ancestors most often.
+    Intervals resample children, and know which of them share ancestors.
 
     Args:
         data: ``lvis`` (the 1,203 names of LVIS, with stored CLIP embeddings), ``demo`` (the shapes of scenes),
@@ -81,6 +68,7 @@ class WordNetIsA(WordBenchmark):
         *(share(f"isa_hits_r{k}", f"ancestors found (margin) R@{k}", discrete=True) for k in KS),
         *(share(f"isa_hits_distance_r{k}", f"ancestors found (distance) R@{k}", discrete=True) for k in KS),
     )
+    loads = "names"
     needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 
     def __init__(self, data: str = "lvis", prompt: str = "a {}", missing: str = "refuse") -> None:
@@ -88,49 +76,40 @@ class WordNetIsA(WordBenchmark):
 
     @cached_property
     def names(self) -> Names:
-        """The names and pairs, read when first needed."""
+        """The names and pairs."""
         if self.data == "demo":
-            named = [(pair.word, pair.kind) for pair in taxonomy.word_pairs() if pair.relation.startswith("hyp-")]
-            words = tuple(dict.fromkeys(word for pair in named for word in pair))
-            return Names(words, np.array([[words.index(child), words.index(above)] for child, above in named]))
+            edges = [(pair.word, pair.kind) for pair in taxonomy.word_pairs() if pair.relation.startswith("hyp-")]
+            words = tuple(dict.fromkeys(word for pair in edges for word in pair))
+            return Names(words, np.array([[words.index(child), words.index(above)] for child, above in edges]))
         if self.data == "lvis":
             lvis = load_lvis()
             return Names(lvis.words, lvis.pairs)
-        listed = read_synsets(self.data)
+        rows = read_synsets(self.data)
         wordnet = load_wordnet()
         first: dict[str, str] = {}
-        for _, given in listed:
-            synset = wordnet.synset(given)
+        for _, name in rows:
+            synset = wordnet.synset(name)
             if synset in first:
-                raise InputError(f"{self.data} lists the synset {synset} twice, as {first[synset]} and {given}.")
-            first[synset] = given
+                raise InputError(f"{self.data} lists the synset {synset} twice, as {first[synset]} and {name}.")
+            first[synset] = name
         pairs = wordnet.is_a(list(first))
-        return Names(tuple(word for word, _ in listed), np.array(pairs, dtype=np.int64).reshape(-1, 2))
-
-    @property
-    def protocol(self) -> str:
-        left_out = "; names that the model lacks are left out" if self.missing == "skip" else ""
-        return f"{self.data}, prompt '{self.prompt}'{left_out}"
-
-    def load(self) -> None:
-        _ = self.names
+        return Names(tuple(word for word, _ in rows), np.array(pairs, dtype=np.int64).reshape(-1, 2))
 
     def check(self, model: Model, space: Space) -> None:
         if self.missing == "refuse":
             model.check_texts(self.texts(self.names.words))
-        if not len(self._kept(model).pairs):
+        if not len(self._measured(model).pairs):
             raise InputError(f"{self.data} has no pair of a name and its ancestor that {model.name} can embed.")
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        names = self._kept(model)
-        text = model.encode_text(self.texts(names.words), **how.place, progress=how.progress)
+        names = self._measured(model)
+        text = how.texts(model, self.texts(names.words))
         rooted = space.rooted(model.root(text.device, text.dtype))
-        found = {by: found_ancestors(rooted, text, names.pairs, by) for by in SEARCHES}
         child, above = names.pairs.T
         other = shuffled_ancestors(names.pairs, how.seed)
 
         def scores(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-            word, kind = (text[torch.from_numpy(places).to(text.device)] for places in (x, y))
+            word, kind = (text[torch.from_numpy(side).to(text.device)] for side in (x, y))
             return is_a_scores(rooted, word, kind)
 
         outcome = is_a(
@@ -138,28 +117,25 @@ class WordNetIsA(WordBenchmark):
             scores(child, above),
             scores(above, child),
             scores(child, other),
-            found,
+            {by: ancestor_ranks(rooted, text, names.pairs, by) for by in SEARCHES},
             negatives=not true_draws(names.pairs, other).all(),
         )
-        children = len(np.unique(names.pairs[:, 0]))
         facts: dict[str, Any] = {
             "split": self.data,
             "names": len(names.words),
             "pairs": len(names.pairs),
-            "children": children,
+            "children": len(np.unique(child)),
         }
         if self.data not in ("demo", "lvis"):
             facts["wordnet"] = load_wordnet().described
         return self.result(outcome, model, rooted, text, how, **facts)
 
-    def _kept(self, model: Model) -> Names:
+    def _measured(self, model: Model) -> Names:
         words, pairs = self.names
-        known = self.embeddable(model, words)
-        kept = [place for place, word in enumerate(words) if word in known]
-        new = np.full(len(words), -1)
-        new[kept] = np.arange(len(kept))
-        moved = new[pairs]
-        return Names(tuple(words[place] for place in kept), moved[(moved >= 0).all(axis=1)])
+        has = self.embeddable(model, words)
+        there = np.array([word in has for word in words])
+        moved = np.where(there, np.cumsum(there) - 1, -1)[pairs]
+        return Names(tuple(word for word in words if word in has), moved[(moved >= 0).all(axis=1)])
 
 
 def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
@@ -170,26 +146,26 @@ def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
     child, above = pairs.T
     true = _true_pairs(pairs)
     generator = np.random.default_rng(seed)
-    found = generator.permutation(above)
+    drawn = generator.permutation(above)
 
     def is_wrong(at: int) -> bool:
-        return (int(child[at]), int(found[at])) in true
+        return (int(child[at]), int(drawn[at])) in true
 
     for at in range(len(pairs)):
         for _ in range(TRIES):
             if not is_wrong(at):
                 break
             partner = int(generator.integers(len(pairs)))
-            found[[at, partner]] = found[[partner, at]]
+            drawn[[at, partner]] = drawn[[partner, at]]
             if is_wrong(partner) or is_wrong(at):
-                found[[at, partner]] = found[[partner, at]]
-    return found
+                drawn[[at, partner]] = drawn[[partner, at]]
+    return drawn
 
 
-def true_draws(pairs: np.ndarray, found: np.ndarray) -> np.ndarray:
+def true_draws(pairs: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Whether a drawn ancestor is the child itself or above it all the same, (m,) bool."""
     true = _true_pairs(pairs)
-    return np.array([pair in true for pair in zip(pairs[:, 0].tolist(), found.tolist(), strict=True)], dtype=bool)
+    return np.array([pair in true for pair in zip(pairs[:, 0].tolist(), drawn.tolist(), strict=True)], dtype=bool)
 
 
 def _true_pairs(pairs: np.ndarray) -> set[tuple[int, int]]:
@@ -197,21 +173,20 @@ def _true_pairs(pairs: np.ndarray) -> set[tuple[int, int]]:
     return {(c, a) for child, above in pairs.tolist() for c, a in ((child, above), (child, child))}
 
 
-def found_ancestors(space: Space, text: Tensor, pairs: np.ndarray, by: By) -> np.ndarray:
-    """For each child with ancestors the place of the first of them in its list of parents, from 0, (children,).
+def ancestor_ranks(space: Space, text: Tensor, pairs: np.ndarray, by: By) -> np.ndarray:
+    """For each child with ancestors the rank of the first of them in its list of parents, from 0, (children,).
 
-    The list holds all other names, best first; places from max(KS) on are as good as none.
+    The list holds all other names, best first; ranks from max(KS) on are as good as none.
     """
     children, points = np.unique(pairs[:, 0]), space.points(text)
     queries = points.rows(torch.from_numpy(children).to(text.device))
-    wanted = min(max(KS) + 1, len(text))
-    best = space.topk(queries, points, wanted, by=by, side="parents")[1].cpu().numpy()
+    best = space.topk(queries, points, min(max(KS) + 1, len(text)), by=by, side="parents")[1].cpu().numpy()
     true = _true_pairs(pairs)
-    places = []
+    ranks = []
     for child, row in zip(children.tolist(), best.tolist(), strict=True):
         others = [name for name in row if name not in (child, -1)]
-        places.append(next((at for at, name in zip(count(), others) if (child, name) in true), len(text)))
-    return np.array(places)
+        ranks.append(next((rank for rank, name in enumerate(others) if (child, name) in true), len(text)))
+    return np.array(ranks)
 
 
 def is_a(
@@ -219,68 +194,56 @@ def is_a(
     forward: dict[str, np.ndarray],
     backward: dict[str, np.ndarray],
     random: dict[str, np.ndarray],
-    found: Mapping[By, np.ndarray],
+    ranks: Mapping[By, np.ndarray],
     *,
     negatives: bool = True,
 ) -> Outcome:
-    """The metrics of is-a pairs.
+    """The metrics of is-a pairs, from scores (m,) by name of the score.
 
-    Args:
-        names: names and their pairs.
-        forward: scores of the pairs, by name of the score, (m,).
-        backward: of the pairs turned round.
-        random: of the children with other ancestors.
-        found: by kind of search the place of the first true ancestor of each child, as `found_ancestors`.
-        negatives: whether any pair of `random` is not a true one; without them there is no ``isa_auroc``.
+    Scores are `forward` those of the pairs, `backward` of the pairs turned round, and `random` of the children with
+    other ancestors, of which `negatives` says whether any is a wrong one. `ranks` are those of `ancestor_ranks`.
     """
     children, of = np.unique(names.pairs[:, 0], return_inverse=True)
     length = letters(names.words)
     longer = np.sign(length[names.pairs[:, 0]] - length[names.pairs[:, 1]])
-
     sharing = Sharing(families(children, names.pairs))
 
-    def by_child(of_pairs: np.ndarray) -> np.ndarray:
-        return np.bincount(of, of_pairs, minlength=len(children)) * len(children)
-
-    def share(right: np.ndarray, kept: np.ndarray) -> Statistic:
-        deviations = by_child(kept * (right - _mean(right, kept)) / max(kept.sum(), 1))
+    def statistic(value: Callable[[np.ndarray], Any], influence: np.ndarray, stacked: bool) -> Statistic:
+        by_child = np.bincount(of, influence, minlength=len(children)) * len(children)
         return Statistic(
             len(children),
-            lambda counts: _mean(right, counts[of] * kept),
+            lambda counts: value(counts[..., of]),
+            stacked=stacked,
             sharing=sharing,
-            influence=lambda: deviations,
+            influence=lambda: by_child,
             least=0.0,
         )
+
+    def share(right: np.ndarray, chosen: np.ndarray) -> Statistic:
+        influence = chosen * (right - _mean(right, chosen)) / max(chosen.sum(), 1)
+        return statistic(lambda counts: _mean(right, counts * chosen), influence, False)
 
     def auroc(positive: np.ndarray, negative: np.ndarray) -> Statistic:
         ranking = Ranking(positive, negative)
-        return Statistic(
-            len(children),
-            lambda counts: ranking.auroc(counts[..., of]),
-            stacked=True,
-            sharing=sharing,
-            influence=lambda: by_child(ranking.auroc_influence() / len(of)),
-            least=0.0,
-        )
+        return statistic(ranking.auroc, ranking.auroc_influence() / len(of), True)
 
-    farther, every = (np.sign(forward["radius"]) + 1) / 2, np.ones(len(of))
     words = np.array([len(word.split()) for word in names.words])
     equal = (words[names.pairs[:, 0]] == words[names.pairs[:, 1]]).astype(np.float64)
-    outcome, by_length = Outcome(), (longer + 1) / 2
-    outcome.add("isa_radius", share(farther, every), chance=CHANCE, length=_mean(by_length, every))
-    if equal.any():
-        statistic = share(farther, equal)
-        outcome.add("isa_radius_equal_words", statistic, chance=CHANCE, length=_mean(by_length, equal))
+    farther, by_length = (np.sign(forward["radius"]) + 1) / 2, (longer + 1) / 2
+    outcome = Outcome()
+    for name, chosen in (("isa_radius", np.ones(len(of))), ("isa_radius_equal_words", equal)):
+        if chosen.any():
+            outcome.add(name, share(farther, chosen), chance=CHANCE, length=_mean(by_length, chosen))
     direction = auroc(forward["angle"], backward["angle"])
     outcome.add("isa_direction", direction, chance=CHANCE, length=Ranking(longer, -longer).auroc())
     if negatives:
         outcome.add("isa_auroc", auroc(forward["angle"], random["angle"]), chance=CHANCE)
         outcome.add("isa_auroc_cosine", auroc(forward["cosine"], random["cosine"]), chance=CHANCE)
     null = {k: _hits_without_a_model(names, length, children, k) for k in KS}
-    for by, places in found.items():
+    for by, rank in ranks.items():
         for k in KS:
             name = f"isa_hits_r{k}" if by == "margin" else f"isa_hits_{by}_r{k}"
-            outcome.add(name, mean_of((places < k).astype(np.float64), sharing), **null[k])
+            outcome.add(name, mean_of((rank < k).astype(np.float64), sharing), **null[k])
     return outcome
 
 
@@ -300,14 +263,14 @@ def _hits_without_a_model(names: Names, length: np.ndarray, children: np.ndarray
 
     def first(order: np.ndarray) -> float:
         best = order[: k + 1].tolist()
-        lists = {child: [name for name in best if name != child][:k] for child in above}
-        return float(np.mean([bool(above[child] & set(found)) for child, found in lists.items()]))
+        hits = [not above[child].isdisjoint([name for name in best if name != child][:k]) for child in above]
+        return float(np.mean(hits))
 
     def missed(ancestors: int) -> float:
         return comb(total - 1 - ancestors, k) / comb(total - 1, k) if total - 1 >= k else 0.0
 
     return {
-        "chance": float(np.mean([1 - missed(len(found)) for found in above.values()])),
+        "chance": float(np.mean([1 - missed(len(ancestors)) for ancestors in above.values()])),
         "length": first(np.argsort(length, kind="stable")),
         "frequent": first(np.argsort(-often, kind="stable")),
     }

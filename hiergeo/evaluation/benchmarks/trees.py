@@ -10,9 +10,9 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
-from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.benchmark import Published, Run, published
-from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark
+from hiergeo.evaluation.benchmarks.benchmark import Published, published
+from hiergeo.evaluation.benchmarks.zero_shot import ClassifierBenchmark
+from hiergeo.evaluation.classification import EmbeddedLabels
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree
 from hiergeo.evaluation.metrics.trees import quoted_names
 from hiergeo.evaluation.result import Outcome, mean_of
@@ -32,17 +32,17 @@ class Trees(ClassifierBenchmark):
     ignores the hierarchy would score at this accuracy.
 
     Args:
-        data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts).
+        data, averaging, names, templates: as for `ClassifierBenchmark`.
         tree: ``auto`` (the shapes of scenes for scenes, otherwise WordNet), ``wordnet``, ``demo`` (the shapes), or a
             file of one ``parent child`` a line, such as ``imagenet_isa.txt``. WordNet knows classes by wnid, by synset
             name, or by word, which is taken in its first sense.
-        averaging, names, templates: as for `ClassifierBenchmark`.
     """
 
     name = "trees"
     label = "tree metrics"
     primary = "tie"
     metrics = (*TREE_METRICS, "zero_shot_accuracy")
+    loads = "tree"
     needs = "a folder with one subfolder of images a class, and imagenet_isa.txt or WordNet; scenes needs none"
     published: tuple[Published, ...] = (
         *published("MERU ViT-B", DOCS, VAL, tie=3.630, lca=2.220, jaccard=0.780, h_precision=0.850, h_recall=0.850),
@@ -74,7 +74,7 @@ class Trees(ClassifierBenchmark):
         if self.source == "wordnet":
             return Tree(load_wordnet().tree(self.nodes))
         tree = Tree(taxonomy.edges() if self.source == "demo" else read_tree(self.source))
-        tree.places(self.nodes)
+        tree.positions(self.nodes)
         return tree
 
     def protocol_by(self, averaging: str) -> str:
@@ -84,72 +84,51 @@ class Trees(ClassifierBenchmark):
             f"{tree} ({len(self.tree.nodes)} nodes)"
         )
 
-    def load(self) -> None:
-        _ = self.tree
+    @property
+    def facts(self) -> dict[str, str]:
+        wordnet = {"wordnet": load_wordnet().described} if self.source == "wordnet" else {}
+        return {"tree": self.source, **wordnet}
 
     def check(self, model: Model, space: Space) -> None:
         _ = self.tree
         super().check(model, space)
 
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        embedded = self.embed(model, how)
-        rooted = space.rooted(embedded.root)
-        classes = self.tree.places(self.nodes)
-        outcome = mistakes(self.tree, classes, embedded.nearest(rooted), np.array(self.items.labels))
-        facts = {**self.facts(embedded), "tree": self.source}
-        if self.source == "wordnet":
-            facts["wordnet"] = load_wordnet().described
-        return self.result(outcome, model, rooted, embedded.item, how, **facts)
+    def score(self, embedded: EmbeddedLabels, space: Space, labels: np.ndarray) -> Outcome:
+        return mistakes(self.tree, self.tree.positions(self.nodes), embedded.nearest(space), labels)
 
 
-def mistakes(tree: Tree, classes: np.ndarray, found: np.ndarray, labels: np.ndarray) -> Outcome:
-    """Tree metrics and accuracy of predictions, with what chance gives.
+def mistakes(tree: Tree, classes: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> Outcome:
+    """Tree metrics and accuracy of predicted classes (n,) against labels (n,), with what chance gives.
 
-    Args:
-        tree: a tree.
-        classes: (C,) the position of each class in `Tree.nodes`.
-        found: (n,) predicted classes.
-        labels: (n,) true classes.
+    `classes` (C,) are the positions of the classes in `Tree.nodes`.
     """
-    count = len(classes)
-    right = (found == labels).astype(np.float64)
-    predictions, truths = (np.bincount(of, minlength=count) / len(of) for of in (found, labels))
-    values = tree.between(classes[found], classes[labels])
-    uniform = np.full(count, 1 / count)
-    by_chance = _expected(tree, classes, uniform, truths)
-    shuffled = _expected(tree, classes, predictions, truths)
+    count, accuracy = len(classes), float((predicted == labels).mean())
+    values = tree.between(classes[predicted], classes[labels])
+    everything = tree.between(np.repeat(classes, count), np.tile(classes, count))
     exact = tree.between(classes[:1], classes[:1])
+    drawn, truths = (np.bincount(of, minlength=count) / len(of) for of in (predicted, labels))
     outcome = Outcome()
     for name in TREE_METRICS:
-        same, any_class = float(exact[name][0]), by_chance[name]
-        wrong = (any_class - same / count) / (1 - 1 / count)
-        at_random = float(right.mean()) * same + (1 - float(right.mean())) * wrong
-        known = {"chance": any_class, "shuffled": shuffled[name], "random_mistakes": at_random}
-        outcome.add(name, mean_of(values[name]), **known)
-    by_accident = float(predictions @ truths)
-    outcome.add("zero_shot_accuracy", mean_of(right), chance=1 / count, shuffled=by_accident)
+        of_truth = everything[name].reshape(count, count) @ truths
+        same, by_chance = float(exact[name][0]), float(of_truth.mean())
+        wrong = (by_chance - same / count) / (1 - 1 / count)
+        at_random = accuracy * same + (1 - accuracy) * wrong
+        baselines = {"chance": by_chance, "shuffled": float(drawn @ of_truth), "random_mistakes": at_random}
+        outcome.add(name, mean_of(values[name]), **baselines)
+    right = mean_of((predicted == labels).astype(np.float64))
+    outcome.add("zero_shot_accuracy", right, chance=1 / count, shuffled=float(drawn @ truths))
     return outcome
-
-
-def _expected(tree: Tree, classes: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Means of the metrics over predictions and truths drawn independently, with probabilities (C,) each."""
-    found = dict.fromkeys(TREE_METRICS, 0.0)
-    for place, weight in zip(np.flatnonzero(predicted), predicted[predicted > 0], strict=True):
-        values = tree.between(np.full(len(classes), classes[place]), classes)
-        for name in TREE_METRICS:
-            found[name] += float(weight * (true @ values[name]))
-    return found
 
 
 def _synsets(keys: Sequence[str]) -> list[str]:
     """The classes as WordNet knows them: wnids and names of synsets as they are, other words by their first sense."""
     wordnet = load_wordnet()
-    known = wordnet.names.keys() | wordnet.parents.keys()
-    found = [key if key in known else f"{key.replace(' ', '_')}.n.01" for key in keys]
-    missing = [key for key, name in zip(keys, found, strict=True) if name not in known]
+    names = wordnet.names.keys() | wordnet.parents.keys()
+    synsets = [key if key in names else f"{key.replace(' ', '_')}.n.01" for key in keys]
+    missing = [key for key, name in zip(keys, synsets, strict=True) if name not in names]
     if missing:
         what = "one class is" if len(missing) == 1 else f"{len(missing)} classes are"
         raise InputError(
             f"{what} not in WordNet, {quoted_names(missing)}: call subfolders by wnid, or give a tree that has them."
         )
-    return found
+    return synsets

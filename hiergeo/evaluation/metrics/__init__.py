@@ -1,17 +1,15 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and the records of metrics."""
 
-from hiergeo.evaluation.metrics.correlation import RankCorrelation, himo_rows, spearman
-from hiergeo.evaluation.metrics.embeddings import similarity_drift, tau_d, tau_d_rows, tied_share
+from hiergeo.evaluation.metrics.correlation import RankCorrelation, similarity_drift
 from hiergeo.evaluation.metrics.ladders import (
     ZeroShot,
     accuracies,
-    any_hit,
-    chance_recall,
     ladder,
     ladder_metrics,
     ladder_precision_recall,
     ladder_scores,
 )
+from hiergeo.evaluation.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.ranking import (
     CHANCE,
     Ranking,

@@ -8,12 +8,7 @@ from hiergeo._core.errors import InputError, reason
 
 
 def checked(name: str, values: ArrayLike, ndim: int | None = None) -> np.ndarray:
-    """`values` as a non-empty float64 array of `ndim` dimensions (any when None); tensors of any kind and device too.
-
-    Raises:
-        InputError: the values are not numbers, or the array is empty, has another number of dimensions, or holds NaN
-            (where first).
-    """
+    """`values` as a non-empty float64 array of `ndim` dimensions without NaN; InputError otherwise."""
     raw = values.detach().cpu().double().numpy() if isinstance(values, Tensor) else values
     try:
         array = np.asarray(raw, dtype=np.float64)
@@ -24,6 +19,6 @@ def checked(name: str, values: ArrayLike, ndim: int | None = None) -> np.ndarray
     if ndim is not None and array.ndim != ndim:
         raise InputError(f"{name} must have {ndim} dimension(s), not shape {array.shape}.")
     if np.isnan(array).any():
-        place = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
-        raise InputError(f"{name} holds {int(np.isnan(array).sum())} NaN, the first at {place}.")
+        position = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
+        raise InputError(f"{name} holds {int(np.isnan(array).sum())} NaN, the first at {position}.")
     return array

@@ -1,26 +1,23 @@
-"""Caption length as a confound: orders of radii and rankings of pairs with the number of words held fixed.
+"""Caption length as a confound: orders of radii with the number of words held fixed.
 
 Specific captions are longer than general ones, so a quantity that grows with length orders tiers without knowing what
 they say. The functions here measure what is left where length cannot help: on tiers of a chain with equally many words,
-on tiers whose more specific text is the shorter one, between pairs of captions of the same lengths, and as a partial
-correlation. Lengths are numbers of words unless said otherwise; any integers do.
+on tiers whose more specific text is the shorter one, and as a partial correlation. Lengths are numbers of words unless
+said otherwise; any integers do.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics._checks import checked
-from hiergeo.evaluation.metrics.embeddings import pair_signs
+from hiergeo.evaluation.metrics.order import pair_signs
 
-Unit = Literal["words", "characters"]
-Condition = Literal["equal", "shorter", "longer"]
+Condition = Literal["equal", "shorter"]
 
-LENGTH = "length"
-"""Name of the baseline that counts words."""
+LENGTH = "length"  # name of the baseline that counts words
 
 
 def baseline_name(name: str) -> str:
@@ -33,12 +30,8 @@ def word_count(caption: str) -> int:
     return len(caption.split())
 
 
-def chain_lengths(chains: Iterable[Sequence[str]], unit: Unit = "words") -> np.ndarray:
-    """Lengths of the captions of chains, (n, T) int64, in words or in characters.
-
-    Raises:
-        InputError: no chains, or chains of different numbers of captions.
-    """
+def chain_lengths(chains: Iterable[Sequence[str]], unit: Literal["words", "characters"] = "words") -> np.ndarray:
+    """Lengths of the captions of chains, (n, T) int64; InputError without chains, or where they differ in T."""
     measure = word_count if unit == "words" else len
     rows = [[measure(caption) for caption in chain] for chain in chains]
     if not rows or len({len(row) for row in rows}) > 1:
@@ -46,71 +39,19 @@ def chain_lengths(chains: Iterable[Sequence[str]], unit: Unit = "words") -> np.n
     return np.array(rows, dtype=np.int64)
 
 
-class TierPairs(NamedTuple):
-    """Pairs of tiers of the same chain that a condition on their lengths selects.
-
-    Attributes:
-        concordance: (n,) pairs of each chain whose more specific tier has the larger radius, less those where it has
-            the smaller one.
-        pairs: (n,) selected pairs of each chain.
-    """
-
-    concordance: np.ndarray
-    pairs: np.ndarray
-
-    def tau(self, counts: np.ndarray | None = None) -> float:
-        """(concordant - discordant) / pairs, pooled over chains, in [-1, 1]; a tied pair counts 0. NaN without pairs.
-
-        Args:
-            counts: (n,) how often each chain counts; None is once.
-        """
-        weights = np.ones(len(self.pairs)) if counts is None else counts
-        total = float(weights @ self.pairs)
-        return float(weights @ self.concordance) / total if total else float("nan")
-
-    def share_right(self, counts: np.ndarray | None = None) -> float:
-        """Share of the pairs whose more specific tier has the larger radius, ties counting one half, in [0, 1]."""
-        return (1 + self.tau(counts)) / 2
-
-
-def tier_pairs(radii: ArrayLike, lengths: ArrayLike, condition: Condition) -> TierPairs:
-    """The pairs of tiers (general, specific) of each chain whose lengths meet a condition, and how radii order them.
-
-    Args:
-        radii: (n, T), tiers from general to specific.
-        lengths: (n, T) lengths of the same captions.
-        condition: ``equal`` lengths, or the more specific text ``shorter`` or ``longer`` than the more general one.
-
-    Raises:
-        InputError: other shapes, no rows, NaN, or an unknown condition.
-    """
-    order, selected = _selected(radii, lengths, condition)
-    return TierPairs((order * selected).sum(axis=1), selected.sum(axis=1))
-
-
 def selected_pairs(
     radii: ArrayLike, lengths: ArrayLike, condition: Condition, chains: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same pairs one by one: 1 where radii order them rightly, -1 wrongly, 0 for a tie, (P,); captions (P, 2).
+    """Pairs of tiers of the same chain whose lengths meet a condition, and how radii order them.
 
-    Args:
-        radii: as for `tier_pairs`.
-        lengths: as for `tier_pairs`.
-        condition: as for `tier_pairs`.
-        chains: (n, T) positions of the captions.
+    Radii, lengths and positions of captions are (n, T). The pairs are 1 where radii order them rightly, -1 wrongly, 0
+    for a tie, (P,); their captions, the general one first, are (P, 2). In those called ``shorter`` the more specific
+    one is.
     """
-    order, selected = _selected(radii, lengths, condition)
+    order, longer = pair_signs(radii), pair_signs(lengths)
+    selected = longer == {"equal": 0, "shorter": -1}[condition]
     captions = np.stack([chains[:, tiers] for tiers in np.triu_indices(chains.shape[1], k=1)], axis=-1)
     return order[selected], captions[selected]
-
-
-def _selected(radii: ArrayLike, lengths: ArrayLike, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
-    """Signs of the differences of radius, and which pairs meet the condition, both (n, T (T - 1) / 2)."""
-    order, longer = _signs(radii, lengths)
-    wanted = {"equal": 0, "shorter": -1, "longer": 1}
-    if condition not in wanted:
-        raise InputError(f"the condition on lengths is equal, shorter or longer, not '{condition}'.")
-    return order, longer == wanted[condition]
 
 
 def tau_d_equal_length(radii: ArrayLike, lengths: ArrayLike) -> float:
@@ -118,17 +59,13 @@ def tau_d_equal_length(radii: ArrayLike, lengths: ArrayLike) -> float:
 
     Of all pairs of tiers of the same chain those whose captions have equally many words count, each once: 1 where the
     more specific caption has the larger radius, -1 where it has the smaller one, 0 for a tie. Equal to `tau_d` where
-    all captions of each chain are of one length. NaN where there is no such pair. Arguments as for `tier_pairs`.
+    all captions of each chain are of one length. NaN where there is no such pair. Both arguments are (n, T).
     """
-    return tier_pairs(radii, lengths, "equal").tau()
+    order, longer = pair_signs(radii), pair_signs(lengths)
+    return float(order[longer == 0].mean()) if (longer == 0).any() else float("nan")
 
 
-def share_right(radii: ArrayLike, lengths: ArrayLike, condition: Condition) -> float:
-    """Share of the pairs of tiers under a condition that radii order rightly, ties one half: see `tier_pairs`.
-
-    Among the pairs whose more specific text is ``shorter`` an order by length is right in none.
-    """
-    return tier_pairs(radii, lengths, condition).share_right()
+STEP = 1e-6  # steps of difference quotients, in units of the number of pairs
 
 
 class PartialTau:
@@ -137,27 +74,20 @@ class PartialTau:
     With s_r and s_w the signs of the differences of radius and length of a pair (specific less general; the tiers
     always differ by +1), tau_rt = sum s_r / sqrt(N sum s_r^2), tau_wt likewise, and tau_rw = sum s_r s_w /
     sqrt(sum s_r^2 sum s_w^2) are Kendall's tau-b over these N pairs. The partial correlation is
-    (tau_rt - tau_rw tau_wt) / sqrt((1 - tau_rw^2) (1 - tau_wt^2)).
-
-    Args:
-        radii: (n, T), tiers from general to specific.
-        lengths: (n, T).
-
-    Raises:
-        InputError: other shapes, no rows, or NaN.
+    (tau_rt - tau_rw tau_wt) / sqrt((1 - tau_rw^2) (1 - tau_wt^2)). Radii and lengths are (n, T).
 
     Source: Kendall, Partial rank correlation (Biometrika, 1942), with tau-b of pairs within chains.
     """
 
     def __init__(self, radii: ArrayLike, lengths: ArrayLike) -> None:
-        r, w = _signs(radii, lengths)
-        sums = (np.ones_like(r), r, w, r * w, r * r, w * w)
-        self._sums = np.stack([each.sum(axis=1) for each in sums])
+        r, w = pair_signs(radii), pair_signs(lengths)
+        self._sums = np.stack([part.sum(axis=1) for part in (np.ones_like(r), r, w, r * w, r * r, w * w)])
 
     def value(self, counts: np.ndarray | None = None) -> float:
         """The partial correlation, in [-1, 1]; NaN where radii are all tied or lengths determine either order.
 
-        Lengths that never differ within a chain explain nothing: then it is tau_rt.
+        Lengths that never differ within a chain explain nothing: then it is tau_rt. `counts` (n,) is how often each
+        chain counts; None is once.
         """
         return _partial_tau(self._sums @ (np.ones(self._sums.shape[1]) if counts is None else counts))
 
@@ -179,31 +109,15 @@ def _partial_tau(sums: np.ndarray) -> float:
     return _partial(rt, rw / np.sqrt(rr * ww), w / np.sqrt(pairs * ww)) if ww > 0 else float(rt)
 
 
-STEP = 1e-6
-"""Steps of difference quotients, in units of the number of pairs."""
-
-
-def partial_tau(radii: ArrayLike, lengths: ArrayLike) -> float:
-    """Kendall's partial correlation of radius and tier given length: see `PartialTau`."""
-    return PartialTau(radii, lengths).value()
-
-
 def partial_spearman(radii: ArrayLike, lengths: ArrayLike) -> float:
     """Spearman's partial correlation of radius and tier given length, over all captions; in [-1, 1].
 
     The correlations are Pearson's of mid-ranks over all n T captions. Unlike `PartialTau` it also compares captions of
-    different chains. NaN where all radii are equal or lengths determine either order.
-
-    Args:
-        radii: (n, T), tiers from general to specific.
-        lengths: (n, T).
-
-    Raises:
-        InputError: other shapes, no rows, or NaN.
+    different chains. NaN where all radii are equal or lengths determine either order. Both arguments are (n, T).
     """
-    given, counted = _aligned(radii, lengths)
-    tier = np.broadcast_to(np.arange(given.shape[1]), given.shape)
-    r, w, t = (midranks(each.ravel()) for each in (given, counted, tier))
+    radius, length = np.asarray(radii), np.asarray(lengths)
+    tier = np.broadcast_to(np.arange(radius.shape[1]), radius.shape)
+    r, w, t = (midranks(values.ravel()) for values in (radius, length, tier))
     if r.std() == 0:
         return float("nan")
     if w.std() == 0:
@@ -222,16 +136,3 @@ def _partial(direct: float, left: float, right: float) -> float:
     """(direct - left right) / sqrt((1 - left^2) (1 - right^2)); NaN where a factor is not positive."""
     unexplained = (1 - left**2) * (1 - right**2)
     return float((direct - left * right) / np.sqrt(unexplained)) if unexplained > 1e-12 else float("nan")
-
-
-def _signs(radii: ArrayLike, lengths: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Signs of the differences of radius and of length over the pairs of tiers, both (n, T (T - 1) / 2)."""
-    given, counted = _aligned(radii, lengths)
-    return pair_signs(given), pair_signs(counted)
-
-
-def _aligned(radii: ArrayLike, lengths: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    given, counted = checked("radii", radii, ndim=2), checked("lengths", lengths, ndim=2)
-    if given.shape != counted.shape:
-        raise InputError(f"radii and lengths must be of the same captions, not {given.shape} and {counted.shape}.")
-    return given, counted

@@ -1,29 +1,59 @@
-"""Tests of the order of the tiers of chains by radii, at all lengths of captions and at equal ones.
-
-They know which captions chains share.
-"""
+"""The order of radii along chains: tau_d, and tests of the order of tiers at all and at equal lengths of captions."""
 
 from itertools import combinations
 from typing import NamedTuple, final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.metrics._checks import checked
 from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test
 
 Positions = NDArray[np.int64]
 
 
+def tau_d(radii: ArrayLike) -> float:
+    """Mean over chains of (concordant - discordant) / pairs of tiers, in [-1, 1]; 1 if radii increase strictly.
+
+    The distance correlation of Alper and Averbuch-Elor (ECCV 2024). Their code ranks by argsort, which breaks ties in
+    favour of a model that collapses all tiers; here a tied pair counts 0, and `tied_share` is the share of such pairs.
+
+    Args:
+        radii: shape (n, T), tiers from general to specific.
+
+    Raises:
+        InputError: `radii` is empty, has another shape, fewer than two tiers, or NaN.
+    """
+    return float(tau_d_rows(radii).mean())
+
+
+def tau_d_rows(radii: ArrayLike) -> np.ndarray:
+    """Shape (n,): (concordant - discordant) / (T (T - 1) / 2) over the pairs of tiers of each chain, in [-1, 1]."""
+    return pair_signs(radii).mean(axis=1)
+
+
+def tied_share(radii: ArrayLike) -> float:
+    """The share of pairs of tiers, over all chains, whose radii are exactly equal, in [0, 1]."""
+    return float((pair_signs(radii) == 0).mean())
+
+
+def pair_signs(radii: ArrayLike) -> np.ndarray:
+    """Shape (n, T (T - 1) / 2): 1 where the more specific tier has the larger radius, -1 the smaller, 0 the same."""
+    tiers = checked("radii", radii, ndim=2)
+    if tiers.shape[1] < 2:
+        raise InputError(f"radii must have at least 2 tiers to order, not shape {tiers.shape}.")
+    general, specific = np.triu_indices(tiers.shape[1], k=1)
+    concordant = tiers[:, specific] > tiers[:, general]
+    discordant = tiers[:, specific] < tiers[:, general]
+    return concordant.astype(np.float64) - discordant
+
+
 def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested:
-    """Test tau_d, the mean over chains of `tau_d_rows`, against radii that are exchanged among captions.
+    """Test tau_d of chains (n, T), positions among radii (U,), against radii that are exchanged among captions.
 
     A tier that is one caption in all chains is left out where two others remain: a single radius carries no claim, nor
     is it exchanged.
-
-    Args:
-        radii: (U,) of the distinct captions.
-        chains: (n, T) positions among them, tiers from general to specific.
-        seed: of the permutations.
     """
     various = np.any(chains != chains[:1], axis=0)
     if various.sum() > 1:
@@ -35,7 +65,9 @@ def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested
         surplus = np.zeros((len(drawn), len(chains)), np.int16)
         for general, specific in pairs:
             _add_signs(surplus, drawn[:, general], drawn[:, specific])
-        return _mean(surplus / len(pairs))
+        values = surplus / len(pairs)
+        means = values.mean(axis=-1)
+        return means, values - means[..., None]
 
     return permutation_test(Sharing(chains), statistic, radii, seed=seed)
 
@@ -44,18 +76,14 @@ def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested
 class EqualLength(NamedTuple):
     """The order of tiers whose captions have equally many words: right less wrong pairs, a share in [-1, 1].
 
-    Attributes:
-        words: over all pairs of tiers of a chain with equally many words.
-        balanced: the same with pairs whose specific caption has more characters weighing as much as those where it has
-            fewer, so that an order by characters is right in about half; None if no such pairs are left.
-        more: share of the pairs whose specific caption has more characters.
-        fewer: share of those where it has fewer.
+    In `balanced`, pairs whose specific caption has more characters weigh as much as those where it has fewer, so that
+    an order by characters is right in about half; it is None if no such pairs are left.
     """
 
     words: Tested
     balanced: Tested | None
-    more: float
-    fewer: float
+    more: float  # share of the pairs whose specific caption has more characters
+    fewer: float  # share of those where it has fewer
 
 
 def order_at_equal_length(
@@ -63,17 +91,10 @@ def order_at_equal_length(
 ) -> EqualLength | None:
     """Test the order of tiers of equally many words against radii exchanged among captions of equally many words.
 
-    Args:
-        radii: (U,) of the distinct captions.
-        chains: (n, T) positions among them, tiers from general to specific.
-        words: (U,) numbers of words of the captions.
-        characters: (U,) numbers of their characters.
-        seed: of the permutations.
-
-    Returns:
-        None where no chain has two tiers of equally many words.
+    Radii and numbers of words and characters are (U,) of the distinct captions, chains (n, T) positions among them.
+    None where no chain has two tiers of equally many words.
     """
-    pairs = np.concatenate([np.stack(each, axis=1) for each in combinations(chains.T, 2)])
+    pairs = np.concatenate([np.stack(tiers, axis=1) for tiers in combinations(chains.T, 2)])
     pairs = pairs[words[pairs[:, 0]] == words[pairs[:, 1]]]
     if not len(pairs):
         return None
@@ -95,16 +116,11 @@ def order_at_equal_length(
 
         return permutation_test(Sharing(pairs), statistic, radii, words, seed=seed)
 
-    held = weights > 0
-    balanced = tested(pairs[held], weights[held]) if held.any() else None
+    weighty = weights > 0
+    balanced = tested(pairs[weighty], weights[weighty]) if weighty.any() else None
     return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more / len(pairs), fewer / len(pairs))
 
 
 def _add_signs(sums: NDArray[np.int16], general: Floats, specific: Floats) -> None:
     sums += specific > general
     sums -= specific < general
-
-
-def _mean(values: Floats) -> tuple[Floats, Floats]:
-    means = values.mean(axis=-1)
-    return means, values - means[..., None]

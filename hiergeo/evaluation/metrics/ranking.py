@@ -14,22 +14,14 @@ from hiergeo.pairwise.weighing import ranked_items, weighed
 
 
 class Roc(NamedTuple):
-    """A receiver operating characteristic, one point for each distinct score, after the origin.
-
-    Attributes:
-        false_positive_rate: (k + 1,) ascending from 0 to 1.
-        true_positive_rate: (k + 1,) ascending from 0 to 1.
-    """
+    """A receiver operating characteristic: rates (k + 1,) from 0 to 1, a point for each distinct score after (0, 0)."""
 
     false_positive_rate: np.ndarray
     true_positive_rate: np.ndarray
 
 
-ROUNDING = 1e-6
-"""Radians by which float32 may exceed the ends of a range."""
-
-CHANCE = 0.5
-"""AUROC of any score that is constant, and with strata average precision too."""
+ROUNDING = 1e-6  # radians by which float32 may exceed the ends of a range
+CHANCE = 0.5  # AUROC of any score that is constant, and with strata average precision too
 
 
 class Ranking:
@@ -44,10 +36,6 @@ class Ranking:
         negative: scores of false pairs; the same number of rows where weights or strata are used.
         strata: of the true and of the false pairs, integers of the shape of the scores and one more axis; two strata
             are the same where all their integers are. None is one stratum.
-
-    Raises:
-        InputError: scores that are empty or hold NaN, strata that do not fit them, or strata with other numbers of
-            rows.
     """
 
     def __init__(
@@ -63,8 +51,8 @@ class Ranking:
         stratum = np.zeros(len(score), dtype=np.int64)
         if strata is not None:
             stratum = _strata((true, false), strata)
-            kept = np.isin(stratum, np.intersect1d(stratum[is_true], stratum[~is_true]))
-            is_true, row, score, stratum = is_true[kept], row[kept], score[kept], stratum[kept]
+            common = np.isin(stratum, np.intersect1d(stratum[is_true], stratum[~is_true]))
+            is_true, row, score, stratum = is_true[common], row[common], score[common], stratum[common]
         distinct, level = np.unique(-score, return_inverse=True)
         self._level, self._row = ((side[is_true], side[~is_true]) for side in (level, row))
         self._pooled = _Sides.of(level, is_true, row, stratum)
@@ -81,16 +69,11 @@ class Ranking:
         """Probability that a positive scores higher than a negative of its stratum, ties counting one half; in [0, 1].
 
         With strata every pair of a positive and a negative in one stratum counts once: the sum over strata of Mann and
-        Whitney's U, divided by the number of such pairs. `CHANCE` where weights leave no pair.
-
-        Args:
-            weights: (..., rows) multiplicity of each row, for its positives and negatives; None is 1.
-            negative: (..., negatives) multiplicity of each negative, where those have rows of their own.
-
-        Returns:
-            A number, or for weights (samples, rows) one for each sample, (samples,).
+        Whitney's U, divided by the number of such pairs. Weights, (rows,) or (samples, rows), are multiplicities of
+        rows, of their positives and negatives unless negatives have rows of their own. `CHANCE` where weights leave no
+        pair.
         """
-        return self._each(self._auroc, weights, negative)
+        return self._weighed(self._auroc, weights, negative)
 
     def _auroc(self, own: np.ndarray, other: np.ndarray) -> float:
         sides = self._own
@@ -109,11 +92,9 @@ class Ranking:
 
         With strata the negatives of each are weighted to be as many as its positives, so that both sides have the same
         distribution over strata, and thresholds are pooled. `CHANCE` where weights leave no stratum with both.
-
-        Args:
-            weights: as for `auroc`, as is what is returned.
+        Weights are as for `auroc`.
         """
-        return self._each(self._average_precision, weights)
+        return self._weighed(self._average_precision, weights)
 
     def _average_precision(self, own: np.ndarray, other: np.ndarray) -> float:
         sides = self._pooled
@@ -170,28 +151,20 @@ class Ranking:
 
     def roc(self) -> Roc:
         """Rates of accepted pairs as the threshold decreases; equal scores are accepted together."""
-        true, false = (np.cumsum(np.bincount(side, minlength=self._levels)) for side in self._level)
+        levels = 1 + max(int(side.max()) for side in self._level)
+        true, false = (np.cumsum(np.bincount(side, minlength=levels)) for side in self._level)
         return Roc(*(np.append(0, accepted) / accepted[-1] for accepted in (false, true)))
 
-    @property
-    def _levels(self) -> int:
-        """How many distinct scores there are."""
-        return 1 + max(int(side.max()) for side in self._level)
-
-    def _each(
+    def _weighed(
         self,
         statistic: Callable[[np.ndarray, np.ndarray], float],
         weights: np.ndarray | None,
         negative: np.ndarray | None = None,
     ) -> Any:
         """A statistic of the weights of the rows of positives and of those of negatives: of each sample, or of one."""
-        given = weights, weights if negative is None else negative
-        for each, rows in zip(given, self._rows, strict=True):
-            if each is not None and each.shape[-1] != rows:
-                raise InputError(f"{each.shape[-1]} weights for {rows} rows of scores: there must be one each.")
         own, other = (
-            np.ones(rows) if each is None else np.array(each, np.float64)
-            for each, rows in zip(given, self._rows, strict=True)
+            np.ones(rows) if side is None else np.array(side, np.float64)
+            for side, rows in zip((weights, weights if negative is None else negative), self._rows, strict=True)
         )
         if own.ndim == 1:
             return statistic(own, other)
@@ -208,27 +181,16 @@ class Ranking:
 
 
 class _Sides(NamedTuple):
-    """Positives and negatives in one order, best first, and where they meet.
+    """Positives and negatives in one order, best first, and where they meet; p positives and n negatives."""
 
-    Attributes:
-        true: (p,) rows of the positives.
-        false: (n,) rows of the negatives.
-        before: (p,) how many negatives precede the keys equal to that of each positive.
-        through: (p,) and how many come before the keys after them; the same array where no two sides' keys are equal.
-        start: (p,) how many negatives precede the stratum of each positive.
-        stop: (p,) and how many precede the next one.
-        level_ends: (p,) how many positives come before the keys after that of each.
-        stratum: of the positives and of the negatives.
-    """
-
-    true: np.ndarray
-    false: np.ndarray
-    before: np.ndarray
-    through: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    level_ends: np.ndarray
-    stratum: tuple[np.ndarray, np.ndarray]
+    true: np.ndarray  # (p,) rows of the positives
+    false: np.ndarray  # (n,) rows of the negatives
+    before: np.ndarray  # (p,) how many negatives precede the keys equal to that of each positive
+    through: np.ndarray  # (p,) and the keys after them; the same array where no two sides' keys are equal
+    start: np.ndarray  # (p,) how many negatives precede the stratum of each positive
+    stop: np.ndarray  # (p,) and how many precede the next one
+    level_ends: np.ndarray  # (p,) how many positives come before the keys after that of each
+    stratum: tuple[np.ndarray, np.ndarray]  # of the positives and of the negatives
 
     @classmethod
     def of(cls, key: np.ndarray, is_true: np.ndarray, row: np.ndarray, stratum: np.ndarray) -> "_Sides":
@@ -266,59 +228,43 @@ def _ratio(part: float, whole: float) -> float:
 
 def _strata(scores: tuple[np.ndarray, np.ndarray], strata: tuple[ArrayLike, ArrayLike]) -> np.ndarray:
     """The stratum of each score, positives first, numbered from 0."""
-    named = [np.asarray(own) for own in strata]
-    for side, own in zip(scores, named, strict=True):
-        if own.shape[:-1] != side.shape:
-            raise InputError(f"strata of shape {own.shape} do not fit scores of shape {side.shape}.")
-    if len(scores[0]) != len(scores[1]):
-        raise InputError(f"{len(scores[0])} rows of positives and {len(scores[1])} of negatives must be equally many.")
-    width = named[0].shape[-1]
-    _, stratum = np.unique(np.concatenate([own.reshape(-1, width) for own in named]), axis=0, return_inverse=True)
-    return np.asarray(stratum.ravel())
+    rows = np.concatenate([np.reshape(own, (side.size, -1)) for side, own in zip(scores, strata, strict=True)])
+    return np.asarray(np.unique(rows, axis=0, return_inverse=True)[1].ravel())
 
 
 def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """The area under the ROC curve, in [0, 1], ties counting one half; O(n log n). See `Ranking`."""
+    """The area under the ROC curve, in [0, 1], ties counting one half; O(n log n).
+
+    Args:
+        positive: scores of true pairs, larger is more confident.
+        negative: scores of false pairs.
+
+    Raises:
+        InputError: scores that are empty or hold NaN.
+    """
     return float(Ranking(positive, negative).auroc())
 
 
 def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
-    """The average precision, in (0, 1], equal scores entering together; O(n log n). See `Ranking`."""
+    """The average precision, in (0, 1], equal scores entering together; O(n log n). Arguments as for `auroc`.
+
+    Raises:
+        InputError: scores that are empty or hold NaN.
+    """
     return float(Ranking(positive, negative).average_precision())
 
 
 def mean_roc(curves: Sequence[Roc]) -> Roc:
-    """Vertical average of ROC curves; its area is the mean of their areas.
+    """Vertical average of at least one ROC curve; its area is the mean of their areas.
 
     Curves are piecewise linear and may have vertical segments, whose lower and upper ends are averaged separately.
-
-    Raises:
-        InputError: no curves.
     """
-    if not curves:
-        raise InputError("a mean ROC curve needs at least one curve.")
-    places = np.unique(np.concatenate([curve.false_positive_rate for curve in curves]))
-    below = np.mean([_from_left(curve, places) for curve in curves], axis=0)
-    above = np.mean([_from_right(curve, places) for curve in curves], axis=0)
-    return Roc(np.repeat(places, 2), np.stack([below, above], axis=1).ravel())
-
-
-def _from_left(curve: Roc, places: np.ndarray) -> np.ndarray:
-    """True positive rates at false positive rates approached from below."""
-    rates, first = np.unique(curve.false_positive_rate, return_index=True)
-    last = np.append(first[1:], len(curve.false_positive_rate)) - 1
-    left, right = curve.true_positive_rate[first], curve.true_positive_rate[last]
-    at = np.clip(np.searchsorted(rates, places), 1, max(len(rates) - 1, 1))
-    if len(rates) == 1:
-        return np.full(len(places), left[0])
-    share = (places - rates[at - 1]) / (rates[at] - rates[at - 1])
-    return np.where(places == rates[0], left[0], right[at - 1] + share * (left[at] - right[at - 1]))
-
-
-def _from_right(curve: Roc, places: np.ndarray) -> np.ndarray:
-    """True positive rates at false positive rates approached from above."""
-    mirrored = Roc(1 - curve.false_positive_rate[::-1], 1 - curve.true_positive_rate[::-1])
-    return 1 - _from_left(mirrored, 1 - places)
+    rates = np.unique(np.concatenate([curve.false_positive_rate for curve in curves]))
+    above = np.mean([np.interp(rates, *curve) for curve in curves], axis=0)
+    # Of several points at one rate NumPy takes the last: of a curve that is turned round, the lowest.
+    turned = (Roc(*(1 - side[::-1] for side in curve)) for curve in curves)
+    below = np.mean([1 - np.interp(1 - rates, *curve) for curve in turned], axis=0)
+    return Roc(np.repeat(rates, 2), np.stack([below, above], axis=1).ravel())
 
 
 def pep_scores(angle: ArrayLike) -> np.ndarray:
@@ -341,12 +287,7 @@ def pep_scores(angle: ArrayLike) -> np.ndarray:
 
 
 class Reconstruction(NamedTuple):
-    """Reconstruction of a graph from distances.
-
-    Attributes:
-        mean_average_precision: over nodes with neighbours, when other nodes are ranked by distance; in (0, 1].
-        mean_rank: over edges (u, v), rank of v among the nodes that are not neighbours of u; 1 is perfect.
-    """
+    """Mean average precision over nodes with neighbours, in (0, 1], and mean rank over edges; 1 is perfect for both."""
 
     mean_average_precision: float
     mean_rank: float

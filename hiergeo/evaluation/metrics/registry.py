@@ -66,14 +66,11 @@ average_precision = partial(share, measures="average precision")
 recall = partial(share, discrete=True, measures="share of queries")
 reciprocal = partial(share, measures="mean reciprocal rank")
 
-METRICS: dict[str, Metric] = {}
-"""The metrics of this package by name, of the modules that are imported so far."""
-
+METRICS: dict[str, Metric] = {}  # the metrics of this package by name, of the modules that are imported so far
 RADIAL: set[str] = set()
 """Those of radii alone, which no geometry can win on the same embeddings: the radius is |e - root| in all of them."""
 
-PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)
-"""Those metrics and the ones of other packages."""
+PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)  # those metrics and the ones of other packages
 
 
 def declare(*metrics: Metric) -> tuple[str, ...]:
@@ -99,14 +96,16 @@ def find_metric(name: str) -> Metric:
 
     An unregistered name gets a default record: labelled by the name, higher is better, resampled by row.
 
+    Args:
+        name: of the metric.
+
     Raises:
         UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.
     """
-    if (own := METRICS.get(name)) is None:
+    if name not in METRICS:
         import_makers()
-        own = METRICS.get(name)
-    if own is not None or name not in PLUGINS:
-        return own or Metric(name, name)
+    if name not in PLUGINS:
+        return Metric(name, name)
     made = PLUGINS.get(name)
     if not isinstance(made, Metric):
         with PLUGINS.running(name, "cannot be made"):

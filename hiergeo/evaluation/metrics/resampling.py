@@ -6,22 +6,20 @@ difference of their draws is a paired one:
 
     percentile_interval(bootstrap_draws(a.auroc, rows) - bootstrap_draws(b.auroc, rows))
 
-Every seed of a study is measured on the same items, so items and seeds are crossed: a resample draws both independently
-of each other, and every seed gets the same items (the pigeonhole bootstrap). Seeds are few: resampling S of them
-underestimates their variance by (S - 1) / S and ignores how uncertain a variance of S numbers is. The deviation that
-comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from chi-square with S - 1 degrees of freedom;
-the interval over seeds alone is then close to Student's t.
+Every seed of a study is measured on the same items: a resample draws items and seeds independently of each other (the
+pigeonhole bootstrap). Resampling S seeds underestimates their variance by (S - 1) / S and ignores how uncertain it is.
+The deviation that comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from chi-square with S - 1
+degrees of freedom; the interval over seeds alone is then close to Student's t.
 
-Percentile intervals of few rows are too narrow (`SMALL_SAMPLE`), and of no hits among any number of rows they are
-[0, 0]: proportions have the exact interval of Clopper and Pearson instead, shares over groups that of Korn and
-Graubard.
+Percentile intervals of few rows are too narrow, and of no hits they are [0, 0]: proportions have the exact interval of
+Clopper and Pearson instead, shares over groups that of Korn and Graubard.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple, TypeGuard
@@ -30,13 +28,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics._checks import checked
 
+LEVEL = 0.95  # of intervals, unless said otherwise
 SMALL_SAMPLE = 30
 """Rows below which 95 % percentile intervals cover noticeably less: 0.79 to 0.91 of the time at 10 rows."""
 
-TINY = 1e-20
-"""Variances of shares that are rounding errors."""
+TINY = 1e-20  # variances of shares that are rounding errors
 
 
 class Interval(NamedTuple):
@@ -56,99 +53,65 @@ def resamples(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
 def bootstrap_draws(
     statistic: Callable[[np.ndarray], Any], rows: int, *, samples: int = 1000, seed: int = 0, stacked: bool = False
 ) -> np.ndarray:
-    """Values of a statistic under resampling of its rows, (samples,).
+    """Values of a statistic under resampling of its rows, (samples,); equal seeds and rows give equal resamples.
 
-    Args:
-        statistic: takes counts of shape (rows,) that sum to `rows`, such as `Ranking.auroc`.
-        rows: number of rows.
-        samples: how many resamples.
-        seed: the same seed and number of rows give the same resamples.
-        stacked: whether the statistic takes counts (k, rows) and returns (k,), as those of a `Ranking` do: several
-            times faster.
-
-    Raises:
-        InputError: no rows or no samples.
+    The statistic takes counts of shape (rows,) that sum to `rows`, such as `Ranking.auroc`. A `stacked` one takes
+    counts (k, rows) and returns (k,): several times faster.
     """
-    if rows < 1 or samples < 1:
-        raise InputError(f"a bootstrap needs rows >= 1 and samples >= 1, not rows={rows} and samples={samples}.")
-    if stacked:
-        few = rows * samples <= KEPT
-        return each_of(statistic, (_kept_stacks if few else _drawn_stacks)(rows, samples, seed))
-    return np.array([statistic(counts) for counts in resamples(rows, samples, seed)])
+    if not stacked:
+        return np.array([statistic(counts) for counts in resamples(rows, samples, seed)])
+    stacks = _stacks if rows * samples > CACHED else _cached_stacks
+    return np.concatenate([statistic(counts) for counts in stacks(rows, samples, seed)])
 
 
-STACK = 1 << 18
-"""Counts of a stack of resamples, whose statistics are computed at once."""
-
-TOGETHER, MOST = 8, 1 << 24
+STACK = 1 << 18  # counts of a stack of resamples, whose statistics are computed at once
+SIDE_BY_SIDE, LARGEST = 8, 1 << 24
 """Resamples that the kernels weigh side by side, and counts up to which a stack holds so many."""
 
-KEPT = 1 << 27
-"""Counts, of a byte each, up to which resamples are kept for the next statistic of as many rows."""
+CACHED = 1 << 27  # counts, of a byte each, up to which resamples are kept for the next statistic of as many rows
+
+
+def _stacks(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Counts (k, rows) of resamples, in the smallest dtype that holds them."""
+    counts = resamples(rows, samples, seed)
+    size = max(1, STACK // rows, min(SIDE_BY_SIDE, LARGEST // rows))
+    while stack := list(islice(counts, size)):
+        yield np.stack(stack).astype(np.min_scalar_type(max(part.max() for part in stack)))
 
 
 @lru_cache(maxsize=2)
-def _kept_stacks(rows: int, samples: int, seed: int) -> list[np.ndarray]:
-    return list(_drawn_stacks(rows, samples, seed))
+def _cached_stacks(rows: int, samples: int, seed: int) -> list[np.ndarray]:
+    return list(_stacks(rows, samples, seed))
 
 
-def _drawn_stacks(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
-    for stack in stacks(resamples(rows, samples, seed), rows):
-        yield stack.astype(np.min_scalar_type(stack.max()))
-
-
-def stacks(counts: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """Counts (rows,) in stacks (k, rows)."""
-    left = iter(counts)
-    size = max(1, STACK // rows, min(TOGETHER, MOST // rows))
-    while stack := list(islice(left, size)):
-        yield np.stack(stack)
-
-
-def each_of(statistic: Callable[[np.ndarray], Any], counts: Iterable[np.ndarray]) -> np.ndarray:
-    """The values of a statistic that takes stacks of counts, (samples,)."""
-    return np.concatenate([statistic(stack) for stack in counts])
-
-
-def percentile_interval(draws: np.ndarray, level: float = 0.95) -> Interval:
-    """From the (1 - level) / 2 quantile of `draws` to its mirror. Raises InputError unless 0 < level < 1."""
-    low, high = np.quantile(draws, [_tail(level), 1 - _tail(level)])
+def percentile_interval(draws: np.ndarray) -> Interval:
+    """The 95 % interval between quantiles of `draws`."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
     return Interval(float(low), float(high))
 
 
-def _tail(level: float) -> float:
-    """What an interval leaves out at either end."""
-    if not 0 < level < 1:
-        raise InputError(f"the level of an interval must be between 0 and 1, not {level}.")
-    return (1 - level) / 2
-
-
-def proportion_interval(hits: float, count: float, level: float = 0.95) -> Interval:
-    """The exact interval of a proportion, `hits` of `count` independent items.
-
-    Raises:
-        InputError: a level out of range.
+def proportion_interval(hits: float, count: float, level: float = LEVEL) -> Interval:
+    """The exact interval of a proportion, `hits` of `count` independent items; neither need be whole.
 
     Source: Clopper and Pearson, The use of confidence or fiducial limits (Biometrika, 1934).
     """
     from scipy.special import betaincinv
 
-    tail = _tail(level)
+    tail = (1 - level) / 2
     low = betaincinv(hits, count - hits + 1, tail) if hits > 0 else 0.0
     high = betaincinv(hits + 1, count - hits, 1 - tail) if hits < count else 1.0
     return Interval(float(low), float(high))
 
 
-def interval_of(
-    draws: np.ndarray, values: np.ndarray | None = None, *, least: float = 0.0, level: float = 0.95
-) -> Interval:
-    """The interval of a statistic: percentiles of its `draws`, or the exact one where it is a proportion.
+def interval_of(draws: np.ndarray, values: np.ndarray | None = None, *, least: float = 0.0) -> Interval:
+    """The 95 % interval of a statistic: percentiles of its `draws`, or the exact one where it is a proportion.
 
     It is one where its `values`, whose mean it is, are all `least` or 1: the misses and the hits.
     """
     if not are_hits(values, least):
-        return percentile_interval(draws, level)
-    return share_interval(values, np.ones(len(values)), least=least, level=level)
+        return percentile_interval(draws)
+    return share_interval(values, np.ones(len(values)), least=least)
 
 
 def are_hits(values: np.ndarray | None, least: float) -> TypeGuard[np.ndarray]:
@@ -156,24 +119,13 @@ def are_hits(values: np.ndarray | None, least: float) -> TypeGuard[np.ndarray]:
     return values is not None and math.isfinite(least) and bool(np.isin(values, (least, 1)).all())
 
 
-def share_interval(
-    part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, level: float = 0.95, fewer: float = 1.0
-) -> Interval:
-    """The interval of sum(part) / sum(whole) over independent groups of items, such as images with several captions.
+def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, fewer: float = 1.0) -> Interval:
+    """The 95 % interval of sum(part) / sum(whole) over independent groups of items, such as images with many captions.
 
     That of Clopper and Pearson, exact where a group is one item, for as many items as have the variance of the share
     over groups. Where fewer than `SMALL_SAMPLE` groups have hits, or misses, that is too rough, and a group counts as
-    one item. Of nothing the share may be anything.
-
-    Args:
-        part: (n,) sums of items from `least` to 1.
-        whole: (n,) numbers of items.
-        least: smallest value of an item.
-        level: in (0, 1).
-        fewer: by how much the groups are fewer than they are counted, since they are not independent; at least 1.
-
-    Raises:
-        InputError: a level out of range.
+    one item. Of nothing the share may be anything. `part` (n,) are sums of items from `least` to 1, `whole` (n,)
+    numbers of items; groups that are not independent are `fewer` by a factor.
 
     Source: Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data (Survey Methodology, 1998), but for few groups.
@@ -187,14 +139,13 @@ def share_interval(
     if min(np.count_nonzero(above), np.count_nonzero(above < below)) >= SMALL_SAMPLE and spread > TINY:
         size = share * (1 - share) / spread
     size /= max(fewer, 1.0)
-    low, high = proportion_interval(share * size, size, level)
+    low, high = proportion_interval(share * size, size)
     return Interval(least + (1 - least) * low, least + (1 - least) * high)
 
 
-def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
-    """Interval of the mean of `values`, shape (n,), one per row: see `bootstrap_draws` and `interval_of`."""
-    array = checked("values", values, ndim=1)
-    return interval_of(_mean_draws(array, samples, seed), array, level=level)
+def bootstrap_mean(values: np.ndarray) -> Interval:
+    """The 95 % interval of the mean of `values`, shape (n,), one per row."""
+    return interval_of(_mean_draws(values, 1000, 0), values)
 
 
 def _mean_draws(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
@@ -202,30 +153,19 @@ def _mean_draws(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     return bootstrap_draws(lambda counts: counts @ values / count, count, samples=samples, seed=seed, stacked=True)
 
 
-def paired_difference(
-    a: ArrayLike, b: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95
-) -> Interval:
-    """Interval of mean(a - b), both of shape (n,) over the same rows."""
-    left, right = checked("a", a, ndim=1), checked("b", b, ndim=1)
-    if len(left) != len(right):
-        raise InputError(f"{len(left)} and {len(right)} values cannot be paired: both must be over the same rows.")
-    return percentile_interval(_mean_draws(left - right, samples, seed), level)
+def paired_difference(a: np.ndarray, b: np.ndarray, *, samples: int = 1000, seed: int = 0) -> Interval:
+    """95 % interval of mean(a - b), both of shape (n,) over the same rows."""
+    return percentile_interval(_mean_draws(a - b, samples, seed))
 
 
 def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndarray:
     """Values of a mean over seeds when both items and seeds are resampled, (samples,).
 
-    Args:
-        draws: (seeds, samples), a statistic of each seed under the same resamples of the items, such as the differences
-            of two spaces' `bootstrap_draws`; at least 2 seeds.
-        seed: of the resampling of seeds, one number or several. Numbers whose intervals are to hold simultaneously need
-            different ones: with one seed all would share X, and `simultaneous_intervals` would miss that each variance
-            is estimated separately.
-
-    Raises:
-        InputError: another shape, NaN, or fewer than 2 seeds.
+    The draws (seeds, samples) are of one statistic of each seed under the same resamples of the items. Numbers whose
+    intervals are to hold simultaneously need different seeds of this resampling, one number or several: with one all
+    would share X, and `simultaneous_intervals` would miss that each variance is estimated separately.
     """
-    of_items = checked("draws", draws, ndim=2)
+    of_items = np.asarray(draws)
     seeds, samples = of_items.shape
     if seeds < 2:
         raise InputError(f"an interval over seeds needs at least 2 of them, not {seeds}.")
@@ -237,43 +177,29 @@ def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndar
     return mean + widening * (of_both - mean)
 
 
-def simultaneous_intervals(draws: ArrayLike, *, level: float = 0.95) -> list[Interval]:
+def simultaneous_intervals(draws: ArrayLike) -> list[Interval]:
     """Simultaneous intervals of several numbers: each percentile interval, widened by one common factor.
 
-    With probability `level` all of them cover. The factor is the `level` quantile, over resamples, of the largest
+    With a probability of 95 % all of them cover. The factor is the 95 % quantile, over resamples, of the largest
     deviation from the middle of the intervals in units of their half widths; it is at least 1, and close to 1 where the
-    numbers are strongly correlated (single-step max-T).
-
-    Args:
-        draws: (numbers, samples), of one bootstrap, columns being resamples.
-        level: in (0, 1).
-
-    Raises:
-        InputError: another shape, NaN, or a level out of range.
+    numbers are strongly correlated (single-step max-T). The draws (numbers, samples) are of one bootstrap.
 
     Source: Westfall and Young, Resampling-based multiple testing (1993).
     """
-    numbers = checked("draws", draws, ndim=2)
-    single = [percentile_interval(row, level) for row in numbers]
+    numbers = np.asarray(draws)
+    single = [percentile_interval(row) for row in numbers]
     low, high = np.array(single).T
     middle, half = (low + high) / 2, (high - low) / 2
     wide = half > 0
     if not wide.any():
         return single
     deviations = np.abs(numbers[wide] - middle[wide, None]) / half[wide, None]
-    factor = max(1.0, float(np.quantile(deviations.max(axis=0), level)))
+    factor = max(1.0, float(np.quantile(deviations.max(axis=0), LEVEL)))
     return [Interval(float(m - factor * h), float(m + factor * h)) for m, h in zip(middle, half, strict=True)]
 
 
 class SignTest(NamedTuple):
-    """Exact two-sided sign test of paired differences; for differences of 0 and 1 it is McNemar's exact test.
-
-    Attributes:
-        better: number of positive differences.
-        worse: number of negative ones.
-        tied: number of zeros, which the test leaves out.
-        p_value: probability, under equal chances of either sign, of a split at least as uneven.
-    """
+    """Exact two-sided sign test of paired differences; for differences of 0 and 1 it is McNemar's exact test."""
 
     better: int
     worse: int
@@ -284,16 +210,11 @@ class SignTest(NamedTuple):
 def sign_test(differences: ArrayLike, *, tolerance: float = 1e-12) -> SignTest:
     """Test whether paired differences (n,) are more often positive than negative, or the reverse.
 
-    Args:
-        differences: one a row, image or caption.
-        tolerance: differences of at most this size are ties; means over seeds carry rounding errors.
-
-    Raises:
-        InputError: no differences, another shape, NaN.
+    Differences of at most `tolerance` are ties; means over seeds carry rounding errors.
     """
-    values = checked("differences", differences, ndim=1)
     from scipy.special import bdtr
 
+    values = np.asarray(differences)
     better, worse = int((values > tolerance).sum()), int((values < -tolerance).sum())
     p_value = min(1.0, 2 * float(bdtr(min(better, worse), better + worse, 0.5)))
     return SignTest(better, worse, len(values) - better - worse, p_value)
@@ -302,12 +223,9 @@ def sign_test(differences: ArrayLike, *, tolerance: float = 1e-12) -> SignTest:
 def holm(p_values: ArrayLike) -> np.ndarray:
     """P-values (n,) adjusted for testing n hypotheses: rejecting those <= alpha keeps the family-wise error <= alpha.
 
-    Raises:
-        InputError: another shape, none, or NaN.
-
     Source: Holm, A simple sequentially rejective multiple test procedure (Scandinavian Journal of Statistics, 1979).
     """
-    values = checked("p-values", p_values, ndim=1)
+    values = np.asarray(p_values)
     order = np.argsort(values, kind="stable")
     stepped = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
     adjusted = np.empty_like(stepped)

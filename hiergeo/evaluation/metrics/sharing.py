@@ -21,49 +21,31 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics.resampling import Interval, proportion_interval
+from hiergeo.evaluation.metrics.resampling import LEVEL, Interval, proportion_interval
 
 Floats = NDArray[np.float64]
 
-JOINING = 8
-"""Captions by which an item is joined with others: its most widely shared ones, where it has more."""
-
+JOINING = 8  # captions by which an item is joined with others: its most widely shared ones, where it has more
 PERMUTATIONS, FEWEST, WORK = 999, 199, 1 << 25
 """Permutations of the radii of captions; where captions are many as few as hold so many radii, but not fewer."""
 
-NORMAL = 1.959963984540054
-"""97.5 % quantile of the normal distribution."""
-
-LEAST_FREEDOM = 0.1
-"""Degrees of freedom where all items are joined: intervals are as good as unbounded."""
-
-ROUNDING = 1e-12
-"""Relative rounding errors of equal statistics."""
-
-AT_ONCE = 1 << 22
-"""Numbers of permuted items that are held at a time."""
+NARROW = 0.90  # level of the narrower intervals, by which equivalence is judged
+NORMAL = 1.959963984540054  # 97.5 % quantile of the normal distribution
+LEAST_FREEDOM = 0.1  # degrees of freedom where all items are joined: intervals are as good as unbounded
+ROUNDING = 1e-12  # relative rounding errors of equal statistics
+AT_ONCE = 1 << 22  # numbers of permuted items that are held at a time
 
 
 @final
 class Sharing:
     """Which items share captions; an item is joined with itself, too.
 
-    A caption that all items hold joins none of them: what is inferred is about items that hold it.
-
-    Args:
-        captions: (n, T) integers >= 0, the captions of each item; negative numbers stand for none. A caption may stand
-            in an item twice.
-
-    Raises:
-        InputError: no items.
+    Captions (n, T) of items are integers, negative ones stand for none. A caption that all items hold joins none of
+    them: what is inferred is about items that hold it.
     """
 
     def __init__(self, captions: ArrayLike) -> None:
-        names = np.asarray(captions, dtype=np.int64)
-        if names.ndim != 2 or not names.size:
-            raise InputError(f"captions of items must be of shape (n, T), not {names.shape}.")
-        names = np.sort(names, axis=1)
+        names = np.sort(np.asarray(captions, dtype=np.int64), axis=1)
         names[:, 1:][names[:, 1:] == names[:, :-1]] = -1
         holders = np.bincount(names[names >= 0])
         shared = np.where(names >= 0, holders[names], 0)
@@ -94,9 +76,9 @@ class Sharing:
         independent = float(deviations @ deviations) / len(self) ** 2
         if independent <= ROUNDING**2:
             return 1.0
-        return self.quantile(0.95) / NORMAL * float(np.sqrt(self.variance(deviations) / independent))
+        return self.quantile(LEVEL) / NORMAL * float(np.sqrt(self.variance(deviations) / independent))
 
-    def half_width(self, deviations: Floats, level: float = 0.95) -> float:
+    def half_width(self, deviations: Floats, level: float = LEVEL) -> float:
         """Half the width of the interval of a mean over items; the deviations (n,) are as for `variance`."""
         return self.quantile(level) * float(np.sqrt(self.variance(deviations)))
 
@@ -156,22 +138,18 @@ def families(items: ArrayLike, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
     Items that share an ancestor, or of which one is above the other, are not independent.
     """
-    found = {int(item): [int(item)] for item in np.asarray(items)}
+    ancestors = {int(item): [int(item)] for item in np.asarray(items)}
     for item, ancestor in pairs.tolist():
-        found[item].append(ancestor)
-    return np.array([*zip_longest(*found.values(), fillvalue=-1)], dtype=np.int64).T
+        ancestors[item].append(ancestor)
+    return np.array([*zip_longest(*ancestors.values(), fillvalue=-1)], dtype=np.int64).T
 
 
 def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool = False) -> float:
     """Two-sided p-value of a number that should be 0, from its bootstrap draws (samples,), by Student's t.
 
-    Of few items average precisions are skewed, and rejected too often: of 100 in 7 % instead of 5 %, of 30 in 9 %.
-
-    Args:
-        value: the number.
-        draws: of independent items, or widened by what items share (`Sharing.widening`).
-        items: number of independent items, or `Sharing.effective`.
-        widened: whether the draws are.
+    The draws are of so many independent items, or `Sharing.effective` ones and `widened` by what items share
+    (`Sharing.widening`). Of few items average precisions are skewed, and rejected too often: of 100 in 7 % instead of 5
+    %.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -182,23 +160,14 @@ def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool
 
 
 class Tested(NamedTuple):
-    """A mean over items in [-1, 1] that is 0 by chance.
-
-    Attributes:
-        value: the mean.
-        interval: 95 % interval; it excludes 0 where the p-value is below 0.05.
-        narrow: 90 % interval.
-        p_value: two-sided.
-        items: number of items.
-        effective: `Sharing.effective` of the items.
-    """
+    """A mean over items in [-1, 1] that is 0 by chance."""
 
     value: float
-    interval: Interval
-    narrow: Interval
-    p_value: float
+    interval: Interval  # 95 %; it excludes 0 where the p-value is below 0.05
+    narrow: Interval  # 90 %
+    p_value: float  # two-sided
     items: int
-    effective: float
+    effective: float  # `Sharing.effective` of the items
 
     @property
     def as_share(self) -> "Tested":
@@ -223,7 +192,7 @@ def deviating_test(sharing: Sharing, value: float, deviations: Floats) -> Tested
         return Interval(max(-1.0, value - half), min(1.0, value + half))
 
     p_value = sharing.p_value(value, deviations)
-    return Tested(value, interval(0.95), interval(0.90), p_value, len(sharing), sharing.effective)
+    return Tested(value, interval(LEVEL), interval(NARROW), p_value, len(sharing), sharing.effective)
 
 
 def permutation_test(
@@ -236,16 +205,10 @@ def permutation_test(
 ) -> Tested:
     """Test whether radii order items better or worse than chance, two-sided.
 
-    Radii are permuted among captions, of equal strata if there are any. The p-value is the larger one of that of the
-    permutations of |value| / standard error and that of Student's t; intervals hold the values that are not rejected.
-
-    Args:
-        sharing: which items share captions.
-        statistic: takes radii (k, U) and gives means over items in [-1, 1], (k,), which are 0 by chance, and the
-            deviations (k, n) of the items from them.
-        radii: (U,) of the distinct captions.
-        strata: (U,) integers, such as numbers of words: captions are exchangeable where they agree.
-        seed: of the permutations.
+    Radii (U,) are permuted among distinct captions, of equal strata (U,) if there are any, such as numbers of words.
+    The p-value is the larger one of that of the permutations of |value| / standard error and that of Student's t;
+    intervals hold the values that are not rejected. The statistic takes radii (k, U) and gives means over items in [-1,
+    1], (k,), which are 0 by chance, and the deviations (k, n) of the items from them.
     """
     (value,), deviations = statistic(radii[None])
     error = float(np.sqrt(sharing.variance(deviations[0])))
@@ -269,7 +232,7 @@ def permutation_test(
         half = error * max(sharing.quantile(level), float(np.quantile(sizes, level, method="higher")))
         return Interval(max(-1.0, float(value) - half), min(1.0, float(value) + half))
 
-    return Tested(float(value), interval(0.95), interval(0.90), float(p_value), len(sharing), sharing.effective)
+    return Tested(float(value), interval(LEVEL), interval(NARROW), float(p_value), len(sharing), sharing.effective)
 
 
 def _permuted(radii: Floats, strata: NDArray[Any], items: int, seed: int) -> Iterator[Floats]:
@@ -297,7 +260,7 @@ def _agreed(sharing: Sharing, value: float) -> Tested:
     if abs(value) < 1 - ROUNDING:
         point = Interval(value, value)
         return Tested(value, point, point, float(abs(value) <= ROUNDING), len(sharing), sharing.effective)
-    wide, narrow = (_share_interval(value, sharing.effective, level) for level in (0.95, 0.90))
+    wide, narrow = (_share_interval(value, sharing.effective, level) for level in (LEVEL, NARROW))
     p_value = _share_p_value(value, sharing.effective)
     return Tested(value, wide, narrow, p_value, len(sharing), sharing.effective)
 

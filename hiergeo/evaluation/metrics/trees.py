@@ -15,6 +15,7 @@ Source: the evaluation of HyCoCLIP (Pal et al., ICLR 2025), which measures Image
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, final
 
 import numpy as np
@@ -31,8 +32,7 @@ TREE_METRICS = declare(
 )
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
 
-SHOWN = 5
-"""Nodes that an error names before it only counts."""
+SHOWN = 5  # nodes that an error names before it only counts
 
 
 @final
@@ -54,36 +54,30 @@ class Tree:
     def __init__(self, edges: Iterable[Any]) -> None:
         parent_of = _parents(edges)
         self.nodes: tuple[Hashable, ...] = tuple(dict.fromkeys([*parent_of, *parent_of.values()]))
-        self._place = {node: place for place, node in enumerate(self.nodes)}
+        self._index = {node: index for index, node in enumerate(self.nodes)}
         roots = [node for node in self.nodes if node not in parent_of]
         if len(roots) > 1:
             raise InputError(f"a tree has one root, and this one has {len(roots)}: {quoted_names(roots)}.")
-        above = [self._place[parent_of.get(node, node)] for node in self.nodes]
-        self._up, self._depth = _lifts(np.array(above, dtype=np.int64))
-        lost = np.flatnonzero(self._up[-1] != (self._place[roots[0]] if roots else -1))
-        if len(lost):
-            raise InputError(
-                f"the tree has a cycle: {quoted_names([self.nodes[self._up[-1][lost[0]]]])} is its own ancestor."
-            )
+        try:
+            downwards = tuple(TopologicalSorter({node: {above} for node, above in parent_of.items()}).static_order())
+        except CycleError as error:
+            raise InputError(f"the tree has a cycle: {quoted_names(error.args[1][:1])} is its own ancestor.") from error
         self.root = roots[0]
+        self._parent = np.array([self._index[parent_of.get(node, node)] for node in self.nodes])
+        self._depth = np.zeros(len(self.nodes), dtype=np.int64)
+        for node in map(self._index.__getitem__, downwards[1:]):
+            self._depth[node] = self._depth[self._parent[node]] + 1
 
-    def __contains__(self, node: object) -> bool:
-        return node in self._place
-
-    def places(self, classes: Iterable[Hashable]) -> np.ndarray:
+    def positions(self, classes: Iterable[Hashable]) -> np.ndarray:
         """Positions in `nodes`, (n,) int64. Raises InputError for classes that are not in the tree; names them."""
         try:
-            listed = [_plain(each) for each in _plain(classes)]
-            missing = [each for each in dict.fromkeys(listed) if each not in self._place]
+            names = [_plain(name) for name in _plain(classes)]
+            missing = [name for name in dict.fromkeys(names) if name not in self._index]
         except TypeError as error:
             raise InputError(f"classes must be names, one an item: {reason(error)}.") from error
         if missing:
             raise InputError(f"{len(missing)} classes are not in the tree: {quoted_names(missing)}.")
-        return np.array([self._place[each] for each in listed], dtype=np.int64)
-
-    def depths(self, classes: Iterable[Hashable]) -> np.ndarray:
-        """Number of edges up to the root, (n,) int64. Raises InputError as `places`."""
-        return self._depth[self.places(classes)]
+        return np.array([self._index[name] for name in names], dtype=np.int64)
 
     def compare(self, predicted: Iterable[Hashable], true: Iterable[Hashable]) -> dict[str, np.ndarray]:
         """The metrics of each item, name -> (n,) float64, names as in `TREE_METRICS`.
@@ -91,12 +85,12 @@ class Tree:
         Raises:
             InputError: no items, predicted and true classes of different number, or classes that are not in the tree.
         """
-        places = self.places(predicted), self.places(true)
-        if len(places[0]) != len(places[1]):
-            raise InputError(f"there are {len(places[0])} predicted and {len(places[1])} true classes.")
-        if not len(places[0]):
+        indices = self.positions(predicted), self.positions(true)
+        if len(indices[0]) != len(indices[1]):
+            raise InputError(f"there are {len(indices[0])} predicted and {len(indices[1])} true classes.")
+        if not len(indices[0]):
             raise InputError("there are no predictions to score: predicted and true are empty.")
-        distinct, which = np.unique(np.stack(places), axis=1, return_inverse=True)
+        distinct, which = np.unique(np.stack(indices), axis=1, return_inverse=True)
         return {name: values[which.reshape(-1)] for name, values in self.between(*distinct).items()}
 
     def between(self, p: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
@@ -117,15 +111,11 @@ class Tree:
         }
 
     def _meeting(self, p: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """The lowest nodes that are above both or equal to one of them, by jumps of powers of two."""
-        deep, other = np.where(self._depth[p] >= self._depth[t], (p, t), (t, p))
-        ahead = self._depth[deep] - self._depth[other]
-        for power, jump in enumerate(self._up):
-            deep = np.where(ahead >> power & 1, jump[deep], deep)
-        for jump in reversed(self._up):
-            apart = jump[deep] != jump[other]
-            deep, other = np.where(apart, jump[deep], deep), np.where(apart, jump[other], other)
-        return np.where(deep == other, deep, self._up[0][deep])
+        """The lowest nodes that are above both or equal to one of them: the deeper one climbs until they meet."""
+        while (apart := p != t).any():
+            ahead = self._depth[p] - self._depth[t]
+            p, t = (np.where(apart & (lead >= 0), self._parent[side], side) for side, lead in ((p, ahead), (t, -ahead)))
+        return p
 
 
 def tree_scores(
@@ -151,34 +141,31 @@ def tree_scores(
 def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
     """Child -> parent."""
     try:
-        listed = [_plain(edge) for edge in _plain(edges)]
-        if any(isinstance(edge, str) for edge in listed):
-            raise TypeError("a text is not a pair")
-        pairs = list(dict.fromkeys((_plain(child), _plain(parent)) for child, parent in listed))
+        pairs = [(_plain(child), _plain(parent)) for child, parent in map(_pair, _plain(edges))]
+        parent_of: dict[Hashable, Hashable] = {}
+        for child, parent in pairs:
+            if parent_of.setdefault(child, parent) != parent:
+                both = quoted_names([parent_of[child], parent])
+                raise InputError(f"the node {quoted_names([child])} has two parents in the tree, {both}.")
+        hash(tuple(parent_of.values()))
+    except InputError:
+        raise
     except (TypeError, ValueError) as error:
         raise InputError(f"the edges of a tree must be pairs (child, parent) of names: {reason(error)}.") from error
-    parent_of: dict[Hashable, Hashable] = {}
-    for child, parent in pairs:
-        if parent_of.setdefault(child, parent) != parent:
-            both = quoted_names([parent_of[child], parent])
-            raise InputError(f"the node {quoted_names([child])} has two parents in the tree, {both}.")
     if not parent_of:
         raise InputError("the tree has no edges: give pairs (child, parent).")
     return parent_of
 
 
+def _pair(edge: Any) -> Any:
+    if isinstance(edge, str):
+        raise TypeError("a text is not a pair")
+    return _plain(edge)
+
+
 def _plain(value: Any) -> Any:
     """Arrays and tensors as lists, their items as those of Python; everything else as it is."""
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _lifts(above: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Ancestors 1, 2, 4, ... steps up, at least as many steps as there are nodes, and the depth of every node."""
-    up, depth = [above], (above != np.arange(len(above))).astype(np.int64)
-    while 1 << (len(up) - 1) < len(above):
-        depth = depth + depth[up[-1]]
-        up.append(up[-1][up[-1]])
-    return up, depth
 
 
 def quoted_names(nodes: Sequence[Hashable]) -> str:

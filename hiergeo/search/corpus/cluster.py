@@ -6,8 +6,7 @@ from typing import Any, TypeAlias, final
 
 from hiergeo import adapters
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
-from hiergeo._core.jobs import Outcome
-from hiergeo._core.ray import cluster
+from hiergeo._core.jobs import Outcome, cluster
 from hiergeo.datasets.reading import UnreadableError
 from hiergeo.geometry import Space
 from hiergeo.search import layout

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar, final
 import torch
 from torch import Tensor
 
-from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, reason
+from hiergeo._core.jobs import ahead
 from hiergeo.adapters import Model
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import ImageLike, decoded, open_rgb

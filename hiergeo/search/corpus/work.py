@@ -11,8 +11,8 @@ from itertools import repeat, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, final
 
-from hiergeo._core.ahead import ahead
 from hiergeo._core.errors import InputError
+from hiergeo._core.jobs import ahead
 from hiergeo._core.storage.files import retire
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Defect, Read, Sample

@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match
 
-from hiergeo._core.errors import QUOTED, HiergeoError
+from hiergeo._core.errors import QUOTED, HiergeoError, field, sentence
 from hiergeo._core.text import one_line, shortened
-from hiergeo._core.validation import field, sentence
 from hiergeo._core.version import __version__
 from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hiergeo._core import notebook
-from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, minus, number, signed
+from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, minus, number, paragraphs, signed
 from hiergeo._core.text import listing, shortened
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.comparison import HEADLINE
@@ -225,7 +224,7 @@ class Study(Exported):
     def _repr_html_(self) -> str:
         """The conclusion and the tables."""
         said = self.conclusion.headline, *self.conclusion.remarks
-        return notebook.sentences(*said) + super()._repr_html_() + notebook.sentences(self.omissions)
+        return paragraphs(*said) + super()._repr_html_() + paragraphs(self.omissions)
 
     @cached_property
     def board(self) -> Board:

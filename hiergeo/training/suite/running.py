@@ -17,10 +17,9 @@ from typing import Any
 
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, warn
+from hiergeo._core.jobs import Share, cluster
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
-from hiergeo._core.ray import cluster
-from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256

@@ -108,24 +108,13 @@ def test_a_folder_is_renamed_before_it_is_deleted(tmp_path, monkeypatch):
     assert (seen[0].exists(), link.is_symlink()) == (True, False)
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800", "x/" * 3000 + "y", "loop/a"])
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "y"])
 def test_paths_that_cannot_be_are_one_sentence(tmp_path, name):
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for use in (atomic_write_text, lambda path, _: retire(path)):
         with pytest.raises(UnavailableError, match="cannot write"):
             use(tmp_path / name, "text")
     with pytest.raises(UnavailableError, match="cannot write"), locked(tmp_path / name / "a"):
         pass
-
-
-def test_names_as_long_as_they_may_be(tmp_path):
-    path = tmp_path / ("x" * 255)
-    with locked(path):
-        atomic_write_text(path, "text")
-    retire(path)
-    path.mkdir()
-    retire(path)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["deleted", "read-only", "full", "a file"])
@@ -283,40 +272,6 @@ def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path):
         with pytest.raises(UnavailableError), locked(tmp_path / "a"):
             pass
     assert not list(tmp_path.iterdir())
-
-
-@posix
-def test_a_lock_is_let_go_in_whatever_thread(tmp_path):
-    held = locked(tmp_path / "a")
-    held.__enter__()
-    thread = threading.Thread(target=held.__exit__, args=(None, None, None))
-    thread.start()
-    thread.join()
-    with locked(tmp_path / "a"):
-        pass
-
-
-@posix
-def test_of_many_writers_one_at_a_time_is_in(tmp_path):
-    inside, refused, most = [], [], []
-
-    def write() -> None:
-        for _ in range(200):
-            try:
-                with locked(tmp_path / "a"):
-                    inside.append(1)
-                    most.append(len(inside))
-                    inside.pop()
-            except UnavailableError:
-                refused.append(1)
-
-    threads = [threading.Thread(target=write) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(most) == {1}
-    assert len(most) + len(refused) == 800
 
 
 def test_temporary_names_are_recognised(tmp_path):

@@ -11,9 +11,8 @@ from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.evaluation.benchmarks.classes import SYNONYMS, read_items
 from hiergeo.evaluation.benchmarks.trees import mistakes
-from hiergeo.evaluation.benchmarks.zero_shot import class_accuracies
+from hiergeo.evaluation.benchmarks.zero_shot import class_accuracies, read_items
 from hiergeo.evaluation.metrics import Tree, tree_scores
 from hiergeo.testing.protocol_suite import Hashed
 
@@ -101,7 +100,7 @@ def test_baselines_of_trees_are_means_over_all_draws():
     edges = [("a", "x"), ("b", "x"), ("c", "y"), ("x", "top"), ("y", "top")]
     tree, names = Tree(edges), ["a", "b", "c"]
     found, labels = np.array([0, 1, 1, 2, 0, 2]), np.array([0, 0, 1, 2, 2, 2])
-    outcome = mistakes(tree, tree.places(names), found, labels)
+    outcome = mistakes(tree, tree.positions(names), found, labels)
     by_chance = [[name, names[label]] for name in names for label in labels]
     shuffled = [[names[p], names[t]] for p in found for t in labels]
     wrong = [[name, names[label]] for label in labels for name in names if name != names[label]]
@@ -169,7 +168,9 @@ def test_the_tree_of_wordnet_is_called_approximate(folder, names, data_home, mon
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(data_home))
     task = benchmark_named("trees", data=str(folder), names=names)
     assert "approximate" in task.protocol
-    assert set(task.tree.places(["n02084071", "n02121620", "n02958343"]).tolist()) <= set(range(len(task.tree.nodes)))
+    assert set(task.tree.positions(["n02084071", "n02121620", "n02958343"]).tolist()) <= set(
+        range(len(task.tree.nodes))
+    )
     assert tree_scores(["n02084071"], ["n02121620"], task.tree)["tie"] == 2
     assert tree_scores(["n02084071"], ["n02958343"], task.tree)["lca"] == 2
 
@@ -204,20 +205,6 @@ def test_breeds_names_the_subfolder_that_is_missing(folder, data_home, monkeypat
     with pytest.raises(InputError, match="entity13"):
         benchmark_named("breeds", images=str(folder), split="entity12")
     assert benchmark_named("breeds", images=str(folder)).split == "entity13"
-
-
-def test_synonyms_are_texts_that_belong_to_one_class(data_home, monkeypatch):
-    monkeypatch.setenv("HIERGEO_DATA_HOME", str(data_home))
-    items = read_items(SYNONYMS)
-    assert not items.images
-    assert len(items.classes) == len(set(items.classes)) == 1000
-    assert len(items.items) == len(set(items.items))
-    assert items.classes[items.labels[items.items.index("Tinca tinca")]] == "tench"
-    assert not benchmark_named("trees", data=SYNONYMS).images
-    text_only = Hashed(has_images=False)
-    assert measure(text_only, "zero_shot", data=SYNONYMS, samples=2).settings["items"] == len(items.items)
-    with pytest.raises(InputError, match="embeds texts only"):
-        measure(text_only, "zero_shot")
 
 
 def test_keys_of_classes_are_the_names_of_their_folders(tmp_path):

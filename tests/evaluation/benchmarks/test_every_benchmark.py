@@ -9,7 +9,7 @@ import pytest
 
 from hiergeo import datasets
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation import Result
+from hiergeo.evaluation import Result, evaluate
 from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 from hiergeo.testing.protocol_suite import Hashed
 
@@ -40,12 +40,12 @@ def result_of(task: str, spec: str) -> Result:
     return measure(Hashed(), made(task), spec, samples=5)
 
 
-known = cache(result_of)
+measured = cache(result_of)
 
 
 @pytest.mark.parametrize(("task", "spec"), CASES)
 def test_numbers_are_finite_and_stand_beside_baselines(task: str, spec: str) -> None:
-    result, primary = known(task, spec), made(task).primary
+    result, primary = measured(task, spec), made(task).primary
     assert primary in result.metrics
     assert result.baselines[primary]
     assert result.baselines.keys() <= result.metrics.keys()
@@ -60,9 +60,17 @@ def test_numbers_are_finite_and_stand_beside_baselines(task: str, spec: str) -> 
 @pytest.mark.parametrize("task", OPTIONS)
 def test_the_same_data_give_the_same_numbers(task: str) -> None:
     spec = next(spec for name, spec in CASES if name == task)
-    first, second = known(task, spec), result_of(task, spec)
+    first, second = measured(task, spec), result_of(task, spec)
     assert first.metrics == second.metrics
     assert first.intervals == second.intervals
+
+
+def test_hierarcaps_gives_the_numbers_and_intervals_of_evaluate() -> None:
+    """The interval of tau_d too, which is that of a permutation test."""
+    result = measure("tiny", "hierarcaps", "lorentz:-1", data="scenes", take=40, samples=50)
+    expected = evaluate("tiny", datasets.load("scenes").take(40), "lorentz:-1", samples=50)
+    assert result.metrics == expected.metrics
+    assert result.intervals == expected.intervals
 
 
 @pytest.mark.parametrize("task", [task for task in OPTIONS if made(task).images])

@@ -13,8 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.evaluation.benchmarks.hyperlex import correlations
-from hiergeo.evaluation.benchmarks.word_benchmark import is_a_scores
+from hiergeo.evaluation.benchmarks.words import correlations, is_a_scores
 from hiergeo.geometry import Space
 
 

@@ -11,8 +11,19 @@ import pytest
 from scipy.stats import binomtest
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.records import Figure, Grid, Records, csv_text, json_text, latex, markdown, number, percent, signed
-from hiergeo._core.tables import stacked
+from hiergeo._core.records import (
+    Figure,
+    Grid,
+    Records,
+    csv_text,
+    json_text,
+    latex,
+    markdown,
+    number,
+    percent,
+    signed,
+    stacked,
+)
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.result import COLUMNS
 from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run, trained

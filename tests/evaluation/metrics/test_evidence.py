@@ -5,12 +5,10 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import (
     Ranking,
     Roc,
     bootstrap_draws,
-    bootstrap_mean,
     holm,
     mean_roc,
     proportion_interval,
@@ -32,21 +30,12 @@ def test_the_sign_test_is_the_exact_binomial_test(better, worse):
 def test_ties_alone_are_no_evidence_and_rounding_is_a_tie():
     assert sign_test([0.0, 1e-17, -1e-17]) == (0, 0, 3, 1.0)
     assert sign_test(np.full(100_000, 1.0)).p_value == 0.0
-    with pytest.raises(InputError, match="differences"):
-        sign_test([])
-
-
-def test_the_sign_test_rejects_at_most_as_often_as_it_says():
-    generator = np.random.default_rng(0)
-    rejected = [sign_test(generator.choice([-1, 0, 1], size=25)).p_value <= 0.05 for _ in range(2000)]
-    assert 0.01 < np.mean(rejected) <= 0.05
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (0, 30), (1, 100), (7, 10), (30, 30), (400, 1000)])
 def test_intervals_of_proportions_are_exact(hits, count):
     exact = binomtest(hits, count).proportion_ci(0.9, method="exact")
     assert proportion_interval(hits, count, 0.9) == pytest.approx((exact.low, exact.high))
-    assert bootstrap_mean(np.arange(count) < hits, level=0.9) == pytest.approx((exact.low, exact.high))
 
 
 def test_intervals_of_shares_of_independent_items_are_exact():
@@ -96,13 +85,6 @@ def test_holm_by_hand():
     assert holm([0.2]) == pytest.approx([0.2])
 
 
-def test_holm_keeps_the_family_wise_error():
-    """Ten true hypotheses: uncorrected, some is rejected in 40 % of cases, corrected in at most 5 %."""
-    p_values = np.random.default_rng(0).random((2000, 10))
-    assert np.mean((p_values <= 0.05).any(axis=1)) > 0.3
-    assert np.mean([(holm(row) <= 0.05).any() for row in p_values]) <= 0.06
-
-
 def at(roc: Roc, places: np.ndarray) -> np.ndarray:
     """True positive rates at places where no curve rises vertically."""
     return np.interp(places, roc.false_positive_rate, roc.true_positive_rate)
@@ -127,12 +109,3 @@ def test_the_mean_roc_curve_is_the_mean_at_each_rate_and_encloses_the_mean_area(
     places = generator.random(50)
     assert at(mean, places) == pytest.approx(np.mean([at(curve, places) for curve in curves], axis=0))
     assert (np.diff(height) >= -1e-12).all()
-    with pytest.raises(InputError, match="at least one curve"):
-        mean_roc([])
-
-
-def test_the_mean_of_one_curve_is_the_curve():
-    step = Roc(np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.6, 1.0]))
-    mean = mean_roc([step])
-    assert mean.false_positive_rate.tolist() == [0, 0, 1, 1]
-    assert mean.true_positive_rate.tolist() == [0, 0.6, 1, 1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics import any_hit, ladder, ladder_precision_recall, ladder_scores, tau_d
+from hiergeo.evaluation.metrics import ladder, ladder_metrics, ladder_precision_recall, ladder_scores, tau_d
 
 TEXTS = ["animal", "dog", "animal", "a wet dog"]
 
@@ -55,13 +55,12 @@ def test_many_images_and_any_hit():
     precision, recall = ladder_scores(ladders, [TWO_ROWS, TWO_ROWS])
     np.testing.assert_array_equal(precision, [0.5, 0.0])
     np.testing.assert_array_equal(recall, [0.25, 0.0])
-    np.testing.assert_array_equal(any_hit(ladders, [TWO_ROWS, TWO_ROWS]), [1.0, 0.0])
+    np.testing.assert_array_equal(ladder_metrics(ladders, [TWO_ROWS, TWO_ROWS])["any_hit"], [1.0, 0.0])
 
 
-@pytest.mark.parametrize("score", [ladder_scores, any_hit])
-def test_refuses_unequal_numbers(score):
+def test_refuses_unequal_numbers():
     with pytest.raises(InputError, match="1 ladders for 2 images"):
-        score([["dog"]], [TWO_ROWS, TWO_ROWS])
+        ladder_scores([["dog"]], [TWO_ROWS, TWO_ROWS])
 
 
 @pytest.mark.parametrize("truth", [[], [("a", "b"), ("a",)], [()]])
@@ -109,6 +108,5 @@ def test_traversal_protocol_equals_the_published_function(minilm):
         for texts_met, index in zip(met, nearest, strict=True):
             texts_met.append(texts[index])
     truths = [[row] for row in captions.tolist()]
-    precision, recall = ladder_scores(met, truths)
-    figures = (precision.mean(), recall.mean(), any_hit(met, truths).mean())
+    figures = [values.mean() for values in ladder_metrics(met, truths).values()]
     assert figures == pytest.approx((0.26485, 0.21950, 0.691), abs=1e-5)

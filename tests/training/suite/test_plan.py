@@ -162,7 +162,7 @@ def test_the_demo_tunes_and_trains_in_three_geometries():
         ('["native", "lorentz:-1"]', "[]", "space"),
         ('name = "radius"\ntitle', 'name = "radios"\ntitle', "radius"),
         ("bar = 1.5", "baa = 1.5", "bar"),
-        ("bar = 1.5", "bar = [1]", "higher bar"),
+        ("bar = 1.5", "bar = [1]", "bar"),
         ("samples = 60", "samples = true", "samples"),
         ("samples = 60", "samples = 0", "samples"),
         ('device = "cpu"', 'dtype = "float31"', "float32"),

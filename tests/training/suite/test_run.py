@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hiergeo import audit, datasets
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.shares import Share
+from hiergeo._core.jobs import Share
 from hiergeo._core.storage.locks import locked
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.benchmarks import measure
