@@ -24,7 +24,6 @@ from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operatin
 from hiergeo.evaluation.auditing.questions import questions
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
-from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import Interval, holm
@@ -120,8 +119,8 @@ def assess(
     facts = length_facts(embedded, subject.radii, subject.space, settings)
     _add_length(gathered, replace(facts, **altered))
     ranked = gains(subject, seed=settings.seed)
-    attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
-    attribution += gathered.add_table("", ranked.statistics)
+    attribution = gathered.add_table(attribute(subject, settings.steps, progress=progress))
+    attribution += gathered.add_table(ranked.statistics)
     numbers, intervals = gathered.numbers, gathered.intervals
     for name in CONTROLS:  # a flat space is its own control
         control = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
@@ -134,14 +133,13 @@ def assess(
     answers = {"order": facts.in_order, "beyond_length": facts.beyond_length} | questions(
         subject, ("radii", "curvature", "cones"), cones=cones, ranked=ranked, seed=settings.seed
     )
-    walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))
     about = described(embedded, subject.space) | {
         "steps": settings.steps,
         "seed": settings.seed,
         "copies": settings.copies,
     }
     left_out = _left_out(subject, facts)
-    return Audit(numbers, intervals, answers, about, attribution, walked, PRIMARY, point.quantiles, left_out)
+    return Audit(numbers, intervals, answers, about, attribution, PRIMARY, point.quantiles, left_out)
 
 
 def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
@@ -168,30 +166,28 @@ class Numbers:
         """Add a number with its interval."""
         self.numbers[name], self.intervals[name] = statistic.value, statistic.interval
 
-    def add_table(self, prefix: str, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
+    def add_table(self, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
         """Metrics, the same under controls, and the differences: ``M``, ``M_C``, ``M_minus_C`` and ``M_minus_C_p``.
 
         The last is the p-value of the difference, after Holm's correction over all differences of the table.
 
         Args:
-            prefix: of the names of metrics.
             measured: name -> metric -> statistic; the first name is what the controls are compared with.
         """
         native, *controls = measured
         rows, p_values = [], {}
-        for metric, own in measured[native].items():
-            name = f"{prefix}{metric}"
+        for name, own in measured[native].items():
             self.add(name, own)
             values = {}
             for control in controls:
-                if (other := measured[control].get(metric)) is None:
+                if (other := measured[control].get(name)) is None:
                     continue
                 self.add(f"{name}_{control}", other)
                 values[control] = self.numbers[f"{name}_{control}"]
                 difference, compared = f"{name}_minus_{control}", own.minus(other)
                 self.numbers[difference], self.intervals[difference] = compared.value, compared.interval
                 p_values[f"{difference}_p"] = compared.p_value
-            rows.append(Controlled(metric, self.numbers[name], values))
+            rows.append(Controlled(name, self.numbers[name], values))
         if p_values:
             self.numbers |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
         return tuple(rows)

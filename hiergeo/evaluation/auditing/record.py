@@ -1,7 +1,7 @@
 """The record of an audit: its settings, numbers, intervals and verdict."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hiergeo._core import limits, notebook
@@ -21,9 +21,6 @@ ATTRIBUTION: Mapping[str, str] = MappingProxyType(
         "flat_best": "K = 0, best radii",
     }
 )
-WALKS: Mapping[str, str] = MappingProxyType(
-    {"": "to the root", "random_root": "random root", "data_mean": "data mean", "random_target": "random target"}
-)
 """Controls and what columns call them; the first column is what they are compared with."""
 
 MOST_COPIES = 1000
@@ -35,8 +32,8 @@ class AuditSettings:
     """How to audit, and how to control the length of captions.
 
     Attributes:
-        steps: points of a walk and thresholds of a ladder.
-        seed: of permutations, samples of pairs, the random targets of walks, the shuffling of words and the copies.
+        steps: thresholds of a ladder.
+        seed: of permutations, samples of pairs, the shuffling of words and the copies.
         copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...; an audit with copies measures
             captions without content and of shuffled words too. Both need the model, not its embeddings alone.
         filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
@@ -81,7 +78,6 @@ class Audit(Exported):
         answers: question -> answer: order, beyond_length, radii, curvature and cones.
         settings: model, data, space, seed and versions.
         attribution: hierarchy metrics as measured and from angles alone, radii alone and without curvature.
-        walks: scores of the walk to the root and of the control walks.
         primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
         u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
         left_out: number that was not measured -> why.
@@ -92,7 +88,6 @@ class Audit(Exported):
     answers: dict[str, Answer]
     settings: dict[str, str | int | float]
     attribution: tuple[Controlled, ...]
-    walks: tuple[Controlled, ...]
     primary: str
     u_quantiles: tuple[float, ...]
     left_out: dict[str, str] = field(default_factory=dict)
@@ -109,45 +104,43 @@ class Audit(Exported):
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""
-        for prefix, measured in (("", self.attribution), ("walk_", self.walks)):
-            for row in measured:
-                name = f"{prefix}{row.metric}"
-                low, high = self.intervals[name]
-                yield dict.fromkeys(self.keys) | {"metric": name, "value": row.native, "low": low, "high": high}
-                for control, value in row.controls.items():
-                    gain = f"{name}_minus_{control}"
-                    low, high = self.intervals[gain]
-                    gained = {"gain": self.numbers[gain], "gain_low": low, "gain_high": high}
-                    yield dict.fromkeys(self.keys) | {"metric": name, "control": control, "value": value, **gained}
+        for row in self.attribution:
+            low, high = self.intervals[row.metric]
+            yield dict.fromkeys(self.keys) | {"metric": row.metric, "value": row.native, "low": low, "high": high}
+            for control, value in row.controls.items():
+                gain = f"{row.metric}_minus_{control}"
+                low, high = self.intervals[gain]
+                gained = {"gain": self.numbers[gain], "gain_low": low, "gain_high": high}
+                yield dict.fromkeys(self.keys) | {"metric": row.metric, "control": control, "value": value, **gained}
 
     def grids(self, *, full: bool = True) -> Iterator[Grid]:
-        """What carries the hierarchy, and the walks; with `full` each value with what the first column gains over it.
+        """What carries the hierarchy; with `full` each value with what the first column gains over it.
 
         Marked are values from which the first column differs: the 95 % interval of the gain excludes 0.
         """
         data = f"{self.settings['dataset']} {self.settings['split']}"
         about = caption(f"{without_folders(str(self.settings['model']))} · {data} · {self.settings['geometry']}")
         legend = "Marked: differs from the first column, since the 95 % interval of the difference excludes 0."
-        yield self._grid("metric", "", controls_of(ATTRIBUTION, self.attribution), full)
-        walks = self._grid("walk", "walk_", controls_of(WALKS, self.walks), full)
-        yield replace(walks, notes=f"{about}\n{legend}")
-
-    def _grid(self, corner: str, prefix: str, controls: Mapping[str, str], full: bool) -> Grid:
+        controls = self.controls
         rows = []
-        for row in self.walks if prefix else self.attribution:
-            name = f"{prefix}{row.metric}"
-            figures = [Figure(number(row.native), _ends(self.intervals[name]) if full else "")]
+        for row in self.attribution:
+            figures = [Figure(number(row.native), _ends(self.intervals[row.metric]) if full else "")]
             for control in list(controls)[1:]:
                 if control not in row.controls:
                     figures.append(Figure())
                     continue
-                gain = f"{name}_minus_{control}"
+                gain = f"{row.metric}_minus_{control}"
                 low, high = self.intervals[gain]
-                gained = f"gain {signed(self.numbers[gain])},\n{_ends(self.intervals[gain])}" if full else ""
-                value = number(row.controls[control])
-                figures.append(Figure(value, note=gained, best=not low <= 0 <= high))
+                note = f"gain {signed(self.numbers[gain])},\n{_ends(self.intervals[gain])}" if full else ""
+                figures.append(Figure(number(row.controls[control]), note=note, best=not low <= 0 <= high))
             rows.append((find_metric(row.metric).label, tuple(figures)))
-        return Grid(corner, tuple(controls.values()), tuple(rows))
+        yield Grid("metric", tuple(controls.values()), tuple(rows), f"{about}\n{legend}")
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """Controls under which something was measured, name -> title, with the first column."""
+        measured = {"", *(name for row in self.attribution for name in row.controls)}
+        return {name: title for name, title in ATTRIBUTION.items() if name in measured}
 
     @property
     def headline(self) -> str:
@@ -190,7 +183,6 @@ class Audit(Exported):
             "verdict": self.verdict,
             "primary": self.primary,
             "attribution": [_row(row) for row in self.attribution],
-            "walks": [_row(row) for row in self.walks],
             "u_quantiles": list(self.u_quantiles),
             "left_out": self.left_out,
             "settings": self.settings,
@@ -199,12 +191,6 @@ class Audit(Exported):
     def to_json(self) -> str:
         """The audit as a JSON object whose first key, ``numbers``, is a flat object name -> number."""
         return json_text(self.as_dict())
-
-
-def controls_of(titles: Mapping[str, str], rows: Iterable[Controlled]) -> dict[str, str]:
-    """What there is of some controls, name -> title, the first column included."""
-    measured = {"", *(name for row in rows for name in row.controls)}
-    return {name: title for name, title in titles.items() if name in measured}
 
 
 def _ends(interval: Interval) -> str:

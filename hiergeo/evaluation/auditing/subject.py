@@ -65,12 +65,6 @@ class Subject:
         """Signed K of every factor."""
         return [factor.value for factor, _ in self.space.geometry.parts(self.captions.dim)]
 
-    @property
-    def on_a_ray(self) -> bool:
-        """Whether distances are |r_x - r_y| to the last digit: not on a sphere, from the root, or in a product."""
-        single = self.one_direction and len(self.captions.factors) == 1
-        return single and self.curvatures[0] <= 0 and bool((self.text.factors[0].radius > 0).all())
-
     def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
         return array(pair_scores(self.space.entails, self.captions, x, y))

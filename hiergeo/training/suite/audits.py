@@ -22,7 +22,7 @@ class AuditBenchmark(ChainBenchmark):
     Args:
         data: a dataset of chains.
         split: its split.
-        steps: points of walks and ladders.
+        steps: thresholds of ladders.
         take: only the first rows; None takes all.
     """
 
