@@ -9,7 +9,7 @@ as one space with Euclidean space and with one another: differences between them
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -67,8 +67,8 @@ class SpaceFacts:
     """What matters of a space when it is compared with others.
 
     Attributes:
-        label: what tables call it.
-        dim: dimension of the embeddings.
+        label: as in `Run`, like the following.
+        dim: dimension.
         identity: equal for charts of one space.
         curved: whether some factor has a curvature.
         bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
@@ -182,14 +182,9 @@ class Contrast:
         if label == self.a:
             return self
         test = self.test and self.test._replace(better=self.test.worse, worse=self.test.better)
+        alone, simultaneous = (Interval(-ends.high, -ends.low) for ends in (self.interval, self.simultaneous))
         return replace(
-            self,
-            a=self.b,
-            b=self.a,
-            difference=-self.difference,
-            interval=_mirrored(self.interval),
-            simultaneous=_mirrored(self.simultaneous),
-            test=test,
+            self, a=self.b, b=self.a, difference=-self.difference, interval=alone, simultaneous=simultaneous, test=test
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -236,20 +231,6 @@ class BeforeAfter:
         return "better" if (low > 0) == larger_is_better else "worse"
 
 
-def _mirrored(interval: Interval) -> Interval:
-    return Interval(-interval.high, -interval.low)
-
-
-class _Pair(NamedTuple):
-    metric: str
-    a: SpaceFacts
-    b: SpaceFacts
-    differences: tuple[float, ...]
-    draws: np.ndarray
-    test: SignTest | None
-    p_value: float
-
-
 def contrast_all(
     cells: Mapping[Key, Sequence[Run]], spaces: Sequence[SpaceFacts], *, without: frozenset[str], seed: int
 ) -> tuple[Contrast, ...]:
@@ -266,29 +247,15 @@ def contrast_all(
     pairs = list(_pairs(cells, spaces, without, seed))
     if not pairs:
         return ()
-    wide = simultaneous_intervals(np.stack([pair.draws for pair in pairs]))
-    adjusted = holm([pair.p_value for pair in pairs]).tolist()
-    return tuple(
-        Contrast(
-            metric=pair.metric,
-            dim=pair.a.dim,
-            a=pair.a.label,
-            b=pair.b.label,
-            difference=float(np.mean(pair.differences)),
-            interval=percentile_interval(pair.draws),
-            simultaneous=wide[place],
-            test=pair.test,
-            adjusted_p=adjusted[place],
-            one_space=pair.a.counts_as_one_with(pair.b),
-        )
-        for place, pair in enumerate(pairs)
-    )
+    contrasts, draws, p_values = zip(*pairs, strict=True)
+    corrected = zip(contrasts, simultaneous_intervals(np.stack(draws)), holm(p_values).tolist(), strict=True)
+    return tuple(replace(contrast, simultaneous=ends, adjusted_p=p) for contrast, ends, p in corrected)
 
 
 def _pairs(
     cells: Mapping[Key, Sequence[Run]], spaces: Sequence[SpaceFacts], without: frozenset[str], seed: int
-) -> Iterator[_Pair]:
-    """Pairs of different spaces, each with its own stream of random numbers for the resampling of seeds."""
+) -> Iterator[tuple[Contrast, np.ndarray, float]]:
+    """Contrasts by themselves, with their draws and p-values; each resamples seeds by a stream of its own."""
     streams: dict[Hashable, int] = {}
     for a, b in combinations(spaces, 2):
         if a.dim != b.dim or a.identity == b.identity:
@@ -308,8 +275,14 @@ def _pairs(
             if not np.isfinite(draws).all():  # some resample left it undefined: no interval holds
                 continue
             paired = crossed_draws(draws, seed=(seed, stream)) if len(draws) > 1 else draws[0]
-            differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in results)
-            yield _Pair(metric, a, b, differences, paired, *_tests(metric, results))
+            difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in results]))
+            test, p_value = _tests(metric, results)
+            alone, one = percentile_interval(paired), a.counts_as_one_with(b)
+            yield (
+                Contrast(metric, a.dim, a.label, b.label, difference, alone, alone, test, p_value, one),
+                paired,
+                p_value,
+            )
 
 
 def _tests(metric: str, results: Sequence[tuple[Result, Result]]) -> tuple[SignTest | None, float]:
