@@ -81,16 +81,16 @@ def inapplicable(why: str) -> Answer:
     return Answer("inapplicable", nan, nan, nan, 0, why)
 
 
-def order_answer(tested: Tested) -> Answer:
-    """Whether radii follow the tiers."""
+def order_answer(tested: Tested | None) -> Answer:
+    """Whether radii follow the tiers; None where all radii are equal."""
+    if tested is None:
+        return inapplicable("All radii are equal, so they cannot follow the tiers.")
+    word = "unclear"
     if _within(tested, SAME_ORDER):
-        word, says = "none", "Radii do not follow the tiers"
+        word = "none"
     elif tested.p_value <= ALPHA:
         word = "forward" if tested.value > 0 else "reversed"
-        says = "Radii follow the tiers" if tested.value > 0 else "Radii follow the tiers backwards"
-    else:
-        word, says = "unclear", "Radii do not measurably follow the tiers"
-    return Answer.of(word, tested, f"{says}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
+    return Answer.of(word, tested, f"{ORDER[word]}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
 
 
 def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
@@ -100,18 +100,20 @@ def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
         measured: the order of tiers of equal length; None where there are none.
         order: that of all tiers. Where it is `none` or `reversed`, there is nothing that goes beyond length.
     """
+    if order.word == "inapplicable":
+        return order
     if measured is None:
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
     if measured.balanced is None:
         says = "Length cannot be held fixed: of tiers of equally many words the same one always has more characters"
         return Answer.of("unclear", measured.words, f"{says}.", 0.5, 0.5)
-    strict = min(measured.words, measured.balanced, key=lambda each: each.interval.low)
     both = [measured.words, measured.balanced]
-    if order.word not in ("none", "reversed") and all(each.p_value <= ALPHA and each.value > 0 for each in both):
+    strict = min(both, key=lambda tested: tested.interval.low)
+    if order.word not in ("none", "reversed") and all(part.p_value <= ALPHA and part.value > 0 for part in both):
         word, says = "yes", "Radii follow the tiers at equal length too"
-    elif any((1 + each.narrow.high) / 2 < SAME_SHARE for each in both):
+    elif any((1 + part.narrow.high) / 2 < SAME_SHARE for part in both):
         word, says = "no", "Radii do not follow the tiers at equal length"
-        strict = min(both, key=lambda each: each.narrow.high)
+        strict = min(both, key=lambda tested: tested.narrow.high)
     else:
         word, says = "unclear", "Radii do not measurably follow the tiers at equal length"
     low, high = (_percent((1 + end) / 2) for end in strict.interval)
@@ -163,7 +165,9 @@ def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
         setting: where they hold, such as `setting_of`.
     """
     order = answers["order"]
-    said = [_ORDER[order.word].format(f"{order.value:.2f}".replace("-", "−"))]
+    said = [ORDER[order.word]]
+    if order.word != "inapplicable":
+        said[0] += f" (tau_d {order.value:.2f})".replace("-", "−")
     if order.word == "forward" and "beyond_length" in answers:
         beyond = answers["beyond_length"]
         said.append(_BEYOND[beyond.word].format(_percent(beyond.value) if beyond.n else ""))
@@ -211,18 +215,18 @@ def conclude(answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: s
 def _over_spaces(answers: Mapping[str, Mapping[str, Answer]], setting: str) -> str:
     """The headline of the first space; curvature speaks for all curved ones, where they agree."""
     first = dict(next(iter(answers.values())))
-    curved = {space: of_space["curvature"] for space, of_space in answers.items() if "curvature" in of_space}
-    asked = {answer.word: answer for answer in curved.values() if answer.word != "inapplicable"}
     first.pop("curvature", None)
-    if len(asked) == 1:
-        (first["curvature"],) = asked.values()
+    of_spaces = ((space, of_space["curvature"]) for space, of_space in answers.items() if "curvature" in of_space)
+    curved = {space: answer for space, answer in of_spaces if answer.word != "inapplicable"}
+    words = {answer.word for answer in curved.values()}
+    if len(words) == 1:
+        first["curvature"] = next(iter(curved.values()))
     sentence = headline(first, setting)
-    if len(asked) < 2:
+    if len(words) < 2:
         return sentence
     helping = [space for space, answer in curved.items() if answer.word == "helps"]
-    nowhere = "nowhere measurably" if "unclear" in asked else "nowhere"
-    spaces = sum(answer.word != "inapplicable" for answer in curved.values())
-    where = f"in {helping[0]} alone" if len(helping) == 1 else f"{len(helping)} of {spaces} spaces"
+    nowhere = "nowhere measurably" if "unclear" in words else "nowhere"
+    where = f"in {helping[0]} alone" if len(helping) == 1 else f"{len(helping)} of {len(curved)} spaces"
     return f"{sentence[:-1]}; curvature helps {where if helping else nowhere}."
 
 
@@ -233,22 +237,23 @@ def setting_of(model: str, dataset: str) -> str:
     return "A toy model on generated scenes" if model == "tiny" else "On generated scenes"
 
 
-_ORDER = {
-    "forward": "Radii follow the tiers (tau_d {})",
-    "reversed": "Radii follow the tiers backwards (tau_d {})",
-    "none": "Radii do not follow the tiers (tau_d {})",
-    "unclear": "Radii do not measurably follow the tiers (tau_d {})",
+ORDER = {
+    "forward": "Radii follow the tiers",
+    "reversed": "Radii follow the tiers backwards",
+    "none": "Radii do not follow the tiers",
+    "unclear": "Radii do not measurably follow the tiers",
+    "inapplicable": "All radii are equal",
 }
 _BEYOND = {
     "yes": "at equal length too ({} % right)",
     "no": "not at equal length ({} % right)",
-    "unclear": "at equal length not measurably ({} % right)",
+    "unclear": "unclear at equal length ({} % right)",
     "inapplicable": "",
 }
 _CURVATURE = {
     "helps": "curvature helps to find parents",
     "harms": "curvature harms finding parents",
-    "none": "curvature makes no difference",
+    "none": f"curvature makes no difference beyond {SAME_RANK}",
     "unclear": "curvature makes no measurable difference",
     "inapplicable": "",
 }
@@ -257,7 +262,7 @@ _CURVATURE = {
 def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
     helps, harms, makes = ("help", "harm", "make") if plural else ("helps", "harms", "makes")
     if _within(tested, SAME_RANK):
-        word, says = "none", f"{what} {makes} no difference to finding parents"
+        word, says = "none", f"{what} {makes} no difference beyond {SAME_RANK} to finding parents"
     elif tested.interval.low > 0:
         word, says = "helps", f"{what} {helps} to find parents"
     elif tested.interval.high < 0:

@@ -98,12 +98,13 @@ def answered(
     from hiergeo.evaluation.auditing.questions import answers_of
 
     result = measure(embedded, space, settings, progress=progress)
-    known: dict[str, Answer] = {}
+    answers: dict[str, Answer] = {}
     if first is not None and np.array_equal(first.radii, result.radii):
-        known = {name: answer for name, answer in first.answers.items() if name != "curvature"}
-    answers = known | answers_of(embedded, space, [name for name in HEADLINE if name not in known], seed=settings.seed)
-    order = Interval(answers["order"].low, answers["order"].high)
-    return replace(result, answers=answers, bounds=result.bounds | {"tau_d": order})
+        answers = {name: answer for name, answer in first.answers.items() if name != "curvature"}
+    answers |= answers_of(embedded, space, [name for name in HEADLINE if name not in answers], seed=settings.seed)
+    order = answers["order"]
+    bounds = {} if order.word == "inapplicable" else {"tau_d": Interval(order.low, order.high)}
+    return replace(result, answers=answers, bounds=result.bounds | bounds)
 
 
 @torch.no_grad()

@@ -43,6 +43,15 @@ declare(
 )
 
 
+SAME_RADIUS = 1e-5
+"""Relative difference up to which radii in float32 count as equal."""
+
+
+def levelled(radii: np.ndarray) -> np.ndarray:
+    """Radii that all agree up to rounding, as those of unit rows around the origin, made equal; others as they are."""
+    return np.full_like(radii, radii.max()) if np.ptp(radii) <= SAME_RADIUS * radii.max() else radii
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """The embeddings of a hierarchy in one space.
@@ -76,9 +85,9 @@ class View:
 
     @cached_property
     def radii(self) -> np.ndarray:
-        """Radii of the positive chains, (n, T) float64, general to specific."""
+        """Radii of the positive chains, (n, T) float64, general to specific; equal where they agree up to rounding."""
         radius = self.space.geometry.combine(self.factor_radii.unbind(1))
-        return radius[self.embedded.chains].double().cpu().numpy()
+        return levelled(radius[self.embedded.chains].double().cpu().numpy())
 
     def ladder_outcome(self, met: np.ndarray, steps: int, metrics: Sequence[str]) -> Outcome:
         """Ladders, their metrics, and the baseline of ladders whose limits are numbers of words.

@@ -244,7 +244,7 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     by_caption = np.empty((3, len(embedded.texts)))
     by_caption[:, chains] = radii, words, characters
     tested = order_of_tiers(by_caption[0], chains, seed=how.seed)
-    in_order = order_answer(tested)
+    in_order = order_answer(tested if np.ptp(radii) else None)
     at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
     equal = None if at_equal is None else _measured(at_equal.words.as_share, at_equal.words.items)
     balanced = None

@@ -23,6 +23,7 @@ from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
+from hiergeo.evaluation.protocols import levelled
 from hiergeo.geometry import Space
 
 
@@ -61,10 +62,10 @@ def questions(
         ranked: how parents are ranked, where that is known.
         seed: of permutations, samples of pairs and halves.
     """
-    radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
+    radii, chains = levelled(array(subject.text.radius)), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
     if not {"order", "beyond_length"}.isdisjoint(asked):
-        answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed))
+        answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed) if np.ptp(radii) else None)
     if "beyond_length" in asked:
         texts = subject.embedded.texts
         words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))

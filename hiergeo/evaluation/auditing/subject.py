@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
 from hiergeo.evaluation import Embedded
-from hiergeo.evaluation.protocols import pair_scores
+from hiergeo.evaluation.protocols import levelled, pair_scores
 from hiergeo.geometry import Euclidean, Geometry, Points, Product, Space
 
 EXACT = 1 << 14
@@ -58,7 +58,7 @@ class Subject:
     @property
     def radii(self) -> np.ndarray:
         """(n, T) radii of the chains, geodesic units."""
-        return array(self.text.radius[self.embedded.chains])
+        return levelled(array(self.text.radius[self.embedded.chains]))
 
     @property
     def curvatures(self) -> list[float]:
