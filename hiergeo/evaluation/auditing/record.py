@@ -9,8 +9,11 @@ from hiergeo._core.errors import check_whole
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, plain, signed
 from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
+from hiergeo.evaluation.metrics.sharing import Tested
+from hiergeo.evaluation.result import Statistic
 
 ATTRIBUTION: Mapping[str, str] = MappingProxyType(
     {
@@ -53,19 +56,16 @@ class AuditSettings:
         check_whole("copies", self.copies, 0, MOST_COPIES)
 
 
-@dataclass(frozen=True)
-class Controlled:
-    """One metric as measured and under controls.
+class Numbers:
+    """Numbers, and the intervals of those that have one, as they are gathered."""
 
-    Attributes:
-        metric: its name.
-        native: its value.
-        controls: control -> value under it, without what the control settles by construction.
-    """
+    def __init__(self, numbers: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.numbers = dict(numbers)
+        self.intervals: dict[str, Interval] = {}
 
-    metric: str
-    native: float
-    controls: dict[str, float]
+    def add(self, name: str, measured: Statistic | Tested | Measured) -> None:
+        """Add a number with its interval."""
+        self.numbers[name], self.intervals[name] = measured.value, measured.interval
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,7 +77,8 @@ class Audit(Exported):
         intervals: name -> 95 % interval, for numbers that have one. Those of ``A_minus_B`` are paired.
         answers: question -> answer: order, beyond_length, radii, curvature and cones.
         settings: model, data, space, seed and versions.
-        attribution: hierarchy metrics as measured and from angles alone, radii alone and without curvature.
+        attribution: hierarchy metric -> the controls under which it was measured too, from angles alone, radii alone
+            and without curvature, but for what a control settles by construction.
         primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
         u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
         left_out: number that was not measured -> why.
@@ -87,7 +88,7 @@ class Audit(Exported):
     intervals: dict[str, Interval]
     answers: dict[str, Answer]
     settings: dict[str, str | int | float]
-    attribution: tuple[Controlled, ...]
+    attribution: dict[str, tuple[str, ...]]
     primary: str
     u_quantiles: tuple[float, ...]
     left_out: dict[str, str] = field(default_factory=dict)
@@ -104,14 +105,14 @@ class Audit(Exported):
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""
-        for row in self.attribution:
-            low, high = self.intervals[row.metric]
-            yield dict.fromkeys(self.keys) | {"metric": row.metric, "value": row.native, "low": low, "high": high}
-            for control, value in row.controls.items():
-                gain = f"{row.metric}_minus_{control}"
-                low, high = self.intervals[gain]
+        for metric, controls in self.attribution.items():
+            low, high = self.intervals[metric]
+            yield dict.fromkeys(self.keys) | {"metric": metric, "value": self.numbers[metric], "low": low, "high": high}
+            for control in controls:
+                row = {"metric": metric, "control": control, "value": self.numbers[f"{metric}_{control}"]}
+                low, high = self.intervals[gain := f"{metric}_minus_{control}"]
                 gained = {"gain": self.numbers[gain], "gain_low": low, "gain_high": high}
-                yield dict.fromkeys(self.keys) | {"metric": row.metric, "control": control, "value": value, **gained}
+                yield dict.fromkeys(self.keys) | row | gained
 
     def grids(self, *, full: bool = True) -> Iterator[Grid]:
         """What carries the hierarchy; with `full` each value with what the first column gains over it.
@@ -121,25 +122,25 @@ class Audit(Exported):
         data = f"{self.settings['dataset']} {self.settings['split']}"
         about = caption(f"{without_folders(str(self.settings['model']))} · {data} · {self.settings['geometry']}")
         legend = "Marked: differs from the first column, since the 95 % interval of the difference excludes 0."
-        controls = self.controls
+        titles = self.controls
         rows = []
-        for row in self.attribution:
-            figures = [Figure(number(row.native), _ends(self.intervals[row.metric]) if full else "")]
-            for control in list(controls)[1:]:
-                if control not in row.controls:
+        for metric, controls in self.attribution.items():
+            figures = [Figure(number(self.numbers[metric]), _ends(self.intervals[metric]) if full else "")]
+            for control in list(titles)[1:]:
+                if control not in controls:
                     figures.append(Figure())
                     continue
-                gain = f"{row.metric}_minus_{control}"
-                low, high = self.intervals[gain]
+                low, high = self.intervals[gain := f"{metric}_minus_{control}"]
                 note = f"gain {signed(self.numbers[gain])},\n{_ends(self.intervals[gain])}" if full else ""
-                figures.append(Figure(number(row.controls[control]), note=note, best=not low <= 0 <= high))
-            rows.append((find_metric(row.metric).label, tuple(figures)))
-        yield Grid("metric", tuple(controls.values()), tuple(rows), f"{about}\n{legend}")
+                value = number(self.numbers[f"{metric}_{control}"])
+                figures.append(Figure(value, note=note, best=not low <= 0 <= high))
+            rows.append((find_metric(metric).label, tuple(figures)))
+        yield Grid("metric", tuple(titles.values()), tuple(rows), f"{about}\n{legend}")
 
     @property
     def controls(self) -> dict[str, str]:
         """Controls under which something was measured, name -> title, with the first column."""
-        measured = {"", *(name for row in self.attribution for name in row.controls)}
+        measured = {"", *(control for controls in self.attribution.values() for control in controls)}
         return {name: title for name, title in ATTRIBUTION.items() if name in measured}
 
     @property
@@ -182,7 +183,11 @@ class Audit(Exported):
             "headline": self.headline,
             "verdict": self.verdict,
             "primary": self.primary,
-            "attribution": [_row(row) for row in self.attribution],
+            "attribution": [
+                {"metric": metric, "native": self.numbers[metric]}
+                | {control: self.numbers[f"{metric}_{control}"] for control in controls}
+                for metric, controls in self.attribution.items()
+            ],
             "u_quantiles": list(self.u_quantiles),
             "left_out": self.left_out,
             "settings": self.settings,
@@ -195,7 +200,3 @@ class Audit(Exported):
 
 def _ends(interval: Interval) -> str:
     return " to ".join(map(number, interval))
-
-
-def _row(row: Controlled) -> dict[str, object]:
-    return {"metric": row.metric, "native": row.native, **row.controls}

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from hiergeo._core.records import plain
 from hiergeo.evaluation.auditing.operating import point_of
-from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, Measured, mean_of
-from hiergeo.evaluation.auditing.record import Audit
+from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
+from hiergeo.evaluation.auditing.record import Audit, Numbers
 from hiergeo.evaluation.auditing.remarks import Remark, remarks
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
@@ -172,19 +172,6 @@ class Survey:
 
 
 @final
-@dataclass(frozen=True)
-class _Evidence:
-    """Numbers by name, and the 95 % intervals of those that have one."""
-
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
-
-    def add(self, name: str, measured: Measured) -> None:
-        """Add a number with its interval."""
-        self.numbers[name], self.intervals[name] = measured.value, measured.interval
-
-
-@final
 @dataclass(frozen=True, eq=False)
 class Surveyed:
     """What a survey is made from.
@@ -221,10 +208,10 @@ def survey(source: Surveyed) -> Survey:
     items = source.items
     radius = source.space.geometry.combine([torch.from_numpy(each) for each in source.radii.T]).double().numpy()
     point = point_of([each.astype(np.float64) for each in source.radii.T], source.curvatures, source.space.min_radius)
-    evidence = _Evidence(point.numbers | {"items": float(len(items))}, {"u_median": point.median})
-    evidence.numbers.update(
-        copies=float(source.copies), mean_direction=source.plane.mean, plane_share=source.plane.share
-    )
+    evidence = Numbers(point.numbers)
+    evidence.intervals["u_median"] = point.median
+    evidence.numbers |= {"items": float(len(items)), "copies": float(source.copies)}
+    evidence.numbers |= {"mean_direction": source.plane.mean, "plane_share": source.plane.share}
     cones = _add_cones(evidence, source.contained, len(items) - 1)
     _add_length(evidence, items, radius)
     edges = np.histogram_bin_edges(radius, BINS)
@@ -245,7 +232,7 @@ def survey(source: Surveyed) -> Survey:
     )
 
 
-def _add_cones(evidence: _Evidence, contained: Ids, others: int) -> tuple[int, ...]:
+def _add_cones(evidence: Numbers, contained: Ids, others: int) -> tuple[int, ...]:
     """How many of all other items some cones hold, (n,); returns the histogram of the shares."""
     if not others:
         return (0,) * CONE_BINS
@@ -255,7 +242,7 @@ def _add_cones(evidence: _Evidence, contained: Ids, others: int) -> tuple[int, .
     return tuple(np.histogram(shares, np.linspace(0, 1, CONE_BINS + 1))[0].tolist())
 
 
-def _add_length(evidence: _Evidence, items: Items, radius: Floats) -> None:
+def _add_length(evidence: Numbers, items: Items, radius: Floats) -> None:
     """How far radii follow the number of words of captions."""
     worded = items.words > 0
     words, own = items.words[worded], radius[worded]
@@ -265,7 +252,7 @@ def _add_length(evidence: _Evidence, items: Items, radius: Floats) -> None:
         evidence.add("length_spearman", items.take(worded).correlation(words, own))
 
 
-def _add_order(evidence: _Evidence, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
+def _add_order(evidence: Numbers, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
     """How radii order the tiers, if at least two are known, and how much they differ."""
     if len(by_tier) < 2:
         low, high = np.quantile(radius, [0.05, 0.95])

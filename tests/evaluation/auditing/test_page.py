@@ -80,9 +80,8 @@ def test_the_page_holds_every_number_of_the_tables(audit, tmp_path):
     path = write_audit(audit, tmp_path / "page.html")
     page = read(path)
     assert len(scripts(path)) == 2
-    for row in audit.attribution:
-        for value in (row.native, *row.controls.values()):
-            assert f"{value:.3f}".replace("-", "−") in page.text
+    for row in audit.records():
+        assert f"{row['value']:.3f}".replace("-", "−") in page.text
     assert "factor 2, K = 0" in page.text
     for answer in audit.answers.values():
         assert answer.sentence in page.text
