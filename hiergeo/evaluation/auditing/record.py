@@ -26,9 +26,6 @@ ATTRIBUTION: Mapping[str, str] = MappingProxyType(
 )
 """Controls and what columns call them; the first column is what they are compared with."""
 
-MOST_COPIES = 1000
-"""Untrained copies at most."""
-
 
 @dataclass(frozen=True)
 class AuditSettings:
@@ -39,7 +36,6 @@ class AuditSettings:
         seed: of permutations, samples of pairs, the shuffling of words and the copies.
         copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...; an audit with copies measures
             captions without content and of shuffled words too. Both need the model, not its embeddings alone.
-        filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
 
     Raises:
         InputError: a number out of range.
@@ -48,12 +44,11 @@ class AuditSettings:
     steps: int = 50
     seed: int = 0
     copies: int = 0
-    filler: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("copies", self.copies, 0, MOST_COPIES)
+        check_whole("copies", self.copies, 0, 1000)
 
 
 class Numbers:
