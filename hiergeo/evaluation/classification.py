@@ -93,11 +93,7 @@ class EmbeddedLabels:
 
     @property
     def classes(self) -> Tensor:
-        """The embedding of each class, (C, D).
-
-        A space reads an embedding as a tangent vector at its root, so that the mean of the embeddings, of whatever
-        norm, is their mean in the tangent space.
-        """
+        """The embedding of each class, (C, D); a mean of embeddings is one in the tangent space at the root."""
         if self.averaging == "tangent":
             return self.prompt.mean(1)
         return normalize(normalize(self.prompt, dim=-1).mean(1), dim=-1)
@@ -110,10 +106,7 @@ class EmbeddedLabels:
 
     @torch.no_grad()
     def ranks(self, space: Space) -> np.ndarray:
-        """How many classes are nearer to each item than its own, (n,) int64; 0 where it is classified rightly.
-
-        Distances are those of the space around the model's root; of classes at equal distance the first counts.
-        """
+        """How many classes are nearer to each item than its own, (n,) int64, around the model's root; ties go first."""
         own = torch.tensor(self.labels).to(self.item.device)
         return space.rooted(self.root).rank(self.item, self.classes, own).cpu().numpy()
 

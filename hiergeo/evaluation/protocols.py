@@ -302,7 +302,6 @@ PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
     {
         **{protocol.name: protocol for protocol in (RadialLadder, Traversal, EntailmentPairs)},
         "hyper3": "hiergeo.evaluation.image_pairs:ImageEntailment",
-        "pep": "hiergeo.evaluation.image_pairs:AngleProbability",
     },
 )
 """Every protocol by its name: a subclass of `Protocol`, or an instance of one."""

@@ -65,7 +65,7 @@ EXITS = {
     "evaluation.benchmarks.word_benchmark.is_a_scores",
     "evaluation.classification.ranks",
     "evaluation.image_pairs._scored",
-    "evaluation.image_pairs.score",
+    "evaluation.image_pairs.angle_probability",
     "evaluation.image_pairs.score_image_pairs",
     "evaluation.auditing.attribution.hierarchy_metrics",
     "evaluation.auditing.subject.array",
