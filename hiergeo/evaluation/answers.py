@@ -2,17 +2,8 @@
 
 A word is said only where worlds of a planted truth prove the rule behind it (`hiergeo.testing.planted`); where an
 interval crosses the line the answer is ``unclear``, and ``none`` is said only inside an equivalence bound and of at
-least `SMALL_SAMPLE` items, since few may agree by chance.
-
-| question | words | number |
-|---|---|---|
-| order | forward, reversed, none | tau_d |
-| beyond_length | yes, no | share of tiers of equally many words in the right order |
-| radii | helps, harms, none | parent MRR less that by angles alone |
-| curvature | helps, harms, none | parent MRR less that at K = 0 with the best monotone radii |
-| cones | decide, narrow, wide, misplaced | share of children that cones hold, less that of matched captions |
-
-Every question may also be ``unclear``, or ``inapplicable`` where it does not arise.
+least `SMALL_SAMPLE` items, since few may agree by chance. Questions that do not arise are ``inapplicable``. The words
+and rules: docs/verdicts.md.
 """
 
 from collections.abc import Mapping
@@ -96,9 +87,8 @@ def order_answer(tested: Tested | None) -> Answer:
 def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
     """Whether the order goes beyond the length of captions, in words and in characters.
 
-    Args:
-        measured: the order of tiers of equal length; None where there are none.
-        order: that of all tiers. Where it is `none` or `reversed`, there is nothing that goes beyond length.
+    `measured` is None where no tiers have equal length; nothing goes beyond length where the order of all tiers is
+    `none` or `reversed`.
     """
     if order.word == "inapplicable":
         return order
@@ -137,11 +127,8 @@ def curvature_answer(tested: Tested | None) -> Answer:
 def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) -> Answer:
     """Whether cones decide anything.
 
-    Args:
-        held: share of the children that lie in the cone of their parent.
-        matched: share of the captions matched to them in tier and radius.
-        gain: the difference.
-        saturated: share of cones that are half-spaces.
+    `held` and `matched` are the shares of children, and of captions matched to them, in the cone of a parent, `gain` is
+    their difference, and `saturated` the share of cones that are half-spaces.
     """
     if matched.interval.low >= HALF or (saturated > HALF and gain.interval.low <= TELLING):
         word, says = "wide", "Cones are too wide to decide"
@@ -158,12 +145,7 @@ def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) 
 
 
 def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
-    """Order, length and, in a curved space, curvature, in one sentence of at most 25 words.
-
-    Args:
-        answers: to the five questions; those that are not there are not spoken of.
-        setting: where they hold, such as `setting_of`.
-    """
+    """Order, length and curvature in one sentence of at most 25 words, behind `setting`; absent answers are skipped."""
     order = answers["order"]
     said = [ORDER[order.word]]
     if order.word != "inapplicable":
@@ -179,12 +161,7 @@ def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What an experiment amounts to.
-
-    Attributes:
-        headline: one sentence of at most 25 words.
-        remarks: further sentences.
-    """
+    """What an experiment amounts to: one sentence of at most 25 words, and further ones."""
 
     headline: str
     remarks: tuple[str, ...] = ()
@@ -194,13 +171,7 @@ class Conclusion:
 
 
 def conclude(answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: str) -> Conclusion:
-    """The conclusion on frozen embeddings: the answers about order, length and curvature.
-
-    Args:
-        answers: space -> question -> answer.
-        model: its name.
-        dataset: its name.
-    """
+    """The conclusion on frozen embeddings from space -> question -> answer: order, length and curvature."""
     distinct = dict.fromkeys(
         answer.sentence
         if len(answers) == 1 or question != "curvature"

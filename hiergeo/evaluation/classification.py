@@ -29,16 +29,7 @@ HyCoCLIP; so HyCoCLIP's own evaluation, with its CLIP baselines.
 
 @dataclass(frozen=True)
 class Classified:
-    """Images or texts, each of one class.
-
-    Attributes:
-        name: what the set is called.
-        items: images, or texts.
-        labels: (n,) the class of each, a position in `classes`.
-        classes: their names, for prompts.
-        keys: what a tree calls them.
-        templates: prompts with one ``{}`` each.
-    """
+    """Images or texts, each of one class; templates are prompts with one ``{}``, keys what a tree calls classes."""
 
     name: str
     items: tuple[ImageRef, ...] | tuple[str, ...]
@@ -75,15 +66,7 @@ class Classified:
 
 @dataclass(frozen=True)
 class EmbeddedLabels:
-    """Labelled items and the prompts of their classes, embedded once.
-
-    Attributes:
-        prompt: (C, P, D), P prompts a class.
-        item: (n, D).
-        labels: (n,) the class of each item.
-        root: (D,) embedding of the empty caption.
-        averaging: ``tangent`` or ``normalised``.
-    """
+    """Labelled items (n, D) and P prompts of each class (C, P, D), embedded once; averaging as in `AVERAGING`."""
 
     prompt: Tensor
     item: Tensor

@@ -34,13 +34,7 @@ declare(
 
 
 class ImagePairs(NamedTuple):
-    """Which captions are paired with which images; one row for each chain that has an image.
-
-    Attributes:
-        image: (n,) the image of each row, a position among the hierarchy's images.
-        positive: (n, T) captions, general to specific: the chain of the row.
-        negative: (n, k) captions that are false of the row.
-    """
+    """For each chain with an image: the image's position, the captions, and k captions that are false of it."""
 
     image: list[int]
     positive: list[tuple[str, ...]]

@@ -180,13 +180,7 @@ def as_space(space: Space | Geometry | str) -> Space:
 
 
 def ready(model: Model | str, space: Space | Geometry | str | None, device: str | torch.device) -> tuple[Model, Space]:
-    """A model and the space to measure it in; the space is read before a model is loaded.
-
-    Args:
-        model: an adapter, or the spec that loads one.
-        space: a space, a geometry, or its spec; None is `native_space`.
-        device: where a model that is given by its spec runs.
-    """
+    """A model and the space to measure it in, `native_space` for None; the space is read before a model is loaded."""
     given = None if space is None else as_space(space)
     loaded = adapters.load(model, device=str(device)) if isinstance(model, str) else model
     return loaded, native_space(loaded) if given is None else given

@@ -45,8 +45,7 @@ class Statistic:
         values: (rows,) the value of each row, where the statistic is their mean; None otherwise.
         stacked: whether `of` also takes counts (k, rows) and then returns (k,).
         sharing: which rows share captions, where they do; None for independent rows.
-        influence: gives the derivatives (rows,) by the weights of rows, times their number, where rows share captions
-            and the statistic is not a mean.
+        influence: of rows that share captions, where there are no values: derivatives (rows,) by weights, times `rows`.
         least: the least value that it can have.
     """
 

@@ -27,11 +27,6 @@ def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[s
 
     What a control settles by construction is left out: tau_d, which is of radii alone; ladders where all radii are
     equal, which hold a single caption; and the control ``flat`` of a flat space.
-
-    Args:
-        subject: the points.
-        steps: thresholds of ladders.
-        progress: draw bars.
     """
     order = mean_of(tau_d_rows(subject.radii), subject.embedded.sharing)
     measured = {"native": {"tau_d": order, **hierarchy_metrics(subject, steps, progress=progress)}}

@@ -65,9 +65,6 @@ class LengthFacts(Exported):
     """What is left of an order of tiers when the length of captions is controlled.
 
     Attributes:
-        model: what was measured.
-        data: dataset and split.
-        geometry: spec of the space.
         order: the model as it is.
         in_order: whether radii follow the tiers.
         beyond_length: whether they do at equal length.
@@ -78,7 +75,7 @@ class LengthFacts(Exported):
         gain: tau_d of the model minus that of counting words, paired by chain.
         partial_tau: Kendall's partial correlation of radius and tier given words, within chains; None if undefined.
         partial_spearman: Spearman's over all captions; NaN if undefined.
-        content_free: the same chains without content, or None for stored embeddings.
+        content_free: the same chains without content, like the following None for stored embeddings.
         shuffled: with the words of each caption shuffled.
         exchanged: with the words of all captions exchanged.
         untrained: one a copy of the network with random weights; empty where there is none.

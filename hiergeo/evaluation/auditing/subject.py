@@ -24,11 +24,9 @@ Alter = Callable[[Points], Points]
 @final
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The points under audit.
+    """The points under audit, in a space around its root.
 
     Attributes:
-        embedded: the embeddings they come from.
-        space: the space, around its root.
         captions: (V, D) points of `embedded.captions`, in float64 where there are at most `EXACT` of them.
         image: (m, D) points of `embedded.image` in the same dtype, or None.
         one_direction: whether all points lie in one direction, so that angles tell no more than signs.

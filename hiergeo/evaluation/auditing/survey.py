@@ -75,17 +75,12 @@ class Survey:
     | `cone_empty` | share of those cones that hold no other item |
     | `word_counts` | different numbers of words among the captions |
     | `length_spearman` | rank correlation of radius and number of words of captions, where both differ |
-    | `tier_order` | order of tiers by radius over pairs of items, in [-1, 1]: `tier_order` |
-    | `tier_order_words` | the same by numbers of words |
-    | `tier_order_equal_length` | the same among captions of equally many words |
-    | `tier_pairs_equal_length` | the pairs of which |
+    | `tier_order`, `tier_order_words` | order of tiers by radius, and by words, over pairs of items, in [-1, 1] |
+    | `tier_order_equal_length`, `tier_pairs_equal_length` | among captions of equally many words, and how many pairs |
 
     Attributes:
-        title: of the lens.
         kinds: how many items are captions, and how many images.
         sample: items whose directions were looked at.
-        numbers: see above; those that do not apply are left out.
-        intervals: by the same names.
         edges: (BINS + 1,) of the histogram of radii, geodesic units.
         counts: (BINS,) items in each bin.
         cones: how many of the sampled cones hold 0 to 5 %, 5 to 10 %, ... of the others.
@@ -133,20 +128,14 @@ class Survey:
 @final
 @dataclass(frozen=True, eq=False)
 class Surveyed:
-    """What a survey is made from.
+    """What a survey is made from: all items, their radii (n, F) in each factor of curvature K, and counts of cones.
 
     Attributes:
-        title: of the space.
-        space: where the items lie.
-        items: all of them.
-        radii: (n, F) of the items in each factor, geodesic units.
-        curvatures: signed K of each factor.
         tiers: names of the tiers; empty if they are unknown.
         copies: items that lie exactly where another one does.
         plane: of the directions of a sample.
         sample: items in that sample.
         contained: (m,) how many of all other items the cones of some items hold.
-        audit: of the hierarchy that the captions are from; None if there is none.
     """
 
     title: str

@@ -25,13 +25,7 @@ from hiergeo.evaluation.result import CONTROL, Result, control_figure, counted, 
 
 @dataclass(frozen=True)
 class Caution:
-    """A reason to read results with care.
-
-    Attributes:
-        kind: what it is about, such as ``small sample`` or ``flat``.
-        subjects: metrics or spaces that it concerns.
-        message: one sentence.
-    """
+    """A reason to read results with care: its kind, such as ``flat``, the metrics or spaces concerned, a sentence."""
 
     kind: str
     subjects: tuple[str, ...]
@@ -208,10 +202,7 @@ class Board(Exported):
         }
 
     def baselines(self, metric: str, dim: int) -> dict[str, float]:
-        """Control by name -> its mean over seeds in a metric at a dimension, in the space where it does best.
-
-        The distances of a space take part in some controls: a ladder by words lists the captions nearest to the image.
-        """
+        """Control by name -> its mean over seeds in the space where it does best; some depend on distances."""
         reached: dict[str, list[float]] = {}
         for label in self.geometries(dim):
             results = self.results(label, dim)
@@ -241,8 +232,7 @@ class Board(Exported):
         return label in self.leaders(metric, dim)
 
     def leaders(self, metric: str, dim: int) -> tuple[str, ...]:
-        """The spaces that win against every other one on the same items, charts of one space all alike; empty where
-        none does."""
+        """Spaces that win against every other one on the same items, charts of one space all alike."""
         return self._leaders.get((metric, dim), ())
 
     @property
@@ -301,12 +291,10 @@ class Board(Exported):
             yield record("difference", **about, than=contrast.b, metric=contrast.metric, **difference)
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
-        """One table for each dimension: metrics down, spaces across, and last the strongest baseline.
+        """One table a dimension: metrics down, spaces across, the strongest baseline last.
 
-        What is the same in all spaces by construction stands once.
-
-        Args:
-            metrics: those that are shown; None is all, without those that have no interval where spaces are compared.
+        What is the same in all spaces by construction stands once. `metrics` are those that are shown; None is all, and
+        where spaces are compared those with intervals.
         """
         plain = self.seeds > 1 or len(self.spaces) == 1
         for dim in self.dims:

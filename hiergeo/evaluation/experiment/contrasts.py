@@ -67,10 +67,7 @@ class SpaceFacts:
     """What matters of a space when it is compared with others.
 
     Attributes:
-        label: as in `Run`, like the following.
-        dim: dimension.
         identity: equal for charts of one space.
-        curved: whether some factor has a curvature.
         bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
         adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is not a Euclidean space.
         model: what tells models apart.
@@ -198,14 +195,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One metric in one geometry before and after training.
-
-    Attributes:
-        metric: its name.
-        before: value of the frozen model.
-        after: mean over seeds.
-        interval: 95 % interval of after - before, paired by item, over items and seeds.
-    """
+    """A metric before and, as a mean over seeds, after training, and the interval of the difference, paired by item."""
 
     metric: str
     before: float
@@ -236,13 +226,8 @@ def contrast_all(
 ) -> tuple[Contrast, ...]:
     """Contrasts of every two spaces of one dimension in every metric with intervals that is not a control.
 
-    Simultaneous intervals and adjusted p-values hold over all of them, as a table shows them.
-
-    Args:
-        cells: label and dimension -> runs, one a seed.
-        spaces: one for each of these.
-        without: metrics that are left out because they cannot differ.
-        seed: of the resampling of seeds.
+    Simultaneous intervals and adjusted p-values hold over all of them. Metrics `without` cannot differ, so are left
+    out; `seed` is of the resampling of seeds.
     """
     pairs = list(_pairs(cells, spaces, without, seed))
     if not pairs:
@@ -286,10 +271,7 @@ def _pairs(
 
 
 def _tests(metric: str, results: Sequence[tuple[Result, Result]]) -> tuple[SignTest | None, float]:
-    """The sign test of differences of independent items, means over seeds, where it applies; a p-value.
-
-    It applies to means of discrete values, and to those that differ in few items. Other differences have Student's t.
-    """
+    """The sign test of independent items (discrete ones, or few that differ), else None with Student's t; a p-value."""
     first = results[0][0]
     shared = metric in first.effective
     if not shared and all(metric in result.rows for pair in results for result in pair):
