@@ -213,7 +213,7 @@ MeasuredGeometries = Annotated[
         "-g",
     ),
 ]
-Protocol = Annotated[str, option("NAME", "re, traversal, pairs, hyper3 or pep.", "--protocol", "-p")]
+Protocol = Annotated[str, option("NAME", "re, traversal, pairs or hyper3.", "--protocol", "-p")]
 Steps = Annotated[int, option("N", "Thresholds of re, points of traversal.", min=1, max=limits.PROTOCOL_STEPS)]
 Root = Annotated[str | None, option("model|none", "Where radii begin: at the empty caption, or at no root.")]
 

@@ -2,17 +2,8 @@
 
 A word is said only where worlds of a planted truth prove the rule behind it (`hiergeo.testing.planted`); where an
 interval crosses the line the answer is ``unclear``, and ``none`` is said only inside an equivalence bound and of at
-least `SMALL_SAMPLE` items, since few may agree by chance.
-
-| question | words | number |
-|---|---|---|
-| order | forward, reversed, none | tau_d |
-| beyond_length | yes, no | share of tiers of equally many words in the right order |
-| radii | helps, harms, none | parent MRR less that by angles alone |
-| curvature | helps, harms, none | parent MRR less that at K = 0 with the best monotone radii |
-| cones | decide, narrow, wide, misplaced | share of children that cones hold, less that of matched captions |
-
-Every question may also be ``unclear``, or ``inapplicable`` where it does not arise.
+least `SMALL_SAMPLE` items, since few may agree by chance. Questions that do not arise are ``inapplicable``. The words
+and rules: docs/verdicts.md.
 """
 
 from collections.abc import Mapping
@@ -81,37 +72,38 @@ def inapplicable(why: str) -> Answer:
     return Answer("inapplicable", nan, nan, nan, 0, why)
 
 
-def order_answer(tested: Tested) -> Answer:
-    """Whether radii follow the tiers."""
+def order_answer(tested: Tested | None) -> Answer:
+    """Whether radii follow the tiers; None where all radii are equal."""
+    if tested is None:
+        return inapplicable("All radii are equal, so they cannot follow the tiers.")
+    word = "unclear"
     if _within(tested, SAME_ORDER):
-        word, says = "none", "Radii do not follow the tiers"
+        word = "none"
     elif tested.p_value <= ALPHA:
         word = "forward" if tested.value > 0 else "reversed"
-        says = "Radii follow the tiers" if tested.value > 0 else "Radii follow the tiers backwards"
-    else:
-        word, says = "unclear", "Radii do not measurably follow the tiers"
-    return Answer.of(word, tested, f"{says}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
+    return Answer.of(word, tested, f"{ORDER[word]}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
 
 
 def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
     """Whether the order goes beyond the length of captions, in words and in characters.
 
-    Args:
-        measured: the order of tiers of equal length; None where there are none.
-        order: that of all tiers. Where it is `none` or `reversed`, there is nothing that goes beyond length.
+    `measured` is None where no tiers have equal length; nothing goes beyond length where the order of all tiers is
+    `none` or `reversed`.
     """
+    if order.word == "inapplicable":
+        return order
     if measured is None:
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
     if measured.balanced is None:
         says = "Length cannot be held fixed: of tiers of equally many words the same one always has more characters"
         return Answer.of("unclear", measured.words, f"{says}.", 0.5, 0.5)
-    strict = min(measured.words, measured.balanced, key=lambda each: each.interval.low)
     both = [measured.words, measured.balanced]
-    if order.word not in ("none", "reversed") and all(each.p_value <= ALPHA and each.value > 0 for each in both):
+    strict = min(both, key=lambda tested: tested.interval.low)
+    if order.word not in ("none", "reversed") and all(part.p_value <= ALPHA and part.value > 0 for part in both):
         word, says = "yes", "Radii follow the tiers at equal length too"
-    elif any((1 + each.narrow.high) / 2 < SAME_SHARE for each in both):
+    elif any((1 + part.narrow.high) / 2 < SAME_SHARE for part in both):
         word, says = "no", "Radii do not follow the tiers at equal length"
-        strict = min(both, key=lambda each: each.narrow.high)
+        strict = min(both, key=lambda tested: tested.narrow.high)
     else:
         word, says = "unclear", "Radii do not measurably follow the tiers at equal length"
     low, high = (_percent((1 + end) / 2) for end in strict.interval)
@@ -135,11 +127,8 @@ def curvature_answer(tested: Tested | None) -> Answer:
 def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) -> Answer:
     """Whether cones decide anything.
 
-    Args:
-        held: share of the children that lie in the cone of their parent.
-        matched: share of the captions matched to them in tier and radius.
-        gain: the difference.
-        saturated: share of cones that are half-spaces.
+    `held` and `matched` are the shares of children, and of captions matched to them, in the cone of a parent, `gain` is
+    their difference, and `saturated` the share of cones that are half-spaces.
     """
     if matched.interval.low >= HALF or (saturated > HALF and gain.interval.low <= TELLING):
         word, says = "wide", "Cones are too wide to decide"
@@ -156,14 +145,11 @@ def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) 
 
 
 def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
-    """Order, length and, in a curved space, curvature, in one sentence of at most 25 words.
-
-    Args:
-        answers: to the five questions; those that are not there are not spoken of.
-        setting: where they hold, such as `setting_of`.
-    """
+    """Order, length and curvature in one sentence of at most 25 words, behind `setting`; absent answers are skipped."""
     order = answers["order"]
-    said = [_ORDER[order.word].format(f"{order.value:.2f}".replace("-", "−"))]
+    said = [ORDER[order.word]]
+    if order.word != "inapplicable":
+        said[0] += f" (tau_d {order.value:.2f})".replace("-", "−")
     if order.word == "forward" and "beyond_length" in answers:
         beyond = answers["beyond_length"]
         said.append(_BEYOND[beyond.word].format(_percent(beyond.value) if beyond.n else ""))
@@ -175,12 +161,7 @@ def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What an experiment amounts to.
-
-    Attributes:
-        headline: one sentence of at most 25 words.
-        remarks: further sentences.
-    """
+    """What an experiment amounts to: one sentence of at most 25 words, and further ones."""
 
     headline: str
     remarks: tuple[str, ...] = ()
@@ -190,13 +171,7 @@ class Conclusion:
 
 
 def conclude(answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: str) -> Conclusion:
-    """The conclusion on frozen embeddings: the answers about order, length and curvature.
-
-    Args:
-        answers: space -> question -> answer.
-        model: its name.
-        dataset: its name.
-    """
+    """The conclusion on frozen embeddings from space -> question -> answer: order, length and curvature."""
     distinct = dict.fromkeys(
         answer.sentence
         if len(answers) == 1 or question != "curvature"
@@ -211,18 +186,18 @@ def conclude(answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: s
 def _over_spaces(answers: Mapping[str, Mapping[str, Answer]], setting: str) -> str:
     """The headline of the first space; curvature speaks for all curved ones, where they agree."""
     first = dict(next(iter(answers.values())))
-    curved = {space: of_space["curvature"] for space, of_space in answers.items() if "curvature" in of_space}
-    asked = {answer.word: answer for answer in curved.values() if answer.word != "inapplicable"}
     first.pop("curvature", None)
-    if len(asked) == 1:
-        (first["curvature"],) = asked.values()
+    of_spaces = ((space, of_space["curvature"]) for space, of_space in answers.items() if "curvature" in of_space)
+    curved = {space: answer for space, answer in of_spaces if answer.word != "inapplicable"}
+    words = {answer.word for answer in curved.values()}
+    if len(words) == 1:
+        first["curvature"] = next(iter(curved.values()))
     sentence = headline(first, setting)
-    if len(asked) < 2:
+    if len(words) < 2:
         return sentence
     helping = [space for space, answer in curved.items() if answer.word == "helps"]
-    nowhere = "nowhere measurably" if "unclear" in asked else "nowhere"
-    spaces = sum(answer.word != "inapplicable" for answer in curved.values())
-    where = f"in {helping[0]} alone" if len(helping) == 1 else f"{len(helping)} of {spaces} spaces"
+    nowhere = "nowhere measurably" if "unclear" in words else "nowhere"
+    where = f"in {helping[0]} alone" if len(helping) == 1 else f"{len(helping)} of {len(curved)} spaces"
     return f"{sentence[:-1]}; curvature helps {where if helping else nowhere}."
 
 
@@ -233,22 +208,23 @@ def setting_of(model: str, dataset: str) -> str:
     return "A toy model on generated scenes" if model == "tiny" else "On generated scenes"
 
 
-_ORDER = {
-    "forward": "Radii follow the tiers (tau_d {})",
-    "reversed": "Radii follow the tiers backwards (tau_d {})",
-    "none": "Radii do not follow the tiers (tau_d {})",
-    "unclear": "Radii do not measurably follow the tiers (tau_d {})",
+ORDER = {
+    "forward": "Radii follow the tiers",
+    "reversed": "Radii follow the tiers backwards",
+    "none": "Radii do not follow the tiers",
+    "unclear": "Radii do not measurably follow the tiers",
+    "inapplicable": "All radii are equal",
 }
 _BEYOND = {
     "yes": "at equal length too ({} % right)",
     "no": "not at equal length ({} % right)",
-    "unclear": "at equal length not measurably ({} % right)",
+    "unclear": "unclear at equal length ({} % right)",
     "inapplicable": "",
 }
 _CURVATURE = {
     "helps": "curvature helps to find parents",
     "harms": "curvature harms finding parents",
-    "none": "curvature makes no difference",
+    "none": f"curvature makes no difference beyond {SAME_RANK}",
     "unclear": "curvature makes no measurable difference",
     "inapplicable": "",
 }
@@ -257,7 +233,7 @@ _CURVATURE = {
 def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
     helps, harms, makes = ("help", "harm", "make") if plural else ("helps", "harms", "makes")
     if _within(tested, SAME_RANK):
-        word, says = "none", f"{what} {makes} no difference to finding parents"
+        word, says = "none", f"{what} {makes} no difference beyond {SAME_RANK} to finding parents"
     elif tested.interval.low > 0:
         word, says = "helps", f"{what} {helps} to find parents"
     elif tested.interval.high < 0:

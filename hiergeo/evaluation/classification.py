@@ -29,16 +29,7 @@ HyCoCLIP; so HyCoCLIP's own evaluation, with its CLIP baselines.
 
 @dataclass(frozen=True)
 class Classified:
-    """Images or texts, each of one class.
-
-    Attributes:
-        name: what the set is called.
-        items: images, or texts.
-        labels: (n,) the class of each, a position in `classes`.
-        classes: their names, for prompts.
-        keys: what a tree calls them.
-        templates: prompts with one ``{}`` each.
-    """
+    """Images or texts, each of one class; templates are prompts with one ``{}``, keys what a tree calls classes."""
 
     name: str
     items: tuple[ImageRef, ...] | tuple[str, ...]
@@ -75,15 +66,7 @@ class Classified:
 
 @dataclass(frozen=True)
 class EmbeddedLabels:
-    """Labelled items and the prompts of their classes, embedded once.
-
-    Attributes:
-        prompt: (C, P, D), P prompts a class.
-        item: (n, D).
-        labels: (n,) the class of each item.
-        root: (D,) embedding of the empty caption.
-        averaging: ``tangent`` or ``normalised``.
-    """
+    """Labelled items (n, D) and P prompts of each class (C, P, D), embedded once; averaging as in `AVERAGING`."""
 
     prompt: Tensor
     item: Tensor
@@ -93,11 +76,7 @@ class EmbeddedLabels:
 
     @property
     def classes(self) -> Tensor:
-        """The embedding of each class, (C, D).
-
-        A space reads an embedding as a tangent vector at its root, so that the mean of the embeddings, of whatever
-        norm, is their mean in the tangent space.
-        """
+        """The embedding of each class, (C, D); a mean of embeddings is one in the tangent space at the root."""
         if self.averaging == "tangent":
             return self.prompt.mean(1)
         return normalize(normalize(self.prompt, dim=-1).mean(1), dim=-1)
@@ -110,10 +89,7 @@ class EmbeddedLabels:
 
     @torch.no_grad()
     def ranks(self, space: Space) -> np.ndarray:
-        """How many classes are nearer to each item than its own, (n,) int64; 0 where it is classified rightly.
-
-        Distances are those of the space around the model's root; of classes at equal distance the first counts.
-        """
+        """How many classes are nearer to each item than its own, (n,) int64, around the model's root; ties go first."""
         own = torch.tensor(self.labels).to(self.item.device)
         return space.rooted(self.root).rank(self.item, self.classes, own).cpu().numpy()
 

@@ -24,14 +24,12 @@ from hiergeo.evaluation.experiment import Board, Run
 from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
+from hiergeo.evaluation.protocols import SAME_RADIUS
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
 
 HEADLINE = 100
 """Characters of a conclusion in a `repr`."""
-
-SAME_RADIUS = 1e-5
-"""Relative difference up to which radii in float32 count as equal."""
 
 
 @dataclass(frozen=True, repr=False)

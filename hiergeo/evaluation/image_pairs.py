@@ -1,6 +1,7 @@
 """Entailment of images by captions: an image's own chain against the captions of other images."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple, final
 
 import numpy as np
@@ -33,44 +34,38 @@ declare(
 
 
 class ImagePairs(NamedTuple):
-    """Which captions are paired with which images; one row for each chain that has an image.
-
-    Attributes:
-        image: (n,) the image of each row, a position among the hierarchy's images.
-        positive: (n, T) captions, general to specific: the chain of the row.
-        negative: (n, k) captions that are false of the row.
-    """
+    """For each chain with an image: the image's position, the captions, and k captions that are false of it."""
 
     image: list[int]
     positive: list[tuple[str, ...]]
     negative: list[tuple[str, ...]]
 
 
-def image_pairs(hierarchy: Hierarchy, most: int = NEGATIVES) -> ImagePairs:
+def image_pairs(hierarchy: Hierarchy) -> ImagePairs:
     """The pairs of hyper3-clip's HierarCaps task: (image, caption of its own chain) and (image, other caption).
 
     The negatives of a row are the most specific captions of the rows of other images, in the order of the data, without
-    captions of the row's own chain, and of these the first `most`. Every row gets equally many: where some row has
-    fewer than `most`, all get as few.
+    captions of the row's own chain, and of these the first `NEGATIVES`. Every row gets equally many: where some row has
+    fewer, all get as few.
 
     Raises:
         InputError: no row has an image, or some row has no caption of another image.
 
     Source: the evaluation code of hyper3-clip (MIT); its published run has 4,000 positives and 100,000 negatives.
     """
-    place = {image.image_id: position for position, image in enumerate(hierarchy.images)}
-    rows = [row for row in hierarchy.rows if row.image_id in place]
+    position = {image.image_id: at for at, image in enumerate(hierarchy.images)}
+    rows = [row for row in hierarchy.rows if row.image_id in position]
     if not rows:
         raise InputError(f"the {hierarchy.split} split of {hierarchy.name} has no images to pair with captions.")
     negatives = []
     for row in rows:
         others = (r.positive[-1] for r in rows if r.image_id != row.image_id and r.positive[-1] not in row.positive)
-        negatives.append([caption for caption, _ in zip(others, range(most), strict=False)])
+        negatives.append(list(islice(others, NEGATIVES)))
     count = min(map(len, negatives))
     if count == 0:
         raise InputError(f"{hierarchy.name} has no captions of other images to serve as negatives: give more rows.")
     return ImagePairs(
-        [place[row.image_id] for row in rows if row.image_id is not None],
+        [position[row.image_id] for row in rows if row.image_id is not None],
         [row.positive for row in rows],
         [tuple(captions[:count]) for captions in negatives],
     )
@@ -81,14 +76,17 @@ class ImageEntailment(Protocol):
     """Does the cone of a caption tell the image it describes from others: hyper3-clip's HierarCaps task.
 
     The caption is the general point, at which the exterior angle phi is taken, and the image the specific one. Scores
-    are the probability max(1 - 2 phi / pi, 0), which is hyper3-clip's default, and the cone margin (half aperture of
-    the caption minus phi), which its published figures were made with.
+    are the probability max(1 - 2 phi / pi, 0), which is hyper3-clip's default and ARGENT's (PEP), and the cone margin
+    (half aperture of the caption minus phi), which hyper3-clip's published figures were made with.
     """
 
     name = "hyper3"
 
     def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
-        check_image_pairs(self.name, model, hierarchy)
+        if not (model.has_images and hierarchy.images):
+            without = hierarchy.name if model.has_images else model.name
+            raise InputError(f"the hyper3 protocol pairs captions with images, and {without} has none: use 'pairs'.")
+        image_pairs(hierarchy)
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
         """AUROC, average precision and the share of ties by both scores; in a product by the margin alone.
@@ -100,56 +98,21 @@ class ImageEntailment(Protocol):
         space = view.space
         scores: dict[str, Score] = {"_margin": space.margin, "_distance": lambda x, y: -space.distance(x, y)}
         if space.geometry.dim is None:
-            scores = {"": probability(space)} | scores
-        return score_image_pairs(view, scores, controls=True)
-
-
-@final
-class AngleProbability(Protocol):
-    """ARGENT's probabilistic entailment protocol (PEP): the angle probability alone, on the pairs of `hyper3`."""
-
-    name = "pep"
-
-    def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
-        check_image_pairs(self.name, model, hierarchy)
-        if space.geometry.dim is not None:
-            raise InputError(f"pep scores one exterior angle, and {space.geometry.spec} has several: use 'hyper3'.")
-
-    def run(self, view: View, steps: int, progress: bool) -> Outcome:
-        """AUROC, average precision and the share of ties."""
-        return score_image_pairs(view, {"": probability(view.space)})
-
-
-def check_image_pairs(protocol: str, model: Model, hierarchy: Hierarchy) -> None:
-    """Raise InputError where there are no images to pair with captions."""
-    if not (model.has_images and hierarchy.images):
-        without = hierarchy.name if model.has_images else model.name
-        raise InputError(f"the {protocol} protocol pairs captions with images, and {without} has none: use 'pairs'.")
-    image_pairs(hierarchy)
+            scores = {"": lambda x, y: angle_probability(space.exterior_angle(x, y))} | scores
+        return score_image_pairs(view, scores)
 
 
 Score = Callable[[Located, Located], Tensor]
 """A row-wise score of captions and images."""
 
 
-def probability(space: Space) -> Score:
-    """The score of `hiergeo.evaluation.metrics.pep_scores`, by the exterior angle at the caption."""
-
-    def score(captions: Located, images: Located) -> Tensor:
-        angle = space.exterior_angle(captions, images).double().cpu()
-        return torch.from_numpy(pep_scores(angle.numpy()))
-
-    return score
+def angle_probability(angle: Tensor) -> Tensor:
+    """The score of `hiergeo.evaluation.metrics.pep_scores`."""
+    return torch.from_numpy(pep_scores(angle.double().cpu().numpy()))
 
 
-def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = False) -> Outcome:
-    """Rankings of the pairs of a view.
-
-    Args:
-        view: embeddings in a space.
-        scores: ending of the metrics' names -> score.
-        controls: whether to rank the most specific tier alone, and captions without images, as well.
-    """
+def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
+    """Rankings of the pairs of a view by scores, named by the ending of their metrics, and by captions alone."""
     embedded = view.embedded
     pairs = image_pairs(embedded.hierarchy)
     positive, negative = (
@@ -170,12 +133,10 @@ def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = 
         precision = {"chance": true.size / (true.size + false.size), "length": whole.average_precision()}
         outcome.baselines[f"auroc{name}"] = {"chance": CHANCE, "length": whole.auroc()}
         outcome.baselines[f"average_precision{name}"] = precision
-        if controls:
-            add_auroc(f"_finest{name}", Ranking(true[:, -1:], false), finest)
-    if controls:
-        radius = view.space.radius(view.text).double().cpu().numpy()
-        true, false = (-radius[captions.cpu().numpy()] for captions in (positive, negative))
-        add_auroc("_text_alone", Ranking(true, false), whole)
+        add_auroc(f"_finest{name}", Ranking(true[:, -1:], false), finest)
+    radius = view.space.radius(view.text).double().cpu().numpy()
+    true, false = (-radius[captions.cpu().numpy()] for captions in (positive, negative))
+    add_auroc("_text_alone", Ranking(true, false), whole)
     return outcome
 
 
@@ -187,9 +148,5 @@ def _scored(score: Score, view: View, captions: Tensor, image: Tensor) -> np.nda
     def of(i: Tensor, j: Tensor) -> Tensor:
         return score(located_rows(view.captions, i), images.rows(j))
 
-    return (
-        row_by_row(of, captions.flatten(), image.repeat_interleave(captions.shape[1]))
-        .view(captions.shape)
-        .cpu()
-        .numpy()
-    )
+    scores = row_by_row(of, captions.flatten(), image.repeat_interleave(captions.shape[1]))
+    return scores.view(captions.shape).cpu().numpy()

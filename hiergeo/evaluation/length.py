@@ -42,12 +42,7 @@ def rankings(suffix: str, *of: str, ties: bool = True, matched: bool = True, ben
 
 
 class PairLengths(NamedTuple):
-    """Numbers of words of chains.
-
-    Attributes:
-        positive: (n, T).
-        negative: (n, T), of the contradicting chains.
-    """
+    """Numbers of words of positive and of contradicting chains, (n, T) each."""
 
     positive: np.ndarray
     negative: np.ndarray
@@ -60,12 +55,7 @@ class PairLengths(NamedTuple):
 
 
 def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
-    """`tau_d`, the share of tied pairs, and `tau_d_equal_length` where there are tiers of equal length, with baselines.
-
-    Args:
-        radii: (n, T) radii of the positive chains.
-        hierarchy: whose chains they are.
-    """
+    """`tau_d` and the share of ties of radii (n, T), `tau_d_equal_length` where tiers have equal length, baselines."""
     captions = [row.positive for row in hierarchy.rows]
     words, characters = chain_lengths(captions), chain_lengths(captions, "characters")
     chains = np.unique(np.array(captions), return_inverse=True)[1].reshape(radii.shape)
@@ -92,10 +82,10 @@ def matched_by_length(
     Args:
         name: suffix of the metrics, such as ``_margin_sibling``.
         true: (n, T - 1) scores of the pairs (p_i, p_{i+1}).
-        false: (n, T - 1) scores of the pairs (p_i, n_i), or (p_i, n_{i+1}).
+        false: (n, T - 1) scores of the pairs (p_i, n_i), or with `sibling` (p_i, n_{i+1}).
         lengths: of the chains.
         sharing: which chains share captions.
-        sibling: whether the second kind.
+        sibling: the kind of negatives.
     """
     parent, child = lengths.positive[:, :-1], lengths.positive[:, 1:]
     wrong = lengths.negative[:, 1:] if sibling else lengths.negative[:, :-1]
@@ -120,17 +110,8 @@ def matched_by_length(
 def nearest_within(image: Tensor, captions: Located, lengths: np.ndarray, space: Space, steps: int) -> np.ndarray:
     """Ladders by length: the nearest captions under growing limits on words instead of on the radius.
 
-    The limits run evenly from the fewest to the most words of all captions, both included.
-
-    Args:
-        image: (m, D) embeddings of the images.
-        captions: (U, D).
-        lengths: (U,) numbers of words of the captions.
-        space: whose distance says what is nearest.
-        steps: number of limits.
-
-    Returns:
-        (m, steps) int64, positions of the captions.
+    The limits run evenly from the fewest to the most words, both included; `lengths` (U,) are those of captions (U, D).
+    Returns (m, steps) positions of captions for images (m, D).
     """
     limits = np.linspace(lengths.min(), lengths.max(), steps)
     counts = np.unique(lengths)

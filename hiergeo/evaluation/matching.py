@@ -23,12 +23,7 @@ RECALLS = declare(
 
 
 class Match(NamedTuple):
-    """How well images and their captions find each other.
-
-    Attributes:
-        image_to_text: (images,) int64, how many other captions come before the first that describes the image.
-        text_to_image: (captions,) int64, how many other images come before the first that the caption describes.
-    """
+    """How many others come before the first match: texts for each image, images for each caption, int64."""
 
     image_to_text: np.ndarray
     text_to_image: np.ndarray
@@ -38,12 +33,11 @@ class Match(NamedTuple):
 def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None = None) -> Match:
     """Rank the most specific captions for each image, and the images for each of those captions, by distance.
 
-    Distances are those of the space around the model's root. Equal captions describe every image that one of them does.
-    In a collapsed model, where all distances are equal, candidates rank in the order of the data.
+    Equal captions describe every image that one of them does; equal distances rank in the order of the data.
 
     Args:
         embedded: a hierarchy with images.
-        space: where distances are taken.
+        space: where distances are taken, around the model's root.
         held_out: ids of the images to keep to; None is all.
 
     Raises:
@@ -73,12 +67,7 @@ def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None 
 def match_pairs(space: Space, images: Points, texts: Points, image: Tensor, text: Tensor) -> Match:
     """Rank texts for each image and images for each text, by distance; equal distances rank in the order of the data.
 
-    Args:
-        space: where distances are taken.
-        images: (n, D), each in some pair.
-        texts: (m, D), each in some pair.
-        image: (p,) int64, the image of each pair, a position among `images`.
-        text: (p,) int64, the text of each pair, a position among `texts`.
+    `image` and `text` are the positions (p,) of pairs among the images and the texts, each of which is in some pair.
     """
     return Match(
         _first(space.rank(images.rows(image), texts, text), image, len(images)),

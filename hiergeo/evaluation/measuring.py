@@ -98,12 +98,13 @@ def answered(
     from hiergeo.evaluation.auditing.questions import answers_of
 
     result = measure(embedded, space, settings, progress=progress)
-    known: dict[str, Answer] = {}
+    answers: dict[str, Answer] = {}
     if first is not None and np.array_equal(first.radii, result.radii):
-        known = {name: answer for name, answer in first.answers.items() if name != "curvature"}
-    answers = known | answers_of(embedded, space, [name for name in HEADLINE if name not in known], seed=settings.seed)
-    order = Interval(answers["order"].low, answers["order"].high)
-    return replace(result, answers=answers, bounds=result.bounds | {"tau_d": order})
+        answers = {name: answer for name, answer in first.answers.items() if name != "curvature"}
+    answers |= answers_of(embedded, space, [name for name in HEADLINE if name not in answers], seed=settings.seed)
+    order = answers["order"]
+    bounds = {} if order.word == "inapplicable" else {"tau_d": Interval(order.low, order.high)}
+    return replace(result, answers=answers, bounds=result.bounds | bounds)
 
 
 @torch.no_grad()
@@ -179,13 +180,7 @@ def as_space(space: Space | Geometry | str) -> Space:
 
 
 def ready(model: Model | str, space: Space | Geometry | str | None, device: str | torch.device) -> tuple[Model, Space]:
-    """A model and the space to measure it in; the space is read before a model is loaded.
-
-    Args:
-        model: an adapter, or the spec that loads one.
-        space: a space, a geometry, or its spec; None is `native_space`.
-        device: where a model that is given by its spec runs.
-    """
+    """A model and the space to measure it in, `native_space` for None; the space is read before a model is loaded."""
     given = None if space is None else as_space(space)
     loaded = adapters.load(model, device=str(device)) if isinstance(model, str) else model
     return loaded, native_space(loaded) if given is None else given

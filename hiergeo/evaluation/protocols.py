@@ -43,16 +43,21 @@ declare(
 )
 
 
+SAME_RADIUS = 1e-5
+"""Relative difference up to which radii in float32 count as equal."""
+
+
+def levelled(radii: np.ndarray) -> np.ndarray:
+    """Radii that all agree up to rounding, as those of unit rows around the origin, made equal; others as they are."""
+    return np.full_like(radii, radii.max()) if np.ptp(radii) <= SAME_RADIUS * radii.max() else radii
+
+
 @dataclass(frozen=True, eq=False)
 class View:
-    """The embeddings of a hierarchy in one space.
+    """The embeddings of a hierarchy in one space, around its root.
 
     Captions are lifted once. Where there are very many, they stay embeddings, and each measurement lifts a part of them
     at a time.
-
-    Attributes:
-        embedded: the embeddings.
-        space: the space, around its root.
     """
 
     embedded: Embedded
@@ -76,18 +81,12 @@ class View:
 
     @cached_property
     def radii(self) -> np.ndarray:
-        """Radii of the positive chains, (n, T) float64, general to specific."""
+        """Radii of the positive chains, (n, T) float64, general to specific; equal where they agree up to rounding."""
         radius = self.space.geometry.combine(self.factor_radii.unbind(1))
-        return radius[self.embedded.chains].double().cpu().numpy()
+        return levelled(radius[self.embedded.chains].double().cpu().numpy())
 
     def ladder_outcome(self, met: np.ndarray, steps: int, metrics: Sequence[str]) -> Outcome:
-        """Ladders, their metrics, and the baseline of ladders whose limits are numbers of words.
-
-        Args:
-            met: (m, steps) positions in `text` of the captions met, from general to specific; negative for none.
-            steps: number of limits.
-            metrics: of `LADDERS`.
-        """
+        """Ladders of captions met (m, steps), negative for none, their metrics, and the baseline that limits words."""
         embedded = self.embedded
         assert embedded.image is not None
         lengths = np.array([word_count(text) for text in embedded.texts])
@@ -152,10 +151,10 @@ class RadialLadder(Protocol):
     name = "re"
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
-        """Precision and recall of the ladders over `steps` thresholds; nothing for a model without images.
+        """Precision and recall of the ladders; nothing for a model without images.
 
-        The thresholds run evenly from the smallest to the largest radius of all captions, both included. Candidates are
-        ordered by the geodesic distance of the space, in Euclidean space of unit embeddings the order of the cosine.
+        `steps` thresholds run evenly from the smallest to the largest radius of all captions, both included. Candidates
+        are ordered by the geodesic distance, in Euclidean space of unit embeddings the order of the cosine.
         """
         embedded = view.embedded
         if embedded.image is None:
@@ -257,7 +256,7 @@ def score_pairs(
 ) -> Outcome:
     """The `pairs` protocol on chains: (n, T) positions among captions (V, D), in a space around its root.
 
-    With the lengths of the captions, the metrics matched by length and the baselines by length are measured as well.
+    With `lengths`, the metrics matched by length and the baselines by length are measured as well.
     """
     parent, child = positive[:, :-1], positive[:, 1:]
     negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
@@ -293,7 +292,6 @@ PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
     {
         **{protocol.name: protocol for protocol in (RadialLadder, Traversal, EntailmentPairs)},
         "hyper3": "hiergeo.evaluation.image_pairs:ImageEntailment",
-        "pep": "hiergeo.evaluation.image_pairs:AngleProbability",
     },
 )
 """Every protocol by its name: a subclass of `Protocol`, or an instance of one."""

@@ -1,7 +1,7 @@
 """Results: what a protocol measures, and the numbers, intervals and settings of one evaluation."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
@@ -26,16 +26,12 @@ Numbers = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated
 AS_IT_IS = PlainValidator(lambda value: value)
 """For fields of which pydantic needs no schema."""
 
-NOT_STORED = ("ladders", "radii", "rocs", "answers")
-"""Fields of a result that `Result.stored` leaves out."""
-
 T = TypeVar("T")
 
 CONTROL = "strongest control"
 """Head of the last column of tables."""
 
 NO_RADII = np.empty((0, 0))
-"""Radii of a measurement without chains."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,7 @@ class Statistic:
         values: (rows,) the value of each row, where the statistic is their mean; None otherwise.
         stacked: whether `of` also takes counts (k, rows) and then returns (k,).
         sharing: which rows share captions, where they do; None for independent rows.
-        influence: gives the derivatives (rows,) by the weights of rows, times their number, where rows share captions
-            and the statistic is not a mean.
+        influence: of rows that share captions, where there are no values: derivatives (rows,) by weights, times `rows`.
         least: the least value that it can have.
     """
 
@@ -72,7 +67,7 @@ class Statistic:
         if self.sharing is None:
             return drawn
         value = self.value
-        return value + self._widening * (drawn - value)
+        return value + self.sharing.widening(self.deviations) * (drawn - value)
 
     @property
     def effective(self) -> float:
@@ -81,8 +76,9 @@ class Statistic:
 
     @property
     def interval(self) -> Interval:
-        """95 % interval by Student's t, of means and of statistics whose influence is known, in [`least`, 1]."""
-        low, high = self._tested.interval
+        """95 % interval by Student's t, of rows that share captions, in [`least`, 1]."""
+        assert self.sharing is not None
+        low, high = deviating_test(self.sharing, self.value, self.deviations).interval
         return Interval(max(low, self.least), high)
 
     def minus(self, other: "Statistic") -> Tested:
@@ -98,23 +94,12 @@ class Statistic:
         assert self.values is not None
         return self.values - self.values.mean()
 
-    @property
-    def _tested(self) -> Tested:
-        assert self.sharing is not None
-        return deviating_test(self.sharing, self.value, self.deviations)
-
-    @cached_property
-    def _widening(self) -> float:
-        assert self.sharing is not None
-        return self.sharing.widening(self.deviations)
-
 
 def mean_of(values: np.ndarray, sharing: Sharing | None = None) -> Statistic:
     """The mean of one value per row; where none is negative, the mean cannot be."""
     least = 0.0 if values.min() >= 0 else -1.0
-    return Statistic(
-        len(values), lambda counts: counts @ values / len(values), values, stacked=True, sharing=sharing, least=least
-    )
+    count = len(values)
+    return Statistic(count, lambda counts: counts @ values / count, values, stacked=True, sharing=sharing, least=least)
 
 
 def auroc_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
@@ -124,14 +109,8 @@ def auroc_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Sta
 
 def average_precision_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
     """The average precision of a ranking of `rows` rows."""
-    return Statistic(
-        rows,
-        ranking.average_precision,
-        stacked=True,
-        sharing=sharing,
-        influence=ranking.average_precision_influence,
-        least=0.0,
-    )
+    precision, influence = ranking.average_precision, ranking.average_precision_influence
+    return Statistic(rows, precision, stacked=True, sharing=sharing, influence=influence, least=0.0)
 
 
 @dataclass(frozen=True)
@@ -141,10 +120,9 @@ class Outcome:
     Attributes:
         statistics: metric -> statistic that is resampled.
         numbers: metric -> plain number.
-        ladders: for each image the captions met, general to specific.
-        rocs: name of an AUROC among the statistics -> its ROC curve, from the same pairs.
-        baselines: metric -> what it is compared with by name, such as ``chance`` or ``length``: its value where the
-            model plays no part.
+        ladders: as in `Result`, like the following.
+        rocs: name of an AUROC among the statistics -> its ROC curve.
+        baselines: metric -> baseline by name, such as ``chance`` or ``length`` -> its value.
         left_out: metric -> why it was not measured.
     """
 
@@ -171,18 +149,22 @@ class Outcome:
     @property
     def rows(self) -> dict[str, np.ndarray]:
         """Metric -> the value of each row, of means that are finite."""
-        values = {name: each.values for name, each in self.statistics.items() if each.values is not None}
-        return {name: each for name, each in values.items() if np.isfinite(each).all()}
+        values = {name: statistic.values for name, statistic in self.statistics.items() if statistic.values is not None}
+        return {name: of_rows for name, of_rows in values.items() if _is_finite(of_rows)}
 
     @property
     def bounds(self) -> dict[str, Interval]:
         """Metric -> its 95 % interval, of metrics whose rows share captions."""
-        return {name: each.interval for name, each in self.statistics.items() if each.sharing is not None}
+        return {
+            name: statistic.interval for name, statistic in self.statistics.items() if statistic.sharing is not None
+        }
 
     @property
     def effective(self) -> dict[str, float]:
-        """Metric -> how many independent rows would be as precise, of metrics whose rows share captions."""
-        return {name: each.effective for name, each in self.statistics.items() if each.sharing is not None}
+        """Metric -> how many independent rows would be as precise, of the same metrics."""
+        return {
+            name: statistic.effective for name, statistic in self.statistics.items() if statistic.sharing is not None
+        }
 
     def __or__(self, other: "Outcome") -> "Outcome":
         """The measurements of both; of a metric that both have, those of the other one."""
@@ -205,16 +187,7 @@ class Outcome:
         radii: np.ndarray = NO_RADII,
         progress: bool = False,
     ) -> "Result":
-        """The measurements with bootstrap draws and settings.
-
-        Args:
-            settings: what was measured, by key; the seed and the number of resamples are added.
-            seed: of the bootstrap.
-            samples: bootstrap resamples.
-            diagnostics: numbers about the space, if any.
-            radii: (n, T) radii of chains, if any.
-            progress: draw a bar.
-        """
+        """The measurements with `samples` bootstrap draws, and settings, to which these numbers are added."""
         named = track(list(self.statistics.items()), "resampling", enabled=progress)
         draws = {name: statistic.draws(samples, seed) for name, statistic in named}
         metrics = {name: statistic.value for name, statistic in self.statistics.items()} | self.numbers
@@ -272,10 +245,10 @@ def counted(items: Mapping[str, int]) -> str:
     """How many items metrics are of, in words: those of the first metric of each unit, and what has others."""
     usual: dict[str, int] = {}
     others: dict[int, list[str]] = {}
-    for metric, count in items.items():
-        known = find_metric(metric)
-        if count != usual.setdefault(known.unit, count):
-            others.setdefault(count, []).append(known.label)
+    for name, count in items.items():
+        metric = find_metric(name)
+        if count != usual.setdefault(metric.unit, count):
+            others.setdefault(count, []).append(metric.label)
     parts = [", ".join(f"{count:,} {unit}" for unit, count in usual.items())]
     parts += [f"{count:,} for {few(labels)}" for count, labels in others.items()]
     return f"n = {'; '.join(parts)}"
@@ -286,7 +259,7 @@ def strongest(metric: str, reached: Mapping[str, float]) -> tuple[str, float] | 
     if not reached:
         return None
     sign = -1 if find_metric(metric).higher_is_better is False else 1
-    name = max(reached, key=lambda each: sign * reached[each])
+    name = max(reached, key=lambda baseline: sign * reached[baseline])
     return baseline_name(name), reached[name]
 
 
@@ -309,13 +282,13 @@ class Result(Exported):
         settings: model, dataset, split, geometry, root, protocol, steps, seed, counts and versions.
         diagnostics: radius spread, cone occupancy, curvature.
         draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
-        ladders: for each image the captions met, general to specific; not part of the JSON.
-        radii: (n, T) radii of the chains; not part of the JSON.
-        rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
-        items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
+        ladders: for each image the captions met, general to specific.
+        radii: (n, T) radii of the chains.
+        rows: metric -> (rows,) its value for each row, where it is their mean.
+        items: metric -> number of rows, images or captions that were resampled.
         bounds: metric whose rows share captions -> its 95 % interval, which does not come from `draws`.
         effective: metric whose rows share captions -> how many independent ones would be as precise.
-        rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
+        rocs: name of an AUROC -> its ROC curve, from the same pairs.
         baselines: metric -> baseline by name -> its value where the model plays no part.
         left_out: metric that was not measured -> why.
         answers: question -> answer, of those that were asked.
@@ -370,38 +343,39 @@ class Result(Exported):
         """
         settings = self.settings
         dataset = " ".join(str(settings[name]) for name in ("dataset", "split") if name in settings)
-        place = {"model": settings.get("model"), "space": settings.get("geometry"), "dataset": dataset}
-        yield from self.rows_of(place, items=items)
+        about = {"model": settings.get("model"), "space": settings.get("geometry"), "dataset": dataset}
+        yield from self.rows_of(about, items=items)
         for metric, values in self.baselines.items():
             for name, value in values.items():
                 yield record("baseline", model=name, dataset=dataset, metric=metric, value=value)
 
     def rows_of(
-        self, place: Mapping[str, object], *, items: bool = False, best: Collection[str] = ()
+        self, about: Mapping[str, object], *, items: bool = False, best: Collection[str] = ()
     ) -> Iterator[Record]:
-        """Its numbers as rows of the long table that say whose they are by `place`; `best` are metrics that lead."""
-        place = {**place, "dim": place.get("dim") or self.settings.get("dim")}
+        """Its numbers as rows of the long table, in columns of `about` too; `best` are metrics that lead."""
+        about = {**about, "dim": about.get("dim") or self.settings.get("dim")}
         for name, value in self.metrics.items():
             low, high = self.intervals.get(name, (None, None))
             row = {"value": value, "low": low, "high": high, "n": self.items.get(name), "best": name in best}
-            yield record("measured", **place, metric=name, **row)
+            yield record("measured", **about, metric=name, **row)
             for item, single in enumerate(self.rows.get(name, ()) if items else ()):
-                yield record("item", **place, metric=name, item=item, value=float(single))
+                yield record("item", **about, metric=name, item=item, value=float(single))
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
         """One table: the value of each metric with its interval, and the strongest baseline; None shows all metrics."""
         shown = [name for name in self.metrics if metrics is None or name in metrics]
-        rows = tuple((find_metric(name).heading, self._figures(name)) for name in shown)
-        heads = ("value, 95 % interval", CONTROL)
+        rows = []
+        for name in shown:
+            bounds = " to ".join(number(end, 4) for end in self.intervals.get(name, ()))
+            figures = (
+                Figure(number(self.metrics[name], 4), bounds),
+                control_figure(name, self.baselines.get(name, {}), 4),
+            )
+            rows.append((find_metric(name).heading, figures))
         items = {name: self.items[name] for name in shown if name in self.items}
-        where = f"{self.about} · {self.geometry}"
-        yield Grid("metric", heads, rows, f"{where}; {counted(items)}." if items else f"{where}.")
-
-    def _figures(self, metric: str) -> tuple[Figure, ...]:
-        ends = self.intervals.get(metric)
-        bounds = "" if ends is None else " to ".join(number(end, 4) for end in ends)
-        control = control_figure(metric, self.baselines.get(metric, {}), 4)
-        return Figure(number(self.metrics[metric], 4), bounds), control
+        about = f"{self.about} · {self.geometry}"
+        notes = f"{about}; {counted(items)}." if items else f"{about}."
+        yield Grid("metric", ("value, 95 % interval", CONTROL), tuple(rows), notes)
 
     @property
     def geometry(self) -> str:
@@ -418,31 +392,30 @@ class Result(Exported):
         )
 
     @property
-    def says_equal_length(self) -> bool:
-        """Whether the answers say which share of pairs of equal length is in the right order."""
-        return "beyond_length" in self.answers and self.answers["beyond_length"].n > 0
-
-    @property
     def omissions(self) -> str:
         """What was left out and why, in words; empty where nothing was."""
         return omissions(self.left_out)
 
     def of(self, metrics: Collection[str]) -> "Result":
-        """Those of its numbers that are of some metrics, and finite; without what `stored` leaves out."""
+        """Those of its numbers that are of some metrics, and finite; without ladders, radii, ROC curves and answers."""
 
         def chosen(values: Mapping[str, T]) -> dict[str, T]:
             return {name: value for name, value in values.items() if name in metrics and _is_finite(value)}
 
         draws = chosen(self.draws)
+
+        def drawn(values: Mapping[str, T]) -> dict[str, T]:
+            return {name: value for name, value in values.items() if name in draws}
+
         return Result(
             metrics=chosen(self.metrics),
             settings=self.settings,
             diagnostics={name: value for name, value in self.diagnostics.items() if _is_finite(value)},
             draws=draws,
-            rows={name: values for name, values in self.rows.items() if name in draws},
-            items={name: count for name, count in self.items.items() if name in draws},
+            rows=drawn(self.rows),
+            items=drawn(self.items),
             bounds=chosen(self.intervals),
-            effective={name: count for name, count in self.effective.items() if name in draws},
+            effective=drawn(self.effective),
             baselines={
                 name: {control: value for control, value in reached.items() if _is_finite(value)}
                 for name, reached in self.baselines.items()
@@ -453,10 +426,12 @@ class Result(Exported):
 
     def stored(self) -> dict[str, Any]:
         """JSON values of its finite numbers, draws and rows included, of which pydantic makes a result again."""
-        whole = self.of(self.metrics)
-        values = {each.name: getattr(whole, each.name) for each in fields(whole) if each.name not in NOT_STORED}
-        arrays = {key: {name: array.tolist() for name, array in values[key].items()} for key in ("draws", "rows")}
-        return {name: plain(value) for name, value in (values | arrays).items()}
+        values = dict(vars(self.of(self.metrics)))
+        for name in ("ladders", "radii", "rocs", "answers"):
+            del values[name]
+        for name in ("draws", "rows"):
+            values[name] = {metric: array.tolist() for metric, array in values[name].items()}
+        return {name: plain(value) for name, value in values.items()}
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""

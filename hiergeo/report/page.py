@@ -14,7 +14,7 @@ from hiergeo._core.text import caption, listing, shortened, tame, without_folder
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.auditing.record import ATTRIBUTION, WALKS, Audit, controls_of
+from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
@@ -90,8 +90,6 @@ def write_audit(audit: Audit, path: Path) -> Path:
         conclusion=audit,
         title=f"Audit of {caption(model)} on {caption(data)}",
         kicker=("audit", model, data, str(settings["geometry"])),
-        attribution_controls=list(controls_of(ATTRIBUTION, audit.attribution).items()),
-        walk_controls=list(controls_of(WALKS, audit.walks).items()),
         factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
         chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
         length=LENGTH,

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from hiergeo.evaluation import Comparison, Embedded, Result
-from hiergeo.evaluation.comparison import SAME_RADIUS
+from hiergeo.evaluation.protocols import SAME_RADIUS
 from hiergeo.geometry import Space, parse
 from hiergeo.training.study import HeadRun, Study, StudyCell
 from hiergeo.training.summary import behind_head

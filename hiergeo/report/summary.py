@@ -135,18 +135,15 @@ def of_study(study: Study) -> DotPlots:
 
 def of_audit(audit: Audit) -> DotPlots:
     """What carries the hierarchy: metrics as they are, and under each control."""
-    rows = {row.metric: row for row in audit.attribution}
     plots = []
-    for metric in [name for name in CARRIED if name in rows][:PLOTS]:
-        row = rows[metric]
-        dots = [Dot(ATTRIBUTION[""], row.native, audit.intervals.get(metric))]
-        for control, title in ATTRIBUTION.items():
-            if control not in row.controls:
-                continue
+    for metric in [name for name in CARRIED if name in audit.attribution][:PLOTS]:
+        native = audit.numbers[metric]
+        dots = [Dot(ATTRIBUTION[""], native, audit.intervals.get(metric))]
+        for control in filter(audit.attribution[metric].__contains__, ATTRIBUTION):
             gain = audit.intervals.get(f"{metric}_minus_{control}")
-            bounds = None if gain is None else Interval(row.native - gain.high, row.native - gain.low)
-            dots.append(Dot(title, row.controls[control], bounds))
-        plots.append(DotPlot(metric, tuple(dots), row.native))
+            bounds = None if gain is None else Interval(native - gain.high, native - gain.low)
+            dots.append(Dot(ATTRIBUTION[control], audit.numbers[f"{metric}_{control}"], bounds))
+        plots.append(DotPlot(metric, tuple(dots), native))
     explanation = (
         "The space as it is with its 95 % interval, and the same points with parts of the geometry taken away; bars of "
         "the others are 95 % intervals of the paired difference from the line. Where a bar misses the line, what was "

@@ -29,7 +29,8 @@ def bounds(interval: Interval, digits: int = 3) -> str:
 
 def said(results: Iterable[Result]) -> frozenset[str]:
     """The metric that one sentence says of all results in per cent of pairs: tables do not repeat it in [-1, 1]."""
-    shares = {result.answers["beyond_length"].value if result.says_equal_length else None for result in results}
+    answers = [result.answers.get("beyond_length") for result in results]
+    shares = {answer.value if answer is not None and answer.n else None for answer in answers}
     return frozenset({"tau_d_equal_length"} if len(shares) == 1 and None not in shares else ())
 
 

@@ -243,6 +243,19 @@ def test_a_product_that_adds_lengths_shares_no_radii_however_small_they_are(fan,
     assert "tau_d" in hiergeo.compare(model, hierarchy, ["euclidean", "lorentz:-1"], samples=2).shared
 
 
+@pytest.mark.parametrize("spec", ["lorentz:-1", "product:lorentz:-1x32,euclidean:x32"])
+def test_radii_that_are_equal_up_to_rounding_order_nothing(spec):
+    """Rows of norm one around the origin: their last digits differ."""
+    space = hiergeo.Space(spec, False)
+    result = hiergeo.evaluate("tiny", hiergeo.datasets.load("scenes", count=24), space, samples=5)
+    assert (result.metrics["tau_d"], result.metrics["tied_share"]) == (0, 1)
+    assert {name: answer.word for name, answer in result.answers.items() if name != "curvature"} == {
+        "order": "inapplicable",
+        "beyond_length": "inapplicable",
+    }
+    assert "radii are equal" in result.conclusion.headline
+
+
 @pytest.mark.slow
 def test_a_single_row_decides_nothing(fan):
     model, hierarchy = fan

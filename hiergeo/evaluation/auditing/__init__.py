@@ -2,7 +2,7 @@
 
 from hiergeo.evaluation.auditing.assess import audit
 from hiergeo.evaluation.auditing.confounds import LengthFacts, length_controls
-from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
+from hiergeo.evaluation.auditing.record import Audit, AuditSettings
 
 __all__ = [
     "AuditSettings",

@@ -22,12 +22,11 @@ from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, l
 from hiergeo.evaluation.auditing.gains import PAIRS, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.questions import questions
-from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Controlled
+from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Numbers
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
-from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
-from hiergeo.evaluation.metrics import Interval, holm
+from hiergeo.evaluation.metrics import holm
 from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
@@ -109,9 +108,9 @@ def assess(
     *,
     progress: bool = False,
 ) -> Audit:
-    """Audit embeddings on the device where they are; arguments as for `audit`, and `altered_orders`, if any."""
+    """Audit embeddings where they are; arguments as for `audit`, and `altered_orders`, if any."""
     subject = subject_of(embedded, space)
-    gathered = Numbers(progress)
+    gathered = Numbers()
     point = operating_point(subject)
     gathered.numbers |= point.numbers
     gathered.intervals["u_median"] = point.median
@@ -120,13 +119,12 @@ def assess(
     facts = length_facts(embedded, subject.radii, subject.space, settings)
     _add_length(gathered, replace(facts, **altered))
     ranked = gains(subject, seed=settings.seed)
-    attribution = gathered.add_table("", attribute(subject, settings.steps, progress=progress))
-    attribution += gathered.add_table("", ranked.statistics)
+    attribution = _add_table(gathered, attribute(subject, settings.steps, progress=progress))
+    attribution |= _add_table(gathered, ranked.statistics)
     numbers, intervals = gathered.numbers, gathered.intervals
-    for name in CONTROLS:  # a flat space is its own control
-        control = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
-        numbers[name], intervals[name] = numbers[control], intervals[control]
-    numbers["native"], intervals["native"] = numbers[PRIMARY], intervals[PRIMARY]
+    for name in ("native", *CONTROLS):  # a flat space is its own control
+        metric = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
+        numbers[name], intervals[name] = numbers[metric], intervals[metric]
     order = facts.order.tau_d
     numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": facts.in_order.effective}
     intervals["depth"] = intervals["tau_d"] = order.interval
@@ -134,14 +132,10 @@ def assess(
     answers = {"order": facts.in_order, "beyond_length": facts.beyond_length} | questions(
         subject, ("radii", "curvature", "cones"), cones=cones, ranked=ranked, seed=settings.seed
     )
-    walked = gathered.add_table("walk_", walks(subject, settings.steps, settings.seed, progress=progress))
-    about = described(embedded, subject.space) | {
-        "steps": settings.steps,
-        "seed": settings.seed,
-        "copies": settings.copies,
-    }
+    about = described(embedded, subject.space)
+    about |= {"steps": settings.steps, "seed": settings.seed, "copies": settings.copies}
     left_out = _left_out(subject, facts)
-    return Audit(numbers, intervals, answers, about, attribution, walked, PRIMARY, point.quantiles, left_out)
+    return Audit(numbers, intervals, answers, about, attribution, PRIMARY, point.quantiles, left_out)
 
 
 def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
@@ -156,45 +150,26 @@ def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
     return {name: why for measured, names, why in absent if measured is None for name in names}
 
 
-class Numbers:
-    """Numbers and their intervals as they are gathered."""
+def _add_table(gathered: Numbers, measured: dict[str, dict[str, Statistic]]) -> dict[str, tuple[str, ...]]:
+    """Add metrics, the same under controls, and the differences: ``M``, ``M_C``, ``M_minus_C`` and ``M_minus_C_p``.
 
-    def __init__(self, progress: bool) -> None:
-        self.numbers: dict[str, float] = {}
-        self.intervals: dict[str, Interval] = {}
-        self.progress = progress
-
-    def add(self, name: str, statistic: Statistic) -> None:
-        """Add a number with its interval."""
-        self.numbers[name], self.intervals[name] = statistic.value, statistic.interval
-
-    def add_table(self, prefix: str, measured: dict[str, dict[str, Statistic]]) -> tuple[Controlled, ...]:
-        """Metrics, the same under controls, and the differences: ``M``, ``M_C``, ``M_minus_C`` and ``M_minus_C_p``.
-
-        The last is the p-value of the difference, after Holm's correction over all differences of the table.
-
-        Args:
-            prefix: of the names of metrics.
-            measured: name -> metric -> statistic; the first name is what the controls are compared with.
-        """
-        native, *controls = measured
-        rows, p_values = [], {}
-        for metric, own in measured[native].items():
-            name = f"{prefix}{metric}"
-            self.add(name, own)
-            values = {}
-            for control in controls:
-                if (other := measured[control].get(metric)) is None:
-                    continue
-                self.add(f"{name}_{control}", other)
-                values[control] = self.numbers[f"{name}_{control}"]
-                difference, compared = f"{name}_minus_{control}", own.minus(other)
-                self.numbers[difference], self.intervals[difference] = compared.value, compared.interval
-                p_values[f"{difference}_p"] = compared.p_value
-            rows.append(Controlled(metric, self.numbers[name], values))
-        if p_values:
-            self.numbers |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
-        return tuple(rows)
+    The last is the p-value of the difference, after Holm's correction over all differences of the table. `measured` is
+    name -> metric -> statistic; the first name is what the controls are compared with. Returns metric -> controls.
+    """
+    native, *controls = measured
+    attribution, p_values = {}, {}
+    for metric, own in measured[native].items():
+        gathered.add(metric, own)
+        others = {control: measured[control][metric] for control in controls if metric in measured[control]}
+        for control, other in others.items():
+            gathered.add(f"{metric}_{control}", other)
+            compared = own.minus(other)
+            gathered.add(f"{metric}_minus_{control}", compared)
+            p_values[f"{metric}_minus_{control}_p"] = compared.p_value
+        attribution[metric] = tuple(others)
+    if p_values:
+        gathered.numbers |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
+    return attribution
 
 
 def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
@@ -234,4 +209,4 @@ def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
     }
     for name, number in measured.items():
         if number is not None:
-            gathered.numbers[name], gathered.intervals[name] = number.value, number.interval
+            gathered.add(name, number)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import compute_dtype, wide
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
 from hiergeo.evaluation.protocols import pair_scores
@@ -28,11 +27,6 @@ def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[s
 
     What a control settles by construction is left out: tau_d, which is of radii alone; ladders where all radii are
     equal, which hold a single caption; and the control ``flat`` of a flat space.
-
-    Args:
-        subject: the points.
-        steps: thresholds of ladders.
-        progress: draw bars.
     """
     order = mean_of(tau_d_rows(subject.radii), subject.embedded.sharing)
     measured = {"native": {"tau_d": order, **hierarchy_metrics(subject, steps, progress=progress)}}
@@ -96,11 +90,7 @@ def parent_ranks(subject: Subject) -> np.ndarray:
 
 def ranks_of_parents(subject: Subject, child: Tensor, parent: Tensor) -> np.ndarray:
     """(P,): those ranks of pairs of a child and its parent, positions (P,) among the captions."""
-    if subject.on_a_ray:
-        of_pairs = compute_dtype(subject.text.factors[0].direction.dtype)
-        ranks = ray_ranks(wide(subject.text.factors[0].radius), child, parent, of_pairs)
-    else:
-        ranks = subject.space.rank(subject.captions.rows(child), subject.text, parent, by="distance")
+    ranks = subject.space.rank(subject.captions.rows(child), subject.text, parent, by="distance")
     level = torch.stack([factor.radius[child] == factor.radius[parent] for factor in subject.text.factors]).all(0)
     ahead = torch.ones_like(level)  # whether the child comes before its parent
     if bool(level.any()):
@@ -108,41 +98,3 @@ def ranks_of_parents(subject: Subject, child: Tensor, parent: Tensor) -> np.ndar
         ahead[level] = (apart > 0) | (child < parent)[level]
     itself = (child != parent) & ahead
     return array((ranks - itself.long()).clamp_min(0).masked_fill(child == parent, 0))
-
-
-def ray_ranks(radius: Tensor, points: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
-    """How many points precede the target of each by distance, (n,) int64, as `Space.rank` counts them.
-
-    Args:
-        radius: (U,) of all points, float64.
-        points: (n,) positions of those from which distances |r_x - r_y| are taken.
-        target: (n,) positions.
-        dtype: what distances are rounded to; equal ones go to the lower position.
-    """
-    ascending, order = radius.sort()
-    own = radius[points]
-
-    def apart(place: Tensor) -> Tensor:
-        return (ascending[place.clamp(max=len(order) - 1)] - own).abs().to(dtype)
-
-    reach = (radius[target] - own).abs().to(dtype)
-    middle = torch.searchsorted(ascending, own)
-    least, most = torch.zeros_like(middle), torch.full_like(middle, len(order))
-    first_equal = _first(least, middle, lambda place: apart(place) <= reach)
-    first_nearer = _first(least, middle, lambda place: apart(place) < reach)
-    after_nearer = _first(middle, most, lambda place: apart(place) >= reach)
-    after_equal = _first(middle, most, lambda place: apart(place) > reach)
-    position, ranks = order.cpu().numpy(), after_nearer - first_nearer
-    for start, stop in ((first_equal, first_nearer), (after_nearer, after_equal)):
-        ties = zip(start.tolist(), stop.tolist(), target.tolist(), strict=True)
-        ranks += torch.tensor([np.count_nonzero(position[i:j] < own) for i, j, own in ties]).to(ranks)
-    return ranks
-
-
-def _first(low: Tensor, high: Tensor, holds: Callable[[Tensor], Tensor]) -> Tensor:
-    """The first places in [low, high) from which on a condition holds; `high` where there is none."""
-    while bool((low < high).any()):
-        middle = (low + high) // 2
-        here = holds(middle) | (low == high)
-        low, high = torch.where(here, low, middle + 1), torch.where(here, middle, high)
-    return low

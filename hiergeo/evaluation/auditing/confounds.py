@@ -40,15 +40,13 @@ from hiergeo.geometry import Geometry, Space
 
 @dataclass(frozen=True)
 class RadialOrder:
-    """How radii order the tiers of chains.
+    """How radii order the tiers of chains; the items of a number are the pairs of tiers that it is computed from.
 
     Attributes:
         tau_d: over all pairs of tiers, in [-1, 1].
         equal: share of the pairs of equally many words that are in the right order, ties one half; None without any.
         shorter: the same of the pairs whose more specific text is the shorter one.
         radii: mean radius of each tier, general to specific, geodesic units.
-
-    The items of a number are the pairs of tiers that it is computed from; intervals are clustered by chain.
     """
 
     tau_d: Measured
@@ -67,20 +65,17 @@ class LengthFacts(Exported):
     """What is left of an order of tiers when the length of captions is controlled.
 
     Attributes:
-        model: what was measured.
-        data: dataset and split.
-        geometry: spec of the space.
         order: the model as it is.
         in_order: whether radii follow the tiers.
         beyond_length: whether they do at equal length.
         words: tau_d of counting words, the baseline.
         characters: tau_d of counting characters.
-        balanced: share of the pairs of equally many words that are in the right order, where those whose more specific
-            caption has more characters weigh as much as those where it has fewer; None without any.
+        balanced: `order.equal` where pairs whose more specific caption has more characters weigh as much as those where
+            it has fewer; None without any.
         gain: tau_d of the model minus that of counting words, paired by chain.
         partial_tau: Kendall's partial correlation of radius and tier given words, within chains; None if undefined.
         partial_spearman: Spearman's over all captions; NaN if undefined.
-        content_free: the same chains without content, or None for stored embeddings.
+        content_free: the same chains without content, like the following None for stored embeddings.
         shuffled: with the words of each caption shuffled.
         exchanged: with the words of all captions exchanged.
         untrained: one a copy of the network with random weights; empty where there is none.
@@ -107,11 +102,7 @@ class LengthFacts(Exported):
 
     @property
     def content_free_share(self) -> float | None:
-        """Spread of the content-free captions divided by that of the real ones: what length alone accounts for.
-
-        Of little meaning where the real captions hardly spread; None where they do not spread at all, or without
-        the control.
-        """
+        """Spread of the content-free captions by that of the real ones: what length accounts for; None without any."""
         if self.content_free is None or self.order.spread == 0:
             return None
         return self.content_free.spread / self.order.spread
@@ -119,19 +110,16 @@ class LengthFacts(Exported):
     @property
     def untrained_equal(self) -> tuple[float, float, float] | None:
         """Smallest, mean and largest share of equal-length pairs that untrained copies order rightly."""
-        return _range([each.equal.value for each in self.untrained if each.equal is not None])
+        return _range([order.equal.value for order in self.untrained if order.equal is not None])
 
     @property
     def untrained_tau_d(self) -> tuple[float, float, float] | None:
         """Smallest, mean and largest tau_d of untrained copies."""
-        return _range([each.tau_d.value for each in self.untrained])
+        return _range([order.tau_d.value for order in self.untrained])
 
     @property
     def survives(self) -> bool | None:
-        """Whether the order of the tiers is more than one of length; None where no tiers have equal lengths.
-
-        The answer to that question must be yes, and the interval must lie above the share of every untrained copy.
-        """
+        """Whether there is an order beyond length, surely above that of every untrained copy; None where unknown."""
         if self.order.equal is None:
             return None
         best = self.untrained_equal
@@ -140,11 +128,11 @@ class LengthFacts(Exported):
     @property
     def sentences(self) -> tuple[str, ...]:
         """Whether radii follow the tiers, whether they do at equal length, and what untrained copies reach there."""
-        said = (self.in_order.sentence, self.beyond_length.sentence)
+        answers = (self.in_order.sentence, self.beyond_length.sentence)
         if self.untrained_equal is None:
-            return said
+            return answers
         low, _, high = (percent(share) for share in self.untrained_equal)
-        return (*said, f"Untrained copies have {low} to {high} of these pairs in the right order.")
+        return (*answers, f"Untrained copies have {low} to {high} of these pairs in the right order.")
 
     @property
     def verdict(self) -> str:
@@ -161,11 +149,6 @@ class LengthFacts(Exported):
 
     @property
     def _table(self) -> Records:
-        figures = [
-            ("words alone", "tau_d", self.words),
-            ("characters alone", "tau_d", self.characters),
-            ("partial tau", "tau_d", self.partial_tau),
-        ]
         orders = {
             "the model": self.order,
             "content-free": self.content_free,
@@ -173,15 +156,22 @@ class LengthFacts(Exported):
             "words exchanged": self.exchanged,
             **{f"untrained {copy}": order for copy, order in enumerate(self.untrained)},
         }
-        for name, order in orders.items():
-            if order is not None:
-                shares = (("tau_d", order.tau_d), ("equal", order.equal), ("shorter", order.shorter))
-                figures += [(name, metric, measured) for metric, measured in shares]
-        figures.append(("the model", "equal, characters balanced", self.balanced))
+        figures = [
+            ("words alone", "tau_d", self.words),
+            ("characters alone", "tau_d", self.characters),
+            ("partial tau", "tau_d", self.partial_tau),
+            *(
+                (name, metric, getattr(order, metric))
+                for name, order in orders.items()
+                if order is not None
+                for metric in ("tau_d", "equal", "shorter")
+            ),
+            ("the model", "equal, characters balanced", self.balanced),
+        ]
         about = caption(f"{without_folders(self.model)} · {self.data} · {self.geometry}")
         return Records.of(
             self.keys,
-            ((*of, each.value, *each.interval, each.items) for *of, each in figures if each is not None),
+            ((*names, one.value, *one.interval, one.items) for *names, one in figures if one is not None),
             f"{about}. Equal, shorter: share of pairs of tiers in the right order. 95 % intervals.",
         )
 
@@ -213,8 +203,8 @@ def length_controls(
 ) -> LengthFacts:
     """Measure the order of tiers under the controls of caption length; arguments as for `hiergeo.audit`.
 
-    Embeddings, and models of stored ones, have no controls with other texts and no untrained copies. The default
-    settings make three copies.
+    Embeddings, and models of stored ones, have no controls with other texts and no untrained copies, of which the
+    default settings make three.
 
     Raises:
         InputError: no data for a model, or captions that the model cannot embed.
@@ -235,21 +225,20 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     """The facts that need no other texts than those embedded, whose radii are (n, T)."""
     hierarchy, words = embedded.hierarchy, _words(embedded.hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
-    own, counted, sharing = tau_d_rows(radii), tau_d_rows(words), embedded.sharing
-    partial, pairs = PartialTau(radii, words), _pairs(radii)
-    given = None
+    own, counted, sharing, pairs = tau_d_rows(radii), tau_d_rows(words), embedded.sharing, _pairs(radii)
+    partial, given = PartialTau(radii, words), None
     if not math.isnan(partial.value()):
         given = _measured(deviating_test(sharing, partial.value(), partial.influence), pairs)
     chains = embedded.chains.cpu().numpy()
     by_caption = np.empty((3, len(embedded.texts)))
     by_caption[:, chains] = radii, words, characters
     tested = order_of_tiers(by_caption[0], chains, seed=how.seed)
-    in_order = order_answer(tested)
+    in_order = order_answer(tested if np.ptp(radii) else None)
     at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
-    equal = None if at_equal is None else _measured(at_equal.words.as_share, at_equal.words.items)
-    balanced = None
-    if at_equal is not None and at_equal.balanced is not None:
-        balanced = _measured(at_equal.balanced.as_share, at_equal.balanced.items)
+    equal, balanced = (
+        None if part is None else _measured(part.as_share, part.items)
+        for part in ((None, None) if at_equal is None else at_equal[:2])
+    )
     order = replace(order_of(radii, words, chains), tau_d=_measured(tested, pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
@@ -276,7 +265,7 @@ def altered_orders(
         return {}
     words = _words(data)
     altered = {
-        "content_free": content_free(data, how.filler),
+        "content_free": content_free(data),
         "shuffled": shuffled_words(data, how.seed),
         "exchanged": exchanged_words(data, how.seed),
     }
@@ -292,13 +281,7 @@ def altered_orders(
 
 
 def order_of(radii: np.ndarray, words: np.ndarray, chains: np.ndarray) -> RadialOrder:
-    """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones.
-
-    Args:
-        radii: (n, T).
-        words: (n, T) lengths by which pairs of tiers are chosen.
-        chains: (n, T) positions of the captions, which chains share.
-    """
+    """The order of tiers by radii (n, T), given numbers of words (n, T) and positions of captions (n, T)."""
 
     def share_right(condition: Condition) -> Measured | None:
         signs, pairs = selected_pairs(radii, words, condition, chains)
@@ -317,7 +300,6 @@ def _words(hierarchy: Hierarchy) -> np.ndarray:
 
 
 def _measured(tested: Tested, pairs: int) -> Measured:
-    """A number of so many pairs of tiers."""
     return Measured(tested.value, tested.interval, pairs, tested.p_value)
 
 

@@ -1,7 +1,5 @@
 """What radii and curvature add when a child looks for its parent: differences in the mean reciprocal rank of parents.
 
-The items are the distinct pairs of a child and its parent, not the chains, which repeat them.
-
 Hyperbolic distances differ from flat ones in two ways: they bend, and they rescale radii. Whoever reads flat data in
 flat space can rescale radii too. So curvature is compared with flat space at its best monotone rescaling of the radii,
 which is chosen on the pairs of one half of the parents and judged on the other half, both ways.
@@ -42,11 +40,7 @@ LARGEST = 1e6
 class Gains:
     """Reciprocal ranks of parents, (P,) each, an item a distinct pair of a child and its parent.
 
-    Attributes:
-        sharing: what captions the pairs share.
-        native: of the points as they are.
-        angle_only: by angles alone.
-        flat_best: at K = 0 with the best monotone radii; None for a flat space.
+    `flat_best` is at K = 0 with the best monotone radii; None for a flat space.
     """
 
     sharing: Sharing
@@ -72,12 +66,7 @@ class Gains:
 
 
 def gains(subject: Subject, *, seed: int = 0) -> Gains:
-    """How points, and controls of them, rank the parents of children.
-
-    Args:
-        subject: the points.
-        seed: of the sample of pairs and of the halves.
-    """
+    """How points, and controls of them, rank the parents of children; `seed` is of the sample and the halves."""
     subject = replace(subject, captions=subject.space.points(subject.embedded.captions))
     child, parent = _pairs(subject, seed)
     sharing = Sharing(torch.stack((child, parent), dim=1).cpu().numpy())

@@ -24,13 +24,7 @@ BLOCK = 256
 
 
 class OperatingPoint(NamedTuple):
-    """Distribution of u = sqrt(|K|) r over the distinct captions, or other points.
-
-    Attributes:
-        numbers: see `point_of`.
-        median: distribution-free 95 % interval of the median, from order statistics.
-        quantiles: the 0, 1, ..., 100 % quantiles.
-    """
+    """Numbers of `point_of`, the 95 % interval of the median u, and the 0, 1, ..., 100 % quantiles of u."""
 
     numbers: dict[str, float]
     median: Interval
@@ -48,18 +42,10 @@ def operating_point(subject: Subject) -> OperatingPoint:
 
 
 def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> OperatingPoint:
-    """Distribution of u = sqrt(|K|) r over points, and the bend sn(r) / r - 1 that it makes.
+    """Distribution of u = sqrt(|K|) r over points, and the bend sn(r) / r - 1 that it makes: docs/audit.md.
 
     In a product u of a point is its largest over the factors, and the bend that of the factor that bends most;
-    `u_median_factorI` and the like hold each factor's own, and `radius_median_factorI` its median radius.
-
-    Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
-    at the 95 % quantile, and `cone_saturated`, the share of points whose cone is a half-space.
-
-    Args:
-        radii: (U,) of the points in each factor, geodesic units.
-        curvatures: signed K of each factor.
-        min_radius: of the space.
+    `u_median_factorI` and the like hold each factor's own. `radii` are (U,) in each factor, geodesic units.
     """
     spans = _spans(radii, curvatures)
     largest = spans.max(axis=1)
@@ -114,12 +100,7 @@ def _median_interval(values: np.ndarray) -> Interval:
 
 
 class Occupancy(NamedTuple):
-    """What the cones of parents hold, pair by pair of the chains; NaN where a pair cannot be matched.
-
-    Attributes:
-        true: (n, tiers - 1) whether the child lies in the cone of its parent, 0 or 1.
-        matched: (n, tiers - 1) share of the captions matched to the child that do.
-    """
+    """What cones of parents hold, (n, T - 1), NaN where nothing matches: the child, and matched captions."""
 
     true: np.ndarray
     matched: np.ndarray

@@ -108,12 +108,8 @@ class Items:
     def measured(self, statistic: Callable[[Ids], Callable[[Floats | None], float]]) -> Measured:
         """A statistic of all items, in [-1, 1], with an interval from resamples of a sample.
 
-        Deviations of a sample of m of n items are sqrt(n / m) times as large as those of all (the m out of n
-        bootstrap). Resamples in which the statistic is undefined (NaN) are left out.
-
-        Args:
-            statistic: takes the places of some of the items and gives the statistic of those, as a function of how
-                often each counts, (m,); None is once.
+        `statistic` takes places and gives the statistic of those, by how often each counts, (m,); None is once.
+        Deviations of m of n items are sqrt(n / m) times as large as those of all (the m out of n bootstrap).
         """
         some = self.places(self.sample(RESAMPLED))
         value, part = statistic(np.arange(len(self)))(None), statistic(some)

@@ -23,6 +23,7 @@ from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
+from hiergeo.evaluation.protocols import levelled
 from hiergeo.geometry import Space
 
 
@@ -30,13 +31,7 @@ from hiergeo.geometry import Space
 def answers_of(
     embedded: Embedded, space: Space, asked: Sequence[Question] = QUESTIONS, *, seed: int = 0
 ) -> dict[str, Answer]:
-    """Answer questions about embeddings in a space, without the rest of an audit.
-
-    Args:
-        embedded: the embeddings.
-        space: the space; without a root of its own it gets the model's.
-        asked: the questions.
-        seed: of permutations, samples of pairs and halves.
+    """Answer questions about embeddings in a space, around the model's root unless it has one of its own.
 
     Raises:
         InputError: as `hiergeo.audit`.
@@ -52,19 +47,14 @@ def questions(
     ranked: Gains | None = None,
     seed: int,
 ) -> dict[str, Answer]:
-    """The answers about a subject.
+    """The answers about a subject, from what its cones hold and how it ranks parents, where that was measured.
 
-    Args:
-        subject: the points.
-        asked: the questions.
-        cones: what cones hold, where that is known.
-        ranked: how parents are ranked, where that is known.
-        seed: of permutations, samples of pairs and halves.
+    `seed` is of permutations, samples of pairs and halves.
     """
-    radii, chains = array(subject.text.radius), subject.embedded.chains.cpu().numpy()
+    radii, chains = levelled(array(subject.text.radius)), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
     if not {"order", "beyond_length"}.isdisjoint(asked):
-        answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed))
+        answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed) if np.ptp(radii) else None)
     if "beyond_length" in asked:
         texts = subject.embedded.texts
         words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))

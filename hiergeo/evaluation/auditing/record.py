@@ -1,7 +1,7 @@
 """The record of an audit: its settings, numbers, intervals and verdict."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hiergeo._core import limits
@@ -9,8 +9,11 @@ from hiergeo._core.errors import check_whole
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, paragraphs, plain, signed
 from hiergeo._core.text import caption, without_folders
 from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
+from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
+from hiergeo.evaluation.metrics.sharing import Tested
+from hiergeo.evaluation.result import Statistic
 
 ATTRIBUTION: Mapping[str, str] = MappingProxyType(
     {
@@ -21,13 +24,7 @@ ATTRIBUTION: Mapping[str, str] = MappingProxyType(
         "flat_best": "K = 0, best radii",
     }
 )
-WALKS: Mapping[str, str] = MappingProxyType(
-    {"": "to the root", "random_root": "random root", "data_mean": "data mean", "random_target": "random target"}
-)
 """Controls and what columns call them; the first column is what they are compared with."""
-
-MOST_COPIES = 1000
-"""Untrained copies at most."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,10 @@ class AuditSettings:
     """How to audit, and how to control the length of captions.
 
     Attributes:
-        steps: points of a walk and thresholds of a ladder.
-        seed: of permutations, samples of pairs, the random targets of walks, the shuffling of words and the copies.
+        steps: thresholds of a ladder.
+        seed: of permutations, samples of pairs, the shuffling of words and the copies.
         copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...; an audit with copies measures
             captions without content and of shuffled words too. Both need the model, not its embeddings alone.
-        filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
 
     Raises:
         InputError: a number out of range.
@@ -48,27 +44,23 @@ class AuditSettings:
     steps: int = 50
     seed: int = 0
     copies: int = 0
-    filler: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("copies", self.copies, 0, MOST_COPIES)
+        check_whole("copies", self.copies, 0, 1000)
 
 
-@dataclass(frozen=True)
-class Controlled:
-    """One metric as measured and under controls.
+class Numbers:
+    """Numbers, and the intervals of those that have one, as they are gathered."""
 
-    Attributes:
-        metric: its name.
-        native: its value.
-        controls: control -> value under it, without what the control settles by construction.
-    """
+    def __init__(self, numbers: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.numbers = dict(numbers)
+        self.intervals: dict[str, Interval] = {}
 
-    metric: str
-    native: float
-    controls: dict[str, float]
+    def add(self, name: str, measured: Statistic | Tested | Measured) -> None:
+        """Add a number with its interval."""
+        self.numbers[name], self.intervals[name] = measured.value, measured.interval
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,8 +72,8 @@ class Audit(Exported):
         intervals: name -> 95 % interval, for numbers that have one. Those of ``A_minus_B`` are paired.
         answers: question -> answer: order, beyond_length, radii, curvature and cones.
         settings: model, data, space, seed and versions.
-        attribution: hierarchy metrics as measured and from angles alone, radii alone and without curvature.
-        walks: scores of the walk to the root and of the control walks.
+        attribution: hierarchy metric -> the controls under which it was measured too, from angles alone, radii alone
+            and without curvature, but for what a control settles by construction.
         primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
         u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
         left_out: number that was not measured -> why.
@@ -91,8 +83,7 @@ class Audit(Exported):
     intervals: dict[str, Interval]
     answers: dict[str, Answer]
     settings: dict[str, str | int | float]
-    attribution: tuple[Controlled, ...]
-    walks: tuple[Controlled, ...]
+    attribution: dict[str, tuple[str, ...]]
     primary: str
     u_quantiles: tuple[float, ...]
     left_out: dict[str, str] = field(default_factory=dict)
@@ -109,45 +100,43 @@ class Audit(Exported):
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Every metric, and its value under every control with what the metric gains over it, and 95 % intervals."""
-        for prefix, measured in (("", self.attribution), ("walk_", self.walks)):
-            for row in measured:
-                name = f"{prefix}{row.metric}"
-                low, high = self.intervals[name]
-                yield dict.fromkeys(self.keys) | {"metric": name, "value": row.native, "low": low, "high": high}
-                for control, value in row.controls.items():
-                    gain = f"{name}_minus_{control}"
-                    low, high = self.intervals[gain]
-                    gained = {"gain": self.numbers[gain], "gain_low": low, "gain_high": high}
-                    yield dict.fromkeys(self.keys) | {"metric": name, "control": control, "value": value, **gained}
+        for metric, controls in self.attribution.items():
+            low, high = self.intervals[metric]
+            yield dict.fromkeys(self.keys) | {"metric": metric, "value": self.numbers[metric], "low": low, "high": high}
+            for control in controls:
+                row = {"metric": metric, "control": control, "value": self.numbers[f"{metric}_{control}"]}
+                low, high = self.intervals[gain := f"{metric}_minus_{control}"]
+                gained = {"gain": self.numbers[gain], "gain_low": low, "gain_high": high}
+                yield dict.fromkeys(self.keys) | row | gained
 
     def grids(self, *, full: bool = True) -> Iterator[Grid]:
-        """What carries the hierarchy, and the walks; with `full` each value with what the first column gains over it.
+        """What carries the hierarchy; with `full` each value with what the first column gains over it.
 
         Marked are values from which the first column differs: the 95 % interval of the gain excludes 0.
         """
         data = f"{self.settings['dataset']} {self.settings['split']}"
         about = caption(f"{without_folders(str(self.settings['model']))} · {data} · {self.settings['geometry']}")
         legend = "Marked: differs from the first column, since the 95 % interval of the difference excludes 0."
-        yield self._grid("metric", "", controls_of(ATTRIBUTION, self.attribution), full)
-        walks = self._grid("walk", "walk_", controls_of(WALKS, self.walks), full)
-        yield replace(walks, notes=f"{about}\n{legend}")
-
-    def _grid(self, corner: str, prefix: str, controls: Mapping[str, str], full: bool) -> Grid:
+        titles = self.controls
         rows = []
-        for row in self.walks if prefix else self.attribution:
-            name = f"{prefix}{row.metric}"
-            figures = [Figure(number(row.native), _ends(self.intervals[name]) if full else "")]
-            for control in list(controls)[1:]:
-                if control not in row.controls:
+        for metric, controls in self.attribution.items():
+            figures = [Figure(number(self.numbers[metric]), _ends(self.intervals[metric]) if full else "")]
+            for control in list(titles)[1:]:
+                if control not in controls:
                     figures.append(Figure())
                     continue
-                gain = f"{name}_minus_{control}"
-                low, high = self.intervals[gain]
-                gained = f"gain {signed(self.numbers[gain])},\n{_ends(self.intervals[gain])}" if full else ""
-                value = number(row.controls[control])
-                figures.append(Figure(value, note=gained, best=not low <= 0 <= high))
-            rows.append((find_metric(row.metric).label, tuple(figures)))
-        return Grid(corner, tuple(controls.values()), tuple(rows))
+                low, high = self.intervals[gain := f"{metric}_minus_{control}"]
+                note = f"gain {signed(self.numbers[gain])},\n{_ends(self.intervals[gain])}" if full else ""
+                value = number(self.numbers[f"{metric}_{control}"])
+                figures.append(Figure(value, note=note, best=not low <= 0 <= high))
+            rows.append((find_metric(metric).label, tuple(figures)))
+        yield Grid("metric", tuple(titles.values()), tuple(rows), f"{about}\n{legend}")
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """Controls under which something was measured, name -> title, with the first column."""
+        measured = {"", *(control for controls in self.attribution.values() for control in controls)}
+        return {name: title for name, title in ATTRIBUTION.items() if name in measured}
 
     @property
     def headline(self) -> str:
@@ -189,8 +178,11 @@ class Audit(Exported):
             "headline": self.headline,
             "verdict": self.verdict,
             "primary": self.primary,
-            "attribution": [_row(row) for row in self.attribution],
-            "walks": [_row(row) for row in self.walks],
+            "attribution": [
+                {"metric": metric, "native": self.numbers[metric]}
+                | {control: self.numbers[f"{metric}_{control}"] for control in controls}
+                for metric, controls in self.attribution.items()
+            ],
             "u_quantiles": list(self.u_quantiles),
             "left_out": self.left_out,
             "settings": self.settings,
@@ -201,15 +193,5 @@ class Audit(Exported):
         return json_text(self.as_dict())
 
 
-def controls_of(titles: Mapping[str, str], rows: Iterable[Controlled]) -> dict[str, str]:
-    """What there is of some controls, name -> title, the first column included."""
-    measured = {"", *(name for row in rows for name in row.controls)}
-    return {name: title for name, title in titles.items() if name in measured}
-
-
 def _ends(interval: Interval) -> str:
     return " to ".join(map(number, interval))
-
-
-def _row(row: Controlled) -> dict[str, object]:
-    return {"metric": row.metric, "native": row.native, **row.controls}

@@ -52,13 +52,7 @@ FACTS = {
 @final
 @dataclass(frozen=True)
 class Remark:
-    """One finding.
-
-    Attributes:
-        kind: what it is about.
-        severity: ``fine``; ``note``: something to know; ``warning``: something that a claim of hierarchy fails on.
-        sentence: in words, with numbers.
-    """
+    """One finding: its kind, ``fine``, ``note`` or ``warning`` (a claim of hierarchy fails on it), and a sentence."""
 
     kind: str
     severity: Severity

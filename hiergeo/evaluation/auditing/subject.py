@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
 from hiergeo.evaluation import Embedded
-from hiergeo.evaluation.protocols import pair_scores
+from hiergeo.evaluation.protocols import levelled, pair_scores
 from hiergeo.geometry import Euclidean, Geometry, Points, Product, Space
 
 EXACT = 1 << 14
@@ -24,11 +24,9 @@ Alter = Callable[[Points], Points]
 @final
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The points under audit.
+    """The points under audit, in a space around its root.
 
     Attributes:
-        embedded: the embeddings they come from.
-        space: the space, around its root.
         captions: (V, D) points of `embedded.captions`, in float64 where there are at most `EXACT` of them.
         image: (m, D) points of `embedded.image` in the same dtype, or None.
         one_direction: whether all points lie in one direction, so that angles tell no more than signs.
@@ -58,18 +56,12 @@ class Subject:
     @property
     def radii(self) -> np.ndarray:
         """(n, T) radii of the chains, geodesic units."""
-        return array(self.text.radius[self.embedded.chains])
+        return levelled(array(self.text.radius[self.embedded.chains]))
 
     @property
     def curvatures(self) -> list[float]:
         """Signed K of every factor."""
         return [factor.value for factor, _ in self.space.geometry.parts(self.captions.dim)]
-
-    @property
-    def on_a_ray(self) -> bool:
-        """Whether distances are |r_x - r_y| to the last digit: not on a sphere, from the root, or in a product."""
-        single = self.one_direction and len(self.captions.factors) == 1
-        return single and self.curvatures[0] <= 0 and bool((self.text.factors[0].radius > 0).all())
 
     def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""

@@ -18,7 +18,7 @@ from hiergeo.geometry import Space
 
 TABLE = "arXiv 2407.08521, table 1"
 
-PRIMARY = {"pairs": "auroc", "pep": "auroc", "hyper3": "auroc_margin"}
+PRIMARY = {"pairs": "auroc", "hyper3": "auroc_margin"}
 """What tables show first of protocols that are about pairs; by ``auroc_margin`` are the published figures of hyper3."""
 
 
@@ -48,7 +48,7 @@ class HierarCaps(ChainBenchmark):
     """Chains of captions from general to specific.
 
     Args:
-        protocol: ``re``, ``traversal``, ``pairs``, ``hyper3``, ``pep`` or one of another package.
+        protocol: ``re``, ``traversal``, ``pairs``, ``hyper3`` or one of another package.
         data: a dataset of chains.
         split: its split.
         steps: thresholds of ``re``, points of ``traversal``.

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -23,20 +22,12 @@ from hiergeo.evaluation.metrics import (
 from hiergeo.evaluation.metrics.resampling import are_hits
 from hiergeo.evaluation.result import CONTROL, Result, control_figure, counted, record, strongest
 
-Kind = Literal["small sample", "few seeds", "flat", "charts", "learning rates", "collapse", "training", "leakage"]
-
 
 @dataclass(frozen=True)
 class Caution:
-    """A reason to read results with care.
+    """A reason to read results with care: its kind, such as ``flat``, the metrics or spaces concerned, a sentence."""
 
-    Attributes:
-        kind: what it is about.
-        subjects: metrics or spaces that it concerns.
-        message: one sentence.
-    """
-
-    kind: Kind
+    kind: str
     subjects: tuple[str, ...]
     message: str
 
@@ -59,18 +50,15 @@ class Score:
 
     @classmethod
     def of(cls, metric: str, results: Sequence[Result]) -> "Score":
-        """A metric over the results of all seeds."""
+        """A metric over the results of all seeds; seeds do not widen an interval beyond the bounds of the metric."""
         values = tuple(result.metrics[metric] for result in results)
         if len(values) == 1:
             return cls(values[0], None, results[0].intervals.get(metric), values)
-        drawn = all(metric in result.draws for result in results)
-        interval = _within(metric, _over_seeds(metric, results)) if drawn else None
+        interval = None
+        if all(metric in result.draws for result in results):
+            least, most = find_metric(metric).bounds
+            interval = Interval(*(min(max(end, least), most) for end in _over_seeds(metric, results)))
         return cls(float(np.mean(values)), float(np.std(values, ddof=1)), interval, values)
-
-    @property
-    def ends(self) -> tuple[float, ...]:
-        """The bounds and the values of single seeds."""
-        return *(self.interval or ()), *self.seeds
 
     def figure(self, best: bool = False) -> Figure:
         """Its entry in a table: the deviation over seeds, or the interval, behind the value."""
@@ -92,12 +80,6 @@ def _over_seeds(metric: str, results: Sequence[Result]) -> Interval:
     items = np.mean(hits, axis=0)
     alone = share_interval(items, np.ones(len(items)), least=least)
     return Interval(min(crossed.low, alone.low), max(crossed.high, alone.high))
-
-
-def _within(metric: str, interval: Interval) -> Interval:
-    """An interval that seeds have widened, without values that the metric cannot have."""
-    least, most = find_metric(metric).bounds
-    return Interval(*(min(max(end, least), most) for end in interval))
 
 
 @dataclass(frozen=True)
@@ -205,25 +187,22 @@ class Board(Exported):
         return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
     def score(self, metric: str, label: str, dim: int) -> Score | None:
-        """A metric in a space; None where it was not measured."""
-        key = metric, label, dim
-        if key not in self._scores:
-            results = self.results(label, dim)
-            everywhere = bool(results) and all(metric in result.metrics for result in results)
-            self._scores[key] = Score.of(metric, results) if everywhere else None
-        return self._scores[key]
+        """A metric in a space; None where it was not measured with every seed."""
+        return self._scores.get((metric, label, dim))
 
     @cached_property
-    def _scores(self) -> dict[tuple[str, str, int], Score | None]:
-        """Scores that were computed before."""
-        return {}
+    def _scores(self) -> dict[tuple[str, str, int], Score]:
+        """(metric, label, dim) -> score."""
+        results = {key: self.results(*key) for key in self.cells}
+        return {
+            (metric, *key): Score.of(metric, of_cell)
+            for key, of_cell in results.items()
+            for metric in of_cell[0].metrics
+            if all(metric in result.metrics for result in of_cell)
+        }
 
     def baselines(self, metric: str, dim: int) -> dict[str, float]:
-        """Control by name -> what it reaches in a metric at a dimension: its mean over seeds, in the space where it
-        does best.
-
-        The distances of a space take part in some controls: a ladder by words lists the captions nearest to the image.
-        """
+        """Control by name -> its mean over seeds in the space where it does best; some depend on distances."""
         reached: dict[str, list[float]] = {}
         for label in self.geometries(dim):
             results = self.results(label, dim)
@@ -241,7 +220,7 @@ class Board(Exported):
     def span(self, metric: str, dim: int) -> tuple[float, float]:
         """The smallest and the largest bound or seed value of a metric over all spaces of a dimension."""
         scores = [score for label in self.geometries(dim) if (score := self.score(metric, label, dim))]
-        ends = [end for score in scores for end in score.ends]
+        ends = [end for score in scores for end in (*(score.interval or ()), *score.seeds)]
         return min(ends), max(ends)
 
     def contrasts_of(self, metric: str, dim: int) -> tuple[Contrast, ...]:
@@ -253,8 +232,7 @@ class Board(Exported):
         return label in self.leaders(metric, dim)
 
     def leaders(self, metric: str, dim: int) -> tuple[str, ...]:
-        """The spaces that win against every other one on the same items, charts of one space all alike; empty where
-        none does."""
+        """Spaces that win against every other one on the same items, charts of one space all alike."""
         return self._leaders.get((metric, dim), ())
 
     @property
@@ -270,8 +248,8 @@ class Board(Exported):
     @cached_property
     def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
         """(metric, dim) -> leaders."""
-        places = dict.fromkeys((contrast.metric, contrast.dim) for contrast in self.contrasts)
-        return {place: leading for place in places if (leading := self._leading(*place))}
+        keys = dict.fromkeys((contrast.metric, contrast.dim) for contrast in self.contrasts)
+        return {key: leading for key in keys if (leading := self._leading(*key))}
 
     def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
         measured = [label for label in self.geometries(dim) if self.score(metric, label, dim) is not None]
@@ -288,36 +266,35 @@ class Board(Exported):
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """One row a number: those of every run, means over seeds, baselines, and differences."""
         for (label, dim), runs in self.cells.items():
-            place = {"model": runs[0].model, "space": runs[0].space, "dim": dim or None, "dataset": self.dataset}
+            about = {"model": runs[0].model, "space": runs[0].space, "dim": dim or None, "dataset": self.dataset}
             best = [name for name in runs[0].result.metrics if self.is_best(name, label, dim)]
             several = len(runs) > 1
             for run in runs:
-                yield from run.result.rows_of({**place, "seed": run.seed}, items=items, best=() if several else best)
+                yield from run.result.rows_of({**about, "seed": run.seed}, items=items, best=() if several else best)
             for metric in runs[0].result.metrics if several else ():
                 if score := self.score(metric, label, dim):
                     low, high = score.interval or (None, None)
                     mean = {"value": score.value, "low": low, "high": high, "deviation": score.spread}
                     n = runs[0].result.items.get(metric)
-                    yield record("mean", **place, metric=metric, n=n, best=metric in best, **mean)
+                    yield record("mean", **about, metric=metric, n=n, best=metric in best, **mean)
         for dim in self.dims:
-            place = {"dim": dim or None, "dataset": self.dataset}
             for metric in self.measured(dim):
                 for name, value in self.baselines(metric, dim).items():
-                    yield record("baseline", **place, model=name, metric=metric, value=value)
+                    yield record(
+                        "baseline", dim=dim or None, dataset=self.dataset, model=name, metric=metric, value=value
+                    )
         for contrast in self.contrasts:
             run = self.cells[contrast.a, contrast.dim][0]
-            place = {"model": run.model, "space": run.space, "dim": run.dim or None, "dataset": self.dataset}
+            about = {"model": run.model, "space": run.space, "dim": run.dim or None, "dataset": self.dataset}
             low, high = contrast.simultaneous
             difference = {"value": contrast.difference, "low": low, "high": high, "winner": contrast.winner}
-            yield record("difference", **place, than=contrast.b, metric=contrast.metric, **difference)
+            yield record("difference", **about, than=contrast.b, metric=contrast.metric, **difference)
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
-        """One table for each dimension: metrics down, spaces across, and last the strongest baseline.
+        """One table a dimension: metrics down, spaces across, the strongest baseline last.
 
-        What is the same in all spaces by construction stands once.
-
-        Args:
-            metrics: those that are shown; None is all, without those that have no interval where spaces are compared.
+        What is the same in all spaces by construction stands once. `metrics` are those that are shown; None is all, and
+        where spaces are compared those with intervals.
         """
         plain = self.seeds > 1 or len(self.spaces) == 1
         for dim in self.dims:
@@ -366,7 +343,7 @@ class Board(Exported):
 
 
 def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
-    """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
+    """A caution about metrics that are measured on too few items for bootstraps of differences, if there are any."""
     small = {name: count for result in results for name, count in result.items.items() if count < SMALL_SAMPLE}
     groups: dict[tuple[int, str], list[str]] = {}
     for metric, count in small.items():
@@ -374,8 +351,8 @@ def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
     if groups:
         named = (f"{count} {unit} for {few(labels)}" for (count, unit), labels in groups.items())
         message = (
-            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
-            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
+            f"Small sample: {'; '.join(named)}. Differences are provisional: their 95 % intervals are bootstraps, "
+            f"which hold less than 95 % of the time below {SMALL_SAMPLE} items (79 to 91 % at 10)."
         )
         yield Caution("small sample", tuple(small), message)
 

@@ -9,7 +9,7 @@ as one space with Euclidean space and with one another: differences between them
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -67,10 +67,7 @@ class SpaceFacts:
     """What matters of a space when it is compared with others.
 
     Attributes:
-        label: what tables call it.
-        dim: dimension of the embeddings.
         identity: equal for charts of one space.
-        curved: whether some factor has a curvature.
         bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
         adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is not a Euclidean space.
         model: what tells models apart.
@@ -182,14 +179,9 @@ class Contrast:
         if label == self.a:
             return self
         test = self.test and self.test._replace(better=self.test.worse, worse=self.test.better)
+        alone, simultaneous = (Interval(-ends.high, -ends.low) for ends in (self.interval, self.simultaneous))
         return replace(
-            self,
-            a=self.b,
-            b=self.a,
-            difference=-self.difference,
-            interval=_mirrored(self.interval),
-            simultaneous=_mirrored(self.simultaneous),
-            test=test,
+            self, a=self.b, b=self.a, difference=-self.difference, interval=alone, simultaneous=simultaneous, test=test
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -203,14 +195,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One metric in one geometry before and after training.
-
-    Attributes:
-        metric: its name.
-        before: value of the frozen model.
-        after: mean over seeds.
-        interval: 95 % interval of after - before, paired by item, over items and seeds.
-    """
+    """A metric before and, as a mean over seeds, after training, and the interval of the difference, paired by item."""
 
     metric: str
     before: float
@@ -236,59 +221,26 @@ class BeforeAfter:
         return "better" if (low > 0) == larger_is_better else "worse"
 
 
-def _mirrored(interval: Interval) -> Interval:
-    return Interval(-interval.high, -interval.low)
-
-
-class _Pair(NamedTuple):
-    metric: str
-    a: SpaceFacts
-    b: SpaceFacts
-    differences: tuple[float, ...]
-    draws: np.ndarray
-    test: SignTest | None
-    p_value: float
-
-
 def contrast_all(
     cells: Mapping[Key, Sequence[Run]], spaces: Sequence[SpaceFacts], *, without: frozenset[str], seed: int
 ) -> tuple[Contrast, ...]:
     """Contrasts of every two spaces of one dimension in every metric with intervals that is not a control.
 
-    Simultaneous intervals and adjusted p-values hold over all of them, as a table shows them.
-
-    Args:
-        cells: label and dimension -> runs, one a seed.
-        spaces: one for each of these.
-        without: metrics that are left out because they cannot differ.
-        seed: of the resampling of seeds.
+    Simultaneous intervals and adjusted p-values hold over all of them. Metrics `without` cannot differ, so are left
+    out; `seed` is of the resampling of seeds.
     """
     pairs = list(_pairs(cells, spaces, without, seed))
     if not pairs:
         return ()
-    wide = simultaneous_intervals(np.stack([pair.draws for pair in pairs]))
-    adjusted = holm([pair.p_value for pair in pairs]).tolist()
-    return tuple(
-        Contrast(
-            metric=pair.metric,
-            dim=pair.a.dim,
-            a=pair.a.label,
-            b=pair.b.label,
-            difference=float(np.mean(pair.differences)),
-            interval=percentile_interval(pair.draws),
-            simultaneous=wide[place],
-            test=pair.test,
-            adjusted_p=adjusted[place],
-            one_space=pair.a.counts_as_one_with(pair.b),
-        )
-        for place, pair in enumerate(pairs)
-    )
+    contrasts, draws, p_values = zip(*pairs, strict=True)
+    corrected = zip(contrasts, simultaneous_intervals(np.stack(draws)), holm(p_values).tolist(), strict=True)
+    return tuple(replace(contrast, simultaneous=ends, adjusted_p=p) for contrast, ends, p in corrected)
 
 
 def _pairs(
     cells: Mapping[Key, Sequence[Run]], spaces: Sequence[SpaceFacts], without: frozenset[str], seed: int
-) -> Iterator[_Pair]:
-    """Pairs of different spaces, each with its own stream of random numbers for the resampling of seeds."""
+) -> Iterator[tuple[Contrast, np.ndarray, float]]:
+    """Contrasts by themselves, with their draws and p-values; each resamples seeds by a stream of its own."""
     streams: dict[Hashable, int] = {}
     for a, b in combinations(spaces, 2):
         if a.dim != b.dim or a.identity == b.identity:
@@ -308,15 +260,18 @@ def _pairs(
             if not np.isfinite(draws).all():  # some resample left it undefined: no interval holds
                 continue
             paired = crossed_draws(draws, seed=(seed, stream)) if len(draws) > 1 else draws[0]
-            differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in results)
-            yield _Pair(metric, a, b, differences, paired, *_tests(metric, results))
+            difference = float(np.mean([x.metrics[metric] - y.metrics[metric] for x, y in results]))
+            test, p_value = _tests(metric, results)
+            alone, one = percentile_interval(paired), a.counts_as_one_with(b)
+            yield (
+                Contrast(metric, a.dim, a.label, b.label, difference, alone, alone, test, p_value, one),
+                paired,
+                p_value,
+            )
 
 
 def _tests(metric: str, results: Sequence[tuple[Result, Result]]) -> tuple[SignTest | None, float]:
-    """The sign test of differences of independent items, means over seeds, where it applies; a p-value.
-
-    It applies to means of discrete values, and to those that differ in few items. Other differences have Student's t.
-    """
+    """The sign test of independent items (discrete ones, or few that differ), else None with Student's t; a p-value."""
     first = results[0][0]
     shared = metric in first.effective
     if not shared and all(metric in result.rows for pair in results for result in pair):

@@ -22,7 +22,7 @@ class AuditBenchmark(ChainBenchmark):
     Args:
         data: a dataset of chains.
         split: its split.
-        steps: points of walks and ladders.
+        steps: thresholds of ladders.
         take: only the first rows; None takes all.
     """
 
@@ -47,11 +47,10 @@ class AuditBenchmark(ChainBenchmark):
     def run(self, model: Model, space: Space, how: Run) -> Result:
         settings = AuditSettings(self.steps, how.seed)
         measured = audit(model, self.hierarchy, space, settings, compute=how.compute, progress=how.progress)
-        numbers = {name: float(value) for name, value in measured.numbers.items()}
         return Result(
-            metrics=numbers,
+            metrics={name: float(measured.numbers[name]) for name in self.metrics},
             settings={**measured.settings, "protocol": self.protocol, VERDICT: measured.headline},
             diagnostics={},
             draws={},
-            bounds=measured.intervals,
+            bounds={name: ends for name, ends in measured.intervals.items() if name in self.metrics},
         )

@@ -125,17 +125,6 @@ def test_moderate_radii_that_differ_still_do_when_rescaled(seed):
         assert (np.diff(change(subject.text).radius.numpy()) > 0).all()
 
 
-@pytest.mark.filterwarnings("ignore:points lie beyond the equator")
-def test_a_sphere_whose_random_targets_would_leave_it_is_audited():
-    """The antipode is at 3.755; the ancestors lie at 3 to one side, so that targets as far from them reach 6."""
-    generator = np.random.default_rng(0)
-    points = generator.normal(size=(48, 3)) * 0.1 + np.array([3.0, 0, 0])
-    audit = hiergeo.audit(made(points, np.arange(48).reshape(12, 4)), None, "sphere:0.7", AuditSettings(steps=8))
-    assert np.isfinite(list(audit.numbers.values())).all()
-    assert "walk_recall_random_target" in audit.numbers
-    assert audit.answers["curvature"].word in {"helps", "harms", "none", "unclear"}
-
-
 QUESTIONS = ("order", "beyond_length", "radii", "curvature", "cones")
 
 

@@ -18,11 +18,9 @@ from hiergeo._core.errors import InputError
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.operating import REACH, _median_interval, point_of
 from hiergeo.evaluation.auditing.subject import angles_alone, flattened, subject_of
-from hiergeo.evaluation.auditing.walks import walks
 from hiergeo.evaluation.metrics import Ranking
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import auroc_of, mean_of
-from hiergeo.geometry.lines import LineSearch
 from tests.evaluation.auditing.audit_common import (
     exterior_angle,
     half_aperture,
@@ -69,37 +67,6 @@ def test_the_cones_of_an_audit_are_those_of_its_space():
     flat = flattened(subject_of(made(points, chains), space))
     expected = np.arcsin(np.minimum(1, 2 / radius))
     assert flat.space.half_aperture(flat.captions).numpy() == pytest.approx(expected)
-
-
-def test_the_random_targets_of_walks_follow_the_seed():
-    """Four roots for each start, as far out as the root, then one target as far from its ancestors as the root is."""
-    points, chains = sample(dim=2)
-    root = np.full(2, 0.4)
-    subject = subject_of(made(points, chains, root=root), hiergeo.Space("euclidean"))
-    generator = torch.Generator().manual_seed(3)
-    *drawn, away = (
-        torch.nn.functional.normalize(torch.randn(12, 2, generator=generator, dtype=torch.float64), dim=1).numpy()
-        for _ in range(5)
-    )
-    starts = points[chains[:, -1]]
-    ancestors = points[chains[:, :-1]]
-    middle = ancestors.mean(axis=1)
-    aside = middle + np.linalg.norm(middle - root, axis=1, keepdims=True) * away
-    far = [np.square(ancestors - target).sum(-1).mean(1) for target in (root, aside[:, None])]
-    assert far[0] == pytest.approx(far[1])
-    targets = {"random_root": [np.linalg.norm(root) * rays for rays in drawn]}
-    targets["random_target"] = [aside]
-    found = walks(subject, 8, seed=3)
-    through = hiergeo.audit(subject.embedded, None, "euclidean", AuditSettings(steps=8, seed=3)).numbers
-    for name, ends in targets.items():
-        recalls = np.zeros((len(ends), 12))
-        for draw, end in enumerate(ends):
-            for row, (chain, start, target) in enumerate(zip(chains, starts, end, strict=True)):
-                line = target + (1 - np.arange(8)[:, None] / 8) * (start - target)
-                met = {int(np.linalg.norm(points - step, axis=1).argmin()) for step in line} - {chain[-1]}
-                recalls[draw, row] = len(met & set(chain[:-1])) / 3
-        assert found[name]["recall"].values == pytest.approx(recalls.mean(0))
-        assert through[f"walk_recall_{name}"] == pytest.approx(recalls.mean())
 
 
 def test_intervals_of_an_audit_are_students_t_over_chains():
@@ -268,25 +235,6 @@ def test_angles_alone_are_taken_at_the_usual_median():
     assert subject.radii == pytest.approx(np.full((3, 4), np.median(np.linalg.norm(points, axis=1))))
 
 
-def test_the_walk_from_the_most_specific_caption():
-    points, chains = sample(seed=2)
-    found = audited(points, chains, "euclidean", root=np.full(5, 0.2))
-    for name, target in (("", np.full(5, 0.2)), ("_data_mean", points.mean(0))):
-        recalls, precisions = [], []
-        for chain in chains:
-            steps = target + (1 - np.arange(8)[:, None] / 8) * (points[chain[-1]] - target)
-            met = {int(np.linalg.norm(points - step, axis=1).argmin()) for step in steps} - {chain[-1]}
-            recalls.append(len(met & set(chain[:-1])) / 3)
-            precisions.append(len(met & set(chain[:-1])) / max(1, len(met)))
-        assert found.numbers[f"walk_recall{name}"] == pytest.approx(np.mean(recalls), **BARS)
-        assert found.numbers[f"walk_precision{name}"] == pytest.approx(np.mean(precisions), **BARS)
-
-
-def test_without_a_root_there_is_no_random_root():
-    assert "walk_recall_random_root" not in audited(*sample(), "lorentz:-1").numbers
-    assert "walk_recall_random_root" in audited(*sample(), "lorentz:-1", root=np.ones(5)).numbers
-
-
 @settings(max_examples=8)
 @given(st.integers(0, 20), st.sampled_from([0.2, 1.0, 3.0]), st.floats(0.3, 3))
 def test_what_an_audit_says_depends_on_neither_axes_nor_units(seed, k, unit):
@@ -371,28 +319,3 @@ def test_length_as_a_confound():
                 right[kind].append(radius[specific] > radius[general])
     assert numbers["right_equal_length"] == pytest.approx(np.mean(right["equal"]), **BARS)
     assert numbers["right_shorter"] == pytest.approx(np.mean(right["shorter"]), **BARS)
-
-
-def test_of_many_rows_some_are_walked_from(monkeypatch):
-    subject = subject_of(made(*sample()), hiergeo.Space("lorentz:-1"))
-    whole = walks(subject, 8, seed=1)["root"]["recall"]
-    monkeypatch.setattr("hiergeo.evaluation.auditing.walks.MOST", 5)
-    some = walks(subject, 8, seed=1)["root"]["recall"]
-    drawn = np.sort(torch.randperm(12, generator=torch.Generator().manual_seed(1))[:5].numpy())
-    assert some.values.tolist() == whole.values[drawn].tolist()
-
-
-def test_of_many_starts_each_has_one_random_root(monkeypatch):
-    points, chains = sample(dim=2)
-    subject = subject_of(made(points, chains, root=np.full(2, 0.4)), hiergeo.Space("euclidean"))
-    walked = []
-    nearest = LineSearch.nearest
-
-    def counted(search, starts, ends, steps):
-        walked.append(len(starts))
-        return nearest(search, starts, ends, steps)
-
-    monkeypatch.setattr(LineSearch, "nearest", counted)
-    monkeypatch.setattr("hiergeo.evaluation.auditing.walks.MOST", 12)
-    walks(subject, 8, seed=3)
-    assert walked == [12] * 4

@@ -11,7 +11,7 @@ import hiergeo
 from hiergeo import Space, datasets, search
 from hiergeo.evaluation import embed
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.evaluation.auditing.survey import Survey, TierOrder
+from hiergeo.evaluation.auditing.survey import Survey, surplus, tier_order
 from hiergeo.report.explorer import survey
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
@@ -75,8 +75,8 @@ def test_numbers_are_those_of_all_pairs(tmp_path):
     assert found.numbers["cone_saturated"] == pytest.approx((np.sinh(r) <= 0.2).mean())
     assert found.numbers["radius_spread"] == pytest.approx(np.quantile(r, 0.95) / np.quantile(r, 0.05))
     assert sum(found.counts) == N + 7
-    assert found.quantiles[0] == pytest.approx(r.min())
-    assert found.quantiles[100] == pytest.approx(r.max())
+    assert found.edges[0] == pytest.approx(r.min())
+    assert found.edges[-1] == pytest.approx(r.max())
     assert found.kinds == (N + 7, 0)
     told = found.as_dict()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
@@ -125,10 +125,10 @@ def test_order_of_tiers_is_that_of_all_pairs():
                 pairs += weight
                 right += weight * (radii[specific] > radii[general])
                 wrong += weight * (radii[specific] < radii[general])
-            order = TierOrder(radii, tiers, strata)
-            assert order.value(weights) == pytest.approx((right - wrong) / pairs)
+            order = tier_order(radii, tiers, strata)
+            assert surplus(order, weights) == pytest.approx((right - wrong) / pairs)
             assert weights is not None or order.pairs == pairs
-    assert np.isnan(TierOrder(radii, np.zeros(70, int)).value())
+    assert tier_order(radii, np.zeros(70, int)).pairs == 0
 
 
 def test_radii_that_follow_the_number_of_words_are_told(tmp_path):
@@ -211,7 +211,7 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
     items = read_items(index.store, Tiers(embedded.hierarchy))
     radius = Space("lorentz:-1", embedded.root).radius(embedded.captions).double().numpy()
     for values, name in ((radius, "tier_order"), (items.words, "tier_order_words")):
-        assert found.numbers[name] == pytest.approx(TierOrder(values, items.tier).value(), abs=1e-4)
+        assert found.numbers[name] == pytest.approx(surplus(tier_order(values, items.tier)), abs=1e-4)
     assert found.numbers["tier_order"] > 0
     assert "tiers" in kinds(found)
     json.dumps(found.as_dict(), allow_nan=False)
