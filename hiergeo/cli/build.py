@@ -126,16 +126,12 @@ def _plan(config: Path | None, given: dict[str, Any], backend_options: list[str]
 
 def _show(built: "Built", plan: "BuildPlan") -> None:
     screen = console()
-    stages = (
-        (run.name, run.made, run.kept, round(run.captions / run.seconds) if run.made and run.seconds else None)
-        for run in built.stages
-    )
-    screen.print(drawn(Records.of(("stage", "shards done now", "done before", "captions/s"), stages).grid))
     if built.usage:
         usage = ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in built.usage.items())
         screen.print(f"Used by {plan.backend}: {usage}.", soft_wrap=True)
     if not built.finished:
-        screen.print("This part is done: a last run without --worker writes the files.", soft_wrap=True)
+        made = counted(built.made, "shard")
+        screen.print(f"This part is done ({made} now): a last run without --worker writes the files.", soft_wrap=True)
         return
     if built.dropped:
         drops = ((*reason, count) for reason, count in Counter(built.dropped).most_common())

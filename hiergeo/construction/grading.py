@@ -11,8 +11,8 @@ from hiergeo._core.progress import track
 from hiergeo._core.records import Records, json_text
 from hiergeo._core.version import __version__
 from hiergeo.construction import wording
-from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
-from hiergeo.construction.making import judge_named
+from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, JUDGES, NEUTRAL, Judge
+from hiergeo.construction.making import made
 from hiergeo.construction.wording import TIER, Ratio, by_tier, share
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import Interval, share_interval
@@ -103,7 +103,7 @@ def quality(
         "hiergeo": __version__,
     }
     if judge is not None:
-        with closing(judge_named(judge)) if isinstance(judge, str) else nullcontext(judge) as opened:
+        with closing(made(JUDGES, Judge, judge, {})) if isinstance(judge, str) else nullcontext(judge) as opened:
             rates |= judged_rates(chains, opened, progress=progress)
             settings |= {"judge": opened.name, "judge_identity": opened.identity}
     rates |= wording.text_rates(chains) | wording.noun_rates(chains)

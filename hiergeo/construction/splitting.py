@@ -109,5 +109,5 @@ def without_dropped(drafts: Iterable[Draft], line: WriteRow, counts: Counter[tup
             line([inert(cell) for cell in cells])
 
 
-def _cell(texts: Sequence[str | None]) -> str:
-    return f" {SEPARATOR} ".join(text or "" for text in texts)
+def _cell(texts: Sequence[str]) -> str:
+    return f" {SEPARATOR} ".join(texts)
