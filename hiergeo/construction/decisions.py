@@ -34,11 +34,10 @@ def write_sample(path: Path, chains: Hierarchy, count: int, seed: int = 0) -> in
         How many were written.
 
     Raises:
-        InputError: a count or seed out of range, or the file exists.
+        InputError: a count out of range, or the file exists.
         UnavailableError: the file cannot be written.
     """
     check_whole("sample", count, 1, limits.COUNT)
-    check_whole("seed", seed, 0, limits.SEED)
     if path.exists():
         raise InputError(f"{path} exists and may hold decisions: move it away, or name another file.")
     order = np.random.default_rng(seed).permutation(len(chains.rows))[:count]
@@ -89,24 +88,19 @@ def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, frozenset[str
             yield TableDefect(table.file, index, ID, problem)
         elif texts != _texts(row, len(columns)):
             yield TableDefect(table.file, index, None, f"the texts differ from those of chain {row.row_id}")
-        elif wrong is None:
-            problem = (
-                f"'{quoted(decision)}' is neither {ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
-            )
-            yield TableDefect(table.file, index, DECISION, problem)
+        elif not wrong <= set(columns):
+            options = f"{ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
+            yield TableDefect(table.file, index, DECISION, f"'{quoted(decision)}' is neither {options}")
         elif decision:
-            there = columns if row.negative is not None else columns[: chains.tiers]
-            yield row.row_id, wrong.intersection(there)
+            has_negative = row.negative is not None
+            yield row.row_id, wrong.intersection(columns if has_negative else columns[: chains.tiers])
 
 
-def _wrong(decision: str, columns: list[str]) -> frozenset[str] | None:
-    """The columns that a decision calls wrong, none without one; None for what is no decision."""
+def _wrong(decision: str, columns: list[str]) -> frozenset[str]:
+    """The columns that a decision calls wrong, none without one; what is no decision names other columns."""
     if decision in ("", ACCEPT):
         return frozenset()
-    if decision == REJECT:
-        return frozenset(columns)
-    named = frozenset(re.split(r"\s*[,;]\s*", decision))
-    return named if named <= frozenset(columns) else None
+    return frozenset(columns) if decision == REJECT else frozenset(re.split(r"\s*[,;]\s*", decision))
 
 
 def _columns(chains: Hierarchy) -> list[str]:

@@ -260,25 +260,11 @@ def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
 
     Raises:
         InputError: a text that is empty or not stripped, holds ``=>`` or a line end, or chains of different lengths.
-        UnavailableError: the file cannot be written; what was there is kept.
+        UnavailableError: the file cannot be written; what was there stays.
     """
-    return _write(
-        path,
-        (POSITIVE, NEGATIVE, IMAGE),
-        (
-            (ARROW.join(each.positive), ARROW.join(each.negative or ()), each.image)
-            for each in _checked(path, chains, negatives=True)
-        ),
-    )
-
-
-def write_test(path: Path | str, chains: Iterable[Chain]) -> int:
-    """Write chains as HierarCaps' test file, without negatives: ``id,captions,image_url``; see `write_train`."""
-    return _write(
-        path,
-        (ID, CAPTIONS, IMAGE),
-        ((each.row, ARROW.join(each.positive), each.image) for each in _checked(path, chains, negatives=False)),
-    )
+    with csv_rows(path, (POSITIVE, NEGATIVE, IMAGE)) as write:
+        rows = ((ARROW.join(row.positive), ARROW.join(row.negative or ()), row.image) for row in _checked(path, chains))
+        return sum(1 for _ in map(write, rows))
 
 
 def writable(text: str) -> str:
@@ -297,28 +283,23 @@ def is_address(image: str) -> bool:
     return not any(map(image.__contains__, "\r\n")) and not garbled(image)
 
 
-def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> Iterator[Chain]:
+def _checked(path: Path | str, chains: Iterable[Chain]) -> Iterator[Chain]:
     tiers: int | None = None
-    for each in chains:
-        tiers = tiers or len(each.positive)
-        written = [each.positive] + ([each.negative] if negatives and each.negative is not None else [])
-        for texts in written:
+    for row in chains:
+        tiers = tiers or len(row.positive)
+        for texts in (row.positive, row.negative):
+            if texts is None:
+                continue
             if len(texts) != tiers or tiers < LEAST_TIERS:
+                needed = max(tiers, LEAST_TIERS)
                 raise InputError(
-                    f"cannot write {path}: chain {each.row} has {len(texts)} tiers where {max(tiers, LEAST_TIERS)} are "
-                    "needed."
+                    f"cannot write {path}: chain {row.row} has {len(texts)} tiers where {needed} are needed."
                 )
             for text in texts:
-                flaw = writable(text)
-                if flaw:
-                    raise InputError(f"cannot write {path}: the text '{text}' of chain {each.row} {flaw}.")
+                if flaw := writable(text):
+                    raise InputError(f"cannot write {path}: the text '{text}' of chain {row.row} {flaw}.")
             if sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
-                raise InputError(f"cannot write {path}: chain {each.row} has more than {CELL_CHARACTERS:,} characters.")
-        if not is_address(each.image):
-            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is not an address.")
-        yield each
-
-
-def _write(path: Path | str, header: Sequence[str], records: Iterable[Sequence[object]]) -> int:
-    with csv_rows(path, header) as write:
-        return sum(1 for _ in map(write, records))
+                raise InputError(f"cannot write {path}: chain {row.row} has more than {CELL_CHARACTERS:,} characters.")
+        if not is_address(row.image):
+            raise InputError(f"cannot write {path}: '{row.image}', the image of chain {row.row}, is not an address.")
+        yield row

@@ -118,7 +118,7 @@ def test_leaks_are_told_or_why_they_are_not_known(tmp_path):
 
 def test_rows_are_compared_without_being_kept(tmp_path, monkeypatch):
     rows = [Chain(place, ("animal", f"dog {place}"), ("plant", f"tree {place}"), f"{place}.jpg") for place in range(50)]
-    chains.write_test(tmp_path / "test.csv", rows)
+    chains.write_train(tmp_path / "test.csv", rows)
     chains.write_train(tmp_path / "test_expanded.csv", rows)
     alive, most = WeakSet(), []
 

@@ -1,6 +1,7 @@
 """Inclusion of Gaussians: the scores of a made-up model against a count of pairs that is written out."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def wins(true: list[float], false: list[float]) -> float:
 
 @pytest.fixture
 def data(tmp_path) -> str:
-    chains.write_test(tmp_path / "test.csv", ROWS)
+    chains.write_train(tmp_path / "test.csv", [replace(row, negative=None) for row in ROWS])
     chains.write_train(tmp_path / "test_expanded.csv", ROWS)
     return f"chains:{tmp_path}"
 
