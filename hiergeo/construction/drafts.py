@@ -2,18 +2,13 @@
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import final
+from typing import NamedTuple, final
 
 from hiergeo._core.storage.documents import STRICT, Count
 
 
-@final
-@dataclass(frozen=True)
-class Drop:
-    """Why a caption left the data: the stage that dropped it, the reason in a few words that all such captions share,
-    such as ``not entailed``, and the detail, such as the texts and the score."""
-
-    __pydantic_config__ = STRICT
+class Drop(NamedTuple):
+    """Why a caption left the data: the stage, a reason in the words that all such captions share, and a detail."""
 
     stage: str
     reason: str

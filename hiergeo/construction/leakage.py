@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
@@ -26,20 +26,12 @@ KINDS = (NUMBER, ADDRESS, BYTES, TEXT)
 
 WORD = re.compile(r"\w+")
 
-COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
-
 
 @final
 @dataclass(frozen=True)
 class Reference:
-    """Rows that others are compared with.
-
-    Attributes:
-        name: such as ``hierarcaps test``.
-        rows: their chains and the addresses of their images.
-        folder: where files of their images may be; None where there are none.
-        missing: why it could not be read, and what to do; empty where it could.
-    """
+    """Rows that others are compared with: their chains and addresses of images, the folder that may hold the images,
+    and, for a set that is not there, why, and what to do."""
 
     name: str
     rows: tuple[Chain, ...] = ()
@@ -47,19 +39,8 @@ class Reference:
     missing: str = ""
 
 
-@final
-@dataclass(frozen=True)
-class Leak:
-    """A row that shares something.
-
-    Attributes:
-        split: of the row.
-        row: its number.
-        kind: one of `KINDS`.
-        against: the name of the other set.
-        other_row: the number of the row there.
-        detail: what is shared.
-    """
+class Leak(NamedTuple):
+    """A row that shares something, of a kind of `KINDS`, with the other row of that number; what, says `detail`."""
 
     split: str
     row: int
@@ -99,9 +80,9 @@ class Leakage:
 
     def write(self, path: Path | str) -> None:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
-        with csv_rows(path, COLUMNS) as write:
+        with csv_rows(path, Leak._fields) as write:
             for leak in self.leaks:
-                write([inert(getattr(leak, name)) for name in COLUMNS])
+                write(list(map(inert, leak)))
 
 
 def leakage(

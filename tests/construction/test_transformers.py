@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
@@ -131,10 +130,10 @@ def test_limits_of_a_local_model(tmp_path: Path) -> None:
     assert backend.usage()["completion_tokens"] <= 60
 
 
-def test_a_local_model_completes(model: Path) -> None:
+def test_a_local_model_contradicts(model: Path) -> None:
     backend = transformers_backend(str(model), retries=16)
-    (proposal,) = backend.complete([Gap((None, "a dog"), ("x", None))])
-    assert [len(each) for each in proposal.candidates] == [2]
+    (proposal,) = backend.contradict([("animal", "a dog")])
+    assert [len(texts) for texts in proposal.candidates] == [2]
     assert len(backend.identity["sha256"]) == 64
     assert str(model.parent) not in str(backend.identity)
 
@@ -204,11 +203,10 @@ def test_two_classes(tmp_path: Path) -> None:
     assert not found[:, CONTRADICTION].any()
 
 
-def test_long_pairs_are_cut_with_a_warning(tmp_path: Path) -> None:
+def test_long_pairs_are_cut_and_leave_the_others_alone(tmp_path: Path) -> None:
     judge = TransformersJudge(str(classifier(tmp_path / "m", NAMES)))
-    with pytest.warns(UserWarning, match="1 of 2"):
-        found = judge.probabilities([("a" * 500, "b"), ("a", "b")])
-    np.testing.assert_allclose(found[1], judge.probabilities([("a", "b")])[0], atol=1e-6)
+    answers = judge.probabilities([("a" * 500, "b"), ("a", "b")])
+    np.testing.assert_allclose(answers[1], judge.probabilities([("a", "b")])[0], atol=1e-6)
 
 
 def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_path: Path) -> None:
@@ -218,7 +216,6 @@ def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_
     assert one == two != other
 
 
-@pytest.mark.filterwarnings("ignore:.*pairs are longer")
 def test_a_random_classifier_keeps_the_contract_of_judges(tmp_path: Path) -> None:
     folder = str(classifier(tmp_path / "judge", NAMES, length=512))
     check_judge(TransformersJudge(folder), TransformersJudge(folder), knows=False)

@@ -77,7 +77,7 @@ class TransformersEngine(Engine):
             ids[row, width - len(ids_of_row) :] = torch.tensor(ids_of_row)
             mask[row, width - len(ids_of_row) :] = 1
         grammars = [
-            self._compiler.compile_json_schema(dumps(each.schema({"caption": each.caption})), any_whitespace=False)
+            self._compiler.compile_json_schema(dumps(each.schema(caption=each.caption)), any_whitespace=False)
             for each in prompts
         ]
         held_to = self._grammar.contrib.hf.LogitsProcessor(grammars)

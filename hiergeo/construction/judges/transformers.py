@@ -27,7 +27,7 @@ class TransformersJudge(Judge):
     """A sequence classifier of transformers that was trained for natural-language inference.
 
     Pairs of about the same length make a batch; equal pairs are read once. A pair that is longer than the model takes
-    is cut in its longer text, with a warning.
+    is cut in its longer text.
 
     Args:
         model: a folder, or a name on the hub.
@@ -55,44 +55,27 @@ class TransformersJudge(Judge):
         return self._distinct(list(rows))[[rows[pair] for pair in pairs]] if pairs else np.zeros((0, 3))
 
     def _distinct(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        read: Any = np.zeros((len(pairs), 3))
-        tokens = self._tokens(pairs)
-        order = sorted(range(len(pairs)), key=lambda row: (-len(tokens[row]["input_ids"]), row))
+        model, scored = self._model, np.zeros((len(pairs), 3))
+        positions = getattr(model.config, "max_position_embeddings", None) or 0
+        usable = (positions - 2, model.tokenizer.model_max_length)  # positions of RoBERTa begin at 2
+        most = min((length for length in usable if 1 < length < 1 << 20), default=LONGEST)
+        premises, hypotheses = map(list, zip(*pairs, strict=True))
+        tokens = model.tokenizer(premises, hypotheses, truncation="longest_first", max_length=most)
+        order = sorted(range(len(pairs)), key=lambda row: (-len(tokens["input_ids"][row]), row))
         for start in range(0, len(order), self._batch_size):
             rows = order[start : start + self._batch_size]
-            batch = self._model.tokenizer.pad([tokens[row] for row in rows], return_tensors="pt")
+            items = [{name: values[row] for name, values in tokens.items()} for row in rows]
+            batch = model.tokenizer.pad(items, return_tensors="pt")
             try:
                 with torch.inference_mode():
-                    scores = self._model.network(**batch.to(self._model.device)).logits
+                    scores = model.network(**batch.to(model.device)).logits
             except torch.OutOfMemoryError as error:
-                raise UnavailableError(
-                    f"{self._model.device} has not enough memory for {len(rows)} pairs: lower batch_size."
-                ) from error
+                sentence = f"{model.device} has not enough memory for {len(rows)} pairs: lower batch_size."
+                raise UnavailableError(sentence) from error
             shares = scores.double().softmax(-1).cpu().numpy()
             for label, column in enumerate(self._columns):
-                read[rows, column] += shares[:, label]
-        return read / read.sum(1, keepdims=True)
-
-    def _tokens(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
-        tokenizer, most = self._model.tokenizer, self._most_tokens()
-        premises, hypotheses = map(list, zip(*pairs, strict=True))
-        with_all = tokenizer(premises, hypotheses, truncation=False, verbose=False)
-        lengths = list(map(len, with_all["input_ids"]))
-        cut = sum(length > most for length in lengths)
-        if cut:
-            warn(f"{cut} of {len(pairs)} pairs are longer than the {most} tokens that {self._model.source} reads.")
-            with_all = tokenizer(premises, hypotheses, truncation="longest_first", max_length=most)
-        return [{name: values[row] for name, values in with_all.items()} for row in range(len(pairs))]
-
-    def _most_tokens(self) -> int:
-        positions = getattr(self._model.config, "max_position_embeddings", None) or 0
-        reserved = 2 if self._model.config.model_type in OFFSET else 0
-        usable = (positions - reserved, self._model.tokenizer.model_max_length)
-        return min((length for length in usable if 1 < length < 1 << 20), default=LONGEST)
-
-
-OFFSET = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet"}
-"""Types of models whose positions begin at 2, so that two fewer can be read than there are."""
+                scored[rows, column] += shares[:, label]
+        return scored / scored.sum(1, keepdims=True)
 
 
 def _columns(model: str, named: Any, given: Sequence[str]) -> tuple[int, ...]:
