@@ -16,7 +16,7 @@ from hiergeo.cli.options import argument, flag, option, path_option
 
 if TYPE_CHECKING:
     from hiergeo.construction.build_plan import BuildPlan
-    from hiergeo.construction.building import Built
+    from hiergeo.construction.card import Built
     from hiergeo.datasets import Hierarchy
 
 

@@ -67,7 +67,6 @@ def leaks_command(
         note(f"{left:,} of {shared.rows[split]:,} rows of {split} are kept, in {kept}")
     counts = shared.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
-    metrics |= {f"{'/'.join(key)}/tier{at}": count for key, of in shared.tiers.items() for at, count in enumerate(of)}
     keys = ("split", "against", "shared", "rows", "of")
     table = Records.of(keys, ((*key, count, shared.rows[key[0]]) for key, count in counts.items()))
     lines = [f"{name} could not be compared: {sentence}" for name, sentence in shared.unchecked.items()]

@@ -58,7 +58,5 @@ class AnswerStore:
             if self._file is not None:
                 with writing(self._file):
                     self._file.parent.mkdir(parents=True, exist_ok=True)
-                    with self._file.open("ab", buffering=0) as handle:  # the first line end ends a half-written line
-                        left = f"\n{json.dumps({'key': key, 'value': value})}\n".encode()
-                        while left:
-                            left = left[handle.write(left) :]
+                    with self._file.open("ab") as handle:  # the first line end ends a half-written line
+                        handle.write(f"\n{json.dumps({'key': key, 'value': value})}\n".encode())

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -30,6 +30,7 @@ from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import BACKENDS, Backend
 from hiergeo.construction.build_plan import FILE, BuildPlan, read_plan
 from hiergeo.construction.captions import Captions, CaptionSurvey
+from hiergeo.construction.card import Built
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.judges import JUDGES, Judge
 from hiergeo.construction.leakage import leakage, reference
@@ -53,51 +54,6 @@ ADVICE = "choose another folder, or go on in this one (--overwrite): answers tha
 
 class NothingLeftError(InputError):
     """Error raised for a build all of whose captions were dropped; why is in its table of dropped rows."""
-
-
-@final
-@dataclass(frozen=True)
-class Built:
-    """What a build made.
-
-    Attributes:
-        folder: of its files.
-        rows: captions that were read, unreadable rows among them.
-        train: rows of the train split.
-        test: rows of the test split.
-        images: distinct images of the train and of the test split.
-        dropped: (stage, reason) -> rows that were dropped there for it.
-        made: shards that this run made; the others were there.
-        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ...
-        finished: False after a part of the shards, which leaves the files of the splits to the last run.
-    """
-
-    folder: Path
-    rows: int
-    train: int = 0
-    test: int = 0
-    images: tuple[int, int] = (0, 0)
-    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    made: int = 0
-    usage: Mapping[str, float] = field(default_factory=dict)
-    finished: bool = True
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Numbers of the result by name: rows, kept, train, test, images, dropped and usage."""
-        whole = self.train + self.test
-        numbers: dict[str, float] = {
-            "rows": self.rows,
-            "kept": whole,
-            "dropped": sum(self.dropped.values()),
-            "train": self.train,
-            "test": self.test,
-            "train_images": self.images[0],
-            "test_images": self.images[1],
-            "test_fraction": self.test / whole if whole else 0.0,
-        }
-        drops = {f"dropped/{stage}/{reason}": float(count) for (stage, reason), count in self.dropped.items()}
-        return numbers | drops | {f"usage/{name}": value for name, value in self.usage.items()}
 
 
 @dataclass(frozen=True)
@@ -306,7 +262,12 @@ def _finish(folder: Path, plan: BuildPlan, shards: Shards, source: str) -> Built
         built = Built(folder, rows, train, test, sides.images, dropped, shards.made, shards.usage)
         if train + test:
             splitting.write_splits(shards.drafts(), sides, scratch)
-            atomic_write_text(scratch / card.README, _card(scratch, built, plan, shards, source))
+            leaks = leakage(chains.everything(scratch)[1], [reference("hierarcaps")], folder=folder)
+            identities = {"backend": shards.backend.identity, "judge": shards.judge and shards.judge.identity}
+            prompts = shards.backend.instructions(plan.tiers)
+            atomic_write_text(
+                scratch / card.README, card.readme(scratch, plan, source, built, leaks, identities, prompts)
+            )
         _retire_result(folder)
     if not train + test:
         ((stage, reason), most), *_ = drops.most_common(1)
@@ -317,15 +278,3 @@ def _finish(folder: Path, plan: BuildPlan, shards: Shards, source: str) -> Built
             f"{folder / splitting.DROPPED} says why of each."
         )
     return built
-
-
-def _card(scratch: Path, built: Built, plan: BuildPlan, shards: Shards, source: str) -> str:
-    """The text of the card of new splits; they are compared with HierarCaps' test split where that is at hand."""
-    leaks = leakage(chains.everything(scratch)[1], [reference("hierarcaps")], folder=built.folder)
-    files = {"train": splitting.TRAIN, "test": splitting.EXPANDED}
-    counts = zip(files.items(), (built.train, built.test), built.images, strict=True)
-    splits = {name: (file, rows, images) for (name, file), rows, images in counts if rows}
-    identities = {"backend": shards.backend.identity, "judge": shards.judge and shards.judge.identity}
-    facts = identities | {"usage": built.usage}
-    prompts = shards.backend.instructions(plan.tiers)
-    return card.readme(scratch, plan, source, built.rows, splits, built.dropped, leaks, facts, prompts)

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import final
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.text import one_line
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.datasets import Hierarchy, reading
-from hiergeo.datasets.chains import is_address
 from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
 from hiergeo.datasets.repeats import Repeats
@@ -141,9 +139,6 @@ def _drafts(sample: Read, start: int, base: Path) -> Iterator[Draft]:
 
 def _draft(row: int, caption: str, image: str) -> Draft:
     text = " ".join(caption.split())
-    if not is_address(image):
-        detail = f"{one_line(image)} holds a line end or half a character"
-        return Draft(row, text).drop(READ, "unusable image", detail)
     draft = Draft(row, text, image)
     if not text:
         return draft.drop(READ, "empty", MISSING)

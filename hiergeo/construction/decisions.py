@@ -19,22 +19,14 @@ ID, DECISION, COMMENT = "id", "decision", "comment"
 
 
 def write_sample(path: Path, chains: Hierarchy, count: int, seed: int = 0) -> int:
-    """Write chains drawn at random as a CSV file that a person fills in.
+    """Write chains drawn at random, at most `count`, as a CSV file that a person fills in; returns how many.
 
     A row is a chain: its ``id`` (the `row_id`), a column for each text, and the empty columns ``decision`` and
-    ``comment``. The order is random, so the first rows are a random sample too, for readers who stop early.
-
-    Args:
-        path: the file; it must not exist, because it may hold decisions.
-        chains: n of them.
-        count: how many to draw; all where n is smaller.
-        seed: of the draw; a smaller sample is the beginning of a larger one.
-
-    Returns:
-        How many were written.
+    ``comment``. The order is random, so the first rows are a random sample too, for readers who stop early; a smaller
+    sample of a seed is the beginning of a larger one.
 
     Raises:
-        InputError: a count out of range, or the file exists.
+        InputError: a count out of range, or the file exists and may hold decisions.
         UnavailableError: the file cannot be written.
     """
     check_whole("sample", count, 1, limits.COUNT)

@@ -1,7 +1,6 @@
 """Drafts: captions and the chains that are made of them."""
 
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import NamedTuple, final
 
 from hiergeo._core.storage.documents import STRICT, Count
@@ -46,8 +45,3 @@ class Draft:
 def normalised(text: str) -> str:
     """A text without what does not tell two texts apart: case, the length of blanks, and full stops at its end."""
     return " ".join(text.casefold().split()).rstrip(" .")
-
-
-def hash64(text: str) -> int:
-    """64 bits of a hash by which texts are told apart."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -41,8 +41,7 @@ class Quality:
     Attributes:
         metrics: name -> value; ``_tierK`` are those of one tier, or of the pair of tiers K and K + 1.
         intervals: of the metrics that are shares of independent items, 95 % intervals over images.
-        settings: dataset, split, judge and its identity, numbers of rows, images, tiers and chains that a person read
-            (None without decisions), version.
+        settings: dataset, split, judge, numbers of rows, images, tiers and chains that a person read, version.
         left_out: metric that was not measured -> why.
     """
 

@@ -5,7 +5,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple, final
 from urllib.parse import unquote, urlsplit
@@ -58,14 +57,13 @@ class Leakage:
     Attributes:
         leaks: at most one for each row, kind and other set.
         rows: how many rows were compared, by split.
-        tiers: by split and other set, how many rows have a text at each tier, general to specific, that occurs anywhere
-            in the other set. Short texts such as ``dog`` are shared by any two sets.
-        unchecked: other sets that could not be compared, and why.
+        against: the other sets that were compared.
+        unchecked: other sets that could not be, and why.
     """
 
     leaks: tuple[Leak, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
-    tiers: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    against: tuple[str, ...] = ()
     unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -102,17 +100,14 @@ def leakage(
     indices = [_Index(other) for other in others if not other.missing]
     leaks: list[Leak] = []
     counts: dict[str, int] = dict.fromkeys(rows, 0)
-    tiers: dict[tuple[str, str], tuple[int, ...]] = {(split, index.name): () for index in indices for split in rows}
     for split, chains_of_split in rows.items():
         for row in chains_of_split:
             counts[split] += 1
             for index in indices:
                 matches = index.leaks(row, folder)
                 leaks += (Leak(split, row.row, kind, index.name, number, what) for kind, number, what in matches)
-                shared = (words(text) in index.texts for text in row.positive)
-                before = tiers[split, index.name]
-                tiers[split, index.name] = tuple(map(sum, zip_longest(before, shared, fillvalue=0)))
-    return Leakage(tuple(leaks), counts, tiers, {other.name: other.missing for other in others if other.missing})
+    missing = {other.name: other.missing for other in others if other.missing}
+    return Leakage(tuple(leaks), counts, tuple(index.name for index in indices), missing)
 
 
 def reference(name: str, split: str = "test", rows: int | None = None) -> Reference:
@@ -149,11 +144,10 @@ def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
 
 @final
 class _Index:
-    """The rows of another set by what a row can share with them; `texts` are the words of all their texts."""
+    """The rows of another set by what a row can share with them."""
 
     def __init__(self, other: Reference) -> None:
         self.name, self._rows = other.name, other.rows
-        self.texts = {words(text) for row in other.rows for text in row.positive}
         self._firsts: dict[str, dict[str, int]] = {kind: {} for kind in KEYS}
         self._files: dict[int, list[tuple[Path, int]]] = defaultdict(list)
         for position, row in enumerate(other.rows):

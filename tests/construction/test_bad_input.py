@@ -15,7 +15,6 @@ from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.construction import BuildPlan, NothingLeftError, build, read_plan
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
-from hiergeo.datasets import chains
 from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
 
 GOOD = "caption,image\na dog runs over the grass,1.jpg\na cat on a red sofa,2.jpg\n"
@@ -86,16 +85,6 @@ def test_captions_that_cannot_be_used_are_dropped_one_by_one(tmp_path: Path) -> 
     assert built.rows == len(rows) + 1
     assert built.train == 2
     assert reasons[1] == "too long"
-
-
-@pytest.mark.parametrize("image", ["d\ne.jpg", "d\re.jpg"])
-def test_images_that_files_of_chains_cannot_hold_are_dropped_when_they_are_read(image: str, tmp_path: Path) -> None:
-    rows = [("a dog runs over the grass", "1.jpg"), ("a cat sleeps on a red sofa", image)]
-    told = "\n".join(json.dumps({"caption": caption, "image": name}) for caption, name in rows)
-    built = build(written(tmp_path, told, "captions.jsonl"), tmp_path / "out", toy_plan(test_fraction=0))
-    assert built.dropped == {("read", "unusable image"): 1}
-    assert (tmp_path / "out" / "train.csv").read_text().splitlines()[1].endswith(",1.jpg")
-    assert chains.write_train(tmp_path / "again.csv", chains.read_split(tmp_path / "out", "train")) == built.train == 1
 
 
 def test_an_endpoint_that_is_down_leaves_the_work_and_says_how_to_go_on(tmp_path: Path) -> None:

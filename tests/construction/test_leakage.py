@@ -53,11 +53,10 @@ def test_texts_by_their_words():
     assert kinds(row(0, "a dog runs on the grey sand"), row(1, "a dog runs on the sand")) == set()
 
 
-def test_every_tier_is_counted_and_only_the_last_is_a_leak():
+def test_only_the_most_specific_text_is_a_leak():
     mine = Chain(3, ("animal", "dog", "a wet dog"))
-    found = leakage({"train": [mine]}, [Reference("other", (Chain(0, ("Dog.", "a big animal", "animal")),))])
-    assert found.tiers == {("train", "other"): (1, 1, 0)}
-    assert not found.leaks
+    compared = leakage({"train": [mine]}, [Reference("other", (Chain(0, ("Dog.", "a big animal", "animal")),))])
+    assert (compared.leaks, compared.rows, compared.against) == ((), {"train": 1}, ("other",))
 
 
 @given(st.lists(st.sampled_from(["A cat.", "a cat", "a cat!", "a  CAT", "a dog", "dog a", "...", "!"]), max_size=6))
@@ -130,7 +129,7 @@ def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
     assert "data fetch" in absent.missing
     found = leakage({"train": [row(0, "a")]}, [absent])
     assert list(found.unchecked) == ["hierarcaps test"]
-    assert (found.rows, found.tiers) == ({"train": 1}, {})
+    assert (found.rows, found.against) == ({"train": 1}, ())
 
 
 def test_the_verb_fails_where_a_set_is_not_there(run, tmp_path, monkeypatch):

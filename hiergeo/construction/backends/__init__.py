@@ -11,7 +11,7 @@ from hiergeo._core.plugins import Plugins
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """What a backend answers for one item.
+    """The answer to one item.
 
     Attributes:
         candidates: answers, the best first, of which the first one that passes the judge is taken; empty without one.
