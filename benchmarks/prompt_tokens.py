@@ -28,7 +28,7 @@ def main() -> None:
         return len(tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids)
 
     def answer(question: Prompt, texts: tuple[str, ...]) -> str:
-        return json.dumps({"caption": question.caption, **dict(zip(question.asked, texts, strict=True))})
+        return json.dumps({"caption": question.caption, **dict(zip(question.requested, texts, strict=True))})
 
     told = {}
     tasks: dict[str, list[tuple[Prompt, tuple[str, ...]]]] = {

@@ -1,5 +1,6 @@
 """``hiergeo chains build``: captions become chains from general to specific with contradicting negatives."""
 
+import json as json_
 import shlex
 from collections import Counter
 from pathlib import Path
@@ -14,7 +15,7 @@ from hiergeo.cli.options import argument, flag, option, path_option
 
 if TYPE_CHECKING:
     from hiergeo.construction.build_plan import BuildPlan
-    from hiergeo.construction.building import Built
+    from hiergeo.construction.card import Built
     from hiergeo.datasets import Hierarchy
 
 
@@ -71,7 +72,6 @@ def build_command(
             max=1,
         ),
     ] = None,
-    seed: Annotated[int | None, option("N", "Seed of whatever is drawn at random. (by default 0)", min=0)] = None,
     caption_column: options.CaptionColumn = None,
     image_column: options.ImageColumn = None,
     overwrite: Annotated[
@@ -97,7 +97,6 @@ def build_command(
         "judge": judge,
         "tiers": tiers,
         "test_fraction": test_fraction,
-        "seed": seed,
         "caption_column": caption_column,
         "image_column": image_column,
     }
@@ -113,28 +112,38 @@ def build_command(
 
 def _plan(config: Path | None, given: dict[str, Any], backend_options: list[str]) -> "BuildPlan":
     """The plan in a file with the settings that are given; another backend or judge has none of its options there."""
-    from hiergeo.construction.build_plan import TABLES, BuildPlan, option_of, read_plan
+    from hiergeo.construction.build_plan import TABLES, BuildPlan, read_plan
 
     settings = {} if config is None else read_plan(config).model_dump()
     for part in TABLES:
         if given.get(part, settings.get(part)) != settings.get(part):
             settings.pop(f"{part}_options", None)
-    named = dict(option_of(text, "backend") for text in backend_options)
+    named = dict(map(option_of, backend_options))
     return BuildPlan(**(settings | given | {"backend_options": settings.get("backend_options", {}) | named}))
+
+
+def option_of(text: str) -> tuple[str, Any]:
+    """An option of the backend, ``NAME=VALUE``: a number, true, false, a list of them, or else text."""
+    from hiergeo.construction.build_plan import option
+
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise InputError(f"an option of the backend is written NAME=VALUE, not '{text}'.")
+    try:
+        parsed = option(json_.loads(value))
+    except (ValueError, RecursionError):
+        parsed = value
+    return name.strip().replace("-", "_"), parsed
 
 
 def _show(built: "Built", plan: "BuildPlan") -> None:
     screen = console()
-    stages = (
-        (run.name, run.made, run.kept, round(run.captions / run.seconds) if run.made and run.seconds else None)
-        for run in built.stages
-    )
-    screen.print(drawn(Records.of(("stage", "shards done now", "done before", "captions/s"), stages).grid))
     if built.usage:
         usage = ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in built.usage.items())
         screen.print(f"Used by {plan.backend}: {usage}.", soft_wrap=True)
     if not built.finished:
-        screen.print("This part is done: a last run without --worker writes the files.", soft_wrap=True)
+        made = counted(built.made, "shard")
+        screen.print(f"This part is done ({made} now): a last run without --worker writes the files.", soft_wrap=True)
         return
     if built.dropped:
         drops = ((*reason, count) for reason, count in Counter(built.dropped).most_common())

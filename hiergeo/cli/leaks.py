@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def leaks_command(
-    address: Annotated[
+    source: Annotated[
         str,
         argument(
             "DIR|FILE|NAME",
@@ -50,7 +50,7 @@ def leaks_command(
     from hiergeo.datasets import chains
 
     check_writable(out, kept, json)
-    folder, rows = _compared(address)
+    folder, rows = _compared(source)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
     if missing := [other for other in others if other.missing]:
         reasons = " ".join(f"{other.name} could not be compared: {other.missing}" for other in missing)
@@ -72,8 +72,8 @@ def leaks_command(
     lines = [f"{name} could not be compared: {sentence}" for name, sentence in shared.unchecked.items()]
     if not counts:
         compared = ", ".join(other.name for other in others if not other.missing)
-        lines.append(f"{address}: nothing is shared with {compared}")
-    document = {"metrics": metrics, **shared.as_dict()}
+        lines.append(f"{source}: nothing is shared with {compared}")
+    document = {"metrics": metrics, "unchecked": shared.unchecked}
     publish(document, json, format, table, screen=None if counts else (), lines=lines)
     if counts or missing:
         raise typer.Exit(2)

@@ -1,16 +1,14 @@
 """How chains are built: the settings of a build, checked, and as a table of TOML."""
 
-import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, sentence, unknown_name
-from hiergeo._core.storage.documents import Document, parse_toml, toml_text
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import Document, Raising, parse_toml, toml_text
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
 
@@ -20,16 +18,13 @@ FILE = "plan.toml"
 TABLES = ("backend", "judge")
 """Settings that have options of their own, in a table of TOML: ``[backend]``, ``name = "openai:MODEL"``, options."""
 
-MOST_SHARD_ROWS = 100_000
-"""Captions of a shard, which is held in memory with its texts."""
 
-
-def _option(value: Any) -> Any:
-    """The value of an option: text, a finite number, a flag or a list of them."""
-    listed = list(value) if isinstance(value, list | tuple) else [value]
-    if not all(isinstance(each, str | int) or (isinstance(each, float) and math.isfinite(each)) for each in listed):
+def option(value: Any) -> Any:
+    """The value of an option; raises ValueError unless it is text, a finite number, a flag or a list of them."""
+    items = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(item, str | int) or (isinstance(item, float) and math.isfinite(item)) for item in items):
         raise ValueError("must be text, a number, a flag or a list of them")
-    return listed if isinstance(value, list | tuple) else value
+    return items if isinstance(value, list | tuple) else value
 
 
 def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
@@ -43,10 +38,10 @@ def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
-Options = Annotated[dict[str, Annotated[Any, AfterValidator(_option)]], AfterValidator(_without_secrets)]
+Options = Annotated[dict[str, Annotated[Any, AfterValidator(option)]], AfterValidator(_without_secrets)]
 
 
-class BuildPlan(Document):
+class BuildPlan(Raising, Document):
     """The settings of a build.
 
     Attributes:
@@ -83,21 +78,11 @@ class BuildPlan(Document):
     contradiction: Share = 0.5
     test_fraction: Share = 1.0
     seed: Annotated[int, Field(ge=0, le=limits.SEED)] = 0
-    shard_rows: Annotated[int, Field(ge=1, le=MOST_SHARD_ROWS)] = 1000
+    shard_rows: Annotated[int, Field(ge=1, le=100_000)] = 1000
     caption_column: Name | None = None
     image_column: Name | None = None
     title: str = ""
     licence: str = ""
-
-    if not TYPE_CHECKING:  # type checkers see the signature that pydantic makes
-
-        def __init__(self, /, **settings: Any) -> None:
-            if unknown := [name for name in settings if name not in type(self).model_fields]:
-                raise unknown_name("setting", unknown[0], type(self).model_fields)
-            try:
-                super().__init__(**settings)
-            except ValidationError as error:
-                raise InputError(sentence(error)) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -115,7 +100,7 @@ class BuildPlan(Document):
         return parted
 
     def as_table(self) -> dict[str, Any]:
-        """The table of the plan's TOML file, with every default; `of_table` makes the same plan of it."""
+        """The table of the plan's TOML file, with every default, of which `BuildPlan` makes the same plan."""
         values = self.model_dump(exclude_none=True)
         return {
             name: {"name": value, **values[f"{name}_options"]} if name in TABLES else value
@@ -129,51 +114,28 @@ class BuildPlan(Document):
 
     def difference(self, other: "BuildPlan") -> list[str]:
         """The settings that differ in `other`, one a sentence: ``tiers was 4, now 3``."""
-        old, new = self._flat(), other._flat()
-        return [
-            f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
-            for name in {**old, **new}
-            if old.get(name) != new.get(name)
-        ]
-
-    def _flat(self) -> dict[str, Any]:
-        """Settings by name, options as ``backend.NAME``."""
-        flat: dict[str, Any] = {}
-        for name, value in self.as_table().items():
-            options = dict(value) if name in TABLES else {"name": value}
-            flat[name] = options.pop("name")
-            flat |= {f"{name}.{key}": option for key, option in options.items()}
-        return flat
+        old, new = _flat(self.as_table()), _flat(other.as_table())
+        names = [name for name in old | new if old.get(name) != new.get(name)]
+        return [f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}" for name in names]
 
 
 def read_plan(path: Path | str) -> BuildPlan:
     """The plan in a TOML file; raises UnavailableError if it does not exist, InputError as `BuildPlan`."""
     file = path_of(path)
-    return of_table(parse_toml(read_text(file, "name a TOML file with the settings of a build"), file), file)
-
-
-def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
-    """A plan from the table of a TOML file; `where` is named in errors. Raises InputError as `BuildPlan`."""
+    table = parse_toml(read_text(file, "name a TOML file with the settings of a build"), file)
     try:
         return BuildPlan(**table)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{file}: {error}") from None
 
 
-def option_of(text: str, part: str) -> tuple[str, Any]:
-    """An option as the command line writes it, ``NAME=VALUE``: a number, true, false, a list of them, or text.
-
-    Raises:
-        InputError: it is not of that form.
-    """
-    name, equals, value = text.partition("=")
-    if not (equals and name.strip()):
-        raise InputError(f"an option of the {part} is written NAME=VALUE, not '{text}'.")
-    try:
-        option = _option(json.loads(value))
-    except (ValueError, RecursionError):
-        option = value
-    return name.strip().replace("-", "_"), option
+def _flat(table: dict[str, Any]) -> dict[str, Any]:
+    """A table with the entries of tables in it as ``backend``, its name, and ``backend.OPTION``."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        entries = value if isinstance(value, dict) else {"name": value}
+        flat |= {name if key == "name" else f"{name}.{key}": entry for key, entry in entries.items()}
+    return flat
 
 
 def _shown(value: object) -> str:

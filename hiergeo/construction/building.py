@@ -1,15 +1,18 @@
-"""A build, from captions to the files of a benchmark: every stage a pass over shards that goes on where it stopped."""
+"""A build, from captions to the files of a benchmark: a job a shard, which goes on where it stopped."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
-from hiergeo._core.errors import InputError
-from hiergeo._core.jobs import Share
+from hiergeo._core.errors import InputError, UnavailableError, warn
+from hiergeo._core.jobs import Jobs, Share, patiently
+from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import STRICT, Count, Sha256
 from hiergeo._core.storage.files import (
     atomic_write_text,
     check_folder,
@@ -22,73 +25,47 @@ from hiergeo._core.storage.files import (
 from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, splitting
-from hiergeo.construction.answer_store import FOLDER as ANSWERS
 from hiergeo.construction.answer_store import AnswerStore
-from hiergeo.construction.backends import Backend
+from hiergeo.construction.backends import BACKENDS, Backend
 from hiergeo.construction.build_plan import FILE, BuildPlan, read_plan
-from hiergeo.construction.judges import Judge
+from hiergeo.construction.captions import Captions, CaptionSurvey
+from hiergeo.construction.card import Built
+from hiergeo.construction.drafts import Draft
+from hiergeo.construction.judges import JUDGES, Judge
 from hiergeo.construction.leakage import leakage, reference
-from hiergeo.construction.making import make_backend, make_judge
-from hiergeo.construction.passes import FOLDER, Passes, StageRun, Work
-from hiergeo.construction.stages import THRESHOLDS, stages
+from hiergeo.construction.making import made
+from hiergeo.construction.stages import THRESHOLDS, Writer
 from hiergeo.datasets import Hierarchy, chains
 
-INPUT = "input.json"
-"""The file in the folder of the work that names the input."""
+WORK, INPUT = "work", "input.json"
+"""The folder of the work in that of a build, and the file in it that names the input."""
+
+VERSION = 3
+"""Raised when other chains are made of the same captions: stored shards do not fit any more."""
 
 SPLITS = (splitting.TRAIN, splitting.TEST, splitting.EXPANDED)
 
-FORMER = ("card.json", "leakage.csv")
-"""Files of a result of version 0.2, which would tell of splits that are gone."""
+RESULTS = (*SPLITS, card.README, "card.json", "leakage.csv")
+"""Files of a result; version 0.2 wrote the last two."""
+
+ADVICE = "choose another folder, or go on in this one (--overwrite): answers that fit are used."
 
 
 class NothingLeftError(InputError):
     """Error raised for a build all of whose captions were dropped; why is in its table of dropped rows."""
 
 
-@final
 @dataclass(frozen=True)
-class Built:
-    """What a build made.
+class Shard:
+    """The record of a shard: a hash of all that its chains depend on, what the backend used for it, and the drafts."""
 
-    Attributes:
-        folder: of its files.
-        rows: captions that were read, unreadable rows among them.
-        train: rows of the train split.
-        test: rows of the test split.
-        images: distinct images of the train and of the test split.
-        dropped: (stage, reason) -> rows that were dropped there for it.
-        stages: what each stage did in this run.
-        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ...
-        finished: False after a part of the shards, which leaves the files of the splits to the last run.
-    """
+    __pydantic_config__ = STRICT
 
-    folder: Path
-    rows: int
-    train: int = 0
-    test: int = 0
-    images: tuple[int, int] = (0, 0)
-    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    stages: tuple[StageRun, ...] = ()
-    usage: Mapping[str, float] = field(default_factory=dict)
+    number: Count
+    key: Sha256
+    usage: Mapping[str, int | float]
+    drafts: list[Draft]
     finished: bool = True
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Numbers of the result by name: rows, kept, train, test, images, dropped and usage."""
-        kept = self.train + self.test
-        numbers: dict[str, float] = {
-            "rows": self.rows,
-            "kept": kept,
-            "dropped": sum(self.dropped.values()),
-            "train": self.train,
-            "test": self.test,
-            "train_images": self.images[0],
-            "test_images": self.images[1],
-            "test_fraction": self.test / kept if kept else 0.0,
-        }
-        drops = {f"dropped/{stage}/{reason}": float(count) for (stage, reason), count in self.dropped.items()}
-        return numbers | drops | {f"usage/{name}": value for name, value in self.usage.items()}
 
 
 def build(
@@ -110,8 +87,8 @@ def build(
             `hiergeo.datasets.reading` reads; or a dataset, whose most specific captions are taken.
         out: folder of the result.
         plan: settings; by default those of `BuildPlan`.
-        overwrite: go on in a folder that was begun with another plan or other captions; stages that do not depend on
-            what changed are kept.
+        overwrite: go on in a folder that was begun with another plan or other captions; stored answers of language
+            models are used where they fit.
         worker: ``I/N`` does only every N-th shard, for many processes or machines on one folder; a last run without it
             writes the files.
         progress: draw bars on standard error.
@@ -119,151 +96,184 @@ def build(
     Raises:
         InputError: no captions, columns, settings or options of that name, or a folder of another plan.
         NothingLeftError: every caption was dropped.
-        UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is kept.
-        HeldError: another build is running in the folder.
+        UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is stored.
     """
     plan = plan or BuildPlan()
     share, folder = Share.parse(worker), path_of(out)
-    answers = AnswerStore(Work(folder).folder / ANSWERS)
-    source = (
-        captions_.of_hierarchy(captions, plan)
-        if isinstance(captions, Hierarchy)
-        else captions_.of_file(captions, plan, folder)
-    )
-    with ExitStack() as stack:
-        backend, judge = make_backend(plan, answers), make_judge(plan)
-        stack.callback(backend.close)
-        if judge is not None:
-            stack.callback(judge.close)
-        with sole_builder(folder, share):
-            survey = source.survey()
-            passes = Passes(
-                Work(folder), source, survey, plan, stages(plan, backend, judge), backend, answers, progress
-            )
-            with locked(folder / FOLDER, FOREVER) if share.total > 1 else nullcontext():
-                claim(folder, plan, source.name, survey.sha256, share, overwrite)
-            passes.run(share)
-            if share.total > 1:
-                runs = tuple(passes.runs.values())
-                return Built(folder, survey.rows, stages=runs, usage=passes.usage, finished=False)
-            answers.clear_all()
-            return _written(folder, plan, passes, backend, judge, source.name)
+    answers = AnswerStore(folder / WORK / "answers")
+    if isinstance(captions, Hierarchy):
+        source = captions_.of_hierarchy(captions)
+    else:
+        source = captions_.of_file(captions, plan, folder)
+    with (
+        closing(made(BACKENDS, Backend, plan.backend, plan.backend_options, seed=plan.seed, answers=answers)) as writer,
+        closing(made(JUDGES, Judge, plan.judge, plan.judge_options)) if plan.judge else nullcontext() as judge,
+    ):
+        survey = source.survey()
+        check_folder(folder, "the build")
+        patiently(partial(claim, folder, plan, source.name, survey.sha256, share, overwrite))
+        shards = Shards(folder, source, survey, plan, writer, judge, answers)
+        shards.run(share, progress)
+        if share.total > 1:
+            return Built(folder, survey.rows, made=shards.made, usage=shards.usage, finished=False)
+        return patiently(partial(_finish, folder, plan, shards, source.name))
 
 
-def _written(
-    folder: Path, plan: BuildPlan, passes: Passes, backend: Backend, judge: Judge | None, source: str
-) -> Built:
-    """Write the files of the result beside those of an earlier one, and put them in their place.
+@final
+class Shards:
+    """The shards of a build as jobs."""
 
-    The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
-    """
-    drops: Counter[tuple[str, str]] = Counter()
-    rows = passes.survey.rows
-    with together(folder, *SPLITS, splitting.DROPPED, card.README) as scratch:
-        with csv_rows(scratch / splitting.DROPPED, splitting.REASONS) as line:
-            sides = splitting.split(
-                splitting.without_dropped(passes.drafts(), line, drops), plan.seed, plan.test_fraction
-            )
-        kept, test = rows - drops.total(), len(sides.test)
-        built = Built(
-            folder,
-            rows,
-            kept - test,
-            test,
-            sides.images,
-            dict(sorted(drops.items())),
-            tuple(passes.runs.values()),
-            passes.usage,
-        )
-        if kept:
-            splitting.write_splits(passes.drafts(), sides, scratch)
-            made = {"backend": backend.identity, "judge": judge and judge.identity, "usage": passes.usage}
-            text = _card(scratch, built, plan, source, made, backend.instructions(plan.tiers))
-            atomic_write_text(scratch / card.README, text)
-        _retire_result(folder)
-    if not kept:
-        raise NothingLeftError(_nothing_left(folder, plan, drops))
-    return built
+    def __init__(
+        self,
+        folder: Path,
+        source: Captions,
+        survey: CaptionSurvey,
+        plan: BuildPlan,
+        backend: Backend,
+        judge: Judge | None,
+        answers: AnswerStore,
+    ) -> None:
+        self.jobs = Jobs(folder / WORK / "shards", Shard)
+        self.source, self.survey, self.plan = source, survey, plan
+        self.backend, self.judge, self.answers = backend, judge, answers
+        self.count = -(-survey.rows // plan.shard_rows)
+        self.keys: list[str] = []
+        self.made = 0
+        self._writer = Writer(plan, backend, judge)
+        self._used: Counter[str] = Counter()
 
+    @property
+    def usage(self) -> dict[str, float]:
+        """What the backend used for the shards, in this run and before."""
+        return {name: round(value, 9) for name, value in sorted(self._used.items())}
 
-def _card(
-    scratch: Path, built: Built, plan: BuildPlan, source: str, made: Mapping[str, Any], prompts: Mapping[str, str]
-) -> str:
-    """The text of the card of new splits; they are compared with HierarCaps' test split where that is at hand."""
-    leaks = leakage(chains.everything(scratch)[1], [reference("hierarcaps")], folder=built.folder)
-    files = {"train": splitting.TRAIN, "test": splitting.EXPANDED}
-    counts = zip(files.items(), (built.train, built.test), built.images, strict=True)
-    splits = {name: (file, rows, images) for (name, file), rows, images in counts if rows}
-    return card.readme(scratch, plan, source, built.rows, splits, built.dropped, leaks, made, prompts)
+    def run(self, share: Share, progress: bool) -> None:
+        """Make the shards of a share that are not there.
 
+        Raises InputError for captions that changed, UnavailableError if backend or judge cannot be run.
+        """
+        numbers = share.of(self.count)
+        shards = enumerate(self.source.shards(self.plan.shard_rows, self.survey))
+        mine = (shard for shard in shards if shard[0] in numbers)
+        shown = track(mine, "building", enabled=progress, total=len(numbers))
+        for done, (number, drafts) in enumerate(shown):
+            try:
+                shard = self._shard(number, drafts)
+            except UnavailableError as error:
+                state = f"{done} of {len(numbers)} shards are done, and the next is at the stage {self._writer.stage}"
+                raise UnavailableError(
+                    f"{str(error).rstrip('.')}; {state}: give the same command again to go on."
+                ) from error
+            self.keys.append(shard.key)
+            self._used.update(shard.usage)
 
-def _nothing_left(folder: Path, plan: BuildPlan, drops: Counter[tuple[str, str]]) -> str:
-    ((stage, reason), most), *_ = drops.most_common(1)
-    setting = THRESHOLDS.get(reason)
-    hint = f"; {setting} is {getattr(plan, setting)} in the plan" if setting else ""
-    return (
-        f"nothing is left (captions: {drops.total():,}): the stage {stage} dropped {most:,} of them as '{reason}'"
-        f"{hint}; {folder / splitting.DROPPED} says why of each."
-    )
+    def drafts(self) -> Iterator[Draft]:
+        """Every draft, a shard at a time; raises InputError if another process replaced one."""
+        for number, key in enumerate(self.keys):
+            shard = self.jobs.read(number)
+            if shard is None or shard.key != key:
+                raise InputError(f"{self.jobs.folder} was changed by another process: give the same command again.")
+            yield from shard.drafts
 
-
-@contextmanager
-def sole_builder(folder: Path, share: Share) -> Iterator[None]:
-    """Hold the folder, or one share of its shards, while it is worked on; raises HiergeoError where others hold it."""
-    check_folder(folder, "the build")
-    work = folder / FOLDER
-    if share.total > 1:
-        with locked(work / f"share-{share}"):
-            yield
-        return
-    with locked(work):
-        for lock in sorted(work.glob(".share-*.lock")):
-            with locked(work / lock.name.removeprefix(".").removesuffix(".lock")):
-                pass
-        yield
+    def _shard(self, number: int, drafts: Sequence[Draft]) -> Shard:
+        """The shard that is stored, or made of drafts where that is of others or damaged."""
+        facts = {
+            "version": VERSION,
+            "backend": self.backend.identity,
+            "judge": self.judge and [self.judge.identity, self.plan.entailment, self.plan.contradiction],
+            "tiers": self.plan.tiers,
+            "drafts": [asdict(draft) for draft in drafts],
+        }
+        key = documents.content_sha256(facts)
+        with locked(self.jobs.path(number), FOREVER):
+            try:
+                stored = self.jobs.read(number)
+            except InputError:
+                warn(f"{self.jobs.path(number)} is damaged and is made again.")
+                stored = None
+            if stored is not None and stored.key == key:
+                return stored
+            self.answers.begin(number)
+            before = self.backend.usage()
+            written = self._writer.write(drafts)
+            usage = {name: round(value - before.get(name, 0), 9) for name, value in self.backend.usage().items()}
+            shard = Shard(number, key, usage, written)
+            self.jobs.write(shard)
+        self.made += 1
+        return shard
 
 
 def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
-    """Write a plan, and the name and hash of its input, into a folder that is held.
+    """Write a plan, and the name and hash of its input, into a folder; a result of others goes first.
 
-    A former result goes first. Raises InputError where it holds another plan or input (what differs is named), or files
-    of something else, unless these may be replaced: `overwrite`.
+    Raises InputError where the folder holds another plan or input (what differs is named), or files of something else,
+    unless these may be replaced: `overwrite`.
     """
-    path, now = folder / FOLDER / INPUT, {"name": source, "sha256": content}
-    try:
-        before = read_plan(folder / FILE) if (folder / FILE).exists() else None
-        given = documents.read(path, dict[str, str]) if path.exists() else {}
-    except InputError as error:
-        if not overwrite:
-            advice = "choose another folder, or go on in this one (--overwrite): what still fits is kept."
-            raise InputError(f"{str(error).rstrip('.')}; {advice}") from error
-        before, given = None, {}
-    differences = [] if before is None else before.difference(plan)
-    if before is not None and given and given["name"] != source:
-        differences.insert(0, f"the input was '{given['name']}', now '{source}'")
-    results = [name for name in (*SPLITS, card.README) if (folder / name).exists()]
-    if not overwrite:
-        if before is None and results:
+    path, now = folder / WORK / INPUT, {"name": source, "sha256": content}
+    with locked(folder / WORK):
+        try:
+            before = read_plan(folder / FILE) if (folder / FILE).exists() else None
+            given = documents.read(path, dict[str, str]) if path.exists() else {}
+        except InputError as error:
+            if not overwrite:
+                raise InputError(f"{str(error).rstrip('.')}; {ADVICE}") from error
+            before, given = None, {}
+        differences = [] if before is None else before.difference(plan)
+        if given and given["name"] != source:
+            differences.insert(0, f"the input was '{given['name']}', now '{source}'")
+        if share.total > 1 and given.get("sha256", content) != content:
+            differences.append(f"'{source}' holds other captions here")
+        is_former = (folder / WORK / "generalise").is_dir()
+        if is_former:
+            differences.append("its work is of version 0.2 and begins again")
+        if not overwrite and before is None and (results := [name for name in RESULTS if (folder / name).exists()]):
             raise InputError(f"{folder / results[0]} was not made by a build: choose another folder (or --overwrite).")
-        if differences:
-            raise InputError(
-                f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
-                "in this one with the new plan (--overwrite): what does not depend on the changes is kept."
-            )
-        if before is not None and share.total > 1 and given.get("sha256", content) != content:
-            raise InputError(
-                f"{folder} was begun with other captions than those that '{source}' holds here: give all shares the "
-                "same file, or go on with this one (--overwrite)."
-            )
-    if before is None or differences or given != now:
-        _retire_result(folder)
-    atomic_write_text(folder / FILE, plan.as_toml())
-    documents.write(path, now)
+        if not overwrite and differences:
+            raise InputError(f"{folder} was begun with another plan: {'; '.join(differences)}; {ADVICE}")
+        if before is None or differences or given != now:
+            _retire_result(folder)
+        if is_former:
+            retire(folder / WORK)
+        atomic_write_text(folder / FILE, plan.as_toml())
+        documents.write(path, now)
 
 
 def _retire_result(folder: Path) -> None:
     """Remove the splits, and the card durably before all else: a folder that has it is whole."""
     retire(folder / card.README)
     sync_folder(folder)
-    for name in (*SPLITS, *FORMER):
+    for name in RESULTS:
         retire(folder / name)
+
+
+def _finish(folder: Path, plan: BuildPlan, shards: Shards, source: str) -> Built:
+    """Write the files of the result beside those of an earlier one, and put them in their place.
+
+    The card goes first and comes last. Other splits go before the first new one comes.
+    """
+    drops: Counter[tuple[str, str]] = Counter()
+    rows = shards.survey.rows
+    with locked(folder / WORK), together(folder, *SPLITS, splitting.DROPPED, card.README) as scratch:
+        with csv_rows(scratch / splitting.DROPPED, splitting.REASONS) as line:
+            whole = splitting.without_dropped(shards.drafts(), line, drops)
+            sides = splitting.split(whole, plan.seed, plan.test_fraction)
+        train, test, dropped = rows - drops.total() - len(sides.test), len(sides.test), dict(sorted(drops.items()))
+        built = Built(folder, rows, train, test, sides.images, dropped, shards.made, shards.usage)
+        if train + test:
+            splitting.write_splits(shards.drafts(), sides, scratch)
+            leaks = leakage(chains.everything(scratch)[1], [reference("hierarcaps")], folder=folder)
+            identities = {"backend": shards.backend.identity, "judge": shards.judge and shards.judge.identity}
+            prompts = shards.backend.instructions(plan.tiers)
+            atomic_write_text(
+                scratch / card.README, card.readme(scratch, plan, source, built, leaks, identities, prompts)
+            )
+        _retire_result(folder)
+    if not train + test:
+        ((stage, reason), most), *_ = drops.most_common(1)
+        setting = THRESHOLDS.get(reason)
+        hint = f"; {setting} is {getattr(plan, setting)} in the plan" if setting else ""
+        raise NothingLeftError(
+            f"nothing is left (captions: {rows:,}): the stage {stage} dropped {most:,} of them as '{reason}'{hint}; "
+            f"{folder / splitting.DROPPED} says why of each."
+        )
+    return built

@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.text import one_line
 from hiergeo.construction.build_plan import BuildPlan
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.datasets import Hierarchy, reading
-from hiergeo.datasets.chains import is_address
 from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
 from hiergeo.datasets.repeats import Repeats
@@ -25,17 +23,16 @@ SEPARATOR = "=>"
 MOST_CHARACTERS = 1000
 """Of a caption and of any text."""
 
-COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
-"""Address of an image of HierarCaps, as its own files have it."""
+EMPTY_INPUT = "there are no captions: the input is empty."
 
 
 @final
 @dataclass(frozen=True)
 class CaptionSurvey:
-    """What a first look at captions finds: a hash, the rows that repeat a first one, and how many there are."""
+    """What a first look at captions finds: a hash, the rows that repeat an earlier one -> that one, and all rows."""
 
     sha256: str
-    firsts: Mapping[int, int]
+    repeats: Mapping[int, int]
     rows: int
 
 
@@ -48,21 +45,19 @@ class Captions:
     drafts: Callable[[], Iterator[Draft]]
 
     def survey(self) -> CaptionSurvey:
-        """Read all captions once, to know them again and to find those that repeat others.
+        """Read all captions once, in 24 bytes of memory each; raises InputError without any.
 
-        Raises InputError without any.
-
-        They count as equal if they differ in case, blanks and final full stops alone. 24 bytes a caption are held in
-        memory.
+        They count as equal if they differ in case, blanks and final full stops alone.
         """
-        digest, repeats, read = sha256(), Repeats(), 0
-        for draft in _hashing(self.drafts(), digest):
-            read += 1
+        digest, repeats, rows = sha256(), Repeats(), 0
+        for draft in self.drafts():
+            digest.update(_content(draft))
+            rows += 1
             if draft.dropped is None:
                 repeats.add(draft.row, normalised(draft.caption), draft.image)
-        if not read:
+        if not rows:
             raise InputError(EMPTY_INPUT)
-        return CaptionSurvey(digest.hexdigest(), repeats.found(), read)
+        return CaptionSurvey(digest.hexdigest(), repeats.found(), rows)
 
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
@@ -71,8 +66,9 @@ class Captions:
         """
         digest = sha256()
         shard: list[Draft] = []
-        for draft in _hashing(self.drafts(), digest):
-            first = survey.firsts.get(draft.row)
+        for draft in self.drafts():
+            digest.update(_content(draft))
+            first = survey.repeats.get(draft.row)
             shard.append(draft if first is None else draft.drop(READ, "duplicate", f"repeats row {first}"))
             if len(shard) == rows:
                 yield shard
@@ -83,20 +79,14 @@ class Captions:
             raise InputError(f"{self.name} was changed while it was read: give the same command again.")
 
 
-def _hashing(drafts: Iterator[Draft], digest: Any) -> Iterator[Draft]:
-    """The same drafts, each of which a hash takes into account."""
-    for draft in drafts:
-        digest.update(repr((draft.row, draft.caption, draft.image, draft.dropped)).encode())
-        yield draft
-
-
-EMPTY_INPUT = "there are no captions: the input is empty."
+def _content(draft: Draft) -> bytes:
+    return repr((draft.row, draft.caption, draft.image, draft.dropped)).encode()
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     """The captions of a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them, but for `out`.
 
-    Raises InputError if there is no input, or the first one lacks the columns that are asked for.
+    Raises InputError if there is no caption, or the first input lacks the columns of the plan.
     """
     columns = Columns("captions", plan.caption_column, plan.image_column)
     listing = reading.listing(inputs, columns, out)
@@ -112,46 +102,44 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
             ends = 0
             for sample in reading.read(file, columns):
                 ends = sample.row + (sample.rows if isinstance(sample, Defect) else 1)
-                yield from _drafts(sample, start, listing.base, plan)
+                yield from _drafts(sample, start, listing.base)
             start += ends
 
     return Captions(Path(inputs).resolve().name, drafts)
 
 
-def of_hierarchy(hierarchy: Hierarchy, plan: BuildPlan) -> Captions:
+def of_hierarchy(hierarchy: Hierarchy) -> Captions:
     """The most specific captions of a dataset, by the numbers of their rows."""
 
     def drafts() -> Iterator[Draft]:
         for row in hierarchy.rows:
-            yield _draft(row.row_id, row.positive[-1], image_name(hierarchy.name, row.image_id), plan)
+            yield _draft(row.row_id, row.positive[-1], _address(hierarchy.name, row.image_id))
 
     return Captions(f"{hierarchy.name}/{hierarchy.split}", drafts)
 
 
-def image_name(dataset: str, image: int | None) -> str:
-    """What the image of a dataset is called: its address where it has one, ``DATASET:NUMBER`` otherwise."""
+def _address(dataset: str, image: int | None) -> str:
+    """What a dataset's image is called: its address in HierarCaps' own files, elsewhere ``DATASET:NUMBER``."""
     if image is None:
         return ""
-    return COCO.format(image) if dataset == "hierarcaps" else f"{dataset}:{image}"
+    is_coco = dataset == "hierarcaps"
+    return f"http://images.cocodataset.org/val2014/COCO_val2014_{image:012d}.jpg" if is_coco else f"{dataset}:{image}"
 
 
-def _drafts(sample: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Draft]:
+def _drafts(sample: Read, start: int, base: Path) -> Iterator[Draft]:
     if isinstance(sample, Defect):
-        empty = sample.reason in (EMPTY, MISSING)
-        dropped = Draft.begin(start, "", "", plan.tiers)
+        reason = "empty" if sample.reason in (EMPTY, MISSING) else "unreadable"
+        dropped = Draft(start, "").drop(READ, reason, sample.reason)
         for row in range(start + sample.row, start + sample.row + sample.rows):
-            yield replace(dropped, row=row).drop(READ, "empty" if empty else "unreadable", sample.reason)
-        return
-    image = (sample.reference or "").removeprefix(f"{base}/")
-    yield _draft(start + sample.row, sample.caption or "", image, plan)
+            yield replace(dropped, row=row)
+    else:
+        image = (sample.reference or "").removeprefix(f"{base}/")
+        yield _draft(start + sample.row, sample.caption or "", image)
 
 
-def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
+def _draft(row: int, caption: str, image: str) -> Draft:
     text = " ".join(caption.split())
-    if not is_address(image):
-        detail = f"{one_line(image)} holds a line end or half a character"
-        return Draft.begin(row, text, "", plan.tiers).drop(READ, "unusable image", detail)
-    draft = Draft.begin(row, text, image, plan.tiers)
+    draft = Draft(row, text, image)
     if not text:
         return draft.drop(READ, "empty", MISSING)
     if len(text) > MOST_CHARACTERS:

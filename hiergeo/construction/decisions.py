@@ -19,26 +19,17 @@ ID, DECISION, COMMENT = "id", "decision", "comment"
 
 
 def write_sample(path: Path, chains: Hierarchy, count: int, seed: int = 0) -> int:
-    """Write chains drawn at random as a CSV file that a person fills in.
+    """Write chains drawn at random, at most `count`, as a CSV file that a person fills in; returns how many.
 
     A row is a chain: its ``id`` (the `row_id`), a column for each text, and the empty columns ``decision`` and
-    ``comment``. The order is random, so the first rows are a random sample too, for readers who stop early.
-
-    Args:
-        path: the file; it must not exist, because it may hold decisions.
-        chains: n of them.
-        count: how many to draw; all where n is smaller.
-        seed: of the draw; a smaller sample is the beginning of a larger one.
-
-    Returns:
-        How many were written.
+    ``comment``. The order is random, so the first rows are a random sample too, for readers who stop early; a smaller
+    sample of a seed is the beginning of a larger one.
 
     Raises:
-        InputError: a count or seed out of range, or the file exists.
+        InputError: a count out of range, or the file exists and may hold decisions.
         UnavailableError: the file cannot be written.
     """
     check_whole("sample", count, 1, limits.COUNT)
-    check_whole("seed", seed, 0, limits.SEED)
     if path.exists():
         raise InputError(f"{path} exists and may hold decisions: move it away, or name another file.")
     order = np.random.default_rng(seed).permutation(len(chains.rows))[:count]
@@ -84,22 +75,19 @@ def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, frozenset[str
             raise table.error(index, ID, f"'{quoted(number)}' is not in {chains.name} {chains.split}, or occurs twice")
         if texts != _texts(row, len(columns)):
             raise table.error(index, None, f"the texts differ from those of chain {row.row_id}")
-        if wrong is None:
-            known = f"neither {ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
-            raise table.error(index, DECISION, f"'{quoted(decision)}' is {known}")
+        if not wrong <= set(columns):
+            options = f"{ACCEPT} nor {REJECT} nor a list of columns such as {columns[0]}"
+            raise table.error(index, DECISION, f"'{quoted(decision)}' is neither {options}")
         if decision:
-            named = columns if row.negative is not None else columns[: chains.tiers]
-            yield row.row_id, wrong.intersection(named)
+            has_negative = row.negative is not None
+            yield row.row_id, wrong.intersection(columns if has_negative else columns[: chains.tiers])
 
 
-def _wrong(decision: str, columns: list[str]) -> frozenset[str] | None:
-    """The columns that a decision calls wrong, none without one; None for what is no decision."""
+def _wrong(decision: str, columns: list[str]) -> frozenset[str]:
+    """The columns that a decision calls wrong, none without one; what is no decision names other columns."""
     if decision in ("", ACCEPT):
         return frozenset()
-    if decision == REJECT:
-        return frozenset(columns)
-    named = frozenset(re.split(r"\s*[,;]\s*", decision))
-    return named if named <= frozenset(columns) else None
+    return frozenset(columns) if decision == REJECT else frozenset(re.split(r"\s*[,;]\s*", decision))
 
 
 def _columns(chains: Hierarchy) -> list[str]:

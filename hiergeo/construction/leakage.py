@@ -1,18 +1,17 @@
 """Leakage: rows of chains that share an image or a text with a test set, such as that of HierarCaps."""
 
+import filecmp
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import repeat
-from operator import add
 from pathlib import Path
-from typing import Any, final
+from typing import NamedTuple, final
 from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
-from hiergeo._core.storage.files import csv_rows, sha256
+from hiergeo._core.storage.files import csv_rows
 from hiergeo._core.text import inert
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
@@ -26,23 +25,12 @@ KINDS = (NUMBER, ADDRESS, BYTES, TEXT)
 
 WORD = re.compile(r"\w+")
 
-COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
-
-ABSENT = "it was not on the machine; where it is, `hiergeo chains leaks` compares with it."
-"""What a card says of a set that could not be compared; why is a matter of the machine."""
-
 
 @final
 @dataclass(frozen=True)
 class Reference:
-    """Rows that others are compared with.
-
-    Attributes:
-        name: such as ``hierarcaps test``.
-        rows: their chains and the addresses of their images.
-        folder: where files of their images may be; None where there are none.
-        missing: why it could not be read, and what to do; empty where it could.
-    """
+    """Rows that others are compared with: their chains and addresses of images, the folder that may hold the images,
+    and, for a set that is not there, why, and what to do."""
 
     name: str
     rows: tuple[Chain, ...] = ()
@@ -50,19 +38,8 @@ class Reference:
     missing: str = ""
 
 
-@final
-@dataclass(frozen=True)
-class Leak:
-    """A row that shares something.
-
-    Attributes:
-        split: of the row.
-        row: its number.
-        kind: one of `KINDS`.
-        against: the name of the other set.
-        other_row: the number of the row there.
-        detail: what is shared.
-    """
+class Leak(NamedTuple):
+    """A row that shares something, of a kind of `KINDS`, with the other row of that number; what, says `detail`."""
 
     split: str
     row: int
@@ -80,28 +57,19 @@ class Leakage:
     Attributes:
         leaks: at most one for each row, kind and other set.
         rows: how many rows were compared, by split.
-        tiers: by split and other set, how many rows have a text at each tier, general to specific, that occurs anywhere
-            in the other set. Short texts such as ``dog`` are shared by any two sets.
-        unchecked: other sets that could not be compared, and why.
+        against: the other sets that were compared.
+        unchecked: other sets that could not be, and why.
     """
 
     leaks: tuple[Leak, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
-    tiers: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    against: tuple[str, ...] = ()
     unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[tuple[str, str, str], int]:
         """Rows by split, other set and kind."""
         return dict(Counter((leak.split, leak.against, leak.kind) for leak in self.leaks))
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values for a card, the same on every machine."""
-        rows, counts = self.counts, {split: dict[str, Any]() for split in self.rows}
-        for (split, against), tiers in self.tiers.items():
-            kinds = {kind: rows.get((split, against, kind), 0) for kind in KINDS}
-            counts[split][against] = {"kinds": kinds, "rows_with_a_shared_text_by_tier": list(tiers)}
-        return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
     def without(self, rows: Iterable[Chain], split: str) -> list[Chain]:
         """The rows of a split that share nothing with the other sets."""
@@ -110,9 +78,9 @@ class Leakage:
 
     def write(self, path: Path | str) -> None:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
-        with csv_rows(path, COLUMNS) as write:
+        with csv_rows(path, Leak._fields) as write:
             for leak in self.leaks:
-                write([inert(getattr(leak, name)) for name in COLUMNS])
+                write(list(map(inert, leak)))
 
 
 def leakage(
@@ -124,36 +92,26 @@ def leakage(
     by their words, whatever the case, blanks and punctuation.
 
     Args:
-        rows: the chains of each split, which are walked through once for each other set and not kept.
+        rows: the chains of each split, which are walked through once and not held.
         against: the other sets.
         folder: where the files of the images of `rows` may be.
     """
+    others = list(against)
+    indices = [_Index(other) for other in others if not other.missing]
     leaks: list[Leak] = []
-    tiers: dict[tuple[str, str], tuple[int, ...]] = {}
-    unchecked: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for other in against:
-        if other.missing:
-            unchecked[other.name] = other.missing
-            continue
-        index = _Index(other)
-        for split, chains_of_split in rows.items():
-            shared: list[int] = []
-            count = 0
-            for row in chains_of_split:
-                count += 1
-                shared = list(map(add, shared or repeat(0), index.tiers(row)))
-                leaks += (Leak(split, row.row, *leak) for leak in index.leaks(row, folder))
-            tiers[split, other.name], counts[split] = tuple(shared), count
-    rows_of = {
-        split: counts[split] if split in counts else sum(1 for _ in chains_of_split)
-        for split, chains_of_split in rows.items()
-    }
-    return Leakage(tuple(leaks), rows_of, tiers, unchecked)
+    counts: dict[str, int] = dict.fromkeys(rows, 0)
+    for split, chains_of_split in rows.items():
+        for row in chains_of_split:
+            counts[split] += 1
+            for index in indices:
+                matches = index.leaks(row, folder)
+                leaks += (Leak(split, row.row, kind, index.name, number, what) for kind, number, what in matches)
+    missing = {other.name: other.missing for other in others if other.missing}
+    return Leakage(tuple(leaks), counts, tuple(index.name for index in indices), missing)
 
 
-def reference(name: str, split: str = "test", **options: Any) -> Reference:
-    """A dataset to compare with, by its name as `hiergeo.datasets.load` knows it.
+def reference(name: str, split: str = "test", rows: int | None = None) -> Reference:
+    """A dataset to compare with, by its name as `hiergeo.datasets.load` knows it, or its first rows.
 
     A dataset that is not on this machine is a reference whose `missing` says so.
 
@@ -161,15 +119,16 @@ def reference(name: str, split: str = "test", **options: Any) -> Reference:
         InputError: the name or the split is unknown, or the data is damaged.
     """
     try:
-        hierarchy = datasets.load(name, split, **options)
+        hierarchy = datasets.load(name, split, rows=rows)
     except UnavailableError as error:
         return Reference(f"{name} {split}", missing=str(error))
     kind, _, address = name.partition(":")
     if kind == chains.NAME:
         path = chains.located(address)
-        folder = path.parent if path.is_file() else path
-        return Reference(f"{path.name} {split}", tuple(chains.read(path, split)), folder)
-    return Reference(f"{name} {split}", tuple(_chains(hierarchy)), _folder(hierarchy))
+        own, is_file = chains.read(path, split), path.is_file()
+        return Reference(f"{path.name} {split}", tuple(own), path.parent if is_file else path)
+    folders = {image.path.parent for image in hierarchy.images if image.path is not None}
+    return Reference(f"{name} {split}", tuple(_chains(hierarchy)), folders.pop() if len(folders) == 1 else None)
 
 
 def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
@@ -182,51 +141,38 @@ def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
         yield Chain(row.row_id, row.positive, row.negative, name)
 
 
-def _folder(hierarchy: Hierarchy) -> Path | None:
-    folders = {image.path.parent for image in hierarchy.images if image.path is not None}
-    return folders.pop() if len(folders) == 1 else None
-
-
 @final
 class _Index:
-    """The rows of another set, by what a row can share with them."""
+    """The rows of another set by what a row can share with them."""
 
     def __init__(self, other: Reference) -> None:
-        self._other = other
-        rows = other.rows
-        self._images = [(kind, key, _firsts(key(row.image) for row in rows)) for kind, key in KEYS]
-        self._specific = _firsts(words(row.positive[-1]) for row in rows)
-        self._texts = {words(text) for row in rows for text in row.positive}
-        self._sizes: dict[int, dict[Path, int]] = defaultdict(dict)
-        for position, row in enumerate(rows):
+        self.name, self._rows = other.name, other.rows
+        self._firsts: dict[str, dict[str, int]] = {kind: {} for kind in KEYS}
+        self._files: dict[int, list[tuple[Path, int]]] = defaultdict(list)
+        for position, row in enumerate(other.rows):
+            for kind, key in KEYS.items():
+                self._firsts[kind].setdefault(key(row), position)
             if (file := _file(row, other.folder)) is not None:
-                self._sizes[file.stat().st_size].setdefault(file, position)
-        self._digests: dict[int, dict[str, Path]] = {}
+                self._files[file.stat().st_size].append((file, position))
 
-    def leaks(self, row: Chain, folder: Path | None) -> Iterator[tuple[str, str, int, str]]:
-        """What a row, whose image may be in a folder, shares: the kind, their name, their row, and a detail."""
-        name, rows = self._other.name, self._other.rows
-        for kind, key, positions in self._images:
-            value = key(row.image)
-            if value and value in positions:
-                yield kind, name, rows[positions[value]].row, value
-        if (file := _file(row, folder)) is not None and (same := self._same_bytes(file)) is not None:
-            yield BYTES, name, rows[self._sizes[same.stat().st_size][same]].row, same.name
-        if (position := self._specific.get(words(row.positive[-1]))) is not None:
-            yield TEXT, name, rows[position].row, rows[position].positive[-1]
+    def leaks(self, row: Chain, folder: Path | None) -> Iterator[tuple[str, int, str]]:
+        """What a row, whose image may be in a folder, shares: the kind, the number of their row, and a detail."""
+        for kind in KINDS:
+            if kind == BYTES:
+                position, detail = self._same_bytes(_file(row, folder))
+            else:
+                detail = KEYS[kind](row)
+                position = self._firsts[kind].get(detail) if detail else None
+            if position is not None:
+                other = self._rows[position]
+                yield kind, other.row, other.positive[-1] if kind == TEXT else detail
 
-    def tiers(self, row: Chain) -> Iterator[bool]:
-        """Whether the text of each tier is one of theirs."""
-        return (words(text) in self._texts for text in row.positive)
-
-    def _same_bytes(self, file: Path) -> Path | None:
-        """The first file of theirs with the same bytes; only those of its size are read, and each once."""
-        size = file.stat().st_size
-        if size not in self._sizes:
-            return None
-        if size not in self._digests:
-            self._digests[size] = {sha256(other): other for other in reversed(self._sizes[size])}
-        return self._digests[size].get(sha256(file))
+    def _same_bytes(self, file: Path | None) -> tuple[int | None, str]:
+        """The position and the name of the first file with the same bytes; only files of the same size are read."""
+        for other, position in self._files.get(file.stat().st_size, ()) if file is not None else ():
+            if filecmp.cmp(str(file), other, shallow=False):
+                return position, other.name
+        return None, ""
 
 
 def words(text: str) -> str:
@@ -234,33 +180,29 @@ def words(text: str) -> str:
     return " ".join(WORD.findall(text.casefold())) or text
 
 
-def _firsts(values: Iterable[str]) -> dict[str, int]:
-    """The first position of each value."""
-    firsts: dict[str, int] = {}
-    for position, value in enumerate(values):
-        firsts.setdefault(value, position)
-    return firsts
-
-
-def _number(address: str) -> str:
-    number = coco_number(address) if address else None
+def _number(row: Chain) -> str:
+    number = coco_number(row.image) if row.image else None
     return "" if number is None else str(number)
 
 
-def _address(address: str) -> str:
+def _address(row: Chain) -> str:
     """An address of the web without what does not tell two apart: the scheme, the case of the host, a fragment."""
-    if not SCHEME.match(address) or _number(address):
+    if not SCHEME.match(row.image) or _number(row):
         return ""
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(row.image)
     except ValueError:
         return ""
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.netloc.casefold()}{unquote(parts.path)}{query}" if parts.netloc else ""
 
 
-KEYS = ((NUMBER, _number), (ADDRESS, _address))
-"""What tells an image by its name, for each kind."""
+KEYS: dict[str, Callable[[Chain], str]] = {
+    NUMBER: _number,
+    ADDRESS: _address,
+    TEXT: lambda row: words(row.positive[-1]),
+}
+"""What rows share that have equal keys of a kind; an empty key is shared with nobody."""
 
 
 def _file(row: Chain, folder: Path | None) -> Path | None:

@@ -2,25 +2,23 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from hiergeo._core.storage.files import WriteRow, csv_rows
 from hiergeo._core.text import inert
-from hiergeo.construction.captions import SEPARATOR
-from hiergeo.construction.drafts import Draft, hash64, normalised
+from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.datasets.chains import ARROW
 
 TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "dropped.csv"
 
-CHAINS = ("positive", "negative", "image_url")
-"""Columns of training rows, and of test rows with negatives."""
-
-TESTED = ("id", "captions", "image_url")
-"""Columns of test rows without negatives."""
+CHAINS, TESTED = ("positive", "negative", "image_url"), ("id", "captions", "image_url")
+"""Columns of training rows and of test rows with negatives, and of test rows without them."""
 
 REASONS = ("row", "caption", "image", "stage", "reason", "detail")
 """Columns of the rows that were dropped."""
@@ -46,20 +44,20 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
     for draft in drafts:
         if draft.dropped is None:
             rows.append(draft.row)
-            caption = hash64(f"caption {normalised(draft.caption)}")
+            caption = _hash64(f"caption {normalised(draft.caption)}")
             captions.append(caption)
-            images.append(hash64(f"image {draft.image}") if draft.image else caption)
+            images.append(_hash64(f"image {draft.image}") if draft.image else caption)
     if not rows:
         return Sides(frozenset(), (0, 0))
     by_image, by_caption = (np.frombuffer(hashes, np.uint64) for hashes in (images, captions))
     smallest = _joined(by_image, by_caption)
-    chosen = {group: _chance(group, seed) < fraction for group in np.unique(smallest).tolist()}
-    tested = np.fromiter((chosen[group] for group in smallest.tolist()), bool, len(smallest))
+    chances = {group: (_hash64(f"{seed} {group}") >> 11) / (1 << 53) for group in np.unique(smallest).tolist()}
+    tested = np.array([chances[group] < fraction for group in smallest.tolist()])
     images_of = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
     return Sides(frozenset(np.frombuffer(rows, np.int64)[tested].tolist()), images_of)
 
 
-def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
+def _joined(images: np.ndarray, captions: np.ndarray) -> Any:
     """For each row the smallest key of an image in its group, of rows joined by keys (n,) of images or captions."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -71,13 +69,7 @@ def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
     groups, group = connected_components(graph, directed=False)
     smallest = np.full(groups, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(smallest, group[: len(distinct)], distinct)
-    joined: np.ndarray = smallest[group[image]]
-    return joined
-
-
-def _chance(key: int, seed: int) -> float:
-    """A number from 0 to below 1 that is fixed by a group and a seed."""
-    return (hash64(f"{seed} {key}") >> 11) / (1 << 53)
+    return smallest[group[image]]
 
 
 def write_splits(drafts: Iterable[Draft], sides: Sides, out: Path) -> None:
@@ -90,7 +82,7 @@ def write_splits(drafts: Iterable[Draft], sides: Sides, out: Path) -> None:
         for draft in drafts:
             if draft.dropped is not None:
                 continue
-            row = (_cell(draft.positive), _cell(draft.negative), draft.image)
+            row = (ARROW.join(draft.positive), ARROW.join(draft.negative), draft.image)
             if draft.row in sides.test:
                 test((draft.row, row[0], draft.image))
                 expanded(row)
@@ -109,5 +101,5 @@ def without_dropped(drafts: Iterable[Draft], line: WriteRow, counts: Counter[tup
             line([inert(cell) for cell in cells])
 
 
-def _cell(texts: Sequence[str | None]) -> str:
-    return f" {SEPARATOR} ".join(text or "" for text in texts)
+def _hash64(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -5,7 +5,7 @@ file), or ``captions`` and perhaps ``image_url`` (as its test file). The texts o
 to specific. Addresses of images are never fetched.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -195,25 +195,11 @@ def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
 
     Raises:
         InputError: a text that is empty or not stripped, holds ``=>`` or a line end, or chains of different lengths.
-        UnavailableError: the file cannot be written; what was there is kept.
+        UnavailableError: the file cannot be written; what was there stays.
     """
-    return _write(
-        path,
-        (POSITIVE, NEGATIVE, IMAGE),
-        (
-            (ARROW.join(chain.positive), ARROW.join(chain.negative or ()), chain.image)
-            for chain in _checked(path, chains, negatives=True)
-        ),
-    )
-
-
-def write_test(path: Path | str, chains: Iterable[Chain]) -> int:
-    """Write chains as HierarCaps' test file, without negatives: ``id,captions,image_url``; see `write_train`."""
-    return _write(
-        path,
-        (ID, CAPTIONS, IMAGE),
-        ((chain.row, ARROW.join(chain.positive), chain.image) for chain in _checked(path, chains, negatives=False)),
-    )
+    with csv_rows(path, (POSITIVE, NEGATIVE, IMAGE)) as write:
+        rows = ((ARROW.join(row.positive), ARROW.join(row.negative or ()), row.image) for row in _checked(path, chains))
+        return sum(1 for _ in map(write, rows))
 
 
 def writable(text: str) -> str:
@@ -232,23 +218,18 @@ def is_address(image: str) -> bool:
     return not any(map(image.__contains__, "\r\n")) and not garbled(image)
 
 
-def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> Iterator[Chain]:
+def _checked(path: Path | str, chains: Iterable[Chain]) -> Iterator[Chain]:
     tiers: int | None = None
     for chain in chains:
         tiers = tiers or len(chain.positive)
-        for texts in [chain.positive] + ([chain.negative] if negatives and chain.negative is not None else []):
+        for texts in filter(None, (chain.positive, chain.negative)):
             flaw = next((f"the text '{text}' {writable(text)}" for text in texts if writable(text)), "")
             if len(texts) != tiers or tiers < LEAST_TIERS:
                 flaw = f"it has {len(texts)} tiers where {max(tiers, LEAST_TIERS)} are needed"
             elif sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
                 flaw = f"it has more than {CELL_CHARACTERS:,} characters"
             elif not is_address(chain.image):
-                flaw = f"'{chain.image}' is no address of an image"
+                flaw = f"'{chain.image}' is not an address of an image"
             if flaw:
                 raise InputError(f"cannot write chain {chain.row} to {path}: {flaw}.")
         yield chain
-
-
-def _write(path: Path | str, header: Sequence[str], records: Iterable[Sequence[object]]) -> int:
-    with csv_rows(path, header) as write:
-        return sum(1 for _ in map(write, records))

@@ -251,8 +251,6 @@ def test_variances_as_small_as_trained_ones_do_not_cancel():
     assert torch.allclose(inclusion(Gaussian(*single[:2]), Gaussian(*single[2:])).double(), reference, rtol=1e-6)
 
 
-
-
 def test_heads_epsilon_and_tokenizer_are_part_of_the_fingerprint(tmp_path, state, model):
     configs = (
         changed("text_cfg", heads=4),

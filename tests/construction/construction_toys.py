@@ -11,7 +11,7 @@ import numpy as np
 from hiergeo._core.errors import UnavailableError
 from hiergeo.construction import BuildPlan
 from hiergeo.construction.answer_store import AnswerStore
-from hiergeo.construction.backends import Backend, Gap, Proposal
+from hiergeo.construction.backends import Backend, Proposal
 from hiergeo.construction.judges import Judge
 
 ENTRY_POINTS = (
@@ -68,19 +68,6 @@ class ToyBackend(Backend):
     def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
         self._work(chains)
         return [_denied(chain) for chain in chains]
-
-    def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
-        self._work(gaps)
-        return [self._filled(gap) for gap in gaps]
-
-    def _filled(self, gap: Gap) -> Proposal:
-        positive = list(gap.positive)
-        made = _heads(str(positive[-1]), len(positive))
-        if not made.candidates:
-            return made
-        whole = {"positive": [*made.candidates[0], positive[-1]]}
-        whole["negative"] = [f"no {text}" for text in whole["positive"]]
-        return Proposal((tuple(str(whole[side][tier]) for side, tier in gap.missing),))
 
     def usage(self) -> dict[str, float]:
         return {"requests": self.calls}

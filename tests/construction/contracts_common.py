@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hiergeo.construction.backends import Backend, Gap, Proposal
+from hiergeo.construction.backends import Backend, Proposal
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, Judge
 
 CAPTIONS = (
@@ -20,30 +20,22 @@ CHAINS = (
     ("animal", "dog", "a dog on the grass", "A brown dog runs over the wet grass behind a house."),
     ("people", "men", "men who play football", "Two men in red shirts play football on a beach."),
 )
-NOTHING = (None,) * 4
-GAPS = (
-    Gap(CHAINS[0], NOTHING),
-    Gap((None, *CHAINS[1][1:]), ("animal", "horse", None, None)),
-    Gap((None, None, None, CHAINS[0][-1]), NOTHING),
-)
 
 
 def check_backend(first: Backend, second: Backend, tiers: Sequence[int] = (2, 3, 4)) -> None:
     """Assert the contract of `Backend` on two of the same settings."""
     check_identity(first, second)
-    assert [list(each) for each in (first.generalise([], 4), first.contradict([]), first.complete([]))] == [[]] * 3
+    assert [first.generalise([], 4), first.contradict([])] == [[], []]
     for count in tiers:
         check_proposals(first.generalise(CAPTIONS, count), [count - 1] * len(CAPTIONS))
-    answers = first.generalise(CAPTIONS, 4), first.contradict(CHAINS), first.complete(GAPS)
+    answers = first.generalise(CAPTIONS, 4), first.contradict(CHAINS)
     assert any(proposal.candidates for proposal in answers[0])
     check_proposals(answers[1], [4, 4])
-    check_proposals(answers[2], [len(gap.missing) for gap in GAPS])
     check_proposals(first.generalise(ODD, 4), [3] * len(ODD))
     check_proposals(first.contradict([(text,) * 4 for text in ODD]), [4] * len(ODD))
     alone = (
         [second.generalise([caption], 4)[0] for caption in CAPTIONS[::-1]],
         [second.contradict([chain])[0] for chain in CHAINS[::-1]],
-        [second.complete([gap])[0] for gap in GAPS[::-1]],
     )
     assert [list(each) for each in answers] == [each[::-1] for each in alone], "answers depend on their company"
     before = first.usage()

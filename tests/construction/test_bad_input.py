@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
-from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.construction import BuildPlan, NothingLeftError, build, read_plan
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
-from hiergeo.datasets import chains
 from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
 
 GOOD = "caption,image\na dog runs over the grass,1.jpg\na cat on a red sofa,2.jpg\n"
@@ -88,16 +87,6 @@ def test_captions_that_cannot_be_used_are_dropped_one_by_one(tmp_path: Path) -> 
     assert reasons[1] == "too long"
 
 
-@pytest.mark.parametrize("image", ["d\ne.jpg", "d\re.jpg"])
-def test_images_that_files_of_chains_cannot_hold_are_dropped_when_they_are_read(image: str, tmp_path: Path) -> None:
-    rows = [("a dog runs over the grass", "1.jpg"), ("a cat sleeps on a red sofa", image)]
-    told = "\n".join(json.dumps({"caption": caption, "image": name}) for caption, name in rows)
-    built = build(written(tmp_path, told, "captions.jsonl"), tmp_path / "out", toy_plan(test_fraction=0))
-    assert built.dropped == {("read", "unusable image"): 1}
-    assert (tmp_path / "out" / "train.csv").read_text().splitlines()[1].endswith(",1.jpg")
-    assert chains.write_train(tmp_path / "again.csv", chains.read(tmp_path / "out", "train")) == built.train == 1
-
-
 def test_an_endpoint_that_is_down_leaves_the_work_and_says_how_to_go_on(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
     with pytest.raises(UnavailableError, match=r"does not answer.*0 of 1 shards are done.*generalise.*same command"):
@@ -136,7 +125,7 @@ def test_a_plan_that_drops_everything_names_the_stage_and_its_setting(
     with pytest.raises(NothingLeftError, match=f"(?s){stage} dropped 2 .*{setting}"):
         build(written(tmp_path, GOOD), tmp_path / "out", toy_plan(**settings))
     assert (tmp_path / "out" / "dropped.csv").read_text().count(f",{stage},") == 2
-    assert (tmp_path / "out" / "work" / "filter" / "00000.json").is_file()
+    assert (tmp_path / "out" / "work" / "shards" / "000000.json").is_file()
 
 
 def test_a_folder_of_another_plan_or_input_is_refused_with_the_difference(tmp_path: Path) -> None:
@@ -171,13 +160,14 @@ def test_a_folder_that_cannot_be_written_is_told_before_work(tmp_path: Path, mon
     assert not (tmp_path / "shut").exists()
 
 
-def test_two_builds_in_one_folder_are_kept_apart(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD)
-    with locked(tmp_path / "out" / "work"), pytest.raises(HeldError, match="out"):
-        build(path, tmp_path / "out", toy_plan())
-    with locked(tmp_path / "out" / "work" / "share-0-of-2"), pytest.raises(HeldError, match="share-0-of-2"):
-        build(path, tmp_path / "out", toy_plan())
-    assert build(path, tmp_path / "out", toy_plan()).rows == 2
+def test_two_builds_of_one_plan_in_one_folder_share_the_work(tmp_path: Path) -> None:
+    captions = "".join(f"a dog {n} runs over the grass,{n}.jpg\n" for n in range(12))
+    path = written(tmp_path, f"caption,image\n{captions}")
+    plan = toy_plan(backend_options={"pause": 0.01})
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: build(path, tmp_path / "out", plan), range(2)))
+    assert sum(result.made for result in results) == 4
+    assert {result.train + result.test for result in results} == {12}
 
 
 @pytest.mark.parametrize("content", ["", "tiers = ", "tires = 3"])

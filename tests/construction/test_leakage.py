@@ -53,11 +53,10 @@ def test_texts_by_their_words():
     assert kinds(row(0, "a dog runs on the grey sand"), row(1, "a dog runs on the sand")) == set()
 
 
-def test_every_tier_is_counted_and_only_the_last_is_a_leak():
+def test_only_the_most_specific_text_is_a_leak():
     mine = Chain(3, ("animal", "dog", "a wet dog"))
-    found = leakage({"train": [mine]}, [Reference("other", (Chain(0, ("Dog.", "a big animal", "animal")),))])
-    assert found.tiers == {("train", "other"): (1, 1, 0)}
-    assert not found.leaks
+    compared = leakage({"train": [mine]}, [Reference("other", (Chain(0, ("Dog.", "a big animal", "animal")),))])
+    assert (compared.leaks, compared.rows, compared.against) == ((), {"train": 1}, ("other",))
 
 
 @given(st.lists(st.sampled_from(["A cat.", "a cat", "a cat!", "a  CAT", "a dog", "dog a", "...", "!"]), max_size=6))
@@ -130,14 +129,13 @@ def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
     assert "data fetch" in absent.missing
     found = leakage({"train": [row(0, "a")]}, [absent])
     assert list(found.unchecked) == ["hierarcaps test"]
-    assert found.as_dict()["counts"] == {"train": {}}
-    assert str(tmp_path) not in str(found.as_dict())
+    assert (found.rows, found.against) == ({"train": 1}, ())
 
 
 def test_the_verb_fails_where_a_set_is_not_there(run, tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "nowhere"))
     chains.write_train(tmp_path / "train.csv", [row(0, "a bus")])
-    chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
+    chains.write_train(tmp_path / "other.csv", [row(0, "a tram")])
     kept = tmp_path / "kept.csv"
     code, out, said = run("chains", "leaks", tmp_path / "train.csv")
     assert (code, "nothing was compared" in said, "nothing is shared" in out) == (2, True, False)
@@ -151,7 +149,7 @@ def test_the_verb_fails_where_a_set_is_not_there(run, tmp_path, monkeypatch):
 def test_own_chains_and_scenes_are_references(tmp_path):
     chains.write_train(tmp_path / "own.csv", [row(0, "a dog", "dog.png")])
     assert reference(f"chains:{tmp_path / 'own.csv'}").rows[0].image == "dog.png"
-    assert len(reference("scenes", count=3).rows) == 3
+    assert len(reference("scenes", rows=3).rows) == 3
 
 
 def test_the_expanded_rows_of_test_images_leak(data_home):
@@ -164,7 +162,7 @@ def test_the_expanded_rows_of_test_images_leak(data_home):
 
 def test_the_verb_counts_leaks(tmp_path, run):
     chains.write_train(tmp_path / "train.csv", [row(0, "a dog on a beach", COCO), row(1, "a bus")])
-    chains.write_test(tmp_path / "other.csv", [row(0, "A Bus.")])
+    chains.write_train(tmp_path / "other.csv", [row(0, "A Bus.")])
     code, out, _ = run(
         "chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "l.csv"
     )
@@ -173,7 +171,7 @@ def test_the_verb_counts_leaks(tmp_path, run):
     assert (tmp_path / "l.csv").read_text().count("\n") == 2
     run("chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--kept", tmp_path / "kept.csv")
     assert [each.positive[-1] for each in chains.read(tmp_path / "kept.csv")] == ["a dog on a beach"]
-    chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
+    chains.write_train(tmp_path / "other.csv", [row(0, "a tram")])
     code, out, _ = run("chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
     assert (code, "nothing is shared" in out) == (0, True)
 
@@ -181,7 +179,7 @@ def test_the_verb_counts_leaks(tmp_path, run):
 def test_the_verb_compares_a_dataset_by_name(tmp_path, run, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "nowhere"))
     known = reference("scenes", "test").rows[5].positive[-1]
-    chains.write_test(tmp_path / "other.csv", [row(3, known), row(4, "a tram")])
+    chains.write_train(tmp_path / "other.csv", [row(3, known), row(4, "a tram")])
     against = ("--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "leaks.csv")
     code, out, _ = run("chains", "leaks", "scenes@test", *against)
     held = [each.row for each in reference("scenes", "test").rows if each.positive[-1] == known]

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.grading import judged_rates, quality
+from hiergeo.construction.grading import by_tier, judged_rates, quality
 from hiergeo.construction.judges import JUDGES
-from hiergeo.construction.wording import by_tier
 from tests.construction.construction_common import CONTRADICTS, ENTAILS, TableJudge, chains_of
 
 DOG = "animal => brown dog => a brown dog runs on grass"
@@ -162,7 +161,7 @@ def test_rates_are_shares_and_rows_come_in_any_order(rows, random):
 
 
 def test_tiers_of_a_rate_are_its_columns():
-    rates = by_tier("rate", np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 1.0], [1.0, 0.0]]))
+    rates = by_tier({"rate": (np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 1.0], [1.0, 0.0]]))})
     assert {name: above.sum() / below.sum() for name, (above, below) in rates.items()} == {
         "rate": 2 / 3,
         "rate_tier0": 1,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo.construction.backends import Gap, prompts
+from hiergeo.construction.backends import prompts
 from hiergeo.construction.backends.reading import Unreadable, read_reply
 from hiergeo.construction.engines.interface import REFUSED, STOPPED, TRUNCATED, Prompt, Reply
 
@@ -39,7 +39,6 @@ def test_a_caption_is_one_json_string_that_opens_no_turn(caption: str) -> None:
     for question, key in (
         (prompts.generalising(caption, 4), "caption"),
         (prompts.contradicting(chain), "positive_2"),
-        (prompts.completing(Gap((None, caption), ("x", None))), "positive_2"),
     ):
         assert json.loads(question.user)[key] == caption
         assert not set("<>[]\n") & set(question.user)
@@ -55,41 +54,23 @@ def test_captions_are_quoted(caption: str) -> None:
 @pytest.mark.parametrize("tiers", range(2, 9))
 def test_prompts_of_every_depth_name_what_they_ask_for(tiers: int) -> None:
     chain = tuple(f"text {tier}" for tier in range(tiers))
-    gap = Gap((*chain[:-2], None, chain[-1]), (None, *chain[1:]))
-    for question, count in (
-        (prompts.generalising(chain[-1], tiers), tiers - 1),
-        (prompts.contradicting(chain), tiers),
-        (prompts.completing(gap), 2),
-    ):
-        assert len(question.asked) == count
+    questions = {"generalise": prompts.generalising(chain[-1], tiers), "contradict": prompts.contradicting(chain)}
+    for question, count in zip(questions.values(), (tiers - 1, tiers), strict=True):
+        assert len(question.requested) == count
         assert question.names[0] == "caption"
-        assert sorted(question.names[1:]) == sorted(question.asked)
+        assert sorted(question.names[1:]) == sorted(question.requested)
         example = json.loads(question.system.rpartition(" is answered with ")[2])
         assert tuple(example) == question.names
         assert len(set(example.values())) == len(example)
-
-
-@pytest.mark.parametrize("tiers", range(2, 9))
-def test_instructions_are_what_every_stage_is_told(tiers: int) -> None:
-    chain = tuple(f"words {tier}" for tier in range(tiers))
-    stages = {
-        "generalise": prompts.generalising("a dog", tiers),
-        "contradict": prompts.contradicting(chain),
-        "complete": prompts.completing(Gap((None, *chain[1:]), (None,) * tiers)),
-    }
-    assert prompts.instructions(tiers) == {stage: prompt.system for stage, prompt in stages.items()}
-    assert len(set(prompts.instructions(tiers).values())) == len(stages)
-    for prompt in stages.values():
-        assert f"in this order, {', '.join(prompt.names)}: under caption stands" in prompt.system
-        assert prompt.system.count("\n\n") == 3
-    last = f"negative_{tiers}"
-    assert [last in prompt.names for prompt in stages.values()] == [False, True, True]
-    assert ("positive_2 names" in stages["contradict"].system) == (tiers >= 4)
-    assert (f"positive_{tiers - 1} is a short phrase" in stages["contradict"].system) == (tiers >= 3)
+        assert f"in this order, {', '.join(question.names)}: under caption stands" in question.system
+    instructions = {stage: question.system for stage, question in questions.items()}
+    assert prompts.instructions(tiers) == instructions
+    assert ("positive_2 names" in instructions["contradict"]) == (tiers >= 4)
+    assert (f"positive_{tiers - 1} is a short phrase" in instructions["contradict"]) == (tiers >= 3)
 
 
 def answered(question: Prompt, **changes: str) -> Reply:
-    told = {"caption": question.caption, **{name: f"word {name[-1]}" for name in question.asked}}
+    told = {"caption": question.caption, **{name: f"word {name[-1]}" for name in question.requested}}
     return Reply(json.dumps({**told, **changes}))
 
 
@@ -124,7 +105,7 @@ JSON = st.recursive(
 )
 QUESTION = prompts.generalising("a brown dog runs", 3)
 NEAR = st.dictionaries(
-    st.sampled_from(["caption", *QUESTION.asked, "positive_3"]),
+    st.sampled_from(["caption", *QUESTION.requested, "positive_3"]),
     st.sampled_from(["a brown dog runs", "dog", "animal", "", "a\ud800b", "\x00", "x" * 2000]) | JSON,
 )
 ENDS = st.sampled_from([STOPPED, STOPPED, STOPPED, TRUNCATED, REFUSED])
@@ -144,12 +125,6 @@ def test_every_answer_is_read_or_refused(text: str, finish: str) -> None:
         return
     told = json.loads(text)
     assert finish == STOPPED
-    assert found == tuple(" ".join(told[name].split()) for name in QUESTION.asked)
+    assert found == tuple(" ".join(told[name].split()) for name in QUESTION.requested)
     assert len({*found, QUESTION.caption}) == 3
     "".join(found).encode()
-
-
-@given(st.dictionaries(st.sampled_from(["text", "finish", "prompt_tokens", "completion_tokens", "x"]), JSON) | JSON)
-def test_what_is_no_stored_reply_is_asked_again(values: object) -> None:
-    found = Reply.of_dict(values)
-    assert found is None or found.as_dict() == values

@@ -11,8 +11,8 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.jobs import Share
 from hiergeo.construction import build, card
 from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.building import Shards
 from hiergeo.construction.judges import JUDGES
-from hiergeo.construction.passes import Passes
 from hiergeo.datasets import chains
 from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
 
@@ -96,7 +96,7 @@ def test_a_build_that_died_while_it_replaced_another_goes_on(captions: Path, out
 
 def test_two_deaths_after_captions_changed_leave_no_mix(captions: Path, out: Path) -> None:
     written(captions, "cat")
-    for dead_at in ("filter/00002.json", "/test.csv"):
+    for dead_at in ("shards/000002.json", "/test.csv"):
         dies_after(dead_at, captions, out, toy_plan())
         assert not any(b"dog" in files(out).get(name, b"") for name in SPLITS)
 
@@ -104,16 +104,16 @@ def test_two_deaths_after_captions_changed_leave_no_mix(captions: Path, out: Pat
 def test_captions_that_another_process_replaced_are_not_built(
     captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Passes.run
+    real = Shards.run
 
-    def run(self: Passes, share: Share) -> None:
-        monkeypatch.setattr(Passes, "run", real)
+    def run(self: Shards, share: Share, progress: bool) -> None:
+        monkeypatch.setattr(Shards, "run", real)
         other = written(tmp_path / "captions.csv", "horse")
         build(other, tmp_path / "out", toy_plan(), worker="1/2", overwrite=True)
         written(captions)
-        real(self, share)
+        real(self, share, progress)
 
-    monkeypatch.setattr(Passes, "run", run)
+    monkeypatch.setattr(Shards, "run", run)
     build(captions, tmp_path / "out", toy_plan(), worker="0/2")
     build(captions, tmp_path / "out", toy_plan())
     assert not any(b"horse" in files(tmp_path / "out")[name] for name in SPLITS)
@@ -122,7 +122,7 @@ def test_captions_that_another_process_replaced_are_not_built(
 def test_a_share_of_other_captions_is_refused(captions: Path, tmp_path: Path) -> None:
     build(captions, tmp_path / "out", toy_plan(), worker="0/2")
     written(captions, "horse")
-    with pytest.raises(InputError, match=r"other captions.*captions\.csv"):
+    with pytest.raises(InputError, match=r"captions\.csv.*other captions"):
         build(captions, tmp_path / "out", toy_plan(), worker="1/2")
     assert build(captions, tmp_path / "out", toy_plan(), worker="1/2", overwrite=True).rows == 8
 
@@ -130,13 +130,13 @@ def test_a_share_of_other_captions_is_refused(captions: Path, tmp_path: Path) ->
 def test_captions_that_change_while_they_are_read_are_told(
     captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Passes.run
+    real = Shards.run
 
-    def run(self: Passes, share: Share) -> None:
+    def run(self: Shards, share: Share, progress: bool) -> None:
         written(captions, "horse")
-        real(self, share)
+        real(self, share, progress)
 
-    monkeypatch.setattr(Passes, "run", run)
+    monkeypatch.setattr(Shards, "run", run)
     with pytest.raises(InputError, match="while it was read"):
         build(captions, tmp_path / "out", toy_plan())
 
@@ -153,12 +153,16 @@ def test_a_folder_of_0_2_still_opens_and_keeps_what_is_not_ours(captions: Path, 
     assert not {"card.json", "leakage.csv"} & files(out).keys()
 
 
-def test_a_folder_of_0_2_goes_on_with_what_its_stages_made(captions: Path, out: Path) -> None:
-    plan = out / "plan.toml"
-    plan.write_text('growth = "weak"\nmost_characters = 1000\n' + plan.read_text())
-    with pytest.raises(InputError, match=r"growth.*--overwrite"):
+def test_the_work_of_version_0_2_begins_again_when_that_is_said(captions: Path, out: Path) -> None:
+    shutil.rmtree(out / "work")
+    (out / "work" / "generalise").mkdir(parents=True)
+    before = files(out)
+    with pytest.raises(InputError, match=r"0\.2.*--overwrite"):
         build(captions, out, toy_plan())
-    assert not any(stage.made for stage in build(captions, out, toy_plan(), overwrite=True).stages)
+    assert files(out) == before
+    assert build(captions, out, toy_plan(), overwrite=True).made
+    assert build(captions, out, toy_plan()).made == 0
+    assert files(out) == before
 
 
 def test_a_readme_of_something_else_is_left_alone(captions: Path, tmp_path: Path) -> None:

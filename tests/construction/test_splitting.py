@@ -14,7 +14,7 @@ ROWS = st.lists(
 
 
 def drafts(rows: list[tuple[str, str]]) -> list[Draft]:
-    return [Draft.begin(row, caption, image, 4) for row, (caption, image) in enumerate(rows)]
+    return [Draft(row, caption, image) for row, (caption, image) in enumerate(rows)]
 
 
 @given(ROWS, st.integers(0, 5))
@@ -34,7 +34,7 @@ def test_what_belongs_together_is_on_one_side(rows: list[tuple[str, str]], seed:
 @given(ROWS, st.integers(0, 5))
 def test_the_order_of_rows_and_rows_of_other_images_do_not_matter(rows: list[tuple[str, str]], seed: int) -> None:
     made = drafts(rows)
-    others = [Draft.begin(1000 + n, f"other {n}", f"other {n}", 4) for n in range(5)]
+    others = [Draft(1000 + n, f"other {n}", f"other {n}") for n in range(5)]
     alone, among = split(made, seed, 0.5), split([*others, *reversed(made)], seed, 0.5)
     assert alone.test == {row for row in among.test if row < 1000}
 

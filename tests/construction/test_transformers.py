@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
-from hiergeo.construction.engines.transformers import GumbelChoice, TransformersEngine
-from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.engines.transformers import TransformersEngine, sampling_processors
 from hiergeo.construction.judges.transformers import TransformersJudge
 from tests.construction.contracts_common import check_judge
 from tests.construction.language.language_models_common import (
@@ -108,8 +106,8 @@ def test_draws_follow_the_softmax() -> None:
     shares = np.exp(scores[0].numpy() / 0.8)
     for top_p, expected in ((1.0, shares / shares.sum()), (0.9, shares[:2] / shares[:2].sum())):
         prompt = replace(generalising("a", 2), sampling=Sampling(temperature=0.8, top_p=top_p))
-        choice = GumbelChoice([prompt])
-        drawn = [int(choice(torch.zeros(1, 1), scores.clone()).argmax()) for _ in range(4000)]
+        processors = transformers.LogitsProcessorList(sampling_processors([prompt]))
+        drawn = [int(processors(torch.zeros(1, 1), scores.clone()).argmax()) for _ in range(4000)]
         counts = np.bincount(drawn, minlength=4)[: len(expected)] / 4000
         np.testing.assert_allclose(counts, expected, atol=4 * 0.5 / np.sqrt(4000))
 
@@ -131,10 +129,10 @@ def test_limits_of_a_local_model(tmp_path: Path) -> None:
     assert backend.usage()["completion_tokens"] <= 60
 
 
-def test_a_local_model_completes(model: Path) -> None:
+def test_a_local_model_contradicts(model: Path) -> None:
     backend = transformers_backend(str(model), retries=16)
-    (proposal,) = backend.complete([Gap((None, "a dog"), ("x", None))])
-    assert [len(each) for each in proposal.candidates] == [2]
+    (proposal,) = backend.contradict([("animal", "a dog")])
+    assert [len(texts) for texts in proposal.candidates] == [2]
     assert len(backend.identity["sha256"]) == 64
     assert str(model.parent) not in str(backend.identity)
 
@@ -181,34 +179,18 @@ def test_the_order_of_classes_is_read(tmp_path: Path, expected: np.ndarray, orde
     assert judge.probabilities([]).shape == (0, 3)
 
 
-def test_names_of_classes(tmp_path: Path, expected: np.ndarray) -> None:
-    numbered = classifier(tmp_path / "numbered", ["LABEL_0", "LABEL_1", "LABEL_2"], [2, 1, 0])
-    with pytest.raises(InputError, match="LABEL_0"):
-        TransformersJudge(str(numbered))
-    for given in (NAMES[::-1], "contradiction, neutral, entailment"):
-        judge = TransformersJudge(str(numbered), labels=given)
-        np.testing.assert_allclose(judge.probabilities(PAIRS), expected, atol=1e-6)
-    for wrong in (NAMES[:2], ["entailment", "neutral", "neutral"], ["yes", "no", "maybe"]):
-        with pytest.raises(InputError):
-            TransformersJudge(str(numbered), labels=wrong)
-    with pytest.raises(InputError, match="positive"):
-        TransformersJudge(str(classifier(tmp_path / "mood", ["positive", "negative"])))
+@pytest.mark.parametrize(
+    "names", [["LABEL_0", "LABEL_1", "LABEL_2"], ["not_entailment", "entailment"], [*NAMES, "unknown"]]
+)
+def test_classes_that_are_not_those_of_inference_are_refused(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(InputError, match=names[0]):
+        TransformersJudge(str(classifier(tmp_path / "m", names)))
 
 
-def test_two_classes(tmp_path: Path) -> None:
-    folder = classifier(tmp_path / "m", ["not_entailment", "entailment"])
-    with pytest.warns(UserWarning, match="contradiction"):
-        judge = TransformersJudge(str(folder))
-    found = judge.probabilities(PAIRS)
-    np.testing.assert_allclose(found[:, ENTAILMENT] + found[:, NEUTRAL], 1)
-    assert not found[:, CONTRADICTION].any()
-
-
-def test_long_pairs_are_cut_with_a_warning(tmp_path: Path) -> None:
+def test_long_pairs_are_cut_and_leave_the_others_alone(tmp_path: Path) -> None:
     judge = TransformersJudge(str(classifier(tmp_path / "m", NAMES)))
-    with pytest.warns(UserWarning, match="1 of 2"):
-        found = judge.probabilities([("a" * 500, "b"), ("a", "b")])
-    np.testing.assert_allclose(found[1], judge.probabilities([("a", "b")])[0], atol=1e-6)
+    answers = judge.probabilities([("a" * 500, "b"), ("a", "b")])
+    np.testing.assert_allclose(answers[1], judge.probabilities([("a", "b")])[0], atol=1e-6)
 
 
 def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_path: Path) -> None:
@@ -218,7 +200,6 @@ def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_
     assert one == two != other
 
 
-@pytest.mark.filterwarnings("ignore:.*pairs are longer")
 def test_a_random_classifier_keeps_the_contract_of_judges(tmp_path: Path) -> None:
     folder = str(classifier(tmp_path / "judge", NAMES, length=512))
     check_judge(TransformersJudge(folder), TransformersJudge(folder), knows=False)

@@ -48,7 +48,7 @@ class Raising(BaseModel):
             try:
                 super().__init__(**settings)
             except ValidationError as error:
-                raise InputError(sentence(error)) from None
+                raise InputError(_suggesting(type(self), error)) from None
 
         __init__.__pydantic_base_init__ = True  # so that reading a file does without it, and keeps its own errors
 

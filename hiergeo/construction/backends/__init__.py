@@ -11,14 +11,12 @@ from hiergeo._core.plugins import Plugins
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """What a backend answers for one item.
+    """The answer to one item.
 
     Attributes:
-        candidates: answers, the best first; the first one that passes verification is taken. A candidate has one text
-            for each text that was asked for, in order. Empty where there is none.
-        reason: why there is none, a few words that are the same for every item refused for it, such as ``no noun``;
-            empty where there are candidates.
-        detail: what was found, such as the answer that could not be read.
+        candidates: answers, the best first, of which the first one that passes the judge is taken; empty without one.
+        reason: why there is none, a few words that are the same for every item refused for it, such as ``no noun``.
+        detail: such as the answer that could not be read.
     """
 
     candidates: tuple[tuple[str, ...], ...] = ()
@@ -26,35 +24,15 @@ class Proposal:
     detail: str = ""
 
 
-@final
-@dataclass(frozen=True)
-class Gap:
-    """A chain some of whose texts are missing.
-
-    Attributes:
-        positive: texts general to specific, None where one is missing; the last is there.
-        negative: None where one is missing.
-    """
-
-    positive: tuple[str | None, ...]
-    negative: tuple[str | None, ...]
-
-    @property
-    def missing(self) -> tuple[tuple[str, int], ...]:
-        """The places of the missing texts, ``("positive", tier)`` general to specific, then ``("negative", tier)``."""
-        sides = (("positive", self.positive), ("negative", self.negative))
-        return tuple((side, tier) for side, texts in sides for tier, text in enumerate(texts) if text is None)
-
-
 class Backend(ABC):
-    """Interface of what writes texts: more general captions, contradicting captions, and what is missing in a chain.
+    """Interface of what writes texts: more general captions, and contradicting ones.
 
     Answers depend on the arguments and on `identity` alone. A method gives one proposal an item, in order, also for
-    items that it cannot do; it raises for what stops all of them, such as an endpoint that is down.
+    items that it cannot do; it raises UnavailableError for what stops all of them, such as an endpoint that is down.
+    `name` is what plans call it.
     """
 
     name: str
-    """What plans call it."""
 
     @property
     @abstractmethod
@@ -71,9 +49,6 @@ class Backend(ABC):
 
         Returns:
             For each caption candidates of `tiers` - 1 texts, general to specific.
-
-        Raises:
-            UnavailableError: nothing can be answered now; work can go on later.
         """
 
     @abstractmethod
@@ -87,27 +62,13 @@ class Backend(ABC):
 
         Returns:
             For each chain candidates of as many texts as the chain has.
-
-        Raises:
-            UnavailableError: as `generalise`.
-        """
-
-    @abstractmethod
-    def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
-        """The missing texts of each chain.
-
-        Returns:
-            For each gap candidates of one text for each of `Gap.missing`, in that order.
-
-        Raises:
-            UnavailableError: as `generalise`.
         """
 
     def usage(self) -> dict[str, float]:
         """What the answers so far took: ``prompt_tokens``, ``completion_tokens``, ``requests``; may be empty.
 
-        An answer that was kept counts like one that was asked for, so that the card of a build that was interrupted
-        is that of one that was not.
+        An answer out of the store counts like a new one, so that the card of a build that was interrupted is that of
+        one that was not.
         """
         return {}
 

@@ -1,4 +1,4 @@
-"""The backend of language models: questions, an engine that answers them, answers that are kept, and proposals."""
+"""The backend of language models: questions, an engine that answers them, answers that are stored, and proposals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -11,7 +11,7 @@ from pydantic import Field
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.documents import STRICT
 from hiergeo.construction.answer_store import AnswerStore
-from hiergeo.construction.backends import Backend, Gap, Proposal, prompts
+from hiergeo.construction.backends import Backend, Proposal, prompts
 from hiergeo.construction.backends.reading import Unreadable, read_reply
 from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Prompt, Reply, Sampling, checked
 
@@ -22,12 +22,8 @@ RETRY_TEMPERATURE = 0.7
 @final
 @dataclass(frozen=True)
 class Asking:
-    """How often is asked.
-
-    Attributes:
-        candidates: answers that are asked for each item, with seeds that follow each other.
-        retries: times that an item is asked again, with another seed, while no answer could be read.
-    """
+    """How many answers are wanted for each item, with seeds that follow each other, and how often an item is asked
+    again, with another seed, while no answer could be read."""
 
     __pydantic_config__ = STRICT
 
@@ -40,10 +36,10 @@ DEFAULT_ASKING = Asking()
 
 @final
 class LanguageModelBackend(Backend):
-    """A language model that writes, completes and contradicts chains.
+    """A language model that writes and contradicts chains.
 
-    An answer is kept in the store as soon as it comes, under a key that holds all that it depends on; what is in the
-    store is not asked again. Answers that cannot be read are kept too, so that the same attempt is not repeated.
+    An answer is stored as soon as it comes, under a key that holds all that it depends on; what is in the store is not
+    asked again. Answers that cannot be read are stored too, so that the same attempt is not repeated.
     """
 
     def __init__(
@@ -60,23 +56,14 @@ class LanguageModelBackend(Backend):
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {
-            "engine": self.engine.name,
-            **self.engine.identity,
-            "prompts": prompts.VERSION,
-            "sampling": dict(vars(self.sampling)),
-            "candidates": self.asking.candidates,
-            "retries": self.asking.retries,
-        }
+        parts = {"engine": self.engine.name, **self.engine.identity, "prompts": prompts.VERSION}
+        return parts | {"sampling": dict(vars(self.sampling)), **vars(self.asking)}
 
     def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
         return self._ask([prompts.generalising(caption, tiers) for caption in captions])
 
     def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
         return self._ask([prompts.contradicting(chain) for chain in chains])
-
-    def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
-        return self._ask([prompts.completing(gap) for gap in gaps])
 
     def usage(self) -> dict[str, float]:
         """Calls and tokens of the answers used, those out of the store included."""
@@ -88,54 +75,49 @@ class LanguageModelBackend(Backend):
     def close(self) -> None:
         self.engine.close()
 
-    def _ask(self, asked: Sequence[Prompt]) -> list[Proposal]:
+    def _ask(self, questions: Sequence[Prompt]) -> list[Proposal]:
         """A proposal for each prompt; equal ones are asked once."""
-        found: dict[Prompt, list[tuple[str, ...]]] = {prompt: [] for prompt in asked}
-        trouble: dict[Prompt, Unreadable] = {}
+        candidates: dict[Prompt, list[tuple[str, ...]]] = {prompt: [] for prompt in questions}
+        failures: dict[Prompt, Unreadable] = {}
         for attempt in range(self.asking.candidates + self.asking.retries):
-            wanted = [each for each, texts in found.items() if attempt < self.asking.candidates or not texts]
-            for prompt, reply in zip(wanted, self._replies(wanted, attempt), strict=True):
+            open_ = [prompt for prompt, texts in candidates.items() if attempt < self.asking.candidates or not texts]
+            for prompt, reply in zip(open_, self._replies(open_, attempt), strict=True):
                 try:
                     texts = read_reply(prompt, reply)
                 except Unreadable as error:
-                    trouble[prompt] = error
+                    failures[prompt] = error
                     continue
-                if texts not in found[prompt]:
-                    found[prompt].append(texts)
-        return [_proposal(found[prompt], trouble.get(prompt)) for prompt in asked]
+                if texts not in candidates[prompt]:
+                    candidates[prompt].append(texts)
+        return [_proposal(candidates[prompt], failures.get(prompt)) for prompt in questions]
 
-    def _replies(self, asked: Sequence[Prompt], attempt: int) -> list[Reply]:
+    def _replies(self, questions: Sequence[Prompt], attempt: int) -> list[Reply]:
         """The reply to each prompt, out of the store or by the engine."""
-        sampled = [replace(prompt, sampling=self._sampling(attempt)) for prompt in asked]
+        sampling = self.sampling
+        if attempt:
+            temperature = max(sampling.temperature, RETRY_TEMPERATURE)
+            sampling = replace(sampling, seed=sampling.seed + attempt, temperature=temperature)
+        sampled = [replace(prompt, sampling=sampling) for prompt in questions]
         keys = [self._key(prompt) for prompt in sampled]
-        stored = {row: reply for row, key in enumerate(keys) if (reply := Reply.of_dict(self._answers.get(key)))}
-        missing = [row for row in range(len(keys)) if row not in stored]
-        if missing:
-            for index, reply in self.engine.generate([sampled[row] for row in missing]):
-                stored[missing[index]] = reply
-                self._answers.put(keys[missing[index]], reply.as_dict())
-        replies = [stored[row] for row in sorted(stored)]
+        replies = {row: Reply(**stored) for row, key in enumerate(keys) if (stored := self._answers.get(key))}
+        missing = [row for row in range(len(keys)) if row not in replies]
+        for index, reply in self.engine.generate([sampled[row] for row in missing]) if missing else ():
+            replies[missing[index]] = reply
+            self._answers.put(keys[missing[index]], dict(vars(reply)))
         self._used["requests"] += len(replies)
-        self._used["prompt_tokens"] += sum(reply.prompt_tokens for reply in replies)
-        self._used["completion_tokens"] += sum(reply.completion_tokens for reply in replies)
-        return replies
-
-    def _sampling(self, attempt: int) -> Sampling:
-        if attempt == 0:
-            return self.sampling
-        temperature = max(self.sampling.temperature, RETRY_TEMPERATURE)
-        return replace(self.sampling, seed=self.sampling.seed + attempt, temperature=temperature)
+        for name in ("prompt_tokens", "completion_tokens"):
+            self._used[name] += sum(getattr(reply, name) for reply in replies.values())
+        return [replies[row] for row in range(len(keys))]
 
     def _key(self, prompt: Prompt) -> str:
-        asked = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
-        asked.append(dict(vars(prompt.sampling)))
-        return sha256(dumps(asked, sort_keys=True).encode()).hexdigest()
+        parts = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
+        return sha256(dumps([*parts, vars(prompt.sampling)], sort_keys=True).encode()).hexdigest()
 
 
-def _proposal(candidates: Sequence[tuple[str, ...]], trouble: Unreadable | None) -> Proposal:
+def _proposal(candidates: Sequence[tuple[str, ...]], failure: Unreadable | None) -> Proposal:
     if candidates:
         return Proposal(tuple(candidates))
-    return Proposal((), *(("no answer", "") if trouble is None else (trouble.reason, trouble.detail)))
+    return Proposal((), *(("no answer", "") if failure is None else (failure.reason, failure.detail)))
 
 
 def openai_backend(
@@ -163,16 +145,15 @@ def transformers_backend(
 def _backend(
     engine: Callable[..., Engine],
     model: str,
-    theirs: set[str],
+    own: set[str],
     seed: int,
     answers: AnswerStore | None,
     options: Mapping[str, Any],
 ) -> LanguageModelBackend:
     source = f"the backend of '{model}'"
-    parts = [{field.name for field in fields(kind)} for kind in (Sampling, Asking)] + [theirs]
-    known = set().union(*parts) - {"seed"}
-    if unknown := options.keys() - known:
-        raise unknown_name("option", min(unknown), known, f" of {source}")
-    sampling, asking, rest = ({name: options[name] for name in options if name in part} for part in parts)
-    made = checked(Sampling, {"seed": seed, **sampling}, source), checked(Asking, asking, source)
-    return LanguageModelBackend(engine(model, **rest), answers, *made)
+    names = [{field.name for field in fields(kind)} for kind in (Sampling, Asking)] + [own]
+    if unknown := options.keys() - set().union(*names):
+        raise unknown_name("option", min(unknown), set().union(*names), f" of {source}")
+    sampling, asking, rest = ({name: options[name] for name in options if name in part} for part in names)
+    settings = checked(Sampling, {"seed": seed, **sampling}, source), checked(Asking, asking, source)
+    return LanguageModelBackend(engine(model, **rest), answers, *settings)

@@ -1,4 +1,4 @@
-"""Strict reading of what a language model answers: the texts that were asked for, or why they cannot be used."""
+"""Strict reading of what a language model answers: the texts that were requested, or why they cannot be used."""
 
 import re
 import unicodedata
@@ -10,9 +10,6 @@ from hiergeo.construction.backends.prompts import CAPTION
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.engines.interface import REFUSED, TRUNCATED, Prompt, Reply
-
-SHOWN = 200
-"""Characters of an answer that `Unreadable` quotes."""
 
 LONGEST = 1000
 """Characters that a text may have, unless the caption that it is about has more."""
@@ -28,31 +25,29 @@ FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 class Unreadable(Exception):
     """An answer that cannot be used, for a reason in a few words that are the same for all such answers."""
 
-    def __init__(self, reason: str, found: str) -> None:
+    def __init__(self, reason: str, text: str) -> None:
         super().__init__(reason)
-        self.reason, self.detail = reason, shortened(" ".join(found.split()), SHOWN)
+        self.reason, self.detail = reason, shortened(" ".join(text.split()), 200)
 
 
 def read_reply(prompt: Prompt, reply: Reply) -> tuple[str, ...]:
-    """The texts that were asked for, in the order of `Prompt.asked`.
+    """The texts that were requested, in the order of `Prompt.requested`.
 
     An answer is one JSON object and nothing else; a ``<think>`` block before it is passed over, and what stands around
     it if it is the only thing in a code fence. Nothing in it is mended but white space: it has to hold every key that
-    was asked for and no other, and repeat the caption.
+    was requested and no other, and repeat the caption.
 
     Raises:
         Unreadable: it does not.
     """
-    if reply.finish == REFUSED:
-        raise Unreadable("refused by the model", reply.text)
-    if reply.finish == TRUNCATED:
-        raise Unreadable("truncated answer", reply.text)
+    if reply.finish in (REFUSED, TRUNCATED):
+        raise Unreadable("refused by the model" if reply.finish == REFUSED else "truncated answer", reply.text)
     answer = _object(reply.text)
-    wanted = {CAPTION, *prompt.asked}
+    wanted = {CAPTION, *prompt.requested}
     if answer.keys() != wanted:
         differing = sorted(str(name) for name in answer.keys() ^ wanted)
         raise Unreadable("wrong number of texts", f"{', '.join(differing)} in {reply.text}")
-    texts = {name: _text(answer[name], prompt) for name in (CAPTION, *prompt.asked)}
+    texts = {name: _text(answer[name], prompt) for name in (CAPTION, *prompt.requested)}
     if normalised(texts.pop(CAPTION)) != normalised(prompt.caption):
         raise Unreadable("answer about another caption", str(answer[CAPTION]))
     seen = set(map(normalised, prompt.taken))
@@ -62,7 +57,7 @@ def read_reply(prompt: Prompt, reply: Reply) -> tuple[str, ...]:
         if _echoes(text, prompt):
             raise Unreadable("prompt repeated", text)
         seen.add(normalised(text))
-    return tuple(texts[name] for name in prompt.asked)
+    return tuple(texts.values())
 
 
 def _object(text: str) -> dict[str, object]:
@@ -85,20 +80,19 @@ def _text(value: object, prompt: Prompt) -> str:
         raise Unreadable("empty text", value)
     if len(text) > max(LONGEST, len(prompt.caption)):
         raise Unreadable("text too long", text)
-    if text != " ".join(prompt.caption.split()) and (SEPARATOR in text or any(map(_unfit, text))):
+    if text != " ".join(prompt.caption.split()) and (SEPARATOR in text or any(map(_is_unfit, text))):
         raise Unreadable("malformed answer", ascii(text))
     return text
 
 
-def _unfit(character: str) -> bool:
+def _is_unfit(character: str) -> bool:
     """Control characters, halves of surrogate pairs, unassigned and private ones, and the mark of undecodable bytes."""
     return unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") or character == "\N{REPLACEMENT CHARACTER}"
 
 
 def _echoes(text: str, prompt: Prompt) -> bool:
     """Whether words in a row come out of the instructions or their example, and not out of the item."""
-    words = normalised(text).split()
-    known = set(re.findall(r"\w+", normalised(prompt.user)))
+    words, own = normalised(text).split(), set(re.findall(r"\w+", normalised(prompt.user)))
     instructions = normalised(prompt.system)
     runs = (words[start : start + ECHOED_WORDS] for start in range(len(words) - ECHOED_WORDS + 1))
-    return any(" ".join(run) in instructions and not known.issuperset(run) for run in runs)
+    return any(" ".join(run) in instructions and not own.issuperset(run) for run in runs)

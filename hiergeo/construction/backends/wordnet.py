@@ -7,12 +7,12 @@ one. A caption that is not understood is refused.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from itertools import islice, pairwise
+from functools import cached_property
+from itertools import islice
 from typing import Any, final
 
 from hiergeo._core.errors import InputError
-from hiergeo.construction.backends import Backend, Gap, Proposal
+from hiergeo.construction.backends import Backend, Proposal
 from hiergeo.construction.language.contrasts import applied, contrasts
 from hiergeo.construction.language.kinds import UNRELATED, unrelated
 from hiergeo.construction.language.ladder import Ladder, key, ladders
@@ -46,41 +46,26 @@ class WordNetBackend(Backend):
         if spec:
             raise InputError(f"backend wordnet takes no argument, got {spec!r}: write just 'wordnet'.")
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """Version of the rules and hash of the lexicon."""
-        return {"backend": self.name, "version": VERSION, "lexicon": _lexicon_hash()}
+        digest = hashlib.sha256(RESOURCE.read_bytes()).hexdigest()[:16]
+        return {"backend": self.name, "version": VERSION, "lexicon": digest}
 
     def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
-        """See `Backend.generalise`. Reasons: ``empty``, ``too long``, ``not English``, ``no noun``, ``too short``."""
         return [_generalise(caption, tiers) for caption in captions]
 
     def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
-        """See `Backend.contradict`. Reasons: ``empty``, ``nothing to contradict``."""
         return [_contradict(tuple(chain)) for chain in chains]
 
-    def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
-        """See `Backend.complete`. Reasons: those of the other two."""
-        return [_complete(gap) for gap in gaps]
 
-
-@lru_cache(maxsize=1)
-def _lexicon_hash() -> str:
-    return hashlib.sha256(RESOURCE.read_bytes()).hexdigest()[:16]
-
-
-def _refusal(caption: str) -> Proposal | None:
-    """Why nothing can be made of a text; None where something may."""
+def _generalise(caption: str, tiers: int) -> Proposal:
     if not caption.strip():
         return Proposal(reason="empty")
     if len(caption) > LONGEST:
         return Proposal(reason="too long", detail=f"{len(caption)} characters")
-    return None if looks_english(caption) else Proposal(reason="not English")
-
-
-def _generalise(caption: str, tiers: int) -> Proposal:
-    if refused := _refusal(caption):
-        return refused
+    if not looks_english(caption):
+        return Proposal(reason="not English")
     analysis = parse(caption.lower() if caption.isupper() else caption)
     if analysis.main is None:
         return Proposal(reason="no noun")
@@ -178,25 +163,3 @@ def _shuffled(items: Sequence[Any], chain: tuple[str, ...]) -> list[Any]:
     """Items in an order that depends on the chain alone."""
     seed = "\n".join(chain).encode()
     return sorted(items, key=lambda item: hashlib.sha256(seed + repr(item).encode()).digest())
-
-
-def _complete(gap: Gap) -> Proposal:
-    """Missing tiers from the ladders of the caption, then missing negatives of the whole chain."""
-    caption = gap.positive[-1] or ""
-    if refused := _refusal(caption):
-        return refused
-    chains = [tuple(str(text) for text in gap.positive)]
-    if None in gap.positive:
-        options = (chain for ladder in ladders(parse(caption)) for chain in _chains(ladder, len(gap.positive)))
-        chains = [tuple(own or new for own, new in zip(gap.positive, chain, strict=True)) for chain in options]
-        chains = [chain for chain in dict.fromkeys(chains) if _grows(chain)]
-    answers: dict[tuple[str, ...], None] = {}
-    for chain in chains:
-        for offer in _contradict(chain).candidates if None in gap.negative else [gap.negative]:
-            negative = tuple(str(own or new) for own, new in zip(gap.negative, offer, strict=True))
-            if all(key(one) != key(other) for one, other in pairwise(negative)):
-                sides = {"positive": chain, "negative": negative}
-                answers[tuple(sides[side][tier] for side, tier in gap.missing)] = None
-    if answers:
-        return Proposal(tuple(answers)[:CANDIDATES])
-    return Proposal((), "nothing to contradict" if chains else "too short", caption)

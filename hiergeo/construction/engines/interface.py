@@ -21,14 +21,8 @@ REFUSED: Final = "refused"
 @final
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen.
-
-    Attributes:
-        temperature: 0 takes the likeliest token; at most 2.
-        top_p: the likeliest tokens whose probabilities sum to this are chosen from; in (0, 1].
-        max_tokens: of a reply.
-        seed: of the choice.
-    """
+    """How the next token is chosen: by `temperature` (0 takes the likeliest), among the likeliest tokens whose
+    probabilities sum to `top_p`, with a `seed`; `max_tokens` are those of a reply."""
 
     __pydantic_config__ = STRICT
 
@@ -42,11 +36,7 @@ DEFAULT_SAMPLING = Sampling()
 
 
 def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
-    """A dataclass made of options by name; errors name their source.
-
-    Raises:
-        InputError: an option that does not exist (the nearest one is suggested), or a value that does not fit.
-    """
+    """A dataclass made of options by name; raises InputError, which names the source, for one that does not fit."""
     try:
         return validated(kind, dict(options))
     except ValueError as error:
@@ -63,7 +53,7 @@ class Prompt:
         user: what to do it with, JSON.
         caption: the text that the answer has to repeat under ``caption``.
         names: keys of the JSON object to answer with, all of them strings, in the order in which they are written.
-        asked: those of the texts that are asked for, in the order in which a `Proposal` has them.
+        requested: those of the texts that are wanted, in the order in which a `Proposal` has them.
         taken: texts that the answer must not repeat: those that the chain has.
         sampling: how the answer is chosen.
     """
@@ -72,7 +62,7 @@ class Prompt:
     user: str
     caption: str
     names: tuple[str, ...]
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     sampling: Sampling = DEFAULT_SAMPLING
 
@@ -81,28 +71,18 @@ class Prompt:
         """The prompt as a conversation."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
-    def schema(self, fixed: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The JSON schema of the answer.
-
-        Args:
-            fixed: texts that are written out, by name; not every server understands a schema that has some.
-        """
-        constants = {name: {"const": text} for name, text in (fixed or {}).items()}
-        properties = {name: constants.get(name, {"type": "string"}) for name in self.names}
+    def schema(self, **constants: str) -> dict[str, Any]:
+        """The JSON schema of the answer, with texts that are written out, which not every server understands."""
+        properties = {
+            name: {"const": constants[name]} if name in constants else {"type": "string"} for name in self.names
+        }
         return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 @final
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered.
-
-    Attributes:
-        text: the answer, or why there is none.
-        finish: `STOPPED`, `TRUNCATED` or `REFUSED`.
-        prompt_tokens: tokens that were read.
-        completion_tokens: tokens that were written.
-    """
+    """What a model answered: the text or why there is none, how it ended, and the tokens that it read and wrote."""
 
     __pydantic_config__ = STRICT
 
@@ -111,25 +91,11 @@ class Reply:
     prompt_tokens: Annotated[int, Field(ge=0)] = 0
     completion_tokens: Annotated[int, Field(ge=0)] = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values, from which `of_dict` makes the same reply."""
-        return dict(vars(self))
-
-    @classmethod
-    def of_dict(cls, values: Any) -> "Reply | None":
-        """The reply that `as_dict` told of; None for other values."""
-        try:
-            reply = validated(cls, values)
-        except ValueError:
-            return None
-        return reply if reply.as_dict() == values else None
-
 
 class Engine(ABC):
-    """Interface of what runs a language model."""
+    """Interface of what runs a language model; `name` is what plans call it, before a colon."""
 
     name: ClassVar[str]
-    """What plans call it, before a colon."""
 
     @property
     @abstractmethod
@@ -140,9 +106,8 @@ class Engine(ABC):
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
         """Replies as they come, each with the index of its prompt; one for each prompt, in any order.
 
-        Raises:
-            InputError: the model is not there.
-            UnavailableError: the model cannot be run now. Replies that had come are given before.
+        Raises InputError if the model is not there, and UnavailableError if it cannot be run now, after the replies
+        that had come.
         """
 
     def close(self) -> None:  # noqa: B027 (most hold nothing)

@@ -22,14 +22,7 @@ DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, 
 
 @final
 class LocalModel:
-    """A model of transformers in a folder or on the hub, loaded when it is first used.
-
-    Args:
-        source: a folder, or a name on the hub.
-        kind: the class of transformers that loads it, such as ``AutoModelForCausalLM``.
-        device: where it runs; ``auto`` is the accelerator if there is one.
-        dtype: one of `DTYPES`.
-    """
+    """A model of transformers in a folder or on the hub, loaded by a class of it when it is first used."""
 
     def __init__(self, source: str, kind: str, device: str, dtype: str = "auto") -> None:
         if not source.strip():

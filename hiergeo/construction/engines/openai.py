@@ -6,12 +6,12 @@ key comes out of an environment variable, and is struck out of what an endpoint 
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Annotated, Any, Literal, final
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -70,17 +70,11 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """The address that requests go to; raises InputError if it is not valid, or holds a password or a query."""
+        """The address that requests go to; raises InputError if it is none, or holds a password or a query."""
         address = (self.base_url or os.environ.get("OPENAI_BASE_URL") or PUBLIC).rstrip("/")
-        try:
-            parts = urlsplit(address)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise InputError("base_url must be an address such as http://localhost:8000/v1.")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise InputError("base_url must not hold a password or query: key_env names the variable of the key.")
+        if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", address):
+            advice = "without a password or a query: key_env names the variable of the key"
+            raise InputError(f"base_url must be an address such as http://localhost:8000/v1, {advice}.")
         return address
 
     def key(self) -> str:
@@ -180,7 +174,6 @@ class OpenAIEngine(Engine):
         )
 
     def _completion(self, prompt: Prompt, mode: int) -> Any:
-        """A chat completion, as the client reads it."""
         more = {name: value for name, value in vars(prompt.sampling).items() if name not in self.endpoint.omit}
         more |= self.endpoint.parameters()
         if MODES[mode] == "json_schema":
@@ -202,20 +195,14 @@ class OpenAIEngine(Engine):
 
     def _stopping(self, failure: Any) -> UnavailableError:
         """The error for a failure that no other request will do without."""
-        where, message = self.endpoint.address, shortened(self._said(failure), 200)
-        hints = {
-            401: "check the key",
-            402: "the account has no credit left",
-            403: "check the key and what it may use",
-            404: f"check base_url, which mostly ends in /v1, and that '{self.model}' is a model of it",
-        }
-        status = _status(failure)
+        where, message, status = self.endpoint.address, shortened(self._said(failure), 200), _status(failure)
         if status is None or status >= 500 or status in (408, 409, 429):
             return UnavailableError(
                 f"{where} cannot be reached or stays busy ({message}): start it, or check base_url; answers so far "
                 "are kept."
             )
-        return UnavailableError(f"{where} answers with {message}: {hints.get(status, 'check the endpoint')}.")
+        advice = f"check the key, base_url, which mostly ends in /v1, and that '{self.model}' is a model of it"
+        return UnavailableError(f"{where} answers with {message}: {advice}.")
 
 
 def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: int) -> Iterator[tuple[int, Reply]]:
@@ -243,13 +230,13 @@ def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: i
     failures, running = [], concurrency
     try:
         while running:
-            found = done.get()
-            if isinstance(found, tuple):
-                yield found
-            elif found is None:
-                running -= 1
-            else:
-                failures.append(found)
+            match done.get():
+                case None:
+                    running -= 1
+                case Exception() as failure:
+                    failures.append(failure)
+                case reply:
+                    yield reply
     finally:
         stop.set()
     if failures:

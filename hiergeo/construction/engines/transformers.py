@@ -21,12 +21,6 @@ class TransformersEngine(Engine):
 
     Prompts of about the same length make a batch. Which token is drawn depends on the prompt and its seed alone, not on
     the other prompts of the batch; scores themselves may depend on these in their last digits.
-
-    Args:
-        model: a folder, or a name on the hub.
-        device: where it runs.
-        dtype: of the weights.
-        batch_size: prompts that are answered at a time.
     """
 
     name = "transformers"
@@ -42,11 +36,13 @@ class TransformersEngine(Engine):
         return self._model.identity
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
+        """See `Engine.generate`; prompts differ in nothing of their sampling but the seed."""
         texts = [self._text(prompt) for prompt in prompts]
         tokens = [self._model.tokenizer(text, add_special_tokens=not templated).input_ids for text, templated in texts]
+        positions = getattr(self._model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
         fitting = []
         for row, prompt in enumerate(prompts):
-            if len(tokens[row]) + prompt.sampling.max_tokens > self._context:
+            if len(tokens[row]) + prompt.sampling.max_tokens > positions:
                 yield row, Reply("longer than the context of the model", REFUSED)
             else:
                 fitting.append(row)
@@ -70,30 +66,24 @@ class TransformersEngine(Engine):
 
     def _replies(self, prompts: Sequence[Prompt], tokens: Sequence[list[int]]) -> list[Reply]:
         tokenizer, network = self._model.tokenizer, self._model.network
-        width = max(map(len, tokens))
-        ids = torch.full((len(tokens), width), tokenizer.pad_token_id)
-        mask = torch.zeros_like(ids)
-        for row, ids_of_row in enumerate(tokens):
-            ids[row, width - len(ids_of_row) :] = torch.tensor(ids_of_row)
-            mask[row, width - len(ids_of_row) :] = 1
+        batch = tokenizer.pad({"input_ids": list(tokens)}, padding_side="left", return_tensors="pt")
         grammars = [
-            self._compiler.compile_json_schema(dumps(each.schema({"caption": each.caption})), any_whitespace=False)
-            for each in prompts
+            self._compiler.compile_json_schema(dumps(prompt.schema(caption=prompt.caption)), any_whitespace=False)
+            for prompt in prompts
         ]
-        held_to = self._grammar.contrib.hf.LogitsProcessor(grammars)
+        processors = [self._grammar.contrib.hf.LogitsProcessor(grammars), *sampling_processors(prompts)]
         try:
             with torch.inference_mode():
                 written = network.generate(
-                    input_ids=ids.to(network.device),
-                    attention_mask=mask.to(network.device),
-                    logits_processor=[held_to, GumbelChoice(prompts)],
-                    max_new_tokens=max(each.sampling.max_tokens for each in prompts),
+                    **batch.to(network.device),
+                    logits_processor=processors,
+                    max_new_tokens=prompts[0].sampling.max_tokens,
                     do_sample=False,
                     num_beams=1,
                     repetition_penalty=1.0,
                     pad_token_id=tokenizer.pad_token_id,
                     eos_token_id=self._ends,
-                )[:, width:].tolist()
+                )[:, batch.input_ids.shape[1] :].tolist()
         except torch.OutOfMemoryError as error:
             raise UnavailableError(
                 f"{self._model.device} has not enough memory for {len(prompts)} prompts at a time: lower batch_size."
@@ -101,7 +91,7 @@ class TransformersEngine(Engine):
         return [self._reply(reply, len(prompt)) for reply, prompt in zip(written, tokens, strict=True)]
 
     def _reply(self, written: list[int], read: int) -> Reply:
-        end = next((place for place, token in enumerate(written) if token in self._ends), None)
+        end = next((index for index, token in enumerate(written) if token in self._ends), None)
         text = self._model.tokenizer.decode(written[:end], skip_special_tokens=True)
         count = len(written) if end is None else end + 1
         return Reply(text, TRUNCATED if end is None else STOPPED, read, count)
@@ -114,12 +104,6 @@ class TransformersEngine(Engine):
         return sorted({*several, self._model.tokenizer.eos_token_id} - {None})
 
     @cached_property
-    def _context(self) -> int:
-        """Tokens of a prompt and its reply together."""
-        positions = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
-        return positions if isinstance(positions, int) else 1 << 30
-
-    @cached_property
     def _compiler(self) -> Any:
         size = self._model.config.get_text_config().vocab_size
         info = self._grammar.TokenizerInfo.from_huggingface(
@@ -128,34 +112,26 @@ class TransformersEngine(Engine):
         return self._grammar.GrammarCompiler(info)
 
 
-@final
-class GumbelChoice:
-    """Draws the next token of each row by Gumbel noise of its own, so that the greatest sum is a sample of the softmax.
+def sampling_processors(prompts: Sequence[Prompt]) -> list[Any]:
+    """What makes the greatest score of each row a draw from the softmax at the temperature and `top_p` of prompts."""
+    from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
-    Scores are divided by the temperature first; one of 0 adds no noise.
-    """
+    sampling = prompts[0].sampling
+    if sampling.temperature == 0:
+        return []
+    cut = [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
+    return [TemperatureLogitsWarper(float(sampling.temperature)), *cut, GumbelNoise(prompts)]
+
+
+@final
+class GumbelNoise:
+    """Adds to each row of scores Gumbel noise of its own, so that the greatest sum is a sample of the softmax."""
 
     def __init__(self, prompts: Sequence[Prompt]) -> None:
-        self._sampling = [prompt.sampling for prompt in prompts]
-        self._noise = [torch.Generator().manual_seed(_seed(prompt)) for prompt in prompts]
+        keys = [dumps([prompt.messages, prompt.sampling.seed]).encode() for prompt in prompts]
+        self._noise = [torch.Generator().manual_seed(int.from_bytes(sha256(key).digest()[:7], "big")) for key in keys]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores (B, vocabulary) -> scores of the same shape."""
-        return torch.stack([self._drawn(row, scores[row]) for row in range(len(scores))])
-
-    def _drawn(self, row: int, scores: Tensor) -> Tensor:
-        sampling = self._sampling[row]
-        if sampling.temperature == 0:
-            return scores
-        scaled = scores.float() / sampling.temperature
-        if sampling.top_p < 1:
-            ordered, places = scaled.sort(descending=True)
-            shares = ordered.softmax(-1)
-            scaled[places[shares.cumsum(-1) - shares >= sampling.top_p]] = -torch.inf
-        uniform = torch.rand(scaled.shape, generator=self._noise[row])
-        return scaled - uniform.log().neg().log().to(scaled.device)
-
-
-def _seed(prompt: Prompt) -> int:
-    asked = dumps([prompt.messages, prompt.sampling.seed]).encode()
-    return int.from_bytes(sha256(asked).digest()[:7], "big")
+        uniform = torch.stack([torch.rand(scores.shape[1:], generator=noise) for noise in self._noise])
+        return scores.float() - uniform.log().neg().log().to(scores.device)

@@ -21,14 +21,8 @@ UNFIT = {"on": "areas", "in": "surfaces", "inside": "surfaces", "into": "surface
 @final
 @dataclass(frozen=True)
 class Contrast:
-    """A replacement of words.
-
-    Attributes:
-        start: index of the first token that is replaced.
-        end: index after the last.
-        words: what stands there instead.
-        is_odd: whether the text is only good where there is no other, such as an animal in the place of a person.
-    """
+    """Words instead of the tokens from `start` to before `end`; odd ones, such as an animal in the place of a person,
+    are only good where there are no others."""
 
     start: int
     end: int

@@ -77,11 +77,7 @@ def sense_of(noun: str) -> str | None:
 
 @lru_cache(maxsize=1 << 15)
 def kinds(noun: str) -> tuple[str, ...]:
-    """Everyday words for ever more general kinds of what a noun names, the nearest first; may be empty.
-
-    Args:
-        noun: singular, lower case, may have several words.
-    """
+    """Everyday words for ever more general kinds of what a noun in the singular names, the nearest first."""
     if listed := _listed_kinds(noun):
         return listed
     sense = sense_of(noun)
@@ -127,12 +123,7 @@ def related(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def alternatives(noun: str, counted: bool = True) -> tuple[str, ...]:
-    """Nouns for other things of the kind of `noun`, none of which it can be; may be empty.
-
-    Args:
-        noun: singular, lower case, may have several words.
-        counted: whether ``a`` or a number stands before the noun.
-    """
+    """Nouns for other things of the kind of a noun, none of which it can be; `counted` by ``a`` or a number."""
     for name in dict.fromkeys((noun, *wider(noun), *kinds(noun))):
         rows = sorted((row for row in ROWS if name in row[1] and row[0] >= counted), key=lambda row: row[0] != counted)
         if options := [other for other in (rows[0][2] if rows else ()) if not related(noun, other)]:

@@ -16,9 +16,6 @@ from hiergeo.construction.language.phrases import Analysis, Phrase
 from hiergeo.construction.language.tables import LISTS
 from hiergeo.construction.language.tagging import Token
 
-MARKS = frozenset(".;:!?-–—()")
-"""Marks that end a clause."""
-
 VOWEL_SOUND = re.compile(r"(?!uni|use|one|eu|ut)[aeio]|(?!uni|use|ut)u|hour\b", re.IGNORECASE)
 """Beginning of a word before which the indefinite article is ``an``."""
 
@@ -26,13 +23,10 @@ VOWEL_SOUND = re.compile(r"(?!uni|use|one|eu|ut)[aeio]|(?!uni|use|ut)u|hour\b", 
 @final
 @dataclass(frozen=True)
 class Ladder:
-    """Texts about one thing of a caption.
+    """Texts about one thing of a caption, general to specific, the caption last: kinds, noun phrases, beginnings.
 
-    Attributes:
-        rungs: general to specific, the caption last: kinds, noun phrases, beginnings of the caption. Each follows from
-            all behind it, and no two say the same.
-        noun: index of the bare noun.
-        described: index of the noun with its nearest modifier; that of the noun where it has none.
+    Each follows from all behind it, and no two say the same; `noun` is the index of the bare noun, `described` of the
+    noun with its nearest modifier.
     """
 
     rungs: tuple[str, ...]
@@ -165,7 +159,7 @@ def _begins(tokens: Sequence[Token], index: int, start: int) -> bool:
         case "PUNCT":
             starts_phrase = after.tag in ("DET", "NOUN", "NUM", "ADJ", "PRON")
             joins = token.lower == "," and starts_phrase and not _is_in_list(tokens, index)
-            return before.tag != "PUNCT" and (token.lower in MARKS or joins)
+            return before.tag != "PUNCT" and (token.lower in ".;:!?-–—()" or joins)
         case "ADP":
             return _begins_preposition(tokens, index)
         case "PART" | "VERB":

@@ -13,10 +13,10 @@ from hiergeo.datasets.lexicon import Nouns, Section, nouns, read
 WordClass = Literal["noun", "verb", "adjective"]
 
 CONCRETE = {synset: float(share) for synset, share in table_rows("everyday", "concrete")}
-"""Synset -> how likely a caption means what is below it, relative to physical things; the smallest applies."""
+"""Synset -> how likely a caption means what is below it, relative to physical things; the smallest applies, and
+`ABSTRACT` below none of them."""
 
 ABSTRACT = 0.05
-"""The same for senses below none of them."""
 
 USUAL = dict(table_rows("everyday", "usual"))
 """Nouns whose most frequent concrete sense in print is not the one that they have in captions -> that one."""
@@ -40,16 +40,10 @@ IRREGULAR: dict[str, str] = dict(pair.split() for pair in LISTS["plurals"])
 
 @final
 class Lexicon:
-    """Words and senses of English; nouns are given in the singular, in lower case, and may have several words.
-
-    Args:
-        nouns: nouns and how they are related.
-        sections: words of the other classes.
-    """
+    """Words and senses of English; nouns are given in the singular, in lower case, and may have several words."""
 
     def __init__(self, nouns: Nouns, sections: dict[Section, list[str]]) -> None:
-        self._nouns = nouns
-        self._sections = sections
+        self._nouns, self._sections = nouns, sections
 
     def senses(self, noun: str) -> tuple[str, ...]:
         """Synsets of a noun, such as ``dog.n.01``, the most frequent first; empty for an unknown word."""
@@ -118,10 +112,7 @@ class Lexicon:
 
     @lru_cache(maxsize=1 << 16)  # noqa: B019 (there is one lexicon)
     def lemma(self, word: str, word_class: WordClass) -> str:
-        """The dictionary form of a word in lower case: ``wolves`` -> ``wolf``, ``riding`` -> ``ride``.
-
-        An unknown word is returned as it is, a noun without its regular ending.
-        """
+        """The dictionary form of a word in lower case: ``wolves`` -> ``wolf``; of a word that is unknown itself."""
         if word_class == "noun" and word in LISTS["plural_only"]:
             return word
         counts = self.frequencies[word_class]
@@ -141,11 +132,7 @@ class Lexicon:
 
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
-    """The lexicon that comes with hiergeo, read once: 80,000 nouns of several words, 9,000 verbs, 21,000 adjectives.
-
-    Raises:
-        UnavailableError: its file is missing or damaged.
-    """
+    """The lexicon that comes with hiergeo, read once; raises UnavailableError if its file is missing or damaged."""
     return Lexicon(nouns(), read())
 
 

@@ -7,7 +7,7 @@ from typing import final
 from hiergeo.construction.language.kinds import LISTED
 from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.tables import LISTS, PERSONS
-from hiergeo.construction.language.tagging import Token, tokens
+from hiergeo.construction.language.tagging import Token, tokenized
 
 LONGEST_COMPOUND = 4
 """Words of a noun of several words."""
@@ -23,8 +23,7 @@ class Phrase:
         end: index after its last one.
         head: index of its noun, the last word of it where it has several.
         noun: the noun in the singular, of several words where the lexicon has them: ``fire hydrant``.
-        modifiers: positions of what describes the noun and may be left out, in order: adjectives, participles, nouns,
-            and adverbs before them. Words of the noun itself, articles, numbers and possessors are not among them.
+        modifiers: of the adjectives, participles, nouns and adverbs before the noun, which may be left out, in order.
     """
 
     start: int
@@ -37,12 +36,9 @@ class Phrase:
 @final
 @dataclass(frozen=True)
 class Analysis:
-    """The structure of a caption.
+    """The structure of a caption: its tokens and noun phrases.
 
     Attributes:
-        caption: the text.
-        tokens: its words and marks.
-        phrases: its noun phrases, in order.
         main: the phrase that it is about: of ``a group of men`` that of the men. None where it has no noun.
         denial: index of the first ``no``, ``not`` or ``without``, behind which nothing is changed; else of the end.
     """
@@ -67,7 +63,7 @@ class Analysis:
 
 def parse(text: str) -> Analysis:
     """The structure of a caption. Takes any text; finds what it can."""
-    words = tokens(text)
+    words = tokenized(text)
     phrases = _phrases(words)
     denial = next((index for index, token in enumerate(words) if token.tag == "NEG"), len(words))
     return Analysis(text, words, phrases, _main(words, phrases), denial)

@@ -1,4 +1,7 @@
-"""Words and marks of a caption and the class of each: counts of the lexicon weighed by what stands beside a word."""
+"""Words and marks of a caption and the class of each: counts of the lexicon weighed by what stands beside a word.
+
+Scores are natural logarithms.
+"""
 
 import math
 import re
@@ -19,12 +22,8 @@ LONGEST = 40
 ENGLISH = 0.6
 """Share of its words that English has, from which a text is taken for English."""
 
-COMPOUND = 1.0
-"""How much likelier than another class a noun is that is part of a noun of two words, as a natural logarithm."""
-
-
-AGREEMENT, DISAGREEMENT = 1.5, 3.0
-"""How much likelier a form in -s is after a noun in the singular, and less likely another, as natural logarithms."""
+COMPOUND, AGREEMENT, DISAGREEMENT = 1.0, 1.5, -3.0
+"""How much likelier are: a noun that is part of one of two words; after a singular a form in -s, and another one."""
 
 CLASSES: dict[str, WordClass] = {"NOUN": "noun", "VERB": "verb", "PART": "verb", "AUX": "verb", "ADJ": "adjective"}
 """Tag -> class of words that are inflected."""
@@ -42,7 +41,7 @@ AFTER = _scores("after")
 
 
 def _closed_classes() -> dict[str, Scores]:
-    table: dict[str, Scores] = {}
+    classes: dict[str, Scores] = {}
     for tag, words in (
         ("AUX", LISTS["auxiliaries"]),
         ("NUM", LISTS["numbers"]),
@@ -53,10 +52,10 @@ def _closed_classes() -> dict[str, Scores]:
         ("ADV", LISTS["adverbs"]),
     ):
         for word in words:
-            table.setdefault(word, {})[tag] = 0.0
+            classes.setdefault(word, {})[tag] = 0.0
     for word, scores in _scores("also").items():
-        table.setdefault(word, {}).update(scores)
-    return table | {word: {"NEG": 0.0} for word in LISTS["negations"]}
+        classes.setdefault(word, {}).update(scores)
+    return classes | {word: {"NEG": 0.0} for word in LISTS["negations"]}
 
 
 CLOSED = _closed_classes()
@@ -66,16 +65,10 @@ CLOSED = _closed_classes()
 @final
 @dataclass(frozen=True)
 class Token:
-    """A word or mark of a caption.
+    """A word or mark of a caption: as it is written, in lower case, as the lexicon lists it, its class and offsets.
 
-    Attributes:
-        text: as it is written.
-        lower: in lower case.
-        lemma: the form that the lexicon lists.
-        tag: its class: DET, ADJ, NOUN, VERB, PART (a participle), ADP, CONJ, NUM, PRON, ADV, NEG, PUNCT, or OTHER for
-            what is not a word, such as emoji.
-        start: offset of its first character in the caption.
-        end: offset after its last one.
+    Classes are DET, ADJ, NOUN, VERB, PART (a participle), ADP, CONJ, NUM, PRON, ADV, NEG, PUNCT, and OTHER for what is
+    not a word, such as emoji.
     """
 
     text: str
@@ -86,7 +79,7 @@ class Token:
     end: int
 
 
-def tokens(text: str) -> tuple[Token, ...]:
+def tokenized(text: str) -> tuple[Token, ...]:
     """The tokens of a text, tagged; of any text, in time linear in its length."""
     spans = [match.span() for match in TOKEN.finditer(text)]
     words = [text[start : min(end, start + LONGEST)].lower().replace("’", "'") for start, end in spans]
@@ -95,6 +88,7 @@ def tokens(text: str) -> tuple[Token, ...]:
         for index, (word, (start, _)) in enumerate(zip(words, spans, strict=True))
     ]
     for index, (before, word) in enumerate(pairwise(words), 1):
+        likeliest = max(options[index - 1], key=options[index - 1].__getitem__)
         if _are_noun(before, word):
             for part in (index - 1, index):
                 options[part] = options[part] | {"NOUN": max(options[part].values()) + COMPOUND}
@@ -102,32 +96,20 @@ def tokens(text: str) -> tuple[Token, ...]:
             options[index] = {"AUX": 0.0} if "PRON" in options[index - 1] else {"DET": 0.0, "AUX": -3.0}
         elif word in LISTS["nouns_in_ing"] and words[index + 1 : index + 2] in (["a"], ["an"], ["the"]):
             options[index] = {"PART": 0.0}  # kids building a castle
-        elif "VERB" in options[index] and _is_singular(before, options[index - 1]):
-            agreement = AGREEMENT if word.endswith("s") else -DISAGREEMENT
+        elif "VERB" in options[index] and likeliest == "NOUN" and lexicon().lemma(before, "noun") == before:
+            agreement = AGREEMENT if word.endswith("s") else DISAGREEMENT  # with a singular
             options[index] = options[index] | {"VERB": options[index]["VERB"] + agreement}
-    return tuple(
-        Token(
-            text[start:end],
-            word,
-            lexicon().lemma(word, CLASSES[tag]) if tag in CLASSES else word,
-            "VERB" if tag == "AUX" else tag,
-            start,
-            end,
-        )
-        for (start, end), word, tag in zip(spans, words, _best(words, options), strict=True)
-    )
+    tokens = []
+    for (start, end), word, tag in zip(spans, words, _best(words, options), strict=True):
+        lemma = lexicon().lemma(word, CLASSES[tag]) if tag in CLASSES else word
+        tokens.append(Token(text[start:end], word, lemma, "VERB" if tag == "AUX" else tag, start, end))
+    return tuple(tokens)
 
 
 def looks_english(text: str) -> bool:
     """Whether a text has words, and most of them are English."""
     words = [word[:LONGEST].lower() for word in TOKEN.findall(text) if word[0].isalpha()]
     return bool(words) and sum(map(_is_english, words)) >= ENGLISH * len(words)
-
-
-def _is_singular(word: str, classes: Scores) -> bool:
-    """Whether a word is most likely a noun whose verb ends in -s."""
-    is_noun = max(classes, key=classes.__getitem__) == "NOUN"
-    return is_noun and lexicon().lemma(word, "noun") == word
 
 
 @lru_cache(maxsize=1 << 16)
